@@ -1,0 +1,40 @@
+//! Capture: where pictures come from.
+//!
+//! What belongs here: opening devices, the retry loop, the test card, turning what a driver
+//! delivers into frames for the hub. What must not: sockets, HTTP, configuration files.
+
+use std::path::PathBuf;
+
+use crate::media::PixelFormat;
+
+/// What a camera was asked to be; the driver may give something else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CameraSettings {
+    /// Its name in defender.conf and in URLs.
+    pub name: String,
+    /// Where the picture comes from.
+    pub device: DeviceChoice,
+    /// The pixel format to ask for; `None` takes MJPEG where offered, else the first usable one.
+    pub format: Option<PixelFormat>,
+    /// Pixels in a row to ask for.
+    pub width: u32,
+    /// Rows to ask for.
+    pub height: u32,
+    /// Frames a second to ask for.
+    pub fps: u32,
+    /// JPEG quality, 1 to 100, where Defender encodes.
+    pub quality: u8,
+    /// Open the device only while somebody watches.
+    pub on_demand: bool,
+}
+
+/// Which device a camera's picture comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first capture device; the test card while there is none.
+    Auto,
+    /// The test card.
+    Test,
+    /// A device node, or a link to one such as those under /dev/v4l/by-id.
+    Path(PathBuf),
+}

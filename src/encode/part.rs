@@ -1,0 +1,100 @@
+//! Wraps a JPEG into one part of a `multipart/x-mixed-replace` stream (RFC 2046, section 5.1).
+//!
+//! The boundary goes *behind* each part: a browser shows a part when it sees the boundary that
+//! ends it, so a boundary sent with the next frame would hold every picture back by one frame.
+
+use std::io::Write;
+
+use crate::media::{Frame, Timestamp};
+
+/// The boundary of every `/video` stream, without the leading dashes.
+pub const BOUNDARY: &str = "defender-frame";
+
+/// What goes on the wire once, before the first part.
+pub const OPENING: &str = "--defender-frame\r\n";
+
+const CLOSING: &str = "\r\n--defender-frame\r\n";
+
+/// Room kept before the JPEG for the header of the part, which needs the JPEG's length.
+const HEADER_ROOM: usize = 128;
+
+/// Builds a frame in `buffer` (emptied first; hand in an old one to spare an allocation).
+///
+/// `write_jpeg` appends exactly one JPEG image to the buffer it is given.
+///
+/// # Errors
+/// Whatever `write_jpeg` returns.
+pub fn build<E>(
+    mut buffer: Vec<u8>,
+    captured: Timestamp,
+    size: (u32, u32),
+    write_jpeg: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<Frame, E> {
+    buffer.clear();
+    buffer.resize(HEADER_ROOM, 0);
+    write_jpeg(&mut buffer)?;
+    let jpeg = HEADER_ROOM..buffer.len();
+    let header = header(jpeg.len(), captured);
+    let start = HEADER_ROOM - header.len();
+    buffer[start..HEADER_ROOM].copy_from_slice(&header);
+    buffer.extend_from_slice(CLOSING.as_bytes());
+    let part = start..buffer.len();
+    Ok(Frame::new(buffer, part, jpeg, captured, size))
+}
+
+/// The header of a part; its longest form stays well under [`HEADER_ROOM`].
+fn header(jpeg_bytes: usize, captured: Timestamp) -> Vec<u8> {
+    let wall = captured.wall_time();
+    let mut header = Vec::with_capacity(HEADER_ROOM);
+    write!(
+        header,
+        "Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {}.{:06}\r\n\r\n",
+        wall.as_secs(),
+        wall.subsec_micros()
+    )
+    .expect("a Vec takes every write");
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(jpeg: &[u8]) -> Frame {
+        build(Vec::new(), Timestamp::now(), (4, 2), |out| {
+            out.extend_from_slice(jpeg);
+            Ok::<(), ()>(())
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_part_is_header_then_jpeg_then_boundary() {
+        let frame = frame(b"\xff\xd8jpeg\xff\xd9");
+        let text = String::from_utf8_lossy(frame.part());
+        assert!(text.starts_with("Content-Type: image/jpeg\r\nContent-Length: 8\r\nX-Timestamp: "), "{text}");
+        assert!(frame.part().ends_with(b"\r\n\r\n\xff\xd8jpeg\xff\xd9\r\n--defender-frame\r\n"), "{text}");
+        assert_eq!(frame.jpeg(), b"\xff\xd8jpeg\xff\xd9");
+    }
+
+    #[test]
+    fn the_longest_header_fits_its_room() {
+        assert!(header(usize::MAX, Timestamp::from_micros(u64::MAX)).len() <= HEADER_ROOM);
+    }
+
+    #[test]
+    fn an_old_buffer_leaves_no_trace() {
+        let old = frame(&[7; 5000]).into_buffer();
+        let reused = build(old, Timestamp::now(), (4, 2), |out| {
+            out.extend_from_slice(b"new");
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+        assert_eq!(reused.jpeg(), b"new");
+    }
+
+    #[test]
+    fn a_failing_encoder_makes_no_frame() {
+        assert_eq!(build(Vec::new(), Timestamp::now(), (4, 2), |_| Err("broken")).unwrap_err(), "broken");
+    }
+}

@@ -1,0 +1,119 @@
+//! What a camera's capture thread and everybody else know of each other.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::Latest;
+use crate::media::{Frame, PixelFormat, Timestamp};
+
+/// One camera as the rest of the program sees it: its frames, its counters, its state.
+pub struct CameraFeed {
+    name: String,
+    frames: Latest<Frame>,
+    /// Counted by the capture thread, read by anybody.
+    pub counters: CameraCounters,
+    state: Mutex<CameraState>,
+}
+
+/// Running totals since the start; each wraps at 2^32 (four and a half years at 30 fps).
+#[derive(Debug, Default)]
+pub struct CameraCounters {
+    /// Frames the driver delivered whole.
+    pub captured: Count,
+    /// Frames that were lost: broken, skipped to catch up, or lost by the driver.
+    pub dropped: Count,
+    /// Frames encoded to JPEG by Defender.
+    pub encoded: Count,
+}
+
+/// A counter many threads may read while one adds.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU32);
+
+impl Count {
+    /// Adds `n`.
+    pub fn add(&self, n: u32) {
+        // Relaxed: a statistic; it publishes nothing else.
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The total so far.
+    pub fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the capture thread last said about its source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CameraState {
+    /// What the frames come from, for people: a device node and its card name, or "test card".
+    pub source: String,
+    /// Whether real frames are coming (or, on demand, would come): false shows a placard.
+    pub online: bool,
+    /// Why it is not online, for people.
+    pub problem: Option<String>,
+    /// The driver's pixel format.
+    pub format: Option<PixelFormat>,
+    /// Pixels in a row, as the driver really gave them.
+    pub width: u32,
+    /// Rows, as the driver really gave them.
+    pub height: u32,
+    /// Frames a second as the driver promised them.
+    pub fps: f32,
+    /// Since when `online` has its value.
+    pub since: Option<Timestamp>,
+}
+
+impl CameraFeed {
+    /// A feed for the camera `name`, whose frames are read through `frames`.
+    pub fn new(name: &str, frames: Latest<Frame>) -> Self {
+        Self { name: name.to_owned(), frames, counters: CameraCounters::default(), state: Mutex::default() }
+    }
+
+    /// The camera's name in defender.conf.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The door to its frames.
+    pub fn frames(&self) -> &Latest<Frame> {
+        &self.frames
+    }
+
+    /// A copy of the state as of now.
+    pub fn state(&self) -> CameraState {
+        self.lock().clone()
+    }
+
+    /// Replaces the state; `since` is kept while `online` stays what it was.
+    pub fn set_state(&self, mut state: CameraState) {
+        let mut held = self.lock();
+        let unchanged = held.online == state.online && held.since.is_some();
+        state.since = if unchanged { held.since } else { Some(Timestamp::now()) };
+        *held = state;
+    }
+
+    /// The lock guards plain values and is held only to copy them: a thread that panicked with
+    /// it cannot have left them half written.
+    fn lock(&self) -> std::sync::MutexGuard<'_, CameraState> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_moves_only_when_online_changes() {
+        let (_publisher, frames) = crate::hub::latest(1);
+        let feed = CameraFeed::new("front", frames);
+        feed.set_state(CameraState { online: true, ..CameraState::default() });
+        let since = feed.state().since;
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        feed.set_state(CameraState { online: true, width: 9, ..CameraState::default() });
+        assert_eq!(feed.state().since, since);
+        feed.set_state(CameraState::default());
+        assert!(feed.state().since > since);
+    }
+}

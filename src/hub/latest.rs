@@ -1,0 +1,487 @@
+//! `Latest`: one writer publishes values, any reader picks up the newest; old ones are gone.
+//!
+//! The writer never waits for a reader, whatever the readers do, and a reader never waits for the
+//! writer but to be told of something newer. 32-bit atomics only (ARMv6 has no others).
+//!
+//! # How it works
+//! A fixed row of slots, each with a count of *pins*. `current` names the slot with the newest
+//! value. A reader pins the slot it read from `current`, then looks at `current` again: if it
+//! still names that slot, the pin holds and the value may be cloned; if not, the reader unpins
+//! and starts over. The writer fills a free slot, points `current` at it, and frees a retired
+//! slot once it sees it without pins.
+//!
+//! Invariant: a slot in `free` is read by nobody. It was seen unpinned after `current` had moved
+//! away from it; a pin that came later cannot be confirmed before the slot is published again.
+//!
+//! Invariant: `free` is never empty at a publish. A [`Reader`] holds at most one pin, and one
+//! whose pin a sweep has met can place its next only on `current`; so of `max_readers + 2` slots
+//! at most `max_readers` are retired and found pinned, one is current, and one is left.
+
+use std::time::{Duration, Instant};
+
+use super::sync::{Arc, AtomicBool, AtomicU32, Ordering, UnsafeCell, fence};
+use super::wait::{Event, Ticket};
+
+/// `current` before the first publish.
+const NOTHING: u32 = u32::MAX;
+
+/// Makes the two ends: the one writer, and the door for at most `max_readers` readers at a time.
+pub fn latest<T: Send + Sync>(max_readers: u32) -> (Publisher<T>, Latest<T>) {
+    let count = max_readers + 2;
+    let shared = Arc::new(Shared {
+        slots: (0..count).map(|_| Slot::empty()).collect(),
+        current: AtomicU32::new(NOTHING),
+        published: Event::new(),
+        closed: AtomicBool::new(false),
+        max_readers,
+        readers: AtomicU32::new(0),
+        reader_came: Event::new(),
+    });
+    let publisher = Publisher {
+        shared: Arc::clone(&shared),
+        sequence: 0,
+        free: (0..count).collect(),
+        retired: Vec::with_capacity(count as usize),
+    };
+    (publisher, Latest { shared })
+}
+
+/// The writing end. There is one, and `publish` takes it by `&mut`.
+pub struct Publisher<T> {
+    shared: Arc<Shared<T>>,
+    /// Of the newest value; wraps.
+    sequence: u32,
+    free: Vec<u32>,
+    retired: Vec<u32>,
+}
+
+/// The reading side's door: hands out [`Reader`]s. Clones share it.
+pub struct Latest<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// One reader; it remembers what it has seen. Readers load by `&mut self`, so that none ever
+/// holds two pins.
+pub struct Reader<T> {
+    shared: Arc<Shared<T>>,
+    seen: Option<u32>,
+}
+
+/// What waiting for a newer value brought.
+#[derive(Debug)]
+pub enum Wait<T> {
+    /// A newer value, and how many between it and the last one seen went by unread.
+    Fresh {
+        /// The newest value.
+        value: std::sync::Arc<T>,
+        /// Values this reader never saw.
+        missed: u32,
+    },
+    /// Nothing newer in time.
+    TimedOut,
+    /// The hub was closed: no value will come.
+    Closed,
+}
+
+struct Shared<T> {
+    slots: Box<[Slot<T>]>,
+    current: AtomicU32,
+    published: Event,
+    closed: AtomicBool,
+    max_readers: u32,
+    readers: AtomicU32,
+    reader_came: Event,
+}
+
+struct Slot<T> {
+    pins: AtomicU32,
+    /// Written by the publisher while the slot is free, read under a confirmed pin.
+    value: UnsafeCell<Option<Numbered<T>>>,
+}
+
+/// `std`'s `Arc` also under loom: the model checks who touches the cell, not the count inside.
+struct Numbered<T> {
+    sequence: u32,
+    value: std::sync::Arc<T>,
+}
+
+// SAFETY: the cell is the only part that is not `Sync` by itself. It is written only by the one
+// publisher and only while no pin on its slot can be confirmed, and read only under a confirmed
+// pin (module invariants). Values cross threads in `Arc`s, hence `T: Send + Sync`.
+#[allow(unsafe_code)]
+unsafe impl<T: Send + Sync> Sync for Slot<T> {}
+
+// SAFETY: a slot owns its value; moving it to another thread moves an `Arc<T>`.
+#[allow(unsafe_code)]
+unsafe impl<T: Send + Sync> Send for Slot<T> {}
+
+impl<T> Slot<T> {
+    fn empty() -> Self {
+        Self { pins: AtomicU32::new(0), value: UnsafeCell::new(None) }
+    }
+}
+
+impl<T> Publisher<T> {
+    /// Makes `value` the newest one and wakes the waiting readers. Wait-free: a bounded number of
+    /// steps, whatever the readers do.
+    ///
+    /// Returns an old value that no reader holds any more, if one came free, so that its memory
+    /// can be used again.
+    pub fn publish(&mut self, value: T) -> Option<T> {
+        let reusable = self.sweep();
+        let index = self.free.pop().expect("max_readers + 2 slots leave one free");
+        self.sequence = self.sequence.wrapping_add(1);
+        let numbered = Numbered { sequence: self.sequence, value: std::sync::Arc::new(value) };
+        self.put(index, Some(numbered));
+        // Relaxed: only this thread stores `current`.
+        let old = self.shared.current.load(Ordering::Relaxed);
+        // Release: the value is in its slot before a reader can learn the slot's name.
+        self.shared.current.store(index, Ordering::Release);
+        // SeqCst fence, twin of the one in `Reader::newest`: either the reader's second look at
+        // `current` sees this store, or the sweep below sees the reader's pin. Without it both
+        // could miss each other and a slot be freed under a reader.
+        fence(Ordering::SeqCst);
+        if old != NOTHING {
+            self.retired.push(old);
+        }
+        self.shared.published.notify();
+        reusable
+    }
+
+    /// How many readers there are now.
+    pub fn readers(&self) -> u32 {
+        self.shared.readers.load(Ordering::Relaxed)
+    }
+
+    /// Sleeps until there is a reader, for at most `timeout`; true when there is one.
+    pub fn wait_for_reader(&self, timeout: Duration) -> bool {
+        let ticket = self.shared.reader_came.ticket();
+        if self.readers() == 0 && !self.is_closed() {
+            self.shared.reader_came.wait(ticket, Some(timeout));
+        }
+        self.readers() > 0
+    }
+
+    /// Whether [`Latest::close`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// Empties the retired slots that nobody reads, into `free`.
+    fn sweep(&mut self) -> Option<T> {
+        let mut reusable = None;
+        let mut kept = 0;
+        for at in 0..self.retired.len() {
+            let index = self.retired[at];
+            // Acquire, twin of the Release in `Pin::drop`: the reader's clone is finished before
+            // the slot is emptied; without it the clone could read a value being replaced.
+            if self.shared.slots[index as usize].pins.load(Ordering::Acquire) != 0 {
+                self.retired[kept] = index;
+                kept += 1;
+                continue;
+            }
+            if let Some(old) = self.put(index, None) {
+                reusable = std::sync::Arc::into_inner(old.value).or(reusable);
+            }
+            self.free.push(index);
+        }
+        self.retired.truncate(kept);
+        reusable
+    }
+
+    /// Replaces what lies in a slot that nobody can be reading.
+    fn put(&mut self, index: u32, new: Option<Numbered<T>>) -> Option<Numbered<T>> {
+        self.shared.slots[index as usize].value.with_mut(|cell| {
+            // SAFETY: `index` is from `free`, or from `retired` and just seen without pins after
+            // the fence of the publish that retired it. By the module's first invariant no reader
+            // touches the cell, and `&mut self` is the only writer.
+            #[allow(unsafe_code)]
+            unsafe {
+                std::mem::replace(&mut *cell, new)
+            }
+        })
+    }
+}
+
+impl<T> Drop for Publisher<T> {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl<T> Latest<T> {
+    /// A new reader that has seen nothing; `None` when `max_readers` are here already.
+    pub fn subscribe(&self) -> Option<Reader<T>> {
+        let limit = self.shared.max_readers;
+        // Relaxed: the count guards the number of pins, not data.
+        let joined = self.shared.readers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |readers| {
+            (readers < limit).then_some(readers + 1)
+        });
+        joined.ok()?;
+        self.shared.reader_came.notify();
+        Some(Reader { shared: Arc::clone(&self.shared), seen: None })
+    }
+
+    /// How many readers there are now.
+    pub fn readers(&self) -> u32 {
+        self.shared.readers.load(Ordering::Relaxed)
+    }
+
+    /// Ends every wait, now and later, with [`Wait::Closed`].
+    pub fn close(&self) {
+        self.shared.close();
+    }
+}
+
+impl<T> Clone for Latest<T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<T> Reader<T> {
+    /// The newest value, seen before or not; `None` before the first publish. Does not sleep.
+    pub fn newest(&mut self) -> Option<std::sync::Arc<T>> {
+        let (sequence, value) = self.load()?;
+        self.seen = Some(sequence);
+        Some(value)
+    }
+
+    /// The next value newer than the last one seen, waiting for it up to `timeout`.
+    pub fn wait_newer(&mut self, timeout: Duration) -> Wait<T> {
+        let end = Instant::now().checked_add(timeout);
+        loop {
+            let ticket = self.shared.published.ticket();
+            if self.shared.is_closed() {
+                return Wait::Closed;
+            }
+            if let Some(fresh) = self.fresh() {
+                return fresh;
+            }
+            if !self.sleep_until(ticket, end) {
+                return Wait::TimedOut;
+            }
+        }
+    }
+
+    fn fresh(&mut self) -> Option<Wait<T>> {
+        let (sequence, value) = self.load()?;
+        let missed = match self.seen {
+            Some(seen) if seen == sequence => return None,
+            Some(seen) => sequence.wrapping_sub(seen).wrapping_sub(1),
+            None => 0,
+        };
+        self.seen = Some(sequence);
+        Some(Wait::Fresh { value, missed })
+    }
+
+    fn sleep_until(&self, ticket: Ticket, end: Option<Instant>) -> bool {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return false;
+        }
+        self.shared.published.wait(ticket, left);
+        true
+    }
+
+    fn load(&mut self) -> Option<(u32, std::sync::Arc<T>)> {
+        loop {
+            // SeqCst fence, twin of the one in `publish`: a reader whose pin a sweep has met reads
+            // a `current` no older than that sweep's when it tries again, so that one reader
+            // holds up one slot of a sweep, not several in turn through stale looks.
+            fence(Ordering::SeqCst);
+            // Acquire: see the value that was put into the slot before its name was stored.
+            let index = self.shared.current.load(Ordering::Acquire);
+            if index == NOTHING {
+                return None;
+            }
+            let pin = Pin::place(&self.shared.slots[index as usize]);
+            // SeqCst fence, twin of the one in `publish`: see there.
+            fence(Ordering::SeqCst);
+            // Acquire: the slot may have been emptied and filled anew since the first look; this
+            // one confirms the pin on whatever was published last.
+            if self.shared.current.load(Ordering::Acquire) == index {
+                return Some(pin.read());
+            }
+        }
+    }
+}
+
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        self.shared.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<T> Shared<T> {
+    fn close(&self) {
+        // Relaxed: `notify` releases it to whoever takes a ticket afterwards.
+        self.closed.store(true, Ordering::Relaxed);
+        self.published.notify();
+        self.reader_came.notify();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+/// A pin on a slot, taken off when dropped.
+struct Pin<'a, T> {
+    slot: &'a Slot<T>,
+}
+
+impl<'a, T> Pin<'a, T> {
+    fn place(slot: &'a Slot<T>) -> Self {
+        // Relaxed: the fence that follows orders it before the second look at `current`.
+        slot.pins.fetch_add(1, Ordering::Relaxed);
+        Self { slot }
+    }
+
+    /// Clones the value of a confirmed pin.
+    fn read(&self) -> (u32, std::sync::Arc<T>) {
+        self.slot.value.with(|cell| {
+            // SAFETY: the pin was confirmed: `current` named this slot after the pin was placed,
+            // so the publisher cannot have seen it unpinned since, and does not write to it.
+            #[allow(unsafe_code)]
+            let numbered = unsafe { &*cell };
+            let numbered = numbered.as_ref().expect("a published slot holds a value");
+            (numbered.sequence, std::sync::Arc::clone(&numbered.value))
+        })
+    }
+}
+
+impl<T> Drop for Pin<'_, T> {
+    fn drop(&mut self) {
+        // Release, twin of the Acquire in `sweep`: the clone is done when the pin is seen gone.
+        self.slot.pins.fetch_sub(1, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn fresh<T>(wait: Wait<T>) -> (std::sync::Arc<T>, u32) {
+        match wait {
+            Wait::Fresh { value, missed } => (value, missed),
+            Wait::TimedOut => panic!("timed out"),
+            Wait::Closed => panic!("closed"),
+        }
+    }
+
+    #[test]
+    fn a_reader_gets_the_newest_and_learns_what_it_missed() {
+        let (mut publisher, latest) = latest(1);
+        let mut reader = latest.subscribe().unwrap();
+        assert!(reader.newest().is_none());
+        publisher.publish(1);
+        assert_eq!(fresh(reader.wait_newer(LONG)).1, 0);
+        for value in 2..=5 {
+            publisher.publish(value);
+        }
+        let (value, missed) = fresh(reader.wait_newer(LONG));
+        assert_eq!((*value, missed), (5, 3));
+    }
+
+    #[test]
+    fn nothing_new_is_a_timeout_not_an_old_value() {
+        let (mut publisher, latest) = latest(1);
+        let mut reader = latest.subscribe().unwrap();
+        publisher.publish(1);
+        fresh(reader.wait_newer(LONG));
+        assert!(matches!(reader.wait_newer(Duration::from_millis(2)), Wait::TimedOut));
+    }
+
+    #[test]
+    fn the_sequence_survives_its_wrap() {
+        let (mut publisher, latest) = latest(1);
+        publisher.sequence = u32::MAX - 1;
+        let mut reader = latest.subscribe().unwrap();
+        publisher.publish('a');
+        fresh(reader.wait_newer(LONG));
+        publisher.publish('b');
+        publisher.publish('c');
+        let (value, missed) = fresh(reader.wait_newer(LONG));
+        assert_eq!((*value, missed), ('c', 1));
+    }
+
+    #[test]
+    fn closing_ends_a_wait() {
+        let (publisher, latest) = latest::<u8>(1);
+        let mut reader = latest.subscribe().unwrap();
+        let waiting = thread::spawn(move || matches!(reader.wait_newer(LONG), Wait::Closed));
+        drop(publisher);
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn readers_are_counted_and_capped() {
+        let (publisher, latest) = latest::<u8>(2);
+        let first = latest.subscribe().unwrap();
+        let _second = latest.subscribe().unwrap();
+        assert!(latest.subscribe().is_none(), "a third reader of two");
+        drop(first);
+        assert_eq!(publisher.readers(), 1);
+        assert!(latest.subscribe().is_some());
+    }
+
+    #[test]
+    fn a_first_reader_wakes_the_publisher() {
+        let (publisher, latest) = latest::<u8>(1);
+        let waiting = thread::spawn(move || publisher.wait_for_reader(LONG));
+        let _reader = latest.subscribe().unwrap();
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn a_value_still_held_is_not_reused_and_lives_on() {
+        let (mut publisher, latest) = latest(2);
+        let mut reader = latest.subscribe().unwrap();
+        publisher.publish(vec![1]);
+        let held = reader.newest().unwrap();
+        let reused: Vec<_> = (2..10).filter_map(|value| publisher.publish(vec![value])).collect();
+        assert_eq!(*held, vec![1]);
+        assert!(!reused.contains(&vec![1]) && reused.len() == 6, "reused {reused:?}");
+    }
+
+    /// Values whose halves disagree when torn, published as fast as possible at readers that
+    /// come and go; each reader must see them whole, in order, and account for every number.
+    #[test]
+    fn stress_no_value_is_torn_reordered_or_unaccounted_for() {
+        const PUBLISHED: u32 = 60_000;
+        let (mut publisher, latest) = latest::<[u32; 64]>(4);
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                let mut reader = latest.subscribe().unwrap();
+                thread::spawn(move || account(&mut reader, PUBLISHED))
+            })
+            .collect();
+        let mut spare = None;
+        for number in 1..=PUBLISHED {
+            let mut value: [u32; 64] = spare.take().unwrap_or([0; 64]);
+            value.fill(number);
+            spare = publisher.publish(value);
+        }
+        for reader in readers {
+            assert_eq!(reader.join().unwrap(), PUBLISHED, "seen + missed must be all");
+        }
+    }
+
+    fn account(reader: &mut Reader<[u32; 64]>, last: u32) -> u32 {
+        let mut accounted = 0;
+        let mut before = 0;
+        while before != last {
+            let (value, missed) = fresh(reader.wait_newer(LONG));
+            assert!(value.iter().all(|half| *half == value[0]), "torn: {value:?}");
+            assert!(value[0] > before, "{} after {before}", value[0]);
+            // The first value is the start of the account: what came before it was not missed.
+            accounted += if before == 0 { value[0] } else { missed + 1 };
+            before = value[0];
+        }
+        accounted
+    }
+}

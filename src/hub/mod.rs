@@ -1,0 +1,24 @@
+//! The hub: where capture threads leave what they captured and viewer threads pick it up.
+//!
+//! What belongs here: the lock-free exchange of values, waiting for them, and what the two sides
+//! know of each other (counters, state). What must not: devices, sockets, encoding, HTTP.
+//!
+//! The atomics of this room come from [`sync`], which swaps in loom's under `--cfg loom`, so that
+//! the very code that ships is the code that is model-checked.
+
+mod latest;
+mod sync;
+mod wait;
+
+pub use latest::{Latest, Publisher, Reader, Wait, latest};
+pub use wait::{Event, Ticket};
+
+#[cfg(not(loom))]
+mod camera;
+#[cfg(not(loom))]
+mod stop;
+
+#[cfg(not(loom))]
+pub use camera::{CameraCounters, CameraFeed, CameraState};
+#[cfg(not(loom))]
+pub use stop::Stop;

@@ -1,0 +1,76 @@
+//! The request to stop, shared by a group of threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::wait::Event;
+
+/// A request to stop that threads can look at and sleep on. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    set: AtomicBool,
+    event: Event,
+}
+
+impl Stop {
+    /// A stop nobody has asked for yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks every holder to stop, and wakes those that sleep on it. Cannot be taken back.
+    pub fn request(&self) {
+        // Relaxed: `notify` releases it, and nothing else is published by this flag.
+        self.shared.set.store(true, Ordering::Relaxed);
+        self.shared.event.notify();
+    }
+
+    /// Whether a stop was asked for.
+    pub fn is_requested(&self) -> bool {
+        // Relaxed: a loop that reads it once more before it stops loses nothing.
+        self.shared.set.load(Ordering::Relaxed)
+    }
+
+    /// Sleeps for `pause`, or until a stop is asked for; true when it was.
+    pub fn sleep(&self, pause: Duration) -> bool {
+        let end = Instant::now() + pause;
+        loop {
+            let ticket = self.shared.event.ticket();
+            if self.is_requested() {
+                return true;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.shared.event.wait(ticket, Some(left));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_ends_a_long_sleep() {
+        let stop = Stop::new();
+        let sleeper = {
+            let stop = stop.clone();
+            std::thread::spawn(move || stop.sleep(Duration::from_secs(3600)))
+        };
+        stop.request();
+        assert!(sleeper.join().unwrap());
+    }
+
+    #[test]
+    fn a_sleep_nobody_ends_runs_out() {
+        assert!(!Stop::new().sleep(Duration::from_millis(5)));
+    }
+}

@@ -1,0 +1,26 @@
+//! Defender: a small, private, fast camera server.
+//!
+//! Data flows down and never back: a capture thread publishes into the [`hub`], and any number
+//! of viewer threads read from it. ARCHITECTURE.md follows a frame from the driver to the socket.
+//!
+//! | room | what belongs there |
+//! |---|---|
+//! | [`media`] | plain values: frame, timestamp, pixel format |
+//! | [`hub`] | the lock-free meeting point of capture and viewers |
+//! | [`encode`] | values in, bytes out; no I/O |
+//! | [`capture`] | cameras, the test card, the retry loop |
+//! | [`users`] | the flat user file and password checks |
+//! | [`gate`] | the public socket: limits, TLS, strict request heads |
+//! | [`http`] | routes, handlers, streams, the embedded page |
+//! | [`config`] | defender.conf and flags into checked values |
+//! | [`logging`] | where log lines go |
+//! | [`cli`] | one file per command |
+//! | [`app`] | the only wiring |
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod capture;
+pub mod encode;
+pub mod hub;
+pub mod media;
+pub mod users;

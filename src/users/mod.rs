@@ -1,0 +1,1 @@
+//! Users: the flat file and password checks.

@@ -1,0 +1,102 @@
+//! Model checks of the hub with loom: every interleaving of small scenes. Built only by
+//! `make test` with `--cfg loom`; it compiles the hub's own source files, not copies.
+#![cfg(loom)]
+#![deny(unsafe_code)]
+
+#[path = "../src/hub/mod.rs"]
+#[allow(dead_code, unused_imports)]
+mod hub;
+
+use std::time::Duration;
+
+use hub::{Wait, latest};
+
+/// Two publishes race a reader: what it sees is whole, and never goes back in time.
+#[test]
+fn a_reader_never_sees_a_slot_being_written() {
+    loom::model(|| {
+        let (mut publisher, door) = latest::<u32>(1);
+        publisher.publish(1);
+        let mut reader = door.subscribe().unwrap();
+        let reading = loom::thread::spawn(move || {
+            let first = *reader.newest().unwrap();
+            let second = *reader.newest().unwrap();
+            assert!(first <= second && second <= 3, "{first} then {second}");
+        });
+        publisher.publish(2);
+        publisher.publish(3);
+        reading.join().unwrap();
+    });
+}
+
+/// With three slots for one reader, four publishes must reuse a slot while the reader may hold
+/// a stale name for it: the invariant that `free` is never empty and never read.
+#[test]
+fn slots_are_reused_under_a_slow_reader() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let (mut publisher, door) = latest::<u32>(1);
+        publisher.publish(1);
+        let mut reader = door.subscribe().unwrap();
+        let reading = loom::thread::spawn(move || {
+            assert!(*reader.newest().unwrap() >= 1);
+        });
+        for value in 2..=5 {
+            publisher.publish(value);
+        }
+        reading.join().unwrap();
+    });
+}
+
+/// Two readers and a writer: pins of one reader do not confirm for the other.
+#[test]
+fn two_readers_do_not_disturb_each_other() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let (mut publisher, door) = latest::<u32>(2);
+        publisher.publish(1);
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let mut reader = door.subscribe().unwrap();
+                loom::thread::spawn(move || assert!(*reader.newest().unwrap() >= 1))
+            })
+            .collect();
+        publisher.publish(2);
+        publisher.publish(3);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
+
+/// A publish between looking and sleeping must end the sleep: the model deadlocks if it is lost.
+#[test]
+fn no_wakeup_is_lost() {
+    loom::model(|| {
+        let (mut publisher, door) = latest::<u32>(1);
+        let mut reader = door.subscribe().unwrap();
+        let reading = loom::thread::spawn(move || match reader.wait_newer(Duration::MAX) {
+            Wait::Fresh { value, missed } => assert_eq!((*value, missed), (7, 0)),
+            Wait::Closed => {}
+            Wait::TimedOut => panic!("nobody set a timeout"),
+        });
+        publisher.publish(7);
+        reading.join().unwrap();
+    });
+}
+
+/// Closing between looking and sleeping must end the sleep too.
+#[test]
+fn closing_is_never_missed() {
+    loom::model(|| {
+        let (publisher, door) = latest::<u32>(1);
+        let mut reader = door.subscribe().unwrap();
+        let reading = loom::thread::spawn(move || {
+            assert!(matches!(reader.wait_newer(Duration::MAX), Wait::Closed));
+        });
+        drop(publisher);
+        reading.join().unwrap();
+    });
+}
