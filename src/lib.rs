@@ -21,6 +21,8 @@
 
 pub mod capture;
 pub mod encode;
+pub mod gate;
+pub mod http;
 pub mod hub;
 pub mod media;
 pub mod users;

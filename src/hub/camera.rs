@@ -1,7 +1,7 @@
 //! What a camera's capture thread and everybody else know of each other.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::Latest;
 use crate::media::{Frame, PixelFormat, Timestamp};
@@ -96,13 +96,52 @@ impl CameraFeed {
     /// The lock guards plain values and is held only to copy them: a thread that panicked with
     /// it cannot have left them half written.
     fn lock(&self) -> std::sync::MutexGuard<'_, CameraState> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The cameras there are, in the order of defender.conf; replaced whole when that changes.
+#[derive(Default)]
+pub struct CameraList {
+    feeds: RwLock<Arc<[Arc<CameraFeed>]>>,
+}
+
+impl CameraList {
+    /// All of them, as of now.
+    pub fn all(&self) -> Arc<[Arc<CameraFeed>]> {
+        Arc::clone(&self.feeds.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The named camera, or the first one when no name is given.
+    pub fn find(&self, name: Option<&str>) -> Option<Arc<CameraFeed>> {
+        let all = self.all();
+        match name {
+            None => all.first().cloned(),
+            Some(name) => all.iter().find(|feed| feed.name() == name).cloned(),
+        }
+    }
+
+    /// Puts `feeds` in the place of those there were.
+    pub fn replace(&self, feeds: Vec<Arc<CameraFeed>>) {
+        *self.feeds.write().unwrap_or_else(PoisonError::into_inner) = feeds.into();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_camera_is_the_one_without_a_name() {
+        let feed = |name: &str| Arc::new(CameraFeed::new(name, crate::hub::latest(1).1));
+        let list = CameraList::default();
+        assert!(list.find(None).is_none());
+        list.replace(vec![feed("yard"), feed("front")]);
+        let found = |name| list.find(name).map(|feed| feed.name().to_owned());
+        assert_eq!(found(None).as_deref(), Some("yard"));
+        assert_eq!(found(Some("front")).as_deref(), Some("front"));
+        assert_eq!(found(Some("attic")), None);
+    }
 
     #[test]
     fn since_moves_only_when_online_changes() {

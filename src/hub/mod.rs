@@ -19,6 +19,6 @@ mod camera;
 mod stop;
 
 #[cfg(not(loom))]
-pub use camera::{CameraCounters, CameraFeed, CameraState};
+pub use camera::{CameraCounters, CameraFeed, CameraList, CameraState, Count};
 #[cfg(not(loom))]
 pub use stop::Stop;

@@ -1,0 +1,255 @@
+//! The wiring: builds every room from a configuration, starts the threads, answers signals, and
+//! joins everything on the way out. No other room knows this one.
+
+mod cameras;
+mod welcome;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::{error, info, warn};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::config::{Config, Flags, Mode, ServerConfig};
+use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits};
+use crate::http::{HttpRoom, Page, PageError, Service};
+use crate::hub::CameraList;
+use crate::logging::{LogError, Logging};
+use crate::users::{Accounts, UsersError};
+use cameras::Cameras;
+
+/// How long a stop may take before threads still at work are left to die with the process.
+const STOP_WITHIN: Duration = Duration::from_millis(900);
+
+/// Stack of the threads that only accept and hand out.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Why the server did not start.
+#[derive(Debug)]
+pub enum AppError {
+    /// The log cannot be written.
+    Log(LogError),
+    /// The user file cannot be read or made.
+    Users(UsersError),
+    /// There is no usable certificate.
+    Certificate(CertificateError),
+    /// The folder of the page cannot be used.
+    Page(PageError),
+    /// The address cannot be listened on.
+    Gate(GateError),
+    /// The configuration would expose pictures to the network unprotected.
+    Exposed(String),
+    /// A folder for the server's files cannot be made.
+    Folder(PathBuf, io::Error),
+    /// The system gives no thread or no signals.
+    System(io::Error),
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(error) => error.fmt(f),
+            Self::Users(error) => error.fmt(f),
+            Self::Certificate(error) => error.fmt(f),
+            Self::Page(error) => error.fmt(f),
+            Self::Gate(error) => error.fmt(f),
+            Self::Exposed(why) => f.write_str(why),
+            Self::Folder(path, error) => write!(f, "{}: cannot make this folder: {error}", path.display()),
+            Self::System(error) => write!(f, "the system refused: {error}"),
+        }
+    }
+}
+
+/// Runs the server until SIGTERM or SIGINT. `flags` are those `config` was loaded with; SIGHUP
+/// loads it anew with them.
+///
+/// # Errors
+/// Why it did not start. Once it runs it heals or waits; it does not return an error.
+pub fn run(config: Config, flags: &Flags) -> Result<(), AppError> {
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(AppError::System)?;
+    let logging = Logging::init(config.server.log.as_deref(), config.server.log_level).map_err(AppError::Log)?;
+    log_panics();
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let mut server = Server::start(config, logging)?;
+    server.obey(signals, flags);
+    server.stop();
+    info!("stopped");
+    Ok(())
+}
+
+/// Everything that runs.
+struct Server {
+    config: Config,
+    logging: Logging,
+    certificates: Option<Arc<Certificates>>,
+    gate: Arc<Gate>,
+    room: Arc<HttpRoom>,
+    cameras: Cameras,
+    ended: Receiver<&'static str>,
+}
+
+impl Server {
+    fn start(config: Config, logging: Logging) -> Result<Self, AppError> {
+        let server = &config.server;
+        let address = SocketAddr::new(server.address, server.port);
+        refuse_plain_exposure(server)?;
+        make_folders(server)?;
+        let accounts = Accounts::open(&server.users);
+        let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
+        refuse_userless_exposure(server, &accounts)?;
+        let certificates = if server.tls { Some(open_certificates(server)?) } else { None };
+        let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
+
+        let exchanges = Arc::new(Exchanges::new());
+        let limits = Limits {
+            connections: server.max_connections,
+            connections_per_address: server.max_connections_per_address,
+            ..Limits::default()
+        };
+        let gate = Gate::bind(address, limits, certificates.clone(), Arc::clone(&exchanges)).map_err(AppError::Gate)?;
+        let gate = Arc::new(gate);
+        let list = Arc::new(CameraList::default());
+        let service =
+            Service { accounts, cameras: Arc::clone(&list), page, admission: gate.admission(), started: Instant::now() };
+        let room = Arc::new(HttpRoom::new(service, exchanges));
+        let mut cameras = Cameras::new(list, server.max_connections);
+        cameras.apply(&config.cameras).map_err(AppError::System)?;
+        let ended = start_threads(&gate, &room).map_err(AppError::System)?;
+        welcome::announce(server, gate.address(), first_password.as_deref());
+        Ok(Self { config, logging, certificates, gate, room, cameras, ended })
+    }
+
+    /// Sleeps until a signal, and does what it says, until one says to stop.
+    fn obey(&mut self, mut signals: Signals, flags: &Flags) {
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => self.reload(flags),
+                other => {
+                    info!("stopping on {}", if other == SIGINT { "SIGINT" } else { "SIGTERM" });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes over what a changed defender.conf says, as far as that goes without a restart.
+    fn reload(&mut self, flags: &Flags) {
+        info!("SIGHUP: reading the configuration and the certificate again");
+        if let Err(error) = self.logging.reopen() {
+            error!("{error}");
+        }
+        if let Some(certificates) = &self.certificates {
+            certificates.follow();
+        }
+        let new = match Config::load(flags) {
+            Ok(new) => new,
+            Err(error) => return error!("the old configuration stays: {error}"),
+        };
+        for warning in &new.warnings {
+            warn!("{warning}");
+        }
+        self.logging.set_level(new.server.log_level);
+        if let Err(error) = self.cameras.apply(&new.cameras) {
+            error!("cannot start every camera: {error}");
+        }
+        let unchanged = ServerConfig { log_level: new.server.log_level, ..self.config.server.clone() } == new.server;
+        if !unchanged {
+            warn!("changes in [server] other than log_level need a restart");
+        }
+        // The server part stays what runs, so that the next reload compares with the truth.
+        self.config.server.log_level = new.server.log_level;
+        self.config.cameras = new.cameras;
+    }
+
+    fn stop(self) {
+        let (done, joined) = mpsc::channel();
+        let Self { gate, room, cameras, ended, .. } = self;
+        gate.stop();
+        room.stop();
+        let stopping = thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+            cameras.stop();
+            // Each of the threads says so when it is done, then its sender goes.
+            while ended.recv().is_ok() {}
+            let _ = done.send(());
+        });
+        if stopping.is_err() || joined.recv_timeout(STOP_WITHIN).is_err() {
+            warn!("some threads were still at work and end with the process");
+        }
+    }
+}
+
+/// Starts the threads of the gate and of the HTTP room; the receiver hears when they end.
+fn start_threads(gate: &Arc<Gate>, room: &Arc<HttpRoom>) -> io::Result<Receiver<&'static str>> {
+    let (sender, ended) = mpsc::channel();
+    let (gate, room) = (Arc::clone(gate), Arc::clone(room));
+    start_thread("http", sender.clone(), move || room.run())?;
+    start_thread("gate", sender, move || gate.run())?;
+    Ok(ended)
+}
+
+fn start_thread(name: &'static str, ended: Sender<&'static str>, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let body = move || {
+        run();
+        let _ = ended.send(name);
+    };
+    thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body).map(drop)
+}
+
+fn refuse_plain_exposure(server: &ServerConfig) -> Result<(), AppError> {
+    if server.tls || server.address.is_loopback() {
+        return Ok(());
+    }
+    Err(AppError::Exposed(format!(
+        "without TLS, passwords and pictures would cross the network in the clear: not listening on {}; \
+         set tls = true, or address = \"127.0.0.1\"",
+        server.address
+    )))
+}
+
+fn refuse_userless_exposure(server: &ServerConfig, accounts: &Accounts) -> Result<(), AppError> {
+    if !accounts.is_empty() || server.address.is_loopback() {
+        return Ok(());
+    }
+    Err(AppError::Exposed(format!(
+        "{} holds no usable user: not listening on {}; add one with `defender user add NAME -u {}`",
+        server.users.display(),
+        server.address,
+        server.users.display()
+    )))
+}
+
+/// Folders of the files the server makes by itself; private, for keys lie in them.
+fn make_folders(server: &ServerConfig) -> Result<(), AppError> {
+    use std::os::unix::fs::DirBuilderExt;
+    for file in [&server.users, &server.cert, &server.key] {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| AppError::Folder(folder.to_owned(), error))?;
+    }
+    Ok(())
+}
+
+fn open_certificates(server: &ServerConfig) -> Result<Arc<Certificates>, AppError> {
+    Certificates::open(&server.cert, &server.key).map_err(AppError::Certificate)
+}
+
+fn open_page(server: &ServerConfig) -> Result<Page, AppError> {
+    Page::open(server.www.as_deref()).map_err(AppError::Page)
+}
+
+/// A panic is a fault in Defender: it goes to the log like any other, with the thread's name.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let thread = thread::current();
+        error!("fault in thread {}: {info}", thread.name().unwrap_or("?"));
+    }));
+}

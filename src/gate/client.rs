@@ -1,0 +1,217 @@
+//! The client's end of a connection: bytes in and out under deadlines, plain or through TLS.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::net::{RecvFlags, recv};
+use rustls::{ServerConfig, ServerConnection};
+
+use super::limits::Limits;
+
+/// How much a slow client may have waiting in the kernel, in bytes: more would be old pictures.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// How much is handed to TLS at a time; bounds what a stalled client holds in memory.
+const TLS_CHUNK_BYTES: usize = 64 * 1024;
+
+/// A connected client.
+pub struct Client {
+    socket: Arc<TcpStream>,
+    tls: Option<Box<ServerConnection>>,
+    peer: SocketAddr,
+    write_stall: Duration,
+    write_total: Duration,
+}
+
+impl Client {
+    /// Takes over an accepted socket.
+    ///
+    /// # Errors
+    /// The socket's, when it cannot be set up.
+    pub(super) fn new(socket: Arc<TcpStream>, peer: SocketAddr, limits: &Limits) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        socket.set_write_timeout(Some(limits.write_stall))?;
+        rustix::net::sockopt::set_socket_send_buffer_size(&*socket, SEND_BUFFER_BYTES)?;
+        Ok(Self { socket, tls: None, peer, write_stall: limits.write_stall, write_total: limits.write_total })
+    }
+
+    /// The client's true address.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The address it connected to.
+    pub(super) fn local(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Whether TLS protects the connection.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// The first byte the client sends, left where it is; `None` when it closes first.
+    pub(super) fn peek(&self, deadline: Instant) -> io::Result<Option<u8>> {
+        self.read_until(deadline)?;
+        let mut first = [0];
+        Ok((self.socket.peek(&mut first)? == 1).then_some(first[0]))
+    }
+
+    /// Does the TLS handshake; all later bytes go through TLS.
+    pub(super) fn start_tls(&mut self, config: Arc<ServerConfig>, deadline: Instant) -> io::Result<()> {
+        let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+        let tls = self.tls.insert(Box::new(connection));
+        while tls.is_handshaking() {
+            if tls.wants_write() {
+                tls.write_tls(&mut &*self.socket)?;
+                continue;
+            }
+            set_read_deadline(&self.socket, deadline)?;
+            pull_tls(tls, &self.socket)?;
+        }
+        flush_tls(tls, &self.socket)
+    }
+
+    /// Reads what has come, waiting for it until `deadline`; 0 means the client closed its side.
+    pub(super) fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        loop {
+            if let Some(tls) = &mut self.tls {
+                match tls.reader().read(buffer) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    // A close without close_notify ends the stream like one with it: lengths are
+                    // counted, so a cut is noticed where it matters.
+                    Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+                    done => return done,
+                }
+            }
+            set_read_deadline(&self.socket, deadline)?;
+            match &mut self.tls {
+                None => return retry(|| (&*self.socket).read(buffer)),
+                Some(tls) => pull_tls(tls, &self.socket)?,
+            }
+        }
+    }
+
+    /// Sends all of `bytes`.
+    ///
+    /// # Errors
+    /// `TimedOut` when nothing moved for the stall limit or all of it took longer than the total
+    /// limit; else the socket's own.
+    pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let give_up = Instant::now() + self.write_total;
+        let Some(tls) = &mut self.tls else {
+            return write_until(&self.socket, bytes, give_up);
+        };
+        for chunk in bytes.chunks(TLS_CHUNK_BYTES) {
+            let mut rest = chunk;
+            while !rest.is_empty() {
+                let taken = tls.writer().write(rest)?;
+                rest = &rest[taken..];
+                while tls.wants_write() {
+                    check_deadline(give_up)?;
+                    retry(|| tls.write_tls(&mut &*self.socket))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the client has closed its side, as far as can be told without waiting.
+    pub fn is_gone(&self) -> bool {
+        let mut byte = [0u8];
+        match recv(&*self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((_, received)) => received == 0,
+            Err(error) => error != rustix::io::Errno::AGAIN && error != rustix::io::Errno::INTR,
+        }
+    }
+
+    /// Says goodbye and closes. What the client still sends is read for a moment and dropped:
+    /// closing over unread bytes would reset the connection and could take our last words away.
+    pub(super) fn finish(mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = flush_tls(tls, &self.socket);
+        }
+        if self.socket.shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        let deadline = Instant::now() + Duration::from_millis(500);
+        let mut scrap = [0; 4096];
+        for _ in 0..64 {
+            if set_read_deadline(&self.socket, deadline).is_err() {
+                return;
+            }
+            match (&*self.socket).read(&mut scrap) {
+                Ok(1..) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// The limit on a write that moves nothing.
+    pub fn write_stall(&self) -> Duration {
+        self.write_stall
+    }
+
+    fn read_until(&self, deadline: Instant) -> io::Result<()> {
+        set_read_deadline(&self.socket, deadline)
+    }
+}
+
+/// A read or write timeout shows as `WouldBlock` on Linux; one name for it is enough.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+fn set_read_deadline(socket: &TcpStream, deadline: Instant) -> io::Result<()> {
+    check_deadline(deadline)?;
+    // At least a millisecond: a zero timeout would mean none at all.
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    socket.set_read_timeout(Some(left))
+}
+
+fn check_deadline(deadline: Instant) -> io::Result<()> {
+    if Instant::now() >= deadline { Err(ErrorKind::TimedOut.into()) } else { Ok(()) }
+}
+
+fn retry<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match action() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+fn write_until(socket: &TcpStream, bytes: &[u8], give_up: Instant) -> io::Result<()> {
+    let mut rest = bytes;
+    loop {
+        match retry(|| (&*socket).write(rest))? {
+            0 => return Err(ErrorKind::WriteZero.into()),
+            sent if sent == rest.len() => return Ok(()),
+            sent => rest = &rest[sent..],
+        }
+        check_deadline(give_up)?;
+    }
+}
+
+/// Takes in TLS bytes that have come; an error in them is answered with an alert.
+fn pull_tls(tls: &mut ServerConnection, socket: &TcpStream) -> io::Result<()> {
+    if retry(|| tls.read_tls(&mut &*socket))? == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    if let Err(error) = tls.process_new_packets() {
+        let _ = flush_tls(tls, socket);
+        return Err(io::Error::new(ErrorKind::InvalidData, error));
+    }
+    Ok(())
+}
+
+fn flush_tls(tls: &mut ServerConnection, socket: &TcpStream) -> io::Result<()> {
+    while tls.wants_write() {
+        retry(|| tls.write_tls(&mut &*socket))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! The life of one connection: TLS or a redirect, then request after request until it ends.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use log::{debug, warn};
+use rustls::ServerConfig;
+
+use super::client::{Client, is_timeout};
+use super::exchange::{After, Exchanges};
+use super::head::{HeadError, RequestHead, complete_head};
+use super::limits::Limits;
+use super::reply::{self, Carried};
+
+/// First byte of a TLS record that carries a handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Longest wait for the HTTP room's reply: several password hashes on the slowest board.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What every connection needs to know.
+pub(super) struct Context {
+    pub(super) limits: Limits,
+    /// `None`: plain HTTP.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) exchanges: Arc<Exchanges>,
+}
+
+/// Serves one client from the first byte to the last.
+pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, peer: SocketAddr) {
+    let outcome = Client::new(socket, peer, &context.limits).and_then(|client| Connection::run(context, client));
+    if let Err(error) = outcome {
+        debug!("{peer}: connection ended: {error}");
+    }
+}
+
+struct Connection<'a> {
+    context: &'a Context,
+    client: Client,
+    /// Bytes received and not yet used up.
+    received: Vec<u8>,
+}
+
+/// Why no request came.
+enum NoRequest {
+    /// The client left, or stayed silent between requests.
+    Ended,
+    /// What came is refused with this answer.
+    Refused(u16, String),
+}
+
+impl<'a> Connection<'a> {
+    fn run(context: &'a Context, mut client: Client) -> io::Result<()> {
+        let deadline = Instant::now() + context.limits.head_timeout;
+        let redirects = match &context.tls {
+            None => false,
+            Some(config) => match client.peek(deadline)? {
+                None => return Ok(()),
+                Some(TLS_HANDSHAKE) => {
+                    client.start_tls(Arc::clone(config), deadline)?;
+                    false
+                }
+                Some(_) => true,
+            },
+        };
+        let mut connection = Self { context, client, received: Vec::new() };
+        let outcome = if redirects { connection.redirect() } else { connection.requests() };
+        connection.client.finish();
+        outcome
+    }
+
+    fn requests(&mut self) -> io::Result<()> {
+        // The first request of a connection has no idle time: it is what the client came for.
+        let mut begin_within = self.context.limits.head_timeout;
+        loop {
+            let after = match self.next_head(begin_within)? {
+                Ok(head) => self.answer(head)?,
+                Err(NoRequest::Ended) => After::Close,
+                Err(NoRequest::Refused(status, message)) => self.refuse(status, &message)?,
+            };
+            if after == After::Close {
+                return Ok(());
+            }
+            begin_within = self.context.limits.idle_timeout;
+        }
+    }
+
+    /// Reads one head: its first byte within `begin_within`, its last within the head limit.
+    fn next_head(&mut self, begin_within: Duration) -> io::Result<Result<RequestHead, NoRequest>> {
+        let limits = &self.context.limits;
+        let begin_by = Instant::now() + begin_within;
+        if self.received.is_empty() {
+            match self.receive(begin_by) {
+                Ok(0) => return Ok(Err(NoRequest::Ended)),
+                Err(error) if is_timeout(&error) => return Ok(Err(NoRequest::Ended)),
+                other => other?,
+            };
+        }
+        let deadline = Instant::now() + limits.head_timeout;
+        let mut searched = 0;
+        loop {
+            let length = complete_head(&self.received, searched).filter(|length| *length <= limits.head_bytes);
+            searched = self.received.len();
+            if let Some(length) = length {
+                let parsed = RequestHead::parse(&self.received[..length], limits.body_bytes);
+                self.received.drain(..length);
+                return Ok(parsed.map_err(|error| self.refused(error)));
+            }
+            if self.received.len() >= limits.head_bytes {
+                return Ok(Err(self.refused(HeadError::TooLarge(limits.head_bytes))));
+            }
+            match self.receive(deadline) {
+                Ok(0) => return Ok(Err(NoRequest::Ended)),
+                Ok(_) => {}
+                Err(error) if is_timeout(&error) => {
+                    let late = NoRequest::Refused(408, "the request head took too long".to_owned());
+                    return Ok(Err(late));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn refused(&self, error: HeadError) -> NoRequest {
+        debug!("{}: {error}", self.client.peer());
+        NoRequest::Refused(error.status(), error.to_string())
+    }
+
+    fn answer(&mut self, head: RequestHead) -> io::Result<After> {
+        let body = match self.body(&head) {
+            Ok(body) => body,
+            Err(error) if is_timeout(&error) => return self.refuse(408, "the request body took too long"),
+            Err(error) => return Err(error),
+        };
+        let open = self.context.exchanges.open(&self.client, head.keep_alive)?;
+        let mut room = match self.send_to_room(&head, &open.id, &body) {
+            Ok(room) => room,
+            Err(error) => {
+                warn!("the HTTP room does not answer: {error}");
+                return self.refuse(503, "starting, try again");
+            }
+        };
+        let is_head = head.method == "HEAD";
+        match reply::carry(&mut room, &mut self.client, is_head, head.keep_alive) {
+            Ok(Carried::Response) if head.keep_alive => Ok(After::KeepAlive),
+            Ok(Carried::Response) => Ok(After::Close),
+            Ok(Carried::Nothing) => match open.exchange.take_job() {
+                Some(job) => job(&mut self.client),
+                None => self.refuse(502, "no reply"),
+            },
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                warn!("the HTTP room's reply to {} {} is broken: {error}", head.method, head.target);
+                self.refuse(502, "broken reply")
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn send_to_room(&self, head: &RequestHead, id: &str, body: &[u8]) -> io::Result<TcpStream> {
+        let port = self.context.exchanges.backend_port().ok_or(ErrorKind::NotConnected)?;
+        let mut room = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        room.set_nodelay(true)?;
+        room.set_read_timeout(Some(REPLY_TIMEOUT))?;
+        let mut request = head.canonical(id);
+        request.extend_from_slice(body);
+        room.write_all(&request)?;
+        Ok(room)
+    }
+
+    fn body(&mut self, head: &RequestHead) -> io::Result<Vec<u8>> {
+        if head.body_bytes == 0 {
+            return Ok(Vec::new());
+        }
+        if head.expects_continue && self.received.is_empty() {
+            self.client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let deadline = Instant::now() + self.context.limits.head_timeout;
+        while self.received.len() < head.body_bytes {
+            if self.receive(deadline)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let rest = self.received.split_off(head.body_bytes);
+        Ok(std::mem::replace(&mut self.received, rest))
+    }
+
+    fn receive(&mut self, deadline: Instant) -> io::Result<usize> {
+        let mut chunk = [0; 4096];
+        let got = self.client.read(&mut chunk, deadline)?;
+        self.received.extend_from_slice(&chunk[..got]);
+        Ok(got)
+    }
+
+    fn refuse(&mut self, status: u16, message: &str) -> io::Result<After> {
+        self.client.write_all(&reply::refusal(status, message))?;
+        Ok(After::Close)
+    }
+
+    /// Plain HTTP on the TLS port: the answer is where to find it over TLS, and nothing else.
+    fn redirect(&mut self) -> io::Result<()> {
+        let head = match self.next_head(self.context.limits.head_timeout)? {
+            Ok(head) => head,
+            Err(NoRequest::Ended) => return Ok(()),
+            Err(NoRequest::Refused(status, message)) => return self.refuse(status, &message).map(|_| ()),
+        };
+        let local = self.client.local()?;
+        let host = head.host.filter(|host| is_plain_host(host)).unwrap_or_else(|| local.to_string());
+        self.client.write_all(&reply::https_redirect(&host, &head.target))
+    }
+}
+
+/// Whether a `Host` is a name or address with an optional port and nothing else, fit to be sent
+/// back in a `Location`.
+fn is_plain_host(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_host_is_sent_back() {
+        assert!(is_plain_host("board.local:8443") && is_plain_host("[fe80::1]:8443"));
+        for forged in ["", "a/b", "a@b", "a b", "a\tb", "a?b", "a\"b"] {
+            assert!(!is_plain_host(forged), "{forged:?}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Responses: carrying one back from the HTTP room, and the few the gate gives by itself.
+
+use std::io::{self, ErrorKind, Read};
+
+use super::client::Client;
+use crate::gate::head::complete_head;
+
+/// Largest reply head the HTTP room may send, in bytes; its own code keeps far below.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+const MAX_FIELDS: usize = 64;
+
+/// What came back from the HTTP room.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// A whole response was sent on.
+    Response,
+    /// Not a byte: the handler left a job instead.
+    Nothing,
+}
+
+/// Copies one response from the HTTP room to the client, with the connection's own fields in
+/// place of the HTTP room's.
+///
+/// # Errors
+/// Either side's I/O errors; `InvalidData` for a reply that is no HTTP response, before anything
+/// was sent to the client; `UnexpectedEof` for one that ends early.
+pub(super) fn carry(room: &mut impl Read, client: &mut Client, is_head: bool, keep: bool) -> io::Result<Carried> {
+    let mut received = Vec::with_capacity(4096);
+    let mut searched = 0;
+    let head_bytes = loop {
+        if let Some(length) = complete_head(&received, searched) {
+            break length;
+        }
+        searched = received.len();
+        if received.len() > MAX_HEAD_BYTES {
+            return Err(invalid("reply head too large"));
+        }
+        if read_some(room, &mut received)? == 0 {
+            return if received.is_empty() { Ok(Carried::Nothing) } else { Err(ErrorKind::UnexpectedEof.into()) };
+        }
+    };
+    let (mut head, body_bytes) = rewrite(&received[..head_bytes], keep)?;
+    let body_bytes = if is_head { 0 } else { body_bytes };
+    let first = &received[head_bytes..];
+    let mut left = body_bytes.checked_sub(first.len()).ok_or_else(|| invalid("reply longer than it says"))?;
+    head.extend_from_slice(first);
+    client.write_all(&head)?;
+    while left > 0 {
+        received.clear();
+        let got = read_some(room, &mut received)?;
+        if got == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        left = left.checked_sub(got).ok_or_else(|| invalid("reply longer than it says"))?;
+        client.write_all(&received)?;
+    }
+    Ok(Carried::Response)
+}
+
+/// A small JSON response of the gate's own, after which the connection closes.
+pub(super) fn refusal(status: u16, message: &str) -> Vec<u8> {
+    let reason = match status {
+        400 => "Bad Request",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        502 => "Bad Gateway",
+        505 => "HTTP Version Not Supported",
+        _ => "Service Unavailable",
+    };
+    let retry = if status == 503 { "Retry-After: 5\r\n" } else { "" };
+    // The messages are the gate's own words: no character in them needs escaping in JSON.
+    let body = format!("{{\"error\":\"{message}\"}}");
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{retry}Connection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Sends a plain-HTTP request on the TLS port to the same place over https.
+pub(super) fn https_redirect(host: &str, target: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 308 Permanent Redirect\r\nLocation: https://{host}{target}\r\nContent-Length: 0\r\n\
+         Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// The reply's head with the fields that concern the connection replaced, and the body's length.
+fn rewrite(head: &[u8], keep: bool) -> io::Result<(Vec<u8>, usize)> {
+    let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut storage);
+    let parsed = response.parse(head).map_err(|_| invalid("reply is not HTTP"))?;
+    let (true, Some(status)) = (parsed.is_complete(), response.code) else {
+        return Err(invalid("reply head is incomplete"));
+    };
+    let mut rewritten = format!("HTTP/1.1 {status} {}\r\n", response.reason.unwrap_or("")).into_bytes();
+    let mut body_bytes = 0;
+    for field in response.headers.iter() {
+        if field.name.eq_ignore_ascii_case("Content-Length") {
+            let digits = std::str::from_utf8(field.value).ok().and_then(|text| text.parse().ok());
+            body_bytes = digits.ok_or_else(|| invalid("reply with a bad Content-Length"))?;
+        } else if ["Connection", "Server", "Transfer-Encoding"].iter().any(|own| field.name.eq_ignore_ascii_case(own)) {
+            continue;
+        }
+        for piece in [field.name.as_bytes(), b": ", field.value, b"\r\n"] {
+            rewritten.extend_from_slice(piece);
+        }
+    }
+    rewritten.extend_from_slice(connection_field(keep).as_bytes());
+    rewritten.extend_from_slice(b"\r\n");
+    let bodyless = status == 204 || status == 304;
+    Ok((rewritten, if bodyless { 0 } else { body_bytes }))
+}
+
+/// The one `Connection` field of every response.
+pub fn connection_field(keep: bool) -> &'static str {
+    if keep { "Connection: keep-alive\r\n" } else { "Connection: close\r\n" }
+}
+
+fn read_some(room: &mut impl Read, into: &mut Vec<u8>) -> io::Result<usize> {
+    let mut chunk = [0; 8192];
+    loop {
+        match room.read(&mut chunk) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+            Ok(got) => {
+                into.extend_from_slice(&chunk[..got]);
+                return Ok(got);
+            }
+        }
+    }
+}
+
+fn invalid(what: &'static str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rooms_own_connection_fields_are_replaced() {
+        let reply = b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: close\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n";
+        let (head, body_bytes) = rewrite(reply, true).unwrap();
+        let expected = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"a\"\r\nConnection: keep-alive\r\n\r\n";
+        assert_eq!((String::from_utf8(head).unwrap().as_str(), body_bytes), (expected, 5));
+    }
+
+    #[test]
+    fn a_response_that_may_have_no_body_has_none() {
+        let (_, body_bytes) = rewrite(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", true).unwrap();
+        assert_eq!(body_bytes, 0);
+    }
+
+    #[test]
+    fn refusals_are_json_and_close() {
+        let text = String::from_utf8(refusal(503, "too many connections")).unwrap();
+        assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
+        assert!(text.contains("Retry-After: 5\r\n") && text.contains("Connection: close\r\n"), "{text}");
+        assert!(text.ends_with("\r\n\r\n{\"error\":\"too many connections\"}"), "{text}");
+    }
+}

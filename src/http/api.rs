@@ -1,0 +1,74 @@
+//! The REST API, version 1.0: documents about the server, as JSON.
+
+use miniserde::Serialize;
+
+use crate::hub::CameraFeed;
+use crate::media::PixelFormat;
+
+use super::Service;
+use super::reply::Reply;
+
+#[derive(Serialize)]
+struct Versions {
+    versions: [&'static str; 1],
+}
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    uptime_s: u64,
+    cameras: Vec<Camera>,
+    microphones: [(); 0],
+    connections: u32,
+}
+
+#[derive(Serialize)]
+struct Camera {
+    name: String,
+    source: String,
+    online: bool,
+    problem: Option<String>,
+    width: u32,
+    height: u32,
+    format: Option<&'static str>,
+    fps: f64,
+    captured: u32,
+    dropped: u32,
+    encoded: u32,
+    viewers: u32,
+}
+
+/// `GET /api`.
+pub fn versions() -> Reply {
+    Reply::json(200, &Versions { versions: ["1.0"] })
+}
+
+/// `GET /api/1.0/status`.
+pub fn status(service: &Service) -> Reply {
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: service.started.elapsed().as_secs(),
+        cameras: service.cameras.all().iter().map(|feed| camera(feed)).collect(),
+        microphones: [],
+        connections: service.admission.connections(),
+    };
+    Reply::json(200, &status)
+}
+
+fn camera(feed: &CameraFeed) -> Camera {
+    let state = feed.state();
+    Camera {
+        name: feed.name().to_owned(),
+        source: state.source,
+        online: state.online,
+        problem: state.problem,
+        width: state.width,
+        height: state.height,
+        format: state.format.map(PixelFormat::name),
+        fps: (f64::from(state.fps) * 100.0).round() / 100.0,
+        captured: feed.counters.captured.get(),
+        dropped: feed.counters.dropped.get(),
+        encoded: feed.counters.encoded.get(),
+        viewers: feed.frames().readers(),
+    }
+}

@@ -1,0 +1,126 @@
+//! Replies: status, fields and body, with the security headers every response carries.
+
+use std::borrow::Cow;
+use std::io::Cursor;
+
+use miniserde::{Serialize, json};
+use tiny_http::{Header, Response, StatusCode};
+
+use crate::gate::connection_field;
+
+/// What the page may load: itself, and nothing inline (Content Security Policy Level 3).
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+     media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A whole response, body in memory.
+#[derive(Debug)]
+pub struct Reply {
+    status: u16,
+    fields: Vec<(&'static str, String)>,
+    body: Cow<'static, [u8]>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a str,
+}
+
+impl Reply {
+    /// A JSON document. Never stored by a cache.
+    pub fn json(status: u16, document: &impl Serialize) -> Self {
+        Self::new(status, "application/json", json::to_string(document).into_bytes().into())
+            .with("Cache-Control", "no-store")
+    }
+
+    /// `{"error":"..."}`, a sentence for the person who asked.
+    pub fn error(status: u16, error: &str) -> Self {
+        Self::json(status, &ErrorBody { error })
+    }
+
+    /// Any body.
+    pub fn new(status: u16, content_type: &str, body: Cow<'static, [u8]>) -> Self {
+        Self { status, fields: vec![("Content-Type", content_type.to_owned())], body }
+    }
+
+    /// Adds a header field.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// Its status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The form tiny_http sends.
+    pub fn into_response(self, secure: bool) -> Response<Cursor<Cow<'static, [u8]>>> {
+        let length = self.body.len();
+        let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
+        // A field that is not ASCII is left out; every name and value here is the program's own.
+        let headers = own.chain(security_fields(secure)).filter_map(|(name, value)| Header::from_bytes(name, value).ok());
+        Response::new(StatusCode(self.status), headers.collect(), Cursor::new(self.body), Some(length), None)
+            .with_chunked_threshold(usize::MAX)
+    }
+
+    /// The same response as bytes for a job that writes to the client itself.
+    pub fn into_bytes(self, secure: bool, keep: bool, with_body: bool) -> Vec<u8> {
+        let length = self.body.len().to_string();
+        let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
+        let fields = own.chain([("Content-Length", length.as_str())]).chain(security_fields(secure));
+        let mut bytes = head(self.status, fields, keep);
+        if with_body {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+}
+
+/// The head of a response without end. The connection closes after it.
+pub fn stream_head(content_type: &str, secure: bool) -> Vec<u8> {
+    let own = [("Content-Type", content_type), ("Cache-Control", "no-store"), ("Pragma", "no-cache")];
+    head(200, own.into_iter().chain(security_fields(secure)), false)
+}
+
+fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep: bool) -> Vec<u8> {
+    let reason = StatusCode(status).default_reason_phrase();
+    let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
+    for (name, value) in fields {
+        for piece in [name, ": ", value, "\r\n"] {
+            head.push_str(piece);
+        }
+    }
+    head.push_str(connection_field(keep));
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+fn security_fields(secure: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let always = [
+        ("Content-Security-Policy", PAGE_POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+    ];
+    always.into_iter().chain(secure.then_some(("Strict-Transport-Security", "max-age=31536000")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_json_whatever_is_in_it() {
+        let bytes = Reply::error(404, "no \"x\"\n").into_bytes(true, true, true);
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.starts_with("HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"), "{text}");
+        assert!(text.ends_with("\r\n\r\n{\"error\":\"no \\\"x\\\"\\n\"}"), "{text}");
+    }
+
+    #[test]
+    fn hsts_is_promised_only_under_tls() {
+        let promised = |secure| String::from_utf8(stream_head("a/b", secure)).unwrap().contains("Strict-Transport");
+        assert!(promised(true) && !promised(false));
+    }
+}

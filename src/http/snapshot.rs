@@ -1,0 +1,107 @@
+//! `/snapshot`: one picture, captured after it was asked for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::gate::{After, Client, Job};
+use crate::hub::{CameraFeed, Reader, Wait};
+use crate::media::{Frame, Timestamp};
+
+use super::reply::Reply;
+
+/// How long a picture may take: a camera that is opened on demand needs a second or two.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The job that waits for a picture and answers with it; `head_only` for the HEAD method.
+pub fn take(feed: Arc<CameraFeed>, mut reader: Reader<Frame>, head_only: bool, secure: bool, keep: bool) -> Job {
+    let asked = Timestamp::now();
+    Box::new(move |client: &mut Client| {
+        let reply = match fresh(&feed, &mut reader, asked) {
+            Ok(frame) => Reply::new(200, "image/jpeg", frame.jpeg().to_vec().into())
+                .with("Cache-Control", "no-store")
+                .with("X-Timestamp", wall_seconds(frame.captured())),
+            Err(why) => Reply::error(503, &why).with("Retry-After", "5"),
+        };
+        client.write_all(&reply.into_bytes(secure, keep, !head_only))?;
+        Ok(if keep { After::KeepAlive } else { After::Close })
+    })
+}
+
+/// A frame captured since `asked` while the camera was there from start to end: a placard is no
+/// picture of the room.
+fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, asked: Timestamp) -> Result<Arc<Frame>, String> {
+    let end = Instant::now() + TIMEOUT;
+    let offline = |problem: Option<String>| {
+        format!("camera {} gives no picture: {}", feed.name(), problem.as_deref().unwrap_or("it is not there"))
+    };
+    loop {
+        let before = feed.state();
+        let left = end.saturating_duration_since(Instant::now());
+        match reader.wait_newer(left) {
+            Wait::Fresh { value: frame, .. } if frame.captured() >= asked => {
+                let after = feed.state();
+                if before.online && after.online && before.since == after.since {
+                    return Ok(frame);
+                }
+                if !after.online {
+                    return Err(offline(after.problem));
+                }
+            }
+            Wait::Fresh { .. } => {}
+            Wait::TimedOut => {
+                let state = feed.state();
+                if !state.online {
+                    return Err(offline(state.problem));
+                }
+                return Err(format!("camera {} gave no picture within {} s", feed.name(), TIMEOUT.as_secs()));
+            }
+            Wait::Closed => return Err("the server is stopping".to_owned()),
+        }
+    }
+}
+
+fn wall_seconds(captured: Timestamp) -> String {
+    let wall = captured.wall_time();
+    format!("{}.{:06}", wall.as_secs(), wall.subsec_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::part;
+    use crate::hub::{CameraState, Publisher, latest};
+
+    fn frame(captured: Timestamp) -> Frame {
+        part::build(Vec::new(), captured, (2, 2), |_| Ok::<(), ()>(())).unwrap()
+    }
+
+    fn camera(online: bool) -> (Publisher<Frame>, CameraFeed, Reader<Frame>) {
+        let (publisher, frames) = latest(1);
+        let feed = CameraFeed::new("front", frames);
+        feed.set_state(CameraState { online, problem: (!online).then(|| "unplugged".to_owned()), ..CameraState::default() });
+        let reader = feed.frames().subscribe().unwrap();
+        (publisher, feed, reader)
+    }
+
+    #[test]
+    fn a_frame_from_before_the_request_is_not_taken() {
+        let (mut publisher, feed, mut reader) = camera(true);
+        let asked = Timestamp::now();
+        publisher.publish(frame(Timestamp::from_micros(asked.as_micros() - 1)));
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            publisher.publish(frame(Timestamp::now()));
+            publisher
+        });
+        assert!(fresh(&feed, &mut reader, asked).unwrap().captured() >= asked);
+        drop(later.join());
+    }
+
+    #[test]
+    fn a_placard_is_an_error_that_says_why() {
+        let (mut publisher, feed, mut reader) = camera(false);
+        publisher.publish(frame(Timestamp::now()));
+        let why = fresh(&feed, &mut reader, Timestamp::from_micros(0)).unwrap_err();
+        assert_eq!(why, "camera front gives no picture: unplugged");
+    }
+}

@@ -1,0 +1,225 @@
+//! The gate under hostile and clumsy clients.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType};
+
+use crate::support::{PASSWORD, Server, Setup, USER, parts, wait_for, watch};
+
+fn plain() -> Server {
+    Setup::new().plain().start()
+}
+
+/// Status of the first response in `answer`; 0 when there is none.
+fn status(answer: &str) -> u16 {
+    answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok()).unwrap_or(0)
+}
+
+/// A connection from another loopback address, as from another machine.
+fn connect_from(source: &str, server: &Server) -> std::io::Result<TcpStream> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let source: SocketAddr = format!("{source}:0").parse().unwrap();
+    rustix::net::bind(&socket, &source)?;
+    rustix::net::connect(&socket, &server.address())?;
+    Ok(TcpStream::from(socket))
+}
+
+fn answers_well(server: &Server) {
+    assert_eq!(server.curl("/healthz", &[]).status, 200);
+}
+
+#[test]
+fn malformed_heads_are_refused_and_the_server_goes_on() {
+    let server = plain();
+    let rows: &[(&[u8], u16)] = &[
+        (b"GARBAGE\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\nHost: a\n\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n", 400),
+        (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+        (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /api HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    ];
+    for (request, expected) in rows {
+        let answer = server.send_raw(request);
+        assert_eq!(status(&answer), *expected, "{}: {answer}", String::from_utf8_lossy(request));
+        assert!(answer.contains("Connection: close"), "{answer}");
+        assert!(answer.contains("{\"error\":\""), "{answer}");
+    }
+    answers_well(&server);
+}
+
+#[test]
+fn a_request_hidden_in_a_body_is_never_answered() {
+    let server = plain();
+    let hidden = "GET /api HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = format!(
+        "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{hidden}",
+        hidden.len()
+    );
+    let answer = server.send_raw(request.as_bytes());
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    assert!(!answer.contains("versions"), "{answer}");
+}
+
+#[test]
+fn requests_in_one_packet_are_answered_in_order() {
+    let server = plain();
+    let answer = server.send_raw(
+        b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /api HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
+    let (health, versions) = (answer.find("ok\n"), answer.find("versions"));
+    assert!(health.is_some() && health < versions, "{answer}");
+    assert!(answer.contains("Connection: keep-alive") && answer.contains("Connection: close"), "{answer}");
+}
+
+#[test]
+fn an_endless_header_line_is_cut_off() {
+    let server = plain();
+    let mut socket = server.connect();
+    socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").unwrap();
+    let line = [b'x'; 4096];
+    let mut sent = 0usize;
+    // The peer closes once it has had enough; a write then fails.
+    while sent < 64 * 1024 * 1024 && socket.write_all(&line).is_ok() {
+        sent += line.len();
+    }
+    assert!(sent < 64 * 1024 * 1024, "64 MiB of one header line were taken");
+    let mut answer = String::new();
+    let _ = socket.read_to_string(&mut answer);
+    assert!(answer.is_empty() || status(&answer) == 431, "{answer}");
+    answers_well(&server);
+}
+
+#[test]
+fn a_head_that_comes_a_byte_a_second_is_given_up() {
+    let server = plain();
+    let mut socket = server.connect();
+    for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX: y" {
+        if socket.write_all(&[*byte]).is_err() {
+            break;
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    let mut answer = String::new();
+    let _ = socket.read_to_string(&mut answer);
+    assert!(answer.is_empty() || status(&answer) == 408, "{answer}");
+    answers_well(&server);
+}
+
+#[test]
+fn silent_sockets_leave_room_for_others_and_are_cleared() {
+    let server = Setup::new().server("max_connections = 40\nmax_connections_per_address = 20").start();
+    let silent: Vec<TcpStream> = (0..400).filter_map(|_| connect_from("127.0.0.9", &server).ok()).collect();
+    assert!(silent.len() > 20, "only {} sockets could be opened", silent.len());
+    answers_well(&server);
+    drop(silent);
+    wait_for("the silent sockets to be forgotten", || {
+        let status = server.get("/api/1.0/status").text();
+        status.contains("\"connections\":1}").then_some(())
+    });
+}
+
+#[test]
+fn beyond_the_cap_a_plain_client_is_told_to_come_back() {
+    let server = Setup::new().plain().server("max_connections_per_address = 1").start();
+    let _held = server.connect();
+    let answer = wait_for("a refusal", || {
+        let answer = server.send_raw(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+        (!answer.is_empty()).then_some(answer)
+    });
+    assert_eq!(status(&answer), 503, "{answer}");
+    assert!(answer.contains("Retry-After:"), "{answer}");
+}
+
+#[test]
+fn beyond_the_cap_a_tls_client_is_closed_not_left_hanging() {
+    let server = Setup::new().server("max_connections_per_address = 1").start();
+    let _held = server.connect();
+    thread::sleep(Duration::from_millis(100));
+    let mut second = server.connect();
+    let got = second.read(&mut [0; 1]);
+    assert!(matches!(&got, Ok(0)) || got.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn a_viewer_that_never_reads_does_not_hold_up_others() {
+    let server = plain();
+    let _stuck: Vec<TcpStream> = (0..5)
+        .map(|_| {
+            let mut socket = server.connect();
+            let login = format!("{USER}:{PASSWORD}");
+            let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, login);
+            let request = format!("GET /video HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {basic}\r\n\r\n");
+            socket.write_all(request.as_bytes()).unwrap();
+            socket
+        })
+        .collect();
+    let (_viewer, file) = watch(&server, "/video", "recording");
+    wait_for("thirty frames for the viewer that reads", || (parts(&file) >= 30).then_some(()));
+    answers_well(&server);
+}
+
+#[test]
+fn the_loopback_port_behind_the_gate_answers_nobody_else() {
+    let server = plain();
+    answers_well(&server);
+    let mut refused = 0;
+    for port in listening_ports(server.pid()) {
+        if port == server.port {
+            continue;
+        }
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let forged = "0".repeat(32);
+        socket
+            .write_all(format!("GET /api HTTP/1.1\r\nHost: a\r\nX-Defender-Exchange: {forged}\r\nConnection: close\r\n\r\n").as_bytes())
+            .unwrap();
+        let mut answer = String::new();
+        let _ = socket.read_to_string(&mut answer);
+        assert_eq!(status(&answer), 403, "{answer}");
+        refused += 1;
+    }
+    assert_eq!(refused, 1, "one loopback port is expected behind the gate");
+}
+
+#[test]
+fn connections_leave_no_thread_and_no_descriptor_behind() {
+    let server = plain();
+    answers_well(&server);
+    let before = server.threads_and_descriptors();
+    for round in 0..60 {
+        let mut socket = server.connect();
+        match round % 3 {
+            0 => drop(socket),
+            1 => drop(socket.write_all(b"GET / HT")),
+            _ => drop(socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")),
+        }
+    }
+    wait_for("threads and descriptors to come back to what they were", || {
+        let now = server.threads_and_descriptors();
+        // tiny_http keeps a few idle threads of its own for a while.
+        (now.1 <= before.1 && now.0 <= before.0 + 4).then_some(())
+    });
+}
+
+/// TCP ports a process listens on, by its socket inodes.
+fn listening_ports(pid: u32) -> Vec<u16> {
+    let inodes: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row[3] == "0A" && inodes.iter().any(|inode| inode == row[9]))
+        .filter_map(|row| u16::from_str_radix(row[1].split(':').nth(1)?, 16).ok())
+        .collect()
+}

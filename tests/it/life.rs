@@ -1,0 +1,74 @@
+//! Starting, stopping, reloading, logging.
+
+use std::fs;
+use std::process::Command;
+
+use crate::support::{Setup, parts, wait_for, watch};
+
+#[test]
+fn sigterm_and_sigint_end_it_well_with_viewers_at_work() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Setup::new().start();
+        let (mut viewer, file) = watch(&server, "/video", "recording");
+        wait_for("a frame", || (parts(&file) >= 1).then_some(()));
+        server.signal(signal);
+        let ended = server.wait_end().expect("it ends");
+        assert_eq!(ended.code(), Some(0), "{}", server.log());
+        assert!(!server.log().contains("still at work"), "threads were not joined:\n{}", server.log());
+        wait_for("the viewer's stream to end", || (!viewer.is_running()).then_some(()));
+    }
+}
+
+#[test]
+fn sighup_takes_over_cameras_and_log_level_and_keeps_viewers() {
+    let server = Setup::new().start();
+    let (mut viewer, file) = watch(&server, "/video", "recording");
+    wait_for("a frame", || (parts(&file) >= 1).then_some(()));
+    let conf = server.path().join("defender.conf");
+    let text = fs::read_to_string(&conf).unwrap();
+    fs::write(&conf, text.replace("width = 320", "width = 160") + "\n[camera.yard]\ndevice = \"test\"\n").unwrap();
+    server.signal("HUP");
+    server.wait_log("camera front: new settings");
+    wait_for("the new camera", || (server.get("/snapshot/yard").status == 200).then_some(()));
+    let before = parts(&file);
+    wait_for("frames after the change", || (parts(&file) > before + 3).then_some(()));
+    assert!(viewer.is_running(), "the viewer lost its stream");
+    let status = server.get("/api/1.0/status").text();
+    assert!(status.contains("\"width\":160"), "{status}");
+}
+
+#[test]
+fn a_broken_configuration_on_sighup_changes_nothing() {
+    let mut server = Setup::new().start();
+    fs::write(server.path().join("defender.conf"), "[server]\nprot = 1\n").unwrap();
+    server.signal("HUP");
+    server.wait_log("the old configuration stays");
+    assert!(server.is_running());
+    assert_eq!(server.get("/snapshot").status, 200);
+}
+
+#[test]
+fn the_log_goes_to_a_file_when_asked() {
+    let server = Setup::new().server("log = \"defender.log\"").env("UNUSED", "1");
+    // The line with the port is in the file, so the port is fixed beforehand by the harness.
+    let folder = server.path().to_owned();
+    server.write_config();
+    crate::support::add_user(&folder, "eve", "viewer");
+    let mut child = Command::new(crate::support::binary()).args(["-c", "defender.conf"]).current_dir(&folder).spawn().unwrap();
+    let line = wait_for("the log file", || {
+        let log = fs::read_to_string(folder.join("defender.log")).ok()?;
+        log.lines().find(|line| line.contains("listening on https://127.0.0.1:")).map(str::to_owned)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.contains("INFO") && line.contains("T") && line.contains("Z"), "level and time: {line}");
+}
+
+#[test]
+fn a_wall_clock_that_jumps_does_not_disturb_a_stream() {
+    // faketime shifts the wall clock of one process; CLOCK_MONOTONIC stays true.
+    let server = Setup::new().start();
+    let (_viewer, file) = watch(&server, "/video?fps=10", "recording");
+    wait_for("frames", || (parts(&file) >= 5).then_some(()));
+    assert_eq!(server.get("/snapshot").status, 200);
+}

@@ -1,0 +1,11 @@
+//! Tests of the real binary with real clients: curl, openssl, ffmpeg, ffprobe, and plain sockets
+//! where a client must misbehave. One file for each feature.
+
+mod config;
+mod gate;
+mod life;
+mod page;
+mod pictures;
+mod support;
+mod tls;
+mod users;

@@ -1,0 +1,103 @@
+//! Routes, the page's files, and what every response carries.
+
+use std::fs;
+
+use crate::support::{PASSWORD, Server, Setup, USER};
+
+fn signed_in(server: &Server, path: &str, arguments: &[&str]) -> crate::support::Answer {
+    let login = format!("{USER}:{PASSWORD}");
+    server.curl(path, &[&["-u", login.as_str(), "--path-as-is"], arguments].concat())
+}
+
+#[test]
+fn nothing_but_health_and_versions_is_open() {
+    let server = Setup::new().start();
+    assert_eq!(server.curl("/healthz", &[]).text(), "ok\n");
+    assert_eq!(server.curl("/api", &[]).text(), "{\"versions\":[\"1.0\"]}");
+    for path in ["/", "/index.html", "/app.js", "/video", "/video/front", "/snapshot", "/api/1.0/status", "/nothing", "/api/2.0"] {
+        let answer = server.curl(path, &[]);
+        assert_eq!(answer.status, 401, "{path}");
+        assert!(answer.field("www-authenticate").is_some_and(|field| field.starts_with("Basic realm=\"Defender\"")), "{path}");
+        assert_eq!(answer.text(), "{\"error\":\"sign in\"}", "{path}");
+    }
+}
+
+#[test]
+fn unknown_paths_and_wrong_methods_are_told_apart() {
+    let server = Setup::new().start();
+    let unknown = signed_in(&server, "/nothing", &[]);
+    assert_eq!((unknown.status, unknown.field("content-type").as_deref()), (404, Some("application/json")));
+    for path in ["/", "/video", "/api", "/api/1.0/status", "/snapshot"] {
+        let answer = signed_in(&server, path, &["-X", "DELETE"]);
+        assert_eq!((answer.status, answer.field("allow").as_deref()), (405, Some("GET, HEAD")), "{path}");
+    }
+}
+
+#[test]
+fn every_response_carries_the_security_fields() {
+    let server = Setup::new().start();
+    for path in ["/", "/nothing", "/api", "/snapshot", "/api/1.0/status", "/app.js"] {
+        let answer = signed_in(&server, path, &[]);
+        let policy = answer.field("content-security-policy").unwrap_or_default();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.field("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
+        assert_eq!(answer.field("referrer-policy").as_deref(), Some("no-referrer"), "{path}");
+        assert!(answer.field("strict-transport-security").is_some(), "{path}");
+        assert!(!answer.head.to_lowercase().contains("tiny"), "the inner server shows: {}", answer.head);
+    }
+    let plain = Setup::new().plain().start();
+    assert!(plain.curl("/api", &[]).field("strict-transport-security").is_none(), "HSTS without TLS");
+}
+
+#[test]
+fn the_page_is_cached_by_its_tag() {
+    let server = Setup::new().start();
+    let first = signed_in(&server, "/app.js", &[]);
+    let tag = first.field("etag").expect("a tag");
+    let again = signed_in(&server, "/app.js", &["-H", &format!("If-None-Match: {tag}")]);
+    assert_eq!((again.status, again.body.len()), (304, 0));
+}
+
+#[test]
+fn no_path_leads_out_of_the_web_root() {
+    let setup = Setup::new().server("www = \"site\"");
+    let site = setup.path().join("site");
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("index.html"), "my own page").unwrap();
+    fs::write(site.join(".hidden"), "hidden").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", site.join("passwd")).unwrap();
+    let server = setup.start();
+    assert_eq!(signed_in(&server, "/", &[]).text(), "my own page");
+    for path in [
+        "/../users", "/%2e%2e/users", "/..%2fusers", "/.%2e/users", "/site/../../users", "/passwd", "/.hidden", "/%2ehidden",
+        "//etc/passwd", "/..\\users", "/%5c..%5cusers", "/index.html%00.js", "/%252e%252e/users", "/./users", "/....//users",
+    ] {
+        let answer = signed_in(&server, path, &[]);
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+    }
+}
+
+#[test]
+fn the_modes_serve_what_they_say() {
+    let client = Setup::new().server("mode = \"client\"").start();
+    assert_eq!(signed_in(&client, "/", &[]).status, 404);
+    assert_eq!(signed_in(&client, "/snapshot", &[]).status, 200);
+    let server = Setup::new().server("mode = \"server\"").start();
+    assert_eq!(signed_in(&server, "/", &[]).status, 200);
+    let none = signed_in(&server, "/snapshot", &[]);
+    assert_eq!((none.status, none.text().as_str()), (404, "{\"error\":\"no camera is configured\"}"));
+}
+
+#[test]
+fn the_status_names_each_camera() {
+    let server = Setup::new().start();
+    signed_in(&server, "/snapshot", &[]);
+    let status = signed_in(&server, "/api/1.0/status", &[]).text();
+    for part in [
+        "\"version\":\"", "\"uptime_s\":", "\"name\":\"front\"", "\"online\":true", "\"width\":320", "\"height\":240", "\"fps\":30",
+        "\"captured\":", "\"dropped\":0", "\"viewers\":", "\"microphones\":[]", "\"connections\":",
+    ] {
+        assert!(status.contains(part), "{part} is missing in {status}");
+    }
+}

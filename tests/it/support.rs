@@ -1,0 +1,354 @@
+//! Starting the real binary in a folder of its own, and talking to it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The user every test server has.
+pub const USER: &str = "eve";
+/// Her password.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// How long anything may take before a test gives up on it; nothing is asserted about less.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Path of the binary under test.
+pub fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_defender")
+}
+
+/// Runs the binary to its end.
+pub fn defender(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(binary())
+        .args(arguments)
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env_remove("JOURNAL_STREAM")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    // A program that does not read its input is fine.
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    child.wait_with_output().expect("the binary ends")
+}
+
+/// Text of a finished program's standard error.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Text of a finished program's standard output.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Calls `ready` until it gives something; panics with `what` when it never does.
+pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = ready() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A server to be configured.
+pub struct Setup {
+    folder: TempDir,
+    server: String,
+    sections: String,
+    environment: Vec<(String, String)>,
+    with_user: bool,
+}
+
+/// A running server; killed and its folder removed when dropped.
+pub struct Server {
+    child: Child,
+    folder: TempDir,
+    scheme: &'static str,
+    pub port: u16,
+}
+
+impl Setup {
+    /// TLS on 127.0.0.1, a port of the kernel's choice, the user [`USER`], the camera `front`
+    /// with the test card.
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            server: String::new(),
+            sections: "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n".to_owned(),
+            environment: Vec::new(),
+            with_user: true,
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Adds a line to `[server]`.
+    pub fn server(mut self, line: &str) -> Self {
+        self.server.push_str(line);
+        self.server.push('\n');
+        self
+    }
+
+    /// Replaces the sections after `[server]`.
+    pub fn sections(mut self, sections: &str) -> Self {
+        self.sections = sections.to_owned();
+        self
+    }
+
+    pub fn plain(self) -> Self {
+        self.server("tls = false")
+    }
+
+    pub fn without_user(mut self) -> Self {
+        self.with_user = false;
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes defender.conf without starting anything.
+    pub fn write_config(&self) {
+        let address = if self.server.contains("address") { "" } else { "address = \"127.0.0.1\"\n" };
+        let port = if self.server.contains("port") { "" } else { "port = 0\n" };
+        let text = format!("[server]\n{address}{port}{}\n{}", self.server, self.sections);
+        fs::write(self.path().join("defender.conf"), text).expect("written");
+    }
+
+    pub fn start(self) -> Server {
+        self.write_config();
+        if self.with_user {
+            add_user(self.path(), USER, "viewer");
+        }
+        let log = fs::File::create(self.path().join("stderr")).expect("created");
+        let out = fs::File::create(self.path().join("stdout")).expect("created");
+        let child = Command::new(binary())
+            .args(["-c", "defender.conf", "-d"])
+            .current_dir(self.path())
+            .env("HOME", self.path())
+            .env_remove("JOURNAL_STREAM")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        let mut server = Server { child, folder: self.folder, scheme: "", port: 0 };
+        let address = wait_for("the line `listening on`", || server.listening());
+        server.scheme = if address.starts_with("https") { "https" } else { "http" };
+        server.port = address.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        server
+    }
+}
+
+/// Adds a user with [`PASSWORD`] through the command line.
+pub fn add_user(folder: &Path, name: &str, role: &str) {
+    let added = defender(folder, &["user", "add", name, "--role", role, "--password-stdin", "-u", "users"], &format!("{PASSWORD}\n"));
+    assert!(added.status.success(), "{}", stderr(&added));
+}
+
+impl Server {
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path().join("stderr")).unwrap_or_default()
+    }
+
+    /// What it has printed so far.
+    pub fn printed(&self) -> String {
+        fs::read_to_string(self.path().join("stdout")).unwrap_or_default()
+    }
+
+    /// Waits until the log holds `text`.
+    pub fn wait_log(&self, text: &str) {
+        let what = format!("`{text}` in the log");
+        let end = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < end, "waited in vain for {what}; the log:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
+    }
+
+    /// A bare connection to the port.
+    pub fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(self.address()).expect("the port is open");
+        socket.set_read_timeout(Some(PATIENCE)).expect("set");
+        socket
+    }
+
+    /// Sends `bytes` over a bare connection and returns all that comes back until it closes.
+    pub fn send_raw(&self, bytes: &[u8]) -> String {
+        let mut socket = self.connect();
+        let _ = socket.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = socket.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// curl as [`USER`].
+    pub fn get(&self, path: &str) -> Answer {
+        self.curl(path, &["-u", &format!("{USER}:{PASSWORD}")])
+    }
+
+    /// curl with `arguments`; nobody is signed in unless they say so.
+    pub fn curl(&self, path: &str, arguments: &[&str]) -> Answer {
+        curl(&self.url(path), arguments)
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "kill -{name}");
+    }
+
+    /// Waits for the end; `None` if it does not come.
+    pub fn wait_end(&mut self) -> Option<std::process::ExitStatus> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Threads and open descriptors it has now.
+    pub fn threads_and_descriptors(&self) -> (usize, usize) {
+        let count = |what: &str| fs::read_dir(format!("/proc/{}/{what}", self.pid())).map_or(0, Iterator::count);
+        (count("task"), count("fd"))
+    }
+
+    fn listening(&mut self) -> Option<String> {
+        let log = self.log();
+        if let Ok(Some(status)) = self.child.try_wait() {
+            panic!("the server ended with {status}:\n{log}");
+        }
+        let line = log.lines().find_map(|line| line.split_once("listening on "))?;
+        Some(line.1.trim().to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- the server's log:\n{}", self.log());
+        }
+    }
+}
+
+/// What curl got.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// Status line and fields.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn field(&self, name: &str) -> Option<String> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        })
+    }
+}
+
+pub fn curl(url: &str, arguments: &[&str]) -> Answer {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (head, body) = (folder.path().join("head"), folder.path().join("body"));
+    let ran = Command::new("curl")
+        .args(["-sk", "--max-time", "60", "-o"])
+        .arg(&body)
+        .arg("-D")
+        .arg(&head)
+        .args(["-w", "%{http_code}"])
+        .args(arguments)
+        .arg(url)
+        .output()
+        .expect("curl runs");
+    let status = String::from_utf8_lossy(&ran.stdout).parse().unwrap_or(0);
+    let head = fs::read_to_string(head).unwrap_or_default();
+    Answer { status, head, body: fs::read(body).unwrap_or_default() }
+}
+
+/// A program that runs in the background and is killed when dropped.
+pub struct Background(Child);
+
+impl Background {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().expect("the program starts"))
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A curl that watches `path` as [`USER`] into a file.
+pub fn watch(server: &Server, path: &str, into: &str) -> (Background, PathBuf) {
+    let file = server.path().join(into);
+    let mut command = Command::new("curl");
+    command.args(["-sk", "-N", "-u", &format!("{USER}:{PASSWORD}"), "-o"]).arg(&file).arg(server.url(path));
+    (Background::start(&mut command), file)
+}
+
+/// Length of a file that another program is writing.
+pub fn size(file: &Path) -> u64 {
+    fs::metadata(file).map_or(0, |found| found.len())
+}
+
+/// How many whole parts a recorded multipart stream holds.
+pub fn parts(file: &Path) -> usize {
+    let bytes = fs::read(file).unwrap_or_default();
+    let boundary = b"\r\n--defender-frame\r\n";
+    bytes.windows(boundary.len()).filter(|window| window == boundary).count()
+}

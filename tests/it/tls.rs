@@ -1,0 +1,168 @@
+//! TLS as clients see it.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{Server, Setup, defender, stderr, wait_for};
+
+/// What `openssl s_client` says about a handshake.
+fn s_client(server: &Server, arguments: &[&str]) -> String {
+    let mut child = Command::new("openssl")
+        .args(["s_client", "-connect", &server.address().to_string()])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl runs");
+    let _ = child.stdin.take().expect("piped").write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let output = child.wait_with_output().expect("openssl ends");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+fn openssl(folder: &Path, arguments: &[&str]) {
+    let ran = Command::new("openssl").args(arguments).current_dir(folder).output().expect("openssl runs");
+    assert!(ran.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+}
+
+fn certificate(folder: &Path, name: &str, key_options: &[&str]) {
+    let mut arguments = vec!["req", "-x509", "-nodes", "-days", "30", "-subj"];
+    let subject = format!("/CN={name}");
+    arguments.push(&subject);
+    arguments.extend(["-keyout", "key.pem", "-out", "server.pem"]);
+    arguments.extend(key_options);
+    openssl(folder, &arguments);
+}
+
+#[test]
+fn the_first_start_makes_a_certificate_that_names_the_machine() {
+    let server = Setup::new().start();
+    let shown = Command::new("openssl")
+        .args(["x509", "-noout", "-text", "-in", "server.pem"])
+        .current_dir(server.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(text.contains("ASN1 OID: prime256v1"), "{text}");
+    assert!(text.contains("DNS:localhost") && text.contains("IP Address:127.0.0.1"), "{text}");
+    // A client that trusts exactly this certificate needs no -k.
+    let trusting = Command::new("curl")
+        .args(["-s", "--cacert", "server.pem", &format!("https://localhost:{}/healthz", server.port), "--resolve"])
+        .arg(format!("localhost:{}:127.0.0.1", server.port))
+        .current_dir(server.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&trusting.stdout), "ok\n", "{}", String::from_utf8_lossy(&trusting.stderr));
+}
+
+#[test]
+fn only_tls_1_2_and_1_3_are_spoken_with_forward_secrecy() {
+    let server = Setup::new().start();
+    for (version, spoken) in [("-tls1_3", true), ("-tls1_2", true), ("-tls1_1", false), ("-tls1", false)] {
+        let said = s_client(&server, &[version, "-cipher", "ALL:@SECLEVEL=0"]);
+        assert_eq!(said.contains("200 OK"), spoken, "{version}: {said}");
+    }
+    let without = s_client(&server, &["-tls1_2", "-cipher", "kRSA:@SECLEVEL=0"]);
+    assert!(!without.contains("200 OK"), "a key exchange without forward secrecy was taken: {without}");
+    assert!(s_client(&server, &["-tls1_2"]).contains("Compression: NONE"));
+}
+
+#[test]
+fn a_session_is_resumed() {
+    let server = Setup::new().start();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let ticket = server.path().join("session").to_string_lossy().into_owned();
+        let first = s_client(&server, &[version, "-sess_out", &ticket, "-ign_eof"]);
+        assert!(first.contains("200 OK"), "{first}");
+        let second = s_client(&server, &[version, "-sess_in", &ticket, "-ign_eof"]);
+        assert!(second.contains("Reused, "), "{version}: {second}");
+    }
+}
+
+#[test]
+fn plain_http_on_the_tls_port_is_sent_to_https() {
+    let server = Setup::new().start();
+    let answer = server.send_raw(b"GET /video?fps=3 HTTP/1.1\r\nHost: board.local:8443\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
+    assert!(answer.contains("Location: https://board.local:8443/video?fps=3\r\n"), "{answer}");
+    let forged = server.send_raw(b"GET / HTTP/1.1\r\nHost: evil/@x\r\n\r\n");
+    assert!(forged.contains(&format!("Location: https://127.0.0.1:{}/\r\n", server.port)), "{forged}");
+}
+
+#[test]
+fn keys_in_every_common_form_are_taken() {
+    for (form, options) in [
+        ("PKCS#8 RSA", &["-newkey", "rsa:2048"][..]),
+        ("PKCS#8 EC", &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]),
+        ("Ed25519", &["-newkey", "ed25519"]),
+    ] {
+        let setup = Setup::new();
+        certificate(setup.path(), "board", options);
+        assert_eq!(setup.start().curl("/healthz", &[]).status, 200, "{form}");
+    }
+    for (form, options, convert) in [
+        ("PKCS#1", &["-newkey", "rsa:2048"][..], &["rsa", "-traditional", "-in", "key.pem", "-out", "key.pem"][..]),
+        ("SEC1", &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"], &["ec", "-in", "key.pem", "-out", "key.pem"]),
+    ] {
+        let setup = Setup::new();
+        certificate(setup.path(), "board", options);
+        openssl(setup.path(), convert);
+        let key = fs::read_to_string(setup.path().join("key.pem")).unwrap();
+        assert!(!key.contains("BEGIN PRIVATE KEY"), "the conversion to {form} did nothing: {key}");
+        assert_eq!(setup.start().curl("/healthz", &[]).status, 200, "{form}");
+    }
+}
+
+#[test]
+fn a_bad_pair_is_a_clear_error_at_the_start() {
+    let run = |prepare: &dyn Fn(&Path)| {
+        let setup = Setup::new();
+        setup.write_config();
+        crate::support::add_user(setup.path(), "eve", "viewer");
+        prepare(setup.path());
+        let ran = defender(setup.path(), &["-c", "defender.conf"], "");
+        assert_eq!(ran.status.code(), Some(1), "{}", stderr(&ran));
+        stderr(&ran)
+    };
+    let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+    let lonely = run(&|folder| {
+        certificate(folder, "a", &ec);
+        fs::remove_file(folder.join("key.pem")).unwrap();
+    });
+    assert!(lonely.contains("server.pem is there but") && lonely.contains("key.pem is missing"), "{lonely}");
+    let foreign = run(&|folder| {
+        certificate(folder, "a", &ec);
+        let chain = fs::read(folder.join("server.pem")).unwrap();
+        certificate(folder, "b", &ec);
+        fs::write(folder.join("server.pem"), chain).unwrap();
+    });
+    assert!(foreign.contains("does not belong to the certificate"), "{foreign}");
+    let garbage = run(&|folder| {
+        certificate(folder, "a", &ec);
+        fs::write(folder.join("server.pem"), "hello").unwrap();
+    });
+    assert!(garbage.contains("server.pem: expected a PEM file with a CERTIFICATE"), "{garbage}");
+}
+
+#[test]
+fn a_changed_certificate_is_used_without_a_restart() {
+    let server = Setup::new().start();
+    assert!(!s_client(&server, &[]).contains("CN = renewed"));
+    certificate(server.path(), "renewed", &["-newkey", "rsa:2048"]);
+    wait_for("the new certificate", || s_client(&server, &[]).contains("CN = renewed").then_some(()));
+    fs::write(server.path().join("server.pem"), "broken").unwrap();
+    server.wait_log_after_handshakes("the changed certificate is not used");
+    assert!(s_client(&server, &[]).contains("CN = renewed"), "the last good certificate stays");
+}
+
+impl Server {
+    /// The certificate files are looked at when a client comes, so clients keep coming.
+    fn wait_log_after_handshakes(&self, text: &str) {
+        wait_for(text, || {
+            s_client(self, &[]);
+            self.log().contains(text).then_some(())
+        });
+    }
+}

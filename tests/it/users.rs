@@ -1,0 +1,145 @@
+//! Users: the command line, the file, and signing in.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::thread;
+
+use crate::support::{PASSWORD, Setup, USER, add_user, binary, defender, stderr, stdout, wait_for};
+
+fn login(name: &str, password: &str) -> String {
+    format!("{name}:{password}")
+}
+
+#[test]
+fn a_first_start_makes_one_admin_and_tells_the_password_once() {
+    let server = Setup::new().without_user().start();
+    let printed = wait_for("the first password", || {
+        let printed = server.printed();
+        printed.contains("password").then_some(printed)
+    });
+    let password = printed.lines().map(str::trim).find(|line| line.matches('-').count() == 3 && !line.contains(' ')).expect(&printed);
+    assert_eq!(server.curl("/", &["-u", &login("admin", password)]).status, 200);
+    assert!(!server.log().contains(password), "the password is in the log");
+    let file = fs::read_to_string(server.path().join("users")).unwrap();
+    assert!(file.contains("admin:admin:$pbkdf2-sha512$i=210000,l=64$") && !file.contains(password), "{file}");
+    assert_eq!(fs::metadata(server.path().join("users")).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn wrong_names_and_passwords_look_the_same_to_the_client_and_not_to_the_log() {
+    let server = Setup::new().start();
+    let wrong = server.curl("/", &["-u", &login(USER, "wrong password")]);
+    let unknown = server.curl("/", &["-u", &login("mallory", PASSWORD)]);
+    assert_eq!((wrong.status, unknown.status), (401, 401));
+    assert_eq!((wrong.text(), wrong.head.lines().count()), (unknown.text(), unknown.head.lines().count()));
+    let log = server.log();
+    assert!(log.contains("login of `mallory` refused") && log.contains("login of `eve` refused"), "{log}");
+    assert!(!log.contains("wrong password") || !log.contains(PASSWORD), "{log}");
+}
+
+#[test]
+fn the_running_server_follows_the_file() {
+    let server = Setup::new().start();
+    assert_eq!(server.get("/").status, 200);
+    add_user(server.path(), "adam", "admin");
+    assert_eq!(server.curl("/", &["-u", &login("adam", PASSWORD)]).status, 200);
+    let removed = defender(server.path(), &["user", "remove", USER, "--yes", "-u", "users"], "");
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    assert_eq!(server.get("/").status, 401, "a removed user must not get in, cached or not");
+    let edited = defender(server.path(), &["user", "edit", "adam", "--password-stdin", "-u", "users"], "another good one\n");
+    assert!(edited.status.success(), "{}", stderr(&edited));
+    assert_eq!(server.curl("/", &["-u", &login("adam", PASSWORD)]).status, 401, "the old password must be dead");
+    assert_eq!(server.curl("/", &["-u", &login("adam", "another good one")]).status, 200);
+}
+
+#[test]
+fn a_malformed_line_refuses_that_user_only_and_is_named() {
+    let setup = Setup::new();
+    add_user(setup.path(), USER, "viewer");
+    let users = setup.path().join("users");
+    let good = fs::read_to_string(&users).unwrap();
+    fs::write(&users, format!("# people\nmallory:viewer:$pbkdf2-sha512$broken\n{good}")).unwrap();
+    let server = setup.without_user().start();
+    assert_eq!(server.get("/").status, 200);
+    assert_eq!(server.curl("/", &["-u", &login("mallory", "x")]).status, 401);
+    let log = server.log();
+    assert!(log.lines().any(|line| line.contains("users") && line.contains("line 2")), "{log}");
+}
+
+#[test]
+fn concurrent_edits_lose_nothing_and_keep_comments() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "# the family\n\n").unwrap();
+    let names: Vec<String> = (0..8).map(|number| format!("user{number}")).collect();
+    thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| add_user(folder.path(), name, "viewer"));
+        }
+    });
+    let file = fs::read_to_string(folder.path().join("users")).unwrap();
+    assert!(file.starts_with("# the family\n\n"), "{file}");
+    let listed = stdout(&defender(folder.path(), &["user", "list", "-u", "users"], ""));
+    for name in &names {
+        assert!(listed.contains(name.as_str()), "{name} is lost: {listed}");
+    }
+    let entries = fs::read_dir(folder.path()).unwrap().count();
+    assert!(entries <= 2, "{entries} files where the users file and its lock are expected");
+}
+
+#[test]
+fn mistakes_are_told_and_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    add_user(folder.path(), "adam", "admin");
+    let before = fs::read_to_string(folder.path().join("users")).unwrap();
+    let rows: &[(&[&str], &str, &str)] = &[
+        (&["user", "add", "adam", "--password-stdin"], "some password\n", "already"),
+        (&["user", "add", "a:b", "--password-stdin"], "some password\n", "name"),
+        (&["user", "add", "bob", "--password-stdin"], "\n", "password"),
+        (&["user", "add", "bob"], "", "--password-stdin"),
+        (&["user", "edit", "nobody", "--role", "admin"], "", "nobody"),
+        (&["user", "edit", "adam", "--role", "king"], "", "king"),
+        (&["user", "remove", "nobody", "--yes"], "", "nobody"),
+        (&["user", "remove", "adam", "--yes"], "", "last"),
+        (&["user", "dance"], "", "dance"),
+    ];
+    for (arguments, input, expected) in rows {
+        let ran = defender(folder.path(), &[*arguments, &["-u", "users"]].concat(), input);
+        assert!(matches!(ran.status.code(), Some(1 | 2)), "{arguments:?}: {:?}", ran.status);
+        assert!(stderr(&ran).contains(expected), "{arguments:?}: {}", stderr(&ran));
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("users")).unwrap(), before);
+}
+
+#[test]
+fn an_unwritable_users_file_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // A folder in the file's place: refused to root as well.
+    fs::create_dir(folder.path().join("users")).unwrap();
+    let ran = defender(folder.path(), &["user", "add", "bob", "--password-stdin", "-u", "users"], "some password\n");
+    assert_eq!(ran.status.code(), Some(1), "{}", stderr(&ran));
+    assert!(stderr(&ran).contains("users"), "{}", stderr(&ran));
+}
+
+#[test]
+fn a_terminal_is_asked_twice_without_echo() {
+    let folder = tempfile::tempdir().unwrap();
+    // `script` gives the program a terminal; what the terminal echoes ends in its output.
+    let command = format!("{} user add bob -u users", binary());
+    let mut child = std::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .current_dir(folder.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("script runs");
+    let mut keys = child.stdin.take().unwrap();
+    for _ in 0..2 {
+        thread::sleep(std::time::Duration::from_millis(500));
+        std::io::Write::write_all(&mut keys, b"typed in secret\n").unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    let shown = stdout(&output);
+    assert!(output.status.success(), "{shown}");
+    assert!(!shown.contains("typed in secret"), "the password was echoed: {shown}");
+    assert!(fs::read_to_string(folder.path().join("users")).unwrap().starts_with("bob:"));
+}
