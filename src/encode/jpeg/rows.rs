@@ -179,10 +179,10 @@ fn unpack_422<const Y: usize, const CB: usize, const CR: usize>(
     buffers: [&mut Vec<u8>; 3],
 ) {
     let (quads, _) = row.as_chunks::<4>();
-    let ends = [0, 1, 2].map(|channel: usize| buffers[channel].len() + width);
     let [luma, cb, cr] = buffers;
-    let pairs = append_pairs(luma, quads.len());
-    for (pair, quad) in pairs.iter_mut().zip(quads) {
+    // The same for all three: each gets one value a pixel.
+    let end = luma.len() + width;
+    for (pair, quad) in append_pairs(luma, quads.len()).iter_mut().zip(quads) {
         *pair = [widen.luma[usize::from(quad[Y])], widen.luma[usize::from(quad[Y + 2])]];
     }
     for (pair, quad) in append_pairs(cb, quads.len()).iter_mut().zip(quads) {
@@ -191,9 +191,9 @@ fn unpack_422<const Y: usize, const CB: usize, const CR: usize>(
     for (pair, quad) in append_pairs(cr, quads.len()).iter_mut().zip(quads) {
         *pair = [widen.chroma[usize::from(quad[CR])]; 2];
     }
-    luma.truncate(ends[0]);
-    cb.truncate(ends[1]);
-    cr.truncate(ends[2]);
+    for buffer in [luma, cb, cr] {
+        buffer.truncate(end);
+    }
 }
 
 /// Converts a row of RGB.
