@@ -3,6 +3,10 @@
 //! What belongs here: opening devices, the retry loop, the test card, turning what a driver
 //! delivers into frames for the hub. What must not: sockets, HTTP, configuration files.
 
+pub mod canvas;
+pub mod card;
+mod lettering;
+
 use std::path::PathBuf;
 
 use crate::media::PixelFormat;

@@ -1,0 +1,361 @@
+//! The pictures Defender draws itself: the test card, shown where there is no camera, and the
+//! placard, shown while a camera is lost.
+//!
+//! No clocks here: the caller says what time it is.
+
+use std::time::Duration;
+
+use embedded_graphics::geometry::{Point, Size};
+use embedded_graphics::primitives::Rectangle;
+use time::OffsetDateTime;
+
+use super::canvas::{Canvas, Ink};
+use super::lettering::{Lettering, wrap};
+use crate::media::RawImage;
+
+/// The colour bars from left to right: BT.601 primaries and their mixtures at 75 %, in RGB.
+pub const BARS: [[u8; 3]; 7] =
+    [[191, 191, 191], [191, 191, 0], [0, 191, 191], [0, 191, 0], [191, 0, 191], [191, 0, 0], [0, 0, 191]];
+
+const LABEL: &str = "DEFENDER TEST CARD";
+/// As wide as the clock will ever be.
+const CLOCK_COLUMNS: u32 = "2026-11-23 13:05:17.3 UTC".len() as u32;
+
+const BLACK: Ink = Ink::grey(0);
+const WHITE: Ink = Ink::grey(255);
+const PANEL: Ink = Ink::grey(24);
+const BRIGHT: Ink = Ink::grey(235);
+const DIM: Ink = Ink::grey(160);
+const GREYS: u32 = 11;
+
+/// A moving picture that looks like one and says what it is: colour bars, greys from black to
+/// white, a block that sweeps from side to side, the camera's name, a clock and a frame counter.
+#[derive(Debug)]
+pub struct TestCard {
+    canvas: Canvas,
+    layout: Layout,
+    /// Where the moving block was drawn last.
+    block: Rectangle,
+}
+
+impl TestCard {
+    /// A card of `width` by `height` pixels for the camera called `title`; `note` says why there
+    /// is a card, such as "no camera found".
+    pub fn new(width: u32, height: u32, title: &str, note: &str) -> Self {
+        let mut canvas = Canvas::new(width, height, PANEL);
+        let layout = Layout::of(width, height);
+        for (i, [r, g, b]) in BARS.into_iter().enumerate() {
+            canvas.fill(&layout.bars.column(i as u32, BARS.len() as u32), Ink::rgb(r, g, b));
+        }
+        for i in 0..GREYS {
+            let level = (i * 255 / (GREYS - 1)) as u8;
+            canvas.fill(&layout.greys.column(i, GREYS), Ink::grey(level));
+        }
+        canvas.fill(&layout.track, BLACK);
+        layout.large.draw_centred(&mut canvas, LABEL, &layout.label, BRIGHT);
+        let subtitle = format!("{title} - {note}");
+        layout.small.draw_centred(&mut canvas, &subtitle, &layout.subtitle, DIM);
+        Self { canvas, layout, block: Rectangle::zero() }
+    }
+
+    /// Draws the card's next picture; only what moves is drawn anew.
+    ///
+    /// `wall` is the time since the Unix epoch. From 64x48 pixels up, pictures with successive
+    /// numbers always differ.
+    pub fn draw(&mut self, frame_number: u32, wall: Duration) -> RawImage<'_> {
+        self.canvas.fill(&self.block, BLACK);
+        self.block = self.layout.block(frame_number);
+        self.canvas.fill(&self.block, WHITE);
+
+        let line = self.layout.clock;
+        self.canvas.fill(&line, PANEL);
+        let small = self.layout.small;
+        let (clock, counter) = (clock(wall), format!("frame {frame_number}"));
+        if small.width(&clock) + small.width("  frame 4294967295") <= line.size.width {
+            small.draw(&mut self.canvas, &clock, line.top_left, BRIGHT);
+            let indent = line.size.width - small.width(&counter);
+            small.draw(&mut self.canvas, &counter, line.top_left + Point::new(indent as i32, 0), DIM);
+        } else {
+            small.draw_centred(&mut self.canvas, &clock, &line, BRIGHT);
+        }
+        self.canvas.image()
+    }
+}
+
+/// A still picture with a few lines of text, for while there is nothing else to show.
+#[derive(Debug)]
+pub struct Placard {
+    canvas: Canvas,
+}
+
+impl Placard {
+    /// A placard of `width` by `height` pixels.
+    pub fn new(width: u32, height: u32) -> Self {
+        Self { canvas: Canvas::new(width, height, PANEL) }
+    }
+
+    /// Draws `lines` in the middle, the first one large. Long lines are wrapped, and what does
+    /// not fit is left out, with `...` where it is missing.
+    pub fn draw(&mut self, lines: &[&str]) -> RawImage<'_> {
+        let all = self.canvas.area();
+        self.canvas.fill(&all, PANEL);
+        let [heading, body @ ..] = lines else { return self.canvas.image() };
+        let Size { width, height } = all.size;
+        let text_width = width - width / 8;
+        let large = Lettering::fitting(heading.chars().count() as u32, text_width, height / 6);
+        let small = Lettering::fitting(PLACARD_COLUMNS, text_width, large.line_height().min(height / 12));
+
+        let gap = large.line_height() / 2;
+        let room = height.saturating_sub(large.line_height() + gap);
+        let body = body_lines(body, small.columns(text_width), room / spaced(small));
+        let used = large.line_height() + gap + spaced(small) * body.len() as u32;
+        let mut line = Rectangle::new(
+            Point::new((width / 16) as i32, (height.saturating_sub(used) / 2) as i32),
+            Size::new(text_width, large.line_height()),
+        );
+        large.draw_centred(&mut self.canvas, heading, &line, BRIGHT);
+        line.top_left.y += (large.line_height() + gap) as i32;
+        for text in &body {
+            small.draw_centred(&mut self.canvas, text, &line, DIM);
+            line.top_left.y += spaced(small) as i32;
+        }
+        self.canvas.image()
+    }
+}
+
+/// How many characters of a placard's small text are to fit side by side.
+const PLACARD_COLUMNS: u32 = 36;
+
+/// The height of a line with the space below it.
+fn spaced(lettering: Lettering) -> u32 {
+    lettering.line_height() + lettering.line_height() / 4
+}
+
+/// Wraps `lines`; of more than `rows` lines the first ones, the last of them with dots behind.
+fn body_lines(lines: &[&str], columns: u32, rows: u32) -> Vec<String> {
+    let mut wrapped: Vec<String> = lines.iter().flat_map(|line| wrap(line, columns)).collect();
+    let rows = rows as usize;
+    if wrapped.len() > rows {
+        wrapped.truncate(rows);
+        if let Some(last) = wrapped.last_mut() {
+            let kept = last.chars().take((columns as usize).saturating_sub(3));
+            *last = kept.chain("...".chars()).collect();
+        }
+    }
+    wrapped
+}
+
+/// Date and time of day to the tenth of a second.
+fn clock(wall: Duration) -> String {
+    let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
+    let Ok(now) = OffsetDateTime::from_unix_timestamp(seconds) else {
+        return "a time beyond the year 9999".to_owned();
+    };
+    let (year, month, day) = now.to_calendar_date();
+    let (hour, minute, second) = now.to_hms();
+    let tenth = wall.subsec_millis() / 100;
+    format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{tenth} UTC", u8::from(month))
+}
+
+/// Where the parts of a test card go. Sixteenths of the height from the top: bars 9, greys 1,
+/// track of the block 1, text 5.
+#[derive(Debug)]
+struct Layout {
+    bars: Band,
+    greys: Band,
+    track: Rectangle,
+    label: Rectangle,
+    subtitle: Rectangle,
+    clock: Rectangle,
+    large: Lettering,
+    small: Lettering,
+}
+
+/// A rectangle over the whole width that is cut into columns.
+#[derive(Debug)]
+struct Band {
+    top: u32,
+    width: u32,
+    height: u32,
+}
+
+impl Layout {
+    fn of(width: u32, height: u32) -> Self {
+        // Even edges: two by two pixels share their chroma.
+        let edge = |sixteenths: u32| (u64::from(height) * u64::from(sixteenths) / 16) as u32 / 2 * 2;
+        let (greys, track, text) = (edge(9), edge(10), edge(11));
+        let margin = width / 32;
+        let (text_width, text_height) = (width - margin * 2, height - text);
+        let large = Lettering::fitting(LABEL.len() as u32, text_width, text_height * 2 / 5);
+        let small = Lettering::fitting(CLOCK_COLUMNS, text_width, text_height / 5);
+        let free = text_height.saturating_sub(large.line_height() + small.line_height() * 2);
+        let line = |top: u32, lettering: Lettering| {
+            Rectangle::new(
+                Point::new(margin as i32, top as i32),
+                Size::new(text_width, lettering.line_height()),
+            )
+        };
+        let label = text + free / 4;
+        let subtitle = label + large.line_height() + free / 4;
+        let clock = subtitle + small.line_height() + free / 4;
+        Self {
+            bars: Band { top: 0, width, height: greys },
+            greys: Band { top: greys, width, height: track - greys },
+            track: Rectangle::new(Point::new(0, track as i32), Size::new(width, text - track)),
+            label: line(label, large),
+            subtitle: line(subtitle, small),
+            clock: line(clock, small),
+            large,
+            small,
+        }
+    }
+
+    /// Where the block is in picture `frame_number`: it goes from side to side in 60 pictures
+    /// and back in 60.
+    fn block(&self, frame_number: u32) -> Rectangle {
+        const STEPS: u32 = 60;
+        let Size { width, height } = self.track.size;
+        let side = (height * 2).min(width);
+        let step = frame_number % (STEPS * 2);
+        let step = step.min(STEPS * 2 - step);
+        let x = u64::from(width - side) * u64::from(step) / u64::from(STEPS);
+        Rectangle::new(self.track.top_left + Point::new(x as i32, 0), Size::new(side, height))
+    }
+}
+
+impl Band {
+    /// The column number `i` of `count`; its edges are even.
+    fn column(&self, i: u32, count: u32) -> Rectangle {
+        let edge = |i: u32| match i {
+            i if i == count => self.width,
+            i => (u64::from(self.width) * u64::from(i) / u64::from(count)) as u32 / 2 * 2,
+        };
+        let size = Size::new(edge(i + 1) - edge(i), self.height);
+        Rectangle::new(Point::new(edge(i) as i32, self.top as i32), size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::jpeg::encode;
+
+    /// 2026-11-23 13:05:17.3 UTC.
+    const WALL: Duration = Duration::from_millis(1_795_439_117_300);
+
+    const SIZES: [(u32, u32); 9] =
+        [(0, 0), (1, 1), (7, 5), (64, 48), (161, 121), (640, 480), (1280, 720), (3840, 2160), (48, 4000)];
+
+    /// RGB pixels as a viewer sees them.
+    fn shown(image: &RawImage<'_>) -> Vec<[u8; 3]> {
+        let mut jpeg = Vec::new();
+        encode(image, 90, &mut jpeg).unwrap();
+        let rgb = jpeg_decoder::Decoder::new(&jpeg[..]).decode().unwrap();
+        rgb.as_chunks::<3>().0.to_vec()
+    }
+
+    fn luma<'a>(image: &RawImage<'a>) -> &'a [u8] {
+        &image.data[..(image.width * image.height) as usize]
+    }
+
+    #[test]
+    fn the_bars_have_their_colours_at_their_places() {
+        for (width, height) in [(64, 48), (640, 480), (1280, 720)] {
+            let mut card = TestCard::new(width, height, "front", "test card");
+            let pixels = shown(&card.draw(0, WALL));
+            for (i, wanted) in BARS.into_iter().enumerate() {
+                let x = (2 * i + 1) * width as usize / (2 * BARS.len());
+                for y in [0, height as usize / 4, height as usize / 2] {
+                    let seen = pixels[y * width as usize + x];
+                    let is_near = seen.iter().zip(wanted).all(|(seen, wanted)| seen.abs_diff(wanted) < 12);
+                    assert!(is_near, "{width}x{height} bar {i} row {y}: {seen:?}, not {wanted:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn successive_pictures_differ_even_within_one_tick_of_the_clock() {
+        for (width, height) in [(64, 48), (640, 480), (3840, 2160)] {
+            let mut card = TestCard::new(width, height, "front", "test card");
+            let mut before = luma(&card.draw(u32::MAX - 1, WALL)).to_vec();
+            for frame_number in [u32::MAX, 0, 1, 2, 59, 60, 61, 119, 120, 121] {
+                let picture = luma(&card.draw(frame_number, WALL)).to_vec();
+                assert_ne!(picture, before, "{width}x{height}, frame {frame_number}");
+                before = picture;
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_depends_on_its_number_and_time_alone() {
+        let mut card = TestCard::new(640, 480, "front", "test card");
+        for frame_number in [5, 999_999, 70, 3] {
+            card.draw(frame_number, WALL + Duration::from_secs(frame_number.into()));
+        }
+        let mut fresh = TestCard::new(640, 480, "front", "test card");
+        assert_eq!(card.draw(8, WALL).data, fresh.draw(8, WALL).data);
+    }
+
+    #[test]
+    fn the_name_and_the_note_are_to_be_seen() {
+        let draw = |title, note| TestCard::new(640, 480, title, note).draw(1, WALL).data.to_vec();
+        assert_ne!(draw("front", "test card"), draw("back", "test card"));
+        assert_ne!(draw("front", "test card"), draw("front", "no camera found"));
+    }
+
+    #[test]
+    fn the_clock_shows_utc_to_the_tenth_of_a_second() {
+        assert_eq!(clock(WALL), "2026-11-23 13:05:17.3 UTC");
+        assert_eq!(clock(Duration::from_millis(99)), "1970-01-01 00:00:00.0 UTC");
+        assert_eq!(clock(WALL).len(), CLOCK_COLUMNS as usize);
+        assert!(!clock(Duration::MAX).is_empty());
+    }
+
+    #[test]
+    fn any_size_and_any_text_can_be_drawn() {
+        let long = "very long \u{e9}\n name/of/a/device ".repeat(40);
+        for (width, height) in SIZES {
+            for text in ["", "front", &long] {
+                let image_bytes = TestCard::new(width, height, text, text).draw(7, WALL).data.len();
+                let mut placard = Placard::new(width, height);
+                for lines in [&[][..], &[text], &[text; 3], &[text; 90]] {
+                    assert_eq!(placard.draw(lines).data.len(), image_bytes, "{width}x{height}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_placard_shows_its_lines_and_forgets_the_ones_before() {
+        let mut placard = Placard::new(640, 480);
+        let empty = placard.draw(&[]).data.to_vec();
+        let lost = placard.draw(&["NO SIGNAL", "since 13:02:11 UTC"]).data.to_vec();
+        let gone = placard.draw(&["NO SIGNAL", "front: /dev/video0 is gone"]).data.to_vec();
+        assert_ne!(lost, empty);
+        assert_ne!(gone, lost);
+        assert_eq!(placard.draw(&["NO SIGNAL", "since 13:02:11 UTC"]).data, lost);
+        assert_eq!(placard.draw(&[]).data, empty);
+    }
+
+    #[test]
+    fn the_text_of_a_placard_keeps_clear_of_its_edges() {
+        for (width, height) in [(160, 120), (640, 480), (1280, 720)] {
+            let mut placard = Placard::new(width, height);
+            let long = "no such device: ".repeat(60);
+            let blank = placard.draw(&[]).data[0];
+            let image = placard.draw(&["NO SIGNAL", &long]);
+            let is_blank = |row: &[u8]| row.iter().all(|&y| y == blank);
+            let rows: Vec<&[u8]> = luma(&image).chunks_exact(width as usize).collect();
+            assert!(is_blank(rows[0]) && is_blank(rows[height as usize - 1]), "{width}x{height}");
+            assert!(rows.iter().all(|row| is_blank(&row[..width as usize / 16])), "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn text_left_out_of_a_placard_is_shown_by_dots() {
+        assert_eq!(body_lines(&["one two", "three"], 5, 9), ["one", "two", "three"]);
+        assert_eq!(body_lines(&["one two", "three"], 5, 2), ["one", "tw..."]);
+        assert_eq!(body_lines(&["one two"], 5, 0), [""; 0]);
+    }
+}
