@@ -19,10 +19,14 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod app;
 pub mod capture;
+pub mod cli;
+pub mod config;
 pub mod encode;
 pub mod gate;
 pub mod http;
 pub mod hub;
+pub mod logging;
 pub mod media;
 pub mod users;

@@ -108,7 +108,11 @@ fn watch_over(settings: &CameraSettings, feed: &CameraFeed, publisher: &mut Publ
             return;
         }
         let problem = "capture failed and is started again".to_owned();
-        error!("camera {}: {problem}{}", settings.name, if ended.is_err() { " after a fault in Defender" } else { "" });
+        error!(
+            "camera {}: {problem}{}",
+            settings.name,
+            if ended.is_err() { " after a fault in Defender" } else { "" }
+        );
         feed.set_state(CameraState { online: false, problem: Some(problem), ..feed.state() });
         stop.sleep(RESTART_PAUSE);
     }

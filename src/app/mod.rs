@@ -21,7 +21,7 @@ use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits};
 use crate::http::{HttpRoom, Page, PageError, Service};
 use crate::hub::CameraList;
-use crate::logging::{LogError, Logging};
+use crate::logging::{self, LogError, Logging};
 use crate::users::{Accounts, UsersError};
 use cameras::Cameras;
 
@@ -74,8 +74,9 @@ impl fmt::Display for AppError {
 /// Why it did not start. Once it runs it heals or waits; it does not return an error.
 pub fn run(config: Config, flags: &Flags) -> Result<(), AppError> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(AppError::System)?;
-    let logging = Logging::init(config.server.log.as_deref(), config.server.log_level).map_err(AppError::Log)?;
-    log_panics();
+    let logging =
+        Logging::init(config.server.log.as_deref(), config.server.log_level).map_err(AppError::Log)?;
+    logging::log_panics();
     for warning in &config.warnings {
         warn!("{warning}");
     }
@@ -115,11 +116,17 @@ impl Server {
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };
-        let gate = Gate::bind(address, limits, certificates.clone(), Arc::clone(&exchanges)).map_err(AppError::Gate)?;
+        let gate = Gate::bind(address, limits, certificates.clone(), Arc::clone(&exchanges))
+            .map_err(AppError::Gate)?;
         let gate = Arc::new(gate);
         let list = Arc::new(CameraList::default());
-        let service =
-            Service { accounts, cameras: Arc::clone(&list), page, admission: gate.admission(), started: Instant::now() };
+        let service = Service {
+            accounts,
+            cameras: Arc::clone(&list),
+            page,
+            admission: gate.admission(),
+            started: Instant::now(),
+        };
         let room = Arc::new(HttpRoom::new(service, exchanges));
         let mut cameras = Cameras::new(list, server.max_connections);
         cameras.apply(&config.cameras).map_err(AppError::System)?;
@@ -161,7 +168,8 @@ impl Server {
         if let Err(error) = self.cameras.apply(&new.cameras) {
             error!("cannot start every camera: {error}");
         }
-        let unchanged = ServerConfig { log_level: new.server.log_level, ..self.config.server.clone() } == new.server;
+        let unchanged =
+            ServerConfig { log_level: new.server.log_level, ..self.config.server.clone() } == new.server;
         if !unchanged {
             warn!("changes in [server] other than log_level need a restart");
         }
@@ -175,12 +183,13 @@ impl Server {
         let Self { gate, room, cameras, ended, .. } = self;
         gate.stop();
         room.stop();
-        let stopping = thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
-            cameras.stop();
-            // Each of the threads says so when it is done, then its sender goes.
-            while ended.recv().is_ok() {}
-            let _ = done.send(());
-        });
+        let stopping =
+            thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+                cameras.stop();
+                // Each of the threads says so when it is done, then its sender goes.
+                while ended.recv().is_ok() {}
+                let _ = done.send(());
+            });
         if stopping.is_err() || joined.recv_timeout(STOP_WITHIN).is_err() {
             warn!("some threads were still at work and end with the process");
         }
@@ -196,7 +205,11 @@ fn start_threads(gate: &Arc<Gate>, room: &Arc<HttpRoom>) -> io::Result<Receiver<
     Ok(ended)
 }
 
-fn start_thread(name: &'static str, ended: Sender<&'static str>, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+fn start_thread(
+    name: &'static str,
+    ended: Sender<&'static str>,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
     let body = move || {
         run();
         let _ = ended.send(name);
@@ -244,12 +257,4 @@ fn open_certificates(server: &ServerConfig) -> Result<Arc<Certificates>, AppErro
 
 fn open_page(server: &ServerConfig) -> Result<Page, AppError> {
     Page::open(server.www.as_deref()).map_err(AppError::Page)
-}
-
-/// A panic is a fault in Defender: it goes to the log like any other, with the thread's name.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let thread = thread::current();
-        error!("fault in thread {}: {info}", thread.name().unwrap_or("?"));
-    }));
 }

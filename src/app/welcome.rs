@@ -50,7 +50,10 @@ fn keep_out_of_log(server: &ServerConfig, password: &str) -> Option<String> {
     let file = server.users.with_file_name(PASSWORD_FILE);
     let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
     match written.and_then(|mut open| writeln!(open, "{password}")) {
-        Ok(()) => Some(format!("First start: the password of `admin` is in {}; remove it when read.\n", file.display())),
+        Ok(()) => Some(format!(
+            "First start: the password of `admin` is in {}; remove it when read.\n",
+            file.display()
+        )),
         Err(error) => {
             warn!("cannot write {}: {error}; set a password with `defender user edit admin`", file.display());
             Some(String::new())

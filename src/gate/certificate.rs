@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use log::{error, info};
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType};
+use rcgen::{
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    SanType,
+};
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -72,7 +75,12 @@ impl fmt::Display for CertificateError {
             Self::Empty(path, kind) => write!(f, "{}: expected a PEM file with a {kind}", path.display()),
             Self::Broken(path, why) => write!(f, "{}: {why}", path.display()),
             Self::Mismatch(cert, key) => {
-                write!(f, "the key in {} does not belong to the certificate in {}", key.display(), cert.display())
+                write!(
+                    f,
+                    "the key in {} does not belong to the certificate in {}",
+                    key.display(),
+                    cert.display()
+                )
             }
             Self::Make(error) => write!(f, "could not make a certificate: {error}"),
         }
@@ -154,12 +162,15 @@ fn load(cert: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
         rustls::pki_types::pem::Error::NoItemsFound => CertificateError::Empty(key.to_owned(), "PRIVATE KEY"),
         other => broken(key, format!("not a PEM private key: {other}")),
     })?;
-    let signing = any_supported_type(&key_der)
-        .map_err(|_| broken(key, "a key of a kind that is not supported; RSA, ECDSA and Ed25519 are".to_owned()))?;
+    let signing = any_supported_type(&key_der).map_err(|_| {
+        broken(key, "a key of a kind that is not supported; RSA, ECDSA and Ed25519 are".to_owned())
+    })?;
     let pair = CertifiedKey::new(chain, signing);
     match pair.keys_match() {
         Ok(()) => Ok(pair),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(CertificateError::Mismatch(cert.to_owned(), key.to_owned())),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            Err(CertificateError::Mismatch(cert.to_owned(), key.to_owned()))
+        }
         Err(error) => Err(broken(cert, format!("not a certificate: {error}"))),
     }
 }
@@ -168,7 +179,8 @@ fn load(cert: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
 /// small board a fiftieth of what RSA-4096 would.
 fn make(cert: &Path, key: &Path) -> Result<(), CertificateError> {
     let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(CertificateError::Make)?;
-    let certificate = parameters().and_then(|parameters| parameters.self_signed(&pair)).map_err(CertificateError::Make)?;
+    let certificate =
+        parameters().and_then(|parameters| parameters.self_signed(&pair)).map_err(CertificateError::Make)?;
     // The key first: with the certificate alone on a full disk the next start would find a half.
     write_new(key, 0o600, pair.serialize_pem().as_bytes())?;
     if let Err(error) = write_new(cert, 0o644, certificate.pem().as_bytes()) {
@@ -203,7 +215,8 @@ fn parameters() -> Result<CertificateParams, rcgen::Error> {
 }
 
 fn interface_addresses() -> Vec<std::net::IpAddr> {
-    let mut addresses: Vec<_> = if_addrs::get_if_addrs().unwrap_or_default().iter().map(|face| face.ip()).collect();
+    let mut addresses: Vec<_> =
+        if_addrs::get_if_addrs().unwrap_or_default().iter().map(|face| face.ip()).collect();
     addresses.push(std::net::Ipv4Addr::LOCALHOST.into());
     addresses.sort();
     addresses.dedup();
@@ -219,13 +232,14 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
 }
 
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CertificateError> {
-    let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
-        let done = file.write_all(bytes).and_then(|()| file.sync_all());
-        if done.is_err() {
-            let _ = fs::remove_file(path);
-        }
-        done
-    });
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
+            let done = file.write_all(bytes).and_then(|()| file.sync_all());
+            if done.is_err() {
+                let _ = fs::remove_file(path);
+            }
+            done
+        });
     written.map_err(|error| CertificateError::File(path.to_owned(), error))
 }
 
@@ -280,7 +294,10 @@ mod tests {
         Certificates::open(&other.cert, &other.key).unwrap();
         let error = |cert: &Path, key: &Path| Certificates::open(cert, key).unwrap_err().to_string();
         assert!(error(&mine.cert, &other.key).contains("does not belong"), "mismatch");
-        assert!(error(&mine.key, &mine.key).contains("expected a PEM file with a CERTIFICATE"), "key as certificate");
+        assert!(
+            error(&mine.key, &mine.key).contains("expected a PEM file with a CERTIFICATE"),
+            "key as certificate"
+        );
         assert!(error(&mine.cert, &mine.cert).contains("expected a PEM file with a PRIVATE KEY"), "reverse");
     }
 

@@ -30,7 +30,8 @@ pub(super) struct Context {
 
 /// Serves one client from the first byte to the last.
 pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, peer: SocketAddr) {
-    let outcome = Client::new(socket, peer, &context.limits).and_then(|client| Connection::run(context, client));
+    let outcome =
+        Client::new(socket, peer, &context.limits).and_then(|client| Connection::run(context, client));
     if let Err(error) = outcome {
         debug!("{peer}: connection ended: {error}");
     }
@@ -101,7 +102,8 @@ impl<'a> Connection<'a> {
         let deadline = Instant::now() + limits.head_timeout;
         let mut searched = 0;
         loop {
-            let length = complete_head(&self.received, searched).filter(|length| *length <= limits.head_bytes);
+            let length =
+                complete_head(&self.received, searched).filter(|length| *length <= limits.head_bytes);
             searched = self.received.len();
             if let Some(length) = length {
                 let parsed = RequestHead::parse(&self.received[..length], limits.body_bytes);

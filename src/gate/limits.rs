@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn a_network_of_ipv6_addresses_is_one_client_and_mapped_ipv4_is_ipv4() {
         let admission = admission(9, 1);
-        let _held = (admission.admit(ip("2001:db8::1")).unwrap(), admission.admit(ip("::ffff:10.0.0.1")).unwrap());
+        let _held =
+            (admission.admit(ip("2001:db8::1")).unwrap(), admission.admit(ip("::ffff:10.0.0.1")).unwrap());
         assert!(admission.admit(ip("2001:db8::2")).is_err());
         assert!(admission.admit(ip("2001:db8:0:1::2")).is_ok());
         assert!(admission.admit(ip("10.0.0.1")).is_err());

@@ -69,9 +69,15 @@ impl fmt::Display for GateError {
                 write!(f, "cannot listen on {address}: {error}")?;
                 match error.kind() {
                     ErrorKind::AddrInUse => {
-                        write!(f, "; another program (or another defender) has port {}, choose another with -p", address.port())
+                        write!(
+                            f,
+                            "; another program (or another defender) has port {}, choose another with -p",
+                            address.port()
+                        )
                     }
-                    ErrorKind::PermissionDenied => write!(f, "; ports under 1024 need root, choose another with -p"),
+                    ErrorKind::PermissionDenied => {
+                        write!(f, "; ports under 1024 need root, choose another with -p")
+                    }
                     ErrorKind::AddrNotAvailable => write!(f, "; this machine has no such address"),
                     _ => Ok(()),
                 }
@@ -142,7 +148,12 @@ impl Gate {
         self.sockets.shut_all();
     }
 
-    fn welcome<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>, socket: TcpStream, peer: SocketAddr) {
+    fn welcome<'scope>(
+        &'scope self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        socket: TcpStream,
+        peer: SocketAddr,
+    ) {
         let permit = match self.admission.admit(peer.ip()) {
             Ok(permit) => permit,
             Err(which) => {
@@ -152,14 +163,18 @@ impl Gate {
         };
         let socket = Arc::new(socket);
         let entry = self.sockets.enter(Arc::clone(&socket));
-        let spawned = thread::Builder::new().name("connection".to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, move || {
-            let _held = (permit, entry);
-            let served = panic::catch_unwind(AssertUnwindSafe(|| connection::serve(&self.context, socket, peer)));
-            if served.is_err() {
-                // The panic itself was logged where it happened; other connections go on.
-                error!("{peer}: connection dropped by a fault in Defender");
-            }
-        });
+        let spawned = thread::Builder::new()
+            .name("connection".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, move || {
+                let _held = (permit, entry);
+                let served =
+                    panic::catch_unwind(AssertUnwindSafe(|| connection::serve(&self.context, socket, peer)));
+                if served.is_err() {
+                    // The panic itself was logged where it happened; other connections go on.
+                    error!("{peer}: connection dropped by a fault in Defender");
+                }
+            });
         if let Err(error) = spawned {
             warn!("{peer}: no thread for the connection: {error}");
         }

@@ -25,7 +25,12 @@ pub(super) enum Carried {
 /// # Errors
 /// Either side's I/O errors; `InvalidData` for a reply that is no HTTP response, before anything
 /// was sent to the client; `UnexpectedEof` for one that ends early.
-pub(super) fn carry(room: &mut impl Read, client: &mut Client, is_head: bool, keep: bool) -> io::Result<Carried> {
+pub(super) fn carry(
+    room: &mut impl Read,
+    client: &mut Client,
+    is_head: bool,
+    keep: bool,
+) -> io::Result<Carried> {
     let mut received = Vec::with_capacity(4096);
     let mut searched = 0;
     let head_bytes = loop {
@@ -37,7 +42,11 @@ pub(super) fn carry(room: &mut impl Read, client: &mut Client, is_head: bool, ke
             return Err(invalid("reply head too large"));
         }
         if read_some(room, &mut received)? == 0 {
-            return if received.is_empty() { Ok(Carried::Nothing) } else { Err(ErrorKind::UnexpectedEof.into()) };
+            return if received.is_empty() {
+                Ok(Carried::Nothing)
+            } else {
+                Err(ErrorKind::UnexpectedEof.into())
+            };
         }
     };
     let (mut head, body_bytes) = rewrite(&received[..head_bytes], keep)?;
@@ -105,7 +114,10 @@ fn rewrite(head: &[u8], keep: bool) -> io::Result<(Vec<u8>, usize)> {
         if field.name.eq_ignore_ascii_case("Content-Length") {
             let digits = std::str::from_utf8(field.value).ok().and_then(|text| text.parse().ok());
             body_bytes = digits.ok_or_else(|| invalid("reply with a bad Content-Length"))?;
-        } else if ["Connection", "Server", "Transfer-Encoding"].iter().any(|own| field.name.eq_ignore_ascii_case(own)) {
+        } else if ["Connection", "Server", "Transfer-Encoding"]
+            .iter()
+            .any(|own| field.name.eq_ignore_ascii_case(own))
+        {
             continue;
         }
         for piece in [field.name.as_bytes(), b": ", field.value, b"\r\n"] {
@@ -147,15 +159,18 @@ mod tests {
 
     #[test]
     fn the_rooms_own_connection_fields_are_replaced() {
-        let reply = b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: close\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n";
+        let reply =
+            b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: close\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n";
         let (head, body_bytes) = rewrite(reply, true).unwrap();
-        let expected = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"a\"\r\nConnection: keep-alive\r\n\r\n";
+        let expected =
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"a\"\r\nConnection: keep-alive\r\n\r\n";
         assert_eq!((String::from_utf8(head).unwrap().as_str(), body_bytes), (expected, 5));
     }
 
     #[test]
     fn a_response_that_may_have_no_body_has_none() {
-        let (_, body_bytes) = rewrite(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", true).unwrap();
+        let (_, body_bytes) =
+            rewrite(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", true).unwrap();
         assert_eq!(body_bytes, 0);
     }
 

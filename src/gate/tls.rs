@@ -34,7 +34,11 @@ fn suites(has_aes: bool) -> Vec<SupportedCipherSuite> {
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
         | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
         | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => {
-            if has_aes { 2 } else { 0 }
+            if has_aes {
+                2
+            } else {
+                0
+            }
         }
         CipherSuite::TLS13_AES_128_GCM_SHA256
         | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
@@ -61,7 +65,9 @@ fn has_aes() -> bool {
 fn has_aes() -> bool {
     // 32-bit ARM: the kernel lists what the CPU can do.
     std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| {
-        text.lines().filter(|line| line.starts_with("Features")).any(|line| line.split_whitespace().any(|word| word == "aes"))
+        text.lines()
+            .filter(|line| line.starts_with("Features"))
+            .any(|line| line.split_whitespace().any(|word| word == "aes"))
     })
 }
 

@@ -50,7 +50,16 @@ mod tests {
 
     #[test]
     fn anything_else_is_nobody() {
-        for field in ["", "Basic", "Basic ", "Bearer ZXZlOmE=", "Basic ZXZl", "Basic !!!!", "Basic //79Ojo=", "Basic ZXZlOmE"] {
+        for field in [
+            "",
+            "Basic",
+            "Basic ",
+            "Bearer ZXZlOmE=",
+            "Basic ZXZl",
+            "Basic !!!!",
+            "Basic //79Ojo=",
+            "Basic ZXZlOmE",
+        ] {
             assert_eq!(read(field), None, "{field:?}");
         }
     }

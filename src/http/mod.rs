@@ -114,9 +114,12 @@ impl HttpRoom {
     /// A thread for each request: the gate's caps bound their number, and a password hash or a
     /// handler that hangs holds up nobody else.
     fn dispatch<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>, request: Request) {
-        let spawned = thread::Builder::new().name("request".to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, move || {
-            self.answer(request);
-        });
+        let spawned = thread::Builder::new().name("request".to_owned()).stack_size(STACK_BYTES).spawn_scoped(
+            scope,
+            move || {
+                self.answer(request);
+            },
+        );
         if let Err(error) = spawned {
             // The request went down with the closure; tiny_http answers 500 when that drops.
             warn!("no thread for a request: {error}");
@@ -133,7 +136,8 @@ impl HttpRoom {
         };
         let secure = exchange.is_secure();
         let handled = panic::catch_unwind(AssertUnwindSafe(|| self.service.handle(&request, &exchange)));
-        let outcome = handled.unwrap_or_else(|_| Outcome::Reply(Reply::error(500, "a fault in Defender; see its log")));
+        let outcome =
+            handled.unwrap_or_else(|_| Outcome::Reply(Reply::error(500, "a fault in Defender; see its log")));
         match outcome {
             Outcome::Reply(reply) => {
                 let peer = exchange.peer();
@@ -180,20 +184,28 @@ impl Service {
         let head_only = request.method().as_str() == "HEAD";
         let secure = exchange.is_secure();
         match route {
-            Route::Health => Outcome::Reply(Reply::new(200, "text/plain", b"ok\n".as_slice().into()).with("Cache-Control", "no-store")),
+            Route::Health => Outcome::Reply(
+                Reply::new(200, "text/plain", b"ok\n".as_slice().into()).with("Cache-Control", "no-store"),
+            ),
             Route::Versions => Outcome::Reply(api::versions()),
             Route::Status => Outcome::Reply(api::status(self)),
             Route::Page(path) => {
                 let known_tags = field(request, "If-None-Match");
-                self.page.as_ref().and_then(|page| page.get(path, known_tags)).map_or_else(not_found, Outcome::Reply)
+                self.page
+                    .as_ref()
+                    .and_then(|page| page.get(path, known_tags))
+                    .map_or_else(not_found, Outcome::Reply)
             }
             Route::Video(name) => match video::interval(query) {
-                Ok(interval) => self.watch(name.as_deref(), |_, reader| video::stream(reader, interval, head_only, secure)),
+                Ok(interval) => self
+                    .watch(name.as_deref(), |_, reader| video::stream(reader, interval, head_only, secure)),
                 Err(why) => Outcome::Reply(Reply::error(400, &why)),
             },
             Route::Snapshot(name) => {
                 let keep = exchange.keeps_alive();
-                self.watch(name.as_deref(), |feed, reader| snapshot::take(feed, reader, head_only, secure, keep))
+                self.watch(name.as_deref(), |feed, reader| {
+                    snapshot::take(feed, reader, head_only, secure, keep)
+                })
             }
         }
     }
@@ -228,7 +240,9 @@ impl Service {
         self.accounts.authenticate(&given.name, &given.password).map_err(|denied| {
             warn!("{peer}: login of `{}` refused: {denied}", given.name);
             match denied {
-                Denied::Busy => Reply::error(503, "too many logins at once, try again").with("Retry-After", "2"),
+                Denied::Busy => {
+                    Reply::error(503, "too many logins at once, try again").with("Retry-After", "2")
+                }
                 _ => unauthorized(),
             }
         })

@@ -67,8 +67,13 @@ impl Page {
             }
             Self::Folder(root) => read_inside(root, path)?,
         };
-        let known = known_tags.is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
-        let reply = if known { Reply::new(304, content_type(path), Cow::Borrowed(&[])) } else { Reply::new(200, content_type(path), body) };
+        let known = known_tags
+            .is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
+        let reply = if known {
+            Reply::new(304, content_type(path), Cow::Borrowed(&[]))
+        } else {
+            Reply::new(200, content_type(path), body)
+        };
         // no-cache: keep it, but ask each time whether it is still the one; the answer is a 304.
         Some(reply.with("ETag", tag).with("Cache-Control", "no-cache"))
     }
@@ -132,9 +137,14 @@ mod tests {
         symlink(folder.path().join("secret"), root.join("leak")).unwrap();
         symlink(root.join("sub/a.txt"), root.join("link.txt")).unwrap();
         let page = Page::open(Some(&root)).unwrap();
-        for (path, served) in
-            [("sub/a.txt", true), ("link.txt", true), ("leak", false), ("../secret", false), ("sub", false), ("none", false)]
-        {
+        for (path, served) in [
+            ("sub/a.txt", true),
+            ("link.txt", true),
+            ("leak", false),
+            ("../secret", false),
+            ("sub", false),
+            ("none", false),
+        ] {
             assert_eq!(page.get(path, None).is_some(), served, "{path}");
         }
         // A folder that was moved away serves nothing rather than something else.

@@ -58,8 +58,9 @@ impl Reply {
         let length = self.body.len();
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
         // A field that is not ASCII is left out; every name and value here is the program's own.
-        let headers = own.chain(security_fields(secure)).filter_map(|(name, value)| Header::from_bytes(name, value).ok());
-        Response::new(StatusCode(self.status), headers.collect(), Cursor::new(self.body), Some(length), None)
+        let fields = own.chain(security_fields(secure));
+        let headers = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
+        Response::new(StatusCode(self.status), headers, Cursor::new(self.body), Some(length), None)
             .with_chunked_threshold(usize::MAX)
     }
 
@@ -95,15 +96,16 @@ fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep:
     head.into_bytes()
 }
 
-fn security_fields(secure: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let always = [
+fn security_fields<'a>(secure: bool) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let always: [(&'a str, &'a str); 5] = [
         ("Content-Security-Policy", PAGE_POLICY),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
         ("Referrer-Policy", "no-referrer"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
     ];
-    always.into_iter().chain(secure.then_some(("Strict-Transport-Security", "max-age=31536000")))
+    let under_tls: (&'a str, &'a str) = ("Strict-Transport-Security", "max-age=31536000");
+    always.into_iter().chain(secure.then_some(under_tls))
 }
 
 #[cfg(test)]
@@ -120,7 +122,8 @@ mod tests {
 
     #[test]
     fn hsts_is_promised_only_under_tls() {
-        let promised = |secure| String::from_utf8(stream_head("a/b", secure)).unwrap().contains("Strict-Transport");
+        let promised =
+            |secure| String::from_utf8(stream_head("a/b", secure)).unwrap().contains("Strict-Transport");
         assert!(promised(true) && !promised(false));
     }
 }

@@ -64,9 +64,12 @@ impl Route {
     /// The methods it takes, as the `Allow` field lists them.
     pub fn methods(&self) -> &'static [&'static str] {
         match self {
-            Self::Health | Self::Versions | Self::Status | Self::Video(_) | Self::Snapshot(_) | Self::Page(_) => {
-                &["GET", "HEAD"]
-            }
+            Self::Health
+            | Self::Versions
+            | Self::Status
+            | Self::Video(_)
+            | Self::Snapshot(_)
+            | Self::Page(_) => &["GET", "HEAD"],
         }
     }
 }
@@ -103,8 +106,23 @@ mod tests {
     #[test]
     fn no_path_leads_out() {
         let rows = [
-            "", "x", "//", "/..", "/../etc/passwd", "/a/../b", "/%2e%2e/x", "/a/%2E%2e", "/a%2fb", "/a%5cb", "/a%00", "/.git",
-            "/a//b", "/a/", "/%ff", "/video/..", "/video/",
+            "",
+            "x",
+            "//",
+            "/..",
+            "/../etc/passwd",
+            "/a/../b",
+            "/%2e%2e/x",
+            "/a/%2E%2e",
+            "/a%2fb",
+            "/a%5cb",
+            "/a%00",
+            "/.git",
+            "/a//b",
+            "/a/",
+            "/%ff",
+            "/video/..",
+            "/video/",
         ];
         for path in rows {
             assert_eq!(Route::parse(path), None, "{path}");

@@ -13,7 +13,13 @@ use super::reply::Reply;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The job that waits for a picture and answers with it; `head_only` for the HEAD method.
-pub fn take(feed: Arc<CameraFeed>, mut reader: Reader<Frame>, head_only: bool, secure: bool, keep: bool) -> Job {
+pub fn take(
+    feed: Arc<CameraFeed>,
+    mut reader: Reader<Frame>,
+    head_only: bool,
+    secure: bool,
+    keep: bool,
+) -> Job {
     let asked = Timestamp::now();
     Box::new(move |client: &mut Client| {
         let reply = match fresh(&feed, &mut reader, asked) {
@@ -32,7 +38,11 @@ pub fn take(feed: Arc<CameraFeed>, mut reader: Reader<Frame>, head_only: bool, s
 fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, asked: Timestamp) -> Result<Arc<Frame>, String> {
     let end = Instant::now() + TIMEOUT;
     let offline = |problem: Option<String>| {
-        format!("camera {} gives no picture: {}", feed.name(), problem.as_deref().unwrap_or("it is not there"))
+        format!(
+            "camera {} gives no picture: {}",
+            feed.name(),
+            problem.as_deref().unwrap_or("it is not there")
+        )
     };
     loop {
         let before = feed.state();
@@ -78,7 +88,11 @@ mod tests {
     fn camera(online: bool) -> (Publisher<Frame>, CameraFeed, Reader<Frame>) {
         let (publisher, frames) = latest(1);
         let feed = CameraFeed::new("front", frames);
-        feed.set_state(CameraState { online, problem: (!online).then(|| "unplugged".to_owned()), ..CameraState::default() });
+        feed.set_state(CameraState {
+            online,
+            problem: (!online).then(|| "unplugged".to_owned()),
+            ..CameraState::default()
+        });
         let reader = feed.frames().subscribe().unwrap();
         (publisher, feed, reader)
     }

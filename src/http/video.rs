@@ -104,9 +104,14 @@ mod tests {
 
     #[test]
     fn the_rate_asked_for_is_the_rate_given() {
-        for (camera, asked, expected) in [(30, 10.0, 100), (30, 7.0, 70), (30, 30.0, 300), (30, 60.0, 300), (25, 24.0, 240), (30, 0.5, 5)] {
+        for (camera, asked, expected) in
+            [(30, 10.0, 100), (30, 7.0, 70), (30, 30.0, 300), (30, 60.0, 300), (25, 24.0, 240), (30, 0.5, 5)]
+        {
             let got = taken(camera, asked, 10);
-            assert!(got.abs_diff(expected) <= expected / 20 + 1, "{asked} of {camera} fps: {got} frames in 10 s");
+            assert!(
+                got.abs_diff(expected) <= expected / 20 + 1,
+                "{asked} of {camera} fps: {got} frames in 10 s"
+            );
         }
     }
 

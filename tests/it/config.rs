@@ -58,14 +58,22 @@ fn check_says_what_a_configuration_means() {
 #[test]
 fn help_is_there_for_each_command_and_mistypes_get_a_hint() {
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [&["--help"][..], &["run", "--help"], &["user", "--help"], &["user", "add", "--help"], &["check", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["user", "--help"],
+        &["user", "add", "--help"],
+        &["check", "--help"],
+    ] {
         let ran = defender(folder.path(), arguments, "");
         assert_eq!(ran.status.code(), Some(0), "{arguments:?}");
         assert!(stdout(&ran).contains("Usage"), "{arguments:?}: {}", stdout(&ran));
     }
     let version = defender(folder.path(), &["--version"], "");
     assert_eq!(stdout(&version).trim(), concat!("defender ", env!("CARGO_PKG_VERSION")));
-    for (arguments, hint) in [(&["chekc"][..], "check"), (&["run", "--adress", "::1"], "--address"), (&["usr", "list"], "user")] {
+    for (arguments, hint) in
+        [(&["chekc"][..], "check"), (&["run", "--adress", "::1"], "--address"), (&["usr", "list"], "user")]
+    {
         let ran = defender(folder.path(), arguments, "");
         assert_eq!(ran.status.code(), Some(2), "{arguments:?}");
         assert!(stderr(&ran).contains(hint), "{arguments:?}: {}", stderr(&ran));

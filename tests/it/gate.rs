@@ -15,7 +15,11 @@ fn plain() -> Server {
 
 /// Status of the first response in `answer`; 0 when there is none.
 fn status(answer: &str) -> u16 {
-    answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok()).unwrap_or(0)
+    answer
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3))
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0)
 }
 
 /// A connection from another loopback address, as from another machine.

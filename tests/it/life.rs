@@ -26,7 +26,8 @@ fn sighup_takes_over_cameras_and_log_level_and_keeps_viewers() {
     wait_for("a frame", || (parts(&file) >= 1).then_some(()));
     let conf = server.path().join("defender.conf");
     let text = fs::read_to_string(&conf).unwrap();
-    fs::write(&conf, text.replace("width = 320", "width = 160") + "\n[camera.yard]\ndevice = \"test\"\n").unwrap();
+    fs::write(&conf, text.replace("width = 320", "width = 160") + "\n[camera.yard]\ndevice = \"test\"\n")
+        .unwrap();
     server.signal("HUP");
     server.wait_log("camera front: new settings");
     wait_for("the new camera", || (server.get("/snapshot/yard").status == 200).then_some(()));
@@ -54,7 +55,11 @@ fn the_log_goes_to_a_file_when_asked() {
     let folder = server.path().to_owned();
     server.write_config();
     crate::support::add_user(&folder, "eve", "viewer");
-    let mut child = Command::new(crate::support::binary()).args(["-c", "defender.conf"]).current_dir(&folder).spawn().unwrap();
+    let mut child = Command::new(crate::support::binary())
+        .args(["-c", "defender.conf"])
+        .current_dir(&folder)
+        .spawn()
+        .unwrap();
     let line = wait_for("the log file", || {
         let log = fs::read_to_string(folder.join("defender.log")).ok()?;
         log.lines().find(|line| line.contains("listening on https://127.0.0.1:")).map(str::to_owned)

@@ -14,10 +14,25 @@ fn nothing_but_health_and_versions_is_open() {
     let server = Setup::new().start();
     assert_eq!(server.curl("/healthz", &[]).text(), "ok\n");
     assert_eq!(server.curl("/api", &[]).text(), "{\"versions\":[\"1.0\"]}");
-    for path in ["/", "/index.html", "/app.js", "/video", "/video/front", "/snapshot", "/api/1.0/status", "/nothing", "/api/2.0"] {
+    for path in [
+        "/",
+        "/index.html",
+        "/app.js",
+        "/video",
+        "/video/front",
+        "/snapshot",
+        "/api/1.0/status",
+        "/nothing",
+        "/api/2.0",
+    ] {
         let answer = server.curl(path, &[]);
         assert_eq!(answer.status, 401, "{path}");
-        assert!(answer.field("www-authenticate").is_some_and(|field| field.starts_with("Basic realm=\"Defender\"")), "{path}");
+        assert!(
+            answer
+                .field("www-authenticate")
+                .is_some_and(|field| field.starts_with("Basic realm=\"Defender\"")),
+            "{path}"
+        );
         assert_eq!(answer.text(), "{\"error\":\"sign in\"}", "{path}");
     }
 }
@@ -39,7 +54,10 @@ fn every_response_carries_the_security_fields() {
     for path in ["/", "/nothing", "/api", "/snapshot", "/api/1.0/status", "/app.js"] {
         let answer = signed_in(&server, path, &[]);
         let policy = answer.field("content-security-policy").unwrap_or_default();
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(answer.field("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
         assert_eq!(answer.field("referrer-policy").as_deref(), Some("no-referrer"), "{path}");
@@ -70,8 +88,21 @@ fn no_path_leads_out_of_the_web_root() {
     let server = setup.start();
     assert_eq!(signed_in(&server, "/", &[]).text(), "my own page");
     for path in [
-        "/../users", "/%2e%2e/users", "/..%2fusers", "/.%2e/users", "/site/../../users", "/passwd", "/.hidden", "/%2ehidden",
-        "//etc/passwd", "/..\\users", "/%5c..%5cusers", "/index.html%00.js", "/%252e%252e/users", "/./users", "/....//users",
+        "/../users",
+        "/%2e%2e/users",
+        "/..%2fusers",
+        "/.%2e/users",
+        "/site/../../users",
+        "/passwd",
+        "/.hidden",
+        "/%2ehidden",
+        "//etc/passwd",
+        "/..\\users",
+        "/%5c..%5cusers",
+        "/index.html%00.js",
+        "/%252e%252e/users",
+        "/./users",
+        "/....//users",
     ] {
         let answer = signed_in(&server, path, &[]);
         assert_eq!(answer.status, 404, "{path}: {}", answer.text());
@@ -95,8 +126,18 @@ fn the_status_names_each_camera() {
     signed_in(&server, "/snapshot", &[]);
     let status = signed_in(&server, "/api/1.0/status", &[]).text();
     for part in [
-        "\"version\":\"", "\"uptime_s\":", "\"name\":\"front\"", "\"online\":true", "\"width\":320", "\"height\":240", "\"fps\":30",
-        "\"captured\":", "\"dropped\":0", "\"viewers\":", "\"microphones\":[]", "\"connections\":",
+        "\"version\":\"",
+        "\"uptime_s\":",
+        "\"name\":\"front\"",
+        "\"online\":true",
+        "\"width\":320",
+        "\"height\":240",
+        "\"fps\":30",
+        "\"captured\":",
+        "\"dropped\":0",
+        "\"viewers\":",
+        "\"microphones\":[]",
+        "\"connections\":",
     ] {
         assert!(status.contains(part), "{part} is missing in {status}");
     }

@@ -45,7 +45,11 @@ fn the_first_camera_in_the_file_is_the_one_without_a_name() {
     assert_eq!(decoded_size(&server.get("/snapshot/front").body), (160, 120));
     let unknown = server.get("/video/attic");
     assert_eq!(unknown.status, 404);
-    assert!(unknown.text().contains("no camera is named attic; there are: yard, front"), "{}", unknown.text());
+    assert!(
+        unknown.text().contains("no camera is named attic; there are: yard, front"),
+        "{}",
+        unknown.text()
+    );
 }
 
 #[test]
@@ -58,7 +62,8 @@ fn every_part_of_a_stream_says_what_it_is() {
     assert!(bytes.starts_with(b"--defender-frame\r\nContent-Type: image/jpeg\r\nContent-Length: "));
     let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let head = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
-    let length: usize = head.split("Content-Length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    let length: usize =
+        head.split("Content-Length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
     assert_eq!(decoded_size(&bytes[head_end + 4..head_end + 4 + length]), (320, 240));
     let stamp = head.split("X-Timestamp: ").nth(1).unwrap();
     let (seconds, micros) = stamp.split_once('.').unwrap();
@@ -69,7 +74,10 @@ fn every_part_of_a_stream_says_what_it_is() {
 #[test]
 fn ffprobe_and_ffmpeg_read_the_stream() {
     let server = two_cameras();
-    let seen = ffprobe(&["-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0"], &server.url("/video"));
+    let seen = ffprobe(
+        &["-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0"],
+        &server.url("/video"),
+    );
     assert_eq!(seen.trim(), "mjpeg,320,240");
     let film = server.path().join("film.mkv");
     let recorded = Command::new("ffmpeg")
@@ -109,7 +117,18 @@ fn a_viewer_may_have_fewer_frames_and_nothing_is_encoded_twice() {
 fn nothing_is_encoded_while_nobody_watches() {
     let server = two_cameras();
     server.get("/snapshot");
-    let encoded = || server.get("/api/1.0/status").text().split("\"encoded\":").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    let encoded = || {
+        server
+            .get("/api/1.0/status")
+            .text()
+            .split("\"encoded\":")
+            .nth(1)
+            .unwrap()
+            .split(',')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
     wait_for("the encoder to rest", || {
         let before = encoded();
         std::thread::sleep(std::time::Duration::from_millis(300));
@@ -157,7 +176,14 @@ fn head_answers_like_get_without_a_body() {
         ("/", "text/html; charset=utf-8"),
     ] {
         let answer = server.curl(path, &["-I", "-u", &login]);
-        assert_eq!((answer.status, answer.field("content-type").as_deref()), (200, Some(content_type)), "{path}");
-        assert!(path == "/video" || answer.field("content-length").is_some_and(|length| length != "0"), "{path}");
+        assert_eq!(
+            (answer.status, answer.field("content-type").as_deref()),
+            (200, Some(content_type)),
+            "{path}"
+        );
+        assert!(
+            path == "/video" || answer.field("content-length").is_some_and(|length| length != "0"),
+            "{path}"
+        );
     }
 }

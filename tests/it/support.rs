@@ -152,14 +152,23 @@ impl Setup {
         let mut server = Server { child, folder: self.folder, scheme: "", port: 0 };
         let address = wait_for("the line `listening on`", || server.listening());
         server.scheme = if address.starts_with("https") { "https" } else { "http" };
-        server.port = address.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        server.port = address
+            .trim_end_matches('/')
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .expect("a port");
         server
     }
 }
 
 /// Adds a user with [`PASSWORD`] through the command line.
 pub fn add_user(folder: &Path, name: &str, role: &str) {
-    let added = defender(folder, &["user", "add", name, "--role", role, "--password-stdin", "-u", "users"], &format!("{PASSWORD}\n"));
+    let added = defender(
+        folder,
+        &["user", "add", name, "--role", role, "--password-stdin", "-u", "users"],
+        &format!("{PASSWORD}\n"),
+    );
     assert!(added.status.success(), "{}", stderr(&added));
 }
 
@@ -227,7 +236,10 @@ impl Server {
     }
 
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().expect("kill runs");
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status()
+            .expect("kill runs");
         assert!(sent.success(), "kill -{name}");
     }
 
@@ -249,7 +261,8 @@ impl Server {
 
     /// Threads and open descriptors it has now.
     pub fn threads_and_descriptors(&self) -> (usize, usize) {
-        let count = |what: &str| fs::read_dir(format!("/proc/{}/{what}", self.pid())).map_or(0, Iterator::count);
+        let count =
+            |what: &str| fs::read_dir(format!("/proc/{}/{what}", self.pid())).map_or(0, Iterator::count);
         (count("task"), count("fd"))
     }
 

@@ -17,7 +17,11 @@ fn s_client(server: &Server, arguments: &[&str]) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .expect("openssl runs");
-    let _ = child.stdin.take().expect("piped").write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let _ = child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let output = child.wait_with_output().expect("openssl ends");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
@@ -49,12 +53,23 @@ fn the_first_start_makes_a_certificate_that_names_the_machine() {
     assert!(text.contains("DNS:localhost") && text.contains("IP Address:127.0.0.1"), "{text}");
     // A client that trusts exactly this certificate needs no -k.
     let trusting = Command::new("curl")
-        .args(["-s", "--cacert", "server.pem", &format!("https://localhost:{}/healthz", server.port), "--resolve"])
+        .args([
+            "-s",
+            "--cacert",
+            "server.pem",
+            &format!("https://localhost:{}/healthz", server.port),
+            "--resolve",
+        ])
         .arg(format!("localhost:{}:127.0.0.1", server.port))
         .current_dir(server.path())
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&trusting.stdout), "ok\n", "{}", String::from_utf8_lossy(&trusting.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&trusting.stdout),
+        "ok\n",
+        "{}",
+        String::from_utf8_lossy(&trusting.stderr)
+    );
 }
 
 #[test]
@@ -103,8 +118,16 @@ fn keys_in_every_common_form_are_taken() {
         assert_eq!(setup.start().curl("/healthz", &[]).status, 200, "{form}");
     }
     for (form, options, convert) in [
-        ("PKCS#1", &["-newkey", "rsa:2048"][..], &["rsa", "-traditional", "-in", "key.pem", "-out", "key.pem"][..]),
-        ("SEC1", &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"], &["ec", "-in", "key.pem", "-out", "key.pem"]),
+        (
+            "PKCS#1",
+            &["-newkey", "rsa:2048"][..],
+            &["rsa", "-traditional", "-in", "key.pem", "-out", "key.pem"][..],
+        ),
+        (
+            "SEC1",
+            &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+            &["ec", "-in", "key.pem", "-out", "key.pem"],
+        ),
     ] {
         let setup = Setup::new();
         certificate(setup.path(), "board", options);

@@ -17,7 +17,11 @@ fn a_first_start_makes_one_admin_and_tells_the_password_once() {
         let printed = server.printed();
         printed.contains("password").then_some(printed)
     });
-    let password = printed.lines().map(str::trim).find(|line| line.matches('-').count() == 3 && !line.contains(' ')).expect(&printed);
+    let password = printed
+        .lines()
+        .map(str::trim)
+        .find(|line| line.matches('-').count() == 3 && !line.contains(' '))
+        .expect(&printed);
     assert_eq!(server.curl("/", &["-u", &login("admin", password)]).status, 200);
     assert!(!server.log().contains(password), "the password is in the log");
     let file = fs::read_to_string(server.path().join("users")).unwrap();
@@ -46,9 +50,17 @@ fn the_running_server_follows_the_file() {
     let removed = defender(server.path(), &["user", "remove", USER, "--yes", "-u", "users"], "");
     assert!(removed.status.success(), "{}", stderr(&removed));
     assert_eq!(server.get("/").status, 401, "a removed user must not get in, cached or not");
-    let edited = defender(server.path(), &["user", "edit", "adam", "--password-stdin", "-u", "users"], "another good one\n");
+    let edited = defender(
+        server.path(),
+        &["user", "edit", "adam", "--password-stdin", "-u", "users"],
+        "another good one\n",
+    );
     assert!(edited.status.success(), "{}", stderr(&edited));
-    assert_eq!(server.curl("/", &["-u", &login("adam", PASSWORD)]).status, 401, "the old password must be dead");
+    assert_eq!(
+        server.curl("/", &["-u", &login("adam", PASSWORD)]).status,
+        401,
+        "the old password must be dead"
+    );
     assert_eq!(server.curl("/", &["-u", &login("adam", "another good one")]).status, 200);
 }
 
@@ -115,7 +127,11 @@ fn an_unwritable_users_file_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     // A folder in the file's place: refused to root as well.
     fs::create_dir(folder.path().join("users")).unwrap();
-    let ran = defender(folder.path(), &["user", "add", "bob", "--password-stdin", "-u", "users"], "some password\n");
+    let ran = defender(
+        folder.path(),
+        &["user", "add", "bob", "--password-stdin", "-u", "users"],
+        "some password\n",
+    );
     assert_eq!(ran.status.code(), Some(1), "{}", stderr(&ran));
     assert!(stderr(&ran).contains("users"), "{}", stderr(&ran));
 }

@@ -1,0 +1,54 @@
+# Defender. `make help` lists what there is to make.
+#
+# Each target first sees to what it needs: .ci/need installs missing Debian packages (with sudo
+# where you are not root) and says what it does.
+
+CARGO := .ci/cargo
+VM := .build/vm
+
+.PHONY: help run build test check unit loom integration vm bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build Defender and run it with ./defender.conf
+	./target/release/defender run
+
+build: ## Build the release binary, target/release/defender
+	@.ci/need build
+	$(CARGO) build --release --locked
+
+test: ## Run every check and every test: what has to pass before a change is taken
+	@.ci/need build test
+	@$(MAKE) --no-print-directory check unit loom integration vm
+
+check: ## Formatting, lints and documentation
+	@.ci/need build lint
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
+
+unit: ## Unit tests
+	$(CARGO) test --locked --lib --bins
+
+loom: ## Model checks of the hub, every interleaving
+	.ci/loom
+
+integration: ## The real binary against curl, openssl, ffmpeg and Chromium
+	$(CARGO) test --locked --test it --test rooms
+
+vm: $(VM)/ready ## The real binary against a real kernel's camera driver, in qemu
+	$(CARGO) test --locked --test device_vm
+
+$(VM)/ready: tests/vm/prepare tests/vm/init
+	@.ci/need build test
+	tests/vm/prepare $(VM)
+	@touch $@
+
+bench: ## Criterion for hub and encoder, then Defender beside ustreamer
+	@.ci/need build bench
+	$(CARGO) bench --locked --bench hub --bench encode
+	bench/compare
+
+clean: ## Remove everything that was built
+	rm -rf target .build

@@ -1,0 +1,283 @@
+//! Arguments into a command: reading them, and saying which one is wrong. Nothing is done yet.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use pico_args::Arguments;
+
+use super::help::{self, Command};
+use super::user::UserCommand;
+use crate::config::{Flags, Mode, nearest};
+use crate::users::Role;
+
+/// What the person wants.
+#[derive(Debug)]
+pub enum Wish {
+    /// Run the server.
+    Run(Flags),
+    /// Say what the configuration means.
+    Check(Flags),
+    /// List the cameras.
+    ListDevices,
+    /// Edit the user file.
+    User(UserCommand, Flags),
+    /// Print a command's help.
+    Help(&'static Command),
+    /// Print the version.
+    Version,
+}
+
+/// Arguments that make no sense: told to the person, exit code 2.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UsageError(String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads the arguments after the program's name.
+///
+/// # Errors
+/// The first thing that is wrong, with the nearest right one where there is one.
+pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
+    let mut arguments = Arguments::from_vec(arguments);
+    let wants_help = arguments.contains(["-h", "--help"]);
+    let (command, wants_help) = command(&mut arguments, wants_help)?;
+    if wants_help {
+        return Ok(Wish::Help(command));
+    }
+    if command.words.is_empty() && arguments.contains(["-V", "--version"]) {
+        return Ok(Wish::Version);
+    }
+    let lists = command.words.is_empty() && arguments.contains("--list-devices");
+    let wish = match command.words {
+        [] if lists => Wish::ListDevices,
+        [] | ["run"] => Wish::Run(flags(&mut arguments)?),
+        ["check"] => Wish::Check(flags(&mut arguments)?),
+        ["user", verb] => user(verb, command, &mut arguments)?,
+        _ => {
+            let verbs = command.operands.replace('|', ", ");
+            return Err(UsageError(format!(
+                "{} needs one of: {verbs}\n{}",
+                command.full_name(),
+                hint(command)
+            )));
+        }
+    };
+    nothing_left(arguments, command)?;
+    Ok(wish)
+}
+
+/// Takes the words that name a command; `help COMMAND` is its `--help`.
+fn command(arguments: &mut Arguments, wants_help: bool) -> Result<(&'static Command, bool), UsageError> {
+    let mut command = &help::COMMANDS[0];
+    let mut wants_help = wants_help;
+    while let Some(word) = next_word(arguments, command)? {
+        if command.words.is_empty() && word == "help" {
+            wants_help = true;
+            continue;
+        }
+        let words: Vec<&str> = command.words.iter().copied().chain([word.as_str()]).collect();
+        command = help::find(&words).ok_or_else(|| {
+            let known: Vec<&str> =
+                command.children().filter_map(|child| child.words.last().copied()).collect();
+            let near =
+                nearest(&word, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            UsageError(format!("unknown command `{}`{near}\n{}", words.join(" "), hint(command)))
+        })?;
+    }
+    Ok((command, wants_help))
+}
+
+/// The next word of a command, if this command goes on; operands and flags are left alone.
+fn next_word(arguments: &mut Arguments, command: &Command) -> Result<Option<String>, UsageError> {
+    if command.children().next().is_none() {
+        return Ok(None);
+    }
+    arguments.subcommand().map_err(|error| UsageError(error.to_string()))
+}
+
+fn flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
+    Ok(Flags {
+        config: path(arguments, ["-c", "--config"])?,
+        web_root: path(arguments, ["-w", "--web-root"])?,
+        log: path(arguments, ["-l", "--log"])?,
+        address: value(arguments, ["-a", "--address"], "an IP address such as 127.0.0.1", |text| {
+            text.parse().ok()
+        })?,
+        port: value(arguments, ["-p", "--port"], "a port from 0 to 65535", |text| text.parse().ok())?,
+        cert: path(arguments, ["-s", "--secure"])?,
+        key: path(arguments, ["-k", "--key"])?,
+        users: path(arguments, ["-u", "--user-db"])?,
+        mode: value(arguments, ["-m", "--mode"], "both, client or server", Mode::from_name)?,
+        debug: arguments.contains(["-d", "--debug"]),
+    })
+}
+
+fn user(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+    let flags = Flags {
+        config: path(arguments, ["-c", "--config"])?,
+        users: path(arguments, ["-u", "--user-db"])?,
+        ..Flags::default()
+    };
+    let wish = match verb {
+        "list" => UserCommand::List,
+        "remove" => {
+            let yes = arguments.contains("--yes");
+            UserCommand::Remove { name: operand(arguments, command)?, yes }
+        }
+        "add" => {
+            let (role, password_stdin) = (take_role(arguments)?, arguments.contains("--password-stdin"));
+            UserCommand::Add { name: operand(arguments, command)?, role, password_stdin }
+        }
+        _ => {
+            let (role, password_stdin) = (take_role(arguments)?, arguments.contains("--password-stdin"));
+            let password = arguments.contains("--password");
+            UserCommand::Edit { name: operand(arguments, command)?, role, password, password_stdin }
+        }
+    };
+    Ok(Wish::User(wish, flags))
+}
+
+fn take_role(arguments: &mut Arguments) -> Result<Option<Role>, UsageError> {
+    value(arguments, ["", "--role"], "admin or viewer", Role::from_name)
+}
+
+fn path(arguments: &mut Arguments, keys: [&'static str; 2]) -> Result<Option<PathBuf>, UsageError> {
+    arguments
+        .opt_value_from_os_str(keys, |text| Ok::<_, Infallible>(PathBuf::from(text)))
+        .map_err(|error| UsageError(error.to_string()))
+}
+
+fn value<T>(
+    arguments: &mut Arguments,
+    [short, long]: [&'static str; 2],
+    expected: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, UsageError> {
+    let found: Option<String> = match short {
+        "" => arguments.opt_value_from_str(long),
+        short => arguments.opt_value_from_str([short, long]),
+    }
+    .map_err(|error| UsageError(error.to_string()))?;
+    let Some(text) = found else { return Ok(None) };
+    read(&text).map(Some).ok_or_else(|| UsageError(format!("{long} is `{text}`; expected {expected}")))
+}
+
+fn operand(arguments: &mut Arguments, command: &Command) -> Result<String, UsageError> {
+    match arguments.opt_free_from_str::<String>() {
+        Ok(Some(found)) if !found.starts_with('-') => Ok(found),
+        Ok(Some(flag)) => Err(unknown_flag(&flag, command)),
+        Ok(None) => Err(UsageError(format!(
+            "{} needs a {}\n{}",
+            command.full_name(),
+            command.operands,
+            hint(command)
+        ))),
+        Err(error) => Err(UsageError(error.to_string())),
+    }
+}
+
+fn nothing_left(arguments: Arguments, command: &Command) -> Result<(), UsageError> {
+    match arguments.finish().first() {
+        None => Ok(()),
+        Some(left) => {
+            let left = left.to_string_lossy();
+            if left.starts_with('-') {
+                return Err(unknown_flag(&left, command));
+            }
+            Err(UsageError(format!(
+                "{} does not know what `{left}` is for\n{}",
+                command.full_name(),
+                hint(command)
+            )))
+        }
+    }
+}
+
+fn unknown_flag(flag: &str, command: &Command) -> UsageError {
+    let flag = flag.split('=').next().unwrap_or(flag);
+    let known: Vec<&str> = command.all_flags().map(|flag| flag.long).collect();
+    let near = nearest(flag, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    UsageError(format!("{} has no flag `{flag}`{near}\n{}", command.full_name(), hint(command)))
+}
+
+fn hint(command: &Command) -> String {
+    format!("`{} --help` tells more", command.full_name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Wish, UsageError> {
+        parse(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn run_is_what_is_meant_without_a_command() {
+        for line in [
+            "-p 9 -a ::1 -m client -d",
+            "run --port 9 --address ::1 --mode client --debug",
+            "--port=9 --address=::1 --mode=client -d",
+        ] {
+            let Ok(Wish::Run(flags)) = read(line) else { panic!("{line}") };
+            assert_eq!((flags.port, flags.mode, flags.debug), (Some(9), Some(Mode::Client), true), "{line}");
+            assert!(flags.address.is_some_and(|address| address.is_ipv6()), "{line}");
+        }
+    }
+
+    #[test]
+    fn user_commands_take_their_operand_before_or_after_the_flags() {
+        for line in ["user add eve --role admin -u f", "user add --role admin -u f eve"] {
+            let Ok(Wish::User(UserCommand::Add { name, role, password_stdin }, flags)) = read(line) else {
+                panic!("{line}")
+            };
+            assert_eq!((name.as_str(), role, password_stdin), ("eve", Some(Role::Admin), false));
+            assert_eq!(flags.users, Some(PathBuf::from("f")));
+        }
+    }
+
+    #[test]
+    fn help_is_found_in_every_way_one_asks_for_it() {
+        for (line, words) in [
+            ("--help", &[][..]),
+            ("-h", &[]),
+            ("help", &[]),
+            ("help user", &["user"]),
+            ("user --help", &["user"]),
+            ("user add --help", &["user", "add"]),
+            ("help user add", &["user", "add"]),
+            ("run -h", &["run"]),
+        ] {
+            let Ok(Wish::Help(command)) = read(line) else { panic!("{line}") };
+            assert_eq!(command.words, words, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_the_nearest_right_one() {
+        for (line, told) in [
+            ("chekc", "did you mean `check`?"),
+            ("usr list", "did you mean `user`?"),
+            ("user ad eve", "did you mean `add`?"),
+            ("--adress ::1", "did you mean `--address`?"),
+            ("user add eve --rol admin", "did you mean `--role`?"),
+            ("--port 70000", "--port is `70000`; expected a port from 0 to 65535"),
+            ("--mode bth", "expected both, client or server"),
+            ("--address here", "expected an IP address"),
+            ("user add eve --role king", "--role is `king`; expected admin or viewer"),
+            ("user add", "needs a NAME"),
+            ("user", "add, edit, remove, list"),
+            ("run now", "does not know what `now` is for"),
+            ("--port", "--port"),
+        ] {
+            let error = read(line).map(|_| ()).expect_err(line).to_string();
+            assert!(error.contains(told), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `defender --list-devices`.
+
+use std::fmt::Write;
+
+use crate::capture::devices::{self, CameraDevice, DeviceSize};
+
+/// The cameras of this machine, for people.
+pub fn list() -> String {
+    let cameras = devices::list();
+    if cameras.is_empty() {
+        return "no cameras found; is one plugged in, and is this user in the group `video`?\n".to_owned();
+    }
+    cameras.iter().map(describe).collect::<Vec<_>>().join("\n")
+}
+
+fn describe(camera: &CameraDevice) -> String {
+    let mut text = format!("{}  {} ({})\n", camera.node.display(), camera.card, camera.driver);
+    for name in &camera.by_id {
+        let _ = writeln!(text, "  {}", name.display());
+    }
+    for format in &camera.formats {
+        let note = if format.usable { "" } else { "  (not usable)" };
+        let _ = writeln!(text, "  {} {}{note}", format.fourcc, format.description);
+        for size in &format.sizes {
+            let _ = writeln!(text, "    {}x{}{}", size.width, size.height, rates(size));
+        }
+    }
+    text
+}
+
+fn rates(size: &DeviceSize) -> String {
+    if size.rates_fps.is_empty() {
+        return String::new();
+    }
+    let rates: Vec<String> =
+        size.rates_fps.iter().map(|rate| format!("{}", (rate * 100.0).round() / 100.0)).collect();
+    format!(" at {} fps", rates.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::devices::DeviceFormat;
+
+    #[test]
+    fn a_camera_is_told_with_names_formats_sizes_and_rates() {
+        let size = DeviceSize { width: 640, height: 480, rates_fps: vec![30.0, 7.5] };
+        let format = |fourcc: &str, usable| DeviceFormat {
+            fourcc: fourcc.to_owned(),
+            description: "what it is".to_owned(),
+            usable,
+            sizes: vec![size.clone()],
+        };
+        let text = describe(&CameraDevice {
+            node: "/dev/video0".into(),
+            card: "C210".to_owned(),
+            driver: "uvcvideo".to_owned(),
+            by_id: vec!["/dev/v4l/by-id/usb-C210".into()],
+            formats: vec![format("MJPG", true), format("H264", false)],
+        });
+        for part in [
+            "/dev/video0  C210 (uvcvideo)",
+            "/dev/v4l/by-id/usb-C210",
+            "MJPG what it is\n",
+            "640x480 at 30, 7.5 fps",
+            "H264 what it is  (not usable)",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+    }
+}

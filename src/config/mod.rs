@@ -1,0 +1,322 @@
+//! The configuration: defender.conf and flags into checked values.
+//!
+//! What belongs here: finding and reading the file, checking every value, saying what is wrong in
+//! a way that can be acted on. What must not: acting. Nothing is created, opened for use or bound
+//! by parsing; [`crate::app`] does that with the result.
+
+mod read;
+mod sections;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use log::LevelFilter;
+
+use crate::capture::CameraSettings;
+
+/// Largest file read, in bytes: far above any real one, far below a board's memory.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Everything the server is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The file it came from; `None` when there was none and all is default.
+    pub file: Option<PathBuf>,
+    /// `[server]`.
+    pub server: ServerConfig,
+    /// `[camera.NAME]`, in the order of the file: the first is also `/video`.
+    pub cameras: Vec<CameraSettings>,
+    /// `[microphone.NAME]`, in the order of the file.
+    pub microphones: Vec<MicrophoneSettings>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<String>,
+}
+
+/// The section `[server]`, with all paths resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerConfig {
+    /// What is served.
+    pub mode: Mode,
+    /// Address to listen on.
+    pub address: IpAddr,
+    /// Port to listen on; 0 lets the kernel choose.
+    pub port: u16,
+    /// Whether TLS is spoken; without it only loopback is listened on.
+    pub tls: bool,
+    /// PEM file with the certificate chain.
+    pub cert: PathBuf,
+    /// PEM file with its key.
+    pub key: PathBuf,
+    /// The user file.
+    pub users: PathBuf,
+    /// Folder to serve in place of the built-in page.
+    pub www: Option<PathBuf>,
+    /// File for the log in place of standard error.
+    pub log: Option<PathBuf>,
+    /// The least level that is logged.
+    pub log_level: LevelFilter,
+    /// Connections at a time.
+    pub max_connections: u32,
+    /// Connections at a time from one address.
+    pub max_connections_per_address: u32,
+}
+
+/// What is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Streams, API and page.
+    Both,
+    /// Streams and API, without the page.
+    Client,
+    /// The page and API, with no devices of its own.
+    Server,
+}
+
+/// A microphone as configured. Sound is not captured yet; the section is checked all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MicrophoneSettings {
+    /// Its name, for URLs.
+    pub name: String,
+    /// Where the sound comes from.
+    pub device: MicrophoneDevice,
+    /// Samples a second to ask for.
+    pub rate_hz: u32,
+    /// Channels to ask for.
+    pub channels: u32,
+}
+
+/// Which device a microphone's sound comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MicrophoneDevice {
+    /// The first capture device.
+    Auto,
+    /// A tone.
+    Test,
+    /// An ALSA name, or part of a card's.
+    Named(String),
+}
+
+/// What the command line says over the file. Paths are relative to the working folder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flags {
+    /// `-c`: the configuration file.
+    pub config: Option<PathBuf>,
+    /// `-w`: folder of the page.
+    pub web_root: Option<PathBuf>,
+    /// `-l`: log file.
+    pub log: Option<PathBuf>,
+    /// `-a`: address to listen on.
+    pub address: Option<IpAddr>,
+    /// `-p`: port to listen on.
+    pub port: Option<u16>,
+    /// `-s`: certificate.
+    pub cert: Option<PathBuf>,
+    /// `-k`: key.
+    pub key: Option<PathBuf>,
+    /// `-u`: user file.
+    pub users: Option<PathBuf>,
+    /// `-m`: mode.
+    pub mode: Option<Mode>,
+    /// `-d`: log level debug.
+    pub debug: bool,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Read(PathBuf, io::Error),
+    /// The file is too large to be one.
+    TooLarge(PathBuf),
+    /// The file is not UTF-8 text.
+    NotText(PathBuf),
+    /// Everything that is wrong in it, each with file, line and column.
+    Problems(Vec<String>),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(path, error) => {
+                write!(f, "{}: cannot read the configuration: {error}", path.display())
+            }
+            Self::TooLarge(path) => {
+                write!(f, "{}: larger than {MAX_FILE_BYTES} bytes, this is no configuration", path.display())
+            }
+            Self::NotText(path) => write!(f, "{}: not UTF-8 text", path.display()),
+            Self::Problems(problems) => f.write_str(&problems.join("\n")),
+        }
+    }
+}
+
+impl Mode {
+    /// The modes by the names used in the file and on the command line.
+    pub const NAMES: [(&'static str, Mode); 3] =
+        [("both", Self::Both), ("client", Self::Client), ("server", Self::Server)];
+
+    /// The mode of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, mode)| mode)
+    }
+}
+
+impl Config {
+    /// Finds and reads the file, and lays the flags over it.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; of a file with mistakes all of them are told.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let mut config = match find(flags) {
+            Some(file) => {
+                let text = read_text(&file)?;
+                let folder = file.parent().unwrap_or(Path::new(""));
+                let parsed = sections::parse(&text, &file, folder, home().as_deref());
+                Self { file: Some(file), ..parsed.map_err(ConfigError::Problems)? }
+            }
+            None => Self::defaults(&state_folder()),
+        };
+        config.apply(flags);
+        Ok(config)
+    }
+
+    /// What holds where there is no file: one camera and one microphone, found by themselves.
+    fn defaults(folder: &Path) -> Self {
+        let text = "[camera.front]\n[microphone.front]\n";
+        sections::parse(text, Path::new("defaults"), folder, None)
+            .expect("the defaults are within their own limits")
+    }
+
+    fn apply(&mut self, flags: &Flags) {
+        let server = &mut self.server;
+        let over = |path: &mut PathBuf, flag: &Option<PathBuf>| {
+            if let Some(flag) = flag {
+                path.clone_from(flag);
+            }
+        };
+        over(&mut server.cert, &flags.cert);
+        over(&mut server.key, &flags.key);
+        over(&mut server.users, &flags.users);
+        server.www = flags.web_root.clone().or(server.www.take());
+        server.log = flags.log.clone().or(server.log.take());
+        server.address = flags.address.unwrap_or(server.address);
+        server.port = flags.port.unwrap_or(server.port);
+        server.mode = flags.mode.unwrap_or(server.mode);
+        if flags.debug {
+            server.log_level = server.log_level.max(LevelFilter::Debug);
+        }
+        if server.mode == Mode::Server && !self.cameras.is_empty() {
+            self.warnings.push(
+                "mode is `server`, which has no devices of its own: the cameras are not used".to_owned(),
+            );
+            self.cameras.clear();
+        }
+        if server.mode == Mode::Server {
+            self.microphones.clear();
+        }
+    }
+}
+
+/// The known word nearest to a mistyped one, if one is near enough to be meant.
+pub fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+    let found = found.to_ascii_lowercase();
+    let distance = |word: &str| strsim::damerau_levenshtein(&found, word);
+    let near = known.iter().copied().min_by_key(|word| distance(word))?;
+    // A third of the letters may be wrong, and one in a short word.
+    (distance(near) <= (near.len() / 3).max(1)).then_some(near)
+}
+
+/// The file named by `-c`, or the first of the usual places that has one.
+fn find(flags: &Flags) -> Option<PathBuf> {
+    if let Some(named) = &flags.config {
+        return Some(named.clone());
+    }
+    let places = [
+        PathBuf::from("defender.conf"),
+        state_folder().join("defender.conf"),
+        "/etc/defender/defender.conf".into(),
+    ];
+    places.into_iter().find(|place| place.exists())
+}
+
+/// Where the server's files lie when no configuration says otherwise.
+fn state_folder() -> PathBuf {
+    home().unwrap_or_default().join(".defender")
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+fn read_text(file: &Path) -> Result<String, ConfigError> {
+    let failed = |error| ConfigError::Read(file.to_owned(), error);
+    if fs::metadata(file).map_err(failed)?.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge(file.to_owned()));
+    }
+    String::from_utf8(fs::read(file).map_err(failed)?).map_err(|_| ConfigError::NotText(file.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(text: &str) -> (tempfile::TempDir, Flags) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("defender.conf");
+        fs::write(&file, text).unwrap();
+        (folder, Flags { config: Some(file), ..Flags::default() })
+    }
+
+    #[test]
+    fn the_example_shipped_says_the_defaults() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("defender.conf");
+        let flags = Flags { config: Some(shipped.clone()), ..Flags::default() };
+        let loaded = Config::load(&flags).unwrap_or_else(|error| panic!("{error}"));
+        let defaults = Config { file: loaded.file.clone(), ..Config::defaults(shipped.parent().unwrap()) };
+        assert_eq!(loaded, defaults);
+    }
+
+    #[test]
+    fn paths_of_the_file_start_at_its_folder_and_those_of_flags_do_not() {
+        let (folder, flags) = folder_with("[server]\ncert = \"tls/c.pem\"\nusers = \"/srv/users\"\n");
+        let config = Config::load(&Flags { key: Some("k.pem".into()), ..flags }).unwrap();
+        assert_eq!(config.server.cert, folder.path().join("tls/c.pem"));
+        assert_eq!(config.server.users, Path::new("/srv/users"));
+        assert_eq!(config.server.key, Path::new("k.pem"));
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let (_folder, flags) = folder_with("[server]\nport = 1\naddress = \"::1\"\nlog_level = \"warn\"\n");
+        let flags = Flags { port: Some(2), mode: Some(Mode::Client), debug: true, ..flags };
+        let server = Config::load(&flags).unwrap().server;
+        assert_eq!((server.port, server.mode, server.log_level), (2, Mode::Client, LevelFilter::Debug));
+        assert_eq!(server.address, "::1".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn a_server_without_devices_leaves_the_cameras_alone_and_says_so() {
+        let (_folder, flags) = folder_with("[server]\nmode = \"server\"\n[camera.front]\n");
+        let config = Config::load(&flags).unwrap();
+        assert!(config.cameras.is_empty());
+        assert!(
+            config.warnings.iter().any(|warning| warning.contains("cameras are not used")),
+            "{:?}",
+            config.warnings
+        );
+    }
+
+    #[test]
+    fn files_that_are_no_configuration_are_told_apart() {
+        let (folder, flags) = folder_with("");
+        let file = folder.path().join("defender.conf");
+        fs::write(&file, [0xff, 0xfe]).unwrap();
+        assert!(matches!(Config::load(&flags), Err(ConfigError::NotText(_))));
+        fs::write(&file, vec![b'#'; MAX_FILE_BYTES as usize + 1]).unwrap();
+        assert!(matches!(Config::load(&flags), Err(ConfigError::TooLarge(_))));
+        fs::remove_file(&file).unwrap();
+        assert!(matches!(Config::load(&flags), Err(ConfigError::Read(..))));
+    }
+}

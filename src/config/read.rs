@@ -1,0 +1,137 @@
+//! Reading one section of a TOML document: each value checked as it is taken, every mistake
+//! kept with its place, keys nobody asked for found at the end.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::{Range, RangeInclusive};
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The document's text, and what is wrong with it so far.
+pub(super) struct Document<'a> {
+    text: &'a str,
+    file: &'a Path,
+    problems: RefCell<Vec<(usize, String)>>,
+}
+
+/// One table being read.
+pub(super) struct Section<'a> {
+    document: &'a Document<'a>,
+    /// As written between brackets.
+    name: String,
+    table: &'a DeTable<'a>,
+    known: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn new(text: &'a str, file: &'a Path) -> Self {
+        Self { text, file, problems: RefCell::default() }
+    }
+
+    /// Notes a mistake at a place in the text.
+    pub(super) fn problem(&self, at: Range<usize>, message: impl Display) {
+        let before = &self.text[..at.start.min(self.text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let told = format!("{}:{line}:{column}: {message}", self.file.display());
+        self.problems.borrow_mut().push((at.start, told));
+    }
+
+    /// All mistakes, first one first.
+    pub(super) fn into_problems(self) -> Vec<String> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|(at, _)| *at);
+        problems.into_iter().map(|(_, told)| told).collect()
+    }
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(document: &'a Document<'a>, name: String, table: &'a DeTable<'a>) -> Self {
+        Self { document, name, table, known: RefCell::default() }
+    }
+
+    pub(super) fn boolean(&self, key: &'static str, default: bool) -> bool {
+        self.value(key, "true or false", default, |value| match value {
+            DeValue::Boolean(found) => Some(*found),
+            _ => None,
+        })
+    }
+
+    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u32>, default: u32) -> u32 {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.value(key, &expected, default, |value| match value {
+            DeValue::Integer(found) => {
+                let number = u32::from_str_radix(found.as_str(), found.radix()).ok()?;
+                range.contains(&number).then_some(number)
+            }
+            _ => None,
+        })
+    }
+
+    /// A string that `read` understands; `expected` says what that is.
+    pub(super) fn string<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        default: T,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        self.value(key, expected, default, |value| match value {
+            DeValue::String(found) => read(found),
+            _ => None,
+        })
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let mut expected = format!("one of {}", quoted(&words));
+        if let Some(DeValue::String(found)) = self.table.get(key).map(Spanned::get_ref) {
+            expected.push_str(&did_you_mean(found, &words));
+        }
+        self.string(key, &expected, default, |found| {
+            choices.iter().find(|(word, _)| *word == found).map(|(_, value)| *value)
+        })
+    }
+
+    /// Notes keys that nobody asked for; to be called when all values are taken.
+    pub(super) fn finish(self) {
+        let known = self.known.into_inner();
+        for key in self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            let hint = did_you_mean(key.get_ref(), &known);
+            let message = format!("unknown key `{}` in [{}]{hint}", key.get_ref(), self.name);
+            self.document.problem(key.span(), message);
+        }
+    }
+
+    fn value<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        default: T,
+        read: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> T {
+        self.known.borrow_mut().push(key);
+        let Some(found) = self.table.get(key) else { return default };
+        read(found.get_ref()).unwrap_or_else(|| {
+            let written = self.document.text.get(found.span()).unwrap_or("?");
+            let message = format!("{key} in [{}] is {written}; expected {expected}", self.name);
+            self.document.problem(found.span(), message);
+            default
+        })
+    }
+}
+
+/// `; did you mean ...?` for the nearest of the known words; empty when none is near.
+pub(super) fn did_you_mean(found: &str, known: &[&str]) -> String {
+    match crate::config::nearest(found, known) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => String::new(),
+    }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,320 @@
+//! What each section of defender.conf may say: keys, defaults, limits.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use log::LevelFilter;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::read::{Document, Section, did_you_mean};
+use super::{Config, MicrophoneDevice, MicrophoneSettings, Mode, ServerConfig};
+use crate::capture::{CameraSettings, DeviceChoice};
+use crate::media::PixelFormat;
+
+const SECTIONS: [&str; 3] = ["server", "camera", "microphone"];
+
+const LEVELS: [(&str, LevelFilter); 6] = [
+    ("off", LevelFilter::Off),
+    ("error", LevelFilter::Error),
+    ("warn", LevelFilter::Warn),
+    ("info", LevelFilter::Info),
+    ("debug", LevelFilter::Debug),
+    ("trace", LevelFilter::Trace),
+];
+
+/// Checks a whole document. Relative paths start at `folder`, `~` at `home`.
+///
+/// # Errors
+/// Every mistake, each with file, line and column.
+pub(super) fn parse(
+    text: &str,
+    file: &Path,
+    folder: &Path,
+    home: Option<&Path>,
+) -> Result<Config, Vec<String>> {
+    let document = Document::new(text, file);
+    let (root, faults) = DeTable::parse_recoverable(text);
+    for fault in faults {
+        document.problem(fault.span().unwrap_or(0..0), fault.message());
+    }
+    let root = root.into_inner();
+    let config = Parser { document: &document, paths: Paths { folder, home } }.config(&root);
+    let problems = document.into_problems();
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+struct Parser<'a> {
+    document: &'a Document<'a>,
+    paths: Paths<'a>,
+}
+
+struct Paths<'a> {
+    folder: &'a Path,
+    home: Option<&'a Path>,
+}
+
+impl Parser<'_> {
+    fn config(&self, root: &DeTable<'_>) -> Config {
+        for (key, _) in root.iter().filter(|(key, _)| !SECTIONS.contains(&key.get_ref().as_ref())) {
+            let hint = did_you_mean(key.get_ref(), &SECTIONS);
+            let message = format!(
+                "unknown section [{}]; there are [server], [camera.NAME] and [microphone.NAME]{hint}",
+                key.get_ref()
+            );
+            self.document.problem(key.span(), message);
+        }
+        let nothing = DeTable::new();
+        let server = self.table(root, "server").unwrap_or(&nothing);
+        Config {
+            file: None,
+            server: self.server(Section::new(self.document, "server".to_owned(), server)),
+            cameras: self.named(root, "camera", |name, section| camera(name, section, &self.paths)),
+            microphones: self.named(root, "microphone", microphone),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn table<'t>(&self, root: &'t DeTable<'t>, key: &str) -> Option<&'t DeTable<'t>> {
+        let found = root.get(key)?;
+        match found.get_ref() {
+            DeValue::Table(table) => Some(table),
+            _ => {
+                self.document.problem(
+                    found.span(),
+                    format!(
+                        "{key} is a section: write [{key}{}]",
+                        if key == "server" { "" } else { ".NAME" }
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    /// The sections `[kind.NAME]` in the order of the file.
+    fn named<T>(
+        &self,
+        root: &DeTable<'_>,
+        kind: &'static str,
+        read: impl Fn(String, &Section<'_>) -> T,
+    ) -> Vec<T> {
+        let Some(tables) = self.table(root, kind) else { return Vec::new() };
+        let mut entries: Vec<_> = tables.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let mut seen: Vec<String> = Vec::new();
+        let mut values = Vec::new();
+        for (name, value) in entries {
+            self.check_name(kind, name, &seen);
+            seen.push(name.get_ref().to_ascii_lowercase());
+            let DeValue::Table(table) = value.get_ref() else {
+                let message = format!(
+                    "`{}` in [{kind}] is not a section: write [{kind}.NAME] and its keys below",
+                    name.get_ref()
+                );
+                self.document.problem(value.span(), message);
+                continue;
+            };
+            let section = Section::new(self.document, format!("{kind}.{}", name.get_ref()), table);
+            values.push(read(name.get_ref().to_string(), &section));
+            section.finish();
+        }
+        values
+    }
+
+    fn check_name<'i>(&self, kind: &str, name: &Spanned<std::borrow::Cow<'i, str>>, seen: &[String]) {
+        let text = name.get_ref();
+        let plain = (1..=32).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if !plain {
+            let message = format!(
+                "{kind} name `{text}`; expected 1 to 32 letters, digits, - or _, for it becomes part of a URL"
+            );
+            self.document.problem(name.span(), message);
+        } else if seen.contains(&text.to_ascii_lowercase()) {
+            self.document.problem(
+                name.span(),
+                format!("a second {kind} named `{text}` (case does not tell them apart)"),
+            );
+        }
+    }
+
+    fn server(&self, section: Section<'_>) -> ServerConfig {
+        let path = |key, default: &str| {
+            section.string(key, "a path", self.paths.resolve(default), |found| {
+                (!found.is_empty()).then(|| self.paths.resolve(found))
+            })
+        };
+        let optional = |key| {
+            section.string(key, "a path, or \"\" for none", None, |found| {
+                Some((!found.is_empty()).then(|| self.paths.resolve(found)))
+            })
+        };
+        let server = ServerConfig {
+            mode: section.choice("mode", &Mode::NAMES, Mode::Both),
+            address: section.string(
+                "address",
+                "an IP address such as \"0.0.0.0\" or \"127.0.0.1\"",
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                |found| found.parse().ok(),
+            ),
+            port: section.integer("port", 0..=65535, 8443).try_into().expect("the range is that of a port"),
+            tls: section.boolean("tls", true),
+            cert: path("cert", "server.pem"),
+            key: path("key", "key.pem"),
+            users: path("users", "users"),
+            www: optional("www"),
+            log: optional("log"),
+            log_level: section.choice("log_level", &LEVELS, LevelFilter::Info),
+            max_connections: section.integer("max_connections", 1..=4096, 128),
+            max_connections_per_address: section.integer("max_connections_per_address", 1..=4096, 64),
+        };
+        section.finish();
+        server
+    }
+}
+
+fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSettings {
+    let formats: Vec<(&'static str, Option<PixelFormat>)> = std::iter::once(("auto", None))
+        .chain(PixelFormat::ALL.map(|format| (format.name(), Some(format))))
+        .collect();
+    CameraSettings {
+        name,
+        device: section.string(
+            "device",
+            "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\"",
+            DeviceChoice::Auto,
+            |found| match found {
+                "auto" => Some(DeviceChoice::Auto),
+                "test" => Some(DeviceChoice::Test),
+                path if path.contains('/') => Some(DeviceChoice::Path(paths.resolve(path))),
+                _ => None,
+            },
+        ),
+        format: section.choice("format", &formats, None),
+        width: section.integer("width", 16..=8192, 640),
+        height: section.integer("height", 16..=8192, 480),
+        fps: section.integer("fps", 1..=240, 30),
+        quality: section.integer("quality", 1..=100, 85).try_into().expect("the range fits a byte"),
+        on_demand: section.boolean("on_demand", false),
+    }
+}
+
+fn microphone(name: String, section: &Section<'_>) -> MicrophoneSettings {
+    MicrophoneSettings {
+        name,
+        device: section.string(
+            "device",
+            "\"auto\", \"test\", or an ALSA name such as \"hw:1,0\"",
+            MicrophoneDevice::Auto,
+            |found| match found {
+                "" => None,
+                "auto" => Some(MicrophoneDevice::Auto),
+                "test" => Some(MicrophoneDevice::Test),
+                named => Some(MicrophoneDevice::Named(named.to_owned())),
+            },
+        ),
+        rate_hz: section.integer("rate_hz", 8000..=192_000, 32_000),
+        channels: section.integer("channels", 1..=8, 1),
+    }
+}
+
+impl Paths<'_> {
+    /// `~` is the home folder; what is relative starts at the file's own folder.
+    fn resolve(&self, text: &str) -> PathBuf {
+        match (text.strip_prefix('~'), self.home) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
+                home.join(rest.trim_start_matches('/'))
+            }
+            _ => self.folder.join(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, Vec<String>> {
+        parse(text, Path::new("d.conf"), Path::new("/base"), Some(Path::new("/home/eve")))
+    }
+
+    #[test]
+    fn each_mistake_names_its_place_and_what_was_expected() {
+        let rows: &[(&str, &[&str])] = &[
+            (
+                "[server]\nprot = 1",
+                &["d.conf:2:1: ", "unknown key `prot` in [server]", "did you mean `port`?"],
+            ),
+            ("[servr]", &["d.conf:1:2: ", "unknown section [servr]", "did you mean `server`?"]),
+            (
+                "\n[server]\nport = \"8443\"",
+                &["d.conf:3:8: ", "port in [server] is \"8443\"", "a whole number from 0 to 65535"],
+            ),
+            ("[server]\nport = 65536", &["is 65536; expected a whole number from 0 to 65535"]),
+            ("[server]\nport = -1", &["is -1; expected"]),
+            ("[server]\nport = 1.5", &["is 1.5; expected"]),
+            ("[server]\ntls = 1", &["tls in [server] is 1; expected true or false"]),
+            (
+                "[server]\nmode = \"bth\"",
+                &["one of \"both\", \"client\", \"server\"", "did you mean `both`?"],
+            ),
+            ("[server]\naddress = \"here\"", &["address in [server] is \"here\"; expected an IP address"]),
+            ("[server]\nmax_connections = 0", &["from 1 to 4096"]),
+            ("server = 1", &["server is a section: write [server]"]),
+            ("[camera]\nfps = 5", &["`fps` in [camera] is not a section: write [camera.NAME]"]),
+            (
+                "[camera.front]\nwidht = 640",
+                &["d.conf:2:1: unknown key `widht` in [camera.front]; did you mean `width`?"],
+            ),
+            ("[camera.front]\nformat = \"mjpg\"", &["did you mean `mjpeg`?"]),
+            ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", or a path"]),
+            ("[camera.front]\nquality = 101", &["from 1 to 100"]),
+            ("[camera.\"a b\"]", &["camera name `a b`"]),
+            ("[camera.front]\n[camera.Front]", &["d.conf:2:9: a second camera named `Front`"]),
+            ("[camera.front]\n[camera.front]", &["d.conf:2:"]),
+            ("[microphone.m]\nchannels = 9", &["from 1 to 8"]),
+            ("[server]\nport = = 1", &["d.conf:2:"]),
+        ];
+        for (text, parts) in rows {
+            let told = read(text).expect_err(text).join("\n");
+            for part in *parts {
+                assert!(told.contains(part), "{part:?} is missing for {text:?}: {told}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_in_the_order_of_the_file() {
+        let told = read("[camera.a]\nfps = 999\n[server]\nmode = 3\nprot = 1\n").unwrap_err();
+        let lines: Vec<&str> = told.iter().map(|problem| problem.split(':').nth(1).unwrap()).collect();
+        assert_eq!(lines, ["2", "4", "5"], "{told:?}");
+    }
+
+    #[test]
+    fn cameras_keep_the_order_of_the_file() {
+        let config = read("[camera.yard]\n[microphone.m]\n[camera.attic]\n").unwrap();
+        let names: Vec<_> = config.cameras.iter().map(|camera| camera.name.as_str()).collect();
+        assert_eq!(names, ["yard", "attic"]);
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder_and_only_at_the_start() {
+        let server =
+            read("[server]\ncert = \"~/c.pem\"\nkey = \"~other/k.pem\"\nusers = \"a~b\"\n").unwrap().server;
+        assert_eq!(server.cert, Path::new("/home/eve/c.pem"));
+        assert_eq!(server.key, Path::new("/base/~other/k.pem"));
+        assert_eq!(server.users, Path::new("/base/a~b"));
+    }
+
+    #[test]
+    fn no_text_can_make_it_panic() {
+        let good = "[server]\nport = 1\n[camera.front]\nfps = 5\ndevice = \"/dev/video0\"\n";
+        for at in 0..good.len() {
+            for byte in ["\0", "\"", "[", "]", "=", "\n", "é", "#", "0x", "-"] {
+                let _ = read(&format!("{}{byte}{}", &good[..at], &good[at..]));
+                let _ = read(&format!("{}{byte}", &good[..at]));
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Holds the table of who may depend on whom: the arrows of ARCHITECTURE.md, read off the
+//! `use crate::` lines and every other `crate::` path of the source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms its code may name.
+const MAY_NAME: [(&str, &[&str]); 11] = [
+    ("media", &[]),
+    ("hub", &["media"]),
+    ("encode", &["media"]),
+    ("capture", &["encode", "hub", "media"]),
+    ("users", &[]),
+    ("gate", &["hub"]),
+    ("http", &["encode", "gate", "hub", "media", "users"]),
+    ("config", &["capture", "media"]),
+    ("logging", &[]),
+    ("cli", &["app", "capture", "config", "users"]),
+    ("app", &["capture", "config", "gate", "http", "hub", "logging", "media", "users"]),
+];
+
+#[test]
+fn no_room_names_one_it_must_not_know() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_NAME.into_iter().collect();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut seen = BTreeSet::new();
+    for file in rust_files(&source) {
+        let relative = file.strip_prefix(&source).unwrap();
+        let room = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        if room == "lib" || room == "main" {
+            continue;
+        }
+        let may = allowed.get(room.as_str()).unwrap_or_else(|| panic!("room {room} is not in the table"));
+        seen.insert(room.clone());
+        for named in named_rooms(&fs::read_to_string(&file).unwrap()) {
+            let fine =
+                named == room || may.contains(&named.as_str()) || !allowed.contains_key(named.as_str());
+            assert!(fine, "{}: room {room} must not know {named}", relative.display());
+        }
+    }
+    assert_eq!(seen.len(), MAY_NAME.len(), "a room of the table is gone: {seen:?}");
+}
+
+/// The first segments of all `crate::` paths in the code; comments do not count.
+fn named_rooms(source: &str) -> BTreeSet<String> {
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut rooms = BTreeSet::new();
+    for line in code {
+        for path in line.split("crate::").skip(1) {
+            let names = path.strip_prefix('{').unwrap_or(path);
+            rooms.extend(names.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned));
+        }
+    }
+    rooms
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
