@@ -36,7 +36,12 @@ pub(super) fn parse(
     let document = Document::new(text, file);
     let (root, faults) = DeTable::parse_recoverable(text);
     for fault in faults {
-        document.problem(fault.span().unwrap_or(0..0), fault.message());
+        let place = fault.span().unwrap_or(0..0);
+        // The parser says what it met, not where: a word of the text helps to find it.
+        match text.get(place.clone()).map(str::trim).filter(|met| (1..=40).contains(&met.len())) {
+            Some(met) => document.problem(place, format_args!("{} at `{met}`", fault.message())),
+            None => document.problem(place, fault.message()),
+        }
     }
     let root = root.into_inner();
     let config = Parser { document: &document, paths: Paths { folder, home } }.config(&root);

@@ -111,7 +111,7 @@ impl Client {
                 rest = &rest[taken..];
                 while tls.wants_write() {
                     check_deadline(give_up)?;
-                    retry(|| tls.write_tls(&mut &*self.socket))?;
+                    retry(|| tls.write_tls(&mut &*self.socket)).map_err(stalled)?;
                 }
             }
         }
@@ -165,6 +165,11 @@ pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
+/// Says what a write's timeout means.
+fn stalled(error: io::Error) -> io::Error {
+    if is_timeout(&error) { io::Error::new(ErrorKind::TimedOut, "the client takes nothing any more") } else { error }
+}
+
 fn set_read_deadline(socket: &TcpStream, deadline: Instant) -> io::Result<()> {
     check_deadline(deadline)?;
     // At least a millisecond: a zero timeout would mean none at all.
@@ -188,7 +193,7 @@ fn retry<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 fn write_until(socket: &TcpStream, bytes: &[u8], give_up: Instant) -> io::Result<()> {
     let mut rest = bytes;
     loop {
-        match retry(|| (&*socket).write(rest))? {
+        match retry(|| (&*socket).write(rest)).map_err(stalled)? {
             0 => return Err(ErrorKind::WriteZero.into()),
             sent if sent == rest.len() => return Ok(()),
             sent => rest = &rest[sent..],

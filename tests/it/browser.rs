@@ -96,7 +96,7 @@ fn wishes(profile: &Path) -> String {
     let data = format!("--user-data-dir={}", profile.join("data").display());
     arguments.push(&data);
     format!(
-        "{{\"capabilities\":{{\"alwaysMatch\":{{\"browserName\":\"chrome\",\"acceptInsecureCerts\":true,\
+        "{{\"capabilities\":{{\"alwaysMatch\":{{\"browserName\":\"chrome\",\"acceptInsecureCerts\":true,\"pageLoadStrategy\":\"none\",\
          \"goog:loggingPrefs\":{{\"browser\":\"ALL\"}},\"goog:chromeOptions\":{{\"args\":{}}}}}}}}}",
         json::to_string(&arguments)
     )
@@ -119,6 +119,7 @@ fn a_person_signs_in_and_sees_the_picture_move() {
     // As a person types the name and password into the browser's own question.
     let with_login = server.url("/").replace("://", &format!("://{USER}:{}@", PASSWORD.replace(' ', "%20")));
     browser.go(&with_login);
+    wait_for("the page after signing in", || (browser.evaluate("document.title") == "Defender").then_some(()));
     browser.complaints();
     browser.go(&server.url("/"));
     wait_for("the picture", || {

@@ -125,8 +125,9 @@ impl Setup {
 
     /// Writes defender.conf without starting anything.
     pub fn write_config(&self) {
-        let address = if self.server.contains("address") { "" } else { "address = \"127.0.0.1\"\n" };
-        let port = if self.server.contains("port") { "" } else { "port = 0\n" };
+        let has = |key: &str| self.server.lines().any(|line| line.starts_with(key));
+        let address = if has("address") { "" } else { "address = \"127.0.0.1\"\n" };
+        let port = if has("port") { "" } else { "port = 0\n" };
         let text = format!("[server]\n{address}{port}{}\n{}", self.server, self.sections);
         fs::write(self.path().join("defender.conf"), text).expect("written");
     }
@@ -352,11 +353,6 @@ pub fn watch(server: &Server, path: &str, into: &str) -> (Background, PathBuf) {
     let mut command = Command::new("curl");
     command.args(["-sk", "-N", "-u", &format!("{USER}:{PASSWORD}"), "-o"]).arg(&file).arg(server.url(path));
     (Background::start(&mut command), file)
-}
-
-/// Length of a file that another program is writing.
-pub fn size(file: &Path) -> u64 {
-    fs::metadata(file).map_or(0, |found| found.len())
 }
 
 /// How many whole parts a recorded multipart stream holds.
