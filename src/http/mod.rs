@@ -165,10 +165,9 @@ impl Service {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let route = Route::parse(path);
         // An unknown path is a viewer's business too: who is not signed in learns nothing of it.
-        if route.as_ref().is_none_or(|route| route.access() != Access::Public) {
-            if let Err(reply) = self.sign_in(request, exchange) {
-                return Outcome::Reply(reply);
-            }
+        let is_public = route.as_ref().is_some_and(|route| route.access() == Access::Public);
+        if !is_public && let Err(reply) = self.sign_in(request, exchange) {
+            return Outcome::Reply(reply);
         }
         let Some(route) = route else { return not_found() };
         let method = request.method().as_str();

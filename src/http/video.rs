@@ -41,7 +41,7 @@ pub fn interval(query: &str) -> Result<Option<Duration>, String> {
     let Some(value) = query.split('&').find_map(|pair| pair.strip_prefix("fps=")) else { return Ok(None) };
     match value.parse::<f64>() {
         // The bound below keeps the interval within what a Duration can hold.
-        Ok(fps) if fps >= 0.001 && fps <= MAX_FPS => Ok(Some(Duration::from_secs_f64(1.0 / fps))),
+        Ok(fps) if (0.001..=MAX_FPS).contains(&fps) => Ok(Some(Duration::from_secs_f64(1.0 / fps))),
         _ => Err(format!("fps must be a number from 0.001 to {MAX_FPS}")),
     }
 }

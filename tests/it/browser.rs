@@ -69,7 +69,7 @@ impl Browser {
         let answer = self.post("se/log", "{\"type\":\"browser\"}");
         let Ok(Value::Object(answer)) = json::from_str(&answer) else { panic!("{answer}") };
         let Some(Value::Array(entries)) = answer.get("value") else { panic!("no console log") };
-        entries.iter().map(|entry| json::to_string(entry)).filter(|entry| entry.contains("SEVERE")).collect()
+        entries.iter().map(json::to_string).filter(|entry| entry.contains("SEVERE")).collect()
     }
 }
 
