@@ -3,9 +3,24 @@
 //! What belongs here: opening devices, the retry loop, the test card, turning what a driver
 //! delivers into frames for the hub. What must not: sockets, HTTP, configuration files.
 
+mod camera;
 pub mod canvas;
 pub mod card;
+mod devices;
+mod error;
 mod lettering;
+mod live;
+mod negotiate;
+mod notice;
+mod output;
+mod run;
+mod show;
+mod stream;
+mod v4l2;
+
+pub use devices::{CameraDevice, DeviceFormat, DeviceSize, list, probe};
+pub use error::{Call, CaptureError};
+pub use run::run;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,343 @@
+//! One V4L2 capture device: what it is, what it offers, and asking it for something.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use v4l::v4l_sys as sys;
+
+use super::error::{Call, CaptureError};
+use super::v4l2::{self, FrameIntervals, FrameSizes};
+use crate::media::{PixelFormat, Range601};
+
+/// An open capture device. Closed when dropped.
+#[derive(Debug)]
+pub(super) struct Camera {
+    node: PathBuf,
+    file: File,
+    card: String,
+    driver: String,
+}
+
+/// A pixel format as a driver lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Offered {
+    /// Its four character code.
+    pub(super) fourcc: [u8; 4],
+    /// The driver's words for it.
+    pub(super) description: String,
+    /// Converted in software, not what the hardware gives.
+    pub(super) emulated: bool,
+}
+
+/// The format a driver has in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Given {
+    /// Its four character code.
+    pub(super) fourcc: [u8; 4],
+    /// Pixels in a row.
+    pub(super) width: u32,
+    /// Rows.
+    pub(super) height: u32,
+    /// Bytes from one row to the next.
+    pub(super) stride_bytes: u32,
+    /// Which code values stand for black and white.
+    pub(super) range: Range601,
+}
+
+/// A bound on what is enumerated, for drivers that never say "no more".
+const ENUMERATED_MAX: u32 = 256;
+
+impl Camera {
+    /// Opens `path`, which may be a link to the node.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is not a single-planar capture device that streams.
+    pub(super) fn open(path: &Path) -> Result<Self, CaptureError> {
+        // A link is followed anew at each open: by-id links move to another node when the camera
+        // is plugged in again. Where that fails, opening fails too, and says why.
+        let node = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        // Not through `v4l2::open` of the v4l crate: that hands the device on to child processes
+        // and panics on a path with a zero byte. Non-blocking, so that a dequeue never hangs.
+        let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).write(true).custom_flags(nonblock).open(&node);
+        let file = file.map_err(|error| CaptureError::of_call(path, Call::Open, error))?;
+        let capability = v4l2::query_capability(file.as_fd())
+            .map_err(|error| CaptureError::of_call(&node, Call::QueryCapability, error))?;
+        check_abilities(&node, abilities(&capability))?;
+        Ok(Self { node, file, card: text(&capability.card), driver: text(&capability.driver) })
+    }
+
+    /// The node, links followed.
+    pub(super) fn node(&self) -> &Path {
+        &self.node
+    }
+
+    /// The camera's name, as its maker gave it.
+    pub(super) fn card(&self) -> &str {
+        &self.card
+    }
+
+    /// The kernel driver's name.
+    pub(super) fn driver(&self) -> &str {
+        &self.driver
+    }
+
+    /// The formats it lists.
+    ///
+    /// # Errors
+    /// When the first of them cannot be asked for because the device is gone.
+    pub(super) fn formats(&self) -> Result<Vec<Offered>, CaptureError> {
+        let listed = enumerate(|index| v4l2::enum_format(self.fd(), index));
+        let listed = listed.map_err(|error| self.failed(Call::EnumFormat, error))?;
+        Ok(listed
+            .into_iter()
+            .map(|format| Offered {
+                fourcc: format.pixelformat.to_le_bytes(),
+                description: text(&format.description),
+                emulated: format.flags & sys::V4L2_FMT_FLAG_EMULATED != 0,
+            })
+            .collect())
+    }
+
+    /// The sizes it lists for a format; none when it does not list them.
+    pub(super) fn sizes(&self, fourcc: [u8; 4]) -> Vec<FrameSizes> {
+        let mut ended = false;
+        let listed = enumerate(|index| {
+            if ended {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            let sizes = v4l2::enum_frame_sizes(self.fd(), index, fourcc)?;
+            ended = matches!(sizes, FrameSizes::Within { .. });
+            Ok(sizes)
+        });
+        listed.unwrap_or_default()
+    }
+
+    /// The frame rates it lists for a format and size, in frames a second, as it orders them; of
+    /// a range both ends.
+    pub(super) fn rates_fps(&self, fourcc: [u8; 4], size: (u32, u32)) -> Vec<f32> {
+        let mut rates = Vec::new();
+        for index in 0..ENUMERATED_MAX {
+            match v4l2::enum_frame_intervals(self.fd(), index, fourcc, size) {
+                Ok(FrameIntervals::One(interval)) => rates.push(rate_fps(interval)),
+                Ok(FrameIntervals::Within(shortest, longest)) => {
+                    rates.extend([rate_fps(longest), rate_fps(shortest)]);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        rates.retain(|rate| *rate > 0.0);
+        rates
+    }
+
+    /// Asks for a format and size; see [`Self::given`] for what came of it.
+    ///
+    /// # Errors
+    /// When the driver refuses, such as while another program streams.
+    pub(super) fn ask(&self, fourcc: [u8; 4], (width, height): (u32, u32)) -> Result<Given, CaptureError> {
+        let mut wanted = v4l2::blank_format();
+        (wanted.width, wanted.height) = (width, height);
+        wanted.pixelformat = u32::from_le_bytes(fourcc);
+        wanted.field = sys::v4l2_field_V4L2_FIELD_NONE;
+        let given = v4l2::set_format(self.fd(), wanted);
+        given.map(|format| given_format(&format)).map_err(|error| self.failed(Call::SetFormat, error))
+    }
+
+    /// The format in force. Until this device has buffers, any other program can change it.
+    ///
+    /// # Errors
+    /// When the device is gone.
+    pub(super) fn given(&self) -> Result<Given, CaptureError> {
+        let given = v4l2::get_format(self.fd());
+        given.map(|format| given_format(&format)).map_err(|error| self.failed(Call::GetFormat, error))
+    }
+
+    /// Asks for a frame rate, and returns the one in force; zero when the driver does not tell,
+    /// as is its right.
+    pub(super) fn ask_rate(&self, fps: u32) -> f32 {
+        let wanted = sys::v4l2_fract { numerator: 1, denominator: fps };
+        let given = v4l2::set_interval(self.fd(), wanted).or_else(|_| v4l2::get_interval(self.fd()));
+        given.map_or(0.0, rate_fps)
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// What it means that `call` failed on this device.
+    pub(super) fn failed(&self, call: Call, error: io::Error) -> CaptureError {
+        CaptureError::of_call(&self.node, call, error)
+    }
+}
+
+/// The name of a four character code: Defender's for a format it can use, else the code itself.
+pub(super) fn format_name(fourcc: [u8; 4]) -> String {
+    match PixelFormat::from_fourcc(fourcc) {
+        Some(format) => format.name().to_owned(),
+        None => fourcc_text(fourcc),
+    }
+}
+
+/// A four character code as people write it.
+pub(super) fn fourcc_text(fourcc: [u8; 4]) -> String {
+    // The highest bit of the last character means big-endian.
+    let [a, b, c, d] = fourcc;
+    let code = [a, b, c, d & 0x7F].escape_ascii().to_string();
+    let big_endian = if d & 0x80 == 0 { "" } else { "-BE" };
+    format!("{}{big_endian}", code.trim_end())
+}
+
+/// What this node can do; `capabilities` also counts the device's other nodes.
+fn abilities(capability: &sys::v4l2_capability) -> u32 {
+    if capability.capabilities & sys::V4L2_CAP_DEVICE_CAPS == 0 {
+        return capability.capabilities;
+    }
+    capability.device_caps
+}
+
+fn check_abilities(node: &Path, abilities: u32) -> Result<(), CaptureError> {
+    let has = |flags| abilities & flags != 0;
+    let other_kind = sys::V4L2_CAP_VIDEO_OUTPUT
+        | sys::V4L2_CAP_VIDEO_OUTPUT_MPLANE
+        | sys::V4L2_CAP_VIDEO_M2M
+        | sys::V4L2_CAP_VIDEO_M2M_MPLANE;
+    if has(other_kind) || !has(sys::V4L2_CAP_VIDEO_CAPTURE | sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE) {
+        return Err(CaptureError::NotCapture(node.to_owned()));
+    }
+    if !has(sys::V4L2_CAP_VIDEO_CAPTURE) {
+        return Err(CaptureError::MultiPlanar(node.to_owned()));
+    }
+    if !has(sys::V4L2_CAP_STREAMING) {
+        return Err(CaptureError::NoStreaming(node.to_owned()));
+    }
+    Ok(())
+}
+
+/// Collects answers until the driver has no more. Only a device that is gone is an error: drivers
+/// end a list, and say that they have none, with various others.
+fn enumerate<T>(mut answer: impl FnMut(u32) -> io::Result<T>) -> io::Result<Vec<T>> {
+    let mut answers = Vec::new();
+    for index in 0..ENUMERATED_MAX {
+        match answer(index) {
+            Ok(answer) => answers.push(answer),
+            Err(error) if is_gone(&error) => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(answers)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::NODEV | Errno::NXIO | Errno::IO))
+}
+
+fn given_format(format: &sys::v4l2_pix_format) -> Given {
+    let fourcc = format.pixelformat.to_le_bytes();
+    Given {
+        fourcc,
+        width: format.width,
+        height: format.height,
+        stride_bytes: format.bytesperline,
+        range: range(fourcc, format.colorspace, format.quantization),
+    }
+}
+
+/// The range of the code values: what the driver says, and where it says nothing, what V4L2 takes
+/// for granted ("Colorspaces", default quantization): full for JPEG, limited for other Y'CbCr.
+/// Grey is no Y'CbCr: sensors give its whole range.
+fn range(fourcc: [u8; 4], colorspace: u32, quantization: u32) -> Range601 {
+    match quantization {
+        sys::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE => Range601::Full,
+        sys::v4l2_quantization_V4L2_QUANTIZATION_LIM_RANGE => Range601::Limited,
+        _ if colorspace == sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG => Range601::Full,
+        _ if fourcc == PixelFormat::Grey.fourcc() => Range601::Full,
+        _ => Range601::Limited,
+    }
+}
+
+/// Frames a second of a time per frame; zero when it says nothing.
+fn rate_fps(interval: sys::v4l2_fract) -> f32 {
+    if interval.numerator == 0 {
+        return 0.0;
+    }
+    (f64::from(interval.denominator) / f64::from(interval.numerator)) as f32
+}
+
+/// The text in a fixed field of the kernel's, up to its zero byte; whatever would disturb a log
+/// line is replaced.
+fn text(field: &[u8]) -> String {
+    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
+    let text = String::from_utf8_lossy(&field[..end]);
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_single_planar_capture_that_streams_is_a_camera() {
+        let check = |flags| check_abilities(Path::new("/dev/video0"), flags);
+        let streaming = sys::V4L2_CAP_STREAMING;
+        assert!(check(sys::V4L2_CAP_VIDEO_CAPTURE | streaming).is_ok());
+        let metadata = check(sys::V4L2_CAP_META_CAPTURE | streaming);
+        assert!(matches!(metadata, Err(CaptureError::NotCapture(_))));
+        let codec = check(sys::V4L2_CAP_VIDEO_M2M | sys::V4L2_CAP_VIDEO_CAPTURE | streaming);
+        assert!(matches!(codec, Err(CaptureError::NotCapture(_))));
+        let multi_planar = check(sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE | streaming);
+        assert!(matches!(multi_planar, Err(CaptureError::MultiPlanar(_))));
+        assert!(matches!(check(sys::V4L2_CAP_VIDEO_CAPTURE), Err(CaptureError::NoStreaming(_))));
+    }
+
+    #[test]
+    fn a_file_that_is_no_camera_says_so() {
+        let error = Camera::open(Path::new("/dev/null")).unwrap_err();
+        assert_eq!(error.to_string(), "/dev/null: not a camera (not a V4L2 device)");
+        let folder = tempfile::tempdir().unwrap();
+        let error = Camera::open(&folder.path().join("video9")).unwrap_err();
+        assert!(error.to_string().ends_with("video9: no such device"), "{error}");
+    }
+
+    #[test]
+    fn what_a_driver_says_about_its_range_wins_over_the_rule() {
+        let (jpeg, srgb) =
+            (sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG, sys::v4l2_colorspace_V4L2_COLORSPACE_SRGB);
+        let full = sys::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE;
+        let limited = sys::v4l2_quantization_V4L2_QUANTIZATION_LIM_RANGE;
+        assert_eq!(range(*b"YUYV", srgb, 0), Range601::Limited);
+        assert_eq!(range(*b"YUYV", jpeg, 0), Range601::Full);
+        assert_eq!(range(*b"GREY", srgb, 0), Range601::Full);
+        assert_eq!(range(*b"YUYV", srgb, full), Range601::Full);
+        assert_eq!(range(*b"YUYV", jpeg, limited), Range601::Limited);
+    }
+
+    #[test]
+    fn a_rate_is_the_inverse_of_the_interval_and_zero_when_unknown() {
+        let rate = |numerator, denominator| rate_fps(sys::v4l2_fract { numerator, denominator });
+        assert_eq!(rate(1, 30), 30.0);
+        assert!((rate(1001, 30_000) - 29.97).abs() < 0.001);
+        assert_eq!(rate(0, 30), 0.0);
+        assert_eq!(rate(1, 0), 0.0);
+    }
+
+    #[test]
+    fn names_from_a_driver_cannot_break_a_log_line() {
+        assert_eq!(text(b"Cam\nera \x1b[1m\0rest"), "Cam?era ?[1m");
+        assert_eq!(fourcc_text(*b"Y16\xA0"), "Y16-BE");
+        assert_eq!(fourcc_text(*b"\x01\x02AB"), "\\x01\\x02AB");
+    }
+
+    #[test]
+    fn an_endless_list_is_cut_and_a_lost_device_is_told_apart_from_its_end() {
+        assert_eq!(enumerate(Ok).unwrap().len(), ENUMERATED_MAX as usize);
+        let invalid = |index| if index < 3 { Ok(index) } else { Err(rustix::io::Errno::INVAL.into()) };
+        assert_eq!(enumerate(invalid).unwrap(), [0, 1, 2]);
+        assert!(enumerate(|_| Err::<(), _>(rustix::io::Errno::NODEV.into())).is_err());
+    }
+}

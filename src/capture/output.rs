@@ -1,0 +1,124 @@
+//! Where a capture thread puts its pictures: into frames for the hub, in buffers used again and
+//! again, each frame newer than the one before.
+
+use std::time::Duration;
+
+use super::CameraSettings;
+use crate::encode::jpeg::{self, EncodeError};
+use crate::encode::part;
+use crate::encode::scan::{self, ScanError};
+use crate::hub::{CameraFeed, Publisher};
+use crate::media::{Frame, RawImage, Timestamp};
+
+/// The way out of a capture thread.
+pub(super) struct Output<'a> {
+    feed: &'a CameraFeed,
+    publisher: &'a mut Publisher<Frame>,
+    quality: u8,
+    /// The buffer of an old frame nobody reads any more.
+    spare: Vec<u8>,
+    last: Timestamp,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(
+        settings: &CameraSettings,
+        feed: &'a CameraFeed,
+        publisher: &'a mut Publisher<Frame>,
+    ) -> Self {
+        Self {
+            feed,
+            publisher,
+            quality: settings.quality,
+            spare: Vec::new(),
+            last: Timestamp::from_micros(0),
+        }
+    }
+
+    /// Whether anybody would see a picture.
+    pub(super) fn is_watched(&self) -> bool {
+        self.publisher.readers() > 0
+    }
+
+    /// Sleeps until somebody watches, for at most `timeout`; true when somebody does.
+    pub(super) fn wait_for_viewer(&self, timeout: Duration) -> bool {
+        self.publisher.wait_for_reader(timeout)
+    }
+
+    /// Whether nobody will ever watch again.
+    pub(super) fn is_closed(&self) -> bool {
+        self.publisher.is_closed()
+    }
+
+    /// Encodes and publishes raw pixels. `captured` is the driver's time, if it tells one.
+    ///
+    /// # Errors
+    /// When they do not hold what they claim to; nothing is published then.
+    pub(super) fn publish_raw(
+        &mut self,
+        image: &RawImage<'_>,
+        captured: Option<Timestamp>,
+    ) -> Result<(), EncodeError> {
+        let (quality, size) = (self.quality, (image.width, image.height));
+        let frame = part::build(self.take_buffer(), self.stamp(captured), size, |out| {
+            jpeg::encode(image, quality, out)
+        })?;
+        self.feed.counters.encoded.add(1);
+        self.publish(frame);
+        Ok(())
+    }
+
+    /// Publishes a camera's own JPEG, with the tables it may lack.
+    ///
+    /// # Errors
+    /// When `data` does not hold one whole JPEG; nothing is published then.
+    pub(super) fn publish_jpeg(&mut self, data: &[u8], captured: Option<Timestamp>) -> Result<(), ScanError> {
+        let found = scan::scan(data)?;
+        let size = (found.width, found.height);
+        let frame = part::build(self.take_buffer(), self.stamp(captured), size, |out| {
+            scan::append_with_tables(data, &found, out);
+            Ok(())
+        })?;
+        self.publish(frame);
+        Ok(())
+    }
+
+    fn take_buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.spare)
+    }
+
+    fn publish(&mut self, frame: Frame) {
+        self.last = frame.captured();
+        if let Some(old) = self.publisher.publish(frame) {
+            self.spare = old.into_buffer();
+        }
+    }
+
+    fn stamp(&self, captured: Option<Timestamp>) -> Timestamp {
+        believable(captured, self.last, Timestamp::now())
+    }
+}
+
+/// The driver's time if it lies between the last frame and now, else now: some drivers stamp
+/// with zero, some with another clock whatever they say, and a frame that seems older than the
+/// one before it would be passed over.
+fn believable(captured: Option<Timestamp>, last: Timestamp, now: Timestamp) -> Timestamp {
+    let later = Timestamp::from_micros(last.as_micros() + 1);
+    captured.filter(|captured| (later..=now).contains(captured)).unwrap_or(now.max(later))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_always_newer_than_the_one_before() {
+        let at = Timestamp::from_micros;
+        assert_eq!(believable(Some(at(50)), at(40), at(60)), at(50));
+        assert_eq!(believable(Some(at(40)), at(40), at(60)), at(60), "no newer than the last");
+        assert_eq!(believable(Some(at(0)), at(40), at(60)), at(60), "a driver without a clock");
+        assert_eq!(believable(Some(at(61)), at(40), at(60)), at(60), "from the future");
+        assert_eq!(believable(None, at(40), at(60)), at(60));
+        assert_eq!(believable(None, at(60), at(60)), at(61), "two within a microsecond");
+    }
+}

@@ -1,0 +1,122 @@
+//! What Defender shows of its own making: the test card at the camera's rate, and the placard
+//! while a camera is lost. Both are drawn only while somebody watches.
+
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+
+use super::CameraSettings;
+use super::card::{Placard, TestCard};
+use super::output::Output;
+use super::run::SLICE;
+use crate::encode::jpeg::EncodeError;
+use crate::hub::{CameraFeed, Stop};
+use crate::media::Timestamp;
+
+/// How often the placard is sent: each picture ends the wait of a viewer who just came, and
+/// tells the others that the server lives.
+const PLACARD_EVERY: Duration = Duration::from_millis(500);
+
+/// The test card as a source of pictures.
+pub(super) struct CardShow {
+    card: TestCard,
+    note: &'static str,
+    number: u32,
+    interval: Duration,
+    due: Instant,
+}
+
+impl CardShow {
+    /// A card for the camera of `settings`; `note` says why there is one.
+    pub(super) fn new(settings: &CameraSettings, note: &'static str) -> Self {
+        Self {
+            card: TestCard::new(settings.width, settings.height, &settings.name, note),
+            note,
+            number: 0,
+            interval: Duration::from_secs(1) / settings.fps.max(1),
+            due: Instant::now(),
+        }
+    }
+
+    /// Why there is a card.
+    pub(super) fn note(&self) -> &'static str {
+        self.note
+    }
+
+    /// Shows one picture when it is due, or waits a moment for a viewer.
+    ///
+    /// # Errors
+    /// When the settings ask for a size no JPEG can have.
+    pub(super) fn step(
+        &mut self,
+        output: &mut Output<'_>,
+        feed: &CameraFeed,
+        stop: &Stop,
+    ) -> Result<(), EncodeError> {
+        if !output.wait_for_viewer(SLICE) {
+            self.due = Instant::now();
+            return Ok(());
+        }
+        if stop.sleep(self.due.saturating_duration_since(Instant::now())) {
+            return Ok(());
+        }
+        // A board too slow for this rate shows fewer pictures, and never a burst of late ones.
+        self.due = (self.due + self.interval).max(Instant::now());
+        self.number = self.number.wrapping_add(1);
+        let now = Timestamp::now();
+        output.publish_raw(&self.card.draw(self.number, now.wall_time()), Some(now))?;
+        feed.counters.captured.add(1);
+        Ok(())
+    }
+}
+
+/// Shows the placard while a camera is lost, over any number of tries to get it back.
+pub(super) struct PlacardShow {
+    due: Instant,
+}
+
+impl PlacardShow {
+    pub(super) fn new() -> Self {
+        Self { due: Instant::now() }
+    }
+
+    /// Shows that the camera `name` gives no picture since `since` because of `problem`, if
+    /// somebody watches and the last placard is a while ago.
+    ///
+    /// # Errors
+    /// When `size` is one no JPEG can have.
+    pub(super) fn step(
+        &mut self,
+        output: &mut Output<'_>,
+        size: (u32, u32),
+        (name, problem): (&str, &str),
+        since: Timestamp,
+    ) -> Result<(), EncodeError> {
+        let now = Instant::now();
+        if now < self.due || !output.is_watched() {
+            return Ok(());
+        }
+        self.due = now + PLACARD_EVERY;
+        let (since, reason) =
+            (format!("since {}", time_of_day(since.wall_time())), format!("{name}: {problem}"));
+        // Not kept: twice a second is rare enough, and a lost camera should cost no memory.
+        let mut placard = Placard::new(size.0, size.1);
+        output.publish_raw(&placard.draw(&["NO SIGNAL", &since, &reason]), None)
+    }
+}
+
+fn time_of_day(wall: Duration) -> String {
+    let time = (OffsetDateTime::UNIX_EPOCH + wall).time();
+    format!("{:02}:{:02}:{:02} UTC", time.hour(), time.minute(), time.second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_that_of_utc() {
+        assert_eq!(time_of_day(Duration::from_secs(1_763_906_717)), "14:05:17 UTC");
+        assert_eq!(time_of_day(Duration::ZERO), "00:00:00 UTC");
+    }
+}
