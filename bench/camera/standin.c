@@ -16,7 +16,8 @@
  *                      moment of capture, CLOCK_MONOTONIC in ns, as 20 decimal digits
  *
  * The control file is read at each frame and at each open. Its first word says what is wrong:
- *     unplug      the device is gone: open ENOENT, a stream ENODEV and POLLERR, for good
+ *     unplug      the device is gone: open gives ENOENT; a stream gives ENODEV and POLLERR, and
+ *                 goes on doing so until the node is opened anew
  *     busy        opens, but S_FMT and REQBUFS say EBUSY
  *     notcapture  opens, but is no capture device
  *     stall       no frame comes
@@ -58,7 +59,9 @@ enum { MAX_NODES = 4, MAX_HANDLES = 16, MAX_BUFFERS = 16, MAX_FRAMES = 4096, STA
 #define STAMP_BYTES 32 /* marker 2, length 2, "standin " 8, digits 20 */
 
 enum fault { HEALTHY, UNPLUG, BUSY, NOT_CAPTURE, STALL, ERROR_FLAG, TRUNCATE, NO_DHT };
-static const char *const fault_names[] = {"", "unplug", "busy", "notcapture", "stall", "error", "truncate", "nodht"};
+static const char *const fault_names[] = {
+    "", "unplug", "busy", "notcapture", "stall", "error", "truncate", "nodht",
+};
 
 struct film {
     const uint8_t *bytes;
@@ -144,6 +147,7 @@ static size_t segment_bytes(const uint8_t *at) {
 /* Where the JPEG that starts at `from` ends; 0 when it does not (ITU-T T.81, B.1.1). */
 static size_t jpeg_end(const uint8_t *film, size_t from, size_t bytes) {
     size_t at = from + 2;
+    if (film[from] != 0xff || film[from + 1] != 0xd8) return 0;
     while (at + 4 <= bytes && film[at] == 0xff) {
         bool scan = film[at + 1] == 0xda;
         at += segment_bytes(film + at);
@@ -161,7 +165,7 @@ static void load_mjpeg(const char *path) {
     struct film *film = &state->mjpeg;
     size_t bytes, at = 0;
     film->bytes = map_film(path, &bytes);
-    while (at + 4 < bytes && film->frames < MAX_FRAMES && film->bytes[at] == 0xff && film->bytes[at + 1] == 0xd8) {
+    while (at + 4 < bytes && film->frames < MAX_FRAMES) {
         size_t end = jpeg_end(film->bytes, at, bytes);
         if (!end) break;
         if (end - at + STAMP_BYTES > state->buffer_bytes) die("a frame is too big for STANDIN_SIZE", path);
@@ -214,7 +218,8 @@ static void setup(void) {
     const char *size = setting("STANDIN_SIZE", "1280x720"), *fps = setting("STANDIN_FPS", "30");
     if (sscanf(size, "%ux%u", &state->width, &state->height) != 2 || !state->width || !state->height)
         die("STANDIN_SIZE is not WIDTHxHEIGHT", size);
-    if (sscanf(fps, "%u", &state->fps) != 1 || !state->fps || state->fps > 1000) die("STANDIN_FPS is not 1 to 1000", fps);
+    if (sscanf(fps, "%u", &state->fps) != 1 || !state->fps || state->fps > 1000)
+        die("STANDIN_FPS is not 1 to 1000", fps);
     state->stamp = !strcmp(setting("STANDIN_STAMP", "0"), "1");
     state->buffer_bytes = ((size_t)state->width * state->height * 2 + 4095) & ~(size_t)4095;
 
@@ -262,7 +267,8 @@ static void push(struct queue *queue, uint32_t index) {
     queue->index[(queue->head + queue->count++) % MAX_BUFFERS] = index;
 }
 
-static size_t copy_jpeg(uint8_t *to, const uint8_t *jpeg, size_t bytes, int64_t captured_ns, enum fault fault) {
+static size_t copy_jpeg(uint8_t *to, const uint8_t *jpeg, size_t bytes, int64_t captured_ns,
+                        enum fault fault) {
     uint8_t *at = to;
     size_t from = 2;
     memcpy(at, jpeg, 2), at += 2;
@@ -280,7 +286,8 @@ static size_t copy_jpeg(uint8_t *to, const uint8_t *jpeg, size_t bytes, int64_t 
     return fault == TRUNCATE ? (size_t)(at - to) * 2 / 3 : (size_t)(at - to);
 }
 
-static void fill(struct handle *handle, uint32_t index, uint32_t sequence, int64_t captured_ns, enum fault fault) {
+static void fill(struct handle *handle, uint32_t index, uint32_t sequence, int64_t captured_ns,
+                 enum fault fault) {
     bool mjpeg = handle->fourcc == V4L2_PIX_FMT_MJPEG;
     const struct film *film = mjpeg ? &state->mjpeg : &state->yuyv;
     const uint8_t *frame = film->bytes + film->start[sequence % film->frames];
@@ -291,7 +298,7 @@ static void fill(struct handle *handle, uint32_t index, uint32_t sequence, int64
     else memcpy(to, frame, bytes);
     filled->bytesused = bytes;
     filled->sequence = sequence;
-    filled->flags = fault == ERROR_FLAG ? V4L2_BUF_FLAG_ERROR : V4L2_BUF_FLAG_DONE;
+    filled->flags = fault == ERROR_FLAG ? V4L2_BUF_FLAG_ERROR : 0;
     filled->timestamp.tv_sec = captured_ns / SECOND_NS;
     filled->timestamp.tv_usec = captured_ns % SECOND_NS / 1000;
 }
@@ -366,7 +373,8 @@ static int claim(const struct node *node) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     uint64_t hash = 14695981039346656037u; /* FNV-1a: paths may be longer than names */
     for (const char *c = node->path; *c; c++) hash = (hash ^ (uint8_t)*c) * 1099511628211u;
-    int length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "camera-standin-%016llx", (unsigned long long)hash);
+    int length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "camera-standin-%016llx",
+                          (unsigned long long)hash);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && !bind(fd, (void *)&name, offsetof(struct sockaddr_un, sun_path) + 1 + length)) return fd;
     if (fd >= 0) next_close(fd);
@@ -388,36 +396,43 @@ static int fail(int error) {
 }
 
 static int request_buffers(struct handle *handle, struct v4l2_requestbuffers *request) {
-    if (request->type != V4L2_BUF_TYPE_VIDEO_CAPTURE || request->memory != V4L2_MEMORY_MMAP) return fail(EINVAL);
+    if (request->type != V4L2_BUF_TYPE_VIDEO_CAPTURE) return fail(EINVAL);
+    if (request->memory != V4L2_MEMORY_MMAP) return fail(EINVAL);
     free_buffers(handle);
     request->capabilities = V4L2_BUF_CAP_SUPPORTS_MMAP;
     if (!request->count) return 0;
+    if (fault_of(handle->node) == BUSY) return fail(EBUSY);
     handle->claim_fd = claim(handle->node);
     if (handle->claim_fd < 0) return fail(EBUSY);
     if (request->count < 2) request->count = 2;
     if (request->count > MAX_BUFFERS) request->count = MAX_BUFFERS;
     handle->buffers = request->count;
-    handle->memory = named_memory("standin-buffers", handle->buffers * state->buffer_bytes, &handle->buffers_fd);
+    size_t bytes = handle->buffers * state->buffer_bytes;
+    handle->memory = named_memory("standin-buffers", bytes, &handle->buffers_fd);
     return 0;
 }
 
-static int describe_buffer(struct handle *handle, struct v4l2_buffer *buffer, uint32_t index, uint32_t flags) {
-    uint32_t kept = handle->filled[index].flags & V4L2_BUF_FLAG_ERROR;
+static int describe_buffer(struct v4l2_buffer *buffer, uint32_t index, uint32_t flags) {
     buffer->index = index;
     buffer->type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
     buffer->memory = V4L2_MEMORY_MMAP;
     buffer->field = V4L2_FIELD_NONE;
-    buffer->flags = V4L2_BUF_FLAG_MAPPED | V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | flags | (flags ? kept : 0);
+    buffer->flags = V4L2_BUF_FLAG_MAPPED | V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | flags;
     buffer->length = state->buffer_bytes;
     buffer->m.offset = index * state->buffer_bytes;
     return 0;
+}
+
+static int query_buffer(struct handle *handle, struct v4l2_buffer *buffer) {
+    if (buffer->index >= handle->buffers) return fail(EINVAL);
+    return describe_buffer(buffer, buffer->index, 0);
 }
 
 static int queue_buffer(struct handle *handle, struct v4l2_buffer *buffer) {
     if (buffer->index >= handle->buffers) return fail(EINVAL);
     if (handle->empty.count + handle->full.count >= handle->buffers) return fail(EINVAL);
     push(&handle->empty, buffer->index);
-    return describe_buffer(handle, buffer, buffer->index, V4L2_BUF_FLAG_QUEUED);
+    return describe_buffer(buffer, buffer->index, V4L2_BUF_FLAG_QUEUED);
 }
 
 /* Called without the lock: it may sleep, if the descriptor is a blocking one. */
@@ -433,7 +448,7 @@ static int dequeue_buffer(struct handle *handle, struct v4l2_buffer *buffer) {
     buffer->bytesused = filled->bytesused;
     buffer->sequence = filled->sequence;
     buffer->timestamp = filled->timestamp;
-    describe_buffer(handle, buffer, index, V4L2_BUF_FLAG_DONE);
+    describe_buffer(buffer, index, filled->flags);
     pthread_mutex_unlock(&lock);
     return 0;
 }
@@ -470,7 +485,8 @@ static int enumerate_size(struct v4l2_frmsizeenum *size) {
 }
 
 static int enumerate_interval(struct v4l2_frmivalenum *interval) {
-    if (interval->index || interval->width != state->width || interval->height != state->height) return fail(EINVAL);
+    bool known = interval->width == state->width && interval->height == state->height;
+    if (interval->index || !known) return fail(EINVAL);
     interval->type = V4L2_FRMIVAL_TYPE_DISCRETE;
     interval->discrete.numerator = 1, interval->discrete.denominator = state->fps;
     return 0;
@@ -481,7 +497,8 @@ static int format(struct handle *handle, unsigned request, struct v4l2_format *f
     uint32_t fourcc = pix->pixelformat;
     if (format->type != V4L2_BUF_TYPE_VIDEO_CAPTURE) return fail(EINVAL);
     if (request == VIDIOC_S_FMT && (handle->buffers || fault_of(handle->node) == BUSY)) return fail(EBUSY);
-    bool offered = (fourcc == V4L2_PIX_FMT_MJPEG && state->mjpeg.frames) || (fourcc == V4L2_PIX_FMT_YUYV && state->yuyv.frames);
+    bool offered = (fourcc == V4L2_PIX_FMT_MJPEG && state->mjpeg.frames) ||
+                   (fourcc == V4L2_PIX_FMT_YUYV && state->yuyv.frames);
     if (request == VIDIOC_G_FMT || !offered) fourcc = handle->fourcc;
     if (request == VIDIOC_S_FMT) handle->fourcc = fourcc;
     bool mjpeg = fourcc == V4L2_PIX_FMT_MJPEG;
@@ -520,7 +537,6 @@ static int enumerate_input(struct v4l2_input *input) {
 
 /* Called with the lock held. */
 static int answer(struct handle *handle, unsigned request, void *argument) {
-    enum fault fault;
     switch (request) {
     case VIDIOC_QUERYCAP: return query_capability(argument, fault_of(handle->node));
     case VIDIOC_ENUM_FMT: return enumerate_format(argument);
@@ -531,17 +547,13 @@ static int answer(struct handle *handle, unsigned request, void *argument) {
     case VIDIOC_ENUMINPUT: return enumerate_input(argument);
     case VIDIOC_G_INPUT: return *(int *)argument = 0;
     case VIDIOC_S_INPUT: return *(int *)argument ? fail(EINVAL) : 0;
-    case VIDIOC_REQBUFS:
-        fault = fault_of(handle->node);
-        return fault == BUSY ? fail(EBUSY) : request_buffers(handle, argument);
-    case VIDIOC_QUERYBUF: {
-        struct v4l2_buffer *buffer = argument;
-        return buffer->index < handle->buffers ? describe_buffer(handle, buffer, buffer->index, 0) : fail(EINVAL);
-    }
+    case VIDIOC_REQBUFS: return request_buffers(handle, argument);
+    case VIDIOC_QUERYBUF: return query_buffer(handle, argument);
     case VIDIOC_QBUF: return queue_buffer(handle, argument);
     case VIDIOC_STREAMON: return stream_on(handle);
     case VIDIOC_STREAMOFF: stop_driver(handle); return 0;
-    case VIDIOC_QUERYCTRL: case VIDIOC_QUERY_EXT_CTRL: case VIDIOC_G_CTRL: case VIDIOC_S_CTRL: return fail(EINVAL);
+    case VIDIOC_QUERYCTRL: case VIDIOC_QUERY_EXT_CTRL: return fail(EINVAL); /* it has no controls */
+    case VIDIOC_G_CTRL: case VIDIOC_S_CTRL: return fail(EINVAL);
     default: return fail(ENOTTY);
     }
 }

@@ -137,3 +137,90 @@ fn cpu_of_this_thread() -> Duration {
     let used = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{SocketAddr, TcpListener};
+    use std::sync::Arc;
+
+    use rustls::crypto::ring;
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+    use super::*;
+
+    /// Serves two pictures and a repeated one to one viewer, and then stays silent.
+    fn serve(tls: bool) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            if !tls {
+                return answer(socket);
+            }
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+            let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key)
+                .unwrap();
+            answer(StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), socket))
+        });
+        address
+    }
+
+    fn answer(stream: impl Read + Write) {
+        let mut stream = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            stream.read_line(&mut head).unwrap();
+        }
+        assert!(head.contains("Authorization: Basic x\r\n"), "{head}");
+        let now_ns = monotonic_ns();
+        let mut sent = b"HTTP/1.1 200 OK\r\n\r\n--b\r\n".to_vec();
+        for captured_ns in [now_ns, now_ns + 1, now_ns + 1] {
+            sent.extend_from_slice(b"Content-Length: 100000\r\n\r\n");
+            let start = sent.len();
+            sent.extend_from_slice(b"\xff\xd8\xff\xfe\x00\x1e");
+            sent.extend_from_slice(format!("standin {captured_ns:020}").as_bytes());
+            sent.resize(start + 100_000, 0);
+            sent.extend_from_slice(b"\r\n--b\r\n");
+        }
+        stream.get_mut().write_all(&sent).unwrap();
+        stream.get_mut().flush().unwrap();
+        // Until the viewer leaves.
+        let _ = stream.read_line(&mut head);
+    }
+
+    fn frames_seen(tls: bool) -> Vec<u32> {
+        let endpoint = Endpoint {
+            address: serve(tls),
+            path: "/video",
+            tls: tls.then(|| careless_tls().unwrap()),
+            authorization: Some("Basic x".into()),
+        };
+        let mut crowd = Crowd::new().unwrap();
+        crowd.join(&endpoint, 1).unwrap();
+        let mut frames = vec![0];
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while frames[0] < 2 && Instant::now() < deadline {
+            frames[0] += crowd.watch(Duration::from_millis(100)).unwrap().frames[0];
+        }
+        // The repeated picture has come by now, or comes in this time; it must not count.
+        frames.push(crowd.watch(Duration::from_millis(100)).unwrap().frames[0]);
+        frames
+    }
+
+    #[test]
+    fn new_pictures_are_counted_once_plain() {
+        assert_eq!(frames_seen(false), [2, 0]);
+    }
+
+    #[test]
+    fn new_pictures_are_counted_once_over_tls() {
+        assert_eq!(frames_seen(true), [2, 0]);
+    }
+}
