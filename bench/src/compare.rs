@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::process::{ThreadTimes, machine_busy, memory_kib};
+use crate::process::{Memory, ThreadTimes, machine_busy};
 use crate::servers::{Kind, Server, absolute};
 use crate::viewers::{Crowd, Seen};
 
@@ -48,6 +48,8 @@ pub struct Values {
     pub p99_ms: Option<f64>,
     /// Memory without the camera's, at the end of the measurement.
     pub pss_kib: Option<f64>,
+    /// The part of it that is never shared.
+    pub anonymous_kib: Option<f64>,
     /// Threads without the camera's.
     pub threads: Option<f64>,
     /// CPU time of this program for each picture.
@@ -99,11 +101,12 @@ fn measure(server: &Server, scenario: Scenario, options: &Options) -> Result<Val
     let seen = crowd.watch(options.duration)?;
     let after = ThreadTimes::of(server.pid())?;
     let machine = machine_busy()?.saturating_sub(machine);
-    let pss_kib = memory_kib(server.pid(), &absolute(&options.standin)?, &absolute(&options.film)?)?;
+    let memory = Memory::of(server.pid(), &absolute(&options.standin)?, &absolute(&options.film)?)?;
     let cpu = after.since(&before);
     let others = machine.saturating_sub(cpu + seen.client_cpu);
     Ok(Values {
-        pss_kib: Some(pss_kib as f64),
+        pss_kib: Some(memory.pss_kib as f64),
+        anonymous_kib: Some(memory.anonymous_kib as f64),
         threads: Some(after.count() as f64),
         cpu_percent: Some(percent(cpu, options.duration)),
         others_percent: Some(percent(others, options.duration)),
@@ -156,6 +159,7 @@ fn medians(scenarios: &[Scenario], kinds: &[Kind], rows: &[Row]) -> Vec<Row> {
                 p50_ms: of(|v| v.p50_ms),
                 p99_ms: of(|v| v.p99_ms),
                 pss_kib: of(|v| v.pss_kib),
+                anonymous_kib: of(|v| v.anonymous_kib),
                 threads: of(|v| v.threads),
                 client_us_per_frame: of(|v| v.client_us_per_frame),
                 others_percent: of(|v| v.others_percent),

@@ -53,14 +53,44 @@ impl ThreadTimes {
     }
 }
 
-/// Memory of a process, each shared page divided among those who share it (PSS), in KiB.
-/// Without the camera: its object, its film, its named memory.
-pub fn memory_kib(pid: u32, standin: &Path, film: &Path) -> Result<u64, Failure> {
-    let path = format!("/proc/{pid}/smaps");
-    let smaps = fs::read_to_string(&path).map_err(Failure::while_doing(format!("reading {path}")))?;
-    Ok(sum_pss_kib(&smaps, |name| {
-        name.starts_with("/memfd:standin") || Path::new(name) == standin || Path::new(name) == film
-    }))
+/// Memory of a process at one moment, without the camera's object, film and named memory.
+#[derive(Debug, Default, PartialEq)]
+pub struct Memory {
+    /// All of it, each shared page divided among the processes that share it (PSS).
+    pub pss_kib: u64,
+    /// Heap, stacks and changed data: what no other process can share.
+    pub anonymous_kib: u64,
+}
+
+impl Memory {
+    /// As of now. The paths are as the kernel names them.
+    pub fn of(pid: u32, standin: &Path, film: &Path) -> Result<Self, Failure> {
+        let path = format!("/proc/{pid}/smaps");
+        let smaps = fs::read_to_string(&path).map_err(Failure::while_doing(format!("reading {path}")))?;
+        Ok(Self::sum(&smaps, |name| {
+            name.starts_with("/memfd:standin") || Path::new(name) == standin || Path::new(name) == film
+        }))
+    }
+
+    fn sum(smaps: &str, excluded: impl Fn(&str) -> bool) -> Self {
+        let mut memory = Self::default();
+        let mut counted = true;
+        for line in smaps.lines() {
+            let mut fields = line.split_whitespace();
+            let first = fields.next().unwrap_or("");
+            if !first.ends_with(':') {
+                counted = !excluded(fields.nth(4).unwrap_or(""));
+                continue;
+            }
+            let sum_kib = match first {
+                "Pss:" if counted => &mut memory.pss_kib,
+                "Anonymous:" if counted => &mut memory.anonymous_kib,
+                _ => continue,
+            };
+            *sum_kib += fields.next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
+        }
+        memory
+    }
 }
 
 /// CPU time all cores together spent on anything but idling.
@@ -79,21 +109,6 @@ fn read_run_ns(task: &Path) -> Option<u64> {
     fs::read_to_string(task.join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()
 }
 
-fn sum_pss_kib(smaps: &str, excluded: impl Fn(&str) -> bool) -> u64 {
-    let mut counted = true;
-    let mut sum_kib = 0;
-    for line in smaps.lines() {
-        let mut fields = line.split_whitespace();
-        let first = fields.next().unwrap_or("");
-        if first == "Pss:" && counted {
-            sum_kib += fields.next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
-        } else if !first.ends_with(':') {
-            counted = !excluded(fields.nth(4).unwrap_or(""));
-        }
-    }
-    sum_kib
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,9 +117,10 @@ mod tests {
     fn the_camera_s_memory_is_not_counted() {
         let smaps = "\
 55d0-55d1 r-xp 00000000 fe:00 7  /usr/bin/server\nRss: 9 kB\nPss: 4 kB\nPss_Dirty: 1 kB\n\
-7f00-7f01 rw-s 00000000 00:01 8  /memfd:standin-state (deleted)\nPss: 90 kB\n\
-7f02-7f03 rw-p 00000000 00:00 0 \nPss: 3 kB\nVmFlags: rd wr\n";
-        assert_eq!(sum_pss_kib(smaps, |name| name.starts_with("/memfd:standin")), 7);
+7f00-7f01 rw-s 00000000 00:01 8  /memfd:standin-state (deleted)\nPss: 90 kB\nAnonymous: 90 kB\n\
+7f02-7f03 rw-p 00000000 00:00 0 \nPss: 3 kB\nAnonymous: 2 kB\nVmFlags: rd wr\n";
+        let memory = Memory::sum(smaps, |name| name.starts_with("/memfd:standin"));
+        assert_eq!(memory, Memory { pss_kib: 7, anonymous_kib: 2 });
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::servers::Kind;
 /// One column of the table: its head, its decimals, and the value it shows.
 type Column = (&'static str, usize, fn(&Values) -> Option<f64>);
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     ("CPU us/frame", 1, |v| v.cpu_us_per_frame),
     ("CPU %", 1, |v| v.cpu_percent),
     ("fps", 1, |v| v.fps),
@@ -18,13 +18,14 @@ const COLUMNS: [Column; 10] = [
     ("p50 ms", 2, |v| v.p50_ms),
     ("p99 ms", 2, |v| v.p99_ms),
     ("PSS KiB", 0, |v| v.pss_kib),
+    ("anon KiB", 0, |v| v.anonymous_kib),
     ("threads", 0, |v| v.threads),
     ("client us", 1, |v| v.client_us_per_frame),
     ("others %", 0, |v| v.others_percent),
 ];
 
 /// Only what is the server's own doing is worth a ratio.
-const COLUMNS_WITH_RATIO: usize = 7;
+const COLUMNS_WITH_RATIO: usize = 8;
 
 /// A table with, for each scenario, the servers and Defender's ratios to uStreamer.
 pub fn table(rows: &[Row]) -> String {
@@ -94,6 +95,7 @@ struct Entry {
     p50_ms: Option<f64>,
     p99_ms: Option<f64>,
     pss_kib: Option<f64>,
+    anonymous_kib: Option<f64>,
     threads: Option<f64>,
     client_us_per_frame: Option<f64>,
     others_percent: Option<f64>,
@@ -109,6 +111,7 @@ impl Entry {
             p50_ms,
             p99_ms,
             pss_kib,
+            anonymous_kib,
             threads,
             client_us_per_frame,
             others_percent,
@@ -124,6 +127,7 @@ impl Entry {
             p50_ms,
             p99_ms,
             pss_kib,
+            anonymous_kib,
             threads,
             client_us_per_frame,
             others_percent,
