@@ -1,0 +1,247 @@
+//! Starting and ending the servers under test, all on the same stand-in camera.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::viewers::{Crowd, Endpoint, careless_tls};
+
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The account a measured Defender has; it lives as long as its temporary folder.
+const USER: &str = "bench";
+const PASSWORD: &str = "only for this loopback run";
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// uStreamer, the yardstick: no TLS, no login.
+    Ustreamer,
+    /// Defender with `tls = false`, with a login.
+    Defender,
+    /// Defender as it comes: TLS and a login.
+    DefenderTls,
+}
+
+impl Kind {
+    /// In the order of the report.
+    pub const ALL: [Kind; 3] = [Kind::Ustreamer, Kind::Defender, Kind::DefenderTls];
+
+    /// The name in the report and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ustreamer => "ustreamer",
+            Self::Defender => "defender",
+            Self::DefenderTls => "defender-tls",
+        }
+    }
+}
+
+/// A running server that has shown its first pictures. Dropping it ends it.
+pub struct Server {
+    kind: Kind,
+    child: Child,
+    endpoint: Endpoint,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts a server and waits for its pictures.
+    pub fn start(kind: Kind, options: &Options) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir().map_err(Failure::while_doing("making a temporary folder"))?;
+        let node = folder.path().join("camera");
+        File::create(&node).map_err(Failure::while_doing("making a camera node"))?;
+        let address = free_address()?;
+        let mut command = match kind {
+            Kind::Ustreamer => ustreamer(options, &node, address),
+            Kind::Defender | Kind::DefenderTls => {
+                defender(options, &node, address, kind == Kind::DefenderTls, folder.path())?
+            }
+        };
+        let doing = || format!("starting {}", command_name(kind, options));
+        let log = File::create(log_path(&folder)).map_err(Failure::while_doing(doing()))?;
+        let log_too = log.try_clone().map_err(Failure::while_doing(doing()))?;
+        preload(&mut command, options, &node)?;
+        command.stdin(Stdio::null()).stdout(log).stderr(log_too);
+        let child = command.spawn().map_err(Failure::while_doing(doing()))?;
+        let mut server = Self { kind, child, endpoint: endpoint(kind, address)?, folder };
+        server.wait_for_pictures()?;
+        Ok(server)
+    }
+
+    /// Where its stream is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What went wrong while it was measured, with the end of its log where that helps.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Stream(problem) => self.failure(problem),
+            Failure::System { doing, source } => self.failure(format!("{doing}: {source}")),
+            told => told,
+        }
+    }
+
+    /// The first viewer also spares the others the slow check of a password never seen before.
+    fn wait_for_pictures(&mut self) -> Result<(), Failure> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(self.failure(format!("ended at its start ({status})")));
+            }
+            let looked = Crowd::new().and_then(|mut crowd| {
+                crowd.join(&self.endpoint, 1)?;
+                crowd.watch(Duration::from_secs(2))
+            });
+            match looked {
+                Ok(seen) if seen.latencies_us.len() > 3 => return Ok(()),
+                Ok(_) if Instant::now() > deadline => {
+                    return Err(self.failure("no picture of the stand-in camera came".into()));
+                }
+                Err(failure) if Instant::now() > deadline => return Err(self.explain(failure)),
+                _ => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+
+    fn failure(&self, problem: String) -> Failure {
+        let log = fs::read(log_path(&self.folder)).unwrap_or_default();
+        let end = &log[log.len().saturating_sub(2000)..];
+        Failure::Server { name: self.kind.name(), problem, log: String::from_utf8_lossy(end).into_owned() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Errors mean that it is gone already, which is what is wanted.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn ustreamer(options: &Options, node: &Path, address: SocketAddr) -> Command {
+    let mut command = Command::new(&options.ustreamer);
+    command.arg("--device").arg(node);
+    command.args(["--format", "MJPEG", "--encoder", "HW", "-r"]).arg(size(options));
+    command.arg("--desired-fps").arg(options.fps.to_string());
+    command.args(["--host", "127.0.0.1", "--port"]).arg(address.port().to_string());
+    // Its better side: without this, Nagle's algorithm holds the end of some frames for 40 ms.
+    command.arg("--tcp-nodelay");
+    command
+}
+
+fn defender(
+    options: &Options,
+    node: &Path,
+    address: SocketAddr,
+    tls: bool,
+    folder: &Path,
+) -> Result<Command, Failure> {
+    add_user(options, folder)?;
+    let config = folder.join("defender.conf");
+    let text = format!(
+        "[server]\naddress = \"127.0.0.1\"\nport = {}\ntls = {tls}\nusers = \"users\"\n\
+         log_level = \"warn\"\nmax_connections = 512\n\n\
+         [camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\nwidth = {}\nheight = {}\nfps = {}\n",
+        address.port(),
+        node.display(),
+        options.width,
+        options.height,
+        options.fps
+    );
+    fs::write(&config, text).map_err(Failure::while_doing("writing a defender.conf"))?;
+    let mut command = Command::new(&options.defender);
+    command.arg("run").arg("-c").arg(config);
+    Ok(command)
+}
+
+fn add_user(options: &Options, folder: &Path) -> Result<(), Failure> {
+    let doing = || format!("adding a user with {}", options.defender.display());
+    let mut command = Command::new(&options.defender);
+    command.args(["user", "add", USER, "--password-stdin", "-u"]).arg(folder.join("users"));
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.spawn().map_err(Failure::while_doing(doing()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        writeln!(stdin, "{PASSWORD}").map_err(Failure::while_doing(doing()))?;
+    }
+    let status = child.wait().map_err(Failure::while_doing(doing()))?;
+    if status.success() { Ok(()) } else { Err(Failure::Usage(format!("{}: {status}", doing()))) }
+}
+
+/// The same camera for each server: same film, same clock, same size.
+fn preload(command: &mut Command, options: &Options, node: &Path) -> Result<(), Failure> {
+    command
+        .env("LD_PRELOAD", absolute(&options.standin)?)
+        .env("STANDIN_NODE", node)
+        .env("STANDIN_MJPEG", absolute(&options.film)?)
+        .env("STANDIN_SIZE", size(options))
+        .env("STANDIN_FPS", options.fps.to_string())
+        .env("STANDIN_STAMP", "1")
+        .env_remove("STANDIN_CONTROL")
+        .env_remove("STANDIN_YUYV");
+    Ok(())
+}
+
+fn endpoint(kind: Kind, address: SocketAddr) -> Result<Endpoint, Failure> {
+    let tls = match kind {
+        Kind::DefenderTls => {
+            let made = careless_tls().map_err(std::io::Error::other);
+            Some(made.map_err(Failure::while_doing("setting up TLS"))?)
+        }
+        _ => None,
+    };
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}")));
+    Ok(match kind {
+        Kind::Ustreamer => Endpoint { address, path: "/stream", tls, authorization: None },
+        _ => Endpoint { address, path: "/video", tls, authorization: Some(basic) },
+    })
+}
+
+/// A port that was free a moment ago: uStreamer cannot pick its own.
+fn free_address() -> Result<SocketAddr, Failure> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map_err(Failure::while_doing("looking for a free port"))
+}
+
+/// The path as the kernel names the mapping of the file.
+pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(Failure::while_doing(format!("looking for {}", path.display())))
+}
+
+fn size(options: &Options) -> String {
+    format!("{}x{}", options.width, options.height)
+}
+
+fn command_name(kind: Kind, options: &Options) -> String {
+    let path = if kind == Kind::Ustreamer { &options.ustreamer } else { &options.defender };
+    path.display().to_string()
+}
+
+fn log_path(folder: &TempDir) -> PathBuf {
+    folder.path().join("log")
+}
