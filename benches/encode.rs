@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use defender::encode::{jpeg, scan};
-use defender::media::{PixelFormat, RawImage, Range601};
+use defender::media::{PixelFormat, Range601, RawImage};
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
@@ -38,8 +38,14 @@ fn encode(c: &mut Criterion) {
     for format in PixelFormat::ALL.into_iter().filter(|format| *format != PixelFormat::Mjpeg) {
         let (stride_bytes, bytes) = layout(format);
         let data = pixels(bytes);
-        let image =
-            RawImage { format, width: WIDTH, height: HEIGHT, stride_bytes, range: Range601::Limited, data: &data };
+        let image = RawImage {
+            format,
+            width: WIDTH,
+            height: HEIGHT,
+            stride_bytes,
+            range: Range601::Limited,
+            data: &data,
+        };
         group.throughput(Throughput::Bytes(bytes as u64));
         group.bench_function(BenchmarkId::from_parameter(format), |b| {
             let mut out = Vec::new();

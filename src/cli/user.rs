@@ -105,7 +105,10 @@ pub fn run(command: UserCommand, users: &Path) -> Result<(), UserCommandError> {
         }
         UserCommand::List => {
             let (found, complaints) = users::list(users).map_err(UserCommandError::Users)?;
-            say(&found.iter().map(|user| format!("{} {}\n", user.name, user.role.name())).collect::<String>());
+            say(&found
+                .iter()
+                .map(|user| format!("{} {}\n", user.name, user.role.name()))
+                .collect::<String>());
             for complaint in complaints {
                 let _ = writeln!(io::stderr(), "defender: {complaint}");
             }
@@ -127,7 +130,11 @@ fn check_new_name(users: &Path, name: &str) -> Result<(), UserCommandError> {
 }
 
 fn check_known_name(users: &Path, name: &str) -> Result<(), UserCommandError> {
-    if is_known(users, name)? { Ok(()) } else { Err(UserCommandError::Users(UsersError::Unknown(name.to_owned()))) }
+    if is_known(users, name)? {
+        Ok(())
+    } else {
+        Err(UserCommandError::Users(UsersError::Unknown(name.to_owned())))
+    }
 }
 
 fn is_known(users: &Path, name: &str) -> Result<bool, UserCommandError> {
@@ -144,7 +151,11 @@ fn password(name: &str, from_stdin: bool) -> Result<String, UserCommandError> {
     }
     let ask = |prompt: String| rpassword::prompt_password(prompt).map_err(UserCommandError::Input);
     let first = check(ask(format!("Password for {name}: "))?)?;
-    if ask("Once more: ".to_owned())? == first { Ok(first) } else { Err(UserCommandError::Password("was not the same twice")) }
+    if ask("Once more: ".to_owned())? == first {
+        Ok(first)
+    } else {
+        Err(UserCommandError::Password("was not the same twice"))
+    }
 }
 
 /// The first line without its end; a password may hold any other character.

@@ -167,7 +167,11 @@ pub(super) fn is_timeout(error: &io::Error) -> bool {
 
 /// Says what a write's timeout means.
 fn stalled(error: io::Error) -> io::Error {
-    if is_timeout(&error) { io::Error::new(ErrorKind::TimedOut, "the client takes nothing any more") } else { error }
+    if is_timeout(&error) {
+        io::Error::new(ErrorKind::TimedOut, "the client takes nothing any more")
+    } else {
+        error
+    }
 }
 
 fn set_read_deadline(socket: &TcpStream, deadline: Instant) -> io::Result<()> {

@@ -129,7 +129,9 @@ impl Accounts {
     /// A file that is gone has no users; one that cannot be read has none either, for it may be
     /// the very edit that took somebody's access away.
     fn users(&self) -> Arc<HashMap<String, Record>> {
-        let stamp = fs::metadata(&self.path).ok().map(|file| (file.mtime(), file.mtime_nsec(), file.size(), file.ino()));
+        let stamp = fs::metadata(&self.path)
+            .ok()
+            .map(|file| (file.mtime(), file.mtime_nsec(), file.size(), file.ino()));
         {
             let seen = lock(&self.seen);
             if seen.stamp == stamp {
@@ -148,9 +150,15 @@ impl Accounts {
         match UserFile::read(&self.path) {
             Ok((file, bad)) => {
                 for line in &bad {
-                    warn!("{}: line {}: {}; this user cannot sign in", self.path.display(), line.number, line.why);
+                    warn!(
+                        "{}: line {}: {}; this user cannot sign in",
+                        self.path.display(),
+                        line.number,
+                        line.why
+                    );
                 }
-                let users: HashMap<_, _> = file.users().map(|record| (record.name.clone(), record.clone())).collect();
+                let users: HashMap<_, _> =
+                    file.users().map(|record| (record.name.clone(), record.clone())).collect();
                 info!("{}: {} can sign in", self.path.display(), users.len());
                 users
             }
@@ -272,7 +280,11 @@ mod tests {
         assert_eq!(accounts.authenticate("eve", "secret").unwrap().role, Role::Admin);
         assert_eq!(accounts.authenticate("eve", "Secret"), Err(Denied::WrongPassword));
         assert_eq!(accounts.authenticate("adam", "secret"), Err(Denied::UnknownUser));
-        assert_eq!(accounts.authenticate("eve", "Secret"), Err(Denied::WrongPassword), "a wrong one must not be remembered");
+        assert_eq!(
+            accounts.authenticate("eve", "Secret"),
+            Err(Denied::WrongPassword),
+            "a wrong one must not be remembered"
+        );
     }
 
     #[test]
@@ -294,7 +306,8 @@ mod tests {
         let (_folder, _path, accounts) = accounts();
         let hashing = accounts.hashing.lock().unwrap();
         std::thread::scope(|scope| {
-            let waiting: Vec<_> = (0..WAITING).map(|_| scope.spawn(|| accounts.authenticate("eve", "secret"))).collect();
+            let waiting: Vec<_> =
+                (0..WAITING).map(|_| scope.spawn(|| accounts.authenticate("eve", "secret"))).collect();
             while accounts.waiting.load(Ordering::Relaxed) < WAITING {
                 std::thread::yield_now();
             }

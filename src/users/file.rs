@@ -62,7 +62,9 @@ impl UserFile {
         match fs::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Default::default()),
             Err(error) => return Err(failed(error)),
-            Ok(found) if found.len() > MAX_FILE_BYTES => return Err(failed(io::Error::other("too large for a user file"))),
+            Ok(found) if found.len() > MAX_FILE_BYTES => {
+                return Err(failed(io::Error::other("too large for a user file")));
+            }
             Ok(_) => {}
         }
         let text = fs::read(path).map_err(failed)?;
@@ -75,7 +77,9 @@ impl UserFile {
         let mut bad = Vec::new();
         for (at, line) in text.lines().enumerate() {
             let parsed = parse_line(line).and_then(|record| match record {
-                Some(record) if file.find(&record.name).is_some() => Err("a second line for this name; the first one counts"),
+                Some(record) if file.find(&record.name).is_some() => {
+                    Err("a second line for this name; the first one counts")
+                }
                 record => Ok(record),
             });
             file.lines.push(match parsed {
@@ -106,7 +110,8 @@ impl UserFile {
     /// Puts a record in the place of the one of its name, or at the end.
     pub fn put(&mut self, record: Record) {
         let name = &record.name;
-        let place = self.lines.iter_mut().find(|line| matches!(line, Line::User(found) if found.name == *name));
+        let place =
+            self.lines.iter_mut().find(|line| matches!(line, Line::User(found) if found.name == *name));
         match place {
             Some(line) => *line = Line::User(record),
             None => self.lines.push(Line::User(record)),
@@ -140,7 +145,10 @@ impl fmt::Display for UserFile {
 /// # Errors
 /// `change`'s own, after which nothing is written; or why the file could not be written, after
 /// which the old one is still there.
-pub fn edit<T>(path: &Path, change: impl FnOnce(&mut UserFile) -> Result<T, UsersError>) -> Result<T, UsersError> {
+pub fn edit<T>(
+    path: &Path,
+    change: impl FnOnce(&mut UserFile) -> Result<T, UsersError>,
+) -> Result<T, UsersError> {
     // A link stays a link: what it points at is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let failed = |error| UsersError::Write(path.clone(), error);
@@ -153,7 +161,8 @@ pub fn edit<T>(path: &Path, change: impl FnOnce(&mut UserFile) -> Result<T, User
 
 /// The lock lies beside the file: the file itself is replaced by every edit.
 fn lock(path: &Path) -> io::Result<File> {
-    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside(path, "lock"))?;
+    let lock =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside(path, "lock"))?;
     lock.lock()?;
     Ok(lock)
 }
@@ -165,11 +174,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = beside(path, "new");
     // A leftover of an edit that was killed; the lock says it is nobody's.
     let _ = fs::remove_file(&fresh);
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    });
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&fresh, path)
+        });
     if written.is_err() {
         let _ = fs::remove_file(&fresh);
         return written;
@@ -220,7 +230,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users");
         let hash = PasswordHash::of_nobody();
-        fs::write(&path, format!("# head\n\nadam:viewer:{hash}\n  # inner\nbroken line\neve:admin:{hash}\n")).unwrap();
+        fs::write(&path, format!("# head\n\nadam:viewer:{hash}\n  # inner\nbroken line\neve:admin:{hash}\n"))
+            .unwrap();
         edit(&path, |file| {
             file.put(Record { role: Role::Admin, ..record("adam") });
             file.remove("eve");
@@ -235,7 +246,9 @@ mod tests {
     #[test]
     fn a_bad_line_is_named_and_refuses_its_user_only() {
         let hash = PasswordHash::of_nobody();
-        let text = format!("good:viewer:{hash}\nbad\n:admin:{hash}\nx:king:{hash}\ny:admin:plain\ngood:admin:{hash}\nz:admin:{hash}:extra\n");
+        let text = format!(
+            "good:viewer:{hash}\nbad\n:admin:{hash}\nx:king:{hash}\ny:admin:plain\ngood:admin:{hash}\nz:admin:{hash}:extra\n"
+        );
         let (file, bad) = UserFile::parse(&text);
         assert_eq!(file.users().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["good"]);
         assert!(file.find("good").unwrap().role == Role::Viewer, "the first line of a name counts");
@@ -249,7 +262,9 @@ mod tests {
         std::thread::scope(|scope| {
             for editor in 0..8 {
                 let path = &path;
-                scope.spawn(move || (0..10).for_each(|number| add(path, &format!("u{editor}-{number}")).unwrap()));
+                scope.spawn(move || {
+                    (0..10).for_each(|number| add(path, &format!("u{editor}-{number}")).unwrap())
+                });
             }
         });
         assert_eq!(UserFile::read(&path).unwrap().0.users().count(), 80);

@@ -58,9 +58,13 @@ impl fmt::Display for UsersError {
                 f,
                 "`{name}` cannot be a user's name; expected 1 to 32 letters, digits or . _ -, starting with a letter or digit"
             ),
-            Self::Taken(name) => write!(f, "there is a user `{name}` already; `defender user edit {name}` changes it"),
+            Self::Taken(name) => {
+                write!(f, "there is a user `{name}` already; `defender user edit {name}` changes it")
+            }
             Self::Unknown(name) => write!(f, "there is no user `{name}`"),
-            Self::LastAdmin(name) => write!(f, "`{name}` is the last admin and must stay one; make another user admin first"),
+            Self::LastAdmin(name) => {
+                write!(f, "`{name}` is the last admin and must stay one; make another user admin first")
+            }
         }
     }
 }
@@ -136,8 +140,10 @@ pub fn remove(path: &Path, name: &str) -> Result<(), UsersError> {
 /// A file that is there and cannot be read.
 pub fn list(path: &Path) -> Result<(Vec<Identity>, Vec<String>), UsersError> {
     let (file, bad) = file::UserFile::read(path)?;
-    let users = file.users().map(|record| Identity { name: record.name.clone(), role: record.role }).collect();
-    let complaints = bad.iter().map(|line| format!("{}: line {}: {}", path.display(), line.number, line.why)).collect();
+    let users =
+        file.users().map(|record| Identity { name: record.name.clone(), role: record.role }).collect();
+    let complaints =
+        bad.iter().map(|line| format!("{}: line {}: {}", path.display(), line.number, line.why)).collect();
     Ok((users, complaints))
 }
 
@@ -194,7 +200,10 @@ mod tests {
         change(&path, "eve", Some(Role::Admin), None).unwrap();
         remove(&path, "adam").unwrap();
         let (users, _) = list(&path).unwrap();
-        assert_eq!(users.iter().map(|user| (user.name.as_str(), user.role)).collect::<Vec<_>>(), [("eve", Role::Admin)]);
+        assert_eq!(
+            users.iter().map(|user| (user.name.as_str(), user.role)).collect::<Vec<_>>(),
+            [("eve", Role::Admin)]
+        );
     }
 
     #[test]
@@ -203,7 +212,10 @@ mod tests {
         let path = folder.path().join("users");
         std::fs::write(&path, "# nobody yet\n").unwrap();
         let password = first_admin(&path).unwrap().expect("a password");
-        assert!(password.len() == 23 && Accounts::open(&path).authenticate("admin", &password).is_ok(), "{password}");
+        assert!(
+            password.len() == 23 && Accounts::open(&path).authenticate("admin", &password).is_ok(),
+            "{password}"
+        );
         assert_eq!(first_admin(&path).unwrap(), None);
         std::fs::write(&path, "adam:admin:broken\n").unwrap();
         assert_eq!(first_admin(&path).unwrap(), None, "a broken line is somebody");

@@ -56,7 +56,8 @@ impl PasswordHash {
         };
         let rounds = parameters.strip_prefix("i=").and_then(|rest| rest.strip_suffix(",l=64"));
         let rounds = rounds.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-        let rounds = rounds.and_then(|digits| digits.parse().ok()).filter(|rounds| ROUNDS_ACCEPTED.contains(rounds));
+        let rounds =
+            rounds.and_then(|digits| digits.parse().ok()).filter(|rounds| ROUNDS_ACCEPTED.contains(rounds));
         let rounds = rounds.ok_or("expected i=ROUNDS,l=64 with 1000 to 10000000 rounds")?;
         let salt = STANDARD_NO_PAD.decode(salt).map_err(|_| "the salt is not unpadded base64")?;
         if !(8..=64).contains(&salt.len()) {

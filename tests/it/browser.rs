@@ -119,7 +119,9 @@ fn a_person_signs_in_and_sees_the_picture_move() {
     // As a person types the name and password into the browser's own question.
     let with_login = server.url("/").replace("://", &format!("://{USER}:{}@", PASSWORD.replace(' ', "%20")));
     browser.go(&with_login);
-    wait_for("the page after signing in", || (browser.evaluate("document.title") == "Defender").then_some(()));
+    wait_for("the page after signing in", || {
+        (browser.evaluate("document.title") == "Defender").then_some(())
+    });
     browser.complaints();
     browser.go(&server.url("/"));
     wait_for("the picture", || {
