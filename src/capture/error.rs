@@ -50,7 +50,7 @@ pub enum CaptureError {
     Stalled {
         /// The device.
         node: PathBuf,
-        /// How long no picture came.
+        /// The time without a picture that is too long.
         waited: Duration,
         /// Whether frames came that were broken.
         broken: bool,

@@ -57,10 +57,12 @@ impl<'c, 'a> Live<'c, 'a> {
             {
                 self.deliver(&filled);
             }
-            let waited = self.last_whole.elapsed();
-            if waited >= STALLED_AFTER {
+            if self.began.is_none() {
+                self.capture.show_placard();
+            }
+            if self.last_whole.elapsed() >= STALLED_AFTER {
                 let (node, broken) = (self.stream.camera().node().to_owned(), self.broken_since_whole);
-                return Err(CaptureError::Stalled { node, waited, broken });
+                return Err(CaptureError::Stalled { node, waited: STALLED_AFTER, broken });
             }
         }
         Ok(())
@@ -134,6 +136,7 @@ impl<'c, 'a> Live<'c, 'a> {
         } else {
             debug!("camera {}: {sentence}", settings.name);
         }
+        self.capture.outage = None;
         self.capture.feed.set_state(CameraState {
             source,
             online: true,

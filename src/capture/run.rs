@@ -40,6 +40,7 @@ pub fn run(settings: &CameraSettings, feed: &CameraFeed, publisher: &mut Publish
         card: None,
         camera: None,
         failed: None,
+        outage: None,
     }
     .run();
 }
@@ -59,6 +60,8 @@ pub(super) struct Capture<'a> {
     camera: Option<(PathBuf, String)>,
     /// The node that failed last, while none has run since.
     failed: Option<PathBuf>,
+    /// What the placard says; `None` while there is a picture, or none is wanted.
+    pub(super) outage: Option<String>,
 }
 
 impl Capture<'_> {
@@ -121,6 +124,7 @@ impl Capture<'_> {
     /// Waits for somebody to watch, with the camera closed.
     fn stay_closed(&mut self) {
         let source = format!("{} (closed until somebody watches)", self.source());
+        self.outage = None;
         let mut look = Instant::now();
         while !self.is_over() {
             if Instant::now() >= look {
@@ -138,34 +142,14 @@ impl Capture<'_> {
 
     /// Shows the test card: for a while if a camera may come, which `error` says, else to the end.
     fn show_card(&mut self, error: Option<&CaptureError>) {
-        let problem = error.map(CaptureError::to_string);
         let note = match error {
             None => "test card",
             Some(CaptureError::NoCamera { problem: Some(_) }) => "no camera can be used",
             Some(_) => "no camera found",
         };
-        match &problem {
-            Some(problem) => self.tell(&format!("{problem}; showing the test card")),
-            None if self.notices.is_new_run(note) => info!("camera {}: {note}", self.settings.name),
-            None => {}
-        }
-        let &CameraSettings { width, height, fps, .. } = self.settings;
-        let source = "test card".to_owned();
-        self.set_state(CameraState {
-            source,
-            online: true,
-            problem,
-            format: None,
-            width,
-            height,
-            fps: fps as f32,
-            since: None,
-        });
-        let mut card = self
-            .card
-            .take()
-            .filter(|card| card.note() == note)
-            .unwrap_or_else(|| CardShow::new(self.settings, note));
+        self.announce_card(note, error.map(CaptureError::to_string));
+        let same = self.card.take().filter(|card| card.note() == note);
+        let mut card = same.unwrap_or_else(|| CardShow::new(self.settings, note));
         let end = error.map(|_| Instant::now() + LOOK_EVERY);
         while !self.is_over() && end.is_none_or(|end| Instant::now() < end) {
             if let Err(error) = card.step(&mut self.output, self.feed, self.stop) {
@@ -176,6 +160,20 @@ impl Capture<'_> {
         self.card = Some(card);
     }
 
+    fn announce_card(&mut self, note: &str, problem: Option<String>) {
+        match &problem {
+            Some(problem) => self.tell(&format!("{problem}; showing the test card")),
+            None if self.notices.is_new_run(note) => info!("camera {}: {note}", self.settings.name),
+            None => {}
+        }
+        self.outage = None;
+        let &CameraSettings { width, height, fps, .. } = self.settings;
+        let fps = fps as f32;
+        let source = "test card".to_owned();
+        let state = CameraState { source, online: true, problem, width, height, fps, ..Default::default() };
+        self.set_state(state);
+    }
+
     /// Says what is wrong, then shows the placard until it is time for the next try.
     fn show_outage(&mut self, error: &CaptureError) {
         let problem = error.to_string();
@@ -184,15 +182,11 @@ impl Capture<'_> {
         let state =
             CameraState { source, online: false, problem: Some(problem.clone()), ..self.feed.state() };
         self.set_state(state);
-        let CameraState { width, height, since, .. } = self.feed.state();
-        let since = since.unwrap_or_else(Timestamp::now);
+        self.outage = Some(problem);
         let was_missing = self.missing_node().is_some();
         let end = Instant::now() + self.backoff.next();
         while !self.is_over() && !self.is_unwanted() && Instant::now() < end {
-            let subject = (self.settings.name.as_str(), problem.as_str());
-            if let Err(error) = self.placard.step(&mut self.output, (width, height), subject, since) {
-                self.tell(&error.to_string());
-            }
+            self.show_placard();
             if self.output.is_watched() {
                 self.stop.sleep(SLICE);
             } else {
@@ -203,6 +197,17 @@ impl Capture<'_> {
                 self.stop.sleep(SLICE);
                 return;
             }
+        }
+    }
+
+    /// Shows the placard if one is due: during an outage, and until the first frame after it.
+    pub(super) fn show_placard(&mut self) {
+        let Some(problem) = &self.outage else { return };
+        let CameraState { width, height, since, .. } = self.feed.state();
+        let subject = (self.settings.name.as_str(), problem.as_str());
+        let since = since.unwrap_or_else(Timestamp::now);
+        if let Err(error) = self.placard.step(&mut self.output, (width, height), subject, since) {
+            self.tell(&error.to_string());
         }
     }
 
