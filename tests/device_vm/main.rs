@@ -1,0 +1,12 @@
+//! Tests against real V4L2 drivers, in a virtual machine that runs the host's programs on Debian's
+//! kernel; tests/vm/README.md says how. One file for each feature.
+//!
+//! Cameras in the guest: `/dev/video0` is vivid, raw formats only; `/dev/video9` is v4l2loopback,
+//! which is a camera while a job feeds it MJPEG.
+//!
+//! Emulation makes time slow: assert on counts and contents, never on speed.
+
+mod bars;
+mod devices;
+mod ground;
+mod vm;
