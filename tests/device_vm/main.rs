@@ -8,5 +8,9 @@
 
 mod bars;
 mod devices;
+mod discovery;
+mod faults;
 mod ground;
+mod pictures;
+mod server;
 mod vm;

@@ -1,0 +1,177 @@
+//! Defender in the guest, as the host's clients see it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::vm::{GUEST_WORK, Job, Vm, wait_for};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_defender");
+
+const LOGIN: &str = "eve:a long enough password";
+
+/// A server at work in the guest; it ends when dropped.
+pub struct Server<'a> {
+    vm: &'a Vm,
+    job: Job,
+    folder: PathBuf,
+}
+
+/// A decoded picture.
+pub struct Picture {
+    pub width: usize,
+    pub height: usize,
+    /// One byte a pixel for grey pictures, else three.
+    pub pixels: Vec<u8>,
+}
+
+/// A curl on the host that watches a stream into a file; it ends when dropped.
+pub struct Viewer {
+    child: Child,
+    file: PathBuf,
+}
+
+impl<'a> Server<'a> {
+    /// Starts Defender with the sections of its configuration that come after `[server]`.
+    pub fn start(vm: &'a Vm, sections: &str) -> Self {
+        let folder = vm.work().join("server");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).expect("the work folder takes a folder");
+        add_user(&folder);
+        configure(&folder, sections);
+        let job = vm.spawn(&format!("cd {GUEST_WORK}/server && exec {BINARY} -c defender.conf"));
+        let server = Self { vm, job, folder };
+        server.wait_log("listening on");
+        server
+    }
+
+    /// Puts other sections in the place of those it was started with.
+    pub fn reconfigure(&self, sections: &str) {
+        configure(&self.folder, sections);
+        self.job.signal("HUP");
+    }
+
+    pub fn log(&self) -> String {
+        self.job.stderr()
+    }
+
+    /// Waits until the log holds `text`.
+    pub fn wait_log(&self, text: &str) {
+        self.wait_log_again(text, 0);
+    }
+
+    /// Waits until the log holds `text` more than `times` times.
+    pub fn wait_log_again(&self, text: &str, times: usize) {
+        wait_for(&format!("`{text}` in the log"), || {
+            if let Some(status) = self.job.status() {
+                panic!("the server ended with {status}:\n{}", self.log());
+            }
+            (self.log().matches(text).count() > times).then_some(())
+        });
+    }
+
+    /// Waits until the status document holds `text`.
+    pub fn wait_status(&self, text: &str) {
+        wait_for(&format!("`{text}` in the status"), || self.get("/api/1.0/status").1.contains(text).then_some(()));
+    }
+
+    /// A number of the first camera in the status document.
+    pub fn count(&self, key: &str) -> u32 {
+        let status = self.get("/api/1.0/status").1;
+        let found = status.split(&format!("\"{key}\":")).nth(1).and_then(|rest| rest.split([',', '}']).next()?.parse().ok());
+        found.unwrap_or_else(|| panic!("no number {key} in {status}"))
+    }
+
+    /// Status code and text of a document.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let (status, body) = self.fetch(path);
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// A snapshot, once there is one.
+    pub fn snapshot(&self) -> Picture {
+        let jpeg = wait_for("a snapshot", || {
+            let (status, body) = self.fetch("/snapshot");
+            (status == 200).then_some(body)
+        });
+        let mut decoder = jpeg_decoder::Decoder::new(jpeg.as_slice());
+        let pixels = decoder.decode().expect("a whole JPEG");
+        let info = decoder.info().expect("decoded");
+        Picture { width: info.width.into(), height: info.height.into(), pixels }
+    }
+
+    /// Starts a viewer of `path`, recording into a file of that name.
+    pub fn watch(&self, path: &str, name: &str) -> Viewer {
+        let file = self.folder.join(name);
+        let mut curl = self.curl(path);
+        curl.arg("-N").arg("-o").arg(&file).stdout(Stdio::null());
+        Viewer { child: curl.spawn().expect("curl starts"), file }
+    }
+
+    fn fetch(&self, path: &str) -> (u16, Vec<u8>) {
+        let output = self.curl(path).args(["-w", "\n%{http_code}", "--max-time", "60"]).output().expect("curl runs");
+        let split = output.stdout.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let status = String::from_utf8_lossy(&output.stdout[split..]).trim().parse().unwrap_or(0);
+        (status, output.stdout[..split].to_vec())
+    }
+
+    fn curl(&self, path: &str) -> Command {
+        let mut curl = Command::new("curl");
+        curl.args(["-sk", "-u", LOGIN]).arg(format!("https://{}{path}", self.vm.address()));
+        curl
+    }
+}
+
+impl Viewer {
+    pub fn is_watching(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Whole parts received so far.
+    pub fn parts(&self) -> usize {
+        let bytes = fs::read(&self.file).unwrap_or_default();
+        let boundary = b"\r\n--defender-frame\r\n";
+        bytes.windows(boundary.len()).filter(|window| window == boundary).count()
+    }
+
+    /// Waits for `more` further parts.
+    pub fn wait_parts(&self, more: usize) {
+        let before = self.parts();
+        wait_for("frames at a viewer", || (self.parts() >= before + more).then_some(()));
+    }
+
+    /// Every `X-Timestamp` received so far, in whole seconds.
+    pub fn stamps_s(&self) -> Vec<u64> {
+        let bytes = fs::read(&self.file).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        text.split("X-Timestamp: ").skip(1).filter_map(|rest| rest.split('.').next()?.parse().ok()).collect()
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// On the host: the same binary, the same folder, and hashing is faster here.
+fn add_user(folder: &std::path::Path) {
+    let (name, password) = LOGIN.split_once(':').expect("a name and a password");
+    let mut child = Command::new(BINARY)
+        .args(["user", "add", name, "--password-stdin", "-u"])
+        .arg(folder.join("users"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let input = child.stdin.take().expect("piped");
+    std::io::Write::write_all(&mut &input, format!("{password}\n").as_bytes()).expect("taken");
+    drop(input);
+    assert!(child.wait().expect("it ends").success());
+}
+
+fn configure(folder: &std::path::Path, sections: &str) {
+    let text = format!("[server]\naddress = \"0.0.0.0\"\nport = 8443\nlog_level = \"debug\"\n{sections}");
+    fs::write(folder.join("defender.conf"), text).expect("the work folder takes a file");
+}
