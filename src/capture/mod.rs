@@ -6,7 +6,7 @@
 mod camera;
 pub mod canvas;
 pub mod card;
-mod devices;
+pub mod devices;
 mod error;
 mod lettering;
 mod live;
@@ -18,7 +18,6 @@ mod show;
 mod stream;
 mod v4l2;
 
-pub use devices::{CameraDevice, DeviceFormat, DeviceSize, list, probe};
 pub use error::{Call, CaptureError};
 pub use run::run;
 
