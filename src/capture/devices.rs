@@ -73,7 +73,7 @@ pub fn list() -> Vec<CameraDevice> {
     nodes().into_iter().filter_map(look).collect()
 }
 
-/// Opens a camera as [`super::run`] would and says what it would deliver, without starting it.
+/// Opens a camera as [`super::run()`] would and says what it would deliver, without starting it.
 ///
 /// # Errors
 /// Why it would not deliver. For `auto` without any camera that is no error: it shows the test

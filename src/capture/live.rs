@@ -155,7 +155,7 @@ impl<'c, 'a> Live<'c, 'a> {
         let (camera, node) = (&self.capture.settings.name, self.stream.camera().node().display());
         debug!("camera {camera}: {node}: broken frame: {reason}");
         if let Some(count) = self.capture.broken.count(Instant::now()) {
-            warn!("camera {camera}: {node}: {count} broken frames dropped; the last: {reason}");
+            warn!("camera {camera}: {node}: broken frames dropped: {count}; the last: {reason}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What to ask a camera for, and what to make of its answer.
 
 use std::fmt;
+use std::path::Path;
 
 use super::CameraSettings;
 use super::camera::{Camera, Given, Offered, format_name};
@@ -38,7 +39,7 @@ pub(super) fn negotiate(camera: &Camera, settings: &CameraSettings) -> Result<Mo
     let given = camera.ask(fourcc, (settings.width, settings.height))?;
     // The rates there are depend on the format and size, so the rate comes last.
     let fps = camera.ask_rate(settings.fps);
-    accept(camera, settings, given, fps)
+    accept(camera.node(), settings, given, fps)
 }
 
 /// The mode of a format the driver has in force.
@@ -46,7 +47,7 @@ pub(super) fn negotiate(camera: &Camera, settings: &CameraSettings) -> Result<Mo
 /// # Errors
 /// When that is not the one asked for, or not one Defender can use.
 pub(super) fn accept(
-    camera: &Camera,
+    node: &Path,
     settings: &CameraSettings,
     given: Given,
     fps: f32,
@@ -55,7 +56,7 @@ pub(super) fn accept(
     let wanted = settings.format.or(format).unwrap_or(PixelFormat::Mjpeg);
     if format != Some(wanted) {
         let given = format_name(given.fourcc);
-        return Err(CaptureError::OtherFormat { node: camera.node().to_owned(), wanted, given });
+        return Err(CaptureError::OtherFormat { node: node.to_owned(), wanted, given });
     }
     Ok(Mode {
         format: wanted,
@@ -148,18 +149,39 @@ mod tests {
         assert_eq!(choose(Some(PixelFormat::Nv12), &list), None);
     }
 
-    #[test]
-    fn a_mode_says_what_is_different_and_keeps_quiet_about_rounding() {
-        let settings = CameraSettings {
+    fn settings(format: Option<PixelFormat>) -> CameraSettings {
+        CameraSettings {
             name: "front".to_owned(),
             device: DeviceChoice::Auto,
-            format: None,
+            format,
             width: 640,
             height: 480,
             fps: 30,
             quality: 80,
             on_demand: false,
-        };
+        }
+    }
+
+    #[test]
+    fn another_format_than_asked_for_is_refused_and_another_size_is_taken() {
+        let given =
+            |fourcc| Given { fourcc, width: 800, height: 600, stride_bytes: 1600, range: Range601::Full };
+        let accept =
+            |format, fourcc| accept(Path::new("/dev/video0"), &settings(format), given(fourcc), 30.0);
+        let mode = accept(Some(PixelFormat::Yuyv), *b"YUYV").unwrap();
+        assert_eq!(
+            (mode.width, mode.height, mode.stride_bytes, mode.range),
+            (800, 600, 1600, Range601::Full)
+        );
+        assert_eq!(accept(None, *b"JPEG").unwrap().format, PixelFormat::Mjpeg);
+        assert!(accept(None, *b"H264").is_err());
+        let error = accept(Some(PixelFormat::Mjpeg), *b"YUYV").unwrap_err().to_string();
+        assert_eq!(error, "/dev/video0: was asked for mjpeg and gives yuyv");
+    }
+
+    #[test]
+    fn a_mode_says_what_is_different_and_keeps_quiet_about_rounding() {
+        let settings = settings(None);
         let mode = Mode {
             format: PixelFormat::Yuyv,
             width: 640,

@@ -59,7 +59,7 @@ impl Stream {
         }
         // From now on nobody else can change the format, so this reading is the one that holds:
         // another program could have set its own after ours.
-        let mode = accept(&camera, settings, camera.given()?, asked.fps)?;
+        let mode = accept(camera.node(), settings, camera.given()?, asked.fps)?;
         let buffers = (0..count).map(|index| map(&camera, index)).collect::<Result<_, _>>()?;
         let stream = Self { buffers, camera, mode, requeue_failed: Cell::new(None) };
         for index in 0..count {
@@ -165,7 +165,6 @@ fn map(camera: &Camera, index: u32) -> Result<Mapping, CaptureError> {
 }
 
 /// The driver's time, where it is of the clock Defender uses. Its width differs between targets.
-#[allow(clippy::unnecessary_fallible_conversions)]
 fn capture_time(buffer: &sys::v4l2_buffer) -> Option<Timestamp> {
     if buffer.flags & sys::V4L2_BUF_FLAG_TIMESTAMP_MASK != sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC {
         return None;
