@@ -210,7 +210,8 @@ impl<T> Drop for Publisher<T> {
 }
 
 impl<T> Latest<T> {
-    /// A new reader that has seen nothing; `None` when `max_readers` are here already.
+    /// A new reader; `None` when `max_readers` are here already. What was published before it came
+    /// counts as seen: nobody may have watched for hours, and the value be as old.
     pub fn subscribe(&self) -> Option<Reader<T>> {
         let limit = self.shared.max_readers;
         // Relaxed: the count guards the number of pins, not data.
@@ -218,8 +219,10 @@ impl<T> Latest<T> {
             (readers < limit).then_some(readers + 1)
         });
         joined.ok()?;
+        let mut reader = Reader { shared: Arc::clone(&self.shared), seen: None };
+        reader.newest();
         self.shared.reader_came.notify();
-        Some(Reader { shared: Arc::clone(&self.shared), seen: None })
+        Some(reader)
     }
 
     /// How many readers there are now.
@@ -385,6 +388,17 @@ mod tests {
         }
         let (value, missed) = fresh(reader.wait_newer(LONG));
         assert_eq!((*value, missed), (5, 3));
+    }
+
+    #[test]
+    fn a_reader_is_not_shown_what_was_there_before_it_came() {
+        let (mut publisher, latest) = latest(1);
+        publisher.publish("old");
+        let mut reader = latest.subscribe().unwrap();
+        assert!(matches!(reader.wait_newer(Duration::from_millis(2)), Wait::TimedOut));
+        publisher.publish("new");
+        let (value, missed) = fresh(reader.wait_newer(LONG));
+        assert_eq!((*value, missed), ("new", 0));
     }
 
     #[test]

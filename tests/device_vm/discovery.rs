@@ -1,7 +1,7 @@
 //! Finding cameras: by themselves, in any order, only while somebody watches, and for people.
 
 use crate::bars::assert_bars;
-use crate::server::Server;
+use crate::server::{DEFENDER, Server, bring_binary};
 use crate::vm::{self, wait_for};
 
 #[test]
@@ -15,7 +15,8 @@ fn a_camera_that_comes_after_the_server_replaces_the_test_card() {
     vm.plug();
     vm.set_controls("test_pattern=1,osd_text_mode=2");
     server.wait_status("/dev/video0");
-    let picture = wait_for("vivid's own picture", || Some(server.snapshot()).filter(|picture| picture.width == 320));
+    let picture =
+        wait_for("vivid's own picture", || Some(server.snapshot()).filter(|picture| picture.width == 320));
     assert_bars(&picture.pixels, 320, 12);
     viewer.wait_parts(2);
     assert!(viewer.is_watching());
@@ -41,14 +42,15 @@ fn on_demand_the_device_is_open_only_while_somebody_watches() {
 #[test]
 fn people_see_the_cameras_with_formats_and_sizes() {
     let vm = vm::lock();
-    let listed = vm.run_ok(&format!("{} --list-devices", env!("CARGO_BIN_EXE_defender")));
+    bring_binary(&vm);
+    let listed = vm.run_ok(&format!("{} --list-devices", DEFENDER));
     for part in ["/dev/video0", "vivid", "YUYV", "640x360", "fps"] {
         assert!(listed.contains(part), "{part} is missing in\n{listed}");
     }
     let checked = vm.run(&format!(
         "mkdir -p /tmp/check && cd /tmp/check && printf '[camera.front]\\ndevice = \"/dev/video0\"\\nwidth = 320\\nheight = 180\\n' >defender.conf && \
          HOME=/tmp/check {} check",
-        env!("CARGO_BIN_EXE_defender")
+        DEFENDER
     ));
     let text = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert_eq!(checked.status, 0, "{text}{}", checked.stderr);

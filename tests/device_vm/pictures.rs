@@ -80,6 +80,9 @@ fn assert_grey_bars(pixels: &[u8], width: usize) {
     for (bar, [red, green, blue]) in BARS.into_iter().enumerate() {
         let luma = 0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue);
         let seen = row[(2 * bar + 1) * width / 16];
-        assert!((f64::from(seen) - luma).abs() <= f64::from(TOLERANCE), "bar {bar}: {seen}, expected {luma:.0}");
+        assert!(
+            (f64::from(seen) - luma).abs() <= f64::from(TOLERANCE),
+            "bar {bar}: {seen}, expected {luma:.0}"
+        );
     }
 }

@@ -6,7 +6,11 @@ use std::process::{Child, Command, Stdio};
 
 use crate::vm::{GUEST_WORK, Job, Vm, wait_for};
 
+/// On the host.
 const BINARY: &str = env!("CARGO_BIN_EXE_defender");
+
+/// In the guest.
+pub const DEFENDER: &str = "/mnt/defender";
 
 const LOGIN: &str = "eve:a long enough password";
 
@@ -37,9 +41,10 @@ impl<'a> Server<'a> {
         let folder = vm.work().join("server");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).expect("the work folder takes a folder");
+        bring_binary(vm);
         add_user(&folder);
         configure(&folder, sections);
-        let job = vm.spawn(&format!("cd {GUEST_WORK}/server && exec {BINARY} -c defender.conf"));
+        let job = vm.spawn(&format!("cd {GUEST_WORK}/server && exec {DEFENDER} -c defender.conf"));
         let server = Self { vm, job, folder };
         server.wait_log("listening on");
         server
@@ -72,13 +77,18 @@ impl<'a> Server<'a> {
 
     /// Waits until the status document holds `text`.
     pub fn wait_status(&self, text: &str) {
-        wait_for(&format!("`{text}` in the status"), || self.get("/api/1.0/status").1.contains(text).then_some(()));
+        wait_for(&format!("`{text}` in the status"), || {
+            self.get("/api/1.0/status").1.contains(text).then_some(())
+        });
     }
 
     /// A number of the first camera in the status document.
     pub fn count(&self, key: &str) -> u32 {
         let status = self.get("/api/1.0/status").1;
-        let found = status.split(&format!("\"{key}\":")).nth(1).and_then(|rest| rest.split([',', '}']).next()?.parse().ok());
+        let found = status
+            .split(&format!("\"{key}\":"))
+            .nth(1)
+            .and_then(|rest| rest.split([',', '}']).next()?.parse().ok());
         found.unwrap_or_else(|| panic!("no number {key} in {status}"))
     }
 
@@ -109,7 +119,8 @@ impl<'a> Server<'a> {
     }
 
     fn fetch(&self, path: &str) -> (u16, Vec<u8>) {
-        let output = self.curl(path).args(["-w", "\n%{http_code}", "--max-time", "60"]).output().expect("curl runs");
+        let output =
+            self.curl(path).args(["-w", "\n%{http_code}", "--max-time", "60"]).output().expect("curl runs");
         let split = output.stdout.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
         let status = String::from_utf8_lossy(&output.stdout[split..]).trim().parse().unwrap_or(0);
         (status, output.stdout[..split].to_vec())
@@ -152,6 +163,14 @@ impl Drop for Viewer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The guest sees the host's files but for some folders, /tmp among them, where a build may be.
+pub fn bring_binary(vm: &Vm) {
+    let brought = vm.work().join("defender");
+    if !brought.exists() {
+        fs::copy(BINARY, brought).expect("the work folder takes the binary");
     }
 }
 
