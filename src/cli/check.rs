@@ -187,6 +187,9 @@ mod tests {
     use super::*;
     use crate::config::Flags;
 
+    /// What `[server]` says, the files there are with their text, and what is to be told.
+    type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
     /// Reports on a configuration in a folder that holds `files` and nothing else.
     fn check(text: &str, files: &[(&str, &str)]) -> Report {
         let folder = tempfile::tempdir().unwrap();
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_would_keep_the_server_from_starting_is_a_problem() {
-        let rows: &[(&str, &[(&str, &str)], &str)] = &[
+        let rows: &[Row] = &[
             ("tls = false", &[], "only 127.0.0.1 may be listened on"),
             ("", &[("server.pem", "")], "key.pem is not"),
             ("", &[("key.pem", "")], "server.pem is not"),
@@ -223,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_the_server_can_start_with_is_no_problem() {
-        let rows: &[(&str, &[(&str, &str)], &str)] = &[
+        let rows: &[Row] = &[
             ("", &[], "are made on the first start"),
             ("tls = false\naddress = \"127.0.0.1\"", &[], "http"),
             ("log = \"d.log\"\nlog_level = \"warn\"", &[], "d.log, from level warn"),
