@@ -171,7 +171,7 @@ fn value<T>(
 fn operand(arguments: &mut Arguments, command: &Command) -> Result<String, UsageError> {
     match arguments.opt_free_from_str::<String>() {
         Ok(Some(found)) if !found.starts_with('-') => Ok(found),
-        Ok(Some(flag)) => Err(unknown_flag(&flag, command)),
+        Ok(Some(flag)) => Err(stray_flag(&flag, command)),
         Ok(None) => Err(UsageError(format!(
             "{} needs a {}\n{}",
             command.full_name(),
@@ -188,7 +188,13 @@ fn nothing_left(arguments: Arguments, command: &Command) -> Result<(), UsageErro
         Some(left) => {
             let left = left.to_string_lossy();
             if left.starts_with('-') {
-                return Err(unknown_flag(&left, command));
+                return Err(stray_flag(&left, command));
+            }
+            if command.words.is_empty() && help::find(&[left.as_ref()]).is_some() {
+                return Err(UsageError(format!(
+                    "a command comes before its flags: `defender {left} ...`\n{}",
+                    hint(command)
+                )));
             }
             Err(UsageError(format!(
                 "{} does not know what `{left}` is for\n{}",
@@ -199,11 +205,24 @@ fn nothing_left(arguments: Arguments, command: &Command) -> Result<(), UsageErro
     }
 }
 
-fn unknown_flag(flag: &str, command: &Command) -> UsageError {
-    let flag = flag.split('=').next().unwrap_or(flag);
-    let known: Vec<&str> = command.all_flags().map(|flag| flag.long).collect();
-    let near = nearest(flag, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    UsageError(format!("{} has no flag `{flag}`{near}\n{}", command.full_name(), hint(command)))
+/// What is wrong with a flag that nobody took: it is unknown, or one too many.
+fn stray_flag(stray: &str, command: &Command) -> UsageError {
+    let (name, has_value) = match stray.split_once('=') {
+        Some((name, _)) => (name, true),
+        None => (stray, false),
+    };
+    let known = command.all_flags().find(|flag| flag.long == name || flag.short == name);
+    let wrong = match known {
+        Some(flag) if flag.value.is_empty() && has_value => format!("`{name}` takes no value"),
+        Some(_) => format!("`{name}` is given twice, or with another flag that leaves it no use"),
+        None => {
+            let longs: Vec<&str> = command.all_flags().map(|flag| flag.long).collect();
+            let near =
+                nearest(name, &longs).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            format!("{} has no flag `{name}`{near}", command.full_name())
+        }
+    };
+    UsageError(format!("{wrong}\n{}", hint(command)))
 }
 
 fn hint(command: &Command) -> String {
@@ -275,6 +294,11 @@ mod tests {
             ("user", "add, edit, remove, list"),
             ("run now", "does not know what `now` is for"),
             ("--port", "--port"),
+            ("-p 1 -p 2", "`-p` is given twice"),
+            ("user add --role admin --role viewer eve", "`--role` is given twice"),
+            ("--list-devices -p 1", "leaves it no use"),
+            ("--debug=yes", "`--debug` takes no value"),
+            ("-d check", "a command comes before its flags: `defender check ...`"),
         ] {
             let error = read(line).map(|_| ()).expect_err(line).to_string();
             assert!(error.contains(told), "{line}: {error}");

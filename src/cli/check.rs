@@ -1,10 +1,15 @@
 //! `defender check`: what a configuration means, in words, and whether the server would start.
 
 use std::fmt::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
 
 use crate::capture::{CameraSettings, DeviceChoice, devices};
 use crate::config::{Config, Mode, ServerConfig};
-use crate::users::Accounts;
+use crate::users;
 
 /// What was found.
 pub struct Report {
@@ -74,23 +79,41 @@ impl Report {
             self.certificate(server);
         }
         self.users(server);
-        if let Some(www) = &server.www {
-            if www.is_dir() {
-                self.line("page", www.display())
-            } else {
-                self.trouble("page", format_args!("{} is not a folder", www.display()))
+        self.page(server);
+        self.log(server);
+    }
+
+    fn page(&mut self, server: &ServerConfig) {
+        let Some(www) = &server.www else { return };
+        match fs::read_dir(www) {
+            _ if server.mode == Mode::Client => {
+                self.line("page", format_args!("{} is not used: mode is `client`", www.display()))
+            }
+            Ok(_) => self.line("page", www.display()),
+            Err(error) => {
+                self.trouble("page", format_args!("{} is no folder to serve: {error}", www.display()))
             }
         }
-        match &server.log {
-            Some(log) => self.line("log", format_args!("{}, from level {}", log.display(), server.log_level)),
-            None => self.line("log", format_args!("standard error, from level {}", server.log_level)),
+    }
+
+    fn log(&mut self, server: &ServerConfig) {
+        let level = server.log_level.as_str().to_ascii_lowercase();
+        let Some(log) = &server.log else {
+            return self.line("log", format_args!("standard error, from level {level}"));
+        };
+        match can_append(log) {
+            Ok(()) => self.line("log", format_args!("{}, from level {level}", log.display())),
+            Err(error) => self.trouble("log", format_args!("{} cannot be written: {error}", log.display())),
         }
     }
 
     fn certificate(&mut self, server: &ServerConfig) {
         let (cert, key) = (server.cert.display(), server.key.display());
         match (server.cert.exists(), server.key.exists()) {
-            (true, true) => self.line("certificate", format_args!("{cert}, key {key}")),
+            (true, true) => match [&server.cert, &server.key].into_iter().find_map(unreadable) {
+                None => self.line("certificate", format_args!("{cert}, key {key}")),
+                Some(why) => self.trouble("certificate", why),
+            },
             (false, false) => {
                 self.line("certificate", format_args!("{cert} and {key} are made on the first start"))
             }
@@ -104,18 +127,45 @@ impl Report {
     }
 
     fn users(&mut self, server: &ServerConfig) {
-        let accounts = Accounts::open(&server.users);
-        let users = server.users.display();
-        if !accounts.is_empty() {
-            self.line("users", format_args!("{} in {users}", accounts.count()));
-        } else if server.users.exists() {
-            self.line("users", format_args!("{users} holds no usable user"));
-        } else {
+        let file = server.users.display();
+        let (found, complaints) = match users::list(&server.users) {
+            Ok(read) => read,
+            Err(error) => return self.trouble("users", error),
+        };
+        for complaint in &complaints {
+            self.line("warning", format_args!("{complaint}; this user cannot sign in"));
+        }
+        if !found.is_empty() {
+            self.line("users", format_args!("{} in {file}", found.len()));
+        } else if complaints.is_empty() {
             self.line(
                 "users",
-                format_args!("none yet; the first start makes `admin` in {users} and prints the password"),
+                format_args!("none yet; the first start makes `admin` in {file} and prints the password"),
+            );
+        } else if server.address.is_loopback() {
+            self.line("users", format_args!("{file} holds no usable user: nobody can sign in"));
+        } else {
+            self.trouble(
+                "users",
+                format_args!("{file} holds no usable user; add one with `defender user add NAME -u {file}`"),
             );
         }
+    }
+}
+
+fn unreadable(file: impl AsRef<Path>) -> Option<String> {
+    let file = file.as_ref();
+    File::open(file).err().map(|error| format!("{} cannot be read: {error}", file.display()))
+}
+
+/// Whether lines could be added to a file, or the file be made; neither is done.
+fn can_append(file: &Path) -> io::Result<()> {
+    match OpenOptions::new().append(true).open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            Ok(access(folder.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?)
+        }
+        opened => opened.map(drop),
     }
 }
 
@@ -129,5 +179,71 @@ fn describe(camera: &CameraSettings) -> String {
         }
         // Not a reason not to start: it may be plugged in later.
         Err(error) => format!("NO SIGNAL now: {error}{demand}; {wish}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flags;
+
+    /// What `[server]` says, the files there are with their text, and what is to be told.
+    type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+    /// Reports on a configuration in a folder that holds `files` and nothing else.
+    fn check(text: &str, files: &[(&str, &str)]) -> Report {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files.iter().chain(&[("defender.conf", text)]) {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        let flags = Flags { config: Some(folder.path().join("defender.conf")), ..Flags::default() };
+        let report = report(&Config::load(&flags).unwrap_or_else(|error| panic!("{error}")));
+        let made = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(made, files.len() + 1, "it changed something:\n{}", report.text);
+        report
+    }
+
+    #[test]
+    fn what_would_keep_the_server_from_starting_is_a_problem() {
+        let rows: &[Row] = &[
+            ("tls = false", &[], "only 127.0.0.1 may be listened on"),
+            ("", &[("server.pem", "")], "key.pem is not"),
+            ("", &[("key.pem", "")], "server.pem is not"),
+            ("cert = \".\"\nkey = \"gone/k.pem\"", &[], "gone/k.pem is not"),
+            ("www = \"gone\"", &[], "no folder to serve"),
+            ("log = \"gone/d.log\"", &[], "cannot be written"),
+            ("log = \".\"", &[], "cannot be written"),
+            ("users = \".\"", &[], "cannot read the user file"),
+            ("", &[("users", "eve:viewer:broken\n")], "defender user add"),
+        ];
+        for (server, files, told) in rows {
+            let report = check(&format!("[server]\n{server}\n"), files);
+            assert!(!report.would_start, "{server:?} {files:?}:\n{}", report.text);
+            let problem = report.text.lines().find(|line| line.contains("PROBLEM")).unwrap();
+            assert!(problem.contains(told), "{told:?} is missing in {problem:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_can_start_with_is_no_problem() {
+        let rows: &[Row] = &[
+            ("", &[], "are made on the first start"),
+            ("tls = false\naddress = \"127.0.0.1\"", &[], "http"),
+            ("log = \"d.log\"\nlog_level = \"warn\"", &[], "d.log, from level warn"),
+            ("mode = \"client\"\nwww = \"gone\"", &[], "is not used"),
+            ("", &[("users", "# nobody yet\n")], "the first start makes `admin`"),
+            ("address = \"::1\"", &[("users", "eve:viewer:broken\n")], "nobody can sign in"),
+        ];
+        for (server, files, told) in rows {
+            let report = check(&format!("[server]\n{server}\n"), files);
+            assert!(report.would_start, "{server:?} {files:?}:\n{}", report.text);
+            assert!(report.text.contains(told), "{told:?} is missing in\n{}", report.text);
+        }
+    }
+
+    #[test]
+    fn a_configuration_without_cameras_is_remarked_where_there_should_be_some() {
+        assert!(check("", &[]).text.contains("none is configured"));
+        assert!(!check("[server]\nmode = \"server\"\n", &[]).text.contains("none is configured"));
     }
 }

@@ -14,7 +14,11 @@ pub fn list() -> String {
 }
 
 fn describe(camera: &CameraDevice) -> String {
-    let mut text = format!("{}  {} ({})\n", camera.node.display(), camera.card, camera.driver);
+    let mut text = match &camera.problem {
+        // It names the node itself, and there is nothing else to tell of it.
+        Some(problem) => format!("{problem}\n"),
+        None => format!("{}  {} ({})\n", camera.node.display(), camera.card, camera.driver),
+    };
     for name in &camera.by_id {
         let _ = writeln!(text, "  {}", name.display());
     }
@@ -57,6 +61,7 @@ mod tests {
             driver: "uvcvideo".to_owned(),
             by_id: vec!["/dev/v4l/by-id/usb-C210".into()],
             formats: vec![format("MJPG", true), format("H264", false)],
+            problem: None,
         });
         for part in [
             "/dev/video0  C210 (uvcvideo)",
@@ -67,5 +72,17 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
+    }
+    #[test]
+    fn a_node_that_cannot_be_asked_is_told_with_the_reason() {
+        let text = describe(&CameraDevice {
+            node: "/dev/video0".into(),
+            card: String::new(),
+            driver: String::new(),
+            by_id: vec!["/dev/v4l/by-id/usb-C210".into()],
+            formats: Vec::new(),
+            problem: Some("/dev/video0: permission denied".to_owned()),
+        });
+        assert_eq!(text, "/dev/video0: permission denied\n  /dev/v4l/by-id/usb-C210\n");
     }
 }

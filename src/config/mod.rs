@@ -4,11 +4,11 @@
 //! a way that can be acted on. What must not: acting. Nothing is created, opened for use or bound
 //! by parsing; [`crate::app`] does that with the result.
 
+mod locate;
 mod read;
 mod sections;
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,7 @@ use std::path::{Path, PathBuf};
 use log::LevelFilter;
 
 use crate::capture::CameraSettings;
-
-/// Largest file read, in bytes: far above any real one, far below a board's memory.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 
 /// Everything the server is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -228,39 +226,10 @@ pub fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     (distance(near) <= (near.len() / 3).max(1)).then_some(near)
 }
 
-/// The file named by `-c`, or the first of the usual places that has one.
-fn find(flags: &Flags) -> Option<PathBuf> {
-    if let Some(named) = &flags.config {
-        return Some(named.clone());
-    }
-    let places = [
-        PathBuf::from("defender.conf"),
-        state_folder().join("defender.conf"),
-        "/etc/defender/defender.conf".into(),
-    ];
-    places.into_iter().find(|place| place.exists())
-}
-
-/// Where the server's files lie when no configuration says otherwise.
-fn state_folder() -> PathBuf {
-    home().unwrap_or_default().join(".defender")
-}
-
-fn home() -> Option<PathBuf> {
-    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
-}
-
-fn read_text(file: &Path) -> Result<String, ConfigError> {
-    let failed = |error| ConfigError::Read(file.to_owned(), error);
-    if fs::metadata(file).map_err(failed)?.len() > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge(file.to_owned()));
-    }
-    String::from_utf8(fs::read(file).map_err(failed)?).map_err(|_| ConfigError::NotText(file.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn folder_with(text: &str) -> (tempfile::TempDir, Flags) {
         let folder = tempfile::tempdir().unwrap();
@@ -306,17 +275,5 @@ mod tests {
             "{:?}",
             config.warnings
         );
-    }
-
-    #[test]
-    fn files_that_are_no_configuration_are_told_apart() {
-        let (folder, flags) = folder_with("");
-        let file = folder.path().join("defender.conf");
-        fs::write(&file, [0xff, 0xfe]).unwrap();
-        assert!(matches!(Config::load(&flags), Err(ConfigError::NotText(_))));
-        fs::write(&file, vec![b'#'; MAX_FILE_BYTES as usize + 1]).unwrap();
-        assert!(matches!(Config::load(&flags), Err(ConfigError::TooLarge(_))));
-        fs::remove_file(&file).unwrap();
-        assert!(matches!(Config::load(&flags), Err(ConfigError::Read(..))));
     }
 }

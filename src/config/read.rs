@@ -9,6 +9,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// Longest piece of the file that a message quotes, in characters.
+const QUOTED_CHARS: usize = 60;
+
 /// The document's text, and what is wrong with it so far.
 pub(super) struct Document<'a> {
     text: &'a str,
@@ -101,7 +104,7 @@ impl<'a> Section<'a> {
         let known = self.known.into_inner();
         for key in self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let hint = did_you_mean(key.get_ref(), &known);
-            let message = format!("unknown key `{}` in [{}]{hint}", key.get_ref(), self.name);
+            let message = format!("unknown key `{}` in [{}]{hint}", shown(key.get_ref()), self.name);
             self.document.problem(key.span(), message);
         }
     }
@@ -116,12 +119,26 @@ impl<'a> Section<'a> {
         self.known.borrow_mut().push(key);
         let Some(found) = self.table.get(key) else { return default };
         read(found.get_ref()).unwrap_or_else(|| {
-            let written = self.document.text.get(found.span()).unwrap_or("?");
+            let written = shown(self.document.text.get(found.span()).unwrap_or("?"));
             let message = format!("{key} in [{}] is {written}; expected {expected}", self.name);
             self.document.problem(found.span(), message);
             default
         })
     }
+}
+
+/// A piece of the file as a message may quote it: on one line, without what a terminal would
+/// obey, and no longer than a person reads.
+pub(super) fn shown(piece: &str) -> String {
+    let mut text = String::new();
+    for (number, c) in piece.chars().enumerate() {
+        if number == QUOTED_CHARS {
+            text.push_str("...");
+            break;
+        }
+        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+    }
+    text
 }
 
 /// `; did you mean ...?` for the nearest of the known words; empty when none is near.

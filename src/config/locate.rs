@@ -1,0 +1,91 @@
+//! Where defender.conf is, and its text: the only reading of files in this room.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{ConfigError, Flags};
+
+/// Largest file read, in bytes: far above any real one, far below a board's memory.
+pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The file named by `-c`, or the first of the usual places that has one.
+pub(super) fn find(flags: &Flags) -> Option<PathBuf> {
+    if let Some(named) = &flags.config {
+        return Some(named.clone());
+    }
+    first_of(&[
+        PathBuf::from("defender.conf"),
+        state_folder().join("defender.conf"),
+        "/etc/defender/defender.conf".into(),
+    ])
+}
+
+/// Where the server's files lie when no configuration says otherwise: ~/.defender, or .defender
+/// in the working folder where HOME is not set.
+pub(super) fn state_folder() -> PathBuf {
+    home().unwrap_or_default().join(".defender")
+}
+
+pub(super) fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+/// The whole text of a configuration file, which may be a pipe.
+pub(super) fn read_text(file: &Path) -> Result<String, ConfigError> {
+    let failed = |error: io::Error| ConfigError::Read(file.to_owned(), error);
+    let mut bytes = Vec::new();
+    // Bounded while reading: a device has no length to look at beforehand.
+    let mut bounded = File::open(file).map_err(failed)?.take(MAX_FILE_BYTES + 1);
+    bounded.read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge(file.to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_| ConfigError::NotText(file.to_owned()))
+}
+
+/// A place that may not be looked into (another user's home, under an init script) is passed
+/// over while a later one has a file. With none at all it is returned, so that reading it says
+/// why, rather than that defaults quietly take the place of what it may hold.
+fn first_of(places: &[PathBuf]) -> Option<PathBuf> {
+    let readable = places.iter().find(|place| place.exists());
+    readable.or_else(|| places.iter().find(|place| place.try_exists().is_err())).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn files_that_are_no_configuration_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("defender.conf");
+        fs::write(&file, [0xff, 0xfe]).unwrap();
+        assert!(matches!(read_text(&file), Err(ConfigError::NotText(_))));
+        fs::write(&file, vec![b'#'; MAX_FILE_BYTES as usize]).unwrap();
+        assert!(read_text(&file).is_ok());
+        fs::write(&file, vec![b'#'; MAX_FILE_BYTES as usize + 1]).unwrap();
+        assert!(matches!(read_text(&file), Err(ConfigError::TooLarge(_))));
+        fs::remove_file(&file).unwrap();
+        assert!(matches!(read_text(&file), Err(ConfigError::Read(..))));
+        assert!(matches!(read_text(folder.path()), Err(ConfigError::Read(..))));
+    }
+
+    #[test]
+    fn a_file_without_end_is_not_read_to_its_end() {
+        assert!(matches!(read_text(Path::new("/dev/zero")), Err(ConfigError::TooLarge(_))));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_looked_into_counts_only_when_no_other_has_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        fs::write(place("file"), "").unwrap();
+        // Nothing lies below a file; unlike permissions that holds for root too.
+        let closed = place("file").join("defender.conf");
+        assert_eq!(first_of(&[place("none"), closed.clone(), place("file")]), Some(place("file")));
+        assert_eq!(first_of(&[place("none"), closed.clone()]), Some(closed));
+        assert_eq!(first_of(&[place("none")]), None);
+    }
+}

@@ -1,0 +1,103 @@
+use super::*;
+
+fn read(text: &str) -> Result<Config, Vec<String>> {
+    parse(text, Path::new("d.conf"), Path::new("/base"), Some(Path::new("/home/eve")))
+}
+
+#[test]
+fn each_mistake_names_its_place_and_what_was_expected() {
+    let rows: &[(&str, &[&str])] = &[
+        ("[server]\nprot = 1", &["d.conf:2:1: ", "unknown key `prot` in [server]", "did you mean `port`?"]),
+        ("[servr]", &["d.conf:1:2: ", "unknown section [servr]", "did you mean `server`?"]),
+        (
+            "\n[server]\nport = \"8443\"",
+            &["d.conf:3:8: ", "port in [server] is \"8443\"", "a whole number from 0 to 65535"],
+        ),
+        ("[server]\nport = 65536", &["is 65536; expected a whole number from 0 to 65535"]),
+        ("[server]\nport = -1", &["is -1; expected"]),
+        ("[server]\nport = 1.5", &["is 1.5; expected"]),
+        ("[server]\ntls = 1", &["tls in [server] is 1; expected true or false"]),
+        ("[server]\nmode = \"bth\"", &["one of \"both\", \"client\", \"server\"", "did you mean `both`?"]),
+        ("[server]\naddress = \"here\"", &["address in [server] is \"here\"; expected an IP address"]),
+        ("[server]\nmax_connections = 0", &["from 1 to 4096"]),
+        ("server = 1", &["server is a section: write [server]"]),
+        ("[camera]\nfps = 5", &["`fps` in [camera] is not a section: write [camera.NAME]"]),
+        (
+            "[camera.front]\nwidht = 640",
+            &["d.conf:2:1: unknown key `widht` in [camera.front]; did you mean `width`?"],
+        ),
+        ("[camera.front]\nformat = \"mjpg\"", &["did you mean `mjpeg`?"]),
+        ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", or a path"]),
+        ("[camera.front]\nquality = 101", &["from 1 to 100"]),
+        ("[camera.\"a b\"]", &["camera name `a b`"]),
+        ("[camera.front]\n[camera.Front]", &["d.conf:2:9: a second camera named `Front`"]),
+        ("[camera.front]\n[camera.front]", &["d.conf:2:"]),
+        ("[microphone.m]\nchannels = 9", &["from 1 to 8"]),
+        ("[server]\nport = = 1", &["d.conf:2:"]),
+    ];
+    for (text, parts) in rows {
+        let told = read(text).expect_err(text).join("\n");
+        for part in *parts {
+            assert!(told.contains(part), "{part:?} is missing for {text:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_in_the_order_of_the_file() {
+    let told = read("[camera.a]\nfps = 999\n[server]\nmode = 3\nprot = 1\n").unwrap_err();
+    let lines: Vec<&str> = told.iter().map(|problem| problem.split(':').nth(1).unwrap()).collect();
+    assert_eq!(lines, ["2", "4", "5"], "{told:?}");
+}
+
+#[test]
+fn cameras_keep_the_order_of_the_file() {
+    let config = read("[camera.yard]\n[microphone.m]\n[camera.attic]\n").unwrap();
+    let names: Vec<_> = config.cameras.iter().map(|camera| camera.name.as_str()).collect();
+    assert_eq!(names, ["yard", "attic"]);
+}
+
+#[test]
+fn a_tilde_is_the_home_folder_and_only_at_the_start() {
+    let server =
+        read("[server]\ncert = \"~/c.pem\"\nkey = \"~other/k.pem\"\nusers = \"a~b\"\n").unwrap().server;
+    assert_eq!(server.cert, Path::new("/home/eve/c.pem"));
+    assert_eq!(server.key, Path::new("/base/~other/k.pem"));
+    assert_eq!(server.users, Path::new("/base/a~b"));
+}
+
+#[test]
+fn a_tilde_without_a_home_is_a_mistake_and_not_a_folder() {
+    let text = "[server]\nusers = \"~/users\"\nlog = \"~\"\ncert = \"~c.pem\"\n";
+    let told = parse(text, Path::new("d.conf"), Path::new("/base"), None).unwrap_err();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("d.conf:2:9: users") && told[0].contains("HOME is not set"), "{told:?}");
+    assert!(told[1].starts_with("d.conf:3:7: log"), "{told:?}");
+}
+
+#[test]
+fn what_a_message_quotes_is_short_and_on_one_line() {
+    let long = "x".repeat(100_000);
+    for text in [
+        format!("[server]\nport = \"\"\"a\nb{long}\"\"\""),
+        format!("[server]\n\"k\\u001b[2J{long}\" = 1"),
+        format!("[\"s\\u001b{long}\"]"),
+        format!("[camera.\"c\\n{long}\"]\nfsp = 1"),
+        format!("[server]\nport = \u{1b}{long}"),
+    ] {
+        for told in read(&text).unwrap_err() {
+            assert!(told.len() < 400 && !told.contains(char::is_control), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn no_text_can_make_it_panic() {
+    let good = "[server]\nport = 1\n[camera.front]\nfps = 5\ndevice = \"/dev/video0\"\n";
+    for at in 0..good.len() {
+        for byte in ["\0", "\"", "[", "]", "=", "\n", "é", "#", "0x", "-"] {
+            let _ = read(&format!("{}{byte}{}", &good[..at], &good[at..]));
+            let _ = read(&format!("{}{byte}", &good[..at]));
+        }
+    }
+}
