@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::vm::{GUEST_WORK, Job, Vm};
+use crate::vm::{GUEST_WORK, Job, Vm, wait_for};
 
 /// Vivid's node.
 pub const VIVID: &str = "/dev/video0";
@@ -43,13 +43,17 @@ impl Vm {
     /// Makes v4l2loopback a camera that gives MJPEG, 320x180, for as long as the job lives: vivid's
     /// pictures, so that the same colours are expected of both.
     pub fn feed_loopback(&self) -> Job {
+        // The driver takes no second feeder after a first one that was killed.
+        self.run_ok("rmmod v4l2loopback && cd /run/modules && insmod $(grep ^v4l2loopback load)");
         let feeder = self.spawn(&format!(
             "exec ffmpeg -v error -f v4l2 -video_size 320x180 -i {VIVID} \
              -c:v mjpeg -pix_fmt yuvj422p -q:v 2 -f v4l2 {LOOPBACK}"
         ));
-        self.run_ok(&format!(
-            "until v4l2-ctl -d {LOOPBACK} --get-fmt-video | grep -q MJPG; do sleep 0.2; done"
-        ));
+        wait_for("MJPEG from the loopback", || {
+            assert!(feeder.status().is_none(), "ffmpeg ended:\n{}", feeder.stderr());
+            let asked = self.run(&format!("v4l2-ctl -d {LOOPBACK} --get-fmt-video | grep -q MJPG"));
+            (asked.status == 0).then_some(())
+        });
         feeder
     }
 }

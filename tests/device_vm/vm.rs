@@ -48,11 +48,12 @@ pub struct Job {
 /// first test and serves the others too.
 pub fn lock() -> MutexGuard<'static, Vm> {
     static VM: OnceLock<Result<Mutex<Vm>, String>> = OnceLock::new();
-    let vm = match VM.get_or_init(|| Vm::boot().map(Mutex::new)) {
+    let mut vm = match VM.get_or_init(|| Vm::boot().map(Mutex::new)) {
         // A test that failed leaves nothing the next one would trip over.
         Ok(vm) => vm.lock().unwrap_or_else(PoisonError::into_inner),
         Err(reason) => panic!("{reason}"),
     };
+    assert!(vm.keeper.try_wait().is_ok_and(|ended| ended.is_none()), "the test VM ended before its time");
     vm.plug_anew();
     vm
 }
@@ -127,7 +128,7 @@ impl Vm {
     pub fn run(&self, script: &str) -> Output {
         match self.spawn(script).wait() {
             Some(output) => output,
-            None => panic!("still running after {PATIENCE:?}: {script}\n{}", self.console()),
+            None => panic!("no end after {PATIENCE:?}, or of the machine: {script}\n{}", self.console()),
         }
     }
 
@@ -162,10 +163,10 @@ impl Job {
         read_text(&self.files.with_extension("status")).trim().parse().ok()
     }
 
-    /// Waits for its end, as long as [`PATIENCE`] lasts.
+    /// Waits for its end, as long as [`PATIENCE`] and the machine last.
     pub fn wait(&self) -> Option<Output> {
         let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
+        while Instant::now() < end && self.jobs().exists() {
             if let Some(status) = self.status() {
                 return Some(Output { status, stdout: self.stdout(), stderr: self.stderr() });
             }
@@ -181,13 +182,18 @@ impl Job {
             "cd {GUEST_WORK}/jobs; until [ -e {number}.pid ] || [ -e {number}.status ]; do sleep 0.1; done; \
              kill -s {name} -- -$(cat {number}.pid)"
         );
-        drop_job(self.files.parent().expect("jobs lie in a folder"), &script);
+        drop_job(self.jobs(), &script);
+    }
+
+    /// The folder of all jobs; it goes when the machine does.
+    fn jobs(&self) -> &Path {
+        self.files.parent().expect("jobs lie in a folder")
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if self.status().is_none() {
+        if self.status().is_none() && self.jobs().exists() {
             self.signal("KILL");
             self.wait();
         }
