@@ -3,6 +3,7 @@
 
 mod browser;
 mod config;
+mod faults;
 mod gate;
 mod life;
 mod page;

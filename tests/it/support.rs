@@ -67,6 +67,7 @@ pub struct Setup {
     folder: TempDir,
     server: String,
     sections: String,
+    environment: Vec<(String, String)>,
     with_user: bool,
 }
 
@@ -86,6 +87,7 @@ impl Setup {
             folder: tempfile::tempdir().expect("a temporary folder"),
             server: String::new(),
             sections: "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n".to_owned(),
+            environment: Vec::new(),
             with_user: true,
         }
     }
@@ -116,6 +118,12 @@ impl Setup {
         self
     }
 
+    /// Sets a variable in the server's environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Writes defender.conf without starting anything.
     pub fn write_config(&self) {
         let has = |key: &str| self.server.lines().any(|line| line.starts_with(key));
@@ -137,6 +145,7 @@ impl Setup {
             .current_dir(self.path())
             .env("HOME", self.path())
             .env_remove("JOURNAL_STREAM")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(log)
