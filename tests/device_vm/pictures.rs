@@ -74,11 +74,11 @@ fn a_jpeg_camera_is_passed_through_and_may_come_and_go() {
     assert_bars(&server.snapshot().pixels, 320, TOLERANCE);
 }
 
-/// The bars' luma by ITU-R BT.601.
+/// The bars' luma by ITU-R BT.709, with which vivid makes its grey pictures.
 fn assert_grey_bars(pixels: &[u8], width: usize) {
     let row = &pixels[width * (pixels.len() / width / 2)..][..width];
     for (bar, [red, green, blue]) in BARS.into_iter().enumerate() {
-        let luma = 0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue);
+        let luma = 0.2126 * f64::from(red) + 0.7152 * f64::from(green) + 0.0722 * f64::from(blue);
         let seen = row[(2 * bar + 1) * width / 16];
         assert!(
             (f64::from(seen) - luma).abs() <= f64::from(TOLERANCE),

@@ -114,7 +114,7 @@ fn text(document: &str, path: &[&str]) -> Option<String> {
 
 #[test]
 fn a_person_signs_in_and_sees_the_picture_move() {
-    let server = Setup::new().start();
+    let server = Setup::new().sections("[camera.front]\ndevice = \"test\"\n").start();
     let browser = Browser::open();
     // As a person types the name and password into the browser's own question.
     let with_login = server.url("/").replace("://", &format!("://{USER}:{}@", PASSWORD.replace(' ', "%20")));
@@ -126,7 +126,7 @@ fn a_person_signs_in_and_sees_the_picture_move() {
     browser.go(&server.url("/"));
     wait_for("the picture", || {
         let width = browser.evaluate("document.querySelector('.picture')?.naturalWidth ?? 0");
-        (width == "320").then_some(())
+        (width == "640").then_some(())
     });
     wait_for("the camera's state in words", || {
         browser
