@@ -43,8 +43,11 @@ impl Vm {
     /// Makes v4l2loopback a camera that gives MJPEG, 320x180, for as long as the job lives: vivid's
     /// pictures, so that the same colours are expected of both.
     pub fn feed_loopback(&self) -> Job {
-        // The driver takes no second feeder after a first one that was killed.
-        self.run_ok("rmmod v4l2loopback && cd /run/modules && insmod $(grep ^v4l2loopback load)");
+        // The driver takes no second feeder after a first one that was killed. A server that looks
+        // whether the camera is back holds it for a moment.
+        self.run_ok(
+            "until rmmod v4l2loopback; do sleep 0.2; done; cd /run/modules && insmod $(grep ^v4l2loopback load)",
+        );
         let feeder = self.spawn(&format!(
             "exec ffmpeg -v error -f v4l2 -video_size 320x180 -i {VIVID} \
              -c:v mjpeg -pix_fmt yuvj422p -q:v 2 -f v4l2 {LOOPBACK}"
