@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::users::{self, Role, UsersError};
 
 /// Longest password taken, in bytes.
@@ -75,44 +77,62 @@ impl fmt::Display for UserCommandError {
 /// # Errors
 /// See [`UserCommandError`]; the file is then as it was.
 pub fn run(command: UserCommand, users: &Path) -> Result<(), UserCommandError> {
-    let file = users.display();
     match command {
-        UserCommand::Add { name, role, password_stdin } => {
-            check_new_name(users, &name)?;
-            let password = password(&name, password_stdin)?;
-            let role = users::add(users, &name, role, &password).map_err(UserCommandError::Users)?;
-            say(&format!("added {} {name} to {file}\n", role.name()));
-        }
+        UserCommand::Add { name, role, password_stdin } => add(users, &name, role, password_stdin),
         UserCommand::Edit { name, role, password: asks, password_stdin } => {
-            check_known_name(users, &name)?;
-            let wants_password = role.is_none() || asks || password_stdin;
-            let password = wants_password.then(|| password(&name, password_stdin)).transpose()?;
-            users::change(users, &name, role, password.as_deref()).map_err(UserCommandError::Users)?;
-            let what = match (role, password.is_some()) {
-                (Some(role), true) => format!("a new password and the role {}", role.name()),
-                (Some(role), false) => format!("the role {}", role.name()),
-                (None, _) => "a new password".to_owned(),
-            };
-            say(&format!("gave {name} {what} in {file}\n"));
+            edit(users, &name, role, role.is_none() || asks || password_stdin, password_stdin)
         }
-        UserCommand::Remove { name, yes } => {
-            check_known_name(users, &name)?;
-            if !yes {
-                confirm(&format!("Remove user {name}? [y/N] "))?;
-            }
-            users::remove(users, &name).map_err(UserCommandError::Users)?;
-            say(&format!("removed {name} from {file}\n"));
-        }
-        UserCommand::List => {
-            let (found, complaints) = users::list(users).map_err(UserCommandError::Users)?;
-            say(&found
-                .iter()
-                .map(|user| format!("{} {}\n", user.name, user.role.name()))
-                .collect::<String>());
-            for complaint in complaints {
-                let _ = writeln!(io::stderr(), "defender: {complaint}");
-            }
-        }
+        UserCommand::Remove { name, yes } => remove(users, &name, yes),
+        UserCommand::List => list(users),
+    }
+}
+
+fn add(users: &Path, name: &str, role: Option<Role>, from_stdin: bool) -> Result<(), UserCommandError> {
+    check_new_name(users, name)?;
+    let password = password(name, from_stdin)?;
+    let given = users::add(users, name, role, &password).map_err(UserCommandError::Users)?;
+    // Nobody asked for it, so it is said why.
+    let why = if role.is_none() && given == Role::Admin { ": the first user is an admin" } else { "" };
+    say(&format!("added {} {name} to {}{why}\n", given.name(), users.display()));
+    Ok(())
+}
+
+fn edit(
+    users: &Path,
+    name: &str,
+    role: Option<Role>,
+    wants_password: bool,
+    from_stdin: bool,
+) -> Result<(), UserCommandError> {
+    check_known_name(users, name)?;
+    let password = wants_password.then(|| password(name, from_stdin)).transpose()?;
+    let given = password.as_ref().map(|password| password.as_str());
+    users::change(users, name, role, given).map_err(UserCommandError::Users)?;
+    let what = match (role, password.is_some()) {
+        (Some(role), true) => format!("a new password and the role {}", role.name()),
+        (Some(role), false) => format!("the role {}", role.name()),
+        (None, _) => "a new password".to_owned(),
+    };
+    say(&format!("gave {name} {what} in {}\n", users.display()));
+    Ok(())
+}
+
+fn remove(users: &Path, name: &str, yes: bool) -> Result<(), UserCommandError> {
+    check_known_name(users, name)?;
+    if !yes {
+        confirm(&format!("Remove user {name}? [y/N] "))?;
+    }
+    users::remove(users, name).map_err(UserCommandError::Users)?;
+    say(&format!("removed {name} from {}\n", users.display()));
+    Ok(())
+}
+
+fn list(users: &Path) -> Result<(), UserCommandError> {
+    let (found, complaints) = users::list(users).map_err(UserCommandError::Users)?;
+    say(&found.iter().map(|user| format!("{} {}\n", user.name, user.role.name())).collect::<String>());
+    for complaint in complaints {
+        // Standard error may be closed; the list is out already.
+        let _ = writeln!(io::stderr(), "defender: {complaint}");
     }
     Ok(())
 }
@@ -142,14 +162,16 @@ fn is_known(users: &Path, name: &str) -> Result<bool, UserCommandError> {
     Ok(found.iter().any(|user| user.name == name))
 }
 
-fn password(name: &str, from_stdin: bool) -> Result<String, UserCommandError> {
+fn password(name: &str, from_stdin: bool) -> Result<Zeroizing<String>, UserCommandError> {
     if from_stdin {
         return check(first_line(&mut io::stdin().lock())?);
     }
     if !io::stdin().is_terminal() {
         return Err(UserCommandError::NoTerminal("--password-stdin"));
     }
-    let ask = |prompt: String| rpassword::prompt_password(prompt).map_err(UserCommandError::Input);
+    let ask = |prompt: String| {
+        rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(UserCommandError::Input)
+    };
     let first = check(ask(format!("Password for {name}: "))?)?;
     if ask("Once more: ".to_owned())? == first {
         Ok(first)
@@ -158,25 +180,36 @@ fn password(name: &str, from_stdin: bool) -> Result<String, UserCommandError> {
     }
 }
 
-/// The first line without its end; a password may hold any other character.
-fn first_line(input: &mut impl BufRead) -> Result<String, UserCommandError> {
-    let mut line = String::new();
-    let bounded = &mut input.take(MAX_PASSWORD_BYTES as u64 + 2);
-    bounded.read_line(&mut line).map_err(UserCommandError::Input)?;
-    let line = line.strip_suffix('\n').unwrap_or(&line);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+/// The first line without its end. Of one too long only so much is read as shows that it is.
+fn first_line(input: &mut impl BufRead) -> Result<Zeroizing<String>, UserCommandError> {
+    const LINE_END_BYTES: usize = 2;
+    let most = MAX_PASSWORD_BYTES + LINE_END_BYTES;
+    // Room for all of it at once: growing would leave pieces of it in freed memory.
+    let mut line = Zeroizing::new(Vec::with_capacity(most));
+    input.take(most as u64).read_until(b'\n', &mut line).map_err(UserCommandError::Input)?;
+    let text = line.strip_suffix(b"\n").unwrap_or(&line);
+    let text = text.strip_suffix(b"\r").filter(|_| line.ends_with(b"\n")).unwrap_or(text);
+    check_length(text.len())?;
+    let text = str::from_utf8(text).map_err(|_| UserCommandError::Password("is not UTF-8 text"))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
-fn check(password: String) -> Result<String, UserCommandError> {
+fn check(password: Zeroizing<String>) -> Result<Zeroizing<String>, UserCommandError> {
+    check_length(password.len())?;
     if password.is_empty() {
         Err(UserCommandError::Password("is empty"))
-    } else if password.len() > MAX_PASSWORD_BYTES {
-        Err(UserCommandError::Password("has more than 1024 bytes"))
     } else if password.chars().any(char::is_control) {
         Err(UserCommandError::Password("holds a control character"))
     } else {
         Ok(password)
     }
+}
+
+fn check_length(bytes: usize) -> Result<(), UserCommandError> {
+    if bytes > MAX_PASSWORD_BYTES {
+        return Err(UserCommandError::Password("has more than 1024 bytes"));
+    }
+    Ok(())
 }
 
 fn confirm(question: &str) -> Result<(), UserCommandError> {
@@ -199,19 +232,67 @@ fn say(text: &str) {
 mod tests {
     use super::*;
 
+    fn read(text: &[u8]) -> Result<String, String> {
+        let line = first_line(&mut &*text).map_err(|error| error.to_string())?;
+        Ok(line.to_string())
+    }
+
     #[test]
     fn a_password_is_the_first_line_whole() {
-        let read = |text: &str| first_line(&mut text.as_bytes()).unwrap();
-        assert_eq!(read(" two words \r\nmore\n"), " two words ");
-        assert_eq!(read("no end"), "no end");
-        assert_eq!(read("\n"), "");
+        assert_eq!(read(b" two words \r\nmore\n").unwrap(), " two words ");
+        assert_eq!(read(b"no end").unwrap(), "no end");
+        assert_eq!(read(b"\n").unwrap(), "");
+        assert_eq!(read(b"").unwrap(), "");
+        assert_eq!(read(b"a\r\r\n").unwrap(), "a\r", "one line end is taken off, and no more");
+        assert_eq!(read(b"a\r").unwrap(), "a\r", "no line end at all");
+    }
+
+    #[test]
+    fn the_longest_password_fits_and_one_byte_more_is_told_whatever_it_is() {
+        let longest = "x".repeat(1024);
+        for end in ["", "\n", "\r\n"] {
+            assert_eq!(read(format!("{longest}{end}").as_bytes()).unwrap(), longest, "{end:?}");
+            let more = read(format!("{longest}x{end}").as_bytes()).unwrap_err();
+            assert!(more.contains("1024"), "{more}");
+        }
+        let cut_in_a_letter = read("\u{20ac}".repeat(4000).as_bytes()).unwrap_err();
+        assert!(cut_in_a_letter.contains("1024"), "{cut_in_a_letter}");
+        let binary = read(b"\xff\xfe\n").unwrap_err();
+        assert!(binary.contains("UTF-8"), "{binary}");
     }
 
     #[test]
     fn passwords_nobody_could_type_again_are_refused() {
-        for bad in ["", "a\tb", "a\u{7f}", &"x".repeat(1025)] {
-            assert!(check(bad.to_owned()).is_err(), "{bad:?}");
+        let check = |password: &str| check(Zeroizing::new(password.to_owned()));
+        for bad in ["", "a\tb", "a\u{7f}", "a\u{85}", &"x".repeat(1025)] {
+            assert!(check(bad).is_err(), "{bad:?}");
         }
-        assert!(check("pässword: $ecret".to_owned()).is_ok());
+        assert!(check("pässword: $ecret").is_ok());
+    }
+
+    #[test]
+    fn a_role_alone_asks_nothing_and_the_last_admin_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users");
+        users::add(&file, "adam", None, "p").unwrap();
+        users::add(&file, "eve", None, "p").unwrap();
+        let give = |name: &str, role| {
+            let name = name.to_owned();
+            run(UserCommand::Edit { name, role: Some(role), password: false, password_stdin: false }, &file)
+        };
+        let is_last = |done| matches!(done, Err(UserCommandError::Users(UsersError::LastAdmin(_))));
+        assert!(is_last(give("adam", Role::Viewer)));
+        assert!(is_last(run(UserCommand::Remove { name: "adam".to_owned(), yes: true }, &file)));
+        give("eve", Role::Admin).unwrap();
+        run(UserCommand::Remove { name: "adam".to_owned(), yes: true }, &file).unwrap();
+        let (left, _) = users::list(&file).unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!((left[0].name.as_str(), left[0].role), ("eve", Role::Admin));
+    }
+
+    #[test]
+    fn no_message_shows_a_password() {
+        let told = read(b"secret\xff\n").unwrap_err();
+        assert!(!told.contains("secret"), "{told}");
     }
 }

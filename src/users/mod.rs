@@ -6,6 +6,8 @@
 mod accounts;
 mod file;
 mod password;
+mod remembered;
+mod store;
 
 use std::fmt;
 use std::io;
@@ -14,8 +16,10 @@ use std::path::{Path, PathBuf};
 pub use accounts::{Accounts, Denied, Identity};
 pub use file::is_valid_name;
 
-use file::{Record, edit};
+use file::{Record, UserFile};
 use password::PasswordHash;
+use store::edit;
+use zeroize::Zeroizing;
 
 /// Letters of a made-up password: none looks like another.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -36,6 +40,8 @@ pub enum UsersError {
     Read(PathBuf, io::Error),
     /// The file cannot be written; the old one is untouched.
     Write(PathBuf, io::Error),
+    /// The file was written and is in its place, but a power cut may still undo that.
+    Sync(PathBuf, io::Error),
     /// The system gives no random numbers.
     Random(getrandom::Error),
     /// A name no user may have.
@@ -53,6 +59,11 @@ impl fmt::Display for UsersError {
         match self {
             Self::Read(path, error) => write!(f, "{}: cannot read the user file: {error}", path.display()),
             Self::Write(path, error) => write!(f, "{}: cannot write the user file: {error}", path.display()),
+            Self::Sync(path, error) => write!(
+                f,
+                "{}: changed, but a power cut now may undo it: cannot sync the folder: {error}",
+                path.display()
+            ),
             Self::Random(error) => write!(f, "the system gives no random numbers: {error}"),
             Self::Name(name) => write!(
                 f,
@@ -139,12 +150,11 @@ pub fn remove(path: &Path, name: &str) -> Result<(), UsersError> {
 /// # Errors
 /// A file that is there and cannot be read.
 pub fn list(path: &Path) -> Result<(Vec<Identity>, Vec<String>), UsersError> {
-    let (file, bad) = file::UserFile::read(path)?;
+    let (file, _) = store::read(path)?;
     let users =
         file.users().map(|record| Identity { name: record.name.clone(), role: record.role }).collect();
-    let complaints =
-        bad.iter().map(|line| format!("{}: line {}: {}", path.display(), line.number, line.why)).collect();
-    Ok((users, complaints))
+    let complaint = |bad: &file::BadLine| format!("{}: line {}: {}", path.display(), bad.number, bad.why);
+    Ok((users, file.bad_lines().map(complaint).collect()))
 }
 
 /// Makes the user `admin` with a random password when the file has no line for any user; the
@@ -153,35 +163,41 @@ pub fn list(path: &Path) -> Result<(Vec<Identity>, Vec<String>), UsersError> {
 /// # Errors
 /// A file that cannot be read or written.
 pub fn first_admin(path: &Path) -> Result<Option<String>, UsersError> {
-    let (file, bad) = file::UserFile::read(path)?;
     // A file with broken lines was meant to have users: a new admin would paper over that.
-    if file.users().next().is_some() || !bad.is_empty() {
+    if !store::read(path)?.0.is_unused() {
         return Ok(None);
     }
     let password = made_up_password().map_err(UsersError::Random)?;
-    add(path, "admin", Some(Role::Admin), &password)?;
-    Ok(Some(password))
+    let hash = PasswordHash::new(&password).map_err(UsersError::Random)?;
+    edit(path, |file| {
+        // The hash took its time, and somebody may have added a user meanwhile.
+        if !file.is_unused() {
+            return Ok(None);
+        }
+        file.put(Record { name: "admin".to_owned(), role: Role::Admin, hash });
+        Ok(Some(password))
+    })
 }
 
-fn keep_an_admin(file: &file::UserFile, name: &str) -> Result<(), UsersError> {
-    let is_admin = |record: &&Record| record.role == Role::Admin;
-    let mut admins = file.users().filter(is_admin);
+fn keep_an_admin(file: &UserFile, name: &str) -> Result<(), UsersError> {
+    let mut admins = file.users().filter(|record| record.role == Role::Admin);
     let is_last = admins.next().is_some_and(|first| first.name == name) && admins.next().is_none();
     if is_last { Err(UsersError::LastAdmin(name.to_owned())) } else { Ok(()) }
 }
 
 /// Four groups of five letters: 100 bits.
 fn made_up_password() -> Result<String, getrandom::Error> {
-    let mut random = [0u8; 20];
-    getrandom::fill(&mut random)?;
-    let letters: Vec<char> = random.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
-    Ok(letters.chunks(5).map(String::from_iter).collect::<Vec<_>>().join("-"))
-}
-
-/// Compares without telling by its time where the difference is.
-fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
-    let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
-    std::hint::black_box(difference) == 0 && a.len() == b.len()
+    let mut random = Zeroizing::new([0u8; 20]);
+    getrandom::fill(&mut *random)?;
+    // Room for all of it at once: growing would leave pieces of it in freed memory.
+    let mut password = String::with_capacity(random.len() + 3);
+    for (at, byte) in random.iter().enumerate() {
+        if at > 0 && at % 5 == 0 {
+            password.push('-');
+        }
+        password.push(char::from(LETTERS[usize::from(byte % 32)]));
+    }
+    Ok(password)
 }
 
 #[cfg(test)]
@@ -212,12 +228,31 @@ mod tests {
         let path = folder.path().join("users");
         std::fs::write(&path, "# nobody yet\n").unwrap();
         let password = first_admin(&path).unwrap().expect("a password");
-        assert!(
-            password.len() == 23 && Accounts::open(&path).authenticate("admin", &password).is_ok(),
-            "{password}"
-        );
+        let groups: Vec<_> = password.split('-').collect();
+        let is_clear = |group: &&str| group.len() == 5 && group.bytes().all(|byte| LETTERS.contains(&byte));
+        assert!(groups.len() == 4 && groups.iter().all(is_clear), "{password}");
+        let signed_in = Accounts::open(&path).authenticate("admin", &password).unwrap();
+        assert_eq!(signed_in.role, Role::Admin);
+        assert!(!std::fs::read_to_string(&path).unwrap().contains(&password));
         assert_eq!(first_admin(&path).unwrap(), None);
         std::fs::write(&path, "adam:admin:broken\n").unwrap();
         assert_eq!(first_admin(&path).unwrap(), None, "a broken line is somebody");
+    }
+    #[test]
+    fn of_many_first_starts_at_once_one_makes_the_admin() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        let made: Vec<String> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| first_admin(&path).unwrap())).collect();
+            starts.into_iter().filter_map(|start| start.join().unwrap()).collect()
+        });
+        let [password] = &made[..] else { panic!("{} passwords were told", made.len()) };
+        assert!(Accounts::open(&path).authenticate("admin", password).is_ok());
+    }
+
+    #[test]
+    fn every_made_up_password_is_another_and_no_letter_is_twice_among_those_to_choose_from() {
+        assert_ne!(made_up_password().unwrap(), made_up_password().unwrap());
+        assert_eq!(std::collections::BTreeSet::from(*LETTERS).len(), LETTERS.len());
     }
 }

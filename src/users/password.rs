@@ -7,8 +7,6 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use pbkdf2::pbkdf2_hmac;
 use sha2::Sha512;
 
-use super::constant_time_eq;
-
 /// Rounds of a new hash: OWASP's figure for PBKDF2-HMAC-SHA512.
 pub const ROUNDS: u32 = 210_000;
 
@@ -39,8 +37,7 @@ impl PasswordHash {
         Ok(Self { rounds: ROUNDS, salt, hash })
     }
 
-    /// A hash no password is known for, as slow to verify as a new one: what an unknown user's
-    /// password is checked against.
+    /// A hash no password is known for: what an unknown user's password is checked against.
     pub fn of_nobody() -> Self {
         Self { rounds: ROUNDS, salt: vec![0; SALT_BYTES], hash: [0; HASH_BYTES] }
     }
@@ -55,7 +52,8 @@ impl PasswordHash {
             return Err("expected $pbkdf2-sha512$i=ROUNDS,l=64$SALT$HASH");
         };
         let rounds = parameters.strip_prefix("i=").and_then(|rest| rest.strip_suffix(",l=64"));
-        let rounds = rounds.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_plain = |digits: &&str| digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        let rounds = rounds.filter(is_plain);
         let rounds =
             rounds.and_then(|digits| digits.parse().ok()).filter(|rounds| ROUNDS_ACCEPTED.contains(rounds));
         let rounds = rounds.ok_or("expected i=ROUNDS,l=64 with 1000 to 10000000 rounds")?;
@@ -68,10 +66,22 @@ impl PasswordHash {
         Ok(Self { rounds, salt, hash })
     }
 
-    /// Whether `password` is the one. As slow as [`PasswordHash::new`], and not telling by its
-    /// time how much of it was right.
-    pub fn verify(&self, password: &str) -> bool {
-        constant_time_eq(&derive(password, &self.salt, self.rounds), &self.hash)
+    /// How many rounds it takes.
+    pub fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    /// Whether `password` is the one; not telling by its time how much of it was right.
+    ///
+    /// A wrong one takes `rounds` rounds even where this hash has fewer, so that time does not
+    /// tell an old record, and with it a user who exists, from none.
+    pub fn verify(&self, password: &str, rounds: u32) -> bool {
+        let is_right = constant_time_eq(&derive(password, &self.salt, self.rounds), &self.hash);
+        let missing = rounds.saturating_sub(self.rounds);
+        if !is_right && missing > 0 {
+            std::hint::black_box(derive(password, &self.salt, missing));
+        }
+        is_right
     }
 }
 
@@ -83,9 +93,38 @@ impl fmt::Display for PasswordHash {
 }
 
 fn derive(password: &str, salt: &[u8], rounds: u32) -> [u8; HASH_BYTES] {
+    #[cfg(test)]
+    rounds_spent::add(rounds);
     let mut hash = [0; HASH_BYTES];
     pbkdf2_hmac::<Sha512>(password.as_bytes(), salt, rounds, &mut hash);
     hash
+}
+
+/// Compares without telling by its time where the difference is.
+fn constant_time_eq(a: &[u8; HASH_BYTES], b: &[u8; HASH_BYTES]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
+    std::hint::black_box(difference) == 0
+}
+
+/// What hashing cost, counted instead of timed.
+#[cfg(test)]
+pub mod rounds_spent {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SPENT: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(super) fn add(rounds: u32) {
+        SPENT.set(SPENT.get() + rounds);
+    }
+
+    /// The rounds this thread spends in `work`.
+    pub fn during<T>(work: impl FnOnce() -> T) -> (T, u32) {
+        let before = SPENT.get();
+        let done = work();
+        (done, SPENT.get() - before)
+    }
 }
 
 #[cfg(test)]
@@ -95,8 +134,8 @@ mod tests {
     #[test]
     fn a_password_is_known_again_and_another_is_not() {
         let hash = PasswordHash::parse(&PasswordHash::new("secret").unwrap().to_string()).unwrap();
-        assert!(hash.verify("secret"));
-        assert!(!hash.verify("Secret"));
+        assert!(hash.verify("secret", ROUNDS));
+        assert!(!hash.verify("Secret", ROUNDS));
     }
 
     #[test]
@@ -111,7 +150,7 @@ mod tests {
         let text = "$pbkdf2-sha512$i=1000,l=64$c2FsdHNhbHQ$\
                     Q6v4xwJ8a9nWPp2BeEoAYYhHSo2xRmPWART17vTpSxt2q6iNp7BOozW557qqa95eNjUO4gKs0CyvJbYGGku1tA";
         let hash = PasswordHash::parse(text).unwrap();
-        assert!(hash.verify("password"));
+        assert!(hash.verify("password", 1000));
     }
 
     #[test]
@@ -125,6 +164,10 @@ mod tests {
             good.replace("i=210000", "i=999"),
             good.replace("i=210000", "i=99999999"),
             good.replace("i=210000", "i=+210000"),
+            good.replace("i=210000", "i=0210000"),
+            good.replace("i=210000", "i=4294967297"),
+            good.replace("i=210000", "i="),
+            good.replace("i=210000,", ""),
             good.replace("l=64", "l=32"),
             format!("{good}="),
             format!("{good}$x"),
