@@ -7,6 +7,7 @@ mod welcome;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -27,6 +28,9 @@ use cameras::Cameras;
 
 /// How long a stop may take before threads still at work are left to die with the process.
 const STOP_WITHIN: Duration = Duration::from_millis(900);
+
+/// Pause before a thread that panicked runs again.
+const RESTART_PAUSE: Duration = Duration::from_millis(200);
 
 /// Stack of the threads that only accept and hand out.
 const STACK_BYTES: usize = 256 * 1024;
@@ -205,13 +209,17 @@ fn start_threads(gate: &Arc<Gate>, room: &Arc<HttpRoom>) -> io::Result<Receiver<
     Ok(ended)
 }
 
+/// Starts a thread that runs `run` until it returns; after a panic it runs again.
 fn start_thread(
     name: &'static str,
     ended: Sender<&'static str>,
-    run: impl FnOnce() + Send + 'static,
+    run: impl Fn() + Send + 'static,
 ) -> io::Result<()> {
     let body = move || {
-        run();
+        while panic::catch_unwind(AssertUnwindSafe(&run)).is_err() {
+            error!("the thread {name} is started again after a fault in Defender");
+            thread::sleep(RESTART_PAUSE);
+        }
         let _ = ended.send(name);
     };
     thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body).map(drop)

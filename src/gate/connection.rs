@@ -161,8 +161,12 @@ impl<'a> Connection<'a> {
     }
 
     fn send_to_room(&self, head: &RequestHead, id: &str, body: &[u8]) -> io::Result<TcpStream> {
-        let port = self.context.exchanges.backend_port().ok_or(ErrorKind::NotConnected)?;
-        let mut room = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        let port = self.context.exchanges.room_port().ok_or(ErrorKind::NotConnected)?;
+        let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+        if connected.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+            self.context.exchanges.report_lost(port);
+        }
+        let mut room = connected?;
         room.set_nodelay(true)?;
         room.set_read_timeout(Some(REPLY_TIMEOUT))?;
         let mut request = head.canonical(id);

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::client::Client;
@@ -61,12 +60,19 @@ impl Exchange {
     }
 }
 
-/// All live exchanges, and the loopback port of the HTTP room.
+/// All live exchanges, and where the HTTP room is.
 #[derive(Default)]
 pub struct Exchanges {
     live: Mutex<HashMap<String, Arc<Exchange>>>,
-    /// 0 while the HTTP room is not there.
-    backend_port: AtomicU32,
+    room: Mutex<Option<Room>>,
+}
+
+/// The HTTP room as the gate knows it.
+struct Room {
+    /// On 127.0.0.1.
+    port: u16,
+    /// To be called when nobody answers there.
+    lost: Box<dyn Fn() + Send + Sync>,
 }
 
 /// The gate's hold on a live exchange; the id dies with it.
@@ -82,10 +88,11 @@ impl Exchanges {
         Self::default()
     }
 
-    /// Tells the gate where the HTTP room listens on 127.0.0.1.
-    pub fn set_backend_port(&self, port: u16) {
-        // Relaxed: the port is the whole message.
-        self.backend_port.store(u32::from(port), Ordering::Relaxed);
+    /// Tells the gate that the HTTP room listens on `port` of 127.0.0.1, and whom to tell when it
+    /// does not any more: tiny_http's listening thread can die without a word to its owner. `lost`
+    /// must not wait for anything.
+    pub fn set_room(&self, port: u16, lost: impl Fn() + Send + Sync + 'static) {
+        *lock(&self.room) = Some(Room { port, lost: Box::new(lost) });
     }
 
     /// Claims the exchange of an id, as the HTTP room does for each request. It works once.
@@ -93,8 +100,16 @@ impl Exchanges {
         lock(&self.live).remove(id)
     }
 
-    pub(super) fn backend_port(&self) -> Option<u16> {
-        u16::try_from(self.backend_port.load(Ordering::Relaxed)).ok().filter(|port| *port != 0)
+    pub(super) fn room_port(&self) -> Option<u16> {
+        lock(&self.room).as_ref().map(|room| room.port)
+    }
+
+    /// Nobody listens on `port`: the room is forgotten until it is set again.
+    pub(super) fn report_lost(&self, port: u16) {
+        let mut room = lock(&self.room);
+        if let Some(lost) = room.take_if(|room| room.port == port) {
+            (lost.lost)();
+        }
     }
 
     /// Opens an exchange under a fresh random id of 128 bits.
@@ -124,7 +139,7 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// Held for single map operations only; none of them can leave the map torn.
+/// Held for single operations only; none of them can leave what it guards torn.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

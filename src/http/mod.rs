@@ -74,8 +74,8 @@ impl HttpRoom {
         Self { service, exchanges, stop: Stop::new(), server: Mutex::new(None) }
     }
 
-    /// Serves until [`HttpRoom::stop`]. tiny_http gives up its accept loop at the first error;
-    /// it is then started again on a new port.
+    /// Serves until [`HttpRoom::stop`]. tiny_http gives up its accept loop at the first error, or
+    /// panics in it; it is then started again on a new port.
     pub fn run(&self) {
         while !self.stop.is_requested() {
             if let Err(error) = self.run_once() {
@@ -98,7 +98,8 @@ impl HttpRoom {
         let port = listener.local_addr()?.port();
         let server = Arc::new(Server::from_listener(listener, None).map_err(io::Error::other)?);
         *self.lock() = Some(Arc::clone(&server));
-        self.exchanges.set_backend_port(port);
+        let listening = Arc::clone(&server);
+        self.exchanges.set_room(port, move || listening.unblock());
         thread::scope(|scope| {
             while !self.stop.is_requested() {
                 match server.recv() {

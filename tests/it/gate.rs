@@ -214,6 +214,29 @@ fn connections_leave_no_thread_and_no_descriptor_behind() {
     });
 }
 
+#[test]
+fn descriptors_that_run_out_and_come_back_leave_a_server_that_answers() {
+    let server = plain();
+    answers_well(&server);
+    let limit = |count: usize| {
+        let set = std::process::Command::new("prlimit")
+            .args([format!("--pid={}", server.pid()), format!("--nofile={count}:4096")])
+            .status()
+            .expect("prlimit runs");
+        assert!(set.success());
+    };
+    // A few more each time: at first the gate has too few, then what is behind it.
+    for more in 0..14 {
+        limit((server.threads_and_descriptors().1 + more).saturating_sub(6));
+        server.curl("/healthz", &["--max-time", "2"]);
+        limit(1024);
+    }
+    wait_for("an answer", || (server.curl("/healthz", &["--max-time", "5"]).status == 200).then_some(()));
+    let log = server.log();
+    assert!(log.contains("cannot accept a connection"), "the gate never ran out: {log}");
+    assert!(log.contains("the HTTP room failed and is started again"), "tiny_http never ran out: {log}");
+}
+
 /// TCP ports a process listens on, by its socket inodes.
 fn listening_ports(pid: u32) -> Vec<u16> {
     let inodes: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
