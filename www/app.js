@@ -1,5 +1,8 @@
 // The page: one figure for each camera, kept true to /api/1.0/status.
 
+// Without the name and password that the address may hold: fetch takes no URL with them.
+const here = new URL(location.pathname, location.origin);
+
 const STATUS_EVERY_MS = 2000;
 const RECONNECT_AFTER_MS = 2000;
 
@@ -57,22 +60,34 @@ function show(status) {
 
 let wasGone = false;
 
+// The status document; nothing when there is none, which is then said.
+async function status() {
+  let response;
+  try {
+    response = await fetch(new URL("api/1.0/status", here), { cache: "no-store" });
+  } catch {
+    wasGone = true;
+    say(server, "the server does not answer; trying again");
+    return undefined;
+  }
+  if (response.ok) return response.json();
+  const signedOut = response.status === 401;
+  say(server, signedOut ? "signed out: reload the page to sign in" : `the server answers with error ${response.status}`);
+  return undefined;
+}
+
 async function poll() {
   try {
-    const response = await fetch("api/1.0/status", { cache: "no-store" });
-    if (response.status === 401) {
-      say(server, "signed out: reload the page to sign in");
-    } else if (!response.ok) {
-      say(server, `the server answers with error ${response.status}`);
-    } else {
-      show(await response.json());
+    const found = await status();
+    if (found) {
+      show(found);
       // The streams died with the server, but an image does not always tell.
       if (wasGone) for (const [name, figure] of figures) connect(figure.querySelector(".picture"), name);
       wasGone = false;
     }
-  } catch {
-    wasGone = true;
-    say(server, "the server does not answer; trying again");
+  } catch (fault) {
+    say(server, "the page has a fault; reload it");
+    console.error(fault);
   }
   setTimeout(poll, STATUS_EVERY_MS);
 }

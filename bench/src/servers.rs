@@ -165,7 +165,7 @@ fn defender(
     let config = folder.join("defender.conf");
     let text = format!(
         "[server]\naddress = \"127.0.0.1\"\nport = {}\ntls = {tls}\nusers = \"users\"\n\
-         log_level = \"warn\"\nmax_connections = 512\n\n\
+         log_level = \"warn\"\nmax_connections = 512\nmax_connections_per_address = 512\n\n\
          [camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\nwidth = {}\nheight = {}\nfps = {}\n",
         address.port(),
         node.display(),

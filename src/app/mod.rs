@@ -91,6 +91,14 @@ pub fn run(config: Config, flags: &Flags) -> Result<(), AppError> {
     Ok(())
 }
 
+/// Whether there is a usable certificate; false where the first start will make one.
+///
+/// # Errors
+/// What would keep the server from starting with the files there are.
+pub fn has_certificate(server: &ServerConfig) -> Result<bool, AppError> {
+    Certificates::are_there(&server.cert, &server.key).map_err(AppError::Certificate)
+}
+
 /// Everything that runs.
 struct Server {
     config: Config,

@@ -150,7 +150,7 @@ fn take_role(arguments: &mut Arguments) -> Result<Option<Role>, UsageError> {
 fn path(arguments: &mut Arguments, keys: [&'static str; 2]) -> Result<Option<PathBuf>, UsageError> {
     arguments
         .opt_value_from_os_str(keys, |text| Ok::<_, Infallible>(PathBuf::from(text)))
-        .map_err(|error| UsageError(error.to_string()))
+        .map_err(|error| unread_value(keys[1], &error))
 }
 
 fn value<T>(
@@ -163,9 +163,18 @@ fn value<T>(
         "" => arguments.opt_value_from_str(long),
         short => arguments.opt_value_from_str([short, long]),
     }
-    .map_err(|error| UsageError(error.to_string()))?;
+    .map_err(|error| unread_value(long, &error))?;
     let Some(text) = found else { return Ok(None) };
     read(&text).map(Some).ok_or_else(|| UsageError(format!("{long} is `{text}`; expected {expected}")))
+}
+
+fn unread_value(long: &str, error: &pico_args::Error) -> UsageError {
+    UsageError(match error {
+        pico_args::Error::OptionWithoutAValue(_) => {
+            format!("{long} needs a value; `defender --help` tells more")
+        }
+        other => format!("{long}: {other}"),
+    })
 }
 
 fn operand(arguments: &mut Arguments, command: &Command) -> Result<String, UsageError> {
@@ -214,7 +223,7 @@ fn stray_flag(stray: &str, command: &Command) -> UsageError {
     let known = command.all_flags().find(|flag| flag.long == name || flag.short == name);
     let wrong = match known {
         Some(flag) if flag.value.is_empty() && has_value => format!("`{name}` takes no value"),
-        Some(_) => format!("`{name}` is given twice, or with another flag that leaves it no use"),
+        Some(_) => format!("`{name}` is given twice, or beside a flag that goes alone"),
         None => {
             let longs: Vec<&str> = command.all_flags().map(|flag| flag.long).collect();
             let near =
@@ -293,10 +302,10 @@ mod tests {
             ("user add", "needs a NAME"),
             ("user", "add, edit, remove, list"),
             ("run now", "does not know what `now` is for"),
-            ("--port", "--port"),
+            ("--port", "--port needs a value"),
             ("-p 1 -p 2", "`-p` is given twice"),
             ("user add --role admin --role viewer eve", "`--role` is given twice"),
-            ("--list-devices -p 1", "leaves it no use"),
+            ("--list-devices -p 1", "beside a flag that goes alone"),
             ("--debug=yes", "`--debug` takes no value"),
             ("-d check", "a command comes before its flags: `defender check ...`"),
         ] {

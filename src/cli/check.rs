@@ -1,12 +1,13 @@
 //! `defender check`: what a configuration means, in words, and whether the server would start.
 
 use std::fmt::Write;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
 use rustix::fs::{Access, access};
 
+use crate::app;
 use crate::capture::{CameraSettings, DeviceChoice, devices};
 use crate::config::{Config, Mode, ServerConfig};
 use crate::users;
@@ -109,20 +110,12 @@ impl Report {
 
     fn certificate(&mut self, server: &ServerConfig) {
         let (cert, key) = (server.cert.display(), server.key.display());
-        match (server.cert.exists(), server.key.exists()) {
-            (true, true) => match [&server.cert, &server.key].into_iter().find_map(unreadable) {
-                None => self.line("certificate", format_args!("{cert}, key {key}")),
-                Some(why) => self.trouble("certificate", why),
-            },
-            (false, false) => {
+        match app::has_certificate(server) {
+            Ok(true) => self.line("certificate", format_args!("{cert}, key {key}")),
+            Ok(false) => {
                 self.line("certificate", format_args!("{cert} and {key} are made on the first start"))
             }
-            (true, false) => {
-                self.trouble("certificate", format_args!("{cert} is there, its key {key} is not"))
-            }
-            (false, true) => {
-                self.trouble("certificate", format_args!("the key {key} is there, {cert} is not"))
-            }
+            Err(why) => self.trouble("certificate", why),
         }
     }
 
@@ -140,7 +133,7 @@ impl Report {
         } else if complaints.is_empty() {
             self.line(
                 "users",
-                format_args!("none yet; the first start makes `admin` in {file} and prints the password"),
+                format_args!("none yet; the first start makes `admin` in {file} and tells the password once"),
             );
         } else if server.address.is_loopback() {
             self.line("users", format_args!("{file} holds no usable user: nobody can sign in"));
@@ -151,11 +144,6 @@ impl Report {
             );
         }
     }
-}
-
-fn unreadable(file: impl AsRef<Path>) -> Option<String> {
-    let file = file.as_ref();
-    File::open(file).err().map(|error| format!("{} cannot be read: {error}", file.display()))
 }
 
 /// Whether lines could be added to a file, or the file be made; neither is done.
@@ -207,9 +195,10 @@ mod tests {
     fn what_would_keep_the_server_from_starting_is_a_problem() {
         let rows: &[Row] = &[
             ("tls = false", &[], "only 127.0.0.1 may be listened on"),
-            ("", &[("server.pem", "")], "key.pem is not"),
-            ("", &[("key.pem", "")], "server.pem is not"),
-            ("cert = \".\"\nkey = \"gone/k.pem\"", &[], "gone/k.pem is not"),
+            ("", &[("server.pem", "")], "key.pem is missing"),
+            ("", &[("key.pem", "")], "server.pem is missing"),
+            ("cert = \".\"\nkey = \"gone/k.pem\"", &[], "gone/k.pem is missing"),
+            ("", &[("server.pem", "junk"), ("key.pem", "junk")], "expected a PEM file"),
             ("www = \"gone\"", &[], "no folder to serve"),
             ("log = \"gone/d.log\"", &[], "cannot be written"),
             ("log = \".\"", &[], "cannot be written"),

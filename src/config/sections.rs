@@ -39,6 +39,10 @@ pub(super) fn parse(
         let place = fault.span().unwrap_or(0..0);
         // The parser says what it met, not where: a word of the text helps to find it.
         match text.get(place.clone()).map(str::trim).filter(|met| (1..=40).contains(&met.len())) {
+            Some(met) if fault.message().contains("duplicate key") => {
+                let message = format!("`{}` stands here a second time; keep one of the two", shown(met));
+                document.problem(place, message);
+            }
             Some(met) => document.problem(place, format_args!("{} at `{}`", fault.message(), shown(met))),
             None => document.problem(place, fault.message()),
         }

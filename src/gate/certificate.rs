@@ -93,11 +93,8 @@ impl Certificates {
     /// # Errors
     /// See [`CertificateError`]; nothing is made where one of the files exists.
     pub fn open(cert: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
-        match (cert.exists(), key.exists()) {
-            (true, true) => {}
-            (false, false) => make(cert, key)?,
-            (true, false) => return Err(half(cert, key)),
-            (false, true) => return Err(half(key, cert)),
+        if !Self::are_there(cert, key)? {
+            make(cert, key)?;
         }
         let stamps = stamps(cert, key);
         let current = load(cert, key)?;
@@ -107,6 +104,19 @@ impl Certificates {
             current: RwLock::new(Arc::new(current)),
             looked: Mutex::new(Looked { at: Instant::now(), stamps }),
         }))
+    }
+
+    /// Whether there is a usable pair; false where neither file exists. Changes nothing.
+    ///
+    /// # Errors
+    /// What [`Certificates::open`] would find wrong with the files.
+    pub fn are_there(cert: &Path, key: &Path) -> Result<bool, CertificateError> {
+        match (cert.exists(), key.exists()) {
+            (true, true) => load(cert, key).map(|_| true),
+            (false, false) => Ok(false),
+            (true, false) => Err(half(cert, key)),
+            (false, true) => Err(half(key, cert)),
+        }
     }
 
     /// Loads the files again if they changed. A broken new pair is logged, and the old one stays.

@@ -67,9 +67,10 @@ impl<'a> Connection<'a> {
             },
         };
         let mut connection = Self { context, client, received: Vec::new() };
-        let outcome = if redirects { connection.redirect() } else { connection.requests() };
+        if redirects { connection.redirect() } else { connection.requests() }?;
+        // Only where all was said: a client that cannot be written to hears no goodbye either.
         connection.client.finish();
-        outcome
+        Ok(())
     }
 
     fn requests(&mut self) -> io::Result<()> {

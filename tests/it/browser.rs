@@ -143,6 +143,19 @@ fn a_person_signs_in_and_sees_the_picture_move() {
 }
 
 #[test]
+fn the_page_works_with_the_login_in_its_address() {
+    let server = Setup::new().start();
+    let browser = Browser::open();
+    browser.go(&server.url("/").replace("://", &format!("://{USER}:{}@", PASSWORD.replace(' ', "%20"))));
+    wait_for("the camera's state in words", || {
+        browser
+            .evaluate("document.querySelector('.state')?.textContent ?? ''")
+            .contains("test card")
+            .then_some(())
+    });
+}
+
+#[test]
 fn the_bare_stream_is_shown_at_video() {
     let server = Setup::new().start();
     let browser = Browser::open();

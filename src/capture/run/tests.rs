@@ -1,3 +1,5 @@
+//! The loop with cameras that are not there: test card, placard, stopping.
+
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 

@@ -1,3 +1,5 @@
+//! What each section accepts and how its mistakes are told.
+
 use super::*;
 
 fn read(text: &str) -> Result<Config, Vec<String>> {

@@ -1,3 +1,5 @@
+//! Encoded pictures, decoded again and compared.
+
 use super::*;
 use crate::media::Range601;
 
