@@ -28,7 +28,7 @@ check: ## Formatting, lints and documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
 
 unit: ## Unit tests
-	$(CARGO) test --locked --lib --bins
+	$(CARGO) test --workspace --locked --lib --bins
 
 loom: ## Model checks of the hub, every interleaving
 	.ci/loom

@@ -21,7 +21,6 @@ pub struct Client {
     socket: Arc<TcpStream>,
     tls: Option<Box<ServerConnection>>,
     peer: SocketAddr,
-    write_stall: Duration,
     write_total: Duration,
 }
 
@@ -34,7 +33,7 @@ impl Client {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(limits.write_stall))?;
         rustix::net::sockopt::set_socket_send_buffer_size(&*socket, SEND_BUFFER_BYTES)?;
-        Ok(Self { socket, tls: None, peer, write_stall: limits.write_stall, write_total: limits.write_total })
+        Ok(Self { socket, tls: None, peer, write_total: limits.write_total })
     }
 
     /// The client's true address.
@@ -148,11 +147,6 @@ impl Client {
                 _ => return,
             }
         }
-    }
-
-    /// The limit on a write that moves nothing.
-    pub fn write_stall(&self) -> Duration {
-        self.write_stall
     }
 
     fn read_until(&self, deadline: Instant) -> io::Result<()> {

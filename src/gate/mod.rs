@@ -5,7 +5,7 @@
 //! handler left. What must not: routes, users, pictures. The gate knows nothing of [`crate::http`].
 //!
 //! Invariant: nothing a client sends reaches tiny_http but a head written anew by
-//! [`head::RequestHead::canonical`] and a body whose length was counted.
+//! `RequestHead::canonical` and a body whose length was counted.
 
 mod certificate;
 mod client;

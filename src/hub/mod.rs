@@ -3,7 +3,7 @@
 //! What belongs here: the lock-free exchange of values, waiting for them, and what the two sides
 //! know of each other (counters, state). What must not: devices, sockets, encoding, HTTP.
 //!
-//! The atomics of this room come from [`sync`], which swaps in loom's under `--cfg loom`, so that
+//! The atomics of this room come from `sync`, which swaps in loom's under `--cfg loom`, so that
 //! the very code that ships is the code that is model-checked.
 
 mod latest;

@@ -126,7 +126,7 @@ struct Shape {
     stride_bytes: u32,
 }
 
-/// Bytes one row of the first plane takes; `width` is at most [`MAX_SIDE`].
+/// Bytes one row of the first plane takes; `width` is at most `MAX_SIDE`.
 fn first_row_bytes(format: PixelFormat, width: u32) -> u32 {
     match format {
         PixelFormat::Yuyv | PixelFormat::Uyvy => width.div_ceil(2) * 4,
