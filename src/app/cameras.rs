@@ -42,28 +42,33 @@ impl Cameras {
     /// stay is not disturbed; one whose settings change keeps its viewers.
     ///
     /// # Errors
-    /// When the system gives no thread; cameras before it run.
+    /// When the system gives no thread for one; the others run.
     pub(super) fn apply(&mut self, wanted: &[CameraSettings]) -> io::Result<()> {
         let mut before = std::mem::take(&mut self.running);
         for running in before.iter().filter(|running| !wanted.contains(&running.settings)) {
             running.stop.request();
         }
-        let started = wanted.iter().try_for_each(|settings| {
+        let mut failed = None;
+        for settings in wanted {
             let found = before.iter().position(|running| running.settings.name == settings.name);
-            let running = match found.map(|at| before.swap_remove(at)) {
-                Some(same) if same.settings == *settings => same,
-                before => self.start(settings, before)?,
+            let started = match found.map(|at| before.swap_remove(at)) {
+                Some(same) if same.settings == *settings => Ok(same),
+                before => self.start(settings, before),
             };
-            self.running.push(running);
-            Ok(())
-        });
+            // One camera that cannot start is no reason to lose the others.
+            match started {
+                Ok(running) => self.running.push(running),
+                Err(error) => failed = Some(error),
+            }
+        }
         self.list.replace(self.running.iter().map(|running| Arc::clone(&running.feed)).collect());
         for gone in before {
             info!("camera {}: removed", gone.settings.name);
+            gone.stop.request();
             gone.feed.frames().close();
             join(gone.thread);
         }
-        started
+        failed.map_or(Ok(()), Err)
     }
 
     /// Ends every camera and its viewers' waits; returns when the threads are done.

@@ -117,8 +117,6 @@ impl Server {
         refuse_plain_exposure(server)?;
         make_folders(server)?;
         let accounts = Accounts::open(&server.users);
-        let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
-        refuse_userless_exposure(server, &accounts)?;
         let certificates = if server.tls { Some(open_certificates(server)?) } else { None };
         let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
 
@@ -131,6 +129,12 @@ impl Server {
         let gate = Gate::bind(address, limits, certificates.clone(), Arc::clone(&exchanges))
             .map_err(AppError::Gate)?;
         let gate = Arc::new(gate);
+        // As late as may be, and told at once: after a start that failed in between, the first
+        // password would be known to nobody. Nobody is served yet.
+        let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
+        refuse_userless_exposure(server, &accounts)?;
+        welcome::announce(server, gate.address(), first_password.as_deref());
+
         let list = Arc::new(CameraList::default());
         let service = Service {
             accounts,
@@ -143,7 +147,6 @@ impl Server {
         let mut cameras = Cameras::new(list, server.max_connections);
         cameras.apply(&config.cameras).map_err(AppError::System)?;
         let ended = start_threads(&gate, &room).map_err(AppError::System)?;
-        welcome::announce(server, gate.address(), first_password.as_deref());
         Ok(Self { config, logging, certificates, gate, room, cameras, ended })
     }
 
@@ -153,6 +156,8 @@ impl Server {
             match signal {
                 SIGHUP => self.reload(flags),
                 other => {
+                    // Before a word is logged: a standard error nobody reads may hold that up.
+                    end_in_any_case();
                     info!("stopping on {}", if other == SIGINT { "SIGINT" } else { "SIGTERM" });
                     return;
                 }
@@ -168,6 +173,10 @@ impl Server {
         }
         if let Some(certificates) = &self.certificates {
             certificates.follow();
+        }
+        let file = self.config.file.as_deref();
+        if file.is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| !found.is_file())) {
+            return error!("the old configuration stays: it came through a pipe, which cannot be read again");
         }
         let new = match Config::load(flags) {
             Ok(new) => new,
@@ -231,6 +240,17 @@ fn start_thread(
         let _ = ended.send(name);
     };
     thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body).map(drop)
+}
+
+/// Ends the process a little after all should have ended by itself, whatever holds that up.
+fn end_in_any_case() {
+    let late = STOP_WITHIN + Duration::from_secs(1);
+    let watchdog = thread::Builder::new().name("watchdog".to_owned()).stack_size(STACK_BYTES);
+    // Without a thread for it, stopping is as good as its parts.
+    let _ = watchdog.spawn(move || {
+        thread::sleep(late);
+        std::process::exit(0);
+    });
 }
 
 fn refuse_plain_exposure(server: &ServerConfig) -> Result<(), AppError> {

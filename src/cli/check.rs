@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, OFlags, access};
 
 use crate::app;
 use crate::capture::{CameraSettings, DeviceChoice, devices};
@@ -148,7 +149,8 @@ impl Report {
 
 /// Whether lines could be added to a file, or the file be made; neither is done.
 fn can_append(file: &Path) -> io::Result<()> {
-    match OpenOptions::new().append(true).open(file) {
+    // Not waiting, should it be a pipe nobody reads.
+    match OpenOptions::new().append(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
             Ok(access(folder.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?)

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, recv};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::limits::Limits;
@@ -117,13 +117,12 @@ impl Client {
         Ok(())
     }
 
-    /// Whether the client has closed its side, as far as can be told without waiting.
+    /// Whether the client has closed its side, as far as can be told without waiting; bytes of it
+    /// that were not read yet (under TLS its goodbye) do not hide that.
     pub fn is_gone(&self) -> bool {
-        let mut byte = [0u8];
-        match recv(&*self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((_, received)) => received == 0,
-            Err(error) => error != rustix::io::Errno::AGAIN && error != rustix::io::Errno::INTR,
-        }
+        let mut polled = [PollFd::new(&*self.socket, PollFlags::RDHUP)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
     /// Says goodbye and closes. What the client still sends is read for a moment and dropped:

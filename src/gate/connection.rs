@@ -55,16 +55,18 @@ enum NoRequest {
 impl<'a> Connection<'a> {
     fn run(context: &'a Context, mut client: Client) -> io::Result<()> {
         let deadline = Instant::now() + context.limits.head_timeout;
-        let redirects = match &context.tls {
-            None => false,
-            Some(config) => match client.peek(deadline)? {
-                None => return Ok(()),
-                Some(TLS_HANDSHAKE) => {
-                    client.start_tls(Arc::clone(config), deadline)?;
-                    false
-                }
-                Some(_) => true,
-            },
+        let redirects = match (&context.tls, client.peek(deadline)?) {
+            (_, None) => return Ok(()),
+            (Some(config), Some(TLS_HANDSHAKE)) => {
+                client.start_tls(Arc::clone(config), deadline)?;
+                false
+            }
+            // No head will ever come of it, so it is not waited for.
+            (None, Some(TLS_HANDSHAKE)) => {
+                debug!("{}: TLS on a port without it", client.peer());
+                return Ok(());
+            }
+            (tls, Some(_)) => tls.is_some(),
         };
         let mut connection = Self { context, client, received: Vec::new() };
         if redirects { connection.redirect() } else { connection.requests() }?;

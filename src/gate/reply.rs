@@ -1,6 +1,7 @@
 //! Responses: carrying one back from the HTTP room, and the few the gate gives by itself.
 
 use std::io::{self, ErrorKind, Read};
+use std::time::{Duration, Instant};
 
 use super::client::Client;
 use crate::gate::head::complete_head;
@@ -9,6 +10,9 @@ use crate::gate::head::complete_head;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 const MAX_FIELDS: usize = 64;
+
+/// A client that takes a long reply more slowly than this is given up.
+const SLOWEST_BYTES_A_SECOND: usize = 16 * 1024;
 
 /// What came back from the HTTP room.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +59,12 @@ pub(super) fn carry(
     let mut left = body_bytes.checked_sub(first.len()).ok_or_else(|| invalid("reply longer than it says"))?;
     head.extend_from_slice(first);
     client.write_all(&head)?;
+    // Each write has its own limit; this one is for the whole of a long reply.
+    let give_up = Instant::now() + Duration::from_secs(30 + (left / SLOWEST_BYTES_A_SECOND) as u64);
     while left > 0 {
+        if Instant::now() >= give_up {
+            return Err(ErrorKind::TimedOut.into());
+        }
         received.clear();
         let got = read_some(room, &mut received)?;
         if got == 0 {

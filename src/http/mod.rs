@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{debug, error, info, warn};
+use log::{Level, debug, error, info, log, warn};
 use tiny_http::{Request, Server};
 
 pub use page::{Page, PageError};
@@ -238,7 +238,9 @@ impl Service {
             return Err(unauthorized());
         };
         self.accounts.authenticate(&given.name, &given.password).map_err(|denied| {
-            warn!("{peer}: login of `{}` refused: {denied}", given.name);
+            // A flood of sign-ins must not fill the log, nor a name from the network a line of it.
+            let level = if denied == Denied::Busy { Level::Debug } else { Level::Warn };
+            log!(level, "{peer}: login of `{:.32}` refused: {denied}", given.name);
             match denied {
                 Denied::Busy => {
                     Reply::error(503, "too many logins at once, try again").with("Retry-After", "2")

@@ -1,7 +1,7 @@
 //! `/video`: frames to one viewer for as long as it likes, on its connection's own thread.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::encode::part;
 use crate::gate::{After, Client, Job};
@@ -47,11 +47,19 @@ pub fn interval(query: &str) -> Result<Option<Duration>, String> {
 }
 
 fn send_frames(reader: &mut Reader<Frame>, mut pace: Pace, client: &mut Client) -> io::Result<()> {
+    let mut looked = Instant::now();
     loop {
         match reader.wait_newer(LOOK_EVERY) {
             Wait::Fresh { value: frame, .. } => {
                 if pace.takes(frame.captured()) {
                     client.write_all(frame.part())?;
+                    looked = Instant::now();
+                } else if looked.elapsed() >= LOOK_EVERY {
+                    // Between rare frames nothing is written, and only a write tells by itself.
+                    if client.is_gone() {
+                        return Ok(());
+                    }
+                    looked = Instant::now();
                 }
             }
             Wait::TimedOut if client.is_gone() => return Ok(()),

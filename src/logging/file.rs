@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use log::Record;
+use rustix::fs::OFlags;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -121,7 +122,14 @@ impl RotatingFile {
     }
 
     fn open_path(&mut self) -> io::Result<()> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path)?;
+        // Not waiting: a pipe nobody reads must not hold up whoever logs.
+        let at_once = OFlags::NONBLOCK.bits() as i32;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o640)
+            .custom_flags(at_once)
+            .open(&self.path)?;
         let found = file.metadata()?;
         self.written_bytes = found.len();
         self.torn = found.is_file() && ends_within_a_line(&self.path, found.len());

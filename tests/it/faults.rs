@@ -17,14 +17,20 @@ struct Rig {
 impl Rig {
     /// `fault` is what is wrong with the camera from the start.
     fn start(fault: &str, keys: &str) -> Self {
-        let setup = Setup::new().sections(&format!(
-            "[camera.front]\ndevice = \"/dev/video0\"\nwidth = 320\nheight = 240\nfps = 15\n{keys}\n"
+        let setup = Setup::new();
+        // A node of its own: the stand-in lets one program stream at a time, as hardware does.
+        let node = setup.path().join("camera");
+        fs::write(&node, "").unwrap();
+        let setup = setup.sections(&format!(
+            "[camera.front]\ndevice = \"{}\"\nwidth = 320\nheight = 240\nfps = 15\n{keys}\n",
+            node.display()
         ));
         let (standin, film) = (build_standin(setup.path()), make_film(setup.path()));
         let control = setup.path().join("control");
         fs::write(&control, fault).unwrap();
         let server = setup
             .env("LD_PRELOAD", &standin.to_string_lossy())
+            .env("STANDIN_NODE", &node.to_string_lossy())
             .env("STANDIN_MJPEG", &film.to_string_lossy())
             .env("STANDIN_CONTROL", &control.to_string_lossy())
             .env("STANDIN_SIZE", "320x240")
@@ -155,7 +161,7 @@ fn a_camera_that_falls_silent_is_opened_again() {
 #[test]
 fn a_busy_camera_is_said_to_be_and_taken_when_it_is_free() {
     let rig = Rig::start("busy", "");
-    rig.server.wait_log("/dev/video0: busy");
+    rig.server.wait_log("camera: busy");
     rig.fault("");
     rig.snapshot();
 }
@@ -163,13 +169,13 @@ fn a_busy_camera_is_said_to_be_and_taken_when_it_is_free() {
 #[test]
 fn a_node_that_cannot_capture_is_said_to_be_none() {
     let rig = Rig::start("notcapture", "");
-    rig.server.wait_log("/dev/video0: cannot capture");
+    rig.server.wait_log("camera: cannot capture");
 }
 
 #[test]
 fn a_format_the_camera_does_not_have_is_refused_with_those_it_has() {
     let rig = Rig::start("", "format = \"yuyv\"");
-    rig.server.wait_log("/dev/video0: does not offer yuyv; it offers mjpeg");
+    rig.server.wait_log("camera: does not offer yuyv; it offers mjpeg");
 }
 
 #[test]

@@ -114,6 +114,18 @@ fn a_viewer_may_have_fewer_frames_and_nothing_is_encoded_twice() {
 }
 
 #[test]
+fn a_viewer_of_rare_frames_that_leaves_is_noticed() {
+    let server = two_cameras();
+    let (viewer, file) = watch(&server, "/video?fps=0.001", "recording");
+    wait_for("the one frame", || (parts(&file) >= 1).then_some(()));
+    drop(viewer);
+    wait_for("the viewer to be forgotten", || {
+        let status = server.get("/api/1.0/status").text();
+        (status.matches("\"viewers\":0").count() == 2).then_some(())
+    });
+}
+
+#[test]
 fn nothing_is_encoded_while_nobody_watches() {
     let server = two_cameras();
     server.get("/snapshot");

@@ -30,6 +30,16 @@ fn a_first_start_makes_one_admin_and_tells_the_password_once() {
 }
 
 #[test]
+fn a_start_that_fails_makes_no_user_whose_password_nobody_knows() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setup = Setup::new().server(&format!("port = {}", taken.local_addr().unwrap().port()));
+    setup.write_config();
+    let ran = defender(setup.path(), &["-c", "defender.conf"], "");
+    assert_eq!(ran.status.code(), Some(1), "{}", stderr(&ran));
+    assert!(!setup.path().join("users").exists());
+}
+
+#[test]
 fn wrong_names_and_passwords_look_the_same_to_the_client_and_not_to_the_log() {
     let server = Setup::new().start();
     let wrong = server.curl("/", &["-u", &login(USER, "wrong password")]);
