@@ -3,8 +3,6 @@
 //! The boundary goes *behind* each part: a browser shows a part when it sees the boundary that
 //! ends it, so a boundary sent with the next frame would hold every picture back by one frame.
 
-use std::io::Write;
-
 use crate::media::{Frame, Timestamp};
 
 /// The boundary of every `/video` stream, without the leading dashes.
@@ -36,24 +34,23 @@ pub fn build<E>(
     let jpeg = HEADER_ROOM..buffer.len();
     let header = header(jpeg.len(), captured);
     let start = HEADER_ROOM - header.len();
-    buffer[start..HEADER_ROOM].copy_from_slice(&header);
+    buffer[start..HEADER_ROOM].copy_from_slice(header.as_bytes());
     buffer.extend_from_slice(CLOSING.as_bytes());
     let part = start..buffer.len();
     Ok(Frame::new(buffer, part, jpeg, captured, size))
 }
 
-/// The header of a part; its longest form stays well under [`HEADER_ROOM`].
-fn header(jpeg_bytes: usize, captured: Timestamp) -> Vec<u8> {
+/// The value of `X-Timestamp`: when a frame was captured, by the wall clock as it is set now, as
+/// seconds and microseconds since the Unix epoch.
+pub fn x_timestamp(captured: Timestamp) -> String {
     let wall = captured.wall_time();
-    let mut header = Vec::with_capacity(HEADER_ROOM);
-    write!(
-        header,
-        "Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {}.{:06}\r\n\r\n",
-        wall.as_secs(),
-        wall.subsec_micros()
-    )
-    .expect("a Vec takes every write");
-    header
+    format!("{}.{:06}", wall.as_secs(), wall.subsec_micros())
+}
+
+/// The header of a part; its longest form stays well under [`HEADER_ROOM`].
+fn header(jpeg_bytes: usize, captured: Timestamp) -> String {
+    let stamp = x_timestamp(captured);
+    format!("Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {stamp}\r\n\r\n")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::encode::part;
 use crate::gate::{After, Client, Job};
 use crate::hub::{CameraFeed, Reader, Wait};
 use crate::media::{Frame, Timestamp};
@@ -25,7 +26,7 @@ pub fn take(
         let reply = match fresh(&feed, &mut reader, asked) {
             Ok(frame) => Reply::new(200, "image/jpeg", frame.jpeg().to_vec().into())
                 .with("Cache-Control", "no-store")
-                .with("X-Timestamp", wall_seconds(frame.captured())),
+                .with("X-Timestamp", part::x_timestamp(frame.captured())),
             Err(why) => Reply::error(503, &why).with("Retry-After", "5"),
         };
         client.write_all(&reply.into_bytes(secure, keep, !head_only))?;
@@ -70,15 +71,9 @@ fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, asked: Timestamp) -> Res
     }
 }
 
-fn wall_seconds(captured: Timestamp) -> String {
-    let wall = captured.wall_time();
-    format!("{}.{:06}", wall.as_secs(), wall.subsec_micros())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::part;
     use crate::hub::{CameraState, Publisher, latest};
 
     fn frame(captured: Timestamp) -> Frame {

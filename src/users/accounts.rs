@@ -139,7 +139,8 @@ impl Accounts {
     }
 
     /// How many users can sign in.
-    pub fn count(&self) -> usize {
+    #[cfg(test)]
+    fn count(&self) -> usize {
         self.users().by_name.len()
     }
 
