@@ -9,7 +9,7 @@ mod hub;
 
 use std::time::Duration;
 
-use hub::{Wait, latest};
+use hub::{Wait, latest, ring};
 
 /// Two publishes race a reader: what it sees is whole, and never goes back in time.
 #[test]
@@ -98,5 +98,68 @@ fn closing_is_never_missed() {
         });
         drop(publisher);
         reading.join().unwrap();
+    });
+}
+
+/// A writer laps a reader of a ring of two: what the reader is given belongs where it is given,
+/// and the rest is counted.
+#[test]
+fn a_lapped_reader_of_the_ring_is_given_nothing_torn() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let (mut writer, door) = ring(2, 1);
+        let mut reader = door.reader();
+        let reading = loom::thread::spawn(move || {
+            let mut position = 0;
+            for _ in 0..2 {
+                let mut buffer = [0; 2];
+                let got = reader.read(&mut buffer);
+                position += got.lost as i16;
+                for sample in &buffer[..got.frames] {
+                    assert_eq!(*sample, 100 + position);
+                    position += 1;
+                }
+            }
+            assert!(position <= 4);
+        });
+        writer.write(&[100], 1);
+        writer.write(&[101, 102], 2);
+        writer.write(&[103], 3);
+        reading.join().unwrap();
+    });
+}
+
+/// The time of the newest frame is of one write, not of two.
+#[test]
+fn the_rings_clock_is_never_torn() {
+    loom::model(|| {
+        let (mut writer, door) = ring(2, 1);
+        let reader = door.reader();
+        let reading = loom::thread::spawn(move || {
+            if let Some(edge) = reader.live_edge() {
+                assert_eq!(edge.end_us, u64::from(edge.behind) << 32 | u64::from(edge.behind));
+            }
+        });
+        writer.write(&[1], 1 << 32 | 1);
+        writer.write(&[2], 2 << 32 | 2);
+        reading.join().unwrap();
+    });
+}
+
+/// A write between looking and sleeping ends the sleep.
+#[test]
+fn a_write_to_the_ring_is_never_slept_through() {
+    loom::model(|| {
+        let (mut writer, door) = ring(2, 1);
+        let mut reader = door.reader();
+        let writing = loom::thread::spawn(move || {
+            writer.write(&[7], 1);
+            writer
+        });
+        while !reader.wait(Duration::ZERO) {}
+        let mut buffer = [0; 2];
+        assert_eq!((reader.read(&mut buffer).frames, buffer[0]), (1, 7));
+        drop(writing.join().unwrap());
     });
 }

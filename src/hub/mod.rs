@@ -7,10 +7,12 @@
 //! the very code that ships is the code that is model-checked.
 
 mod latest;
+mod ring;
 mod sync;
 mod wait;
 
 pub use latest::{Latest, Publisher, Reader, Wait, latest};
+pub use ring::{Got, LiveEdge, Ring, RingReader, RingWriter, ring};
 pub use wait::{Event, Ticket};
 
 #[cfg(not(loom))]

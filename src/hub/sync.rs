@@ -9,8 +9,9 @@ pub(super) use model::*;
 
 #[cfg(not(loom))]
 mod real {
+    pub use std::hint::spin_loop as pause;
     pub use std::sync::Arc;
-    pub use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+    pub use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, Ordering, fence};
 
     use std::time::Duration;
 
@@ -66,7 +67,8 @@ mod real {
 mod model {
     pub use loom::cell::UnsafeCell;
     pub use loom::sync::Arc;
-    pub use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+    pub use loom::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, Ordering, fence};
+    pub use loom::thread::yield_now as pause;
 
     use std::time::Duration;
 

@@ -1,0 +1,153 @@
+//! Tests of the ring, with real threads.
+
+use super::*;
+use std::thread;
+
+/// The sample that belongs at a place of a known endless sequence.
+fn known(position: u32, channel: u32) -> i16 {
+    (position.wrapping_mul(40_503) >> 7) as i16 ^ (channel as i16) << 3
+}
+
+fn frames_from(position: u32, count: u32, channels: u32) -> Vec<i16> {
+    (0..count)
+        .flat_map(|at| (0..channels).map(move |channel| known(position.wrapping_add(at), channel)))
+        .collect()
+}
+
+#[test]
+fn a_reader_starts_at_the_next_frame_and_gets_them_all() {
+    let (mut writer, door) = ring(8, 2);
+    writer.write(&frames_from(0, 3, 2), 1);
+    let mut reader = door.reader();
+    let mut buffer = [0; 16];
+    assert_eq!(reader.read(&mut buffer), Got::default());
+    writer.write(&frames_from(3, 5, 2), 2);
+    assert_eq!(reader.read(&mut buffer), Got { frames: 5, lost: 0 });
+    assert_eq!(buffer[..10], frames_from(3, 5, 2)[..]);
+}
+
+#[test]
+fn a_lapped_reader_learns_its_loss_and_goes_on_from_the_oldest() {
+    let (mut writer, door) = ring(8, 1);
+    let mut reader = door.reader();
+    for at in 0..5 {
+        writer.write(&frames_from(at * 4, 4, 1), 1);
+    }
+    let mut buffer = [0; 3];
+    assert_eq!(reader.read(&mut buffer), Got { frames: 3, lost: 12 });
+    assert_eq!(buffer[..], frames_from(12, 3, 1)[..]);
+    assert_eq!(reader.read(&mut buffer), Got { frames: 3, lost: 0 });
+    assert_eq!(reader.behind(), 2);
+}
+
+#[test]
+fn a_write_longer_than_the_ring_leaves_its_end() {
+    let (mut writer, door) = ring(4, 3);
+    let mut reader = door.reader();
+    writer.write(&frames_from(0, 11, 3), 1);
+    let mut buffer = [0; 30];
+    assert_eq!(reader.read(&mut buffer), Got { frames: 4, lost: 7 });
+    assert_eq!(buffer[..12], frames_from(7, 4, 3)[..]);
+}
+
+#[test]
+fn positions_survive_their_wrap() {
+    let (mut writer, door) = ring(8, 1);
+    let start = u32::MAX - 2;
+    writer.written = start;
+    writer.shared.claimed.store(start, Ordering::Relaxed);
+    writer.shared.written.store(start, Ordering::Relaxed);
+    let mut reader = door.reader();
+    writer.write(&frames_from(start, 7, 1), 1);
+    let mut buffer = [0; 8];
+    assert_eq!(reader.read(&mut buffer), Got { frames: 7, lost: 0 });
+    assert_eq!(buffer[..7], frames_from(start, 7, 1)[..]);
+    writer.write(&frames_from(start.wrapping_add(7), 20, 1), 1);
+    assert_eq!(reader.read(&mut buffer), Got { frames: 8, lost: 12 });
+}
+
+#[test]
+fn the_live_edge_is_in_frames_and_in_time() {
+    let (mut writer, door) = ring(8, 1);
+    let mut reader = door.reader();
+    assert_eq!(reader.live_edge(), None);
+    let end_us = (7 << 32) + 5;
+    writer.write(&[1, 2, 3], end_us);
+    assert_eq!(reader.live_edge(), Some(LiveEdge { behind: 3, end_us }));
+    assert_eq!(reader.skip_to_newest(1), 2);
+    assert_eq!(reader.live_edge(), Some(LiveEdge { behind: 1, end_us }));
+    assert_eq!(reader.skip_to_newest(5), 0);
+}
+
+#[test]
+fn a_write_wakes_and_the_writers_end_closes() {
+    let (mut writer, door) = ring(8, 1);
+    let reader = door.reader();
+    assert!(!reader.wait(Duration::from_millis(2)));
+    let waiting = thread::spawn(move || {
+        let came = reader.wait(Duration::from_secs(3600));
+        while !reader.is_closed() {
+            reader.wait(Duration::from_secs(3600));
+            if reader.behind() > 0 {
+                thread::yield_now();
+            }
+        }
+        came
+    });
+    writer.write(&[1], 1);
+    drop(writer);
+    assert!(waiting.join().unwrap());
+}
+
+#[test]
+fn readers_are_counted() {
+    let (writer, door) = ring(8, 1);
+    let first = door.reader();
+    let _second = door.reader();
+    assert_eq!((door.readers(), writer.readers()), (2, 2));
+    drop(first);
+    assert_eq!(door.readers(), 1);
+}
+
+/// Readers of every pace beside a writer at full speed: each sample they are given is the one that
+/// belongs there, and what they were given and what they lost make up all that was written.
+#[test]
+fn every_sample_is_true_or_counted_as_lost() {
+    const FRAMES: u32 = 400_000;
+    const CHANNELS: u32 = 2;
+    let (mut writer, door) = ring(256, CHANNELS);
+    let readers: Vec<_> = (0..4_u32)
+        .map(|pace| {
+            let mut reader = door.reader();
+            thread::spawn(move || {
+                let mut buffer = vec![0; 97 * CHANNELS as usize];
+                let (mut position, mut lost) = (0_u32, 0_u32);
+                while reader.wait(Duration::from_secs(60)) {
+                    let got = reader.read(&mut buffer);
+                    position += got.lost;
+                    lost += got.lost;
+                    let expected = frames_from(position, got.frames as u32, CHANNELS);
+                    assert_eq!(buffer[..expected.len()], expected[..], "frames from {position} on");
+                    position += got.frames as u32;
+                    if position == FRAMES {
+                        break;
+                    }
+                    // The slowest is lapped on purpose, again and again.
+                    for _ in 0..pace * 200 {
+                        std::hint::spin_loop();
+                    }
+                }
+                (position, lost)
+            })
+        })
+        .collect();
+    let mut at = 0;
+    while at < FRAMES {
+        let count = (1 + at % 61).min(FRAMES - at);
+        writer.write(&frames_from(at, count, CHANNELS), u64::from(at) + 1);
+        at += count;
+    }
+    let ends: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+    assert!(ends.iter().all(|(position, _)| *position == FRAMES), "{ends:?}");
+    assert!(ends.iter().any(|(_, lost)| *lost > 0), "nobody was lapped: {ends:?}");
+}
