@@ -2,7 +2,7 @@
 
 use miniserde::Serialize;
 
-use crate::hub::CameraFeed;
+use crate::hub::{CameraFeed, MicrophoneFeed, Named};
 use crate::media::PixelFormat;
 
 use super::Service;
@@ -18,7 +18,7 @@ struct Status {
     version: &'static str,
     uptime_s: u64,
     cameras: Vec<Camera>,
-    microphones: [(); 0],
+    microphones: Vec<Microphone>,
     connections: u32,
 }
 
@@ -38,6 +38,21 @@ struct Camera {
     viewers: u32,
 }
 
+#[derive(Serialize)]
+struct Microphone {
+    name: String,
+    source: String,
+    online: bool,
+    problem: Option<String>,
+    rate_hz: u32,
+    channels: u32,
+    captured: u32,
+    overruns: u32,
+    rms_dbfs: f64,
+    peak_dbfs: f64,
+    listeners: u32,
+}
+
 /// `GET /api`.
 pub fn versions() -> Reply {
     Reply::json(200, &Versions { versions: ["1.0"] })
@@ -49,7 +64,7 @@ pub fn status(service: &Service) -> Reply {
         version: env!("CARGO_PKG_VERSION"),
         uptime_s: service.started.elapsed().as_secs(),
         cameras: service.cameras.all().iter().map(|feed| camera(feed)).collect(),
-        microphones: [],
+        microphones: service.microphones.all().iter().map(|feed| microphone(feed)).collect(),
         connections: service.admission.connections(),
     };
     Reply::json(200, &status)
@@ -70,5 +85,23 @@ fn camera(feed: &CameraFeed) -> Camera {
         dropped: feed.counters.dropped.get(),
         encoded: feed.counters.encoded.get(),
         viewers: feed.frames().readers(),
+    }
+}
+
+fn microphone(feed: &MicrophoneFeed) -> Microphone {
+    let (state, format, level) = (feed.state(), feed.format(), feed.level());
+    let rounded = |dbfs: f32| (f64::from(dbfs) * 10.0).round() / 10.0;
+    Microphone {
+        name: feed.name().to_owned(),
+        source: state.source,
+        online: state.online,
+        problem: state.problem,
+        rate_hz: format.rate_hz,
+        channels: format.channels,
+        captured: feed.captured.get(),
+        overruns: feed.overruns.get(),
+        rms_dbfs: rounded(level.rms_dbfs),
+        peak_dbfs: rounded(level.peak_dbfs),
+        listeners: feed.listeners(),
     }
 }

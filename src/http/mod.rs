@@ -7,7 +7,9 @@
 //! a live exchange; a request without one is refused whatever it asks.
 
 mod api;
+mod audio;
 mod auth;
+mod coder;
 mod page;
 mod reply;
 mod route;
@@ -27,10 +29,12 @@ use tiny_http::{Request, Server};
 pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
+use crate::encode::sound::Codec;
 use crate::gate::{Admission, EXCHANGE_HEADER, Exchange, Exchanges, Job};
-use crate::hub::{CameraFeed, CameraList, Stop};
+use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named, Stop};
 use crate::users::{Accounts, Denied, Identity};
 use auth::Credentials;
+pub use coder::Coders;
 use reply::Reply;
 
 /// Stack of a request's thread.
@@ -44,7 +48,11 @@ pub struct Service {
     /// Who may come in.
     pub accounts: Accounts,
     /// The cameras, first one first.
-    pub cameras: Arc<CameraList>,
+    pub cameras: Arc<FeedList<CameraFeed>>,
+    /// The microphones, first one first.
+    pub microphones: Arc<FeedList<MicrophoneFeed>>,
+    /// What encodes sound for listeners.
+    pub coders: Coders,
     /// The page; `None` where only streams and API are served.
     pub page: Option<Page>,
     /// The gate's count of connections.
@@ -201,6 +209,10 @@ impl Service {
                     .watch(name.as_deref(), |_, reader| video::stream(reader, interval, head_only, secure)),
                 Err(why) => Outcome::Reply(Reply::error(400, &why)),
             },
+            Route::Audio(name) => match audio::codec(query) {
+                Ok(codec) => self.listen(name.as_deref(), codec, head_only, secure),
+                Err(why) => Outcome::Reply(Reply::error(400, &why)),
+            },
             Route::Snapshot(name) => {
                 let keep = exchange.keeps_alive();
                 self.watch(name.as_deref(), |feed, reader| {
@@ -215,18 +227,20 @@ impl Service {
         name: Option<&str>,
         job: impl FnOnce(Arc<CameraFeed>, crate::hub::Reader<crate::media::Frame>) -> Job,
     ) -> Outcome {
-        let Some(feed) = self.cameras.find(name) else {
-            let names: Vec<_> = self.cameras.all().iter().map(|feed| feed.name().to_owned()).collect();
-            let why = match name {
-                Some(name) => format!("no camera is named {name}; there are: {}", names.join(", ")),
-                None => "no camera is configured".to_owned(),
-            };
-            return Outcome::Reply(Reply::error(404, &why));
-        };
+        let Some(feed) = self.cameras.find(name) else { return none_is_named("camera", name, &self.cameras) };
         match feed.frames().subscribe() {
             Some(reader) => Outcome::HandOver(job(feed, reader)),
             None => Outcome::Reply(Reply::error(503, "too many viewers").with("Retry-After", "5")),
         }
+    }
+
+    fn listen(&self, name: Option<&str>, codec: Codec, head_only: bool, secure: bool) -> Outcome {
+        let Some(feed) = self.microphones.find(name) else {
+            return none_is_named("microphone", name, &self.microphones);
+        };
+        let listening = feed.listen();
+        let coder = self.coders.of(&listening, codec);
+        Outcome::HandOver(audio::stream(listening, coder, head_only, secure))
     }
 
     /// Signs the request in. The log learns why it was refused, the client only that it was.
@@ -253,6 +267,18 @@ impl Service {
 
 fn unauthorized() -> Reply {
     Reply::error(401, "sign in").with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
+}
+
+/// The answer to a name that no device has.
+fn none_is_named<F: Named>(kind: &str, name: Option<&str>, list: &FeedList<F>) -> Outcome {
+    let names: Vec<_> = list.all().iter().map(|feed| feed.name().to_owned()).collect();
+    let why = match name {
+        Some(name) if !names.is_empty() => {
+            format!("no {kind} is named {name}; there are: {}", names.join(", "))
+        }
+        _ => format!("no {kind} is configured"),
+    };
+    Outcome::Reply(Reply::error(404, &why))
 }
 
 fn not_found() -> Outcome {

@@ -15,6 +15,8 @@ pub enum Route {
     Video(Option<String>),
     /// `/snapshot`, `/snapshot/NAME`: one picture of it.
     Snapshot(Option<String>),
+    /// `/audio`, `/audio/NAME`: the sound of the first or the named microphone.
+    Audio(Option<String>),
     /// Anything else may be a file of the page: its path without the leading slash.
     Page(String),
 }
@@ -47,6 +49,8 @@ impl Route {
             ["api", ..] => return None,
             ["video"] => Self::Video(None),
             ["video", name] => Self::Video(Some(name.to_owned())),
+            ["audio"] => Self::Audio(None),
+            ["audio", name] => Self::Audio(Some(name.to_owned())),
             ["snapshot"] => Self::Snapshot(None),
             ["snapshot", name] => Self::Snapshot(Some(name.to_owned())),
             _ => Self::Page(segments.join("/")),
@@ -57,7 +61,9 @@ impl Route {
     pub fn access(&self) -> Access {
         match self {
             Self::Health | Self::Versions => Access::Public,
-            Self::Status | Self::Video(_) | Self::Snapshot(_) | Self::Page(_) => Access::Viewer,
+            Self::Status | Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) | Self::Page(_) => {
+                Access::Viewer
+            }
         }
     }
 
@@ -68,6 +74,7 @@ impl Route {
             | Self::Versions
             | Self::Status
             | Self::Video(_)
+            | Self::Audio(_)
             | Self::Snapshot(_)
             | Self::Page(_) => &["GET", "HEAD"],
         }
@@ -96,6 +103,8 @@ mod tests {
             ("/video", Some(Route::Video(None))),
             ("/video/front", Some(Route::Video(Some("front".into())))),
             ("/video/fr%6Fnt", Some(Route::Video(Some("front".into())))),
+            ("/audio", Some(Route::Audio(None))),
+            ("/audio/front", Some(Route::Audio(Some("front".into())))),
             ("/snapshot/yard", Some(Route::Snapshot(Some("yard".into())))),
         ];
         for (path, route) in rows {
