@@ -8,6 +8,7 @@ mod gate;
 mod life;
 mod page;
 mod pictures;
+mod sound;
 mod support;
 mod tls;
 mod users;
