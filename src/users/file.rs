@@ -1,8 +1,9 @@
-//! The text of the user file: one line for each user, every other byte kept as it was. Reading and
-//! writing it is the business of [`super::store`].
+//! The text of the user file: one line for each user and each token, every other byte kept as it
+//! was. Reading and writing it is the business of [`super::store`].
 
-use super::Role;
 use super::password::PasswordHash;
+use super::secret::Digest;
+use super::{Role, Scope};
 
 /// One user's line.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,6 +14,21 @@ pub struct Record {
     pub role: Role,
     /// What the password is checked against.
     pub hash: PasswordHash,
+    /// What the user may see and hear.
+    pub scope: Scope,
+}
+
+/// One token's line: `@name:user:digest`, and the fields of its scope.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// The name; as a user's.
+    pub name: String,
+    /// Whose it is.
+    pub user: String,
+    /// What the token is checked against.
+    pub digest: Digest,
+    /// What the token opens of what its user may see and hear.
+    pub scope: Scope,
 }
 
 /// A line that lets nobody in.
@@ -20,7 +36,7 @@ pub struct Record {
 pub struct BadLine {
     /// Counted from 1.
     pub number: usize,
-    /// Whose line it is, where that can be told.
+    /// Whose line it is, where that can be told; a token's name with its `@`.
     pub name: Option<String>,
     /// What was expected. Never a piece of the line, which may be a misplaced password.
     pub why: &'static str,
@@ -40,6 +56,7 @@ struct Line {
 
 enum Content {
     User(Record),
+    Token(TokenRecord),
     /// A whole record of a name that an earlier line has.
     Second(BadLine),
     Malformed(BadLine),
@@ -63,13 +80,15 @@ impl UserFile {
         let mut file = Self::default();
         for (at, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let bad = |name: Option<String>, why| BadLine { number: at + 1, name, why };
+            const SECOND: &str = "a second line for this name; the first one counts";
             let content = match parse_line(line) {
-                Ok(None) => Content::Nothing,
-                Ok(Some(record)) if file.find(&record.name).is_some() => Content::Second(bad(
-                    Some(record.name),
-                    "a second line for this name; the first one counts",
-                )),
-                Ok(Some(record)) => Content::User(record),
+                Ok(Content::User(record)) if file.find(&record.name).is_some() => {
+                    Content::Second(bad(Some(record.name), SECOND))
+                }
+                Ok(Content::Token(token)) if file.find_token(&token.name).is_some() => {
+                    Content::Second(bad(Some(format!("@{}", token.name)), SECOND))
+                }
+                Ok(content) => content,
                 Err(why) => Content::Malformed(bad(name_in(line), why)),
             };
             file.lines.push(Line { text: line.to_vec(), content });
@@ -86,6 +105,14 @@ impl UserFile {
     pub fn users(&self) -> impl Iterator<Item = &Record> {
         self.lines.iter().filter_map(|line| match &line.content {
             Content::User(record) => Some(record),
+            _ => None,
+        })
+    }
+
+    /// All tokens, in the order of the file.
+    pub fn tokens(&self) -> impl Iterator<Item = &TokenRecord> {
+        self.lines.iter().filter_map(|line| match &line.content {
+            Content::Token(token) => Some(token),
             _ => None,
         })
     }
@@ -108,65 +135,116 @@ impl UserFile {
         self.users().find(|record| record.name == name)
     }
 
+    /// The token of a name.
+    pub fn find_token(&self, name: &str) -> Option<&TokenRecord> {
+        self.tokens().find(|token| token.name == name)
+    }
+
     /// Puts a record in the place of the one of its name, or at the end.
     pub fn put(&mut self, record: Record) {
-        let text = format!("{}:{}:{}\n", record.name, record.role.name(), record.hash).into_bytes();
+        let Record { name, role, hash, scope } = &record;
+        let text = format!("{name}:{}:{hash}{scope}\n", role.name()).into_bytes();
         let is_same =
             |line: &&mut Line| matches!(&line.content, Content::User(user) if user.name == record.name);
         if let Some(line) = self.lines.iter_mut().find(is_same) {
             *line = Line { text, content: Content::User(record) };
             return;
         }
-        if let Some(last) = self.lines.last_mut()
-            && !last.text.ends_with(b"\n")
-        {
-            last.text.push(b'\n');
-        }
-        self.lines.push(Line { text, content: Content::User(record) });
+        self.append(Line { text, content: Content::User(record) });
     }
 
-    /// Takes a user out; whether there was one.
+    /// Puts a token at the end. Its name must be new.
+    pub fn add_token(&mut self, token: TokenRecord) {
+        let TokenRecord { name, user, digest, scope } = &token;
+        let text = format!("@{name}:{user}:{digest}{scope}\n").into_bytes();
+        self.append(Line { text, content: Content::Token(token) });
+    }
+
+    /// Takes a user out, and the tokens with him; whether there was one.
     ///
     /// Second lines of the name go with the first: left behind, the next of them would count, and
     /// the removal would have let somebody in.
     pub fn remove(&mut self, name: &str) -> bool {
         let is_known = self.find(name).is_some();
+        let tokens: Vec<_> =
+            self.tokens().filter(|token| token.user == name).map(|token| token.name.clone()).collect();
+        for token in tokens {
+            self.remove_token(&token);
+        }
         self.lines.retain(|line| match &line.content {
             Content::User(record) => record.name != name,
             Content::Second(bad) => bad.name.as_deref() != Some(name),
-            Content::Malformed(_) | Content::Nothing => true,
+            Content::Token(_) | Content::Malformed(_) | Content::Nothing => true,
         });
         is_known
     }
+
+    /// Takes a token out, second lines of its name with it; whether there was one.
+    pub fn remove_token(&mut self, name: &str) -> bool {
+        let is_known = self.find_token(name).is_some();
+        let marked = format!("@{name}");
+        self.lines.retain(|line| match &line.content {
+            Content::Token(token) => token.name != name,
+            Content::Second(bad) => bad.name.as_ref() != Some(&marked),
+            Content::User(_) | Content::Malformed(_) | Content::Nothing => true,
+        });
+        is_known
+    }
+
+    fn append(&mut self, line: Line) {
+        if let Some(last) = self.lines.last_mut()
+            && !last.text.ends_with(b"\n")
+        {
+            last.text.push(b'\n');
+        }
+        self.lines.push(line);
+    }
 }
 
-/// `name:role:hash`, and no fourth field: one that a later version wrote might restrict the user
-/// in a way this one would not see.
-fn parse_line(line: &[u8]) -> Result<Option<Record>, &'static str> {
+/// `name:role:hash` or `@name:user:digest`, and the fields of a scope; no other field, for one that
+/// a later version wrote might restrict somebody in a way this one would not see.
+fn parse_line(line: &[u8]) -> Result<Content, &'static str> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let start = line.trim_ascii_start();
     if start.is_empty() || start.starts_with(b"#") {
-        return Ok(None);
+        return Ok(Content::Nothing);
     }
     let line = str::from_utf8(line).map_err(|_| "expected name:role:hash in UTF-8")?;
     let fields: Vec<&str> = line.split(':').collect();
-    let (name, role, hash) = match fields[..] {
-        [name, role, hash] => (name, role, hash),
-        [_, _, _, _, ..] => return Err("expected name:role:hash and nothing behind the hash"),
-        _ => return Err("expected name:role:hash"),
-    };
-    if !is_valid_name(name) {
-        return Err("the name must be 1 to 32 letters, digits or . _ -, starting with a letter or digit");
+    let [name, second, third, scope @ ..] = &fields[..] else { return Err("expected name:role:hash") };
+    let scope = Scope::parse(scope)?;
+    match name.strip_prefix('@') {
+        Some(name) => parse_token(name, second, third, scope).map(Content::Token),
+        None => parse_user(name, second, third, scope).map(Content::User),
     }
+}
+
+fn parse_user(name: &str, role: &str, hash: &str, scope: Scope) -> Result<Record, &'static str> {
+    check_name(name)?;
     let role = Role::from_name(role).ok_or("the role must be admin or viewer")?;
-    Ok(Some(Record { name: name.to_owned(), role, hash: PasswordHash::parse(hash)? }))
+    if role == Role::Admin && scope != Scope::All {
+        return Err("an admin sees everything; cameras= and microphones= are for viewers");
+    }
+    Ok(Record { name: name.to_owned(), role, hash: PasswordHash::parse(hash)?, scope })
+}
+
+fn parse_token(name: &str, user: &str, digest: &str, scope: Scope) -> Result<TokenRecord, &'static str> {
+    check_name(name)?;
+    check_name(user)?;
+    let digest = Digest::parse(digest)?;
+    Ok(TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope })
+}
+
+fn check_name(name: &str) -> Result<(), &'static str> {
+    let expected = "the name must be 1 to 32 letters, digits or . _ -, starting with a letter or digit";
+    if is_valid_name(name) { Ok(()) } else { Err(expected) }
 }
 
 /// Whose line a malformed one is.
 fn name_in(line: &[u8]) -> Option<String> {
     let name = str::from_utf8(line.split(|byte| *byte == b':').next()?).ok()?;
-    is_valid_name(name).then(|| name.to_owned())
+    is_valid_name(name.strip_prefix('@').unwrap_or(name)).then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -174,7 +252,12 @@ mod tests {
     use super::*;
 
     fn record(name: &str) -> Record {
-        Record { name: name.to_owned(), role: Role::Viewer, hash: PasswordHash::of_nobody() }
+        Record {
+            name: name.to_owned(),
+            role: Role::Viewer,
+            hash: PasswordHash::of_nobody(),
+            scope: Scope::All,
+        }
     }
 
     fn names(file: &UserFile) -> Vec<&str> {
@@ -248,5 +331,58 @@ mod tests {
         for name in ["a", "Eve.O_Neil-2", &"a".repeat(32)] {
             assert!(is_valid_name(name), "{name:?}");
         }
+    }
+
+    fn token(name: &str, user: &str) -> TokenRecord {
+        let digest = Digest::of(name);
+        TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope: Scope::All }
+    }
+
+    #[test]
+    fn a_confined_user_is_read_as_written() {
+        let mut file = UserFile::default();
+        let scope = Scope::only(&["front".to_owned(), "yard".to_owned()], &[]).unwrap();
+        file.put(Record { scope, ..record("eve") });
+        let text = format!("eve:viewer:{}:cameras=front,yard\n", PasswordHash::of_nobody());
+        assert_eq!(String::from_utf8(file.to_bytes()).unwrap(), text);
+        assert!(UserFile::parse(text.as_bytes()).find("eve") == file.find("eve"));
+    }
+
+    #[test]
+    fn a_scope_that_is_not_understood_lets_nobody_in() {
+        let hash = PasswordHash::of_nobody();
+        for line in [
+            format!("eve:viewer:{hash}:"),
+            format!("eve:viewer:{hash}:cams=front"),
+            format!("eve:admin:{hash}:cameras=front"),
+        ] {
+            let file = UserFile::parse(line.as_bytes());
+            assert!(file.find("eve").is_none() && file.bad_lines().count() == 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_a_line_of_its_own_and_goes_with_its_user() {
+        let mut file = UserFile::default();
+        file.put(record("eve"));
+        file.put(record("adam"));
+        file.add_token(token("ha", "eve"));
+        file.add_token(token("eve", "adam"));
+        let again = UserFile::parse(&file.to_bytes());
+        assert!(again.find_token("ha") == Some(&token("ha", "eve")) && again.find("ha").is_none());
+        file.remove("eve");
+        assert!(file.find_token("ha").is_none() && file.find("adam").is_some());
+        assert!(file.find_token("eve").is_some(), "a token that is only named like the user");
+    }
+
+    #[test]
+    fn a_removed_token_does_not_come_back_by_a_second_line() {
+        let (one, other) = (token("ha", "eve").digest, token("x", "eve").digest);
+        let text = format!("@ha:eve:{one}\n@ha:adam:{other}\n@bad:eve:x\nha:viewer:x\n");
+        let mut file = UserFile::parse(text.as_bytes());
+        let bad: Vec<_> = file.bad_lines().filter_map(|bad| bad.name.as_deref()).collect();
+        assert_eq!(bad, ["@ha", "@bad", "ha"]);
+        assert!(file.remove_token("ha") && !file.remove_token("ha"));
+        assert_eq!(file.to_bytes(), b"@bad:eve:x\nha:viewer:x\n");
     }
 }
