@@ -1,6 +1,10 @@
 //! Plain values that travel from a capture thread to a viewer: timestamps, pixel formats, raw
 //! images and finished frames. No I/O and no locks belong here.
 
+mod sound;
+
+pub use sound::{Level, SoundFormat};
+
 use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,6 +40,16 @@ impl Timestamp {
     /// Time from `earlier` to `self`; zero when `earlier` is the later one.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.micros.saturating_sub(earlier.micros))
+    }
+
+    /// The moment `by` later.
+    pub fn after(self, by: Duration) -> Self {
+        Self { micros: self.micros.saturating_add(by.as_micros() as u64) }
+    }
+
+    /// The moment `by` earlier; at the earliest boot.
+    pub fn before(self, by: Duration) -> Self {
+        Self { micros: self.micros.saturating_sub(by.as_micros() as u64) }
     }
 
     /// The same moment as time since the Unix epoch, by the wall clock as it is set now.

@@ -1,7 +1,7 @@
 //! The wiring: builds every room from a configuration, starts the threads, answers signals, and
 //! joins everything on the way out. No other room knows this one.
 
-mod cameras;
+mod devices;
 mod welcome;
 
 use std::fmt;
@@ -20,11 +20,11 @@ use signal_hook::iterator::Signals;
 
 use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits};
-use crate::http::{HttpRoom, Page, PageError, Service};
-use crate::hub::CameraList;
+use crate::http::{Coders, HttpRoom, Page, PageError, Service};
+use crate::hub::FeedList;
 use crate::logging::{self, LogError, Logging};
 use crate::users::{Accounts, SessionLimits, UsersError};
-use cameras::Cameras;
+use devices::{Camera, Devices, Microphone};
 
 /// How long a stop may take before threads still at work are left to die with the process.
 const STOP_WITHIN: Duration = Duration::from_millis(900);
@@ -107,7 +107,8 @@ struct Server {
     certificates: Option<Arc<Certificates>>,
     gate: Arc<Gate>,
     room: Arc<HttpRoom>,
-    cameras: Cameras,
+    cameras: Devices<Camera>,
+    microphones: Devices<Microphone>,
     ended: Receiver<&'static str>,
 }
 
@@ -137,19 +138,24 @@ impl Server {
         refuse_userless_exposure(server, &accounts)?;
         welcome::announce(server, gate.address(), first_password.as_deref());
 
-        let list = Arc::new(CameraList::default());
+        let cameras_list = Arc::new(FeedList::default());
+        let microphones_list = Arc::new(FeedList::default());
         let service = Service {
             accounts,
-            cameras: Arc::clone(&list),
+            cameras: Arc::clone(&cameras_list),
+            microphones: Arc::clone(&microphones_list),
+            coders: Coders::default(),
             page,
             admission: gate.admission(),
             started: Instant::now(),
         };
         let room = Arc::new(HttpRoom::new(service, exchanges));
-        let mut cameras = Cameras::new(list, server.max_connections);
+        let mut cameras = Devices::new(cameras_list, server.max_connections);
         cameras.apply(&config.cameras).map_err(AppError::System)?;
+        let mut microphones = Devices::new(microphones_list, server.max_connections);
+        microphones.apply(&config.microphones).map_err(AppError::System)?;
         let ended = start_threads(&gate, &room).map_err(AppError::System)?;
-        Ok(Self { config, logging, certificates, gate, room, cameras, ended })
+        Ok(Self { config, logging, certificates, gate, room, cameras, microphones, ended })
     }
 
     /// Sleeps until a signal, and does what it says, until one says to stop.
@@ -191,6 +197,9 @@ impl Server {
         if let Err(error) = self.cameras.apply(&new.cameras) {
             error!("cannot start every camera: {error}");
         }
+        if let Err(error) = self.microphones.apply(&new.microphones) {
+            error!("cannot start every microphone: {error}");
+        }
         let unchanged =
             ServerConfig { log_level: new.server.log_level, ..self.config.server.clone() } == new.server;
         if !unchanged {
@@ -199,16 +208,18 @@ impl Server {
         // The server part stays what runs, so that the next reload compares with the truth.
         self.config.server.log_level = new.server.log_level;
         self.config.cameras = new.cameras;
+        self.config.microphones = new.microphones;
     }
 
     fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { gate, room, cameras, ended, .. } = self;
+        let Self { gate, room, cameras, microphones, ended, .. } = self;
         gate.stop();
         room.stop();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 cameras.stop();
+                microphones.stop();
                 // Each of the threads says so when it is done, then its sender goes.
                 while ended.recv().is_ok() {}
                 let _ = done.send(());

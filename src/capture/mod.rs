@@ -1,7 +1,7 @@
-//! Capture: where pictures come from.
+//! Capture: where pictures and sound come from.
 //!
 //! What belongs here: opening devices, the retry loop, the test card, turning what a driver
-//! delivers into frames for the hub. What must not: sockets, HTTP, configuration files.
+//! delivers into frames for the hub; [`sound`] does the same for microphones. What must not: sockets, HTTP, configuration files.
 
 mod camera;
 pub mod canvas;
@@ -15,6 +15,7 @@ mod notice;
 mod output;
 mod run;
 mod show;
+pub mod sound;
 mod stream;
 mod v4l2;
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use rustix::fs::{Access, OFlags, access};
 
 use crate::app;
+use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, DeviceChoice, devices};
 use crate::config::{Config, Mode, ServerConfig};
 use crate::users;
@@ -21,7 +22,7 @@ pub struct Report {
     pub would_start: bool,
 }
 
-/// Looks at everything the configuration names; opens cameras for a moment, changes nothing.
+/// Looks at everything the configuration names; opens cameras and microphones for a moment, changes nothing.
 pub fn report(config: &Config) -> Report {
     let mut report = Report { text: String::new(), would_start: true };
     match &config.file {
@@ -39,7 +40,7 @@ pub fn report(config: &Config) -> Report {
         report.line("cameras", "none is configured; add a section [camera.NAME]");
     }
     for microphone in &config.microphones {
-        report.line(&format!("microphone {}", microphone.name), "understood; sound is not served yet");
+        report.line(&format!("microphone {}", microphone.name), hears(microphone));
     }
     report
 }
@@ -180,6 +181,14 @@ fn describe(camera: &CameraSettings) -> String {
         }
         // Not a reason not to start: it may be plugged in later.
         Err(error) => format!("NO SIGNAL now: {error}{demand}; {wish}"),
+    }
+}
+
+fn hears(microphone: &MicrophoneSettings) -> String {
+    match sound::probe(microphone) {
+        Ok(found) => found,
+        // Not a reason not to start: it may be plugged in later.
+        Err(error) => format!("SILENT now: {error}; asked for {}", microphone.format),
     }
 }
 

@@ -3,14 +3,36 @@
 use std::fmt::Write;
 
 use crate::capture::devices::{self, CameraDevice, DeviceSize};
+use crate::capture::sound::cards::{self, SoundDevice};
 
-/// The cameras of this machine, for people.
+/// The cameras and microphones of this machine, for people.
 pub fn list() -> String {
-    let cameras = devices::list();
-    if cameras.is_empty() {
-        return "no cameras found; is one plugged in, and is this user in the group `video`?\n".to_owned();
+    let mut parts: Vec<String> = devices::list().iter().map(describe).collect();
+    if parts.is_empty() {
+        parts
+            .push("no cameras found; is one plugged in, and is this user in the group `video`?\n".to_owned());
     }
-    cameras.iter().map(describe).collect::<Vec<_>>().join("\n")
+    let cameras = parts.len();
+    parts.extend(cards::list().iter().map(hears));
+    if parts.len() == cameras {
+        parts.push(
+            "no microphones found; is one plugged in, and is this user in the group `audio`?\n".to_owned(),
+        );
+    }
+    parts.join("\n")
+}
+
+fn hears(device: &SoundDevice) -> String {
+    let SoundDevice { pcm, label, rates_hz, channels, problem } = device;
+    match problem {
+        // It names the PCM itself.
+        Some(problem) => format!("{problem}\n  {label}\n"),
+        None => format!("{pcm}  {label}\n  {} Hz, {} channels\n", span(*rates_hz), span(*channels)),
+    }
+}
+
+fn span((least, most): (u32, u32)) -> String {
+    if least == most { least.to_string() } else { format!("{least} to {most}") }
 }
 
 fn describe(camera: &CameraDevice) -> String {
@@ -73,6 +95,22 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
     }
+
+    #[test]
+    fn a_microphone_is_told_with_the_name_to_write_and_what_it_can_do() {
+        let device = SoundDevice {
+            pcm: "plughw:CARD=C210,DEV=0".to_owned(),
+            label: "Webcam C210, USB Audio".to_owned(),
+            rates_hz: (8000, 48_000),
+            channels: (1, 1),
+            problem: None,
+        };
+        let expected = "plughw:CARD=C210,DEV=0  Webcam C210, USB Audio\n  8000 to 48000 Hz, 1 channels\n";
+        assert_eq!(hears(&device), expected);
+        let busy = SoundDevice { problem: Some("plughw:CARD=C210,DEV=0: busy".to_owned()), ..device };
+        assert_eq!(hears(&busy), "plughw:CARD=C210,DEV=0: busy\n  Webcam C210, USB Audio\n");
+    }
+
     #[test]
     fn a_node_that_cannot_be_asked_is_told_with_the_reason() {
         let text = describe(&CameraDevice {

@@ -82,7 +82,7 @@ const PASSWORD: [Flag; 1] = [flag("", "--password", "", "ask for a new password 
 const YES: [Flag; 1] = [flag("", "--yes", "", "do not ask")];
 
 const TOP: [Flag; 2] = [
-    flag("", "--list-devices", "", "list cameras with their formats, sizes and rates"),
+    flag("", "--list-devices", "", "list cameras and microphones with what they can do"),
     flag("-V", "--version", "", "print the version"),
 ];
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::capture::CameraSettings;
+use crate::capture::sound::MicrophoneSettings;
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 
 /// Everything the server is told.
@@ -78,30 +79,6 @@ pub enum Mode {
     Client,
     /// The page and API, with no devices of its own.
     Server,
-}
-
-/// A microphone as configured. Sound is not captured yet; the section is checked all the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MicrophoneSettings {
-    /// Its name, for URLs.
-    pub name: String,
-    /// Where the sound comes from.
-    pub device: MicrophoneDevice,
-    /// Samples a second to ask for.
-    pub rate_hz: u32,
-    /// Channels to ask for.
-    pub channels: u32,
-}
-
-/// Which device a microphone's sound comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MicrophoneDevice {
-    /// The first capture device.
-    Auto,
-    /// A tone.
-    Test,
-    /// An ALSA name, or part of a card's.
-    Named(String),
 }
 
 /// What the command line says over the file. Paths are relative to the working folder.
@@ -212,13 +189,13 @@ impl Config {
         if flags.debug {
             server.log_level = server.log_level.max(LevelFilter::Debug);
         }
-        if server.mode == Mode::Server && !self.cameras.is_empty() {
+        let has_devices = !(self.cameras.is_empty() && self.microphones.is_empty());
+        if server.mode == Mode::Server && has_devices {
             self.warnings.push(
-                "mode is `server`, which has no devices of its own: the cameras are not used".to_owned(),
+                "mode is `server`, which has no devices of its own: cameras and microphones are not used"
+                    .to_owned(),
             );
             self.cameras.clear();
-        }
-        if server.mode == Mode::Server {
             self.microphones.clear();
         }
     }
@@ -278,7 +255,7 @@ mod tests {
         let config = Config::load(&flags).unwrap();
         assert!(config.cameras.is_empty());
         assert!(
-            config.warnings.iter().any(|warning| warning.contains("cameras are not used")),
+            config.warnings.iter().any(|warning| warning.contains("cameras and microphones are not used")),
             "{:?}",
             config.warnings
         );

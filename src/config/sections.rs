@@ -9,9 +9,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::read::{Document, Section, did_you_mean, shown};
-use super::{Config, MicrophoneDevice, MicrophoneSettings, Mode, ServerConfig};
+use super::{Config, Mode, ServerConfig};
+use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, DeviceChoice};
-use crate::media::PixelFormat;
+use crate::media::{PixelFormat, SoundFormat};
 
 const SECTIONS: [&str; 3] = ["server", "camera", "microphone"];
 
@@ -226,17 +227,20 @@ fn microphone(name: String, section: &Section<'_>) -> MicrophoneSettings {
         name,
         device: section.string(
             "device",
-            "\"auto\", \"test\", or an ALSA name such as \"hw:1,0\"",
+            "\"auto\", \"test\", an ALSA name such as \"hw:1,0\", or part of a card's name",
             MicrophoneDevice::Auto,
             |found| match found {
-                "" => None,
+                // An empty name would be part of every card's; a NUL no name can hold.
+                found if found.trim().is_empty() || found.contains('\0') => None,
                 "auto" => Some(MicrophoneDevice::Auto),
                 "test" => Some(MicrophoneDevice::Test),
                 named => Some(MicrophoneDevice::Named(named.to_owned())),
             },
         ),
-        rate_hz: section.integer("rate_hz", 8000..=192_000, 32_000),
-        channels: section.integer("channels", 1..=8, 1),
+        format: SoundFormat {
+            rate_hz: section.integer("rate_hz", 8000..=192_000, 32_000),
+            channels: section.integer("channels", 1..=8, 1),
+        },
     }
 }
 

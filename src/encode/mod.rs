@@ -4,3 +4,4 @@ mod huffman;
 pub mod jpeg;
 pub mod part;
 pub mod scan;
+pub mod sound;

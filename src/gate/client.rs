@@ -147,6 +147,13 @@ impl Client {
         Ok(())
     }
 
+    /// Lets the kernel hold no more than about `bytes` for this client: of a stream that must stay
+    /// near the present, what a slow client has waiting is late already.
+    pub fn limit_send_buffer(&self, bytes: usize) {
+        // Best effort: a kernel that refuses leaves the buffer as it was, which works too.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&*self.socket, bytes);
+    }
+
     /// Whether the client has closed its side, as far as can be told without waiting; bytes of it
     /// that were not read yet (under TLS its goodbye) do not hide that.
     pub fn is_gone(&self) -> bool {

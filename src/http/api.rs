@@ -2,7 +2,7 @@
 
 use miniserde::Serialize;
 
-use crate::hub::CameraFeed;
+use crate::hub::{CameraFeed, MicrophoneFeed, Named};
 use crate::media::PixelFormat;
 use crate::users::Identity;
 
@@ -21,7 +21,7 @@ struct Status {
     role: &'static str,
     uptime_s: u64,
     cameras: Vec<Camera>,
-    microphones: [(); 0],
+    microphones: Vec<Microphone>,
     connections: u32,
 }
 
@@ -41,6 +41,21 @@ struct Camera {
     viewers: u32,
 }
 
+#[derive(Serialize)]
+struct Microphone {
+    name: String,
+    source: String,
+    online: bool,
+    problem: Option<String>,
+    rate_hz: u32,
+    channels: u32,
+    captured: u32,
+    overruns: u32,
+    rms_dbfs: f64,
+    peak_dbfs: f64,
+    listeners: u32,
+}
+
 /// `GET /api`.
 pub fn versions() -> Reply {
     Reply::json(200, &Versions { versions: ["1.0"] })
@@ -48,15 +63,16 @@ pub fn versions() -> Reply {
 
 /// `GET /api/1.0/status`, with what is the user's to see.
 pub fn status(service: &Service, user: &Identity) -> Reply {
-    let cameras = service.cameras.all();
+    let (cameras, microphones) = (service.cameras.all(), service.microphones.all());
     let cameras = cameras.iter().filter(|feed| user.scope.sees(feed.name()));
+    let microphones = microphones.iter().filter(|feed| user.scope.hears(feed.name()));
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         user: user.name.clone(),
         role: user.role.name(),
         uptime_s: service.started.elapsed().as_secs(),
         cameras: cameras.map(|feed| camera(feed)).collect(),
-        microphones: [],
+        microphones: microphones.map(|feed| microphone(feed)).collect(),
         connections: service.admission.connections(),
     };
     Reply::json(200, &status)
@@ -77,5 +93,23 @@ fn camera(feed: &CameraFeed) -> Camera {
         dropped: feed.counters.dropped.get(),
         encoded: feed.counters.encoded.get(),
         viewers: feed.frames().readers(),
+    }
+}
+
+fn microphone(feed: &MicrophoneFeed) -> Microphone {
+    let (state, format, level) = (feed.state(), feed.format(), feed.level());
+    let rounded = |dbfs: f32| (f64::from(dbfs) * 10.0).round() / 10.0;
+    Microphone {
+        name: feed.name().to_owned(),
+        source: state.source,
+        online: state.online,
+        problem: state.problem,
+        rate_hz: format.rate_hz,
+        channels: format.channels,
+        captured: feed.captured.get(),
+        overruns: feed.overruns.get(),
+        rms_dbfs: rounded(level.rms_dbfs),
+        peak_dbfs: rounded(level.peak_dbfs),
+        listeners: feed.listeners(),
     }
 }

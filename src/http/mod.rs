@@ -7,15 +7,18 @@
 //! a live exchange; a request without one is refused whatever it asks.
 
 mod api;
+mod audio;
 mod audit;
 mod auth;
 mod body;
+mod coder;
 mod login;
 mod page;
 mod reply;
 mod route;
 mod sessions;
 mod snapshot;
+mod streams;
 mod users;
 mod video;
 
@@ -33,9 +36,10 @@ pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
 use crate::gate::{Admission, EXCHANGE_HEADER, Exchange, Exchanges, Job};
-use crate::hub::{CameraFeed, CameraList, Stop};
+use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
 use crate::users::{Accounts, Identity, Role};
 use auth::Given;
+pub use coder::Coders;
 use reply::Reply;
 
 /// Stack of a request's thread.
@@ -49,7 +53,11 @@ pub struct Service {
     /// Who may come in.
     pub accounts: Arc<Accounts>,
     /// The cameras, first one first.
-    pub cameras: Arc<CameraList>,
+    pub cameras: Arc<FeedList<CameraFeed>>,
+    /// The microphones, first one first.
+    pub microphones: Arc<FeedList<MicrophoneFeed>>,
+    /// What encodes sound for listeners.
+    pub coders: Coders,
     /// The page; `None` where only streams and API are served.
     pub page: Option<Page>,
     /// The gate's count of connections.
@@ -209,8 +217,6 @@ impl Service {
         exchange: &Exchange,
         user: &Identity,
     ) -> Outcome {
-        let head_only = request.method().as_str() == "HEAD";
-        let secure = exchange.is_secure();
         Outcome::Reply(match route {
             Route::Health | Route::Versions | Route::Login => {
                 return self.answer_anybody(route, request, exchange);
@@ -234,55 +240,10 @@ impl Service {
                     .and_then(|page| page.get(path, known_tags))
                     .map_or_else(not_found, Outcome::Reply);
             }
-            Route::Video(name) => match video::interval(query) {
-                Ok(interval) => {
-                    return self.watch(name.as_deref(), user, |_, reader| {
-                        video::stream(reader, interval, head_only, secure)
-                    });
-                }
-                Err(why) => Reply::error(400, &why),
-            },
-            Route::Snapshot(name) => {
-                let keep = exchange.keeps_alive();
-                return self.watch(name.as_deref(), user, |feed, reader| {
-                    snapshot::take(feed, reader, head_only, secure, keep)
-                });
+            Route::Video(_) | Route::Audio(_) | Route::Snapshot(_) => {
+                return streams::answer(self, route, query, request, exchange, user);
             }
         })
-    }
-
-    /// A camera that is not the user's is, for him, none.
-    fn watch(
-        &self,
-        name: Option<&str>,
-        user: &Identity,
-        job: impl FnOnce(Arc<CameraFeed>, crate::hub::Reader<crate::media::Frame>) -> Job,
-    ) -> Outcome {
-        let all = self.cameras.all();
-        let mut own = all.iter().filter(|feed| user.scope.sees(feed.name()));
-        let found = match name {
-            None => own.next(),
-            Some(name) => own.find(|feed| feed.name() == name),
-        };
-        let Some(feed) = found else {
-            let own = all.iter().map(|feed| feed.name()).filter(|name| user.scope.sees(name));
-            let names: Vec<_> = own.collect();
-            let why = match name {
-                Some(name) => format!("no camera is named {name}; there are: {}", names.join(", ")),
-                None => "no camera is configured".to_owned(),
-            };
-            return Outcome::Reply(Reply::error(404, &why));
-        };
-        match feed.frames().subscribe() {
-            Some(reader) => Outcome::HandOver(self.while_allowed(user, job(Arc::clone(feed), reader))),
-            None => Outcome::Reply(Reply::error(503, "too many viewers").with("Retry-After", "5")),
-        }
-    }
-
-    /// Ends a job with what let its user in: a session, a token, the user's line in the file.
-    fn while_allowed(&self, user: &Identity, job: Job) -> Job {
-        let (accounts, user) = (Arc::clone(&self.accounts), user.clone());
-        Box::new(move |client| client.run_while(move || accounts.holds(&user), job))
     }
 
     /// Signs the request in. The log learns why it was refused, the client only that it was.

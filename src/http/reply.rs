@@ -77,10 +77,11 @@ impl Reply {
     }
 }
 
-/// The head of a response without end. The connection closes after it.
-pub fn stream_head(content_type: &str, secure: bool) -> Vec<u8> {
+/// The head of a response without end, with `more` fields of its own. The connection closes after
+/// it.
+pub fn stream_head(content_type: &str, more: &[(&str, &str)], secure: bool) -> Vec<u8> {
     let own = [("Content-Type", content_type), ("Cache-Control", "no-store"), ("Pragma", "no-cache")];
-    head(200, own.into_iter().chain(security_fields(secure)), false)
+    head(200, own.into_iter().chain(more.iter().copied()).chain(security_fields(secure)), false)
 }
 
 fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep: bool) -> Vec<u8> {
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn hsts_is_promised_only_under_tls() {
         let promised =
-            |secure| String::from_utf8(stream_head("a/b", secure)).unwrap().contains("Strict-Transport");
+            |secure| String::from_utf8(stream_head("a/b", &[], secure)).unwrap().contains("Strict-Transport");
         assert!(promised(true) && !promised(false));
     }
 }

@@ -29,6 +29,8 @@ pub enum Route {
     Video(Option<String>),
     /// `/snapshot`, `/snapshot/NAME`: one picture of it.
     Snapshot(Option<String>),
+    /// `/audio`, `/audio/NAME`: the sound of the first or the named microphone.
+    Audio(Option<String>),
     /// Anything else may be a file of the page: its path without the leading slash.
     Page(String),
 }
@@ -70,6 +72,8 @@ impl Route {
             ["api", ..] => return None,
             ["video"] => Self::Video(None),
             ["video", name] => Self::Video(Some(name.to_owned())),
+            ["audio"] => Self::Audio(None),
+            ["audio", name] => Self::Audio(Some(name.to_owned())),
             ["snapshot"] => Self::Snapshot(None),
             ["snapshot", name] => Self::Snapshot(Some(name.to_owned())),
             _ => Self::Page(segments.join("/")),
@@ -80,8 +84,10 @@ impl Route {
     pub fn access(&self) -> Access {
         match self {
             Self::Health | Self::Versions | Self::Login => Access::Public,
-            Self::Logout | Self::Password | Self::Sessions | Self::Session(_) => Access::Viewer,
-            Self::Status | Self::Video(_) | Self::Snapshot(_) | Self::Page(_) => Access::Viewer,
+            Self::Logout | Self::Password | Self::Sessions | Self::Session(_) | Self::Status => {
+                Access::Viewer
+            }
+            Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) | Self::Page(_) => Access::Viewer,
             Self::Users | Self::User(_) => Access::Admin,
         }
     }
@@ -99,6 +105,7 @@ impl Route {
             | Self::Sessions
             | Self::Status
             | Self::Video(_)
+            | Self::Audio(_)
             | Self::Snapshot(_)
             | Self::Page(_) => &["GET", "HEAD"],
         }
@@ -127,7 +134,9 @@ impl Route {
             Self::User(_) => Self::Status,
             Self::Status => Self::Video(None),
             Self::Video(None) => Self::Video(front()),
-            Self::Video(Some(_)) => Self::Snapshot(None),
+            Self::Video(Some(_)) => Self::Audio(None),
+            Self::Audio(None) => Self::Audio(front()),
+            Self::Audio(Some(_)) => Self::Snapshot(None),
             Self::Snapshot(None) => Self::Snapshot(front()),
             Self::Snapshot(Some(_)) => Self::Page("app.js".to_owned()),
             Self::Page(_) => return None,
@@ -152,6 +161,7 @@ impl Route {
             Self::User(name) => format!("/api/1.0/users/{name}"),
             Self::Status => "/api/1.0/status".to_owned(),
             Self::Video(name) => of("/video", name),
+            Self::Audio(name) => of("/audio", name),
             Self::Snapshot(name) => of("/snapshot", name),
             Self::Page(path) => format!("/{path}"),
         }
@@ -185,6 +195,8 @@ mod tests {
             ("/video", Some(Route::Video(None))),
             ("/video/front", Some(Route::Video(Some("front".into())))),
             ("/video/fr%6Fnt", Some(Route::Video(Some("front".into())))),
+            ("/audio", Some(Route::Audio(None))),
+            ("/audio/front", Some(Route::Audio(Some("front".into())))),
             ("/snapshot/yard", Some(Route::Snapshot(Some("yard".into())))),
         ];
         for (path, route) in rows {

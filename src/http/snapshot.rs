@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::encode::part;
 use crate::gate::{After, Client, Job};
-use crate::hub::{CameraFeed, Reader, Wait};
+use crate::hub::{CameraFeed, Named, Reader, Wait};
 use crate::media::{Frame, Timestamp};
 
 use super::reply::Reply;

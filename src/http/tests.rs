@@ -8,6 +8,7 @@ use tiny_http::TestRequest;
 use super::*;
 use crate::gate::{Gate, Limits};
 use crate::hub::latest;
+use crate::media::SoundFormat;
 use crate::users::SessionLimits;
 
 /// "password" under "saltsalt", with few rounds.
@@ -25,9 +26,9 @@ enum Who {
     Nobody,
     /// A viewer's session that has ended.
     Ended,
-    /// A viewer, who may see `front` and `yard`.
+    /// A viewer of everything.
     Viewer,
-    /// A viewer who may see `yard`; the session in the table is not his.
+    /// A viewer who may see `yard` and hear nothing; the session in the table is not his.
     Confined,
     Admin,
 }
@@ -95,13 +96,18 @@ fn service(users: &Path) -> Service {
         drop(publisher);
         Arc::new(CameraFeed::new(name, frames))
     };
-    let cameras = Arc::new(CameraList::default());
+    let cameras = Arc::new(FeedList::default());
     cameras.replace(["front", "yard"].map(feed).into());
+    let microphones = Arc::new(FeedList::default());
+    let (_, microphone) = MicrophoneFeed::new("front", SoundFormat { rate_hz: 8000, channels: 1 });
+    microphones.replace(vec![Arc::new(microphone)]);
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let gate = Gate::bind(any_port, Limits::default(), None, Arc::new(Exchanges::new())).unwrap();
     Service {
         accounts: Arc::new(Accounts::open(users, SessionLimits::default())),
         cameras,
+        microphones,
+        coders: Coders::default(),
         page: Some(Page::open(None).unwrap()),
         admission: gate.admission(),
         started: Instant::now(),
@@ -136,6 +142,10 @@ fn expected(route: &Route, method: &str, who: Who) -> u16 {
                 _ => None,
             },
         ),
+        Route::Audio(_) => {
+            let is_heard = who != Who::Confined;
+            (false, false, reads.then_some(if is_heard { JOB } else { 404 }))
+        }
         Route::Video(name) | Route::Snapshot(name) => {
             let is_seen = name.as_deref() != Some("front") || who != Who::Confined;
             (false, false, reads.then_some(if is_seen { JOB } else { 404 }))

@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub fn stream(mut reader: Reader<Frame>, interval: Option<Duration>, head_only: bool, secure: bool) -> Job {
     Box::new(move |client: &mut Client| {
         let content_type = format!("multipart/x-mixed-replace; boundary={}", part::BOUNDARY);
-        let mut opening = stream_head(&content_type, secure);
+        let mut opening = stream_head(&content_type, &[], secure);
         if !head_only {
             opening.extend_from_slice(part::OPENING.as_bytes());
         }

@@ -1,9 +1,9 @@
 //! What a camera's capture thread and everybody else know of each other.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 
-use super::Latest;
+use super::{Latest, Named};
 use crate::media::{Frame, PixelFormat, Timestamp};
 
 /// One camera as the rest of the program sees it: its frames, its counters, its state.
@@ -70,11 +70,6 @@ impl CameraFeed {
         Self { name: name.to_owned(), frames, counters: CameraCounters::default(), state: Mutex::default() }
     }
 
-    /// The camera's name in defender.conf.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The door to its frames.
     pub fn frames(&self) -> &Latest<Frame> {
         &self.frames
@@ -100,48 +95,15 @@ impl CameraFeed {
     }
 }
 
-/// The cameras there are, in the order of defender.conf; replaced whole when that changes.
-#[derive(Default)]
-pub struct CameraList {
-    feeds: RwLock<Arc<[Arc<CameraFeed>]>>,
-}
-
-impl CameraList {
-    /// All of them, as of now.
-    pub fn all(&self) -> Arc<[Arc<CameraFeed>]> {
-        Arc::clone(&self.feeds.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The named camera, or the first one when no name is given.
-    pub fn find(&self, name: Option<&str>) -> Option<Arc<CameraFeed>> {
-        let all = self.all();
-        match name {
-            None => all.first().cloned(),
-            Some(name) => all.iter().find(|feed| feed.name() == name).cloned(),
-        }
-    }
-
-    /// Puts `feeds` in the place of those there were.
-    pub fn replace(&self, feeds: Vec<Arc<CameraFeed>>) {
-        *self.feeds.write().unwrap_or_else(PoisonError::into_inner) = feeds.into();
+impl Named for CameraFeed {
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_camera_is_the_one_without_a_name() {
-        let feed = |name: &str| Arc::new(CameraFeed::new(name, crate::hub::latest(1).1));
-        let list = CameraList::default();
-        assert!(list.find(None).is_none());
-        list.replace(vec![feed("yard"), feed("front")]);
-        let found = |name| list.find(name).map(|feed| feed.name().to_owned());
-        assert_eq!(found(None).as_deref(), Some("yard"));
-        assert_eq!(found(Some("front")).as_deref(), Some("front"));
-        assert_eq!(found(Some("attic")), None);
-    }
 
     #[test]
     fn since_moves_only_when_online_changes() {

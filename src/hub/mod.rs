@@ -18,9 +18,17 @@ pub use wait::{Event, Ticket};
 #[cfg(not(loom))]
 mod camera;
 #[cfg(not(loom))]
+mod list;
+#[cfg(not(loom))]
+mod microphone;
+#[cfg(not(loom))]
 mod stop;
 
 #[cfg(not(loom))]
-pub use camera::{CameraCounters, CameraFeed, CameraList, CameraState, Count};
+pub use camera::{CameraCounters, CameraFeed, CameraState, Count};
+#[cfg(not(loom))]
+pub use list::{FeedList, Named};
+#[cfg(not(loom))]
+pub use microphone::{Listening, MicrophoneFeed, MicrophoneState, SoundWriter};
 #[cfg(not(loom))]
 pub use stop::Stop;

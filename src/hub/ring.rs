@@ -180,25 +180,51 @@ impl RingReader {
         }
     }
 
+    /// Where the cursor stands.
+    pub fn position(&self) -> u32 {
+        self.cursor
+    }
+
+    /// Moves the cursor back over `frames` frames, to hear them again or for the first time. What the
+    /// ring has no more counts as lost.
+    pub fn rewind(&mut self, frames: u32) {
+        self.cursor = self.cursor.wrapping_sub(frames);
+    }
+
+    /// Moves the cursor on over `frames` frames that wait to be read, or over all that do.
+    pub fn skip(&mut self, frames: u32) {
+        self.cursor = self.cursor.wrapping_add(frames.min(self.behind()));
+    }
+
+    /// Frames the ring keeps.
+    pub fn capacity(&self) -> u32 {
+        self.shared.frames
+    }
+
+    /// Which ring this reads: the same for all readers of one.
+    pub fn ring_id(&self) -> usize {
+        std::ptr::from_ref(&*self.shared).addr()
+    }
+
     /// Frames that wait to be read; above the ring's length some of them are lost already.
     pub fn behind(&self) -> u32 {
         self.shared.written.load(Ordering::Acquire).wrapping_sub(self.cursor)
     }
 
-    /// Skips what waits, but for the newest `keep` frames; returns how many were skipped.
-    pub fn skip_to_newest(&mut self, keep: u32) -> u32 {
-        let skipped = self.behind().saturating_sub(keep);
-        self.cursor = self.cursor.wrapping_add(skipped);
-        skipped
-    }
-
-    /// Sleeps until there is something to read or `timeout` is over; true when there is.
-    pub fn wait(&self, timeout: Duration) -> bool {
-        let ticket = self.shared.came.ticket();
-        if self.behind() == 0 && !self.is_closed() {
+    /// Sleeps until at least `frames` wait to be read; false when `timeout` went by without a write,
+    /// or nothing will come any more.
+    pub fn wait(&self, frames: u32, timeout: Duration) -> bool {
+        loop {
+            let ticket = self.shared.came.ticket();
+            let behind = self.behind();
+            if behind >= frames || self.is_closed() {
+                return behind >= frames;
+            }
             self.shared.came.wait(ticket, Some(timeout));
+            if self.behind() == behind {
+                return false;
+            }
         }
-        self.behind() > 0
     }
 
     /// Whether nothing will come any more.

@@ -74,20 +74,23 @@ fn the_live_edge_is_in_frames_and_in_time() {
     let end_us = (7 << 32) + 5;
     writer.write(&[1, 2, 3], end_us);
     assert_eq!(reader.live_edge(), Some(LiveEdge { behind: 3, end_us }));
-    assert_eq!(reader.skip_to_newest(1), 2);
+    reader.skip(2);
     assert_eq!(reader.live_edge(), Some(LiveEdge { behind: 1, end_us }));
-    assert_eq!(reader.skip_to_newest(5), 0);
+    reader.skip(5);
+    assert_eq!((reader.behind(), reader.position()), (0, 3));
+    reader.rewind(2);
+    assert_eq!(reader.behind(), 2);
 }
 
 #[test]
 fn a_write_wakes_and_the_writers_end_closes() {
     let (mut writer, door) = ring(8, 1);
     let reader = door.reader();
-    assert!(!reader.wait(Duration::from_millis(2)));
+    assert!(!reader.wait(1, Duration::from_millis(2)));
     let waiting = thread::spawn(move || {
-        let came = reader.wait(Duration::from_secs(3600));
+        let came = reader.wait(1, Duration::from_secs(3600));
         while !reader.is_closed() {
-            reader.wait(Duration::from_secs(3600));
+            reader.wait(1, Duration::from_secs(3600));
             if reader.behind() > 0 {
                 thread::yield_now();
             }
@@ -97,6 +100,18 @@ fn a_write_wakes_and_the_writers_end_closes() {
     writer.write(&[1], 1);
     drop(writer);
     assert!(waiting.join().unwrap());
+}
+
+#[test]
+fn waiting_for_many_frames_goes_on_over_writes_of_few() {
+    let (mut writer, door) = ring(8, 1);
+    let reader = door.reader();
+    let waiting = thread::spawn(move || (reader.wait(4, Duration::from_secs(3600)), reader.behind()));
+    for sample in 0..4 {
+        thread::sleep(Duration::from_millis(2));
+        writer.write(&[sample], 1);
+    }
+    assert_eq!(waiting.join().unwrap(), (true, 4));
 }
 
 #[test]
@@ -122,7 +137,7 @@ fn every_sample_is_true_or_counted_as_lost() {
             thread::spawn(move || {
                 let mut buffer = vec![0; 97 * CHANNELS as usize];
                 let (mut position, mut lost) = (0_u32, 0_u32);
-                while reader.wait(Duration::from_secs(60)) {
+                while reader.wait(1, Duration::from_secs(60)) {
                     let got = reader.read(&mut buffer);
                     position += got.lost;
                     lost += got.lost;

@@ -1,0 +1,223 @@
+//! The capture threads: one for each camera and microphone, started, watched over, changed and
+//! joined.
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use log::{error, info};
+
+use crate::capture::sound::{self, MicrophoneSettings};
+use crate::capture::{self, CameraSettings};
+use crate::hub::{
+    CameraFeed, CameraState, FeedList, MicrophoneFeed, MicrophoneState, Named, Publisher, SoundWriter, Stop,
+    latest,
+};
+use crate::media::Frame;
+
+/// Stack of a capture thread: encoding works on small blocks, pictures are on the heap.
+const STACK_BYTES: usize = 512 * 1024;
+
+/// Pause before a capture thread that panicked starts over.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// A kind of device: what its thread is given, and what it does.
+pub(super) trait Kind: 'static {
+    /// What defender.conf says of one.
+    type Settings: Clone + PartialEq + Send;
+    /// What everybody else sees of it.
+    type Feed: Named + Send + Sync;
+    /// The end of the feed that the capture thread writes.
+    type Writer: Send;
+
+    /// For the log and the threads' names.
+    const NAME: &'static str;
+
+    /// Its name in defender.conf.
+    fn name(settings: &Self::Settings) -> &str;
+
+    /// Both ends of a new feed, for at most `max_readers`.
+    fn open(settings: &Self::Settings, max_readers: u32) -> (Self::Writer, Self::Feed);
+
+    /// Captures until told to stop.
+    fn capture(settings: &Self::Settings, feed: &Self::Feed, writer: &mut Self::Writer, stop: &Stop);
+
+    /// Says in the feed that it does not run, and why.
+    fn say_failed(feed: &Self::Feed, problem: String);
+
+    /// Ends its readers' waits.
+    fn close(feed: &Self::Feed);
+}
+
+/// Cameras.
+pub(super) struct Camera;
+
+/// Microphones.
+pub(super) struct Microphone;
+
+/// The devices of a kind that run.
+pub(super) struct Devices<K: Kind> {
+    running: Vec<Running<K>>,
+    list: Arc<FeedList<K::Feed>>,
+    max_readers: u32,
+}
+
+struct Running<K: Kind> {
+    settings: K::Settings,
+    feed: Arc<K::Feed>,
+    stop: Stop,
+    thread: JoinHandle<K::Writer>,
+}
+
+impl Kind for Camera {
+    type Settings = CameraSettings;
+    type Feed = CameraFeed;
+    type Writer = Publisher<Frame>;
+
+    const NAME: &'static str = "camera";
+
+    fn name(settings: &CameraSettings) -> &str {
+        &settings.name
+    }
+
+    fn open(settings: &CameraSettings, max_readers: u32) -> (Publisher<Frame>, CameraFeed) {
+        let (publisher, frames) = latest(max_readers);
+        (publisher, CameraFeed::new(&settings.name, frames))
+    }
+
+    fn capture(settings: &CameraSettings, feed: &CameraFeed, writer: &mut Publisher<Frame>, stop: &Stop) {
+        capture::run(settings, feed, writer, stop);
+    }
+
+    fn say_failed(feed: &CameraFeed, problem: String) {
+        feed.set_state(CameraState { online: false, problem: Some(problem), ..feed.state() });
+    }
+
+    fn close(feed: &CameraFeed) {
+        feed.frames().close();
+    }
+}
+
+impl Kind for Microphone {
+    type Settings = MicrophoneSettings;
+    type Feed = MicrophoneFeed;
+    type Writer = SoundWriter;
+
+    const NAME: &'static str = "microphone";
+
+    fn name(settings: &MicrophoneSettings) -> &str {
+        &settings.name
+    }
+
+    fn open(settings: &MicrophoneSettings, _max_readers: u32) -> (SoundWriter, MicrophoneFeed) {
+        MicrophoneFeed::new(&settings.name, settings.format)
+    }
+
+    fn capture(settings: &MicrophoneSettings, feed: &MicrophoneFeed, writer: &mut SoundWriter, stop: &Stop) {
+        sound::run(settings, feed, writer, stop);
+    }
+
+    fn say_failed(feed: &MicrophoneFeed, problem: String) {
+        feed.set_state(MicrophoneState { online: false, problem: Some(problem), ..feed.state() });
+    }
+
+    fn close(feed: &MicrophoneFeed) {
+        feed.close();
+    }
+}
+
+impl<K: Kind> Devices<K> {
+    /// None yet; those to come are entered in `list`, each for at most `max_readers`.
+    pub(super) fn new(list: Arc<FeedList<K::Feed>>, max_readers: u32) -> Self {
+        Self { running: Vec::new(), list, max_readers }
+    }
+
+    /// Starts, changes and stops devices until they are the `wanted` ones. One whose settings
+    /// stay is not disturbed; one whose settings change keeps its readers.
+    ///
+    /// # Errors
+    /// When the system gives no thread for one; the others run.
+    pub(super) fn apply(&mut self, wanted: &[K::Settings]) -> io::Result<()> {
+        let mut before = std::mem::take(&mut self.running);
+        for running in before.iter().filter(|running| !wanted.contains(&running.settings)) {
+            running.stop.request();
+        }
+        let mut failed = None;
+        for settings in wanted {
+            let found = before.iter().position(|running| K::name(&running.settings) == K::name(settings));
+            let started = match found.map(|at| before.swap_remove(at)) {
+                Some(same) if same.settings == *settings => Ok(same),
+                before => self.start(settings, before),
+            };
+            // One device that cannot start is no reason to lose the others.
+            match started {
+                Ok(running) => self.running.push(running),
+                Err(error) => failed = Some(error),
+            }
+        }
+        self.list.replace(self.running.iter().map(|running| Arc::clone(&running.feed)).collect());
+        for gone in before {
+            info!("{} {}: removed", K::NAME, K::name(&gone.settings));
+            gone.stop.request();
+            K::close(&gone.feed);
+            join::<K>(gone.thread);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Ends every device and its readers' waits; returns when the threads are done.
+    pub(super) fn stop(self) {
+        for running in &self.running {
+            running.stop.request();
+            K::close(&running.feed);
+        }
+        for running in self.running {
+            join::<K>(running.thread);
+        }
+    }
+
+    /// Starts a device, with the readers of the one that had its name `before`.
+    fn start(&self, settings: &K::Settings, before: Option<Running<K>>) -> io::Result<Running<K>> {
+        let name = K::name(settings);
+        let kept = before.and_then(|before| {
+            info!("{} {name}: new settings", K::NAME);
+            Some((join::<K>(before.thread)?, before.feed))
+        });
+        let (mut writer, feed) = kept.unwrap_or_else(|| {
+            let (writer, feed) = K::open(settings, self.max_readers);
+            (writer, Arc::new(feed))
+        });
+        let stop = Stop::new();
+        let mine = (settings.clone(), Arc::clone(&feed), stop.clone());
+        let thread = thread::Builder::new()
+            .name(format!("{}-{name}", K::NAME))
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                watch_over::<K>(&mine.0, &mine.1, &mut writer, &mine.2);
+                writer
+            })?;
+        Ok(Running { settings: settings.clone(), feed, stop, thread })
+    }
+}
+
+/// Captures until told to stop; a panic costs the device a second, and nobody else anything.
+fn watch_over<K: Kind>(settings: &K::Settings, feed: &K::Feed, writer: &mut K::Writer, stop: &Stop) {
+    while !stop.is_requested() {
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| K::capture(settings, feed, writer, stop)));
+        if stop.is_requested() {
+            return;
+        }
+        let problem = "capture failed and is started again".to_owned();
+        let why = if ended.is_err() { " after a fault in Defender" } else { "" };
+        error!("{} {}: {problem}{why}", K::NAME, K::name(settings));
+        K::say_failed(feed, problem);
+        stop.sleep(RESTART_PAUSE);
+    }
+}
+
+/// The thread's writer; `None` if it panicked outside of [`watch_over`]'s care.
+fn join<K: Kind>(thread: JoinHandle<K::Writer>) -> Option<K::Writer> {
+    thread.join().ok()
+}

@@ -1,0 +1,68 @@
+//! The feeds there are, found by name.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What has a name in defender.conf and in URLs.
+pub trait Named {
+    /// The name.
+    fn name(&self) -> &str;
+}
+
+/// Feeds in the order of defender.conf; replaced whole when that changes.
+pub struct FeedList<F> {
+    feeds: RwLock<Arc<[Arc<F>]>>,
+}
+
+impl<F: Named> FeedList<F> {
+    /// All of them, as of now.
+    pub fn all(&self) -> Arc<[Arc<F>]> {
+        Arc::clone(&self.feeds.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The named feed, or the first one when no name is given, of those whose name is `allowed`.
+    pub fn find(&self, name: Option<&str>, allowed: impl Fn(&str) -> bool) -> Option<Arc<F>> {
+        let is_it = |feed: &&Arc<F>| allowed(feed.name()) && name.is_none_or(|name| name == feed.name());
+        self.all().iter().find(is_it).cloned()
+    }
+
+    /// Puts `feeds` in the place of those there were.
+    pub fn replace(&self, feeds: Vec<Arc<F>>) {
+        *self.feeds.write().unwrap_or_else(PoisonError::into_inner) = feeds.into();
+    }
+}
+
+impl<F> Default for FeedList<F> {
+    fn default() -> Self {
+        Self { feeds: RwLock::new(Arc::new([])) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Named for &'static str {
+        fn name(&self) -> &str {
+            self
+        }
+    }
+
+    #[test]
+    fn the_first_feed_is_the_one_without_a_name() {
+        let list = FeedList::default();
+        assert!(list.find(None, |_| true).is_none());
+        list.replace(vec![Arc::new("yard"), Arc::new("front")]);
+        let found = |name| list.find(name, |_| true).map(|feed| *feed);
+        assert_eq!(found(None), Some("yard"));
+        assert_eq!(found(Some("front")), Some("front"));
+        assert_eq!(found(Some("attic")), None);
+    }
+
+    #[test]
+    fn a_feed_that_is_not_allowed_is_none() {
+        let list = FeedList::default();
+        list.replace(vec![Arc::new("yard"), Arc::new("front")]);
+        let found = |name| list.find(name, |name| name == "front").map(|feed| *feed);
+        assert_eq!((found(None), found(Some("yard"))), (Some("front"), None));
+    }
+}

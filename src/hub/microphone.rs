@@ -1,0 +1,195 @@
+//! What a microphone's capture thread and everybody else know of each other.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Count, Named, Ring, RingReader, RingWriter, ring};
+use crate::media::{Level, SoundFormat, Timestamp};
+
+/// How much a ring keeps, in seconds: who lags that far behind is past helping, and a gap as long
+/// as a held up board makes still reaches those who keep up.
+const KEEP_S: u32 = 4;
+
+/// One microphone as the rest of the program sees it.
+pub struct MicrophoneFeed {
+    name: String,
+    door: Mutex<Door>,
+    /// Frames of sound the device delivered; wraps at 2^32.
+    pub captured: Count,
+    /// How often samples were lost because nobody fetched them in time.
+    pub overruns: Count,
+    rms_bits: AtomicU32,
+    peak_bits: AtomicU32,
+    state: Mutex<MicrophoneState>,
+}
+
+/// The ring of now and what its samples are.
+#[derive(Clone)]
+struct Door {
+    ring: Ring,
+    format: SoundFormat,
+}
+
+/// What the capture thread last said about its source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MicrophoneState {
+    /// What the sound comes from, for people.
+    pub source: String,
+    /// Whether it is heard; false leaves silence.
+    pub online: bool,
+    /// Why it is not online, for people.
+    pub problem: Option<String>,
+    /// Since when `online` has its value.
+    pub since: Option<Timestamp>,
+}
+
+/// The writing end of a microphone's sound.
+pub struct SoundWriter {
+    ring: RingWriter,
+    format: SoundFormat,
+}
+
+/// A listener's end of a microphone's sound.
+pub struct Listening {
+    /// Follows the ring from the present on; closed when the format changes.
+    pub reader: RingReader,
+    /// What its samples are.
+    pub format: SoundFormat,
+}
+
+impl MicrophoneFeed {
+    /// A feed for the microphone `name`, and the end that writes its sound.
+    pub fn new(name: &str, format: SoundFormat) -> (SoundWriter, Self) {
+        let (writer, door) = open(format);
+        let feed = Self {
+            name: name.to_owned(),
+            door: Mutex::new(door),
+            captured: Count::default(),
+            overruns: Count::default(),
+            rms_bits: AtomicU32::new(Level::SILENCE.rms_dbfs.to_bits()),
+            peak_bits: AtomicU32::new(Level::SILENCE.peak_dbfs.to_bits()),
+            state: Mutex::default(),
+        };
+        (writer, feed)
+    }
+
+    /// A new listener, who hears what comes from now on.
+    pub fn listen(&self) -> Listening {
+        let door = locked(&self.door);
+        Listening { reader: door.ring.reader(), format: door.format }
+    }
+
+    /// How many listen.
+    pub fn listeners(&self) -> u32 {
+        locked(&self.door).ring.readers()
+    }
+
+    /// What samples are now.
+    pub fn format(&self) -> SoundFormat {
+        locked(&self.door).format
+    }
+
+    /// Goes on in another format, on a ring of its own; the listeners of the old one are told that
+    /// it ended.
+    pub fn reshape(&self, writer: &mut SoundWriter, format: SoundFormat) {
+        let (new, door) = open(format);
+        // The door first: dropping the old writer ends its listeners, who come back at once.
+        *locked(&self.door) = door;
+        *writer = new;
+    }
+
+    /// Ends what listeners hear.
+    pub fn close(&self) {
+        locked(&self.door).ring.close();
+    }
+
+    /// How loud the last tenth of a second was.
+    pub fn level(&self) -> Level {
+        // Relaxed: a meter's needle; the two halves may be of two moments.
+        let dbfs = |bits: &AtomicU32| f32::from_bits(bits.load(Ordering::Relaxed));
+        Level { rms_dbfs: dbfs(&self.rms_bits), peak_dbfs: dbfs(&self.peak_bits) }
+    }
+
+    /// Says how loud it is.
+    pub fn set_level(&self, level: Level) {
+        self.rms_bits.store(level.rms_dbfs.to_bits(), Ordering::Relaxed);
+        self.peak_bits.store(level.peak_dbfs.to_bits(), Ordering::Relaxed);
+    }
+
+    /// A copy of the state as of now.
+    pub fn state(&self) -> MicrophoneState {
+        locked(&self.state).clone()
+    }
+
+    /// Replaces the state; `since` is kept while `online` stays what it was.
+    pub fn set_state(&self, mut state: MicrophoneState) {
+        let mut held = locked(&self.state);
+        let unchanged = held.online == state.online && held.since.is_some();
+        state.since = if unchanged { held.since } else { Some(Timestamp::now()) };
+        *held = state;
+    }
+}
+
+impl Named for MicrophoneFeed {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl SoundWriter {
+    /// What its samples are.
+    pub fn format(&self) -> SoundFormat {
+        self.format
+    }
+
+    /// Appends whole frames, of which the last was captured at `end`.
+    pub fn write(&mut self, samples: &[i16], end: Timestamp) {
+        self.ring.write(samples, end.as_micros());
+    }
+}
+
+impl Listening {
+    /// When the frame that comes next was captured; `None` before the first one came.
+    pub fn next_captured(&self) -> Option<Timestamp> {
+        let edge = self.reader.live_edge()?;
+        Some(Timestamp::from_micros(edge.end_us).before(self.format.length_of(u64::from(edge.behind))))
+    }
+}
+
+fn open(format: SoundFormat) -> (SoundWriter, Door) {
+    let (writer, ring) = ring(format.rate_hz.saturating_mul(KEEP_S), format.channels);
+    (SoundWriter { ring: writer, format }, Door { ring, format })
+}
+
+/// The locks guard plain values and are held only to copy them: a thread that panicked with one
+/// cannot have left them half written.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORMAT: SoundFormat = SoundFormat { rate_hz: 1000, channels: 1 };
+
+    #[test]
+    fn another_format_ends_what_listeners_were_promised() {
+        let (mut writer, feed) = MicrophoneFeed::new("front", FORMAT);
+        let before = feed.listen();
+        let stereo = SoundFormat { channels: 2, ..FORMAT };
+        feed.reshape(&mut writer, stereo);
+        let after = feed.listen();
+        assert!(before.reader.is_closed() && !after.reader.is_closed());
+        assert_eq!((before.format, after.format, feed.listeners()), (FORMAT, stereo, 1));
+    }
+
+    #[test]
+    fn a_listener_knows_when_its_next_frame_was_captured() {
+        let (mut writer, feed) = MicrophoneFeed::new("front", FORMAT);
+        let listening = feed.listen();
+        assert_eq!(listening.next_captured(), None);
+        writer.write(&[0; 250], Timestamp::from_micros(9_000_000));
+        assert_eq!(listening.next_captured(), Some(Timestamp::from_micros(8_750_000)));
+    }
+}
