@@ -307,8 +307,8 @@ fn check(
     Ok(())
 }
 
-/// 401. A script of our page shows a form of its own: the challenge would make the browser show
-/// its dialog over it.
+/// The reply to who is not signed in. A script of our page has a form of its own, over which the
+/// challenge would make the browser show its dialog.
 fn unauthorized(request: &Request) -> Reply {
     let refused = Reply::error(401, "sign in");
     if field(request, "Sec-Fetch-Dest") == Some("empty") {

@@ -107,14 +107,12 @@ fn bits(password: &str) -> f64 {
 
 /// How many characters one would have to try at each place.
 fn pool(password: &str) -> f64 {
-    let kinds: [(fn(char) -> bool, f64); 5] = [
-        (|c| c.is_ascii_lowercase(), 26.0),
-        (|c| c.is_ascii_uppercase(), 26.0),
-        (|c| c.is_ascii_digit(), 10.0),
-        (|c| c.is_ascii() && !c.is_ascii_alphanumeric(), 33.0),
-        (|c| !c.is_ascii(), 64.0),
-    ];
-    kinds.iter().filter(|(is_kind, _)| password.chars().any(is_kind)).map(|(_, size)| size).sum()
+    let any = |is_kind: fn(char) -> bool, size| if password.chars().any(is_kind) { size } else { 0.0 };
+    any(|c| c.is_ascii_lowercase(), 26.0)
+        + any(|c| c.is_ascii_uppercase(), 26.0)
+        + any(|c| c.is_ascii_digit(), 10.0)
+        + any(|c| c.is_ascii() && !c.is_ascii_alphanumeric(), 33.0)
+        + any(|c| !c.is_ascii(), 64.0)
 }
 
 fn is_expected(chars: &[char], at: usize) -> bool {
@@ -125,7 +123,7 @@ fn is_expected(chars: &[char], at: usize) -> bool {
         matches!(places, [Some(a), Some(b)] if a.abs_diff(b) == 1)
     };
     pair[0] == pair[1]
-        || ROWS.iter().any(|row| follows(&row))
+        || ROWS.iter().any(follows)
         || chars[..before].windows(2).any(|earlier| earlier == pair)
 }
 
