@@ -26,7 +26,7 @@ fn main() {
     let token = users::add_token(&path, "token", "user0", &[], &[]).expect("added");
     let accounts = Accounts::open(&path, SessionLimits::default());
     let home = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let user = accounts.authenticate("user0", PASSWORD, home).ok().expect("signed in");
+    let user = accounts.authenticate("user0", PASSWORD, home).expect("signed in");
     let session = accounts.begin_session(&user, home).expect("begun").expect("by password");
 
     per_check("session", || drop(accounts.by_secret(&session)));
@@ -51,7 +51,7 @@ fn unknown_beside_wrong(accounts: &Accounts) {
         // An address of its own for each try, or the throttle would answer.
         let from = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + try_number));
         let number = try_number % USERS;
-        let mut measure = |name: String, times: &mut Vec<f64>| {
+        let measure = |name: String, times: &mut Vec<f64>| {
             let start = Instant::now();
             assert!(accounts.authenticate(&name, "not the password", from).is_err());
             times.push(start.elapsed().as_secs_f64() * 1e3);

@@ -53,11 +53,11 @@ impl Ground {
         std::fs::write(&users, text).unwrap();
         let service = service(&users);
         let sign_in = |name: &str| {
-            let user = service.accounts.authenticate(name, "password", peer().ip()).ok().unwrap();
+            let user = service.accounts.authenticate(name, "password", peer().ip()).unwrap();
             service.accounts.begin_session(&user, peer().ip()).unwrap().unwrap().to_string()
         };
         let (viewer, confined, admin) = (sign_in("eve"), sign_in("bob"), sign_in("ada"));
-        let viewer_id = service.accounts.by_secret(&viewer).ok().unwrap().session_id().unwrap();
+        let viewer_id = service.accounts.by_secret(&viewer).unwrap().session_id().unwrap();
         Self { service, viewer, viewer_id, confined, admin, _folder: folder }
     }
 
@@ -65,7 +65,7 @@ impl Ground {
         match who {
             Who::Nobody => None,
             Who::Ended => {
-                let user = self.service.accounts.by_secret(&self.viewer).ok().unwrap();
+                let user = self.service.accounts.by_secret(&self.viewer).unwrap();
                 self.service.accounts.end_session(&user);
                 Some(self.viewer.clone())
             }

@@ -1,7 +1,6 @@
 //! The running server's view of the users: may this name with this password, this session or this
 //! token come in, and does what let somebody in still hold?
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +9,9 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::edits::{self, Change};
-use super::file::{Record, TokenRecord};
+use super::file::Record;
 use super::followed::{Followed, Users};
+use super::identity::{Denied, Grant, Identity};
 use super::password::PasswordHash;
 use super::queue::Queue;
 use super::remembered::{Remembered, Tag, TagKey};
@@ -19,91 +19,6 @@ use super::secret::Digest;
 use super::sessions::{SessionInfo, SessionLimits, Sessions};
 use super::throttle::{Source, Throttle};
 use super::{Listing, Role, Scope, UsersError};
-
-/// A user who signed in.
-#[derive(Clone)]
-pub struct Identity {
-    /// The name.
-    pub name: String,
-    /// What the user may do.
-    pub role: Role,
-    /// What the user may see and hear.
-    pub scope: Scope,
-    /// Whether a password was checked the slow way just now: of the many requests of a client that
-    /// sends it each time, the first.
-    pub is_new: bool,
-    grant: Grant,
-}
-
-/// What let somebody in; [`Accounts::holds`] asks whether it still would.
-#[derive(Clone)]
-enum Grant {
-    /// The user's line as it was.
-    Password(Arc<Record>),
-    Session(Digest),
-    /// The token's line and its user's as they were.
-    Token(Arc<TokenRecord>, Arc<Record>),
-}
-
-/// Why somebody may not come in. For the log; the client is told nothing but to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// No such user.
-    UnknownUser,
-    /// The user's line in the file is malformed; the log named it when the file was read.
-    MalformedRecord,
-    /// Not the user's password.
-    WrongPassword,
-    /// No such session or token, or no longer.
-    Ended,
-    /// Too many passwords are being checked already; nothing was checked.
-    Busy,
-    /// Too many failures; nothing was checked, and nothing will be for so long.
-    Throttled(Duration),
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownUser => f.write_str("no such user"),
-            Self::MalformedRecord => f.write_str("the user's line in the file is malformed"),
-            Self::WrongPassword => f.write_str("wrong password"),
-            Self::Ended => f.write_str("no such session or token, or it has ended"),
-            Self::Busy => f.write_str("too many passwords are being checked already"),
-            Self::Throttled(wait) => write!(f, "too many failures, wait {} s", whole_seconds(*wait)),
-        }
-    }
-}
-
-/// Seconds to wait, rounded up: a client that comes back after them is not told to wait again.
-pub fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
-impl Identity {
-    fn new(record: &Record, grant: Grant) -> Self {
-        Self {
-            name: record.name.clone(),
-            role: record.role,
-            scope: record.scope.clone(),
-            is_new: false,
-            grant,
-        }
-    }
-
-    /// Whether a name and password let him in, and no session or token.
-    pub fn has_given_password(&self) -> bool {
-        matches!(self.grant, Grant::Password(_))
-    }
-
-    /// The id of the session that let him in, if one did.
-    pub fn session_id(&self) -> Option<String> {
-        match &self.grant {
-            Grant::Session(digest) => Some(digest.id()),
-            _ => None,
-        }
-    }
-}
 
 /// The users, followed as the file changes, and their sessions.
 ///

@@ -16,6 +16,11 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// What begins every token, so that it is known for what it is wherever it turns up.
 const TOKEN_PREFIX: &str = "dft_";
 
+const BOTH_WAYS: &str = "either name cameras and microphones, or lift the confinement";
+const ADMIN_CONFINED: &str = "an admin sees and hears everything; only a viewer can be confined";
+const BAD_NAMES: &str =
+    "expected at least one camera or microphone, named by 1 to 32 letters, digits, - or _";
+
 /// What is to become of a user; what is `None` stays, or is the usual for a new one.
 #[derive(Default)]
 pub struct Change {
@@ -43,7 +48,7 @@ impl Change {
         let (cameras, microphones) = (self.cameras.as_ref(), self.microphones.as_ref());
         let names = cameras.is_some() || microphones.is_some();
         if self.unconfined && names {
-            return Err(UsersError::Scope("everything and only some of it"));
+            return Err(UsersError::Scope(BOTH_WAYS));
         }
         if self.unconfined || (role == Role::Admin && !names) {
             return Ok(Scope::All);
@@ -52,11 +57,11 @@ impl Change {
             return Ok(before.clone());
         }
         if role == Role::Admin {
-            return Err(UsersError::Scope("some cameras or microphones only, being an admin"));
+            return Err(UsersError::Scope(ADMIN_CONFINED));
         }
         let (old_cameras, old_microphones) = before.names().unwrap_or_default();
         Scope::only(cameras.unwrap_or(&old_cameras), microphones.unwrap_or(&old_microphones))
-            .ok_or(UsersError::Scope("a camera or microphone without a plain name, or none at all"))
+            .ok_or(UsersError::Scope(BAD_NAMES))
     }
 }
 
@@ -163,10 +168,7 @@ pub fn add_token(
         return Err(UsersError::Name(name.to_owned()));
     }
     let is_confined = !cameras.is_empty() || !microphones.is_empty();
-    let only = || {
-        Scope::only(cameras, microphones)
-            .ok_or(UsersError::Scope("a camera or microphone without a plain name"))
-    };
+    let only = || Scope::only(cameras, microphones).ok_or(UsersError::Scope(BAD_NAMES));
     let scope = if is_confined { only()? } else { Scope::All };
     let (secret, digest) = new_secret(TOKEN_PREFIX).map_err(UsersError::Random)?;
     edit(path, |file| {

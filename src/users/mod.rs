@@ -8,6 +8,7 @@ mod audit;
 mod edits;
 mod file;
 mod followed;
+mod identity;
 mod password;
 mod queue;
 mod remembered;
@@ -22,9 +23,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-pub use accounts::{Accounts, Denied, Identity, whole_seconds};
+pub use accounts::Accounts;
 pub use edits::{Change, add, add_token, change, first_admin, list, remove, remove_token};
 pub use file::is_valid_name;
+pub use identity::{Denied, Identity, whole_seconds};
 pub use rules::{MAX_PASSWORD_BYTES, check as check_password};
 pub use scope::Scope;
 pub use sessions::{SessionInfo, SessionLimits};
@@ -92,7 +94,7 @@ pub enum UsersError {
     LastAdmin(String),
     /// A password that is not taken, and why.
     Password(&'static str),
-    /// A confinement that makes no sense: what was asked for.
+    /// A confinement that makes no sense, and why.
     Scope(&'static str),
     /// There is a token of this name already.
     TokenTaken(String),
@@ -125,10 +127,7 @@ impl fmt::Display for UsersError {
                 write!(f, "`{name}` is the last admin and must stay one; make another user admin first")
             }
             Self::Password(why) => write!(f, "the password {why}"),
-            Self::Scope(asked) => write!(
-                f,
-                "a user cannot have {asked}; name cameras or microphones by their 1 to 32 letters, digits, - or _, for a viewer"
-            ),
+            Self::Scope(why) => f.write_str(why),
             Self::TokenTaken(name) => {
                 write!(f, "there is a token `{name}` already; `defender token remove {name}` ends it")
             }

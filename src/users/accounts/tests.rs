@@ -45,8 +45,8 @@ fn password(password: &str) -> Change {
     Change { password: Some(Zeroizing::new(password.to_owned())), ..Change::default() }
 }
 
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Identity").field(&self.name).field(&self.role).finish()
     }
 }
