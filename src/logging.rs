@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -44,14 +45,19 @@ impl fmt::Display for LogError {
 }
 
 impl Logging {
-    /// Sends the program's log to `file`, or to standard error. Once for each process.
+    /// Sends the program's log to `file`, or to standard error, and the audit lines to `audit` where
+    /// that is given. Once for each process.
     ///
     /// # Errors
     /// See [`LogError`].
-    pub fn init(file: Option<&Path>, level: LevelFilter) -> Result<Self, LogError> {
-        let rotating = file.map(|file| RotatingFile::open(file, ROTATE_BYTES)).transpose()?;
+    pub fn init(file: Option<&Path>, audit: Option<&Path>, level: LevelFilter) -> Result<Self, LogError> {
+        let open = |file: Option<&Path>| {
+            file.map(|file| RotatingFile::open(file, ROTATE_BYTES).map(Mutex::new)).transpose()
+        };
         let sink: &'static Sink = Box::leak(Box::new(Sink {
-            file: rotating.map(Mutex::new),
+            file: open(file)?,
+            audit: open(audit)?,
+            level: AtomicUsize::new(level as usize),
             stderr: SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps(),
         }));
         log::set_logger(sink).map_err(|_| LogError::Taken)?;
@@ -62,7 +68,11 @@ impl Logging {
 
     /// Changes the least level that is logged.
     pub fn set_level(&self, level: LevelFilter) {
-        log::set_max_level(level);
+        // Relaxed: a line on the edge of the change may go either way.
+        self.sink.level.store(level as usize, Ordering::Relaxed);
+        // A file of their own is for audit lines of every weight, whatever else is logged.
+        let least = if self.sink.audit.is_some() { LevelFilter::Info } else { LevelFilter::Off };
+        log::set_max_level(level.max(least));
     }
 
     /// Opens the log file again, after somebody else moved it away.
@@ -70,8 +80,10 @@ impl Logging {
     /// # Errors
     /// When that fails; lines then go to standard error until it works again.
     pub fn reopen(&self) -> Result<(), LogError> {
-        let Some(file) = &self.sink.file else { return Ok(()) };
-        lock(file).reopen()
+        for file in [&self.sink.file, &self.sink.audit].into_iter().flatten() {
+            lock(file).reopen()?;
+        }
+        Ok(())
     }
 }
 
@@ -92,13 +104,19 @@ pub fn log_panics() {
 /// The `log` crate's end.
 struct Sink {
     file: Option<Mutex<RotatingFile>>,
+    audit: Option<Mutex<RotatingFile>>,
+    /// A [`LevelFilter`] as a number.
+    level: AtomicUsize,
     stderr: SimpleLogger,
 }
 
 impl Log for Sink {
     /// Chatter of libraries is kept down: below warn it is of use to nobody who runs a server.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("defender") || metadata.level() <= log::Level::Warn
+        let is_ours = metadata.target().starts_with("defender");
+        let is_wanted = metadata.level() as usize <= self.level.load(Ordering::Relaxed);
+        let has_own_file = self.audit.is_some() && is_audit(metadata);
+        has_own_file || is_wanted && (is_ours || metadata.level() <= log::Level::Warn)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -106,7 +124,8 @@ impl Log for Sink {
             return;
         }
         let message = one_line(&record.args().to_string());
-        match &self.file {
+        let own = self.audit.as_ref().filter(|_| is_audit(record.metadata()));
+        match own.or(self.file.as_ref()) {
             None => self.to_stderr(&rebuilt(record, format_args!("{message}"))),
             Some(file) => {
                 // The lock is held for the write: lines must not mix, and a file's write waits
@@ -134,6 +153,12 @@ impl Sink {
 
 fn rebuilt<'a>(record: &Record<'a>, message: fmt::Arguments<'a>) -> Record<'a> {
     Record::builder().metadata(record.metadata().clone()).args(message).build()
+}
+
+/// Whether a line is for an auditor: what who may do, and who came in. Each room that has such
+/// lines writes them from a file `audit.rs`.
+fn is_audit(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("defender") && metadata.target().ends_with("::audit")
 }
 
 /// A name from the network must not be able to forge a line or talk to a terminal.

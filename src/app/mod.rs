@@ -23,7 +23,7 @@ use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Li
 use crate::http::{Coders, HttpRoom, Page, PageError, Service};
 use crate::hub::FeedList;
 use crate::logging::{self, LogError, Logging};
-use crate::users::{Accounts, UsersError};
+use crate::users::{Accounts, SessionLimits, UsersError};
 use devices::{Camera, Devices, Microphone};
 
 /// How long a stop may take before threads still at work are left to die with the process.
@@ -78,8 +78,9 @@ impl fmt::Display for AppError {
 /// Why it did not start. Once it runs it heals or waits; it does not return an error.
 pub fn run(config: Config, flags: &Flags) -> Result<(), AppError> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(AppError::System)?;
-    let logging =
-        Logging::init(config.server.log.as_deref(), config.server.log_level).map_err(AppError::Log)?;
+    let server = &config.server;
+    let logging = Logging::init(server.log.as_deref(), server.audit_log.as_deref(), server.log_level)
+        .map_err(AppError::Log)?;
     logging::log_panics();
     for warning in &config.warnings {
         warn!("{warning}");
@@ -117,7 +118,8 @@ impl Server {
         let address = SocketAddr::new(server.address, server.port);
         refuse_plain_exposure(server)?;
         make_folders(server)?;
-        let accounts = Accounts::open(&server.users);
+        let sessions = SessionLimits { idle: server.session_idle, max: server.session_max };
+        let accounts = Arc::new(Accounts::open(&server.users, sessions));
         let certificates = if server.tls { Some(open_certificates(server)?) } else { None };
         let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
 

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use pico_args::Arguments;
 
 use super::help::{self, Command};
-use super::user::UserCommand;
+use super::token::TokenCommand;
+use super::user::{Confined, UserCommand};
 use crate::config::{Flags, Mode, nearest};
 use crate::users::Role;
 
@@ -23,6 +24,8 @@ pub enum Wish {
     ListDevices,
     /// Edit the user file.
     User(UserCommand, Flags),
+    /// Edit the tokens in it.
+    Token(TokenCommand, Flags),
     /// Print a command's help.
     Help(&'static Command),
     /// Print the version.
@@ -59,6 +62,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
         [] | ["run"] => Wish::Run(flags(&mut arguments)?),
         ["check"] => Wish::Check(flags(&mut arguments)?),
         ["user", verb] => user(verb, command, &mut arguments)?,
+        ["token", verb] => token(verb, command, &mut arguments)?,
         _ => {
             let verbs = command.operands.replace('|', ", ");
             return Err(UsageError(format!(
@@ -119,11 +123,7 @@ fn flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
 }
 
 fn user(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
-    let flags = Flags {
-        config: path(arguments, ["-c", "--config"])?,
-        users: path(arguments, ["-u", "--user-db"])?,
-        ..Flags::default()
-    };
+    let flags = user_file_flags(arguments)?;
     let wish = match verb {
         "list" => UserCommand::List,
         "remove" => {
@@ -131,20 +131,57 @@ fn user(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Res
             UserCommand::Remove { name: operand(arguments, command)?, yes }
         }
         "add" => {
-            let (role, password_stdin) = (take_role(arguments)?, arguments.contains("--password-stdin"));
-            UserCommand::Add { name: operand(arguments, command)?, role, password_stdin }
+            let (role, confined) = (take_role(arguments)?, take_confined(arguments)?);
+            let password_stdin = arguments.contains("--password-stdin");
+            UserCommand::Add { name: operand(arguments, command)?, role, confined, password_stdin }
         }
         _ => {
-            let (role, password_stdin) = (take_role(arguments)?, arguments.contains("--password-stdin"));
-            let password = arguments.contains("--password");
-            UserCommand::Edit { name: operand(arguments, command)?, role, password, password_stdin }
+            let (role, confined) = (take_role(arguments)?, take_confined(arguments)?);
+            let (unconfined, password) =
+                (arguments.contains("--unconfined"), arguments.contains("--password"));
+            let password_stdin = arguments.contains("--password-stdin");
+            let name = operand(arguments, command)?;
+            UserCommand::Edit { name, role, confined, unconfined, password, password_stdin }
         }
     };
     Ok(Wish::User(wish, flags))
 }
 
+fn token(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+    let flags = user_file_flags(arguments)?;
+    let wish = match verb {
+        "list" => TokenCommand::List,
+        "remove" => TokenCommand::Remove { name: operand(arguments, command)? },
+        _ => {
+            let user = value(arguments, ["", "--user"], "a user's name", |name| Some(name.to_owned()))?;
+            let confined = take_confined(arguments)?;
+            let name = operand(arguments, command)?;
+            let user = user.ok_or_else(|| {
+                UsageError(format!("{} needs --user NAME\n{}", command.full_name(), hint(command)))
+            })?;
+            TokenCommand::Add { name, user, confined }
+        }
+    };
+    Ok(Wish::Token(wish, flags))
+}
+
+fn user_file_flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
+    let (config, users) = (path(arguments, ["-c", "--config"])?, path(arguments, ["-u", "--user-db"])?);
+    Ok(Flags { config, users, ..Flags::default() })
+}
+
 fn take_role(arguments: &mut Arguments) -> Result<Option<Role>, UsageError> {
     value(arguments, ["", "--role"], "admin or viewer", Role::from_name)
+}
+
+fn take_confined(arguments: &mut Arguments) -> Result<Confined, UsageError> {
+    let mut names = |flag| {
+        value(arguments, ["", flag], "names with commas between them, such as front,yard", |text| {
+            let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+            names.iter().all(|name| !name.is_empty()).then_some(names)
+        })
+    };
+    Ok(Confined { cameras: names("--cameras")?, microphones: names("--microphones")? })
 }
 
 fn path(arguments: &mut Arguments, keys: [&'static str; 2]) -> Result<Option<PathBuf>, UsageError> {
@@ -239,78 +276,4 @@ fn hint(command: &Command) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Wish, UsageError> {
-        parse(line.split_whitespace().map(OsString::from).collect())
-    }
-
-    #[test]
-    fn run_is_what_is_meant_without_a_command() {
-        for line in [
-            "-p 9 -a ::1 -m client -d",
-            "run --port 9 --address ::1 --mode client --debug",
-            "--port=9 --address=::1 --mode=client -d",
-        ] {
-            let Ok(Wish::Run(flags)) = read(line) else { panic!("{line}") };
-            assert_eq!((flags.port, flags.mode, flags.debug), (Some(9), Some(Mode::Client), true), "{line}");
-            assert!(flags.address.is_some_and(|address| address.is_ipv6()), "{line}");
-        }
-    }
-
-    #[test]
-    fn user_commands_take_their_operand_before_or_after_the_flags() {
-        for line in ["user add eve --role admin -u f", "user add --role admin -u f eve"] {
-            let Ok(Wish::User(UserCommand::Add { name, role, password_stdin }, flags)) = read(line) else {
-                panic!("{line}")
-            };
-            assert_eq!((name.as_str(), role, password_stdin), ("eve", Some(Role::Admin), false));
-            assert_eq!(flags.users, Some(PathBuf::from("f")));
-        }
-    }
-
-    #[test]
-    fn help_is_found_in_every_way_one_asks_for_it() {
-        for (line, words) in [
-            ("--help", &[][..]),
-            ("-h", &[]),
-            ("help", &[]),
-            ("help user", &["user"]),
-            ("user --help", &["user"]),
-            ("user add --help", &["user", "add"]),
-            ("help user add", &["user", "add"]),
-            ("run -h", &["run"]),
-        ] {
-            let Ok(Wish::Help(command)) = read(line) else { panic!("{line}") };
-            assert_eq!(command.words, words, "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_the_nearest_right_one() {
-        for (line, told) in [
-            ("chekc", "did you mean `check`?"),
-            ("usr list", "did you mean `user`?"),
-            ("user ad eve", "did you mean `add`?"),
-            ("--adress ::1", "did you mean `--address`?"),
-            ("user add eve --rol admin", "did you mean `--role`?"),
-            ("--port 70000", "--port is `70000`; expected a port from 0 to 65535"),
-            ("--mode bth", "expected both, client or server"),
-            ("--address here", "expected an IP address"),
-            ("user add eve --role king", "--role is `king`; expected admin or viewer"),
-            ("user add", "needs a NAME"),
-            ("user", "add, edit, remove, list"),
-            ("run now", "does not know what `now` is for"),
-            ("--port", "--port needs a value"),
-            ("-p 1 -p 2", "`-p` is given twice"),
-            ("user add --role admin --role viewer eve", "`--role` is given twice"),
-            ("--list-devices -p 1", "beside a flag that goes alone"),
-            ("--debug=yes", "`--debug` takes no value"),
-            ("-d check", "a command comes before its flags: `defender check ...`"),
-        ] {
-            let error = read(line).map(|_| ()).expect_err(line).to_string();
-            assert!(error.contains(told), "{line}: {error}");
-        }
-    }
-}
+mod tests;

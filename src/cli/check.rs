@@ -84,6 +84,7 @@ impl Report {
         self.users(server);
         self.page(server);
         self.log(server);
+        self.audit_log(server);
     }
 
     fn page(&mut self, server: &ServerConfig) {
@@ -110,6 +111,16 @@ impl Report {
         }
     }
 
+    fn audit_log(&mut self, server: &ServerConfig) {
+        let Some(log) = &server.audit_log else { return };
+        match can_append(log) {
+            Ok(()) => self.line("audit log", log.display()),
+            Err(error) => {
+                self.trouble("audit log", format_args!("{} cannot be written: {error}", log.display()));
+            }
+        }
+    }
+
     fn certificate(&mut self, server: &ServerConfig) {
         let (cert, key) = (server.cert.display(), server.key.display());
         match app::has_certificate(server) {
@@ -124,7 +135,7 @@ impl Report {
     fn users(&mut self, server: &ServerConfig) {
         let file = server.users.display();
         let (found, complaints) = match users::list(&server.users) {
-            Ok(read) => read,
+            Ok(read) => (read.users, read.complaints),
             Err(error) => return self.trouble("users", error),
         };
         for complaint in &complaints {
@@ -212,6 +223,7 @@ mod tests {
             ("", &[("server.pem", "junk"), ("key.pem", "junk")], "expected a PEM file"),
             ("www = \"gone\"", &[], "no folder to serve"),
             ("log = \"gone/d.log\"", &[], "cannot be written"),
+            ("audit_log = \"gone/a.log\"", &[], "a.log cannot be written"),
             ("log = \".\"", &[], "cannot be written"),
             ("users = \".\"", &[], "cannot read the user file"),
             ("", &[("users", "eve:viewer:broken\n")], "defender user add"),

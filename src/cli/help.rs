@@ -55,10 +55,29 @@ const USERS: [Flag; 1] = [flag("-u", "--user-db", "FILE", "user file; else the o
 
 const ROLE: [Flag; 1] = [flag("", "--role", "ROLE", "admin or viewer")];
 
+const CONFINED: [Flag; 2] = [
+    flag(
+        "",
+        "--cameras",
+        "NAMES",
+        "only these cameras, with commas between them, and no microphone that is not named",
+    ),
+    flag(
+        "",
+        "--microphones",
+        "NAMES",
+        "only these microphones, with commas between them, and no camera that is not named",
+    ),
+];
+
+const UNCONFINED: [Flag; 1] = [flag("", "--unconfined", "", "all cameras and microphones again")];
+
+const OWNER: [Flag; 1] = [flag("", "--user", "NAME", "the user it lets in")];
+
 const STDIN: [Flag; 1] =
     [flag("", "--password-stdin", "", "read the password from the first line of standard input")];
 
-const PASSWORD: [Flag; 1] = [flag("", "--password", "", "ask for a new password along with --role")];
+const PASSWORD: [Flag; 1] = [flag("", "--password", "", "ask for a new password along with other flags")];
 
 const YES: [Flag; 1] = [flag("", "--yes", "", "do not ask")];
 
@@ -70,7 +89,7 @@ const TOP: [Flag; 2] = [
 const HELP: [Flag; 1] = [flag("-h", "--help", "", "print this help")];
 
 /// Every command there is; the program itself comes first.
-pub const COMMANDS: [Command; 8] = [
+pub const COMMANDS: [Command; 12] = [
     Command {
         words: &[],
         operands: "[COMMAND]",
@@ -99,24 +118,48 @@ pub const COMMANDS: [Command; 8] = [
         words: &["user", "add"],
         operands: "NAME",
         about: "Add a user. The first one is an admin, later ones viewers, unless --role says otherwise.",
-        flags: &[&CONFIG, &USERS, &ROLE, &STDIN],
+        flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &STDIN],
     },
     Command {
         words: &["user", "edit"],
         operands: "NAME",
-        about: "Give a user a new password, or with --role another role.",
-        flags: &[&CONFIG, &USERS, &ROLE, &PASSWORD, &STDIN],
+        about: "Give a user a new password, or what the flags say. It ends the user's sessions and streams.",
+        flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &UNCONFINED, &PASSWORD, &STDIN],
     },
     Command {
         words: &["user", "remove"],
         operands: "NAME",
-        about: "Remove a user.",
+        about: "Remove a user with the user's tokens, sessions and streams.",
         flags: &[&CONFIG, &USERS, &YES],
     },
     Command {
         words: &["user", "list"],
         operands: "",
-        about: "List the users and their roles.",
+        about: "List the users, their roles and what they are confined to.",
+        flags: &[&CONFIG, &USERS],
+    },
+    Command {
+        words: &["token"],
+        operands: "add|remove|list",
+        about: "Edit the tokens: secrets for programs, used as Bearer or in place of a password.",
+        flags: &[],
+    },
+    Command {
+        words: &["token", "add"],
+        operands: "NAME",
+        about: "Add a token and print it, this once. A confined one is a viewer's, whoever the user is.",
+        flags: &[&CONFIG, &USERS, &OWNER, &CONFINED],
+    },
+    Command {
+        words: &["token", "remove"],
+        operands: "NAME",
+        about: "Remove a token; whoever came in by it is out.",
+        flags: &[&CONFIG, &USERS],
+    },
+    Command {
+        words: &["token", "list"],
+        operands: "",
+        about: "List the tokens, whose they are and what they are confined to.",
         flags: &[&CONFIG, &USERS],
     },
 ];

@@ -7,15 +7,17 @@ mod args;
 mod check;
 mod devices;
 mod help;
+mod token;
 mod user;
 
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::app;
-use crate::config::Config;
+use crate::config::{Config, ConfigError, Flags};
 use args::Wish;
 
 /// It failed while running.
@@ -58,15 +60,20 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             }
         }
         Wish::User(command, flags) => {
-            let users = match &flags.users {
-                // A user file that is named needs no configuration.
-                Some(users) => users.clone(),
-                None => Config::load(&flags).map_err(|error| usage(&error))?.server.users,
-            };
+            let users = user_file(&flags).map_err(|error| usage(&error))?;
             user::run(command, &users).map_err(|error| failed(&error))?;
+        }
+        Wish::Token(command, flags) => {
+            let users = user_file(&flags).map_err(|error| usage(&error))?;
+            token::run(command, &users).map_err(|error| failed(&error))?;
         }
     }
     Ok(())
+}
+
+/// A user file that is named needs no configuration.
+fn user_file(flags: &Flags) -> Result<PathBuf, ConfigError> {
+    flags.users.clone().map_or_else(|| Config::load(flags).map(|config| config.server.users), Ok)
 }
 
 /// Prints; a reader that went away (`defender --help | head -1`) is no error.

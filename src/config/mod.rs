@@ -12,6 +12,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -57,6 +58,12 @@ pub struct ServerConfig {
     pub log: Option<PathBuf>,
     /// The least level that is logged.
     pub log_level: LevelFilter,
+    /// File for the audit lines in place of the log.
+    pub audit_log: Option<PathBuf>,
+    /// A session ends when it was not used for this long.
+    pub session_idle: Duration,
+    /// A session ends at this age.
+    pub session_max: Duration,
     /// Connections at a time.
     pub max_connections: u32,
     /// Connections at a time from one address.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use log::LevelFilter;
 use toml::Spanned;
@@ -14,6 +15,9 @@ use crate::capture::{CameraSettings, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
 
 const SECTIONS: [&str; 3] = ["server", "camera", "microphone"];
+
+/// Longest life of a session, in seconds: a year.
+const SESSION_MOST_S: u32 = 365 * 24 * 3600;
 
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::Off),
@@ -162,6 +166,8 @@ impl Parser<'_> {
                 path => self.paths.resolve(path).map(Some),
             })
         };
+        let seconds =
+            |key, default| Duration::from_secs(section.integer(key, 1..=SESSION_MOST_S, default).into());
         let server = ServerConfig {
             mode: section.choice("mode", &Mode::NAMES, Mode::Both),
             address: section.string(
@@ -178,6 +184,9 @@ impl Parser<'_> {
             www: optional("www"),
             log: optional("log"),
             log_level: section.choice("log_level", &LEVELS, LevelFilter::Info),
+            audit_log: optional("audit_log"),
+            session_idle: seconds("session_idle_s", 12 * 3600),
+            session_max: seconds("session_max_s", 30 * 24 * 3600),
             max_connections: section.integer("max_connections", 1..=4096, 128),
             max_connections_per_address: section.integer("max_connections_per_address", 1..=4096, 64),
         };

@@ -1,5 +1,6 @@
 //! The client's end of a connection: bytes in and out under deadlines, plain or through TLS.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ServerConfig, ServerConnection};
 
+use super::exchange::{After, Job};
 use super::limits::Limits;
 
 /// How much a slow client may have waiting in the kernel, in bytes: more would be old pictures.
@@ -16,12 +18,23 @@ const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// How much is handed to TLS at a time; bounds what a stalled client holds in memory.
 const TLS_CHUNK_BYTES: usize = 64 * 1024;
 
+/// How often a tied job's permission is asked for.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+
 /// A connected client.
 pub struct Client {
     socket: Arc<TcpStream>,
     tls: Option<Box<ServerConnection>>,
     peer: SocketAddr,
     write_total: Duration,
+    tie: Option<Tie>,
+}
+
+/// The permission a job runs by.
+struct Tie {
+    holds: Box<dyn Fn() -> bool>,
+    asked: Cell<Instant>,
+    is_cut: Cell<bool>,
 }
 
 impl Client {
@@ -33,7 +46,7 @@ impl Client {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(limits.write_stall))?;
         rustix::net::sockopt::set_socket_send_buffer_size(&*socket, SEND_BUFFER_BYTES)?;
-        Ok(Self { socket, tls: None, peer, write_total: limits.write_total })
+        Ok(Self { socket, tls: None, peer, write_total: limits.write_total, tie: None })
     }
 
     /// The client's true address.
@@ -93,12 +106,29 @@ impl Client {
         }
     }
 
+    /// Runs `job` for as long as `holds`, which is asked a few times a second: after that the client
+    /// seems to be gone and nothing more is sent. So a stream ends with the permission it began
+    /// by, and no stream has to see to it.
+    ///
+    /// # Errors
+    /// The job's own.
+    pub fn run_while(&mut self, holds: impl Fn() -> bool + 'static, job: Job) -> io::Result<After> {
+        let tie = Tie { holds: Box::new(holds), asked: Cell::new(Instant::now()), is_cut: Cell::new(false) };
+        self.tie = Some(tie);
+        let done = job(self);
+        self.tie = None;
+        done
+    }
+
     /// Sends all of `bytes`.
     ///
     /// # Errors
-    /// `TimedOut` when nothing moved for the stall limit or all of it took longer than the total
-    /// limit; else the socket's own.
+    /// `PermissionDenied` when the permission the job runs by is gone; `TimedOut` when nothing moved
+    /// for the stall limit or all of it took longer than the total limit; else the socket's own.
     pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_cut() {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
         let give_up = Instant::now() + self.write_total;
         let Some(tls) = &mut self.tls else {
             return write_until(&self.socket, bytes, give_up);
@@ -127,9 +157,21 @@ impl Client {
     /// Whether the client has closed its side, as far as can be told without waiting; bytes of it
     /// that were not read yet (under TLS its goodbye) do not hide that.
     pub fn is_gone(&self) -> bool {
+        if self.is_cut() {
+            return true;
+        }
         let mut polled = [PollFd::new(&*self.socket, PollFlags::RDHUP)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
+    }
+
+    fn is_cut(&self) -> bool {
+        let Some(tie) = &self.tie else { return false };
+        if !tie.is_cut.get() && tie.asked.get().elapsed() >= ASK_EVERY {
+            tie.asked.set(Instant::now());
+            tie.is_cut.set(!(tie.holds)());
+        }
+        tie.is_cut.get()
     }
 
     /// Says goodbye and closes. What the client still sends is read for a moment and dropped:

@@ -58,6 +58,12 @@ impl Exchange {
     pub(super) fn take_job(&self) -> Option<Job> {
         lock(&self.job).take()
     }
+
+    /// An exchange without a connection, for the tests of handlers.
+    #[cfg(test)]
+    pub fn of(peer: SocketAddr, secure: bool) -> Self {
+        Self { peer, secure, keep_alive: true, job: Mutex::new(None) }
+    }
 }
 
 /// All live exchanges, and where the HTTP room is.

@@ -4,6 +4,7 @@ use miniserde::Serialize;
 
 use crate::hub::{CameraFeed, MicrophoneFeed, Named};
 use crate::media::PixelFormat;
+use crate::users::Identity;
 
 use super::Service;
 use super::reply::Reply;
@@ -16,6 +17,8 @@ struct Versions {
 #[derive(Serialize)]
 struct Status {
     version: &'static str,
+    user: String,
+    role: &'static str,
     uptime_s: u64,
     cameras: Vec<Camera>,
     microphones: Vec<Microphone>,
@@ -58,13 +61,18 @@ pub fn versions() -> Reply {
     Reply::json(200, &Versions { versions: ["1.0"] })
 }
 
-/// `GET /api/1.0/status`.
-pub fn status(service: &Service) -> Reply {
+/// `GET /api/1.0/status`, with what is the user's to see.
+pub fn status(service: &Service, user: &Identity) -> Reply {
+    let (cameras, microphones) = (service.cameras.all(), service.microphones.all());
+    let cameras = cameras.iter().filter(|feed| user.scope.sees(feed.name()));
+    let microphones = microphones.iter().filter(|feed| user.scope.hears(feed.name()));
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
+        user: user.name.clone(),
+        role: user.role.name(),
         uptime_s: service.started.elapsed().as_secs(),
-        cameras: service.cameras.all().iter().map(|feed| camera(feed)).collect(),
-        microphones: service.microphones.all().iter().map(|feed| microphone(feed)).collect(),
+        cameras: cameras.map(|feed| camera(feed)).collect(),
+        microphones: microphones.map(|feed| microphone(feed)).collect(),
         connections: service.admission.connections(),
     };
     Reply::json(200, &status)

@@ -16,8 +16,8 @@ use crate::media::Timestamp;
 use super::coder::{Coded, Coder};
 use super::reply::stream_head;
 
-/// How long to wait for sound before looking whether the listener is still there.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long to wait for sound before looking whether the listener is still there, and still may be.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A listener that was not up to date for so long is brought back to the present. One that was
 /// held up for less has taken what it missed by then: that goes faster than it is heard.

@@ -1,9 +1,15 @@
-//! Who is asking: HTTP Basic credentials (RFC 7617) into a user.
+//! Who is asking: what a request carries to be let in by, and whether a browser was sent here by
+//! somebody else's page.
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+/// The cookie of a session. `__Host-` makes browsers refuse one that is not ours alone: Secure,
+/// for this host, for every path (RFC 6265bis, section 4.1.3.2).
+pub const COOKIE: &str = "__Host-defender";
 
 /// A name and password as the client sent them.
 #[derive(PartialEq, Eq)]
@@ -11,19 +17,43 @@ pub struct Credentials {
     /// The user's name.
     pub name: String,
     /// The password.
-    pub password: String,
+    pub password: Zeroizing<String>,
+}
+
+/// What a request carries to be let in by.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Given {
+    /// HTTP Basic (RFC 7617).
+    Basic(Credentials),
+    /// The secret of a session or token, as Bearer (RFC 6750) or in the cookie.
+    Secret(Zeroizing<String>),
+    /// An `Authorization` that is neither.
+    Malformed,
+}
+
+impl Given {
+    /// Reads the fields `Authorization`, which counts where it is there, and `Cookie`.
+    pub fn from_fields(authorization: Option<&str>, cookie: Option<&str>) -> Option<Self> {
+        let Some(field) = authorization else {
+            return cookie.and_then(session_cookie).map(|secret| Self::Secret(secret.to_owned().into()));
+        };
+        let (scheme, rest) = field.split_once(' ').unwrap_or((field, ""));
+        let read = if scheme.eq_ignore_ascii_case("Basic") {
+            Credentials::decode(rest.trim()).map(Self::Basic)
+        } else if scheme.eq_ignore_ascii_case("Bearer") && !rest.trim().is_empty() {
+            Some(Self::Secret(rest.trim().to_owned().into()))
+        } else {
+            None
+        };
+        Some(read.unwrap_or(Self::Malformed))
+    }
 }
 
 impl Credentials {
-    /// Reads an `Authorization` field; `None` for one that is not well-formed Basic.
-    pub fn from_basic(field: &str) -> Option<Self> {
-        let (scheme, encoded) = field.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("Basic") {
-            return None;
-        }
-        let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-        let (name, password) = decoded.split_once(':')?;
-        Some(Self { name: name.to_owned(), password: password.to_owned() })
+    fn decode(encoded: &str) -> Option<Self> {
+        let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+        let (name, password) = str::from_utf8(&decoded).ok()?.split_once(':')?;
+        Some(Self { name: name.to_owned(), password: password.to_owned().into() })
     }
 }
 
@@ -34,39 +64,106 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// Whether a request that changes something was made by our own page, or by no page at all.
+///
+/// A browser says so itself, in fields no page can forge: `Sec-Fetch-Site` (Fetch Metadata), or in
+/// older ones `Origin`. Other clients send neither. SameSite on the cookie is the first line; this
+/// is the second, and the only one for Basic credentials, which a browser sends from any page.
+pub fn is_own_page(fetch_site: Option<&str>, origin: Option<&str>, host: Option<&str>, secure: bool) -> bool {
+    match (fetch_site, origin) {
+        (Some(site), _) => site == "same-origin" || site == "none",
+        (None, Some(origin)) => {
+            let scheme = if secure { "https://" } else { "http://" };
+            let from = origin.strip_prefix(scheme);
+            matches!((from, host), (Some(from), Some(host)) if from.eq_ignore_ascii_case(host))
+        }
+        (None, None) => true,
+    }
+}
+
+/// The value of our cookie (RFC 6265, section 5.4).
+fn session_cookie(field: &str) -> Option<&str> {
+    field.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(field: &str) -> Option<(String, String)> {
-        Credentials::from_basic(field).map(|found| (found.name, found.password))
+    fn basic(field: &str) -> Option<(String, String)> {
+        match Given::from_fields(Some(field), None) {
+            Some(Given::Basic(found)) => Some((found.name, found.password.to_string())),
+            _ => None,
+        }
+    }
+
+    fn secret(text: &str) -> Option<Given> {
+        Some(Given::Secret(text.to_owned().into()))
     }
 
     #[test]
     fn name_and_password_are_split_at_the_first_colon() {
-        assert_eq!(read("Basic ZXZlOmE6Yg=="), Some(("eve".into(), "a:b".into())));
-        assert_eq!(read("basic ZXZlOg=="), Some(("eve".into(), String::new())));
+        assert_eq!(basic("Basic ZXZlOmE6Yg=="), Some(("eve".into(), "a:b".into())));
+        assert_eq!(basic("basic ZXZlOg=="), Some(("eve".into(), String::new())));
     }
 
     #[test]
-    fn anything_else_is_nobody() {
+    fn anything_else_is_nobody_and_no_cookie_makes_up_for_it() {
         for field in [
             "",
             "Basic",
             "Basic ",
-            "Bearer ZXZlOmE=",
+            "Digest ZXZlOmE=",
             "Basic ZXZl",
             "Basic !!!!",
             "Basic //79Ojo=",
             "Basic ZXZlOmE",
+            "Bearer",
+            "Bearer  ",
         ] {
-            assert_eq!(read(field), None, "{field:?}");
+            let given = Given::from_fields(Some(field), Some("__Host-defender=x"));
+            assert_eq!(given, Some(Given::Malformed), "{field:?}");
         }
     }
 
     #[test]
+    fn a_secret_is_read_from_bearer_and_from_our_cookie_only() {
+        assert_eq!(Given::from_fields(Some("bearer abc"), None), secret("abc"));
+        let cookie = |field| Given::from_fields(None, Some(field));
+        assert_eq!(cookie("a=b; __Host-defender=abc; c=d"), secret("abc"));
+        for other in
+            ["", "a=b", "defender=abc", "x__Host-defender=abc", "__Host-defender", "__Host-defenderx=a"]
+        {
+            assert_eq!(cookie(other), None, "{other}");
+        }
+        assert_eq!(Given::from_fields(None, None), None);
+    }
+
+    #[test]
     fn a_password_is_never_shown() {
-        let shown = format!("{:?}", Credentials::from_basic("Basic ZXZlOnNlY3JldA==").unwrap());
+        let shown = format!("{:?}", Given::from_fields(Some("Basic ZXZlOnNlY3JldA=="), None));
         assert!(shown.contains("eve") && !shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_is_known_by_what_the_browser_says() {
+        let host = Some("board:8443");
+        for (site, origin, expected) in [
+            (None, None, true),
+            (Some("same-origin"), Some("https://board:8443"), true),
+            (Some("none"), None, true),
+            (Some("same-site"), Some("https://board:8443"), false),
+            (Some("cross-site"), None, false),
+            (Some(""), None, false),
+            (None, Some("https://BOARD:8443"), true),
+            (None, Some("https://board"), false),
+            (None, Some("http://board:8443"), false),
+            (None, Some("https://evil.example"), false),
+            (None, Some("null"), false),
+        ] {
+            assert_eq!(is_own_page(site, origin, host, true), expected, "{site:?} {origin:?}");
+        }
+        assert!(!is_own_page(None, Some("https://board:8443"), None, true));
+        assert!(is_own_page(None, Some("http://board:8443"), host, false));
     }
 }

@@ -3,24 +3,26 @@
 use std::fmt::{Display, Write};
 
 use crate::hub::Named;
+use crate::users::{Identity, Scope};
 
 use super::Service;
 use super::reply::Reply;
 
-/// `GET /metrics`.
-pub fn metrics(service: &Service) -> Reply {
+/// `GET /metrics`, with what is the user's to see and hear.
+pub fn metrics(service: &Service, user: &Identity) -> Reply {
     let mut text = Text::default();
     text.gauge("defender_uptime_seconds", "Since the start.", service.started.elapsed().as_secs());
     text.gauge("defender_connections", "Open now.", service.admission.connections());
-    cameras(&mut text, service);
-    microphones(&mut text, service);
+    cameras(&mut text, service, &user.scope);
+    microphones(&mut text, service, &user.scope);
     Reply::new(200, "text/plain; version=0.0.4", text.0.into_bytes().into()).with("Cache-Control", "no-store")
 }
 
-fn cameras(text: &mut Text, service: &Service) {
+fn cameras(text: &mut Text, service: &Service, scope: &Scope) {
     let all = service.cameras.all();
+    let own = || all.iter().filter(|feed| scope.sees(feed.name()));
     let each = |value: &dyn Fn(&crate::hub::CameraFeed) -> u32| -> Vec<(String, u32)> {
-        all.iter().map(|feed| (feed.name().to_owned(), value(feed))).collect()
+        own().map(|feed| (feed.name().to_owned(), value(feed))).collect()
     };
     let rows = [
         (
@@ -54,10 +56,11 @@ fn cameras(text: &mut Text, service: &Service) {
     }
 }
 
-fn microphones(text: &mut Text, service: &Service) {
+fn microphones(text: &mut Text, service: &Service, scope: &Scope) {
     let all = service.microphones.all();
+    let own = || all.iter().filter(|feed| scope.hears(feed.name()));
     let each = |value: &dyn Fn(&crate::hub::MicrophoneFeed) -> f64| -> Vec<(String, f64)> {
-        all.iter().map(|feed| (feed.name().to_owned(), value(feed))).collect()
+        own().map(|feed| (feed.name().to_owned(), value(feed))).collect()
     };
     let tenths = |dbfs: f32| (f64::from(dbfs) * 10.0).round() / 10.0;
     let rows = [

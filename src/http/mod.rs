@@ -8,13 +8,19 @@
 
 mod api;
 mod audio;
+mod audit;
 mod auth;
+mod body;
 mod coder;
+mod login;
 mod metrics;
 mod page;
 mod reply;
 mod route;
+mod sessions;
 mod snapshot;
+mod streams;
+mod users;
 mod video;
 
 use std::io;
@@ -24,17 +30,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{Level, debug, error, info, log, warn};
+use log::{debug, error, warn};
 use tiny_http::{Request, Server};
 
 pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
-use crate::encode::sound::Codec;
 use crate::gate::{Admission, EXCHANGE_HEADER, Exchange, Exchanges, Job};
-use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named, Stop};
-use crate::users::{Accounts, Denied, Identity};
-use auth::Credentials;
+use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
+use crate::users::{Accounts, Identity, Role};
+use auth::Given;
 pub use coder::Coders;
 use reply::Reply;
 
@@ -47,7 +52,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(200);
 /// What every handler may look at.
 pub struct Service {
     /// Who may come in.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// The cameras, first one first.
     pub cameras: Arc<FeedList<CameraFeed>>,
     /// The microphones, first one first.
@@ -136,7 +141,7 @@ impl HttpRoom {
         }
     }
 
-    fn answer(&self, request: Request) {
+    fn answer(&self, mut request: Request) {
         let claimed = field(&request, EXCHANGE_HEADER).and_then(|id| self.exchanges.claim(id));
         let Some(exchange) = claimed else {
             debug!("a request on the loopback port did not come through the gate");
@@ -145,7 +150,7 @@ impl HttpRoom {
             return;
         };
         let secure = exchange.is_secure();
-        let handled = panic::catch_unwind(AssertUnwindSafe(|| self.service.handle(&request, &exchange)));
+        let handled = panic::catch_unwind(AssertUnwindSafe(|| self.service.handle(&mut request, &exchange)));
         let outcome =
             handled.unwrap_or_else(|_| Outcome::Reply(Reply::error(500, "a fault in Defender; see its log")));
         match outcome {
@@ -170,117 +175,148 @@ impl HttpRoom {
 }
 
 impl Service {
-    fn handle(&self, request: &Request, exchange: &Exchange) -> Outcome {
-        let url = request.url();
-        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    fn handle(&self, request: &mut Request, exchange: &Exchange) -> Outcome {
+        let url = request.url().to_owned();
+        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let route = Route::parse(path);
         // An unknown path is a viewer's business too: who is not signed in learns nothing of it.
-        let is_public = route.as_ref().is_some_and(|route| route.access() == Access::Public);
-        if !is_public && let Err(reply) = self.sign_in(request, exchange) {
-            return Outcome::Reply(reply);
+        let access = route.as_ref().map_or(Access::Viewer, Route::access);
+        let user = match access {
+            Access::Public => None,
+            Access::Viewer | Access::Admin => match self.sign_in(request, exchange) {
+                Ok(user) => Some(user),
+                Err(reply) => return Outcome::Reply(reply),
+            },
+        };
+        if let Err(refused) = check(request, exchange, path, (route.as_ref(), access), user.as_ref()) {
+            return Outcome::Reply(refused);
         }
-        let Some(route) = route else { return not_found() };
-        let method = request.method().as_str();
-        if !route.methods().contains(&method) {
-            let allowed = route.methods().join(", ");
-            let refused = Reply::error(405, &format!("{path} takes {allowed}"));
-            return Outcome::Reply(refused.with("Allow", allowed));
+        match (route, user) {
+            (None, _) => not_found(),
+            (Some(route), None) => self.answer_anybody(&route, request, exchange),
+            (Some(route), Some(user)) => self.answer_user(&route, query, request, exchange, &user),
         }
-        self.answer(&route, query, request, exchange)
     }
 
-    fn answer(&self, route: &Route, query: &str, request: &Request, exchange: &Exchange) -> Outcome {
-        let head_only = request.method().as_str() == "HEAD";
-        let secure = exchange.is_secure();
-        match route {
-            Route::Health => Outcome::Reply(
-                Reply::new(200, "text/plain", b"ok\n".as_slice().into()).with("Cache-Control", "no-store"),
-            ),
-            Route::Versions => Outcome::Reply(api::versions()),
-            Route::Status => Outcome::Reply(api::status(self)),
-            Route::Metrics => Outcome::Reply(metrics::metrics(self)),
+    /// What needs no user. Another route here is a mistake in [`Route::access`], and stays shut.
+    fn answer_anybody(&self, route: &Route, request: &mut Request, exchange: &Exchange) -> Outcome {
+        Outcome::Reply(match route {
+            Route::Health => {
+                Reply::new(200, "text/plain", b"ok\n".as_slice().into()).with("Cache-Control", "no-store")
+            }
+            Route::Versions => api::versions(),
+            Route::Login => login::login(self, request, exchange),
+            _ => unauthorized(request),
+        })
+    }
+
+    fn answer_user(
+        &self,
+        route: &Route,
+        query: &str,
+        request: &mut Request,
+        exchange: &Exchange,
+        user: &Identity,
+    ) -> Outcome {
+        Outcome::Reply(match route {
+            Route::Health | Route::Versions | Route::Login => {
+                return self.answer_anybody(route, request, exchange);
+            }
+            Route::Logout => login::logout(self, user, exchange),
+            Route::Password => login::password(self, user, request, exchange),
+            Route::Sessions => sessions::list(self, user),
+            Route::Session(id) => sessions::end(self, user, id, exchange),
+            Route::Users if request.method().as_str() == "POST" => users::add(self, user, request, exchange),
+            Route::Users => users::list(self),
+            Route::User(name) if request.method().as_str() == "DELETE" => {
+                users::remove(self, user, name, exchange)
+            }
+            Route::User(name) => users::change(self, user, name, request, exchange),
+            Route::Status => api::status(self, user),
+            Route::Metrics => metrics::metrics(self, user),
             Route::Page(path) => {
                 let known_tags = field(request, "If-None-Match");
-                self.page
+                return self
+                    .page
                     .as_ref()
                     .and_then(|page| page.get(path, known_tags))
-                    .map_or_else(not_found, Outcome::Reply)
+                    .map_or_else(not_found, Outcome::Reply);
             }
-            Route::Video(name) => match video::interval(query) {
-                Ok(interval) => self
-                    .watch(name.as_deref(), |_, reader| video::stream(reader, interval, head_only, secure)),
-                Err(why) => Outcome::Reply(Reply::error(400, &why)),
-            },
-            Route::Audio(name) => match audio::codec(query) {
-                Ok(codec) => self.listen(name.as_deref(), codec, head_only, secure),
-                Err(why) => Outcome::Reply(Reply::error(400, &why)),
-            },
-            Route::Snapshot(name) => {
-                let keep = exchange.keeps_alive();
-                self.watch(name.as_deref(), |feed, reader| {
-                    snapshot::take(feed, reader, head_only, secure, keep)
-                })
+            Route::Video(_) | Route::Audio(_) | Route::Snapshot(_) => {
+                return streams::answer(self, route, query, request, exchange, user);
             }
-        }
-    }
-
-    fn watch(
-        &self,
-        name: Option<&str>,
-        job: impl FnOnce(Arc<CameraFeed>, crate::hub::Reader<crate::media::Frame>) -> Job,
-    ) -> Outcome {
-        let Some(feed) = self.cameras.find(name) else { return none_is_named("camera", name, &self.cameras) };
-        match feed.frames().subscribe() {
-            Some(reader) => Outcome::HandOver(job(feed, reader)),
-            None => Outcome::Reply(Reply::error(503, "too many viewers").with("Retry-After", "5")),
-        }
-    }
-
-    fn listen(&self, name: Option<&str>, codec: Codec, head_only: bool, secure: bool) -> Outcome {
-        let Some(feed) = self.microphones.find(name) else {
-            return none_is_named("microphone", name, &self.microphones);
-        };
-        let listening = feed.listen();
-        let coder = self.coders.of(&listening, codec);
-        Outcome::HandOver(audio::stream(listening, coder, head_only, secure))
+        })
     }
 
     /// Signs the request in. The log learns why it was refused, the client only that it was.
     fn sign_in(&self, request: &Request, exchange: &Exchange) -> Result<Identity, Reply> {
-        let Some(authorization) = field(request, "Authorization") else { return Err(unauthorized()) };
         let peer = exchange.peer();
-        let Some(given) = Credentials::from_basic(authorization) else {
-            info!("{peer}: login refused: not Basic credentials");
-            return Err(unauthorized());
-        };
-        self.accounts.authenticate(&given.name, &given.password).map_err(|denied| {
-            // A flood of sign-ins must not fill the log, nor a name from the network a line of it.
-            let level = if denied == Denied::Busy { Level::Debug } else { Level::Warn };
-            log!(level, "{peer}: login of `{:.32}` refused: {denied}", given.name);
-            match denied {
-                Denied::Busy => {
-                    Reply::error(503, "too many logins at once, try again").with("Retry-After", "2")
-                }
-                _ => unauthorized(),
+        let given = Given::from_fields(field(request, "Authorization"), field(request, "Cookie"));
+        let (name, signed_in) = match &given {
+            None => return Err(unauthorized(request)),
+            Some(Given::Malformed) => {
+                debug!("{peer}: login refused: neither Basic nor Bearer credentials");
+                return Err(unauthorized(request));
             }
-        })
+            Some(Given::Secret(secret)) => ("", self.accounts.by_secret(secret)),
+            Some(Given::Basic(given)) => {
+                let signed_in = self.accounts.authenticate(&given.name, &given.password, peer.ip());
+                (given.name.as_str(), signed_in)
+            }
+        };
+        match signed_in {
+            Ok(user) => {
+                if user.is_new {
+                    audit::signed_in(peer, &user.name, "password, with each request");
+                }
+                Ok(user)
+            }
+            Err(denied) => {
+                audit::refused(peer, name, denied);
+                Err(login::refusal(denied).unwrap_or_else(|| unauthorized(request)))
+            }
+        }
     }
 }
 
-fn unauthorized() -> Reply {
-    Reply::error(401, "sign in").with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
+/// Whether somebody may ask for this at all, this way, and from where he does.
+fn check(
+    request: &Request,
+    exchange: &Exchange,
+    path: &str,
+    (route, access): (Option<&Route>, Access),
+    user: Option<&Identity>,
+) -> Result<(), Reply> {
+    let method = request.method().as_str();
+    if access == Access::Admin
+        && let Some(user) = user.filter(|user| user.role != Role::Admin)
+    {
+        audit::forbidden(exchange.peer(), &user.name, &format!("{method} {path}"));
+        return Err(Reply::error(403, "only an admin may do this"));
+    }
+    if let Some(route) = route
+        && !route.methods().contains(&method)
+    {
+        let allowed = route.methods().join(", ");
+        return Err(Reply::error(405, &format!("{path} takes {allowed}")).with("Allow", allowed));
+    }
+    let (site, origin) = (field(request, "Sec-Fetch-Site"), field(request, "Origin"));
+    let is_own = || auth::is_own_page(site, origin, field(request, "Host"), exchange.is_secure());
+    if !["GET", "HEAD"].contains(&method) && !is_own() {
+        debug!("{}: {method} {path} refused: it comes from another site's page", exchange.peer());
+        return Err(Reply::error(403, "this comes from another site's page"));
+    }
+    Ok(())
 }
 
-/// The answer to a name that no device has.
-fn none_is_named<F: Named>(kind: &str, name: Option<&str>, list: &FeedList<F>) -> Outcome {
-    let names: Vec<_> = list.all().iter().map(|feed| feed.name().to_owned()).collect();
-    let why = match name {
-        Some(name) if !names.is_empty() => {
-            format!("no {kind} is named {name}; there are: {}", names.join(", "))
-        }
-        _ => format!("no {kind} is configured"),
-    };
-    Outcome::Reply(Reply::error(404, &why))
+/// The reply to who is not signed in. A script of our page has a form of its own, over which the
+/// challenge would make the browser show its dialog.
+fn unauthorized(request: &Request) -> Reply {
+    let refused = Reply::error(401, "sign in");
+    if field(request, "Sec-Fetch-Dest") == Some("empty") {
+        return refused;
+    }
+    refused.with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
 }
 
 fn not_found() -> Outcome {
@@ -295,3 +331,6 @@ fn field<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
 fn path_of(url: &str) -> &str {
     url.split_once('?').map_or(url, |(path, _)| path)
 }
+
+#[cfg(test)]
+mod tests;

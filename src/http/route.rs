@@ -9,6 +9,20 @@ pub enum Route {
     Health,
     /// `/api`: the versions of the API.
     Versions,
+    /// `/api/1.0/login`: a name and password into a session.
+    Login,
+    /// `/api/1.0/logout`: the end of one's session.
+    Logout,
+    /// `/api/1.0/password`: one's own.
+    Password,
+    /// `/api/1.0/sessions`: one's own; all of them for an admin.
+    Sessions,
+    /// `/api/1.0/sessions/ID`: its end.
+    Session(String),
+    /// `/api/1.0/users`.
+    Users,
+    /// `/api/1.0/users/NAME`.
+    User(String),
     /// `/api/1.0/status`.
     Status,
     /// `/metrics`: numbers for Prometheus.
@@ -28,8 +42,10 @@ pub enum Route {
 pub enum Access {
     /// Anybody who can reach the port.
     Public,
-    /// Any user.
+    /// Any user. What a confined one sees of it is cut to what is his.
     Viewer,
+    /// Admins only.
+    Admin,
 }
 
 impl Route {
@@ -47,6 +63,13 @@ impl Route {
         Some(match segments[..] {
             ["healthz"] => Self::Health,
             ["api"] => Self::Versions,
+            ["api", "1.0", "login"] => Self::Login,
+            ["api", "1.0", "logout"] => Self::Logout,
+            ["api", "1.0", "password"] => Self::Password,
+            ["api", "1.0", "sessions"] => Self::Sessions,
+            ["api", "1.0", "sessions", id] => Self::Session(id.to_owned()),
+            ["api", "1.0", "users"] => Self::Users,
+            ["api", "1.0", "users", name] => Self::User(name.to_owned()),
             ["api", "1.0", "status"] => Self::Status,
             ["api", ..] => return None,
             ["metrics"] => Self::Metrics,
@@ -63,27 +86,89 @@ impl Route {
     /// Who may use it.
     pub fn access(&self) -> Access {
         match self {
-            Self::Health | Self::Versions => Access::Public,
-            Self::Status
-            | Self::Metrics
-            | Self::Video(_)
-            | Self::Audio(_)
-            | Self::Snapshot(_)
-            | Self::Page(_) => Access::Viewer,
+            Self::Health | Self::Versions | Self::Login => Access::Public,
+            Self::Logout | Self::Password | Self::Sessions | Self::Session(_) => Access::Viewer,
+            Self::Status | Self::Metrics | Self::Page(_) => Access::Viewer,
+            Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) => Access::Viewer,
+            Self::Users | Self::User(_) => Access::Admin,
         }
     }
 
     /// The methods it takes, as the `Allow` field lists them.
     pub fn methods(&self) -> &'static [&'static str] {
         match self {
+            Self::Login | Self::Logout => &["POST"],
+            Self::Password => &["PUT"],
+            Self::Session(_) => &["DELETE"],
+            Self::Users => &["GET", "HEAD", "POST"],
+            Self::User(_) => &["PUT", "DELETE"],
             Self::Health
             | Self::Versions
+            | Self::Sessions
             | Self::Status
             | Self::Metrics
             | Self::Video(_)
             | Self::Audio(_)
             | Self::Snapshot(_)
             | Self::Page(_) => &["GET", "HEAD"],
+        }
+    }
+}
+
+#[cfg(test)]
+impl Route {
+    /// Each route there is, by example: what walks them all cannot forget one.
+    pub fn all() -> Vec<Self> {
+        std::iter::successors(Some(Self::Health), Self::next).collect()
+    }
+
+    /// The one after this. A new route does not compile until it has its place here.
+    fn next(&self) -> Option<Self> {
+        let front = || Some("front".to_owned());
+        Some(match self {
+            Self::Health => Self::Versions,
+            Self::Versions => Self::Login,
+            Self::Login => Self::Logout,
+            Self::Logout => Self::Password,
+            Self::Password => Self::Sessions,
+            Self::Sessions => Self::Session("0123456789abcdef".to_owned()),
+            Self::Session(_) => Self::Users,
+            Self::Users => Self::User("eve".to_owned()),
+            Self::User(_) => Self::Status,
+            Self::Status => Self::Metrics,
+            Self::Metrics => Self::Video(None),
+            Self::Video(None) => Self::Video(front()),
+            Self::Video(Some(_)) => Self::Audio(None),
+            Self::Audio(None) => Self::Audio(front()),
+            Self::Audio(Some(_)) => Self::Snapshot(None),
+            Self::Snapshot(None) => Self::Snapshot(front()),
+            Self::Snapshot(Some(_)) => Self::Page("app.js".to_owned()),
+            Self::Page(_) => return None,
+        })
+    }
+
+    /// A path that leads to it.
+    pub fn path(&self) -> String {
+        let of = |base: &str, name: &Option<String>| match name {
+            Some(name) => format!("{base}/{name}"),
+            None => base.to_owned(),
+        };
+        match self {
+            Self::Health => "/healthz".to_owned(),
+            Self::Versions => "/api".to_owned(),
+            Self::Login => "/api/1.0/login".to_owned(),
+            Self::Logout => "/api/1.0/logout".to_owned(),
+            Self::Password => "/api/1.0/password".to_owned(),
+            Self::Sessions => "/api/1.0/sessions".to_owned(),
+            Self::Session(id) => format!("/api/1.0/sessions/{id}"),
+            Self::Users => "/api/1.0/users".to_owned(),
+            Self::User(name) => format!("/api/1.0/users/{name}"),
+            Self::Status => "/api/1.0/status".to_owned(),
+            Self::Metrics => "/metrics".to_owned(),
+            Self::Video(name) => of("/video", name),
+            Self::Audio(name) => of("/audio", name),
+            Self::Snapshot(name) => of("/snapshot", name),
+            Self::Page(path) => format!("/{path}"),
         }
     }
 }
@@ -107,6 +192,11 @@ mod tests {
             ("/api", Some(Route::Versions)),
             ("/api/1.0/status", Some(Route::Status)),
             ("/api/1.0/nothing", None),
+            ("/api/1.0/login", Some(Route::Login)),
+            ("/api/1.0/sessions/ab", Some(Route::Session("ab".into()))),
+            ("/api/1.0/users", Some(Route::Users)),
+            ("/api/1.0/users/eve", Some(Route::User("eve".into()))),
+            ("/api/1.0/users/eve/x", None),
             ("/metrics", Some(Route::Metrics)),
             ("/video", Some(Route::Video(None))),
             ("/video/front", Some(Route::Video(Some("front".into())))),
@@ -117,6 +207,13 @@ mod tests {
         ];
         for (path, route) in rows {
             assert_eq!(Route::parse(path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_each_route_leads_to_it() {
+        for route in Route::all() {
+            assert_eq!(Route::parse(&route.path()), Some(route));
         }
     }
 

@@ -13,8 +13,8 @@ use super::reply::stream_head;
 /// Highest `?fps=`: more than any camera gives.
 const MAX_FPS: f64 = 1000.0;
 
-/// How long to wait for a frame before looking whether the viewer is still there.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long to wait for a frame before looking whether the viewer is still there, and still may be.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The job that streams `reader`'s frames, at most one per `interval`; only the head of the
 /// response when `head_only`.

@@ -19,13 +19,10 @@ impl<F: Named> FeedList<F> {
         Arc::clone(&self.feeds.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The named feed, or the first one when no name is given.
-    pub fn find(&self, name: Option<&str>) -> Option<Arc<F>> {
-        let all = self.all();
-        match name {
-            None => all.first().cloned(),
-            Some(name) => all.iter().find(|feed| feed.name() == name).cloned(),
-        }
+    /// The named feed, or the first one when no name is given, of those whose name is `allowed`.
+    pub fn find(&self, name: Option<&str>, allowed: impl Fn(&str) -> bool) -> Option<Arc<F>> {
+        let is_it = |feed: &&Arc<F>| allowed(feed.name()) && name.is_none_or(|name| name == feed.name());
+        self.all().iter().find(is_it).cloned()
     }
 
     /// Puts `feeds` in the place of those there were.
@@ -53,11 +50,19 @@ mod tests {
     #[test]
     fn the_first_feed_is_the_one_without_a_name() {
         let list = FeedList::default();
-        assert!(list.find(None).is_none());
+        assert!(list.find(None, |_| true).is_none());
         list.replace(vec![Arc::new("yard"), Arc::new("front")]);
-        let found = |name| list.find(name).map(|feed| *feed);
+        let found = |name| list.find(name, |_| true).map(|feed| *feed);
         assert_eq!(found(None), Some("yard"));
         assert_eq!(found(Some("front")), Some("front"));
         assert_eq!(found(Some("attic")), None);
+    }
+
+    #[test]
+    fn a_feed_that_is_not_allowed_is_none() {
+        let list = FeedList::default();
+        list.replace(vec![Arc::new("yard"), Arc::new("front")]);
+        let found = |name| list.find(name, |name| name == "front").map(|feed| *feed);
+        assert_eq!((found(None), found(Some("yard"))), (Some("front"), None));
     }
 }

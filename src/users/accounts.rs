@@ -1,246 +1,270 @@
-//! The running server's view of the users: may this name with this password come in?
+//! The running server's view of the users: may this name with this password, this session or this
+//! token come in, and does what let somebody in still hold?
 
-use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use log::{error, info, warn};
+use zeroize::Zeroizing;
 
-use super::file::{Record, UserFile};
-use super::password::{PasswordHash, ROUNDS};
-use super::remembered::{Remembered, TagKey};
-use super::store::{self, Stamp};
-use super::{Role, UsersError};
+use super::edits::{self, Change};
+use super::file::Record;
+use super::followed::{Followed, Users};
+use super::identity::{Denied, Grant, Identity};
+use super::password::PasswordHash;
+use super::queue::Queue;
+use super::remembered::{Remembered, Tag, TagKey};
+use super::secret::Digest;
+use super::sessions::{SessionInfo, SessionLimits, Sessions};
+use super::throttle::{Source, Throttle};
+use super::{Listing, Role, Scope, UsersError};
 
-/// How many may wait for the one hash that runs. Enough for all that a page opens at once: they
-/// have the same password, and the first one's hash serves them all.
-const WAITING: u32 = 16;
-
-/// A user who signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The name.
-    pub name: String,
-    /// What the user may do.
-    pub role: Role,
-}
-
-/// Why somebody may not come in. For the log; the client is told nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
-    /// No such user.
-    UnknownUser,
-    /// The user's line in the file is malformed; the log named it when the file was read.
-    MalformedRecord,
-    /// Not the user's password.
-    WrongPassword,
-    /// Too many passwords are being checked already; nothing was checked.
-    Busy,
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownUser => "no such user",
-            Self::MalformedRecord => "the user's line in the file is malformed",
-            Self::WrongPassword => "wrong password",
-            Self::Busy => "too many passwords are being checked already",
-        })
-    }
-}
-
-/// The users, followed as the file changes.
+/// The users, followed as the file changes, and their sessions.
 ///
 /// Each lock is taken for a look at a map and no longer: none is held while the file is read or a
-/// line is logged. Only `hashing` is held for long, for that is what it is for.
+/// line is logged. Only the queue's is held for long, for that is what it is for.
 pub struct Accounts {
-    path: PathBuf,
-    seen: Mutex<Seen>,
+    file: Followed,
     tag_key: TagKey,
     remembered: Mutex<Remembered>,
-    hashing: Mutex<()>,
-    waiting: AtomicU32,
-}
-
-/// The file as it was last read.
-#[derive(Default)]
-struct Seen {
-    outcome: Option<Outcome>,
-    users: Arc<Users>,
-}
-
-/// How the last reading went; a change of it is news.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// `None`: there was no file.
-    Read(Option<Stamp>),
-    /// Tried again each time: what failed (too many open files, say) may pass without the file
-    /// changing.
-    Failed(io::ErrorKind),
-}
-
-type Reading = Result<(UserFile, Option<Stamp>), UsersError>;
-
-struct Users {
-    by_name: HashMap<String, Record>,
-    /// Names that have a malformed line and no good one.
-    malformed: HashSet<String>,
-    /// What any wrong password costs: the most that one of the records takes.
-    rounds: u32,
+    throttle: Mutex<Throttle>,
+    queue: Queue,
+    sessions: Sessions,
+    /// What an unknown user's password is checked against.
+    nobody: Arc<Record>,
 }
 
 impl Accounts {
     /// The users of a file, which need not exist yet.
-    pub fn open(path: &Path) -> Self {
+    pub fn open(path: &Path, limits: SessionLimits) -> Self {
+        let hash = PasswordHash::of_nobody();
+        let nobody = Record { name: String::new(), role: Role::Viewer, hash, scope: Scope::All };
         Self {
-            path: path.to_owned(),
-            seen: Mutex::default(),
+            file: Followed::new(path),
             tag_key: TagKey::random(),
             remembered: Mutex::default(),
-            hashing: Mutex::new(()),
-            waiting: AtomicU32::new(0),
+            throttle: Mutex::new(Throttle::new()),
+            queue: Queue::default(),
+            sessions: Sessions::new(limits),
+            nobody: Arc::new(nobody),
         }
     }
 
-    /// Checks a name and password. Slow (one PBKDF2) unless the same sign-in worked lately.
+    /// Checks a name and password given by somebody at `from`. Slow (one PBKDF2) unless the same
+    /// sign-in worked lately from there. A token of the user's is as good as the password.
     ///
     /// # Errors
     /// See [`Denied`]. An unknown user and a wrong password cost the same.
-    pub fn authenticate(&self, name: &str, password: &str) -> Result<Identity, Denied> {
-        let users = self.users();
-        let Some(record) = users.by_name.get(name) else {
-            self.alone(|| PasswordHash::of_nobody().verify(password, users.rounds))?;
-            let is_malformed = users.malformed.contains(name);
-            return Err(if is_malformed { Denied::MalformedRecord } else { Denied::UnknownUser });
-        };
-        let tag = self.tag_key.tag(record, password);
-        let is_remembered = || tag.is_some_and(|tag| lock(&self.remembered).knows(&tag, Instant::now()));
-        // Looked up again in the queue's turn: whoever was there before may have had it hashed.
-        let check = || {
-            let is_right = is_remembered() || record.hash.verify(password, users.rounds);
-            if let (true, Some(tag)) = (is_right, tag) {
-                lock(&self.remembered).remember(tag, Instant::now());
-            }
-            is_right
-        };
-        if !is_remembered() && !self.alone(check)? {
-            return Err(Denied::WrongPassword);
+    pub fn authenticate(&self, name: &str, password: &str, from: IpAddr) -> Result<Identity, Denied> {
+        let users = self.file.users();
+        if let Some(identity) = token_identity(&users, password).filter(|user| user.name == name) {
+            return Ok(identity);
         }
-        Ok(Identity { name: record.name.clone(), role: record.role })
+        let attempt = Attempt::new(self, &users, (name, password), Source::of(from));
+        let is_new = match attempt.look() {
+            (true, _) => false,
+            (false, Some(wait)) => return Err(Denied::Throttled(wait)),
+            (false, None) => {
+                self.queue.alone(attempt.source, || attempt.check()).map_err(|_| Denied::Busy)??
+            }
+        };
+        let grant = Grant::Password(Arc::clone(attempt.record));
+        Ok(Identity { is_new, ..Identity::new(attempt.record, grant) })
+    }
+
+    /// Checks the secret of a session or a token: no slow hash, no wait.
+    ///
+    /// # Errors
+    /// [`Denied::Ended`].
+    pub fn by_secret(&self, secret: &str) -> Result<Identity, Denied> {
+        let users = self.file.users();
+        let digest = Digest::of(secret);
+        let session = self.session_identity(&users, digest);
+        session.or_else(|| token_identity(&users, secret)).ok_or(Denied::Ended)
+    }
+
+    /// Whether what let somebody in still would. Cheap enough to be asked all the time; asking
+    /// counts as a use of a session.
+    pub fn holds(&self, identity: &Identity) -> bool {
+        let users = self.file.users();
+        match &identity.grant {
+            Grant::Password(record) => users.has(record),
+            Grant::Session(digest) => self.session_identity(&users, *digest).is_some(),
+            Grant::Token(token, record) => {
+                users.has(record) && users.find_token(&token.digest).is_some_and(|now| now == token)
+            }
+        }
+    }
+
+    /// Begins a session for somebody who gave name and password; its secret, to be told once.
+    /// `None` for whoever came in by other means: a session must not outlive the token or the
+    /// session it was made with.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn begin_session(
+        &self,
+        identity: &Identity,
+        from: IpAddr,
+    ) -> Result<Option<Zeroizing<String>>, UsersError> {
+        let Grant::Password(record) = &identity.grant else { return Ok(None) };
+        let users = self.file.users();
+        self.sessions.keep(|record| users.has(record));
+        let begun = self.sessions.begin(Arc::clone(record), from, Instant::now());
+        begun.map(Some).map_err(UsersError::Random)
+    }
+
+    /// Ends the session somebody came in by; false when he came in by other means.
+    pub fn end_session(&self, identity: &Identity) -> bool {
+        matches!(&identity.grant, Grant::Session(digest) if self.sessions.end(digest))
+    }
+
+    /// Ends a session by its id, if it is somebody's own or he is an admin; whose it was.
+    pub fn end_session_by_id(&self, id: &str, identity: &Identity) -> Option<String> {
+        self.sessions.end_by_id(id, |user| identity.role == Role::Admin || user == identity.name)
+    }
+
+    /// The sessions somebody may see: his own, or all for an admin. Youngest first.
+    pub fn sessions(&self, identity: &Identity) -> Vec<SessionInfo> {
+        let users = self.file.users();
+        self.sessions.keep(|record| users.has(record));
+        let mut list = self.sessions.list(Instant::now());
+        list.retain(|session| identity.role == Role::Admin || session.user == identity.name);
+        list
+    }
+
+    /// How long sessions last.
+    pub fn session_limits(&self) -> SessionLimits {
+        self.sessions.limits()
+    }
+
+    /// Adds a user, as [`super::add`] does; the password's hash takes its turn behind others.
+    ///
+    /// # Errors
+    /// As [`super::add`]; [`UsersError::Busy`].
+    pub fn add(&self, name: &str, new: &Change, from: IpAddr) -> Result<Role, UsersError> {
+        edits::add_with(self.file.path(), name, new, |password| self.hash(password, from))
+    }
+
+    /// Changes a user, as [`super::change`] does; the password's hash takes its turn behind others.
+    ///
+    /// # Errors
+    /// As [`super::change`]; [`UsersError::Busy`].
+    pub fn change(&self, name: &str, change: &Change, from: IpAddr) -> Result<(), UsersError> {
+        edits::change_with(self.file.path(), name, change, |password| self.hash(password, from))
+    }
+
+    /// Removes a user and his tokens.
+    ///
+    /// # Errors
+    /// As [`super::remove`].
+    pub fn remove(&self, name: &str) -> Result<(), UsersError> {
+        edits::remove(self.file.path(), name)
+    }
+
+    /// All users and tokens, and what is wrong with other lines.
+    ///
+    /// # Errors
+    /// As [`super::list`].
+    pub fn list(&self) -> Result<Listing, UsersError> {
+        edits::list(self.file.path())
     }
 
     /// Whether nobody can sign in.
     pub fn is_empty(&self) -> bool {
-        self.users().by_name.is_empty()
+        self.file.users().all().next().is_none()
     }
 
-    /// How many users can sign in.
-    #[cfg(test)]
-    fn count(&self) -> usize {
-        self.users().by_name.len()
+    fn hash(&self, password: &str, from: IpAddr) -> Result<PasswordHash, UsersError> {
+        let hashed = self.queue.alone(Source::of(from), || PasswordHash::new(password));
+        hashed.map_err(|_| UsersError::Busy)?.map_err(UsersError::Random)
     }
 
-    /// The users as of now: a `stat` each time, a read when the file changed.
-    ///
-    /// A file that is gone has no users. One that cannot be read has none either: it may hold the
-    /// very edit that took somebody's access away, and a door that stays shut is noticed at once,
-    /// one that stays open is not.
-    fn users(&self) -> Arc<Users> {
-        let (users, news) = self.look();
-        if let Some(news) = news {
-            self.tell(&news);
+    fn session_identity(&self, users: &Users, digest: Digest) -> Option<Identity> {
+        let record = self.sessions.touch(&digest, Instant::now())?;
+        if !users.has(&record) {
+            self.sessions.end(&digest);
+            return None;
         }
-        users
+        Some(Identity::new(&record, Grant::Session(digest)))
+    }
+}
+
+/// Who a token lets in. One that is confined is a viewer's, whoever made it.
+fn token_identity(users: &Users, secret: &str) -> Option<Identity> {
+    let token = users.find_token(&Digest::of(secret))?;
+    let record = users.find(&token.user)?;
+    let role = if token.scope == Scope::All { record.role } else { Role::Viewer };
+    let grant = Grant::Token(Arc::clone(token), Arc::clone(record));
+    Some(Identity { role, scope: record.scope.and(&token.scope), ..Identity::new(record, grant) })
+}
+
+/// One try of a name and password. An unknown name goes the same way as a known one.
+struct Attempt<'a> {
+    accounts: &'a Accounts,
+    users: &'a Users,
+    name: &'a str,
+    password: &'a str,
+    source: Source,
+    record: &'a Arc<Record>,
+    tag: Option<Tag>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(
+        accounts: &'a Accounts,
+        users: &'a Users,
+        (name, password): (&'a str, &'a str),
+        source: Source,
+    ) -> Self {
+        let record = users.find(name).unwrap_or(&accounts.nobody);
+        let tag = accounts.tag_key.tag(record, password, source);
+        Self { accounts, users, name, password, source, record, tag }
     }
 
-    /// The users as of now, and what a reading found where the log has not heard of it yet.
-    fn look(&self) -> (Arc<Users>, Option<Reading>) {
-        if let Some(users) = self.seen_at(Stamp::of(&self.path)) {
-            return (users, None);
+    /// Whether it worked lately; else how long it has to wait.
+    fn look(&self) -> (bool, Option<Duration>) {
+        let now = Instant::now();
+        let mut throttle = lock(&self.accounts.throttle);
+        let wait = throttle.wait(self.source, self.name, now);
+        let may_look = wait.is_none() || throttle.may_look(self.source, now);
+        drop(throttle);
+        let knows = |tag| lock(&self.accounts.remembered).knows(&tag, now);
+        (may_look && self.tag.is_some_and(knows), wait)
+    }
+
+    /// The slow way, when it is its turn. Whoever was there before may have had the same password
+    /// hashed, or failed once too often. False when that made the hash needless.
+    fn check(&self) -> Result<bool, Denied> {
+        match self.look() {
+            (true, _) => return Ok(false),
+            (false, Some(wait)) => return Err(Denied::Throttled(wait)),
+            (false, None) => {}
         }
-        let read = store::read(&self.path);
-        let outcome = match &read {
-            // The stamp of what was read: the file may have changed since it was looked at.
-            Ok((_, stamp)) => Outcome::Read(*stamp),
-            Err(UsersError::Read(_, error)) => Outcome::Failed(error.kind()),
-            Err(_) => Outcome::Failed(io::ErrorKind::Other),
-        };
-        let users = Arc::new(read.as_ref().map(|(file, _)| Users::of(file)).unwrap_or_default());
-        let fresh = Seen { outcome: Some(outcome), users: Arc::clone(&users) };
-        // Of two readers the later one's stays; were it the older, its stamp would not fit the
-        // file, and the next look would read again.
-        let before = std::mem::replace(&mut *lock(&self.seen), fresh);
-        let is_news = before.outcome.unwrap_or(Outcome::Read(None)) != outcome;
-        (users, is_news.then_some(read))
-    }
-
-    fn seen_at(&self, stamp: Option<Stamp>) -> Option<Arc<Users>> {
-        let seen = lock(&self.seen);
-        (seen.outcome == Some(Outcome::Read(stamp))).then(|| Arc::clone(&seen.users))
-    }
-
-    /// Logs what a reading found.
-    fn tell(&self, read: &Reading) {
-        let path = self.path.display();
-        match read {
-            Ok((file, _)) => {
-                for bad in file.bad_lines() {
-                    warn!("{path}: line {}: {}; this line lets nobody in", bad.number, bad.why);
-                }
-                info!("{path}: {} can sign in", file.users().count());
-            }
-            Err(error) => error!("{error}; nobody can sign in"),
+        let is_right = self.record.hash.verify(self.password, self.users.rounds());
+        let now = Instant::now();
+        let mut throttle = lock(&self.accounts.throttle);
+        if !is_right {
+            throttle.failed(self.source, self.name, now);
+            return Err(self.why());
         }
+        throttle.succeeded(self.source, self.name, now);
+        drop(throttle);
+        if let Some(tag) = self.tag {
+            lock(&self.accounts.remembered).remember(tag, now);
+        }
+        Ok(true)
     }
 
-    /// Runs a hash while no other runs: one is all that a small board can give without its
-    /// streams suffering. The lock is held for that long on purpose.
-    fn alone<T>(&self, hash: impl FnOnce() -> T) -> Result<T, Denied> {
-        let _place = Place::take(&self.waiting).ok_or(Denied::Busy)?;
-        let _alone = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(hash())
-    }
-}
-
-impl Users {
-    fn of(file: &UserFile) -> Self {
-        let by_name: HashMap<_, _> =
-            file.users().map(|record| (record.name.clone(), record.clone())).collect();
-        let malformed = file.bad_lines().filter_map(|bad| bad.name.clone());
-        let malformed = malformed.filter(|name| !by_name.contains_key(name)).collect();
-        let rounds = by_name.values().map(|record| record.hash.rounds()).fold(ROUNDS, u32::max);
-        Self { by_name, malformed, rounds }
-    }
-}
-
-impl Default for Users {
-    fn default() -> Self {
-        Self::of(&UserFile::default())
-    }
-}
-
-/// A place in the queue for the one hash, given back when dropped.
-struct Place<'a>(&'a AtomicU32);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicU32) -> Option<Self> {
-        // Relaxed: the count bounds the queue; the lock behind it orders the work.
-        let taken = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
-            // The one that runs has a place too.
-            (waiting <= WAITING).then_some(waiting + 1)
-        });
-        // Made only when taken: dropping one gives a place back.
-        taken.is_ok().then(|| Self(waiting))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    fn why(&self) -> Denied {
+        if self.users.find(self.name).is_some() {
+            Denied::WrongPassword
+        } else if self.users.is_malformed(self.name) {
+            Denied::MalformedRecord
+        } else {
+            Denied::UnknownUser
+        }
     }
 }
 

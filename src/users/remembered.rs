@@ -9,6 +9,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::file::Record;
+use super::throttle::Source;
 
 /// Sign-ins remembered; more than a household has clients.
 const REMEMBERED: usize = 64;
@@ -16,8 +17,9 @@ const REMEMBERED: usize = 64;
 /// A sign-in is forgotten when it was not used for this long.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
-/// What a sign-in leaves behind: a keyed digest of name, password and record, so that neither
-/// can be read back and any change of the record makes it worthless.
+/// What a sign-in leaves behind: a keyed digest of name, password, record and where it came from,
+/// so that none can be read back, any change of the record makes it worthless, and guesses from
+/// elsewhere never meet it.
 pub type Tag = [u8; 32];
 
 /// The key of the tags: random, of this process. A tag is of no use outside it.
@@ -37,11 +39,11 @@ impl TagKey {
         Self(getrandom::fill(&mut *key).ok().map(|()| key))
     }
 
-    /// The tag of a password given for the user of `record`.
-    pub fn tag(&self, record: &Record, password: &str) -> Option<Tag> {
+    /// The tag of a password given for the user of `record` from `source`.
+    pub fn tag(&self, record: &Record, password: &str, source: Source) -> Option<Tag> {
         let key = self.0.as_ref()?;
         let mut digest = Hmac::<Sha256>::new_from_slice(&**key).expect("HMAC takes a key of any length");
-        for part in [record.name.as_str(), password, &record.hash.to_string()] {
+        for part in [&record.name, password, &record.hash.to_string(), &source.address().to_string()] {
             // The length first: no two lists of parts are fed alike.
             digest.update(&(part.len() as u64).to_le_bytes());
             digest.update(part.as_bytes());
@@ -77,11 +79,16 @@ impl Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::users::Role;
     use crate::users::password::PasswordHash;
+    use crate::users::{Role, Scope};
 
     fn record(name: &str) -> Record {
-        Record { name: name.to_owned(), role: Role::Viewer, hash: PasswordHash::of_nobody() }
+        let hash = PasswordHash::of_nobody();
+        Record { name: name.to_owned(), role: Role::Viewer, hash, scope: Scope::All }
+    }
+
+    fn source(address: &str) -> Source {
+        Source::of(address.parse().unwrap())
     }
 
     fn tag(number: usize) -> Tag {
@@ -118,16 +125,18 @@ mod tests {
     #[test]
     fn tags_depend_on_each_part_and_on_the_process() {
         let key = TagKey::random();
-        let tag = key.tag(&record("ab"), "c");
-        assert!(tag.is_some() && tag == key.tag(&record("ab"), "c"));
-        assert_ne!(tag, key.tag(&record("a"), "bc"));
+        let (here, there) = (source("127.0.0.1"), source("192.0.2.1"));
+        let tag = key.tag(&record("ab"), "c", here);
+        assert!(tag.is_some() && tag == key.tag(&record("ab"), "c", here));
+        assert_ne!(tag, key.tag(&record("a"), "bc", here));
+        assert_ne!(tag, key.tag(&record("ab"), "c", there));
         let rehashed = Record { hash: PasswordHash::new("c").unwrap(), ..record("ab") };
-        assert_ne!(tag, key.tag(&rehashed, "c"), "another record of the same password");
-        assert_ne!(tag, TagKey::random().tag(&record("ab"), "c"));
+        assert_ne!(tag, key.tag(&rehashed, "c", here), "another record of the same password");
+        assert_ne!(tag, TagKey::random().tag(&record("ab"), "c", here));
     }
 
     #[test]
     fn without_a_key_nothing_is_remembered() {
-        assert_eq!(TagKey(None).tag(&record("ab"), "c"), None);
+        assert_eq!(TagKey(None).tag(&record("ab"), "c", source("::1")), None);
     }
 }

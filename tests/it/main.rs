@@ -1,6 +1,7 @@
 //! Tests of the real binary with real clients: curl, openssl, ffmpeg, ffprobe, and plain sockets
 //! where a client must misbehave. One file for each feature.
 
+mod accounts;
 mod browser;
 mod config;
 mod faults;

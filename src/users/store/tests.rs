@@ -2,9 +2,9 @@ use std::os::unix::fs::{chown, symlink};
 use std::process::{Command, Output, Stdio};
 
 use super::*;
-use crate::users::Role;
 use crate::users::file::Record;
 use crate::users::password::PasswordHash;
+use crate::users::{Role, Scope};
 
 /// What the process started by [`elsewhere`] is to edit.
 const FILE: &str = "DEFENDER_TEST_USER_FILE";
@@ -14,7 +14,8 @@ const ADDED: usize = 10;
 
 fn add(path: &Path, name: &str) -> Result<(), UsersError> {
     edit(path, |file| {
-        file.put(Record { name: name.to_owned(), role: Role::Viewer, hash: PasswordHash::of_nobody() });
+        let hash = PasswordHash::of_nobody();
+        file.put(Record { name: name.to_owned(), role: Role::Viewer, hash, scope: Scope::All });
         Ok(())
     })
 }

@@ -1,0 +1,90 @@
+use super::*;
+
+fn read(line: &str) -> Result<Wish, UsageError> {
+    parse(line.split_whitespace().map(OsString::from).collect())
+}
+
+#[test]
+fn run_is_what_is_meant_without_a_command() {
+    for line in [
+        "-p 9 -a ::1 -m client -d",
+        "run --port 9 --address ::1 --mode client --debug",
+        "--port=9 --address=::1 --mode=client -d",
+    ] {
+        let Ok(Wish::Run(flags)) = read(line) else { panic!("{line}") };
+        assert_eq!((flags.port, flags.mode, flags.debug), (Some(9), Some(Mode::Client), true), "{line}");
+        assert!(flags.address.is_some_and(|address| address.is_ipv6()), "{line}");
+    }
+}
+
+#[test]
+fn user_commands_take_their_operand_before_or_after_the_flags() {
+    for line in ["user add eve --role admin -u f", "user add --role admin -u f eve"] {
+        let Ok(Wish::User(UserCommand::Add { name, role, password_stdin, .. }, flags)) = read(line) else {
+            panic!("{line}")
+        };
+        assert_eq!((name.as_str(), role, password_stdin), ("eve", Some(Role::Admin), false));
+        assert_eq!(flags.users, Some(PathBuf::from("f")));
+    }
+}
+
+#[test]
+fn what_somebody_is_confined_to_is_a_list_of_names() {
+    let line = "token add ha --user eve --cameras front,yard --microphones desk";
+    let Ok(Wish::Token(TokenCommand::Add { name, user, confined }, _)) = read(line) else { panic!("{line}") };
+    assert_eq!((name.as_str(), user.as_str()), ("ha", "eve"));
+    assert_eq!(confined.cameras, Some(vec!["front".to_owned(), "yard".to_owned()]));
+    assert_eq!(confined.microphones, Some(vec!["desk".to_owned()]));
+    let Ok(Wish::User(UserCommand::Edit { confined, unconfined, .. }, _)) =
+        read("user edit eve --unconfined")
+    else {
+        panic!()
+    };
+    assert_eq!((confined, unconfined), (Confined::default(), true));
+}
+
+#[test]
+fn help_is_found_in_every_way_one_asks_for_it() {
+    for (line, words) in [
+        ("--help", &[][..]),
+        ("-h", &[]),
+        ("help", &[]),
+        ("help user", &["user"]),
+        ("user --help", &["user"]),
+        ("user add --help", &["user", "add"]),
+        ("help user add", &["user", "add"]),
+        ("run -h", &["run"]),
+    ] {
+        let Ok(Wish::Help(command)) = read(line) else { panic!("{line}") };
+        assert_eq!(command.words, words, "{line}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_the_nearest_right_one() {
+    for (line, told) in [
+        ("chekc", "did you mean `check`?"),
+        ("usr list", "did you mean `user`?"),
+        ("user ad eve", "did you mean `add`?"),
+        ("--adress ::1", "did you mean `--address`?"),
+        ("user add eve --rol admin", "did you mean `--role`?"),
+        ("--port 70000", "--port is `70000`; expected a port from 0 to 65535"),
+        ("--mode bth", "expected both, client or server"),
+        ("--address here", "expected an IP address"),
+        ("user add eve --role king", "--role is `king`; expected admin or viewer"),
+        ("user add", "needs a NAME"),
+        ("user", "add, edit, remove, list"),
+        ("token add ha", "needs --user NAME"),
+        ("token add ha --user eve --cameras front,", "names with commas between them"),
+        ("run now", "does not know what `now` is for"),
+        ("--port", "--port needs a value"),
+        ("-p 1 -p 2", "`-p` is given twice"),
+        ("user add --role admin --role viewer eve", "`--role` is given twice"),
+        ("--list-devices -p 1", "beside a flag that goes alone"),
+        ("--debug=yes", "`--debug` takes no value"),
+        ("-d check", "a command comes before its flags: `defender check ...`"),
+    ] {
+        let error = read(line).map(|_| ()).expect_err(line).to_string();
+        assert!(error.contains(told), "{line}: {error}");
+    }
+}

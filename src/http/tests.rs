@@ -1,0 +1,231 @@
+//! Every route, by every method, for everybody: who gets what.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tiny_http::TestRequest;
+
+use super::*;
+use crate::gate::{Gate, Limits};
+use crate::hub::latest;
+use crate::media::SoundFormat;
+use crate::users::SessionLimits;
+
+/// "password" under "saltsalt", with few rounds.
+const CHEAP: &str = "$pbkdf2-sha512$i=1000,l=64$c2FsdHNhbHQ$\
+                     Q6v4xwJ8a9nWPp2BeEoAYYhHSo2xRmPWART17vTpSxt2q6iNp7BOozW557qqa95eNjUO4gKs0CyvJbYGGku1tA";
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+
+/// Handed over to be run on the client's connection: a stream or a picture.
+const JOB: u16 = 0;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Nobody,
+    /// A viewer's session that has ended.
+    Ended,
+    /// A viewer of everything.
+    Viewer,
+    /// A viewer who may see `yard` and hear nothing; the session in the table is not his.
+    Confined,
+    Admin,
+}
+
+const EVERYBODY: [Who; 5] = [Who::Nobody, Who::Ended, Who::Viewer, Who::Confined, Who::Admin];
+
+/// A server without a socket, the secrets of its users, and the id of the viewer's session.
+struct Ground {
+    service: Service,
+    viewer: String,
+    viewer_id: String,
+    confined: String,
+    admin: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().join("users");
+        let text = format!("ada:admin:{CHEAP}\neve:viewer:{CHEAP}\nbob:viewer:{CHEAP}:cameras=yard\n");
+        std::fs::write(&users, text).unwrap();
+        let service = service(&users);
+        let sign_in = |name: &str| {
+            let user = service.accounts.authenticate(name, "password", peer().ip()).unwrap();
+            service.accounts.begin_session(&user, peer().ip()).unwrap().unwrap().to_string()
+        };
+        let (viewer, confined, admin) = (sign_in("eve"), sign_in("bob"), sign_in("ada"));
+        let viewer_id = service.accounts.by_secret(&viewer).unwrap().session_id().unwrap();
+        Self { service, viewer, viewer_id, confined, admin, _folder: folder }
+    }
+
+    fn secret(&self, who: Who) -> Option<String> {
+        match who {
+            Who::Nobody => None,
+            Who::Ended => {
+                let user = self.service.accounts.by_secret(&self.viewer).unwrap();
+                self.service.accounts.end_session(&user);
+                Some(self.viewer.clone())
+            }
+            Who::Viewer => Some(self.viewer.clone()),
+            Who::Confined => Some(self.confined.clone()),
+            Who::Admin => Some(self.admin.clone()),
+        }
+    }
+
+    /// The status of the answer to a request, or [`JOB`].
+    fn ask(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &'static str) -> u16 {
+        let mut asked =
+            TestRequest::new().with_method(method.parse().unwrap()).with_path(path).with_body(body);
+        for (name, value) in fields {
+            asked = asked.with_header(tiny_http::Header::from_bytes(*name, *value).unwrap());
+        }
+        let exchange = Exchange::of(peer(), true);
+        match self.service.handle(&mut asked.into(), &exchange) {
+            Outcome::Reply(reply) => reply.status(),
+            Outcome::HandOver(_) => JOB,
+        }
+    }
+}
+
+fn service(users: &Path) -> Service {
+    let feed = |name: &str| {
+        let (publisher, frames) = latest(8);
+        drop(publisher);
+        Arc::new(CameraFeed::new(name, frames))
+    };
+    let cameras = Arc::new(FeedList::default());
+    cameras.replace(["front", "yard"].map(feed).into());
+    let microphones = Arc::new(FeedList::default());
+    let (_, microphone) = MicrophoneFeed::new("front", SoundFormat { rate_hz: 8000, channels: 1 });
+    microphones.replace(vec![Arc::new(microphone)]);
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let gate = Gate::bind(any_port, Limits::default(), None, Arc::new(Exchanges::new())).unwrap();
+    Service {
+        accounts: Arc::new(Accounts::open(users, SessionLimits::default())),
+        cameras,
+        microphones,
+        coders: Coders::default(),
+        page: Some(Page::open(None).unwrap()),
+        admission: gate.admission(),
+        started: Instant::now(),
+    }
+}
+
+fn peer() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 4321))
+}
+
+/// What each route gives to whom, told apart from the code that decides it. The body sent is
+/// `{}`, which is enough for nothing: a 400 was let in.
+fn expected(route: &Route, method: &str, who: Who) -> u16 {
+    let reads = ["GET", "HEAD"].contains(&method);
+    let (for_anybody, admins_only, answer) = match route {
+        Route::Health | Route::Versions => (true, false, reads.then_some(200)),
+        Route::Login => (true, false, (method == "POST").then_some(400)),
+        Route::Logout => (false, false, (method == "POST").then_some(204)),
+        Route::Password => (false, false, (method == "PUT").then_some(400)),
+        Route::Sessions | Route::Status | Route::Metrics | Route::Page(_) => {
+            (false, false, reads.then_some(200))
+        }
+        Route::Session(_) => {
+            let is_own_or_all = matches!(who, Who::Viewer | Who::Admin);
+            (false, false, (method == "DELETE").then_some(if is_own_or_all { 204 } else { 404 }))
+        }
+        Route::Users => (false, true, if reads { Some(200) } else { (method == "POST").then_some(400) }),
+        Route::User(_) => (
+            false,
+            true,
+            match method {
+                "PUT" => Some(400),
+                "DELETE" => Some(204),
+                _ => None,
+            },
+        ),
+        Route::Audio(_) => {
+            let is_heard = who != Who::Confined;
+            (false, false, reads.then_some(if is_heard { JOB } else { 404 }))
+        }
+        Route::Video(name) | Route::Snapshot(name) => {
+            let is_seen = name.as_deref() != Some("front") || who != Who::Confined;
+            (false, false, reads.then_some(if is_seen { JOB } else { 404 }))
+        }
+    };
+    match who {
+        Who::Nobody | Who::Ended if !for_anybody => 401,
+        Who::Viewer | Who::Confined if admins_only => 403,
+        _ => answer.unwrap_or(405),
+    }
+}
+
+#[test]
+fn every_route_by_every_method_gives_everybody_what_is_his_and_no_more() {
+    let mut asked = 0;
+    for sample in Route::all() {
+        for (method, who) in METHODS.iter().flat_map(|method| EVERYBODY.map(|who| (*method, who))) {
+            // What one request changes must not be seen by the next.
+            let ground = Ground::new();
+            let route = match &sample {
+                Route::Session(_) => Route::Session(ground.viewer_id.clone()),
+                Route::User(_) => Route::User("eve".to_owned()),
+                other => other.clone(),
+            };
+            let secret = ground.secret(who);
+            let bearer = secret.map(|secret| format!("Bearer {secret}"));
+            let fields: Vec<_> = bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect();
+            let got = ground.ask(method, &route.path(), &fields, "{}");
+            assert_eq!(got, expected(&route, method, who), "{method} {} by {who:?}", route.path());
+            asked += 1;
+        }
+    }
+    assert_eq!(asked, Route::all().len() * METHODS.len() * EVERYBODY.len());
+}
+
+#[test]
+fn nothing_is_changed_from_another_sites_page_whatever_the_browser_sends_along() {
+    let ground = Ground::new();
+    let cookie = format!("{}={}", auth::COOKIE, ground.admin);
+    let basic = ("Authorization", "Basic YWRhOnBhc3N3b3Jk");
+    for credentials in [("Cookie", cookie.as_str()), basic] {
+        for foreign in
+            [("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example"), ("Origin", "null")]
+        {
+            for (method, path) in [("POST", "/api/1.0/users"), ("DELETE", "/api/1.0/users/eve")] {
+                let fields = [credentials, foreign, ("Host", "board:8443")];
+                assert_eq!(ground.ask(method, path, &fields, "{}"), 403, "{credentials:?} {foreign:?}");
+            }
+        }
+        let own = [credentials, ("Origin", "https://board:8443"), ("Host", "board:8443")];
+        assert_eq!(ground.ask("POST", "/api/1.0/users", &own, "{}"), 400, "our own page");
+    }
+    assert_eq!(ground.ask("POST", "/api/1.0/login", &[("Sec-Fetch-Site", "cross-site")], "{}"), 403);
+    assert_eq!(ground.service.accounts.list().unwrap().users.len(), 3);
+}
+
+#[test]
+fn a_secret_in_the_address_lets_nobody_in() {
+    let ground = Ground::new();
+    for query in ["token", "access_token", "session", "auth"] {
+        let path = format!("/api/1.0/status?{query}={}", ground.admin);
+        assert_eq!(ground.ask("GET", &path, &[], ""), 401, "{query}");
+    }
+}
+
+#[test]
+fn an_unknown_path_is_told_to_users_only() {
+    let ground = Ground::new();
+    let bearer = format!("Bearer {}", ground.viewer);
+    for path in ["/api/1.0/nothing", "/nothing.html", "/../users"] {
+        assert_eq!(ground.ask("GET", path, &[], ""), 401, "{path}");
+        assert_eq!(ground.ask("GET", path, &[("Authorization", &bearer)], ""), 404, "{path}");
+    }
+}
+
+#[test]
+fn a_body_too_large_is_refused() {
+    let ground = Ground::new();
+    let large: &'static str = Box::leak("x".repeat(17 * 1024).into_boxed_str());
+    assert_eq!(ground.ask("POST", "/api/1.0/login", &[], large), 413);
+}

@@ -1,0 +1,92 @@
+//! What an auditor wants to know of the user file: who came, went, or may do something else now,
+//! whoever changed it and by whatever means.
+
+use std::path::Path;
+
+use log::info;
+
+use super::Scope;
+use super::file::Record;
+use super::followed::Users;
+
+/// Logs each difference between two readings of the file.
+pub fn file_changed(path: &Path, before: &Users, after: &Users) {
+    for line in differences(before, after) {
+        info!("{}: {line}", path.display());
+    }
+}
+
+/// One sentence for each difference, in the order of the alphabet. None holds a secret.
+fn differences(before: &Users, after: &Users) -> Vec<String> {
+    let mut lines = Vec::new();
+    for new in after.all() {
+        match before.find(&new.name) {
+            None => {
+                lines.push(format!("user `{}` added as {}{}", new.name, new.role.name(), fields(&new.scope)))
+            }
+            Some(old) => lines.extend(change(old, new)),
+        }
+    }
+    for old in before.all().filter(|old| after.find(&old.name).is_none()) {
+        lines.push(format!("user `{}` removed", old.name));
+    }
+    for new in after.tokens().filter(|new| before.find_token(&new.digest).is_none()) {
+        lines.push(format!("token `{}` of user `{}` added{}", new.name, new.user, fields(&new.scope)));
+    }
+    for old in before.tokens().filter(|old| after.find_token(&old.digest).is_none()) {
+        lines.push(format!("token `{}` of user `{}` removed", old.name, old.user));
+    }
+    lines.sort();
+    lines
+}
+
+fn change(old: &Record, new: &Record) -> Option<String> {
+    let mut what = Vec::new();
+    if old.hash != new.hash {
+        what.push("has another password".to_owned());
+    }
+    if old.role != new.role {
+        what.push(format!("is {} now", new.role.name()));
+    }
+    if old.scope != new.scope {
+        let scope = fields(&new.scope);
+        what.push(format!("may see and hear{}", if scope.is_empty() { " everything" } else { &scope }));
+    }
+    (!what.is_empty()).then(|| format!("user `{}` {}", new.name, what.join(", ")))
+}
+
+/// A scope's fields as words of a sentence; nothing for all.
+fn fields(scope: &Scope) -> String {
+    scope.to_string().replace(':', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::followed::Followed;
+    use super::*;
+    use crate::users::password::PasswordHash;
+
+    #[test]
+    fn each_difference_is_told_without_a_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        let (hash, other) = (PasswordHash::of_nobody(), PasswordHash::new("x").unwrap());
+        let token = super::super::secret::Digest::of("t");
+        let followed = Followed::new(&path);
+        std::fs::write(&path, format!("a:admin:{hash}\nb:viewer:{hash}\nc:viewer:{hash}\n")).unwrap();
+        let before = followed.users();
+        let text =
+            format!("a:viewer:{other}:cameras=front\nc:viewer:{hash}\nd:viewer:{hash}\n@t:a:{token}\n");
+        std::fs::write(&path, text).unwrap();
+        let told = differences(&before, &followed.users());
+        assert_eq!(
+            told,
+            [
+                "token `t` of user `a` added",
+                "user `a` has another password, is viewer now, may see and hear cameras=front",
+                "user `b` removed",
+                "user `d` added as viewer",
+            ]
+        );
+    }
+}

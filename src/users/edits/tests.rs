@@ -1,0 +1,123 @@
+use super::*;
+use crate::users::{Accounts, SessionLimits};
+
+const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+const PASSWORD: &str = "correct horse battery";
+
+fn with_password() -> Change {
+    Change { password: Some(Zeroizing::new(PASSWORD.to_owned())), ..Change::default() }
+}
+
+fn role(role: Role) -> Change {
+    Change { role: Some(role), ..Change::default() }
+}
+
+fn cameras(names: &[&str]) -> Change {
+    Change { cameras: Some(names.iter().map(|name| (*name).to_owned()).collect()), ..Change::default() }
+}
+
+fn accounts(path: &Path) -> Accounts {
+    Accounts::open(path, SessionLimits::default())
+}
+
+#[test]
+fn the_first_user_is_an_admin_and_the_last_admin_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    assert_eq!(add(&path, "adam", &with_password()).unwrap(), Role::Admin);
+    assert_eq!(add(&path, "eve", &with_password()).unwrap(), Role::Viewer);
+    assert!(matches!(add(&path, "eve", &with_password()), Err(UsersError::Taken(_))));
+    assert!(matches!(remove(&path, "adam"), Err(UsersError::LastAdmin(_))));
+    assert!(matches!(change(&path, "adam", &role(Role::Viewer)), Err(UsersError::LastAdmin(_))));
+    change(&path, "eve", &role(Role::Admin)).unwrap();
+    remove(&path, "adam").unwrap();
+    let users = list(&path).unwrap().users;
+    assert_eq!(users, [ListedUser { name: "eve".to_owned(), role: Role::Admin, scope: Scope::All }]);
+}
+
+#[test]
+fn a_password_against_the_rules_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    let weak = Change { password: Some(Zeroizing::new("default".to_owned())), ..Change::default() };
+    assert!(matches!(add(&path, "default", &weak), Err(UsersError::Password(_))));
+    assert!(matches!(add(&path, "eve", &Change::default()), Err(UsersError::Password(_))));
+    assert!(!path.exists());
+    add(&path, "eve", &with_password()).unwrap();
+    assert!(matches!(change(&path, "eve", &weak), Err(UsersError::Password(_))));
+    assert!(accounts(&path).authenticate("eve", PASSWORD, HERE).is_ok());
+}
+
+#[test]
+fn a_viewer_is_confined_step_by_step_and_set_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    add(&path, "adam", &with_password()).unwrap();
+    add(&path, "eve", &Change { cameras: cameras(&["front"]).cameras, ..with_password() }).unwrap();
+    let scope = || list(&path).unwrap().users[1].scope.clone();
+    assert!(scope().sees("front") && !scope().sees("yard") && !scope().hears("desk"));
+    let desk = Change { microphones: Some(vec!["desk".to_owned()]), ..Change::default() };
+    change(&path, "eve", &desk).unwrap();
+    assert!(scope().sees("front") && scope().hears("desk"), "the other list stays");
+    for nonsense in [cameras(&["a b"]), Change { unconfined: true, ..cameras(&["front"]) }] {
+        assert!(matches!(change(&path, "eve", &nonsense), Err(UsersError::Scope(_))));
+    }
+    assert!(matches!(change(&path, "adam", &cameras(&["front"])), Err(UsersError::Scope(_))));
+    change(&path, "eve", &Change { unconfined: true, ..Change::default() }).unwrap();
+    assert_eq!(scope(), Scope::All);
+    change(&path, "eve", &cameras(&["front"])).unwrap();
+    change(&path, "eve", &role(Role::Admin)).unwrap();
+    assert_eq!(scope(), Scope::All, "an admin sees everything");
+}
+
+#[test]
+fn a_token_is_told_once_kept_as_a_digest_and_removed_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    assert!(matches!(add_token(&path, "ha", "eve", &[], &[]), Err(UsersError::Unknown(_))));
+    add(&path, "eve", &with_password()).unwrap();
+    let secret = add_token(&path, "ha", "eve", &[], &[]).unwrap();
+    assert!(!std::fs::read_to_string(&path).unwrap().contains(secret.trim_start_matches(TOKEN_PREFIX)));
+    assert!(matches!(add_token(&path, "ha", "eve", &[], &[]), Err(UsersError::TokenTaken(_))));
+    let bad = ["a b".to_owned()];
+    assert!(matches!(add_token(&path, "x", "eve", &bad, &[]), Err(UsersError::Scope(_))));
+    assert_eq!(accounts(&path).by_secret(&secret).map(|identity| identity.name), Ok("eve".to_owned()));
+    remove_token(&path, "ha").unwrap();
+    assert!(matches!(remove_token(&path, "ha"), Err(UsersError::UnknownToken(_))));
+    assert!(accounts(&path).by_secret(&secret).is_err());
+}
+
+#[test]
+fn an_admin_is_made_up_only_where_nobody_was_meant_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    std::fs::write(&path, "# nobody yet\n").unwrap();
+    let password = first_admin(&path).unwrap().expect("a password");
+    let groups: Vec<_> = password.split('-').collect();
+    let is_clear = |group: &&str| group.len() == 5 && group.bytes().all(|byte| LETTERS.contains(&byte));
+    assert!(groups.len() == 4 && groups.iter().all(is_clear), "{password}");
+    let signed_in = accounts(&path).authenticate("admin", &password, HERE).map(|identity| identity.role);
+    assert_eq!(signed_in, Ok(Role::Admin));
+    assert!(!std::fs::read_to_string(&path).unwrap().contains(&password));
+    assert_eq!(first_admin(&path).unwrap(), None);
+    std::fs::write(&path, "adam:admin:broken\n").unwrap();
+    assert_eq!(first_admin(&path).unwrap(), None, "a broken line is somebody");
+}
+
+#[test]
+fn of_many_first_starts_at_once_one_makes_the_admin() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    let made: Vec<String> = std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| first_admin(&path).unwrap())).collect();
+        starts.into_iter().filter_map(|start| start.join().unwrap()).collect()
+    });
+    let [password] = &made[..] else { panic!("{} passwords were told", made.len()) };
+    assert!(accounts(&path).authenticate("admin", password, HERE).is_ok());
+}
+
+#[test]
+fn every_made_up_password_is_another_and_no_letter_is_twice_among_those_to_choose_from() {
+    assert_ne!(made_up_password().unwrap(), made_up_password().unwrap());
+    assert_eq!(std::collections::BTreeSet::from(*LETTERS).len(), LETTERS.len());
+}

@@ -1,0 +1,95 @@
+//! Who somebody is once let in, by what, and why somebody is not let in.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::file::{Record, TokenRecord};
+use super::secret::Digest;
+use super::{Role, Scope};
+
+/// A user who signed in.
+#[derive(Clone)]
+pub struct Identity {
+    /// The name.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// What the user may see and hear.
+    pub scope: Scope,
+    /// Whether a password was checked the slow way just now: of the many requests of a client that
+    /// sends it each time, the first.
+    pub is_new: bool,
+    pub(super) grant: Grant,
+}
+
+/// What let somebody in; [`super::Accounts::holds`] asks whether it still would.
+#[derive(Clone)]
+pub(super) enum Grant {
+    /// The user's line as it was.
+    Password(Arc<Record>),
+    Session(Digest),
+    /// The token's line and its user's as they were.
+    Token(Arc<TokenRecord>, Arc<Record>),
+}
+
+/// Why somebody may not come in. For the log; the client is told nothing but to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// No such user.
+    UnknownUser,
+    /// The user's line in the file is malformed; the log named it when the file was read.
+    MalformedRecord,
+    /// Not the user's password.
+    WrongPassword,
+    /// No such session or token, or no longer.
+    Ended,
+    /// Too many passwords are being checked already; nothing was checked.
+    Busy,
+    /// Too many failures; nothing was checked, and nothing will be for so long.
+    Throttled(Duration),
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownUser => f.write_str("no such user"),
+            Self::MalformedRecord => f.write_str("the user's line in the file is malformed"),
+            Self::WrongPassword => f.write_str("wrong password"),
+            Self::Ended => f.write_str("no such session or token, or it has ended"),
+            Self::Busy => f.write_str("too many passwords are being checked already"),
+            Self::Throttled(wait) => write!(f, "too many failures, wait {} s", whole_seconds(*wait)),
+        }
+    }
+}
+
+/// Seconds to wait, rounded up: a client that comes back after them is not told to wait again.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+impl Identity {
+    /// The user of a line.
+    pub(super) fn new(record: &Record, grant: Grant) -> Self {
+        Self {
+            name: record.name.clone(),
+            role: record.role,
+            scope: record.scope.clone(),
+            is_new: false,
+            grant,
+        }
+    }
+
+    /// Whether a name and password let him in, and no session or token.
+    pub fn has_given_password(&self) -> bool {
+        matches!(self.grant, Grant::Password(_))
+    }
+
+    /// The id of the session that let him in, if one did.
+    pub fn session_id(&self) -> Option<String> {
+        match &self.grant {
+            Grant::Session(digest) => Some(digest.id()),
+            _ => None,
+        }
+    }
+}
