@@ -44,10 +44,10 @@ loom: ## Model checks of the hub, every interleaving
 integration: ## The real binary against curl, openssl, ffmpeg and Chromium
 	$(CARGO) test --locked --test it --test rooms
 
-vm: ## The real binary against a real kernel's camera driver, in qemu
+vm: ## The real binary against a real kernel's camera driver and power cuts, in qemu
 	@.ci/need build test
 	tests/vm/prepare .build/vm
-	$(CARGO) test --locked --test device_vm
+	$(CARGO) test --locked --test device_vm --test power_cut
 
 packages: ## The Debian package: made, looked over, installed, upgraded, purged in a Debian of its own
 	@.ci/need build test
