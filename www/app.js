@@ -1,4 +1,6 @@
-// The page: one figure for each camera, kept true to /api/1.0/status.
+// The page: one figure for each camera and microphone, kept true to /api/1.0/status.
+
+import { showMicrophones } from "./microphones.js";
 
 // Without the name and password that the address may hold: fetch takes no URL with them.
 const here = new URL(location.pathname, location.origin);
@@ -55,6 +57,7 @@ function show(status) {
     figure.classList.toggle("offline", !camera.online);
     say(figure.querySelector(".state"), describe(camera));
   }
+  showMicrophones(status.microphones);
   say(server, status.cameras.length ? `Defender ${status.version}` : "no camera is configured");
 }
 

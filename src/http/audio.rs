@@ -19,10 +19,11 @@ use super::reply::stream_head;
 /// How long to wait for sound before looking whether the listener is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A listener that did not take what there was for so long is brought back to the present.
-const MAX_LAG: Duration = Duration::from_millis(200);
+/// A listener that was not up to date for so long is brought back to the present. One that was
+/// held up for less has taken what it missed by then: that goes faster than it is heard.
+const MAX_LAG: Duration = Duration::from_secs(1);
 
-/// What a listener's socket may hold back; together with `MAX_LAG` less than 300 ms.
+/// What a listener's socket may hold back: with a packet on top, less than 300 ms.
 const SOCKET_HOLDS: Duration = Duration::from_millis(100);
 
 /// How long the step over lost sound is smoothed.
@@ -204,6 +205,15 @@ mod tests {
         listener.caught_up = Instant::now();
         listener.skip_what_is_late();
         assert_eq!(listener.listening.reader.behind(), 100 * 160);
+    }
+
+    #[test]
+    fn who_was_held_up_for_a_moment_loses_nothing() {
+        let (mut writer, mut listener) = listener(Codec::Wav);
+        write(&mut writer, 20, 7);
+        listener.caught_up = Instant::now() - MAX_LAG / 2;
+        listener.skip_what_is_late();
+        assert_eq!(listener.listening.reader.behind(), 20 * 160);
     }
 
     #[test]

@@ -13,9 +13,11 @@ use super::reply::Reply;
 /// Largest file served from a folder, in bytes: it is read into memory.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-const BUILT_IN: [(&str, &[u8]); 4] = [
+const BUILT_IN: [(&str, &[u8]); 6] = [
     ("index.html", include_bytes!("../../www/index.html")),
     ("app.js", include_bytes!("../../www/app.js")),
+    ("microphones.js", include_bytes!("../../www/microphones.js")),
+    ("sound.js", include_bytes!("../../www/sound.js")),
     ("style.css", include_bytes!("../../www/style.css")),
     ("icon.svg", include_bytes!("../../www/icon.svg")),
 ];

@@ -4,6 +4,8 @@
 //! Cameras in the guest: `/dev/video0` is vivid, raw formats only; `/dev/video9` is v4l2loopback,
 //! which is a camera while a job feeds it MJPEG.
 //!
+//! The guest's sound card is snd-aloop: what is played to its device 0 is captured from its device 1.
+//!
 //! Emulation makes time slow: assert on counts and contents, never on speed.
 
 mod bars;
@@ -13,4 +15,6 @@ mod faults;
 mod ground;
 mod pictures;
 mod server;
+mod sound;
+mod soundcard;
 mod vm;

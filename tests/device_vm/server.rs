@@ -50,6 +50,11 @@ impl<'a> Server<'a> {
         server
     }
 
+    /// Stops the whole process for some seconds, as a board that is held up does.
+    pub fn pause(&self, seconds: u32) {
+        self.vm.run_ok(&format!("pkill -STOP -f {DEFENDER}; sleep {seconds}; pkill -CONT -f {DEFENDER}"));
+    }
+
     /// Puts other sections in the place of those it was started with.
     pub fn reconfigure(&self, sections: &str) {
         configure(&self.folder, sections);
@@ -110,11 +115,18 @@ impl<'a> Server<'a> {
         Picture { width: info.width.into(), height: info.height.into(), pixels }
     }
 
+    /// A listener that takes `bytes_per_second` at the most.
+    pub fn listen_slowly(&self, path: &str, bytes_per_second: u32) -> Viewer {
+        let mut curl = self.curl(path);
+        curl.args(["-N", "--limit-rate", &bytes_per_second.to_string(), "-o", "/dev/null"]);
+        Viewer { child: curl.spawn().expect("curl starts"), file: PathBuf::new() }
+    }
+
     /// Starts a viewer of `path`, recording into a file of that name.
     pub fn watch(&self, path: &str, name: &str) -> Viewer {
         let file = self.folder.join(name);
         let mut curl = self.curl(path);
-        curl.arg("-N").arg("-o").arg(&file).stdout(Stdio::null());
+        curl.args(["-N", "-D"]).arg(file.with_extension("head")).arg("-o").arg(&file).stdout(Stdio::null());
         Viewer { child: curl.spawn().expect("curl starts"), file }
     }
 
@@ -149,6 +161,37 @@ impl Viewer {
     pub fn wait_parts(&self, more: usize) {
         let before = self.parts();
         wait_for("frames at a viewer", || (self.parts() >= before + more).then_some(()));
+    }
+
+    /// Of each frame received so far its `X-Timestamp` in seconds, and its mean brightness.
+    pub fn frames(&self) -> Vec<(f64, f64)> {
+        let bytes = self.bytes();
+        let boundary = b"\r\n--defender-frame\r\n";
+        let ends = bytes.windows(boundary.len()).enumerate().filter(|(_, window)| window == boundary);
+        let mut begin = 0;
+        let mut frames = Vec::new();
+        for (end, _) in ends {
+            let part = &bytes[begin..end];
+            let split = part.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+            let head = String::from_utf8_lossy(&part[..split]).into_owned();
+            let stamp = head.split("X-Timestamp: ").nth(1).and_then(|rest| rest.lines().next());
+            let mut decoder = jpeg_decoder::Decoder::new(&part[split..]);
+            let pixels = decoder.decode().expect("a whole JPEG");
+            let sum: f64 = pixels.iter().map(|byte| f64::from(*byte)).sum();
+            frames.push((stamp.expect("a stamp").parse().expect("seconds"), sum / pixels.len() as f64));
+            begin = end + boundary.len();
+        }
+        frames
+    }
+
+    /// What was received so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        fs::read(&self.file).unwrap_or_default()
+    }
+
+    /// The head of the response; empty before it came.
+    pub fn head(&self) -> String {
+        fs::read_to_string(self.file.with_extension("head")).unwrap_or_default()
     }
 
     /// Every `X-Timestamp` received so far, in whole seconds.

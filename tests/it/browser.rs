@@ -59,6 +59,16 @@ impl Browser {
         text(&answer, &["value"]).unwrap_or_else(|| panic!("{expression}: {answer}"))
     }
 
+    /// A click by the browser's own mouse on the first element that matches.
+    fn click(&self, selector: &str) {
+        let wanted = format!("{{\"using\":\"css selector\",\"value\":{}}}", json::to_string(selector));
+        let found = self.post("element", &wanted);
+        let key = "element-6066-11e4-a52e-4f735466cecf";
+        let id = text(&found, &["value", key]).unwrap_or_else(|| panic!("no {selector}: {found}"));
+        let answer = self.post(&format!("element/{id}/click"), "{}");
+        assert!(!answer.contains("\"error\""), "{answer}");
+    }
+
     fn screenshot(&self) -> Vec<u8> {
         let answer = curl(&format!("{}/screenshot", self.session), &[]).text();
         STANDARD.decode(text(&answer, &["value"]).expect("a screenshot")).expect("base64")
@@ -165,4 +175,70 @@ fn the_bare_stream_is_shown_at_video() {
     });
     let first = browser.screenshot();
     wait_for("the picture to move", || (browser.screenshot() != first).then_some(()));
+}
+
+/// A browser at the page, signed in.
+fn at_the_page(server: &crate::support::Server, browser: &Browser) {
+    let with_login = server.url("/").replace("://", &format!("://{USER}:{}@", PASSWORD.replace(' ', "%20")));
+    browser.go(&with_login);
+    wait_for("the page after signing in", || {
+        (browser.evaluate("document.title") == "Defender").then_some(())
+    });
+    browser.go(&server.url("/"));
+}
+
+#[test]
+fn a_person_listens_with_a_click_and_sees_the_level() {
+    let server = Setup::new().sections("[microphone.front]\ndevice = \"test\"\n").start();
+    let browser = Browser::open();
+    at_the_page(&server, &browser);
+    wait_for("the level without listening", || {
+        let level = browser.evaluate("document.querySelector('.level')?.value ?? -60");
+        (level.parse::<f64>().unwrap() > -45.0).then_some(())
+    });
+    // A script's click is none to the browser: it plays nothing, and the page must say so.
+    browser.evaluate("document.querySelector('.listen').click()");
+    let says = |words: &str| browser.evaluate("document.querySelector('.sound').textContent").contains(words);
+    wait_for("the page to ask for a click", || says("wants a click").then_some(()));
+    browser.click("header");
+    wait_for("the sound to play", || says("you are listening").then_some(()));
+    wait_for("the server to know", || {
+        server.get("/api/1.0/status").text().contains("\"listeners\":1").then_some(())
+    });
+    if let Some(folder) = std::env::var_os("DEFENDER_SCREENSHOTS") {
+        fs::write(Path::new(&folder).join("sound.png"), browser.screenshot()).unwrap();
+    }
+    browser.click(".listen");
+    wait_for("the stream to end", || {
+        server.get("/api/1.0/status").text().contains("\"listeners\":0").then_some(())
+    });
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn an_audio_element_plays_every_codec_and_hears_the_tone() {
+    let server = Setup::new().sections("[microphone.front]\ndevice = \"test\"\n").start();
+    let browser = Browser::open();
+    at_the_page(&server, &browser);
+    browser.click("header");
+    for codec in ["wav", "ulaw", "flac"] {
+        // The strongest frequency an analyser finds in what is played.
+        browser.evaluate(&format!(
+            "(() => {{ window.sound = new Audio('/audio?codec={codec}'); sound.play(); \
+             const context = new AudioContext(); context.resume(); \
+             window.analyser = new AnalyserNode(context, {{ fftSize: 8192 }}); \
+             context.createMediaElementSource(sound).connect(analyser).connect(context.destination); \
+             window.strongest = () => {{ const bins = new Float32Array(analyser.frequencyBinCount); \
+             analyser.getFloatFrequencyData(bins); const at = bins.indexOf(Math.max(...bins)); \
+             return bins[at] > -90 ? at * context.sampleRate / analyser.fftSize : 0; }}; }})()"
+        ));
+        wait_for(&format!("{codec} to play"), || {
+            (browser.evaluate("sound.currentTime").parse::<f64>().unwrap() > 1.0).then_some(())
+        });
+        wait_for(&format!("the tone in {codec}"), || {
+            let hz: f64 = browser.evaluate("strongest()").parse().unwrap();
+            (430.0..450.0).contains(&hz).then_some(())
+        });
+        browser.evaluate("sound.src = ''");
+    }
 }

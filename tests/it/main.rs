@@ -9,6 +9,7 @@ mod life;
 mod notify;
 mod page;
 mod pictures;
+mod sound;
 mod support;
 mod tls;
 mod users;

@@ -71,8 +71,8 @@ struct Found {
 }
 
 fn named() -> Vec<Found> {
-    fallback::ensure();
     hush();
+    fallback::ensure();
     card::Iter::new().flatten().flat_map(|card| of_card(&card).unwrap_or_default()).collect()
 }
 

@@ -59,8 +59,8 @@ impl Pcm {
     /// # Errors
     /// Why it cannot be used.
     pub(super) fn start(candidate: &Candidate, wanted: SoundFormat) -> Result<Self, SoundError> {
-        fallback::ensure();
         hush();
+        fallback::ensure();
         let name = &candidate.pcm;
         let opened = if name.starts_with("hw:") {
             let instead = |failed: Failed, name: &str| match failed.is_about_fit() {

@@ -1,0 +1,223 @@
+//! Sound captured from a real kernel's sound card.
+
+use std::f64::consts::TAU;
+
+use crate::server::{DEFENDER, Server};
+use crate::soundcard::{Known, MICROPHONE, RATE_HZ, heard};
+use crate::vm::{self, Vm, wait_for};
+
+const TONE_HZ: f64 = 997.0;
+
+fn microphone(device: &str) -> String {
+    format!("[microphone.front]\ndevice = \"{device}\"\nrate_hz = {RATE_HZ}\n")
+}
+
+fn tone(seconds: u32) -> Vec<i16> {
+    let turn = TAU * TONE_HZ / f64::from(RATE_HZ);
+    (0..seconds * RATE_HZ).map(|at| ((f64::from(at) * turn).sin() * 16_000.0) as i16).collect()
+}
+
+/// Where samples are not a sine of [`TONE_HZ`] that goes on: each follows from the two before it.
+fn seams(samples: &[i16]) -> Vec<usize> {
+    let twice = 2.0 * (TAU * TONE_HZ / f64::from(RATE_HZ)).cos();
+    let follows = |three: &[i16]| {
+        (twice * f64::from(three[1]) - f64::from(three[0]) - f64::from(three[2])).abs() <= 4.0
+    };
+    let found = samples.windows(3).enumerate().filter(|(_, three)| !follows(three)).map(|(at, _)| at);
+    // The first ones tell enough.
+    found.take(5).collect()
+}
+
+/// The machine with its sound card as after a boot.
+fn with_card() -> std::sync::MutexGuard<'static, Vm> {
+    let vm = vm::lock();
+    vm.plug_card();
+    vm
+}
+
+#[test]
+fn a_tone_is_heard_for_twenty_seconds_without_a_seam() {
+    let vm = with_card();
+    let _player = vm.play(0, &tone(90), RATE_HZ, 1);
+    let server = Server::start(&vm, &microphone(MICROPHONE));
+    server.wait_status("\"rms_dbfs\":-9");
+    let alone = server.watch("/audio", "alone");
+    wait_for("twenty seconds", || (heard(&alone).len() > 20 * RATE_HZ as usize).then_some(()));
+    assert_eq!(seams(&heard(&alone)), Vec::<usize>::new(), "with one listener");
+    assert_eq!(server.count("overruns"), 0);
+}
+
+#[test]
+fn twenty_hear_a_tone_without_a_seam_while_five_stall() {
+    let vm = with_card();
+    let _player = vm.play(0, &tone(120), RATE_HZ, 1);
+    let server = Server::start(&vm, &microphone(MICROPHONE));
+    server.wait_status("\"rms_dbfs\":-9");
+    let _stalled: Vec<_> = (0..5).map(|_| server.listen_slowly("/audio", 100)).collect();
+    let listeners: Vec<_> =
+        (0..20).map(|number| server.watch("/audio", &format!("listener{number}"))).collect();
+    wait_for("twenty seconds at everybody", || {
+        listeners.iter().all(|one| heard(one).len() > 20 * RATE_HZ as usize).then_some(())
+    });
+    for one in &listeners {
+        assert_eq!(seams(&heard(one)), Vec::<usize>::new());
+    }
+}
+
+#[test]
+fn what_an_overrun_loses_is_silence_of_the_same_length() {
+    let vm = with_card();
+    let known = Known::new(90);
+    let _player = vm.play(0, known.samples(), RATE_HZ, 1);
+    let server = Server::start(&vm, &microphone(MICROPHONE));
+    server.wait_log("microphone front: hw:0,1,0");
+    let listener = server.watch("/audio", "listener");
+    wait_for("a second", || (heard(&listener).len() > RATE_HZ as usize).then_some(()));
+    server.pause(2);
+    let before = heard(&listener).len();
+    wait_for("sound after it", || (heard(&listener).len() > before + 3 * RATE_HZ as usize).then_some(()));
+    assert_eq!(server.count("overruns"), 1, "{}", server.log());
+    let found = known.stretches(&heard(&listener));
+    let [first, .., last] = found[..] else { panic!("heard before and after: {found:?}") };
+    let lost = last.1 - (first.1 + first.2);
+    assert!(lost > RATE_HZ as usize, "more than a second was lost: {found:?}");
+    // Where what was played last stands, if nothing had been lost: within 20 ms.
+    let off = (last.0 - first.0).abs_diff(last.1 - first.1);
+    assert!(off < RATE_HZ as usize / 50, "{off} samples off: {found:?}");
+}
+
+#[test]
+fn a_card_that_is_pulled_and_put_back_is_heard_again() {
+    let vm = with_card();
+    let known = Known::new(60);
+    let player = vm.play(0, known.samples(), RATE_HZ, 1);
+    let server = Server::start(&vm, &microphone("loopback,dev=1"));
+    let mut listener = server.watch("/audio", "listener");
+    wait_for("sound", || (!known.stretches(&heard(&listener)).is_empty()).then_some(()));
+    drop(player);
+    vm.unplug_card();
+    server.wait_status("\"online\":false");
+    let before = heard(&listener).len();
+    // The stream goes on, in silence.
+    wait_for("silence", || (heard(&listener).len() > before + RATE_HZ as usize).then_some(()));
+    assert!(heard(&listener)[before + RATE_HZ as usize / 2..].iter().all(|sample| *sample == 0));
+    vm.plug_card();
+    server.wait_status("\"online\":true");
+    let _player = vm.play(0, known.samples(), RATE_HZ, 1);
+    let quiet = heard(&listener).len();
+    wait_for("sound again", || (!known.stretches(&heard(&listener)[quiet..]).is_empty()).then_some(()));
+    assert!(listener.is_watching());
+}
+
+#[test]
+fn two_microphones_are_heard_apart_and_converted_where_the_card_cannot() {
+    let vm = with_card();
+    // The other end of a loopback takes only what is played: asked for something else it refuses,
+    // and ALSA has to convert.
+    let stereo: Vec<i16> = tone(60).iter().flat_map(|sample| [*sample, *sample]).collect();
+    let _players = [vm.play(0, &stereo, RATE_HZ, 2), vm.play(1, &tone(60), RATE_HZ / 2, 1)];
+    let server = Server::start(
+        &vm,
+        "[microphone.left]\ndevice = \"hw:0,1,0\"\nrate_hz = 32000\nchannels = 1\n\
+         [microphone.right]\ndevice = \"plughw:CARD=Loopback,DEV=1,SUBDEV=1\"\nrate_hz = 32000\n",
+    );
+    let (left, right) = (server.watch("/audio/left", "left"), server.watch("/audio/right", "right"));
+    for (listener, expected_hz) in [(&left, TONE_HZ), (&right, TONE_HZ / 2.0)] {
+        wait_for("two seconds", || (heard(listener).len() > 3 * RATE_HZ as usize).then_some(()));
+        let heard = heard(listener);
+        let second = &heard[heard.len() - RATE_HZ as usize..];
+        let crossings = second.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count() as f64;
+        assert!((crossings - expected_hz).abs() <= 2.0, "{crossings} Hz, not {expected_hz}");
+    }
+}
+
+#[test]
+fn a_microphone_that_cannot_be_used_says_why_and_is_used_when_it_can() {
+    let vm = with_card();
+    let other = vm.spawn("exec arecord -q -D hw:0,1,0 -f S16_LE -r 32000 /dev/null");
+    wait_for("the other program to record", || {
+        let state = vm.run("cat /proc/asound/card0/pcm1c/sub0/status").stdout;
+        String::from_utf8_lossy(&state).contains("RUNNING").then_some(())
+    });
+    let server = Server::start(&vm, &microphone(MICROPHONE));
+    server.wait_log("microphone front: hw:0,1,0: busy, another program is using it");
+    drop(other);
+    server.wait_status("\"online\":true");
+    server.reconfigure(&microphone("Webcam of mine"));
+    server.wait_log("Webcam of mine: no such microphone; there are: Loopback, Loopback PCM");
+}
+
+#[test]
+fn the_cards_are_listed_with_the_names_to_write() {
+    let vm = vm::lock();
+    vm.plug_card();
+    crate::server::bring_binary(&vm);
+    let listed = vm.run_ok(&format!("{DEFENDER} --list-devices"));
+    assert!(listed.contains("plughw:CARD=Loopback,DEV=1  Loopback, Loopback PCM\n"), "{listed}");
+    assert!(listed.contains("8000 to 192000 Hz, 1 to 32 channels"), "{listed}");
+}
+
+#[test]
+fn a_machine_without_alsas_own_files_is_heard_too() {
+    let vm = with_card();
+    crate::server::bring_binary(&vm);
+    // As on a board that has nothing but the static binary.
+    let without = format!("ALSA_CONFIG_PATH=/none ALSA_CONFIG_DIR=/none {DEFENDER}");
+    let config = "[microphone.a]\ndevice = \"auto\"\n[microphone.b]\ndevice = \"hw:0,1\"\nrate_hz = 44100\n\
+                  [microphone.c]\ndevice = \"default\"\n";
+    std::fs::write(vm.work().join("bare.conf"), config).unwrap();
+    let listed = vm.run_ok(&format!("{without} --list-devices"));
+    assert!(listed.contains("plughw:CARD=Loopback,DEV=1"), "{listed}");
+    let checked = vm.run(&format!("{without} check -c /mnt/bare.conf"));
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    for part in ["microphone a", "microphone b", "microphone c"] {
+        let line = told.lines().find(|line| line.starts_with(part)).unwrap_or_default();
+        assert!(line.contains("Hz, 1 channel") && !line.contains("SILENT"), "{told}");
+    }
+    assert!(!checked.stderr.contains("ALSA lib"), "libasound writes past the log: {}", checked.stderr);
+}
+
+#[test]
+fn sound_and_picture_are_of_one_clock() {
+    let vm = with_card();
+    let known = Known::new(30);
+    let server = Server::start(
+        &vm,
+        &format!(
+            "[camera.front]\ndevice = \"/dev/video0\"\nwidth = 320\nheight = 180\nfps = 10\n{}",
+            microphone(MICROPHONE)
+        ),
+    );
+    server.wait_log("microphone front: hw:0,1,0");
+    let listener = server.watch("/audio", "sound");
+    wait_for("silence", || (!heard(&listener).is_empty()).then_some(()));
+    let _player = vm.play(0, known.samples(), RATE_HZ, 1);
+    wait_for("sound", || (!known.stretches(&heard(&listener)).is_empty()).then_some(()));
+
+    // When a sample was played, by the kernel's own account, and when the stream says that it was
+    // heard.
+    let (at, place, _) = known.stretches(&heard(&listener))[0];
+    let heard_s = stamp_s(&listener.head()) + at as f64 / f64::from(RATE_HZ);
+    let played_s = vm.began_playing_s(0) + place as f64 / f64::from(RATE_HZ);
+    assert!((heard_s - played_s).abs() < 0.040, "sound is {} s off", heard_s - played_s);
+
+    // When the picture turned dark, and when it was told to.
+    let viewer = server.watch("/video", "pictures");
+    viewer.wait_parts(3);
+    let told = vm.run_ok("date +%s.%N; v4l2-ctl -d /dev/video0 --set-ctrl brightness=0; date +%s.%N");
+    viewer.wait_parts(6);
+    let told: Vec<f64> = told.split_whitespace().map(|word| word.parse().expect("seconds")).collect();
+    let frames = viewer.frames();
+    let dark = frames.iter().position(|(_, grey)| *grey < frames[0].1 / 2.0).expect("a dark picture");
+    let (before_s, dark_s) = (frames[dark - 1].0, frames[dark].0);
+    // The first dark frame is later than the command, the one before it no later than its end; each
+    // frame takes a tenth of a second to be made.
+    assert!(dark_s > told[0] - 0.040, "dark {} s before it was told to be", told[0] - dark_s);
+    assert!(before_s < told[1] + 0.140, "bright {} s after it was told not to be", before_s - told[1]);
+}
+
+/// The `X-Timestamp` of a response's head, in seconds.
+fn stamp_s(head: &str) -> f64 {
+    let value = head.split("X-Timestamp: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no time stamp in {head}"))
+}

@@ -1,0 +1,143 @@
+// Sound as the server streams it: fetched, taken out of its WAV, and played a moment behind the
+// present. An <audio> element would collect seconds of it first, and fall further behind with
+// every pause.
+
+// What is kept ready for a network that stutters, and what is too much to be called live.
+const READY_S = 0.15;
+const LATE_S = 0.6;
+const RECONNECT_AFTER_MS = 2000;
+const SILENCE_DBFS = -100;
+
+// Plays one stream until it is stopped. Calls `say` with "playing", "blocked" (the browser wants a
+// click first), "lost" or "stopped", and `level` with the RMS of what is played, in dBFS.
+export class Player {
+  #url;
+  #say;
+  #level;
+  #volume = 1;
+  #run;
+
+  constructor(url, say, level) {
+    this.#url = url;
+    this.#say = say;
+    this.#level = level;
+  }
+
+  get playing() {
+    return this.#run !== undefined;
+  }
+
+  set volume(volume) {
+    this.#volume = volume;
+    if (this.#run?.gain) this.#run.gain.gain.value = volume;
+  }
+
+  start() {
+    if (this.#run) return;
+    const run = { abort: new AbortController() };
+    this.#run = run;
+    this.#follow(run);
+  }
+
+  stop() {
+    const run = this.#run;
+    this.#run = undefined;
+    run?.abort.abort();
+    run?.context?.close();
+    this.#level(SILENCE_DBFS);
+    this.#say("stopped");
+  }
+
+  async #follow(run) {
+    while (this.#run === run) {
+      try {
+        await this.#play(run);
+      } catch (fault) {
+        if (this.#run !== run) return;
+        console.warn("sound:", fault.message);
+      }
+      if (this.#run !== run) return;
+      this.#level(SILENCE_DBFS);
+      this.#say("lost");
+      await new Promise((wait) => setTimeout(wait, RECONNECT_AFTER_MS));
+    }
+  }
+
+  async #play(run) {
+    const response = await fetch(this.#url, { cache: "no-store", signal: run.abort.signal });
+    if (!response.ok) throw new Error(`the server answers with error ${response.status}`);
+    const reader = response.body.getReader();
+    let bytes = new Uint8Array(0);
+    let sink;
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      bytes = joined(bytes, value);
+      if (!sink) {
+        const format = wavFormat(bytes);
+        if (!format) continue;
+        sink = this.#open(run, format);
+        bytes = bytes.slice(format.dataAt);
+      }
+      const whole = bytes.length - (bytes.length % (2 * sink.channels));
+      if (whole) sink.play(bytes.slice(0, whole));
+      bytes = bytes.slice(whole);
+    }
+  }
+
+  // A context at the stream's own rate: nothing is resampled piece by piece, which would click.
+  #open(run, { rate, channels }) {
+    run.context?.close();
+    const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
+    const gain = new GainNode(context, { gain: this.#volume });
+    gain.connect(context.destination);
+    Object.assign(run, { context, gain });
+    const tell = () => this.#run === run && this.#say(context.state === "running" ? "playing" : "blocked");
+    context.addEventListener("statechange", tell);
+    tell();
+    // Any click or key on the page is what the browser waits for.
+    const wake = () => context.state === "suspended" && context.resume();
+    for (const kind of ["click", "keydown"]) addEventListener(kind, wake, { signal: run.abort.signal });
+    let next = 0;
+    const play = (bytes) => {
+      const samples = new Int16Array(bytes.buffer);
+      this.#level(rmsDbfs(samples));
+      if (context.state !== "running") return;
+      const now = context.currentTime;
+      if (next < now) next = now + READY_S;
+      // Behind the present: leave some out rather than stay there.
+      if (next > now + LATE_S) return;
+      const frames = samples.length / channels;
+      const buffer = new AudioBuffer({ length: frames, numberOfChannels: channels, sampleRate: rate });
+      for (let channel = 0; channel < channels; channel += 1) {
+        const data = buffer.getChannelData(channel);
+        for (let at = 0; at < frames; at += 1) data[at] = samples[at * channels + channel] / 32768;
+      }
+      const source = new AudioBufferSourceNode(context, { buffer });
+      source.connect(gain);
+      source.start(next);
+      next += frames / rate;
+    };
+    return { channels, play };
+  }
+}
+
+function joined(first, second) {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+// Rate, channels and where the samples start; nothing while the header is not complete.
+function wavFormat(bytes) {
+  const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < 44) return undefined;
+  return { rate: header.getUint32(24, true), channels: header.getUint16(22, true), dataAt: 44 };
+}
+
+function rmsDbfs(samples) {
+  let squares = 0;
+  for (const sample of samples) squares += sample * sample;
+  return Math.max(20 * Math.log10(Math.sqrt(squares / samples.length) / 32768), SILENCE_DBFS);
+}
