@@ -58,7 +58,7 @@ deb: binary ## A Debian package in .build; ARCH=armhf or arm64 for a board
 	packaging/deb $(ARCH) $(BINARY)
 
 deploy: ## Build for a board, install there, start: HOST=pi@board
-	packaging/deploy "$(HOST)"
+	packaging/deploy "$(HOST)" $(if $(filter file,$(origin BINARY)),,$(BINARY))
 
 binary:
 	@case '$(origin BINARY)' in file) $(MAKE) --no-print-directory $(made-by-$(ARCH)) ;; esac
