@@ -10,6 +10,7 @@ mod api;
 mod audio;
 mod auth;
 mod coder;
+mod metrics;
 mod page;
 mod reply;
 mod route;
@@ -197,6 +198,7 @@ impl Service {
             ),
             Route::Versions => Outcome::Reply(api::versions()),
             Route::Status => Outcome::Reply(api::status(self)),
+            Route::Metrics => Outcome::Reply(metrics::metrics(self)),
             Route::Page(path) => {
                 let known_tags = field(request, "If-None-Match");
                 self.page

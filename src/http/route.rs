@@ -11,6 +11,8 @@ pub enum Route {
     Versions,
     /// `/api/1.0/status`.
     Status,
+    /// `/metrics`: numbers for Prometheus.
+    Metrics,
     /// `/video`, `/video/NAME`: the stream of the first or the named camera.
     Video(Option<String>),
     /// `/snapshot`, `/snapshot/NAME`: one picture of it.
@@ -47,6 +49,7 @@ impl Route {
             ["api"] => Self::Versions,
             ["api", "1.0", "status"] => Self::Status,
             ["api", ..] => return None,
+            ["metrics"] => Self::Metrics,
             ["video"] => Self::Video(None),
             ["video", name] => Self::Video(Some(name.to_owned())),
             ["audio"] => Self::Audio(None),
@@ -61,9 +64,12 @@ impl Route {
     pub fn access(&self) -> Access {
         match self {
             Self::Health | Self::Versions => Access::Public,
-            Self::Status | Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) | Self::Page(_) => {
-                Access::Viewer
-            }
+            Self::Status
+            | Self::Metrics
+            | Self::Video(_)
+            | Self::Audio(_)
+            | Self::Snapshot(_)
+            | Self::Page(_) => Access::Viewer,
         }
     }
 
@@ -73,6 +79,7 @@ impl Route {
             Self::Health
             | Self::Versions
             | Self::Status
+            | Self::Metrics
             | Self::Video(_)
             | Self::Audio(_)
             | Self::Snapshot(_)
@@ -100,6 +107,7 @@ mod tests {
             ("/api", Some(Route::Versions)),
             ("/api/1.0/status", Some(Route::Status)),
             ("/api/1.0/nothing", None),
+            ("/metrics", Some(Route::Metrics)),
             ("/video", Some(Route::Video(None))),
             ("/video/front", Some(Route::Video(Some("front".into())))),
             ("/video/fr%6Fnt", Some(Route::Video(Some("front".into())))),

@@ -202,6 +202,25 @@ fn the_status_tells_level_rate_and_listeners() {
 }
 
 #[test]
+fn prometheus_learns_of_cameras_and_microphones() {
+    let server = Setup::new()
+        .sections("[camera.yard]\ndevice = \"test\"\n[microphone.front]\ndevice = \"test\"\n")
+        .start();
+    let answer = server.get("/metrics");
+    assert_eq!(answer.field("content-type").as_deref(), Some("text/plain; version=0.0.4"));
+    let text = answer.text();
+    for line in [
+        "# TYPE defender_frames_captured_total counter\n",
+        "defender_camera_online{camera=\"yard\"} 1\n",
+        "defender_microphone_online{microphone=\"front\"} 1\n",
+        "defender_sound_overruns_total{microphone=\"front\"} 0\n",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    assert_eq!(server.curl("/metrics", &[]).status, 401);
+}
+
+#[test]
 fn a_microphone_that_is_not_there_is_silent_and_keeps_its_listeners() {
     let server = Setup::new().sections("[microphone.front]\ndevice = \"hw:9,0\"\n").start();
     server.wait_log("microphone front: hw:9,0: no such microphone");
