@@ -13,10 +13,10 @@ made-by-arm64 := arm64
 made-by-$(HOST_ARCH) := build
 BINARY ?= $(if $(filter $(ARCH),$(HOST_ARCH)),target/release/defender,.build/$(made-by-$(ARCH))/defender)
 
-.PHONY: help run build test check unit loom integration vm packages bench deb deploy binary where clean
+.PHONY: help run build arm arm64 test check unit loom integration vm packages bench deb deploy binary where clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build Defender and run it with ./defender.conf
 	./target/release/defender run
@@ -24,6 +24,14 @@ run: build ## Build Defender and run it with ./defender.conf
 build: ## Build the release binary, target/release/defender
 	@.ci/need build
 	$(CARGO) build --release --locked
+
+arm: ## Build the static binary of every 32-bit Pi, .build/arm/defender
+	@.ci/need cross
+	cross/build arm
+
+arm64: ## Build the static binary of 64-bit boards, .build/arm64/defender
+	@.ci/need cross
+	cross/build arm64
 
 test: ## Run every check and every test: what has to pass before a change is taken
 	@.ci/need build test
@@ -42,7 +50,7 @@ loom: ## Model checks of the hub, every interleaving
 	.ci/loom
 
 integration: ## The real binary against curl, openssl, ffmpeg and Chromium
-	$(CARGO) test --locked --test it --test rooms
+	$(CARGO) test --locked --test it --test rooms --test cross
 
 vm: ## The real binary against a real kernel's camera driver and power cuts, in qemu
 	@.ci/need build test

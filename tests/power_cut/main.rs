@@ -31,7 +31,7 @@ echo serving; wait";
 
 /// Makes the log as large as it may get, again and again, so that it is put aside all the time.
 const LOG: &str = "cd /run/disk; while sleep 0.2; do
-truncate -s 10485700 log; kill -HUP $(cat /run/server); curl -sk -o /dev/null https://127.0.0.1:8443/healthz
+truncate -s 10485700 log; kill -HUP $(cat /run/server); curl -sk -o /dev/null https://127.0.0.1:8443/healthz; [ ! -e log.1 ] || echo aside
 done";
 
 #[test]
@@ -49,10 +49,6 @@ fn a_power_cut_leaves_a_user_file_with_every_confirmed_change() {
         for (editor, confirmed) in editors.iter_mut().zip(confirmed) {
             editor.check(confirmed, &found);
         }
-        assert!(
-            holds(&folder.path().join("copy"), "log.1"),
-            "no log was put aside: the test does not test that"
-        );
         println!("cut {cut}: {confirmed:?} confirmed, {:?} found", editors.each_ref().map(Editor::done));
     }
 }
@@ -71,6 +67,7 @@ fn edit_until_cut(machine: &Machine, file: &Path, editors: &[Editor; 2]) -> [usi
     let confirmed =
         || [0, 1].map(|number: usize| editors[number].confirmed(&machine.said(&format!("editor-{number}"))));
     machine.wait_for("edits", || confirmed().iter().zip(editors).all(|(now, editor)| *now > editor.done()));
+    machine.wait_for("a log put aside", || machine.said("log").contains("aside"));
     thread::sleep(random_moment());
     machine.cut_power();
     // Only now: whatever was confirmed up to the last moment counts.
@@ -109,13 +106,6 @@ fn users_on(disk: &Path, folder: &Path) -> Vec<User> {
     let complaints = String::from_utf8_lossy(&listed.stderr);
     assert!(listed.status.success() && complaints.is_empty(), "the user file is damaged: {complaints}");
     edits::parse(&String::from_utf8_lossy(&listed.stdout))
-}
-
-/// Whether a disk has the file `name`.
-fn holds(disk: &Path, name: &str) -> bool {
-    let listed =
-        Command::new("/sbin/debugfs").args(["-R", "ls -p /"]).arg(disk).output().expect("debugfs runs");
-    String::from_utf8_lossy(&listed.stdout).contains(&format!("/{name}/"))
 }
 
 fn run(command: &mut Command, good: &[i32]) {
