@@ -7,6 +7,7 @@ mod config;
 mod faults;
 mod gate;
 mod life;
+mod notify;
 mod page;
 mod pictures;
 mod sound;
