@@ -13,7 +13,7 @@ made-by-arm64 := arm64
 made-by-$(HOST_ARCH) := build
 BINARY ?= $(if $(filter $(ARCH),$(HOST_ARCH)),target/release/defender,.build/$(made-by-$(ARCH))/defender)
 
-.PHONY: help run build arm arm64 test check unit loom integration vm packages bench deb deploy binary where clean
+.PHONY: help run build arm arm64 test check unit loom integration vm packages fuzz bench deb deploy binary where clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ loom: ## Model checks of the hub, every interleaving
 	.ci/loom
 
 integration: ## The real binary against curl, openssl, ffmpeg and Chromium
-	$(CARGO) test --locked --test it --test rooms --test cross
+	$(CARGO) test --locked --test it --test rooms --test cross --test corpus
 
 vm: ## The real binary against a real kernel's camera driver and power cuts, in qemu
 	@.ci/need build test
@@ -73,6 +73,10 @@ binary:
 
 where:
 	@echo $(BINARY)
+
+fuzz: ## Each fuzz target for a minute; what `make test` runs is its corpus
+	@.ci/need build fuzz
+	fuzz/run
 
 bench: ## Criterion for hub and encoder, then Defender beside ustreamer
 	@.ci/need build bench

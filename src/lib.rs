@@ -24,6 +24,8 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod encode;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod http;
 pub mod hub;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms its code may name.
-const MAY_NAME: [(&str, &[&str]); 11] = [
+const MAY_NAME: [(&str, &[&str]); 12] = [
     ("media", &[]),
     ("hub", &["media"]),
     ("encode", &["media"]),
@@ -17,6 +17,7 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
     ("config", &["capture", "media"]),
     ("logging", &[]),
     ("cli", &["app", "capture", "config", "users"]),
+    ("fuzzing", &["config", "encode", "gate", "http", "users"]),
     ("app", &["capture", "config", "gate", "http", "hub", "logging", "media", "users"]),
 ];
 

@@ -6,7 +6,7 @@
 
 mod locate;
 mod read;
-mod sections;
+pub(crate) mod sections;
 
 use std::fmt;
 use std::io;

@@ -32,7 +32,7 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 ///
 /// # Errors
 /// Every mistake, each with file, line and column.
-pub(super) fn parse(
+pub(crate) fn parse(
     text: &str,
     file: &Path,
     folder: &Path,

@@ -11,7 +11,7 @@ mod certificate;
 mod client;
 mod connection;
 mod exchange;
-mod head;
+pub(crate) mod head;
 mod limits;
 mod reply;
 mod tls;

@@ -12,9 +12,10 @@ use super::reply::Reply;
 use super::users::refused_edit;
 use super::{Service, audit, body};
 
+/// What a login brings.
 #[derive(Deserialize)]
-struct Login {
-    user: String,
+pub(crate) struct Login {
+    pub(crate) user: String,
     password: String,
 }
 

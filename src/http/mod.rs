@@ -9,10 +9,10 @@
 mod api;
 mod audio;
 mod audit;
-mod auth;
+pub(crate) mod auth;
 mod body;
 mod coder;
-mod login;
+pub(crate) mod login;
 mod metrics;
 mod page;
 mod reply;

@@ -6,7 +6,7 @@
 mod accounts;
 mod audit;
 mod edits;
-mod file;
+pub(crate) mod file;
 mod followed;
 mod identity;
 mod password;

@@ -6,6 +6,7 @@ mod browser;
 mod config;
 mod faults;
 mod gate;
+mod hostile;
 mod life;
 mod notify;
 mod page;

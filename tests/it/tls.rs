@@ -7,21 +7,23 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Server, Setup, defender, stderr, wait_for};
 
-/// What `openssl s_client` says about a handshake.
+/// What `openssl s_client` says about a handshake, and the answer to a request.
 fn s_client(server: &Server, arguments: &[&str]) -> String {
+    let request = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    s_client_told(server, &[&["-ign_eof"], arguments].concat(), request)
+}
+
+/// The same with `input` on its standard input, where letters at the start of a line may be commands.
+fn s_client_told(server: &Server, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("openssl")
-        .args(["s_client", "-ign_eof", "-connect", &server.address().to_string()])
+        .args(["s_client", "-connect", &server.address().to_string()])
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("openssl runs");
-    let _ = child
-        .stdin
-        .take()
-        .expect("piped")
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("openssl ends");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
@@ -82,6 +84,14 @@ fn only_tls_1_2_and_1_3_are_spoken_with_forward_secrecy() {
     let without = s_client(&server, &["-tls1_2", "-cipher", "kRSA:@SECLEVEL=0"]);
     assert!(!without.contains("200 OK"), "a key exchange without forward secrecy was taken: {without}");
     assert!(s_client(&server, &["-tls1_2"]).contains("Compression: NONE"));
+}
+
+#[test]
+fn nobody_renegotiates() {
+    let server = Setup::new().start();
+    let said = s_client_told(&server, &["-tls1_2"], "R\n");
+    assert!(said.contains("RENEGOTIATING") && said.contains("no renegotiation"), "{said}");
+    assert_eq!(server.curl("/healthz", &[]).status, 200);
 }
 
 #[test]

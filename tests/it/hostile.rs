@@ -1,0 +1,213 @@
+//! Clients that mean harm, many at once, all from loopback addresses: whoever means well is answered
+//! throughout, and nothing of the others stays behind.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+
+use crate::support::{Server, Setup, wait_for};
+
+/// Connections a second, all attackers together.
+const RATE: u64 = 1000;
+
+/// Attackers, each from an address of its own.
+const ATTACKERS: u8 = 8;
+
+/// How long a flood lasts; a long one is asked for by hand.
+fn flood_time() -> Duration {
+    let seconds = std::env::var("DEFENDER_HOSTILE_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(3))
+}
+
+/// What a hostile client does with a connection, before it drops it.
+type Attack = fn(&mut TcpStream);
+
+const ATTACKS: [(&str, Attack); 12] = [
+    ("port scan", |_| {}),
+    ("garbage", |socket| say(socket, &(0..=255).cycle().take(4000).collect::<Vec<u8>>())),
+    ("HTTP/2 preface", |socket| say(socket, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")),
+    ("half a request", |socket| say(socket, b"GET / HTTP/1.1\r\nHost: x\r\nX-")),
+    ("a request and no wish to hear", |socket| say(socket, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")),
+    ("half a TLS hello", |socket| say(socket, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abc")),
+    ("a TLS record of nonsense", |socket| say(socket, b"\x16\x03\x03\x00\x05\xff\xff\xff\xff\xff")),
+    ("a TLS alert first", |socket| say(socket, b"\x15\x03\x01\x00\x02\x02\x00")),
+    ("bytes beyond ASCII", |socket| say(socket, b"GET /\xff\xfe\xc0\x80 HTTP/1.1\r\nHost: \xff\r\n\r\n")),
+    ("two lengths", |socket| {
+        say(socket, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+    }),
+    ("a wrong password", |socket| {
+        say(socket, b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ZXZlOndyb25n\r\n\r\n");
+    }),
+    ("a reset", |socket| {
+        say(socket, b"GET /api HTTP/1.1\r\nHost: x\r\n\r\n");
+        // Closing with nothing to linger for resets the connection.
+        let _ = sockopt::set_socket_linger(&*socket, Some(Duration::ZERO));
+    }),
+];
+
+fn say(socket: &mut TcpStream, bytes: &[u8]) {
+    let _ = socket.write_all(bytes);
+}
+
+/// A connection from one of the addresses of this machine's own loopback network.
+fn connect_from(attacker: u8, server: &Server) -> Option<TcpStream> {
+    let made = socket(AddressFamily::INET, SocketType::STREAM, None).ok()?;
+    let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 10 + attacker), 0));
+    bind(&made, &source).ok()?;
+    connect(&made, &server.address()).ok()?;
+    let stream = TcpStream::from(made);
+    stream.set_write_timeout(Some(Duration::from_secs(5))).ok()?;
+    Some(stream)
+}
+
+/// All attacks in turn at [`RATE`] for `time`, while a good client keeps asking; how many there were.
+fn flood(server: &Server, time: Duration) -> u32 {
+    let (over, made) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for attacker in 0..ATTACKERS {
+            let (over, made) = (&over, &made);
+            scope.spawn(move || {
+                let pause = Duration::from_micros(1_000_000 * u64::from(ATTACKERS) / RATE);
+                let mut next = Instant::now();
+                for (_, attack) in ATTACKS.iter().cycle().skip(usize::from(attacker)) {
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if let Some(mut socket) = connect_from(attacker, server) {
+                        attack(&mut socket);
+                        made.fetch_add(1, Ordering::Relaxed);
+                    }
+                    next += pause;
+                    thread::sleep(next.saturating_duration_since(Instant::now()));
+                }
+            });
+        }
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            let answer = server.curl("/healthz", &["--max-time", "2"]);
+            let well = answer.status == 200;
+            // Set before a panic would wait for the attackers.
+            if !well {
+                over.store(true, Ordering::Relaxed);
+            }
+            assert!(well, "a good client was not answered within two seconds");
+            thread::sleep(Duration::from_millis(50));
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    made.into_inner()
+}
+
+/// Memory that is the server's alone or its share of, in KiB.
+fn pss_kib(server: &Server) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", server.pid())).expect("a process");
+    let line = rollup.lines().find(|line| line.starts_with("Pss:")).expect("Pss");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
+/// Threads and descriptors of a server that has served and has nothing to do.
+fn served(server: &Server) -> (usize, usize) {
+    assert_eq!(server.curl("/healthz", &[]).status, 200);
+    server.threads_and_descriptors()
+}
+
+/// Waits until the server is at rest as it was before.
+fn wait_rest(server: &Server, before: (usize, usize)) {
+    wait_for("threads and descriptors to be what they were", || {
+        let now = server.threads_and_descriptors();
+        // tiny_http keeps a few idle threads of its own for a while.
+        (now.0 <= before.0 + 4 && now.1 <= before.1).then_some(())
+    });
+}
+
+#[test]
+fn a_flood_of_hostile_clients_leaves_nothing_behind() {
+    let server = Setup::new().start();
+    let rest = served(&server);
+    // What the allocator keeps for the next flood (arenas, stacks of threads) is no leak, and is there
+    // after two: the third is compared with them.
+    for _ in 0..2 {
+        flood(&server, flood_time());
+        wait_rest(&server, rest);
+    }
+    let before_kib = pss_kib(&server);
+    let made = flood(&server, flood_time());
+    wait_rest(&server, rest);
+    let after_kib = pss_kib(&server);
+    assert!(made > 500, "only {made} connections");
+    assert!(
+        after_kib <= before_kib + 2048,
+        "{before_kib} KiB before, {after_kib} KiB after {made} connections"
+    );
+}
+
+#[test]
+fn each_attack_alone_is_survived_plain_and_over_tls() {
+    for server in [Setup::new().start(), Setup::new().plain().start()] {
+        for (name, attack) in ATTACKS {
+            let mut socket = connect_from(0, &server).expect("connected");
+            attack(&mut socket);
+            // Whoever closes only its side is still answered, or at least let go.
+            let _ = socket.shutdown(Shutdown::Write);
+            let _ = socket.set_read_timeout(Some(Duration::from_secs(20)));
+            let mut answer = Vec::new();
+            let ended = socket.read_to_end(&mut answer);
+            let is_timeout = ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+            assert!(!is_timeout, "{name}: left hanging");
+            assert_eq!(server.curl("/healthz", &[]).status, 200, "after {name}");
+        }
+    }
+}
+
+#[test]
+fn who_closes_one_half_after_asking_is_answered() {
+    let server = Setup::new().plain().start();
+    let mut socket = server.connect();
+    socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    socket.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
+}
+
+#[test]
+fn ten_megabytes_are_refused_by_their_length() {
+    let server = Setup::new().plain().start();
+    let before_kib = pss_kib(&server);
+    let mut socket = server.connect();
+    socket.write_all(b"POST /api/1.0/login HTTP/1.1\r\nHost: x\r\nContent-Length: 10485760\r\n\r\n").unwrap();
+    // The server may close before all of it is sent; that is the point.
+    for _ in 0..160 {
+        if socket.write_all(&[b' '; 65_536]).is_err() {
+            break;
+        }
+    }
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(server.curl("/healthz", &[]).status, 200);
+    assert!(pss_kib(&server) < before_kib + 2048, "the body was kept");
+}
+
+#[test]
+fn slow_handshakes_and_heads_hold_no_place_for_long() {
+    let server = Setup::new().start();
+    let rest = served(&server);
+    let mut slow: Vec<_> = (0..60).filter_map(|at| connect_from(at % ATTACKERS, &server)).collect();
+    for _ in 0..3 {
+        for socket in &mut slow {
+            say(socket, b"\x16");
+        }
+        assert_eq!(server.curl("/healthz", &["--max-time", "2"]).status, 200);
+        thread::sleep(Duration::from_millis(500));
+    }
+    // The clients hold on; it is the server that lets go.
+    wait_rest(&server, rest);
+    drop(slow);
+}
