@@ -54,10 +54,12 @@ impl Vm {
     /// accounts for it.
     pub fn began_playing_s(&self, substream: u32) -> f64 {
         // The kernel's stamp is of the monotonic clock, which the uptime is while nobody sleeps. Both
-        // clocks are read by one shell: starting a program takes a tenth of a second here.
+        // clocks are read by one shell, again if it was held up in between: starting a program takes a
+        // tenth of a second here.
         let told = self.run_ok(&format!(
             "grep trigger_time /proc/asound/card0/pcm0p/sub{substream}/status; \
-             bash -c 'read -r uptime rest </proc/uptime; echo now: $EPOCHREALTIME $uptime'"
+             bash -c 'until read -r before rest </proc/uptime; now=$EPOCHREALTIME; \
+             read -r after rest </proc/uptime; [ $before = $after ]; do :; done; echo now: $now $before'"
         ));
         let words = told.split_whitespace().filter_map(|word| word.parse().ok());
         let [began, now, uptime] = words.collect::<Vec<f64>>()[..] else { panic!("{told}") };
