@@ -43,7 +43,8 @@ pub fn make_folders(folder: &Path, account: Option<&Account>) -> Result<(), Conf
 /// [`ConfineError::OutOfReach`].
 pub fn check_access(file: &Path, wanted: Access, account: &Account) -> Result<(), ConfineError> {
     let out_of_reach = |path: &Path, action| {
-        Err(ConfineError::OutOfReach { path: path.to_owned(), user: account.name.clone(), action })
+        let path = std::path::absolute(path).unwrap_or(path.to_owned());
+        Err(ConfineError::OutOfReach { path, user: account.name.clone(), action })
     };
     let (rights, action) = match wanted {
         Access::Read => (Rights::READ_OK, "read it"),

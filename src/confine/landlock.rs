@@ -13,13 +13,14 @@ use super::files::folder_of;
 
 /// What the server opens beside its own files, to read: drivers' state, and what libasound reads
 /// for a card or a sound server. Single files of /etc, for the whole has secrets in it.
-const SYSTEM: [&str; 22] = [
+const SYSTEM: [&str; 24] = [
     "/proc",
     "/sys",
     "/etc/alsa",
     "/etc/asound.conf",
     "/etc/group",
     "/etc/ld.so.cache",
+    "/etc/libcamera",
     "/etc/localtime",
     "/etc/nsswitch.conf",
     "/etc/passwd",
@@ -31,6 +32,7 @@ const SYSTEM: [&str; 22] = [
     "/usr/lib64",
     "/usr/local/lib",
     "/usr/share/alsa",
+    "/usr/share/libcamera",
     "/usr/share/pipewire",
     "/usr/share/zoneinfo",
     "/var/lib/alsa",
