@@ -5,10 +5,18 @@
 
 CARGO := .ci/cargo
 
-.PHONY: help run build test check unit loom integration vm bench clean
+# What runs on which machine: ARCH=armhf (any 32-bit Pi) or arm64 is built here for a board.
+HOST_ARCH := $(shell dpkg --print-architecture 2>/dev/null || uname -m)
+ARCH ?= $(HOST_ARCH)
+made-by-armhf := arm
+made-by-arm64 := arm64
+made-by-$(HOST_ARCH) := build
+BINARY ?= $(if $(filter $(ARCH),$(HOST_ARCH)),target/release/defender,.build/$(made-by-$(ARCH))/defender)
+
+.PHONY: help run build arm arm64 test check unit loom integration vm packages bench deb deploy binary where clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build Defender and run it with ./defender.conf
 	./target/release/defender run
@@ -17,9 +25,17 @@ build: ## Build the release binary, target/release/defender
 	@.ci/need build
 	$(CARGO) build --release --locked
 
+arm: ## Build the static binary of every 32-bit Pi, .build/arm/defender
+	@.ci/need cross
+	cross/build arm
+
+arm64: ## Build the static binary of 64-bit boards, .build/arm64/defender
+	@.ci/need cross
+	cross/build arm64
+
 test: ## Run every check and every test: what has to pass before a change is taken
 	@.ci/need build test
-	@$(MAKE) --no-print-directory check unit loom integration vm
+	@$(MAKE) --no-print-directory check unit loom integration vm packages
 
 check: ## Formatting, lints and documentation
 	@.ci/need build lint
@@ -34,12 +50,29 @@ loom: ## Model checks of the hub, every interleaving
 	.ci/loom
 
 integration: ## The real binary against curl, openssl, ffmpeg and Chromium
-	$(CARGO) test --locked --test it --test rooms
+	$(CARGO) test --locked --test it --test rooms --test cross
 
-vm: ## The real binary against a real kernel's camera driver, in qemu
+vm: ## The real binary against a real kernel's camera driver and power cuts, in qemu
 	@.ci/need build test
 	tests/vm/prepare .build/vm
-	$(CARGO) test --locked --test device_vm
+	$(CARGO) test --locked --test device_vm --test power_cut
+
+packages: ## The Debian package: made, looked over, installed, upgraded, purged in a Debian of its own
+	@.ci/need build test
+	$(CARGO) build --locked
+	tests/packaging/run target/debug/defender
+
+deb: binary ## A Debian package in .build; ARCH=armhf or arm64 for a board
+	packaging/deb $(ARCH) $(BINARY)
+
+deploy: ## Build for a board, install there, start: HOST=pi@board
+	packaging/deploy "$(HOST)" $(if $(filter file,$(origin BINARY)),,$(BINARY))
+
+binary:
+	@case '$(origin BINARY)' in file) $(MAKE) --no-print-directory $(made-by-$(ARCH)) ;; esac
+
+where:
+	@echo $(BINARY)
 
 bench: ## Criterion for hub and encoder, then Defender beside ustreamer
 	@.ci/need build bench

@@ -2,6 +2,7 @@
 //! joins everything on the way out. No other room knows this one.
 
 mod devices;
+mod notify;
 mod rights;
 mod welcome;
 
@@ -22,10 +23,11 @@ use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::confine::ConfineError;
 use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits};
 use crate::http::{Coders, HttpRoom, Page, PageError, Service};
-use crate::hub::FeedList;
+use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::{self, LogError, Logging};
 use crate::users::{Accounts, SessionLimits, UsersError};
 use devices::{Camera, Devices, Microphone};
+use notify::{Manager, Watchdog};
 
 pub use rights::runs_as;
 
@@ -116,6 +118,8 @@ struct Server {
     cameras: Devices<Camera>,
     microphones: Devices<Microphone>,
     ended: Receiver<&'static str>,
+    manager: Manager,
+    watchdog: Option<Watchdog>,
 }
 
 impl Server {
@@ -154,22 +158,31 @@ impl Server {
             started: Instant::now(),
         };
         let room = Arc::new(HttpRoom::new(service, exchanges));
-        let mut cameras = Devices::new(cameras_list, server.max_connections);
+        let mut cameras = Devices::new(Arc::clone(&cameras_list), server.max_connections);
         cameras.apply(&config.cameras).map_err(AppError::System)?;
-        let mut microphones = Devices::new(microphones_list, server.max_connections);
+        let mut microphones = Devices::new(Arc::clone(&microphones_list), server.max_connections);
         microphones.apply(&config.microphones).map_err(AppError::System)?;
         let ended = start_threads(&gate, &room).map_err(AppError::System)?;
-        Ok(Self { config, logging, certificates, gate, room, cameras, microphones, ended })
+        let manager = Manager::from_environment();
+        let pulses = move || pulses(&cameras_list, &microphones_list);
+        let watchdog = manager.watch(pulses).map_err(AppError::System)?;
+        manager.ready(&welcome::url(server, gate.address()));
+        Ok(Self { config, logging, certificates, gate, room, cameras, microphones, ended, manager, watchdog })
     }
 
     /// Sleeps until a signal, and does what it says, until one says to stop.
     fn obey(&mut self, mut signals: Signals, flags: &Flags) {
         for signal in signals.forever() {
             match signal {
-                SIGHUP => self.reload(flags),
+                SIGHUP => {
+                    self.manager.reloading();
+                    self.reload(flags);
+                    self.manager.reloaded();
+                }
                 other => {
                     // Before a word is logged: a standard error nobody reads may hold that up.
                     end_in_any_case();
+                    self.manager.stopping();
                     info!("stopping on {}", if other == SIGINT { "SIGINT" } else { "SIGTERM" });
                     return;
                 }
@@ -217,7 +230,8 @@ impl Server {
 
     fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { gate, room, cameras, microphones, ended, .. } = self;
+        let Self { gate, room, cameras, microphones, ended, watchdog, .. } = self;
+        watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         room.stop();
         let stopping =
@@ -232,6 +246,16 @@ impl Server {
             warn!("some threads were still at work and end with the process");
         }
     }
+}
+
+/// What moves while capture threads go round. A camera's thread goes round only while whole frames
+/// arrive, or after it has said in its state that they do not.
+fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>) -> Vec<notify::Pulse> {
+    let (cameras, microphones) = (cameras.all(), microphones.all());
+    let cameras = cameras.iter().map(|feed| (format!("camera {}", feed.name()), feed.pulse.get()));
+    let microphones =
+        microphones.iter().map(|feed| (format!("microphone {}", feed.name()), feed.pulse.get()));
+    cameras.chain(microphones).collect()
 }
 
 /// Starts the threads of the gate and of the HTTP room; the receiver hears when they end.

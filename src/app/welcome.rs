@@ -21,10 +21,15 @@ pub(super) fn first_admin(accounts: &Accounts, server: &ServerConfig) -> Result<
     if accounts.is_empty() { users::first_admin(&server.users) } else { Ok(None) }
 }
 
+/// The address listened on, as a URL.
+pub(super) fn url(server: &ServerConfig, address: SocketAddr) -> String {
+    format!("{}://{address}/", scheme(server))
+}
+
 /// Says where the server is, and the first password if there is one.
 pub(super) fn announce(server: &ServerConfig, address: SocketAddr, first_password: Option<&str>) {
-    let scheme = if server.tls { "https" } else { "http" };
-    info!("listening on {scheme}://{address}/");
+    let scheme = scheme(server);
+    info!("listening on {}", url(server, address));
     let mut text = String::new();
     for reachable in reachable(address) {
         text.push_str(&format!("Defender is at {scheme}://{reachable}/\n"));
@@ -41,6 +46,10 @@ pub(super) fn announce(server: &ServerConfig, address: SocketAddr, first_passwor
     }
     // Nobody reading it is no reason not to run.
     let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+}
+
+fn scheme(server: &ServerConfig) -> &'static str {
+    if server.tls { "https" } else { "http" }
 }
 
 /// Under systemd standard output is the journal, which many may read and which is kept: there

@@ -79,8 +79,10 @@ impl Capture<'_> {
         }
     }
 
-    /// Whether the thread is to end.
+    /// Whether the thread is to end. Asked in each round of each loop, so the asking is also the sign
+    /// that the thread does not hang in a driver.
     pub(super) fn is_over(&self) -> bool {
+        self.feed.pulse.add(1);
         self.stop.is_requested() || self.output.is_closed()
     }
 

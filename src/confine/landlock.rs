@@ -125,7 +125,9 @@ pub fn restrict(reach: &Reach) -> Result<Restriction, RulesetError> {
         .add_rules(path_beneath_rules(["/tmp"], MEET))?
         .restrict_self()?;
     Ok(match enforced.landlock {
-        LandlockStatus::NotImplemented => Restriction::Absent("this kernel has no Landlock"),
+        LandlockStatus::NotImplemented => {
+            Restriction::Absent("this kernel has no Landlock, or a filter of system calls hides it")
+        }
         LandlockStatus::NotEnabled => {
             Restriction::Absent("this kernel has Landlock switched off; lsm=landlock at boot switches it on")
         }

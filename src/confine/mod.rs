@@ -123,14 +123,17 @@ pub fn become_account(account: &Account) -> Result<(), ConfineError> {
 pub fn forbid() -> Result<(), ConfineError> {
     let refused = |what| move |error: rustix::io::Errno| ConfineError::Forbid(what, error.into());
     set_no_new_privs(true).map_err(refused("new privileges"))?;
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })
-        .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
-        .map_err(refused("core dumps"))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(refused("core dumps"))?;
+    // What is not dumpable leaves no core; the limit says so to people, where it may be set at all.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let keep = if getuid().is_root() { files_of_others() } else { CapabilitySet::empty() };
     let held = rustix::thread::capabilities(None).map_err(refused("capabilities"))?;
-    let (effective, permitted) = (held.effective & keep, held.permitted & keep);
-    set_capabilities(None, CapabilitySets { effective, permitted, inheritable: CapabilitySet::empty() })
-        .map_err(refused("capabilities"))?;
+    // A service manager's filter refuses the call; where there is nothing to give up it is not made.
+    if !((held.permitted - keep) | held.inheritable).is_empty() {
+        let (effective, permitted) = (held.effective & keep, held.permitted & keep);
+        set_capabilities(None, CapabilitySets { effective, permitted, inheritable: CapabilitySet::empty() })
+            .map_err(refused("capabilities"))?;
+    }
     // A kernel before 4.3 has no ambient set to clear.
     let _ = clear_ambient_capability_set();
     Ok(())

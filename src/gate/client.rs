@@ -123,8 +123,8 @@ impl Client {
     /// Sends all of `bytes`.
     ///
     /// # Errors
-    /// `PermissionDenied` when the permission the job runs by is gone; `TimedOut` when nothing moved for the stall limit or all of it took longer than the total
-    /// limit; else the socket's own.
+    /// `PermissionDenied` when the permission the job runs by is gone; `TimedOut` when nothing moved
+    /// for the stall limit or all of it took longer than the total limit; else the socket's own.
     pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.is_cut() {
             return Err(ErrorKind::PermissionDenied.into());

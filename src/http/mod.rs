@@ -13,6 +13,7 @@ mod auth;
 mod body;
 mod coder;
 mod login;
+mod metrics;
 mod page;
 mod reply;
 mod route;
@@ -232,6 +233,7 @@ impl Service {
             }
             Route::User(name) => users::change(self, user, name, request, exchange),
             Route::Status => api::status(self, user),
+            Route::Metrics => metrics::metrics(self, user),
             Route::Page(path) => {
                 let known_tags = field(request, "If-None-Match");
                 return self

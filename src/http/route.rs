@@ -25,6 +25,8 @@ pub enum Route {
     User(String),
     /// `/api/1.0/status`.
     Status,
+    /// `/metrics`: numbers for Prometheus.
+    Metrics,
     /// `/video`, `/video/NAME`: the stream of the first or the named camera.
     Video(Option<String>),
     /// `/snapshot`, `/snapshot/NAME`: one picture of it.
@@ -70,6 +72,7 @@ impl Route {
             ["api", "1.0", "users", name] => Self::User(name.to_owned()),
             ["api", "1.0", "status"] => Self::Status,
             ["api", ..] => return None,
+            ["metrics"] => Self::Metrics,
             ["video"] => Self::Video(None),
             ["video", name] => Self::Video(Some(name.to_owned())),
             ["audio"] => Self::Audio(None),
@@ -84,10 +87,9 @@ impl Route {
     pub fn access(&self) -> Access {
         match self {
             Self::Health | Self::Versions | Self::Login => Access::Public,
-            Self::Logout | Self::Password | Self::Sessions | Self::Session(_) | Self::Status => {
-                Access::Viewer
-            }
-            Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) | Self::Page(_) => Access::Viewer,
+            Self::Logout | Self::Password | Self::Sessions | Self::Session(_) => Access::Viewer,
+            Self::Status | Self::Metrics | Self::Page(_) => Access::Viewer,
+            Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) => Access::Viewer,
             Self::Users | Self::User(_) => Access::Admin,
         }
     }
@@ -104,6 +106,7 @@ impl Route {
             | Self::Versions
             | Self::Sessions
             | Self::Status
+            | Self::Metrics
             | Self::Video(_)
             | Self::Audio(_)
             | Self::Snapshot(_)
@@ -132,7 +135,8 @@ impl Route {
             Self::Session(_) => Self::Users,
             Self::Users => Self::User("eve".to_owned()),
             Self::User(_) => Self::Status,
-            Self::Status => Self::Video(None),
+            Self::Status => Self::Metrics,
+            Self::Metrics => Self::Video(None),
             Self::Video(None) => Self::Video(front()),
             Self::Video(Some(_)) => Self::Audio(None),
             Self::Audio(None) => Self::Audio(front()),
@@ -160,6 +164,7 @@ impl Route {
             Self::Users => "/api/1.0/users".to_owned(),
             Self::User(name) => format!("/api/1.0/users/{name}"),
             Self::Status => "/api/1.0/status".to_owned(),
+            Self::Metrics => "/metrics".to_owned(),
             Self::Video(name) => of("/video", name),
             Self::Audio(name) => of("/audio", name),
             Self::Snapshot(name) => of("/snapshot", name),
@@ -192,6 +197,7 @@ mod tests {
             ("/api/1.0/users", Some(Route::Users)),
             ("/api/1.0/users/eve", Some(Route::User("eve".into()))),
             ("/api/1.0/users/eve/x", None),
+            ("/metrics", Some(Route::Metrics)),
             ("/video", Some(Route::Video(None))),
             ("/video/front", Some(Route::Video(Some("front".into())))),
             ("/video/fr%6Fnt", Some(Route::Video(Some("front".into())))),

@@ -129,7 +129,9 @@ fn expected(route: &Route, method: &str, who: Who) -> u16 {
         Route::Login => (true, false, (method == "POST").then_some(400)),
         Route::Logout => (false, false, (method == "POST").then_some(204)),
         Route::Password => (false, false, (method == "PUT").then_some(400)),
-        Route::Sessions | Route::Status | Route::Page(_) => (false, false, reads.then_some(200)),
+        Route::Sessions | Route::Status | Route::Metrics | Route::Page(_) => {
+            (false, false, reads.then_some(200))
+        }
         Route::Session(_) => {
             let is_own_or_all = matches!(who, Who::Viewer | Who::Admin);
             (false, false, (method == "DELETE").then_some(if is_own_or_all { 204 } else { 404 }))

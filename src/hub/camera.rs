@@ -12,6 +12,9 @@ pub struct CameraFeed {
     frames: Latest<Frame>,
     /// Counted by the capture thread, read by anybody.
     pub counters: CameraCounters,
+    /// Rounds of the capture thread: moves several times a second, with or without a camera, and stands
+    /// still when that thread hangs.
+    pub pulse: Count,
     state: Mutex<CameraState>,
 }
 
@@ -67,7 +70,13 @@ pub struct CameraState {
 impl CameraFeed {
     /// A feed for the camera `name`, whose frames are read through `frames`.
     pub fn new(name: &str, frames: Latest<Frame>) -> Self {
-        Self { name: name.to_owned(), frames, counters: CameraCounters::default(), state: Mutex::default() }
+        Self {
+            name: name.to_owned(),
+            frames,
+            counters: CameraCounters::default(),
+            pulse: Count::default(),
+            state: Mutex::default(),
+        }
     }
 
     /// The door to its frames.

@@ -18,6 +18,9 @@ pub struct MicrophoneFeed {
     pub captured: Count,
     /// How often samples were lost because nobody fetched them in time.
     pub overruns: Count,
+    /// Rounds of the capture thread: moves several times a second, with or without a microphone, and
+    /// stands still when that thread hangs.
+    pub pulse: Count,
     rms_bits: AtomicU32,
     peak_bits: AtomicU32,
     state: Mutex<MicrophoneState>,
@@ -66,6 +69,7 @@ impl MicrophoneFeed {
             door: Mutex::new(door),
             captured: Count::default(),
             overruns: Count::default(),
+            pulse: Count::default(),
             rms_bits: AtomicU32::new(Level::SILENCE.rms_dbfs.to_bits()),
             peak_bits: AtomicU32::new(Level::SILENCE.peak_dbfs.to_bits()),
             state: Mutex::default(),

@@ -8,9 +8,9 @@ use super::throttle::Source;
 /// How many may have a place, the one that is served included.
 pub const PLACES: usize = 17;
 
-/// How many places one address may have. A browser opens six connections at once, and all have
-/// the same password: the first one's hash serves them all.
-pub const SHARE: usize = 8;
+/// How many places one address may have. A browser opens six connections at once, and several may
+/// be behind one router; all of one user have the same password, and one hash serves them all.
+pub const SHARE: usize = 12;
 
 /// The queue. `serving` is held while a hash runs, on purpose; `places` only for a look.
 #[derive(Default)]

@@ -224,6 +224,8 @@ fn a_confined_user_has_what_is_his_and_learns_of_nothing_else() {
     edit(server.path(), &["user", "edit", USER, "--cameras", "yard"], "");
     let status = server.get("/api/1.0/status").text();
     assert!(status.contains("\"name\":\"yard\"") && !status.contains("front"), "{status}");
+    let metrics = server.get("/metrics").text();
+    assert!(metrics.contains("\"yard\"") && !metrics.contains("front"), "{metrics}");
     let hidden = server.get("/snapshot/front");
     let missing = server.get("/snapshot/nothing");
     assert_eq!((hidden.status, missing.status), (404, 404));

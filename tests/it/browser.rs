@@ -124,7 +124,9 @@ fn text(document: &str, path: &[&str]) -> Option<String> {
 
 #[test]
 fn a_person_signs_in_and_sees_the_picture_move() {
-    let server = Setup::new().sections("[camera.front]\ndevice = \"test\"\n").start();
+    let server = Setup::new()
+        .sections("[camera.front]\ndevice = \"test\"\n[microphone.front]\ndevice = \"test\"\n")
+        .start();
     let browser = Browser::open();
     // As a person types the name and password into the browser's own question.
     let with_login = server.url("/").replace("://", &format!("://{USER}:{}@", PASSWORD.replace(' ', "%20")));

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::support::{Server, Setup, parts, wait_for, watch};
 
 /// A server on a stand-in camera.
-struct Rig {
+pub struct Rig {
     server: Server,
     film: Vec<u8>,
     control: PathBuf,
@@ -17,7 +17,11 @@ struct Rig {
 impl Rig {
     /// `fault` is what is wrong with the camera from the start.
     fn start(fault: &str, keys: &str) -> Self {
-        let setup = Setup::new();
+        Self::start_with(Setup::new(), fault, keys)
+    }
+
+    /// The same for a server that is set up already but for its camera.
+    pub fn start_with(setup: Setup, fault: &str, keys: &str) -> Self {
         // A node of its own: the stand-in lets one program stream at a time, as hardware does.
         let node = setup.path().join("camera");
         fs::write(&node, "").unwrap();
@@ -39,11 +43,20 @@ impl Rig {
         Self { server, film: fs::read(film).unwrap(), control }
     }
 
-    fn fault(&self, fault: &str) {
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The file that tells the camera what is wrong with it.
+    pub fn control(&self) -> &Path {
+        &self.control
+    }
+
+    pub fn fault(&self, fault: &str) {
         fs::write(&self.control, fault).unwrap();
     }
 
-    fn wait_status(&self, text: &str) {
+    pub fn wait_status(&self, text: &str) {
         wait_for(&format!("{text} in the status"), || {
             self.server.get("/api/1.0/status").text().contains(text).then_some(())
         });

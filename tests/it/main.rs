@@ -8,6 +8,7 @@ mod confine;
 mod faults;
 mod gate;
 mod life;
+mod notify;
 mod page;
 mod pictures;
 mod sound;

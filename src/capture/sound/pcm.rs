@@ -136,15 +136,19 @@ impl Pcm {
         let now = Timestamp::now();
         let Ok(status) = self.pcm.status() else { return now };
         let stamp = status.get_htstamp();
-        let stamp_us =
-            (stamp.tv_sec as i64).saturating_mul(1_000_000).saturating_add(stamp.tv_nsec as i64 / 1_000);
-        let stamp = Timestamp::from_micros(u64::try_from(stamp_us).unwrap_or(0));
+        let stamp = timestamp(stamp.tv_sec, stamp.tv_nsec);
         // Some plugins stamp with zero, or with the wall clock.
         let is_believable = stamp.since(now).max(now.since(stamp)) < BELIEVABLE;
         let waiting = u64::try_from(status.get_avail()).unwrap_or(0);
         let after = Duration::from_micros(waiting * 1_000_000 / u64::from(self.format.rate_hz));
         (if is_believable { stamp } else { now }).before(after)
     }
+}
+
+/// A C time as a time stamp, whatever width the system gives its parts.
+fn timestamp(seconds: impl Into<i64>, nanos: impl Into<i64>) -> Timestamp {
+    let us = seconds.into().saturating_mul(1_000_000).saturating_add(nanos.into() / 1_000);
+    Timestamp::from_micros(u64::try_from(us).unwrap_or(0))
 }
 
 /// How near the format must come to the one asked for.

@@ -69,13 +69,20 @@ struct Capture<'a> {
 
 impl Capture<'_> {
     fn run(&mut self) {
-        while !self.stop.is_requested() {
+        while !self.is_over() {
             if self.settings.device == MicrophoneDevice::Test {
                 self.play_tone();
             } else if let Err(error) = self.run_once() {
                 self.stay_silent(&error);
             }
         }
+    }
+
+    /// Whether the thread is to end. Asked in each round of each loop, so the asking is also the sign
+    /// that the thread does not hang in a driver.
+    fn is_over(&self) -> bool {
+        self.feed.pulse.add(1);
+        self.stop.is_requested()
     }
 
     /// Opens the microphone and lets it run for as long as it does.
@@ -98,7 +105,7 @@ impl Capture<'_> {
         let mut is_announced = false;
         let mut after_gap = true;
         let mut heard = Instant::now();
-        while !self.stop.is_requested() {
+        while !self.is_over() {
             match pcm.read(SLICE)? {
                 Read::Samples { samples, end } => {
                     self.feed.captured.add((samples.len() / self.timeline.format().channels as usize) as u32);
@@ -156,7 +163,8 @@ impl Capture<'_> {
         self.feed.set_state(MicrophoneState { source, problem: Some(problem), ..Default::default() });
         self.timeline.hush_level();
         let end = Instant::now() + self.backoff.next();
-        while Instant::now() < end && !self.stop.sleep(PACE) {
+        while Instant::now() < end && !self.is_over() {
+            self.stop.sleep(PACE);
             self.timeline.silence_until(Timestamp::now().before(SILENCE_LAG));
         }
     }
@@ -170,7 +178,8 @@ impl Capture<'_> {
         self.feed.set_state(MicrophoneState { source, online: true, ..Default::default() });
         let start = self.timeline.end();
         let mut played = 0;
-        while !self.stop.sleep(PACE) {
+        while !self.is_over() {
+            self.stop.sleep(PACE);
             let due = self.settings.format.frames_in(Timestamp::now().since(start));
             let samples = tone::frames(self.settings.format, start, played..due);
             self.timeline.add(&samples, start.after(self.settings.format.length_of(due)));

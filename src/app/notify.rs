@@ -1,0 +1,184 @@
+//! What the service manager is told, in systemd's protocol (sd_notify(3)): that the server is
+//! ready, reads its configuration again, stops; and, while every capture thread goes round, that it
+//! is alive. Without `NOTIFY_SOCKET` in the environment nothing is told and no thread is started.
+
+use std::collections::HashMap;
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use log::{debug, error, warn};
+
+use super::STACK_BYTES;
+use crate::hub::Stop;
+use crate::media::Timestamp;
+
+/// A service manager that does not read must not hold the server up for longer.
+const SEND_WITHIN: Duration = Duration::from_secs(1);
+
+/// Where the service manager listens, if there is one.
+#[derive(Clone)]
+pub(super) struct Manager {
+    socket: Option<Arc<(UnixDatagram, SocketAddr)>>,
+}
+
+/// The thread that says that all is alive; ended by [`Watchdog::stop`].
+pub(super) struct Watchdog {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+/// What tells whether a thread goes round: its name for people, and a count that moves while it does.
+pub(super) type Pulse = (String, u32);
+
+impl Manager {
+    /// The one that `NOTIFY_SOCKET` names. An address that cannot be used is logged, and then nothing
+    /// is told.
+    pub(super) fn from_environment() -> Self {
+        let named = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
+        let socket = named.and_then(|name| match open(&name) {
+            Ok(socket) => Some(Arc::new(socket)),
+            Err(error) => {
+                warn!("NOTIFY_SOCKET={}: {error}; the service manager is told nothing", name.display());
+                None
+            }
+        });
+        Self { socket }
+    }
+
+    /// Says that clients are served, at `url`.
+    pub(super) fn ready(&self, url: &str) {
+        self.tell(&format!("READY=1\nSTATUS=Serving at {url}\n"));
+    }
+
+    /// Says that the configuration is read again; [`Manager::reloaded`] ends it.
+    pub(super) fn reloading(&self) {
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", Timestamp::now().as_micros()));
+    }
+
+    /// Says that the configuration has been read again.
+    pub(super) fn reloaded(&self) {
+        self.tell("READY=1\n");
+    }
+
+    /// Says that the end has begun.
+    pub(super) fn stopping(&self) {
+        self.tell("STOPPING=1\nSTATUS=Stopping\n");
+    }
+
+    /// Starts to say that the server is alive, twice in the time the manager allows, for as long as
+    /// each of `pulses` moves in between. `None` where no manager waits for that.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn watch(
+        &self,
+        pulses: impl Fn() -> Vec<Pulse> + Send + 'static,
+    ) -> io::Result<Option<Watchdog>> {
+        let Some(interval) = self.socket.as_ref().and_then(|_| interval()) else { return Ok(None) };
+        let (manager, stop) = (self.clone(), Stop::new());
+        let stopped = stop.clone();
+        let thread =
+            thread::Builder::new().name("notify".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+                let mut rounds = Rounds::default();
+                while !stopped.sleep(interval) {
+                    match rounds.standing(pulses()) {
+                        None => manager.tell("WATCHDOG=1\n"),
+                        Some(name) => error!(
+                            "{name}: its thread has hung for {} s; the service manager is no longer told that \
+                             all is well, and will start Defender again",
+                            interval.as_secs_f32()
+                        ),
+                    }
+                }
+            })?;
+        Ok(Some(Watchdog { stop, thread }))
+    }
+
+    fn tell(&self, message: &str) {
+        let Some(socket) = &self.socket else { return };
+        if let Err(error) = socket.0.send_to_addr(message.as_bytes(), &socket.1) {
+            debug!("cannot tell the service manager {}: {error}", message.trim_end().replace('\n', ", "));
+        }
+    }
+}
+
+impl Watchdog {
+    /// Ends the thread.
+    pub(super) fn stop(self) {
+        self.stop.request();
+        // A panic in it was logged; nothing else depends on it.
+        let _ = self.thread.join();
+    }
+}
+
+/// The pulses as they were the last time.
+#[derive(Default)]
+struct Rounds(HashMap<String, u32>);
+
+impl Rounds {
+    /// The first thread whose pulse has not moved since the last call. One that is new has a whole
+    /// interval to begin.
+    fn standing(&mut self, pulses: Vec<Pulse>) -> Option<String> {
+        let standing = pulses.iter().find(|(name, count)| self.0.get(name) == Some(count));
+        let standing = standing.map(|(name, _)| name.clone());
+        self.0 = pulses.into_iter().collect();
+        standing
+    }
+}
+
+/// A socket, and the address `name` stands for: a path, or with `@` in front an abstract name.
+fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
+    let address = match name.as_bytes() {
+        [b'@', rest @ ..] => SocketAddr::from_abstract_name(rest)?,
+        [b'/', ..] => SocketAddr::from_pathname(name)?,
+        _ => return Err(io::Error::other("expected a path, or @ and an abstract name")),
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(SEND_WITHIN))?;
+    Ok((socket, address))
+}
+
+/// Half of the time after which the manager takes a silent server for hung; `None` when it does not,
+/// or when that is said of another process.
+fn interval() -> Option<Duration> {
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok();
+    if number("WATCHDOG_PID").is_some_and(|pid| pid != u64::from(std::process::id())) {
+        return None;
+    }
+    let limit = Duration::from_micros(number("WATCHDOG_USEC")?);
+    (!limit.is_zero()).then_some(limit / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pulses(counts: [u32; 2]) -> Vec<Pulse> {
+        vec![("camera front".to_owned(), counts[0]), ("camera yard".to_owned(), counts[1])]
+    }
+
+    #[test]
+    fn one_thread_that_stands_still_is_enough_and_a_new_one_has_time_to_begin() {
+        let mut rounds = Rounds::default();
+        assert_eq!(rounds.standing(pulses([0, 0])), None);
+        assert_eq!(rounds.standing(pulses([1, 9])), None);
+        assert_eq!(rounds.standing(pulses([2, 9])), Some("camera yard".to_owned()));
+        assert_eq!(rounds.standing(pulses([3, 0])), None, "any movement will do: counts wrap");
+        assert_eq!(rounds.standing(pulses([4, 1])[..1].to_vec()), None);
+        assert_eq!(rounds.standing(pulses([5, 1])), None, "it was removed, and is new again");
+    }
+
+    #[test]
+    fn an_address_of_another_kind_is_refused() {
+        assert!(open(OsStr::new("vsock:2:1234")).is_err());
+        assert!(open(OsStr::new(&format!("/{}", "n".repeat(200)))).is_err());
+        assert!(open(OsStr::new("@defender")).is_ok() && open(OsStr::new("/run/x")).is_ok());
+    }
+}
