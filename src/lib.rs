@@ -13,6 +13,7 @@
 //! | [`gate`] | the public socket: limits, TLS, strict request heads |
 //! | [`http`] | routes, handlers, streams, the embedded page |
 //! | [`config`] | defender.conf and flags into checked values |
+//! | [`confine`] | giving up power: user, rights, Landlock |
 //! | [`logging`] | where log lines go |
 //! | [`cli`] | one file per command |
 //! | [`app`] | the only wiring |
@@ -23,6 +24,7 @@ pub mod app;
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod encode;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -3,13 +3,13 @@
 
 mod devices;
 mod notify;
+mod rights;
 mod welcome;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -20,6 +20,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::{Config, Flags, Mode, ServerConfig};
+use crate::confine::ConfineError;
 use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits};
 use crate::http::{Coders, HttpRoom, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
@@ -27,6 +28,8 @@ use crate::logging::{self, LogError, Logging};
 use crate::users::{Accounts, SessionLimits, UsersError};
 use devices::{Camera, Devices, Microphone};
 use notify::{Manager, Watchdog};
+
+pub use rights::runs_as;
 
 /// How long a stop may take before threads still at work are left to die with the process.
 const STOP_WITHIN: Duration = Duration::from_millis(900);
@@ -52,8 +55,8 @@ pub enum AppError {
     Gate(GateError),
     /// The configuration would expose pictures to the network unprotected.
     Exposed(String),
-    /// A folder for the server's files cannot be made.
-    Folder(PathBuf, io::Error),
+    /// It cannot give up its power, or could not work without.
+    Confine(ConfineError),
     /// The system gives no thread or no signals.
     System(io::Error),
 }
@@ -67,7 +70,7 @@ impl fmt::Display for AppError {
             Self::Page(error) => error.fmt(f),
             Self::Gate(error) => error.fmt(f),
             Self::Exposed(why) => f.write_str(why),
-            Self::Folder(path, error) => write!(f, "{}: cannot make this folder: {error}", path.display()),
+            Self::Confine(error) => error.fmt(f),
             Self::System(error) => write!(f, "the system refused: {error}"),
         }
     }
@@ -81,13 +84,16 @@ impl fmt::Display for AppError {
 pub fn run(config: Config, flags: &Flags) -> Result<(), AppError> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(AppError::System)?;
     let server = &config.server;
+    refuse_plain_exposure(server)?;
+    let listener = Gate::listen(SocketAddr::new(server.address, server.port)).map_err(AppError::Gate)?;
+    let warnings = rights::drop_root(&config)?;
     let logging = Logging::init(server.log.as_deref(), server.audit_log.as_deref(), server.log_level)
         .map_err(AppError::Log)?;
     logging::log_panics();
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&warnings) {
         warn!("{warning}");
     }
-    let mut server = Server::start(config, logging)?;
+    let mut server = Server::start(config, logging, listener)?;
     server.obey(signals, flags);
     server.stop();
     info!("stopped");
@@ -117,11 +123,8 @@ struct Server {
 }
 
 impl Server {
-    fn start(config: Config, logging: Logging) -> Result<Self, AppError> {
+    fn start(config: Config, logging: Logging, listener: TcpListener) -> Result<Self, AppError> {
         let server = &config.server;
-        let address = SocketAddr::new(server.address, server.port);
-        refuse_plain_exposure(server)?;
-        make_folders(server)?;
         let sessions = SessionLimits { idle: server.session_idle, max: server.session_max };
         let accounts = Arc::new(Accounts::open(&server.users, sessions));
         let certificates = if server.tls { Some(open_certificates(server)?) } else { None };
@@ -133,7 +136,7 @@ impl Server {
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };
-        let gate = Gate::bind(address, limits, certificates.clone(), Arc::clone(&exchanges))
+        let gate = Gate::new(listener, limits, certificates.clone(), Arc::clone(&exchanges))
             .map_err(AppError::Gate)?;
         let gate = Arc::new(gate);
         // As late as may be, and told at once: after a start that failed in between, the first
@@ -141,6 +144,7 @@ impl Server {
         let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
         refuse_userless_exposure(server, &accounts)?;
         welcome::announce(server, gate.address(), first_password.as_deref());
+        rights::lock_in(&config);
 
         let cameras_list = Arc::new(FeedList::default());
         let microphones_list = Arc::new(FeedList::default());
@@ -311,17 +315,6 @@ fn refuse_userless_exposure(server: &ServerConfig, accounts: &Accounts) -> Resul
         server.address,
         server.users.display()
     )))
-}
-
-/// Folders of the files the server makes by itself; private, for keys lie in them.
-fn make_folders(server: &ServerConfig) -> Result<(), AppError> {
-    use std::os::unix::fs::DirBuilderExt;
-    for file in [&server.users, &server.cert, &server.key] {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| AppError::Folder(folder.to_owned(), error))?;
-    }
-    Ok(())
 }
 
 fn open_certificates(server: &ServerConfig) -> Result<Arc<Certificates>, AppError> {

@@ -78,6 +78,7 @@ impl Report {
                 Mode::Server => "the page and API, without devices of its own",
             },
         );
+        self.runs_as(server);
         if server.tls {
             self.certificate(server);
         }
@@ -85,6 +86,18 @@ impl Report {
         self.page(server);
         self.log(server);
         self.audit_log(server);
+    }
+
+    fn runs_as(&mut self, server: &ServerConfig) {
+        match app::runs_as(server) {
+            Ok((user, warning)) => {
+                if let Some(warning) = warning {
+                    self.line("warning", warning);
+                }
+                self.line("runs as", user.as_deref().unwrap_or("the user who starts it"));
+            }
+            Err(why) => self.trouble("runs as", why),
+        }
     }
 
     fn page(&mut self, server: &ServerConfig) {
@@ -227,6 +240,7 @@ mod tests {
             ("log = \".\"", &[], "cannot be written"),
             ("users = \".\"", &[], "cannot read the user file"),
             ("", &[("users", "eve:viewer:broken\n")], "defender user add"),
+            ("user = \"nobody-here\"", &[], "/etc/passwd has no such user"),
         ];
         for (server, files, told) in rows {
             let report = check(&format!("[server]\n{server}\n"), files);

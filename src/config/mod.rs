@@ -46,6 +46,8 @@ pub struct ServerConfig {
     pub port: u16,
     /// Whether TLS is spoken; without it only loopback is listened on.
     pub tls: bool,
+    /// System user to become when started as root; `None`: the usual one, where there is one.
+    pub user: Option<String>,
     /// PEM file with the certificate chain.
     pub cert: PathBuf,
     /// PEM file with its key.

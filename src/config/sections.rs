@@ -178,6 +178,10 @@ impl Parser<'_> {
             ),
             port: section.integer("port", 0..=65535, 8443).try_into().expect("the range is that of a port"),
             tls: section.boolean("tls", true),
+            user: section.string("user", "the name of a system user, or \"\"", None, |found| match found {
+                "" => Some(None),
+                name => is_system_name(name).then(|| Some(name.to_owned())),
+            }),
             cert: path("cert", "server.pem"),
             key: path("key", "key.pem"),
             users: path("users", "users"),
@@ -193,6 +197,11 @@ impl Parser<'_> {
         section.finish();
         server
     }
+}
+
+/// Whether a line of /etc/passwd could begin so. Whether one does is not looked at here.
+fn is_system_name(name: &str) -> bool {
+    !name.bytes().any(|byte| byte == b':' || byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
 
 fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSettings {

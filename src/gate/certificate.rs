@@ -2,14 +2,14 @@
 //! when the files change.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use log::{error, info};
+use log::{error, info, warn};
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
     SanType,
@@ -58,6 +58,8 @@ pub enum CertificateError {
     Broken(PathBuf, String),
     /// The key belongs to another certificate.
     Mismatch(PathBuf, PathBuf),
+    /// The key may be replaced by others than its owner; its mode.
+    Exposed(PathBuf, u32),
     /// A new certificate could not be made.
     Make(rcgen::Error),
 }
@@ -82,6 +84,11 @@ impl fmt::Display for CertificateError {
                     cert.display()
                 )
             }
+            Self::Exposed(key, mode) => write!(
+                f,
+                "{key}: others than its owner may change this key (mode {mode:03o}); `chmod 600 {key}`",
+                key = key.display()
+            ),
             Self::Make(error) => write!(f, "could not make a certificate: {error}"),
         }
     }
@@ -98,6 +105,7 @@ impl Certificates {
         }
         let stamps = stamps(cert, key);
         let current = load(cert, key)?;
+        warn_if_open_to_all(key);
         Ok(Arc::new(Self {
             cert: cert.to_owned(),
             key: key.to_owned(),
@@ -132,6 +140,7 @@ impl Certificates {
         match load(&self.cert, &self.key) {
             Ok(pair) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
+                warn_if_open_to_all(&self.key);
                 info!("new certificate from {}", self.cert.display());
             }
             Err(error) => error!("the changed certificate is not used, the old one stays: {error}"),
@@ -168,7 +177,7 @@ fn load(cert: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
     if chain.is_empty() {
         return Err(CertificateError::Empty(cert.to_owned(), "CERTIFICATE"));
     }
-    let key_der = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
+    let key_der = PrivateKeyDer::from_pem_slice(&read_key(key)?).map_err(|error| match error {
         rustls::pki_types::pem::Error::NoItemsFound => CertificateError::Empty(key.to_owned(), "PRIVATE KEY"),
         other => broken(key, format!("not a PEM private key: {other}")),
     })?;
@@ -241,6 +250,26 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     fs::read(path).map_err(|error| CertificateError::File(path.to_owned(), error))
 }
 
+/// A key that others may write is no secret's proof: they could have put theirs there.
+fn read_key(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    let failed = |error| CertificateError::File(path.to_owned(), error);
+    let mut file = File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.mode() & 0o777;
+    if mode & 0o022 != 0 {
+        return Err(CertificateError::Exposed(path.to_owned(), mode));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn warn_if_open_to_all(key: &Path) {
+    if fs::metadata(key).is_ok_and(|found| found.mode() & 0o004 != 0) {
+        let key = key.display();
+        warn!("{key}: every user of this machine may read the key; `chmod 600 {key}`");
+    }
+}
+
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CertificateError> {
     let written =
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
@@ -263,6 +292,7 @@ fn stamps(cert: &Path, key: &Path) -> Stamps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     struct Files {
         _folder: tempfile::TempDir,
@@ -309,6 +339,20 @@ mod tests {
             "key as certificate"
         );
         assert!(error(&mine.cert, &mine.cert).contains("expected a PEM file with a PRIVATE KEY"), "reverse");
+    }
+
+    #[test]
+    fn a_key_that_others_may_write_is_refused_and_one_they_may_read_is_not() {
+        let files = files();
+        Certificates::open(&files.cert, &files.key).unwrap();
+        for (mode, taken) in [(0o620, false), (0o602, false), (0o644, true), (0o640, true)] {
+            fs::set_permissions(&files.key, fs::Permissions::from_mode(mode)).unwrap();
+            let opened = Certificates::open(&files.cert, &files.key);
+            assert_eq!(opened.is_ok(), taken, "mode {mode:o}");
+            if let Err(error) = opened {
+                assert!(error.to_string().contains("chmod 600"), "{error}");
+            }
+        }
     }
 
     #[test]

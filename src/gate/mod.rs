@@ -58,6 +58,8 @@ pub struct Gate {
 pub enum GateError {
     /// The address cannot be listened on.
     Bind(SocketAddr, io::Error),
+    /// The socket does not say where it listens.
+    Address(io::Error),
     /// TLS cannot be set up.
     Tls(rustls::Error),
 }
@@ -82,28 +84,35 @@ impl fmt::Display for GateError {
                     _ => Ok(()),
                 }
             }
+            Self::Address(error) => write!(f, "the listening socket has no address: {error}"),
             Self::Tls(error) => write!(f, "cannot set up TLS: {error}"),
         }
     }
 }
 
 impl Gate {
-    /// Listens on `address` (port 0: the kernel chooses), with TLS when there are certificates.
+    /// Takes a port (0: the kernel chooses) for a gate to be. Whoever connects waits until that runs.
     ///
     /// # Errors
-    /// See [`GateError`].
-    pub fn bind(
-        address: SocketAddr,
+    /// [`GateError::Bind`].
+    pub fn listen(address: SocketAddr) -> Result<TcpListener, GateError> {
+        TcpListener::bind(address).map_err(|error| GateError::Bind(address, error))
+    }
+
+    /// A gate on a port that was taken, with TLS when there are certificates.
+    ///
+    /// # Errors
+    /// [`GateError::Tls`], or [`GateError::Address`].
+    pub fn new(
+        listener: TcpListener,
         limits: Limits,
         certificates: Option<Arc<Certificates>>,
         exchanges: Arc<Exchanges>,
     ) -> Result<Self, GateError> {
         let tls = certificates.map(tls::server_config).transpose().map_err(GateError::Tls)?;
-        let bound = TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (address, listener) = bound.map_err(|error| GateError::Bind(address, error))?;
         Ok(Self {
+            address: listener.local_addr().map_err(GateError::Address)?,
             listener,
-            address,
             admission: Admission::new(&limits),
             context: Context { limits, tls, exchanges },
             sockets: Sockets::default(),

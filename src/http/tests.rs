@@ -102,7 +102,9 @@ fn service(users: &Path) -> Service {
     let (_, microphone) = MicrophoneFeed::new("front", SoundFormat { rate_hz: 8000, channels: 1 });
     microphones.replace(vec![Arc::new(microphone)]);
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let gate = Gate::bind(any_port, Limits::default(), None, Arc::new(Exchanges::new())).unwrap();
+    let gate =
+        Gate::new(Gate::listen(any_port).unwrap(), Limits::default(), None, Arc::new(Exchanges::new()))
+            .unwrap();
     Service {
         accounts: Arc::new(Accounts::open(users, SessionLimits::default())),
         cameras,

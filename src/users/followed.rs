@@ -111,7 +111,10 @@ impl Followed {
     fn tell(&self, news: &News) {
         let path = self.path.display();
         match &news.read {
-            Ok((file, _)) => {
+            Ok((file, stamp)) => {
+                if stamp.is_some_and(|stamp| stamp.is_open_to_all()) {
+                    warn!("{path}: every user of this machine may read it; `chmod 600 {path}`");
+                }
                 for bad in file.bad_lines() {
                     warn!("{path}: line {}: {}; this line lets nobody in", bad.number, bad.why);
                 }
@@ -186,6 +189,7 @@ impl Default for Users {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::users::password::PasswordHash;
@@ -232,6 +236,19 @@ mod tests {
         fs::remove_dir(&path).unwrap();
         fs::rename(path.with_extension("away"), &path).unwrap();
         assert_eq!(count(&followed), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_lets_nobody_in_until_that_is_mended() {
+        let (_folder, path, followed) = followed();
+        let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        for (mode, users) in [(0o644, 1), (0o664, 0), (0o640, 1), (0o602, 0), (0o600, 1)] {
+            set_mode(mode);
+            assert_eq!(count(&followed), users, "mode {mode:o}");
+        }
+        assert!(!Stamp::of(&path).unwrap().is_open_to_all());
+        set_mode(0o644);
+        assert!(Stamp::of(&path).unwrap().is_open_to_all());
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub struct Stamp {
     changed: (i64, i64),
     size_bytes: u64,
     inode: u64,
+    mode: u32,
 }
 
 impl Stamp {
@@ -35,14 +36,21 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
             size_bytes: metadata.size(),
             inode: metadata.ino(),
+            mode: metadata.mode(),
         }
+    }
+
+    /// Whether every user of the machine may read the hashes.
+    pub fn is_open_to_all(&self) -> bool {
+        self.mode & 0o004 != 0
     }
 }
 
 /// Reads a file, and its stamp of just before; a missing one has no users and no stamp.
 ///
 /// # Errors
-/// When it is there and cannot be read, or is no user file at all (a folder, a pipe, over 1 MiB).
+/// When it is there and cannot be read, is no user file at all (a folder, a pipe, over 1 MiB), or is
+/// one that others than its owner may write.
 pub fn read(path: &Path) -> Result<(UserFile, Option<Stamp>), UsersError> {
     match read_bounded(path) {
         Ok((text, stamp)) => Ok((UserFile::parse(&text), Some(stamp))),
@@ -92,6 +100,11 @@ fn read_bounded(path: &Path) -> io::Result<(Vec<u8>, Stamp)> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("not a regular file"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        let mode = metadata.mode() & 0o777;
+        let why = format!("others than its owner may change it (mode {mode:03o}); `chmod 600` it");
+        return Err(io::Error::other(why));
     }
     let mut text = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;

@@ -9,6 +9,7 @@
 //! Emulation makes time slow: assert on counts and contents, never on speed.
 
 mod bars;
+mod confine;
 mod devices;
 mod discovery;
 mod faults;

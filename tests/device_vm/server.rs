@@ -234,6 +234,8 @@ fn add_user(folder: &std::path::Path) {
 }
 
 fn configure(folder: &std::path::Path, sections: &str) {
-    let text = format!("[server]\naddress = \"0.0.0.0\"\nport = 8443\nlog_level = \"debug\"\n{sections}");
+    let text = format!(
+        "[server]\naddress = \"0.0.0.0\"\nport = 8443\nuser = \"root\"\nlog_level = \"debug\"\n{sections}"
+    );
     fs::write(folder.join("defender.conf"), text).expect("the work folder takes a file");
 }

@@ -4,6 +4,7 @@
 mod accounts;
 mod browser;
 mod config;
+mod confine;
 mod faults;
 mod gate;
 mod hostile;

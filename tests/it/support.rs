@@ -129,7 +129,9 @@ impl Setup {
         let has = |key: &str| self.server.lines().any(|line| line.starts_with(key));
         let address = if has("address") { "" } else { "address = \"127.0.0.1\"\n" };
         let port = if has("port") { "" } else { "port = 0\n" };
-        let text = format!("[server]\n{address}{port}{}\n{}", self.server, self.sections);
+        // As whoever runs the tests, also where the system has the user `defender`.
+        let user = if has("user ") { "" } else { "user = \"root\"\n" };
+        let text = format!("[server]\n{address}{port}{user}{}\n{}", self.server, self.sections);
         fs::write(self.path().join("defender.conf"), text).expect("written");
     }
 

@@ -21,6 +21,7 @@ fn each_mistake_names_its_place_and_what_was_expected() {
         ("[server]\ntls = 1", &["tls in [server] is 1; expected true or false"]),
         ("[server]\nmode = \"bth\"", &["one of \"both\", \"client\", \"server\"", "did you mean `both`?"]),
         ("[server]\naddress = \"here\"", &["address in [server] is \"here\"; expected an IP address"]),
+        ("[server]\nuser = \"a b\"", &["user in [server] is \"a b\"; expected the name of a system user"]),
         ("[server]\nmax_connections = 0", &["from 1 to 4096"]),
         ("server = 1", &["server is a section: write [server]"]),
         ("[camera]\nfps = 5", &["`fps` in [camera] is not a section: write [camera.NAME]"]),

@@ -1,0 +1,102 @@
+//! The server's files and the user it becomes: folders made for that user, and what the user may
+//! do with what is there.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, lchown};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access as Rights, access};
+
+use super::{Account, ConfineError};
+
+/// What the server does with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads it; makes it where it is missing.
+    Read,
+    /// Adds to it; makes it where it is missing.
+    Append,
+}
+
+/// Makes a folder and what is missing above it, for its owner alone: keys lie in such folders. What
+/// is made belongs to `account`, where one is given; what was there before is left as it is.
+///
+/// # Errors
+/// [`ConfineError::Folder`].
+pub fn make_folders(folder: &Path, account: Option<&Account>) -> Result<(), ConfineError> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|path| is_missing(path)).collect();
+    for path in missing.into_iter().rev() {
+        let made = DirBuilder::new().mode(0o700).create(path).and_then(|()| match account {
+            // Not through a link: whoever owns the folder above could have put one there by now.
+            Some(account) => lchown(path, Some(account.uid), Some(account.gid)),
+            None => Ok(()),
+        });
+        made.map_err(|error| ConfineError::Folder(path.to_owned(), error))?;
+    }
+    Ok(())
+}
+
+/// Whether the process, being `account` by now, can use a file as the server will. The answer is
+/// the kernel's; asked beforehand because only here it is known why it is no.
+///
+/// # Errors
+/// [`ConfineError::OutOfReach`].
+pub fn check_access(file: &Path, wanted: Access, account: &Account) -> Result<(), ConfineError> {
+    let out_of_reach = |path: &Path, action| {
+        let path = std::path::absolute(path).unwrap_or(path.to_owned());
+        Err(ConfineError::OutOfReach { path, user: account.name.clone(), action })
+    };
+    let (rights, action) = match wanted {
+        Access::Read => (Rights::READ_OK, "read it"),
+        Access::Append => (Rights::WRITE_OK, "write to it"),
+    };
+    match file.try_exists() {
+        Err(_) => out_of_reach(file, "enter a folder on the way to it"),
+        Ok(true) if access(file, rights).is_err() => out_of_reach(file, action),
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let folder = folder_of(file);
+            match access(&folder, Rights::WRITE_OK | Rights::EXEC_OK) {
+                Err(_) => out_of_reach(&folder, "make files in it"),
+                Ok(()) => Ok(()),
+            }
+        }
+    }
+}
+
+/// The folder a file lies in, or would.
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// The empty path is the working folder, which is there.
+fn is_missing(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && !path.exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn folders_are_made_private_and_those_there_keep_their_mode() {
+        let base = tempfile::tempdir().unwrap();
+        fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let inner = base.path().join("a/b");
+        make_folders(&inner, None).unwrap();
+        make_folders(&inner, None).unwrap();
+        make_folders(Path::new(""), None).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!([mode(base.path()), mode(&base.path().join("a")), mode(&inner)], [0o755, 0o700, 0o700]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let base = tempfile::tempdir().unwrap();
+        fs::write(base.path().join("file"), "").unwrap();
+        let error = make_folders(&base.path().join("file/sub"), None).unwrap_err().to_string();
+        assert!(error.contains("file/sub: cannot make this folder"), "{error}");
+    }
+}
