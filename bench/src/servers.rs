@@ -164,7 +164,7 @@ fn defender(
     add_user(options, folder)?;
     let config = folder.join("defender.conf");
     let text = format!(
-        "[server]\naddress = \"127.0.0.1\"\nport = {}\ntls = {tls}\nusers = \"users\"\n\
+        "[server]\naddress = \"127.0.0.1\"\nport = {}\ntls = {tls}\nuser = \"root\"\nusers = \"users\"\n\
          log_level = \"warn\"\nmax_connections = 512\nmax_connections_per_address = 512\n\n\
          [camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\nwidth = {}\nheight = {}\nfps = {}\n",
         address.port(),
@@ -194,10 +194,13 @@ fn add_user(options: &Options, folder: &Path) -> Result<(), Failure> {
 
 /// The same camera for each server: same film, same clock, same size.
 fn preload(command: &mut Command, options: &Options, node: &Path) -> Result<(), Failure> {
+    // Beside the node: Defender opens nothing outside its own folders.
+    let film = node.with_file_name("film");
+    fs::copy(&options.film, &film).map_err(Failure::while_doing("copying the film"))?;
     command
         .env("LD_PRELOAD", absolute(&options.standin)?)
         .env("STANDIN_NODE", node)
-        .env("STANDIN_MJPEG", absolute(&options.film)?)
+        .env("STANDIN_MJPEG", film)
         .env("STANDIN_SIZE", size(options))
         .env("STANDIN_FPS", options.fps.to_string())
         .env("STANDIN_STAMP", "1")

@@ -23,7 +23,7 @@ const DISK_MIB: u64 = 160;
 const SERVER: &str = "set -e
 mkdir -p /run/disk && mount -t ext4 /dev/vda /run/disk
 cd /run/disk && [ -e users ] || cp /mnt/users users
-printf '%s\\n' '[server]' 'address = \"127.0.0.1\"' 'log = \"log\"' 'log_level = \"debug\"' \
+printf '%s\\n' '[server]' 'address = \"127.0.0.1\"' 'user = \"root\"' 'log = \"log\"' 'log_level = \"debug\"' \
     '[camera.front]' 'device = \"test\"' >defender.conf
 /mnt/defender -c defender.conf & echo $! >/run/server
 until curl -sk -o /dev/null https://127.0.0.1:8443/healthz; do sleep 0.1; done
