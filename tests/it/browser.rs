@@ -244,3 +244,32 @@ fn an_audio_element_plays_every_codec_and_hears_the_tone() {
         browser.evaluate("sound.src = ''");
     }
 }
+
+#[test]
+fn a_session_signs_a_browser_in_by_a_cookie_no_script_can_read() {
+    let server = Setup::new().sections("[camera.front]\ndevice = \"test\"\n").start();
+    let browser = Browser::open();
+    browser.go(&server.url("/healthz"));
+    wait_for("the open page", || {
+        (browser.evaluate("document.body?.textContent ?? ''").trim() == "ok").then_some(())
+    });
+    let asked = |what: &str, options: &str| {
+        browser.evaluate(&format!(
+            "(() => {{ window.answer = ''; fetch('{what}', {options}).then((found) => \
+             {{ window.answer = found.status; }}); }})()"
+        ));
+        wait_for(what, || Some(browser.evaluate("window.answer")).filter(|answer| !answer.is_empty()))
+    };
+    assert_eq!(asked("/api/1.0/status", "{}"), "401");
+    let login = format!("{{ method: 'POST', body: JSON.stringify({{ user: '{USER}', password: '{PASSWORD}' }}) }}");
+    assert_eq!(asked("/api/1.0/login", &login), "200");
+    assert_eq!(browser.evaluate("document.cookie"), "", "the cookie is the browser's alone");
+    assert_eq!(asked("/api/1.0/status", "{}"), "200");
+    browser.go(&server.url("/"));
+    wait_for("the page, without a question for a password", || {
+        let state = browser.evaluate("document.querySelector('.state')?.textContent ?? ''");
+        state.contains("test card").then_some(())
+    });
+    assert_eq!(asked("/api/1.0/logout", "{ method: 'POST' }"), "204");
+    assert_eq!(asked("/api/1.0/status", "{}"), "401");
+}
