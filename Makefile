@@ -13,10 +13,10 @@ made-by-arm64 := arm64
 made-by-$(HOST_ARCH) := build
 BINARY ?= $(if $(filter $(ARCH),$(HOST_ARCH)),target/release/defender,.build/$(made-by-$(ARCH))/defender)
 
-.PHONY: help run build arm arm64 test check unit loom integration vm packages fuzz bench deb deploy binary where clean
+.PHONY: help run build arm arm64 test check unit loom integration vm arm-vm packages fuzz bench deb deploy binary where clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Build Defender and run it with ./defender.conf
 	./target/release/defender run
@@ -56,6 +56,11 @@ vm: ## The real binary against a real kernel's camera driver and power cuts, in 
 	@.ci/need build test
 	tests/vm/prepare .build/vm
 	$(CARGO) test --locked --test device_vm --test power_cut
+
+arm-vm: arm arm64 ## The binaries for boards on a board and a Pi Zero made of software, in qemu
+	@.ci/need build arm-vm
+	tests/arm_vm/prepare .build/arm_vm
+	$(CARGO) test --locked --test arm_vm
 
 packages: ## The Debian package: made, looked over, installed, upgraded, purged in a Debian of its own
 	@.ci/need build test
