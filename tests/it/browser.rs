@@ -261,7 +261,8 @@ fn a_session_signs_a_browser_in_by_a_cookie_no_script_can_read() {
         wait_for(what, || Some(browser.evaluate("window.answer")).filter(|answer| !answer.is_empty()))
     };
     assert_eq!(asked("/api/1.0/status", "{}"), "401");
-    let login = format!("{{ method: 'POST', body: JSON.stringify({{ user: '{USER}', password: '{PASSWORD}' }}) }}");
+    let login =
+        format!("{{ method: 'POST', body: JSON.stringify({{ user: '{USER}', password: '{PASSWORD}' }}) }}");
     assert_eq!(asked("/api/1.0/login", &login), "200");
     assert_eq!(browser.evaluate("document.cookie"), "", "the cookie is the browser's alone");
     assert_eq!(asked("/api/1.0/status", "{}"), "200");
