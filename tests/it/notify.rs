@@ -147,8 +147,9 @@ fn a_lost_camera_keeps_the_watchdog_fed_and_a_hung_one_does_not() {
     assert_eq!(manager.hear(4 * WATCHDOG), None, "alive, with a thread that hangs");
     assert_eq!(rig.server().get("/healthz").status, 200, "the others are not held up");
 
-    // Opening and closing the other end is all the thread waits for.
-    drop(fs::OpenOptions::new().write(true).open(rig.control()).unwrap());
-    fs::remove_file(rig.control()).unwrap();
+    // Opening and closing the other end is all the thread waits for. The pipe is out of its way by
+    // then: the thread would otherwise be free to open it once more and hang for good.
+    fs::rename(rig.control(), &held).unwrap();
+    drop(fs::OpenOptions::new().write(true).open(&held).unwrap());
     manager.wait("WATCHDOG=1");
 }
