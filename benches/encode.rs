@@ -1,9 +1,11 @@
 //! What a frame costs to encode, by pixel format, and to pass through.
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use defender::encode::{jpeg, scan};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use defender::encode::jpeg::{Chroma, Encoder, Settings};
+use defender::encode::scan;
 use defender::media::{PixelFormat, Range601, RawImage};
 
 const WIDTH: u32 = 1280;
@@ -33,30 +35,32 @@ fn layout(format: PixelFormat) -> (u32, usize) {
 }
 
 fn encode(c: &mut Criterion) {
-    let mut group = c.benchmark_group("encode 1280x720 q85");
-    group.sample_size(20);
-    for format in PixelFormat::ALL.into_iter().filter(|format| *format != PixelFormat::Mjpeg) {
-        let (stride_bytes, bytes) = layout(format);
-        let data = pixels(bytes);
-        let image = RawImage {
-            format,
-            width: WIDTH,
-            height: HEIGHT,
-            stride_bytes,
-            range: Range601::Limited,
-            data: &data,
-        };
-        group.throughput(Throughput::Bytes(bytes as u64));
-        group.bench_function(BenchmarkId::from_parameter(format), |b| {
-            let mut out = Vec::new();
-            b.iter(|| {
-                out.clear();
-                jpeg::encode(&image, 85, &mut out).expect("the image is whole");
-                black_box(out.len())
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let formats = PixelFormat::ALL.into_iter().filter(|format| *format != PixelFormat::Mjpeg);
+    for threads in BTreeSet::from([1, cores]) {
+        let mut group = c.benchmark_group(format!("encode 1280x720 q85, threads: {threads}"));
+        group.sample_size(20);
+        let as_captured =
+            formats.clone().map(|format| (format, Chroma::AsCaptured, format.name().to_owned()));
+        let thinned = [(PixelFormat::Yuyv, Chroma::Quarter, "yuyv as 4:2:0".to_owned())];
+        for (format, chroma, name) in as_captured.chain(thinned) {
+            let (stride_bytes, bytes) = layout(format);
+            let data = pixels(bytes);
+            let (width, height, range) = (WIDTH, HEIGHT, Range601::Limited);
+            let image = RawImage { format, width, height, stride_bytes, range, data: &data };
+            let mut encoder = Encoder::new(Settings { quality: 85, chroma, threads });
+            group.throughput(Throughput::Bytes(bytes as u64));
+            group.bench_function(name, |b| {
+                let mut out = Vec::new();
+                b.iter(|| {
+                    out.clear();
+                    encoder.encode(&image, &mut out).expect("the image is whole");
+                    black_box(out.len())
+                });
             });
-        });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 fn pass_through(c: &mut Criterion) {
@@ -71,7 +75,8 @@ fn pass_through(c: &mut Criterion) {
         data: &data,
     };
     let mut frame = Vec::new();
-    jpeg::encode(&image, 60, &mut frame).expect("the image is whole");
+    let settings = Settings { quality: 60, chroma: Chroma::AsCaptured, threads: 1 };
+    Encoder::new(settings).encode(&image, &mut frame).expect("the image is whole");
     c.bench_function("pass through: scan and copy", |b| {
         let mut out = Vec::new();
         b.iter(|| {

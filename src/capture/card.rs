@@ -238,7 +238,7 @@ impl Band {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::jpeg::encode;
+    use crate::encode::jpeg::{Chroma, Encoder, Settings};
 
     /// 2026-11-23 13:05:17.3 UTC.
     const WALL: Duration = Duration::from_millis(1_795_439_117_300);
@@ -249,7 +249,8 @@ mod tests {
     /// RGB pixels as a viewer sees them.
     fn shown(image: &RawImage<'_>) -> Vec<[u8; 3]> {
         let mut jpeg = Vec::new();
-        encode(image, 90, &mut jpeg).unwrap();
+        let settings = Settings { quality: 90, chroma: Chroma::AsCaptured, threads: 1 };
+        Encoder::new(settings).encode(image, &mut jpeg).unwrap();
         let rgb = jpeg_decoder::Decoder::new(&jpeg[..]).decode().unwrap();
         rgb.as_chunks::<3>().0.to_vec()
     }

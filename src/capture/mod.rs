@@ -22,6 +22,8 @@ mod v4l2;
 pub use error::{Call, CaptureError};
 pub use run::run;
 
+pub use crate::encode::jpeg::Chroma;
+
 use std::path::PathBuf;
 
 use crate::media::PixelFormat;
@@ -43,6 +45,8 @@ pub struct CameraSettings {
     pub fps: u32,
     /// JPEG quality, 1 to 100, where Defender encodes.
     pub quality: u8,
+    /// How much chroma is kept where Defender encodes.
+    pub chroma: Chroma,
     /// Open the device only while somebody watches.
     pub on_demand: bool,
 }

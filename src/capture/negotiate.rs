@@ -158,6 +158,7 @@ mod tests {
             height: 480,
             fps: 30,
             quality: 80,
+            chroma: crate::capture::Chroma::AsCaptured,
             on_demand: false,
         }
     }

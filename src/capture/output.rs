@@ -1,10 +1,12 @@
 //! Where a capture thread puts its pictures: into frames for the hub, in buffers used again and
 //! again, each frame newer than the one before.
 
+use std::num::NonZero;
+use std::thread;
 use std::time::Duration;
 
 use super::CameraSettings;
-use crate::encode::jpeg::{self, EncodeError};
+use crate::encode::jpeg::{EncodeError, Encoder, Settings};
 use crate::encode::part;
 use crate::encode::scan::{self, ScanError};
 use crate::hub::{CameraFeed, Publisher};
@@ -14,7 +16,7 @@ use crate::media::{Frame, RawImage, Timestamp};
 pub(super) struct Output<'a> {
     feed: &'a CameraFeed,
     publisher: &'a mut Publisher<Frame>,
-    quality: u8,
+    encoder: Encoder,
     /// The buffer of an old frame nobody reads any more.
     spare: Vec<u8>,
     last: Timestamp,
@@ -29,7 +31,11 @@ impl<'a> Output<'a> {
         Self {
             feed,
             publisher,
-            quality: settings.quality,
+            encoder: Encoder::new(Settings {
+                quality: settings.quality,
+                chroma: settings.chroma,
+                threads: thread::available_parallelism().map_or(1, NonZero::get),
+            }),
             spare: Vec::new(),
             last: Timestamp::from_micros(0),
         }
@@ -59,10 +65,8 @@ impl<'a> Output<'a> {
         image: &RawImage<'_>,
         captured: Option<Timestamp>,
     ) -> Result<(), EncodeError> {
-        let (quality, size) = (self.quality, (image.width, image.height));
-        let frame = part::build(self.take_buffer(), self.stamp(captured), size, |out| {
-            jpeg::encode(image, quality, out)
-        })?;
+        let (size, stamp, buffer) = ((image.width, image.height), self.stamp(captured), self.take_buffer());
+        let frame = part::build(buffer, stamp, size, |out| self.encoder.encode(image, out))?;
         self.feed.counters.encoded.add(1);
         self.publish(frame);
         Ok(())

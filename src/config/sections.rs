@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::read::{Document, Section, did_you_mean, shown};
 use super::{Config, Mode, ServerConfig};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{CameraSettings, DeviceChoice};
+use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
 
 const SECTIONS: [&str; 3] = ["server", "camera", "microphone"];
@@ -204,6 +204,9 @@ fn is_system_name(name: &str) -> bool {
     !name.bytes().any(|byte| byte == b':' || byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
 
+/// The values of `chroma` for a camera.
+const CHROMA: [(&str, Chroma); 2] = [("auto", Chroma::AsCaptured), ("420", Chroma::Quarter)];
+
 fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSettings {
     let formats: Vec<(&'static str, Option<PixelFormat>)> = std::iter::once(("auto", None))
         .chain(PixelFormat::ALL.map(|format| (format.name(), Some(format))))
@@ -227,6 +230,7 @@ fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSetti
         height: section.integer("height", 16..=8192, 480),
         fps: section.integer("fps", 1..=240, 30),
         quality: section.integer("quality", 1..=100, 85).try_into().expect("the range fits a byte"),
+        chroma: section.choice("chroma", &CHROMA, Chroma::AsCaptured),
         on_demand: section.boolean("on_demand", false),
     }
 }

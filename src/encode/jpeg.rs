@@ -2,36 +2,95 @@
 //!
 //! The planes a camera delivers are Y, Cb and Cr already, which is what JPEG stores, so they go
 //! to the encoder row by row and are never turned into RGB. Chroma keeps the resolution it came
-//! with: 4:2:2 stays 4:2:2, 4:2:0 stays 4:2:0.
+//! with, unless told to be thinned out: 4:2:2 stays 4:2:2, 4:2:0 stays 4:2:0.
 
 use std::fmt;
 
-use jpeg_encoder::{ChromaSubsamplingMethod, Encoder, EncodingError, SamplingFactor};
-
 use crate::media::{PixelFormat, RawImage};
-use rows::Rows;
+use picture::Picture;
+#[cfg(not(feature = "turbo"))]
+use plain::Engine;
+#[cfg(feature = "turbo")]
+use turbo::Engine;
 
-mod rows;
+mod picture;
+#[cfg(not(feature = "turbo"))]
+mod plain;
+mod samples;
+mod slices;
+#[cfg(feature = "turbo")]
+mod turbo;
 
 /// The longest side a JPEG can have, in pixels (ITU-T T.81, section B.2.2).
 pub const MAX_SIDE: u32 = 65_535;
 
-/// Appends `image` to `out` as one JPEG. `quality` is 1 to 100; what lies outside is clamped.
-///
-/// Rows may be padded (`stride_bytes`); the padding of the last row may be missing. Limited range
-/// is widened to the full range JPEG knows.
-///
-/// # Errors
-/// When the image is compressed already, has a size no JPEG can have, or when its stride or its
-/// data are too short for that size. Nothing is appended then.
-pub fn encode(image: &RawImage<'_>, quality: u8, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let rows = Rows::of(image)?;
-    let (sampling, method) = subsampling(image.format);
-    let mut encoder = Encoder::new(out, quality.clamp(1, 100));
-    encoder.set_sampling_factor(sampling);
-    encoder.set_chroma_subsampling_method(method);
-    encoder.encode_image(rows).map_err(EncodeError::Encoder)
+/// How pictures are to be encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// 1 to 100; what lies outside is clamped.
+    pub quality: u8,
+    /// How much chroma is kept.
+    pub chroma: Chroma,
+    /// Threads at work on one picture, the caller's included. Small pictures take fewer.
+    pub threads: usize,
 }
+
+/// How much chroma is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chroma {
+    /// What the camera delivers; of RGB a quarter.
+    AsCaptured,
+    /// 4:2:0, a sample for four pixels, whatever the camera delivers.
+    Quarter,
+}
+
+/// Encodes one picture after another, with buffers that are used again.
+pub struct Encoder {
+    settings: Settings,
+    workers: Vec<Worker>,
+}
+
+impl Encoder {
+    /// An encoder for pictures of any size and format.
+    pub fn new(settings: Settings) -> Self {
+        let quality = settings.quality.clamp(1, 100);
+        Self { settings: Settings { quality, ..settings }, workers: Vec::new() }
+    }
+
+    /// Appends `image` to `out` as one JPEG.
+    ///
+    /// Rows may be padded (`stride_bytes`); the padding of the last row may be missing. Limited range
+    /// is widened to the full range JPEG knows.
+    ///
+    /// # Errors
+    /// When the image is compressed already, has a size no JPEG can have, or when its stride or its
+    /// data are too short for that size. Nothing is appended then.
+    pub fn encode(&mut self, image: &RawImage<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let Settings { quality, chroma, threads } = self.settings;
+        let picture = Picture::of(image, chroma)?;
+        let start = out.len();
+        slices::encode(&picture, quality, threads, &mut self.workers, out).map_err(|error| {
+            out.truncate(start);
+            EncodeError::Encoder(error)
+        })
+    }
+}
+
+/// What one slice of a picture is encoded with, and into.
+struct Worker {
+    engine: Engine,
+    jpeg: Vec<u8>,
+    outcome: Result<(), EngineError>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { engine: Engine::default(), jpeg: Vec::new(), outcome: Ok(()) }
+    }
+}
+
+/// Why the library at work failed.
+type EngineError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why an image could not be encoded.
 #[derive(Debug)]
@@ -70,7 +129,7 @@ pub enum EncodeError {
         needed_bytes: u64,
     },
     /// The encoder itself failed.
-    Encoder(EncodingError),
+    Encoder(EngineError),
 }
 
 impl fmt::Display for EncodeError {
@@ -97,20 +156,8 @@ impl fmt::Display for EncodeError {
 impl std::error::Error for EncodeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Encoder(error) => Some(error),
+            Self::Encoder(error) => Some(&**error),
             _ => None,
-        }
-    }
-}
-
-/// How chroma is thinned out. Rows of YCbCr formats carry each chroma sample doubled, so the
-/// nearest one is the very sample of the camera; RGB has one per pixel, which must be averaged.
-fn subsampling(format: PixelFormat) -> (SamplingFactor, ChromaSubsamplingMethod) {
-    match format {
-        PixelFormat::Yuyv | PixelFormat::Uyvy => (SamplingFactor::R_4_2_2, ChromaSubsamplingMethod::Nearest),
-        PixelFormat::Rgb3 => (SamplingFactor::R_4_2_0, ChromaSubsamplingMethod::Average),
-        PixelFormat::Nv12 | PixelFormat::I420 | PixelFormat::Grey | PixelFormat::Mjpeg => {
-            (SamplingFactor::R_4_2_0, ChromaSubsamplingMethod::Nearest)
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Encoding: values in, bytes out. No I/O, no threads and no clocks belong here.
+//! Encoding: values in, bytes out. No I/O and no clocks belong here, and no threads but
+//! those of one call that has returned when they have ended (`jpeg/slices.rs`).
 
 mod huffman;
 pub mod jpeg;

@@ -59,6 +59,11 @@ pub fn append_with_tables(data: &[u8], scan: &Scan, out: &mut Vec<u8>) {
     out.extend_from_slice(&data[scan.first_scan..scan.range.end]);
 }
 
+/// The header of a JPEG that begins where `jpeg` does.
+pub(super) fn header(jpeg: &[u8]) -> Result<Header, ScanError> {
+    read_header(jpeg, 0)
+}
+
 /// Why a frame is not a picture. Cameras deliver such frames now and then; they are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScanError {
@@ -104,13 +109,16 @@ mod marker {
 }
 
 /// What stands before the entropy-coded data.
-struct Header {
+pub(super) struct Header {
     has_huffman_tables: bool,
     width: u32,
     height: u32,
-    first_scan: usize,
+    /// Where the marker of the frame header lies.
+    pub(super) frame: usize,
+    /// Where the marker of the first scan (SOS) lies.
+    pub(super) first_scan: usize,
     /// Where the entropy-coded data begin.
-    entropy_coded: usize,
+    pub(super) entropy_coded: usize,
 }
 
 /// Every JPEG goes on with another marker after SOI, so three bytes are certain, which makes a
@@ -123,7 +131,7 @@ fn find_start(data: &[u8]) -> Option<usize> {
 /// Walks the marker segments from SOI up to and over the header of the first scan.
 fn read_header(data: &[u8], start: usize) -> Result<Header, ScanError> {
     let mut has_huffman_tables = false;
-    let mut size = None;
+    let mut frame = None;
     let mut at = start + 2;
     loop {
         let (code, body) = match read_marker(data, at)? {
@@ -137,12 +145,13 @@ fn read_header(data: &[u8], start: usize) -> Result<Header, ScanError> {
         let next = body + 2 + payload.len();
         match code {
             marker::SOF0..=marker::SOF2 => {
-                size = Some(read_size(payload).ok_or(ScanError::BrokenSegment(at))?);
+                frame = Some((at, read_size(payload).ok_or(ScanError::BrokenSegment(at))?));
             }
             marker::DHT => has_huffman_tables = true,
             marker::SOS => {
-                let (width, height) = size.ok_or(ScanError::NoPicture)?;
-                return Ok(Header { has_huffman_tables, width, height, first_scan: at, entropy_coded: next });
+                let (frame, (width, height)) = frame.ok_or(ScanError::NoPicture)?;
+                let (first_scan, entropy_coded) = (at, next);
+                return Ok(Header { has_huffman_tables, width, height, frame, first_scan, entropy_coded });
             }
             _ => {}
         }

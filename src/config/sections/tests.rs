@@ -32,6 +32,7 @@ fn each_mistake_names_its_place_and_what_was_expected() {
         ("[camera.front]\nformat = \"mjpg\"", &["did you mean `mjpeg`?"]),
         ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", or a path"]),
         ("[camera.front]\nquality = 101", &["from 1 to 100"]),
+        ("[camera.front]\nchroma = 420", &["one of \"auto\", \"420\""]),
         ("[camera.\"a b\"]", &["camera name `a b`"]),
         ("[camera.front]\n[camera.Front]", &["d.conf:2:9: a second camera named `Front`"]),
         ("[camera.front]\n[camera.front]", &["d.conf:2:"]),

@@ -116,10 +116,19 @@ impl Picture {
     }
 
     fn encoded(&self) -> Vec<u8> {
+        self.encoded_by(1, Chroma::AsCaptured)
+    }
+
+    fn encoded_by(&self, threads: usize, chroma: Chroma) -> Vec<u8> {
         let mut out = Vec::new();
-        encode(&self.image(&self.data()), 90, &mut out).unwrap();
+        let mut encoder = Encoder::new(Settings { quality: 90, chroma, threads });
+        encoder.encode(&self.image(&self.data()), &mut out).unwrap();
         out
     }
+}
+
+fn encode(image: &RawImage<'_>, quality: u8, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    Encoder::new(Settings { quality, chroma: Chroma::AsCaptured, threads: 1 }).encode(image, out)
 }
 
 /// Width, height and RGB pixels of a JPEG.
@@ -199,6 +208,69 @@ fn the_last_blocks_are_filled_with_the_bottom_row() {
             let sof = low.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
             low[sof + 5..sof + 7].copy_from_slice(&32_u16.to_be_bytes());
             assert!(low == full, "{format}, height {height}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_is_the_same_however_many_threads_encode_it() {
+    for format in RAW_FORMATS {
+        // 1, 2 and 4 slices; the last of the four is one unit high, and cut off.
+        let picture = Picture::new(format, Range601::Limited, 1030, 386);
+        let alone = decode(&picture.encoded());
+        for threads in [2, 3, 4, 64] {
+            let sliced = picture.encoded_by(threads, Chroma::AsCaptured);
+            assert!(sliced.windows(2).any(|marker| marker == [0xFF, 0xDD]), "{format}: one slice");
+            assert!(decode(&sliced) == alone, "{format}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn an_encoder_takes_pictures_of_any_size_one_after_another() {
+    let settings = Settings { quality: 90, chroma: Chroma::AsCaptured, threads: 4 };
+    let mut encoder = Encoder::new(settings);
+    for (format, width, height) in
+        [(PixelFormat::Yuyv, 640, 480), (PixelFormat::Grey, 16, 16), (PixelFormat::Nv12, 800, 600)]
+    {
+        let picture = Picture::new(format, Range601::Full, width, height);
+        let mut out = Vec::new();
+        encoder.encode(&picture.image(&picture.data()), &mut out).unwrap();
+        assert!(out == picture.encoded_by(4, Chroma::AsCaptured), "{format}");
+    }
+}
+
+#[test]
+fn thinned_chroma_is_the_mean_of_two_rows() {
+    let (width, height) = (64, 32_u8);
+    // Rows red and blue in turn, in Cb and Cr alone.
+    let data: Vec<u8> = (0..height)
+        .flat_map(|y: u8| [[128, 90, 128, 200], [128, 200, 128, 90]][usize::from(y % 2)].repeat(32))
+        .collect();
+    let (format, range) = (PixelFormat::Yuyv, Range601::Full);
+    let image =
+        RawImage { format, width, height: height.into(), stride_bytes: width * 2, range, data: &data };
+    let mut out = Vec::new();
+    let settings = Settings { quality: 95, chroma: Chroma::Quarter, threads: 1 };
+    Encoder::new(settings).encode(&image, &mut out).unwrap();
+    let mixed = 128.0 + 1.402 * 17.0;
+    for [red, _, _] in decode(&out).2 {
+        assert!((f64::from(red) - mixed).abs() < 4.0, "{red}, not {mixed}");
+    }
+}
+
+#[test]
+fn thinned_chroma_takes_fewer_bytes_and_keeps_the_colours() {
+    for format in [PixelFormat::Yuyv, PixelFormat::Uyvy] {
+        let picture = Picture::new(format, Range601::Limited, 256, 47);
+        let thin = picture.encoded_by(1, Chroma::Quarter);
+        assert!(thin.len() < picture.encoded().len(), "{format}");
+        let (_, _, pixels) = decode(&thin);
+        for (bar, colour) in BARS.into_iter().enumerate() {
+            for y in [0, 23, 46] {
+                let seen = pixels[y * 256 + bar * 32 + 16];
+                assert!(is_near(seen, colour), "{format} bar {bar}: {seen:?}, not {colour:?}");
+            }
         }
     }
 }
