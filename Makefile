@@ -11,9 +11,12 @@ ARCH ?= $(HOST_ARCH)
 made-by-armhf := arm
 made-by-arm64 := arm64
 made-by-$(HOST_ARCH) := build
+# FEATURES=turbo: raw pictures are encoded by libjpeg-turbo. .ci/need knows what each feature needs by its name.
+FEATURES ?=
+features := $(if $(FEATURES),--features $(FEATURES))
 BINARY ?= $(if $(filter $(ARCH),$(HOST_ARCH)),target/release/defender,.build/$(made-by-$(ARCH))/defender)
 
-.PHONY: help run build arm arm64 test check unit loom integration vm arm-vm packages fuzz bench deb deploy binary where clean
+.PHONY: help run build arm arm64 test check unit turbo loom integration vm arm-vm packages fuzz bench deb deploy binary where clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,17 +24,17 @@ help: ## List the targets
 run: build ## Build Defender and run it with ./defender.conf
 	./target/release/defender run
 
-build: ## Build the release binary, target/release/defender
-	@.ci/need build
-	$(CARGO) build --release --locked
+build: ## Build the release binary, target/release/defender; FEATURES=turbo: with libjpeg-turbo
+	@.ci/need build $(FEATURES)
+	$(CARGO) build --release --locked $(features)
 
 arm: ## Build the static binary of every 32-bit Pi, .build/arm/defender
-	@.ci/need cross
-	cross/build arm
+	@.ci/need cross $(FEATURES)
+	cross/build arm $(FEATURES)
 
 arm64: ## Build the static binary of 64-bit boards, .build/arm64/defender
-	@.ci/need cross
-	cross/build arm64
+	@.ci/need cross $(FEATURES)
+	cross/build arm64 $(FEATURES)
 
 test: ## Run every check and every test: what has to pass before a change is taken
 	@.ci/need build test
@@ -45,6 +48,11 @@ check: ## Formatting, lints and documentation
 
 unit: ## Unit tests
 	$(CARGO) test --workspace --locked --lib --bins
+
+turbo: ## Unit tests of the encoder with libjpeg-turbo in it
+	@.ci/need build lint turbo
+	$(CARGO) clippy --lib --locked --features turbo -- -D warnings
+	$(CARGO) test --locked --features turbo --lib encode::jpeg
 
 loom: ## Model checks of the hub, every interleaving
 	.ci/loom

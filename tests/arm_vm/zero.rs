@@ -7,7 +7,7 @@ use crate::binary;
 use crate::machine::{Machine, wait_for};
 
 #[test]
-fn the_same_binary_shows_a_pi_zeros_camera() {
+fn the_same_binary_serves_a_pi_zeros_camera_and_microphone() {
     let files = tempfile::tempdir().expect("a temporary folder");
     fs::copy(binary("arm"), files.path().join("defender")).expect("copied");
     // Without TLS because busybox's wget speaks none that is still allowed; the others do.
@@ -21,6 +21,8 @@ fn the_same_binary_shows_a_pi_zeros_camera() {
     let status = told(&console, "status").concat();
     assert!(status.contains("\"online\":true") && status.contains("vivid"), "{console}");
     assert_shows_bars(&from_base64(&told(&console, "snapshot").concat()));
+    let sound = from_base64(&told(&console, "audio").concat());
+    assert!(sound.len() == 20_000 && sound.starts_with(b"RIFF"), "{} bytes of sound", sound.len());
 }
 
 /// What the Pi Zero told about `what`, line by line.

@@ -1,0 +1,176 @@
+//! Does one kind of work a given number of times, for something outside to count the instructions:
+//! `bench/instructions` runs it, here and on an ARM board made of software.
+//!
+//!     work KIND TIMES [FRAME-BYTES]
+//!
+//! It prints the nanoseconds a time took, which are instructions where the machine's clock counts
+//! them (qemu's `-icount shift=0`).
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use defender::encode::jpeg::{Chroma, Encoder, Settings};
+use defender::encode::scan;
+use defender::media::{PixelFormat, Range601, RawImage};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+
+const WIDTH: u32 = 1280;
+const HEIGHT: u32 = 720;
+
+const KINDS: &str = "yuyv, yuyv420, nv12, pass-through, aes128, chacha20 or password";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let times = arguments.get(1).and_then(|times| times.parse().ok());
+    let (Some(kind), Some(times)) = (arguments.first(), times) else {
+        eprintln!("usage: work KIND TIMES; KIND is {KINDS}");
+        // Cargo runs every bench without arguments.
+        return ExitCode::SUCCESS;
+    };
+    match kind.as_str() {
+        "yuyv" => encode(times, PixelFormat::Yuyv, Chroma::AsCaptured),
+        "yuyv420" => encode(times, PixelFormat::Yuyv, Chroma::Quarter),
+        "nv12" => encode(times, PixelFormat::Nv12, Chroma::AsCaptured),
+        "pass-through" => pass_through(times),
+        "aes128" => encrypt(times, CipherSuite::TLS13_AES_128_GCM_SHA256),
+        "chacha20" => encrypt(times, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+        "password" => password(times),
+        unknown => {
+            eprintln!("work: unknown kind {unknown}; expected {KINDS}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn time(times: u32, mut work: impl FnMut()) {
+    let start = Instant::now();
+    (0..times).for_each(|_| work());
+    println!("{}", start.elapsed().as_nanos() / u128::from(times.max(1)));
+}
+
+/// A gradient with some noise, about as hard to encode as a room by day.
+fn picture(format: PixelFormat) -> (u32, Vec<u8>) {
+    let (row_bytes, bytes) = match format {
+        PixelFormat::Yuyv => (WIDTH * 2, WIDTH * HEIGHT * 2),
+        _ => (WIDTH, WIDTH * HEIGHT * 3 / 2),
+    };
+    let mut state = 0x9e37_79b9_u32;
+    let data = (0..bytes).map(|at| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        ((at / 97) % 200 + 20 + state % 4) as u8
+    });
+    (row_bytes, data.collect())
+}
+
+fn encode(times: u32, format: PixelFormat, chroma: Chroma) {
+    let (stride_bytes, data) = picture(format);
+    let (width, height, range) = (WIDTH, HEIGHT, Range601::Limited);
+    let image = RawImage { format, width, height, stride_bytes, range, data: &data };
+    let mut encoder = Encoder::new(Settings { quality: 85, chroma, threads: 1 });
+    let mut out = Vec::new();
+    time(times, || {
+        out.clear();
+        encoder.encode(&image, &mut out).expect("the image is whole");
+        black_box(&out);
+    });
+}
+
+/// A camera's JPEG of 100 kB, looked over and copied.
+fn pass_through(times: u32) {
+    let (stride_bytes, data) = picture(PixelFormat::Yuyv);
+    let (format, range) = (PixelFormat::Yuyv, Range601::Limited);
+    let image = RawImage { format, width: WIDTH, height: HEIGHT, stride_bytes, range, data: &data };
+    let mut frame = Vec::new();
+    let settings = Settings { quality: 60, chroma: Chroma::AsCaptured, threads: 1 };
+    Encoder::new(settings).encode(&image, &mut frame).expect("the image is whole");
+    let end = frame.len() - 2;
+    // What decoders skip, up to the length that is told.
+    frame.splice(end..end, std::iter::repeat_n(0x55, FRAME_BYTES.saturating_sub(end)));
+    let mut out = Vec::new();
+    time(times, || {
+        out.clear();
+        let found = scan::scan(black_box(&frame)).expect("a whole JPEG");
+        scan::append_with_tables(&frame, &found, &mut out);
+        black_box(&out);
+    });
+}
+
+/// The length of a camera's JPEG that is passed through or encrypted.
+const FRAME_BYTES: usize = 100_000;
+
+/// A frame of 100 kB into TLS records for one viewer.
+fn encrypt(times: u32, suite: CipherSuite) {
+    let (mut client, mut server) = handshake(suite);
+    let frame = vec![0x55; FRAME_BYTES];
+    server.set_buffer_limit(None);
+    let mut records = Vec::new();
+    time(times, || {
+        use std::io::Write;
+        records.clear();
+        server.writer().write_all(&frame).expect("no limit");
+        while server.wants_write() {
+            server.write_tls(&mut records).expect("into memory");
+        }
+        black_box(&records);
+    });
+    client.send_close_notify();
+}
+
+/// A connection in memory whose two ends know nothing but `suite`.
+fn handshake(suite: CipherSuite) -> (ClientConnection, ServerConnection) {
+    let mut provider = ring::default_provider();
+    provider.cipher_suites.retain(|offered| offered.suite() == suite);
+    let provider: Arc<CryptoProvider> = Arc::new(provider);
+    let own = rcgen::generate_simple_self_signed(["board".to_owned()]).expect("made");
+    let mut roots = RootCertStore::empty();
+    roots.add(own.cert.der().clone()).expect("a certificate");
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key");
+    let server =
+        ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().and_then(
+            |builder| builder.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key),
+        );
+    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let client = client.expect("TLS 1.3").with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from("board").expect("a name");
+    let mut client = ClientConnection::new(Arc::new(client), name).expect("a client");
+    let mut server = ServerConnection::new(Arc::new(server.expect("TLS 1.3"))).expect("a server");
+    while client.is_handshaking() || server.is_handshaking() {
+        carry(&mut client, &mut server);
+        carry(&mut server, &mut client);
+    }
+    (client, server)
+}
+
+/// Takes what one end has to say to the other.
+fn carry<A, B>(from: &mut rustls::ConnectionCommon<A>, to: &mut rustls::ConnectionCommon<B>) {
+    let mut records = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut records).expect("into memory");
+    }
+    let mut unread = &records[..];
+    while !unread.is_empty() {
+        to.read_tls(&mut unread).expect("from memory");
+        to.process_new_packets().expect("an honest peer");
+    }
+}
+
+/// What one password costs to check, once its user is known.
+fn password(times: u32) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("users");
+    time(times, || {
+        let change = defender::users::Change {
+            password: Some("correct horse battery".to_owned().into()),
+            ..Default::default()
+        };
+        defender::users::add(&path, "eve", &change).expect("added");
+        std::fs::remove_file(&path).expect("removed");
+    });
+}
