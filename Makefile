@@ -30,15 +30,15 @@ build: ## Build the release binary, target/release/defender; FEATURES=turbo: wit
 
 arm: ## Build the static binary of every 32-bit Pi, .build/arm/defender
 	@.ci/need cross $(FEATURES)
-	cross/build arm $(FEATURES)
+	FEATURES="$(FEATURES)" cross/build arm
 
 arm64: ## Build the static binary of 64-bit boards, .build/arm64/defender
 	@.ci/need cross $(FEATURES)
-	cross/build arm64 $(FEATURES)
+	FEATURES="$(FEATURES)" cross/build arm64
 
 test: ## Run every check and every test: what has to pass before a change is taken
 	@.ci/need build test
-	@$(MAKE) --no-print-directory check unit loom integration vm packages
+	@$(MAKE) --no-print-directory check unit turbo loom integration vm packages arm-vm
 
 check: ## Formatting, lints and documentation
 	@.ci/need build lint
@@ -50,8 +50,7 @@ unit: ## Unit tests
 	$(CARGO) test --workspace --locked --lib --bins
 
 turbo: ## Unit tests of the encoder with libjpeg-turbo in it
-	@.ci/need build lint turbo
-	$(CARGO) clippy --lib --locked --features turbo -- -D warnings
+	@.ci/need build turbo
 	$(CARGO) test --locked --features turbo --lib encode::jpeg
 
 loom: ## Model checks of the hub, every interleaving
@@ -65,8 +64,9 @@ vm: ## The real binary against a real kernel's camera driver and power cuts, in 
 	tests/vm/prepare .build/vm
 	$(CARGO) test --locked --test device_vm --test power_cut
 
-arm-vm: arm arm64 ## The binaries for boards on a board and a Pi Zero made of software, in qemu
-	@.ci/need build arm-vm
+arm-vm: ## The binaries for boards on a board and a Pi Zero made of software, in qemu
+	@.ci/need build cross arm-vm
+	cross/build arm arm64
 	tests/arm_vm/prepare .build/arm_vm
 	$(CARGO) test --locked --test arm_vm
 
