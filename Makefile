@@ -37,8 +37,7 @@ arm64: ## Build the static binary of 64-bit boards, .build/arm64/defender
 	FEATURES="$(FEATURES)" cross/build arm64
 
 test: ## Run every check and every test: what has to pass before a change is taken
-	@.ci/need build test
-	@$(MAKE) --no-print-directory check unit turbo loom integration vm packages arm-vm
+	@.ci/test
 
 check: ## Formatting, lints and documentation
 	@.ci/need build lint
@@ -51,7 +50,7 @@ unit: ## Unit tests
 
 turbo: ## Unit tests of the encoder with libjpeg-turbo in it
 	@.ci/need build turbo
-	$(CARGO) test --locked --features turbo --lib encode::jpeg
+	$(CARGO) test --workspace --locked --features defender/turbo --lib encode::jpeg
 
 loom: ## Model checks of the hub, every interleaving
 	.ci/loom
