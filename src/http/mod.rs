@@ -178,7 +178,7 @@ impl Service {
     fn handle(&self, request: &mut Request, exchange: &Exchange) -> Outcome {
         let url = request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
-        let route = Route::parse(path);
+        let route = Route::of(path, query);
         // An unknown path is a viewer's business too: who is not signed in learns nothing of it.
         let access = route.as_ref().map_or(Access::Viewer, Route::access);
         let user = match access {

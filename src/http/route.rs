@@ -27,9 +27,11 @@ pub enum Route {
     Status,
     /// `/metrics`: numbers for Prometheus.
     Metrics,
-    /// `/video`, `/video/NAME`: the stream of the first or the named camera.
+    /// `/video`, `/video/NAME`: the stream of the first or the named camera; for clients of
+    /// uStreamer `/stream`, for those of mjpg-streamer `/?action=stream`.
     Video(Option<String>),
-    /// `/snapshot`, `/snapshot/NAME`: one picture of it.
+    /// `/snapshot`, `/snapshot/NAME`: one picture of it; for clients of mjpg-streamer
+    /// `/?action=snapshot`.
     Snapshot(Option<String>),
     /// `/audio`, `/audio/NAME`: the sound of the first or the named microphone.
     Audio(Option<String>),
@@ -49,6 +51,17 @@ pub enum Access {
 }
 
 impl Route {
+    /// The route of a request target; `None` where there can be nothing. Only at `/` does the query
+    /// take part in it.
+    pub fn of(path: &str, query: &str) -> Option<Self> {
+        let action = || query.split('&').find_map(|pair| pair.strip_prefix("action="));
+        match path {
+            "/" if action() == Some("stream") => Some(Self::Video(None)),
+            "/" if action() == Some("snapshot") => Some(Self::Snapshot(None)),
+            _ => Self::parse(path),
+        }
+    }
+
     /// The route of a request target's path; `None` where there can be nothing.
     ///
     /// Paths with empty or dot segments, with a NUL, a backslash or a slash behind percent
@@ -73,7 +86,7 @@ impl Route {
             ["api", "1.0", "status"] => Self::Status,
             ["api", ..] => return None,
             ["metrics"] => Self::Metrics,
-            ["video"] => Self::Video(None),
+            ["video" | "stream"] => Self::Video(None),
             ["video", name] => Self::Video(Some(name.to_owned())),
             ["audio"] => Self::Audio(None),
             ["audio", name] => Self::Audio(Some(name.to_owned())),
@@ -188,6 +201,7 @@ mod tests {
         let rows = [
             ("/", Some(Route::Page("index.html".into()))),
             ("/app.js", Some(Route::Page("app.js".into()))),
+            ("/stream", Some(Route::Video(None))),
             ("/healthz", Some(Route::Health)),
             ("/api", Some(Route::Versions)),
             ("/api/1.0/status", Some(Route::Status)),
@@ -215,6 +229,15 @@ mod tests {
         for route in Route::all() {
             assert_eq!(Route::parse(&route.path()), Some(route));
         }
+    }
+
+    #[test]
+    fn an_action_is_a_route_at_the_root_alone() {
+        assert_eq!(Route::of("/", "action=stream"), Some(Route::Video(None)));
+        assert_eq!(Route::of("/", "fps=5&action=snapshot"), Some(Route::Snapshot(None)));
+        assert_eq!(Route::of("/", "action=command"), Route::parse("/"));
+        assert_eq!(Route::of("/healthz", "action=stream"), Some(Route::Health));
+        assert_eq!(Route::of("/api/1.0/nothing", "action=stream"), None);
     }
 
     #[test]

@@ -158,6 +158,18 @@ fn two_snapshots_are_two_moments() {
 }
 
 #[test]
+fn clients_of_other_servers_find_what_they_ask_for() {
+    let server = two_cameras();
+    for path in ["/stream", "/?action=stream"] {
+        assert_eq!(server.curl(path, &["-I"]).status, 401, "{path} without signing in");
+        let (_viewer, file) = watch(&server, path, &path.replace(['/', '?'], ""));
+        wait_for("pictures", || (parts(&file) >= 3).then_some(()));
+    }
+    let snapshot = server.get("/?action=snapshot");
+    assert_eq!((snapshot.status, snapshot.field("content-type").as_deref()), (200, Some("image/jpeg")));
+}
+
+#[test]
 fn a_missing_camera_shows_a_placard_and_no_snapshot() {
     let server = Setup::new().sections("[camera.front]\ndevice = \"/dev/video99\"\n").start();
     server.wait_log("/dev/video99");
