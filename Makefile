@@ -16,7 +16,7 @@ FEATURES ?=
 features := $(if $(FEATURES),--features $(FEATURES))
 BINARY ?= $(if $(filter $(ARCH),$(HOST_ARCH)),target/release/defender,.build/$(made-by-$(ARCH))/defender)
 
-.PHONY: help run build arm arm64 test check unit turbo loom integration vm arm-vm packages fuzz bench deb deploy binary where clean
+.PHONY: help run build arm arm64 test check unit turbo loom integration page api-test vm arm-vm packages fuzz bench deb deploy binary where clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,8 @@ check: ## Formatting, lints and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
+	@# Fuzzers are built by `make fuzz` alone: here only whether their versions are still those of Cargo.toml.
+	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
 unit: ## Unit tests
 	$(CARGO) test --workspace --locked --lib --bins
@@ -55,12 +57,23 @@ turbo: ## Unit tests of the encoder with libjpeg-turbo in it
 loom: ## Model checks of the hub, every interleaving
 	.ci/loom
 
-integration: ## The real binary against curl, openssl, ffmpeg and Chromium
+integration: ## The real binary against curl, openssl and ffmpeg
+	@.ci/promtool
 	$(CARGO) test --locked --test it --test rooms --test cross --test corpus
+
+page: ## The page in Chromium, as a viewer and an admin use it; DEFENDER_SCREENSHOTS=DIR keeps pictures
+	@.ci/need build test
+	tests/page/run
+
+api-test: ## The API against its own description, by schemathesis
+	@.ci/need build api
+	$(CARGO) build --locked
+	tests/api/run
 
 vm: ## The real binary against a real kernel's camera driver and power cuts, in qemu
 	@.ci/need build test
 	tests/vm/prepare .build/vm
+	tests/page/install
 	$(CARGO) test --locked --test device_vm --test power_cut
 
 arm-vm: ## The binaries for boards on a board and a Pi Zero made of software, in qemu

@@ -5,24 +5,27 @@ use std::path::Path;
 
 use miniserde::json;
 
-use crate::config::sections;
+use crate::config::{Edit, edited, sections};
 use crate::encode::scan;
 use crate::gate::head::{EXCHANGE_HEADER, RequestHead, complete_head};
 use crate::http::auth::Given;
 use crate::http::login::Login;
+use crate::remote::{Listing, find_part};
 use crate::users::file::{UserFile, is_valid_name};
 
 /// A target: bytes in, a panic where something does not hold.
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their folders in fuzz/corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("request_head", request_head),
     ("users_file", users_file),
     ("config", config),
     ("jpeg_scan", jpeg_scan),
     ("credentials", credentials),
     ("login", login),
+    ("config_edit", config_edit),
+    ("remote", remote),
 ];
 
 /// What passes for a request is rewritten to one that means the same and hides no second one.
@@ -86,5 +89,35 @@ pub fn login(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(asked) = json::from_str::<Login>(text) {
         assert!(asked.user.len() <= text.len());
+    }
+}
+
+/// An edit of any text gives a text, and where the value could be put in, it is read again.
+pub fn config_edit(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let section = ["camera", "front"].map(str::to_owned).to_vec();
+    let edit = Edit { section, key: "fps".to_owned(), value: "7".to_owned() };
+    let after = edited(text, &[edit]);
+    let parse = |text: &str| {
+        sections::parse(text, Path::new("defender.conf"), Path::new("/etc"), Some(Path::new("/root")))
+    };
+    if let (Ok(before), Ok(after)) = (parse(text), parse(&after)) {
+        let others = |config: &crate::config::Config| {
+            config.cameras.iter().filter(|camera| camera.name != "front").cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(others(&before), others(&after), "no other camera is changed");
+        assert_eq!(before.server, after.server);
+    }
+}
+
+/// What another Defender sends is a part that lies in what came, or refused; and its status names
+/// nothing that could not be here.
+pub fn remote(data: &[u8]) {
+    if let Ok(Some(jpeg)) = find_part(data) {
+        assert!(jpeg.len() <= 16 * 1024 * 1024 && jpeg.start <= data.len());
+    }
+    if let Ok(listing) = Listing::parse(data) {
+        assert!(listing.cameras.len() <= 64 && listing.microphones.len() <= 64);
+        assert!(listing.cameras.iter().all(|camera| camera.name.len() <= 32 && camera.width > 0));
     }
 }

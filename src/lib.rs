@@ -14,6 +14,9 @@
 //! | [`http`] | routes, handlers, streams, the embedded page |
 //! | [`config`] | defender.conf and flags into checked values |
 //! | [`confine`] | giving up power: user, rights, Landlock |
+//! | [`control`] | what a running server can be told; the capture threads |
+//! | [`disk`] | replacing a file whole |
+//! | [`remote`] | other Defenders, as their client |
 //! | [`logging`] | where log lines go |
 //! | [`cli`] | one file per command |
 //! | [`app`] | the only wiring |
@@ -25,6 +28,8 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod confine;
+pub mod control;
+pub mod disk;
 pub mod encode;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -33,4 +38,5 @@ pub mod http;
 pub mod hub;
 pub mod logging;
 pub mod media;
+pub mod remote;
 pub mod users;

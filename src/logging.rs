@@ -5,6 +5,7 @@
 mod file;
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -20,6 +21,10 @@ use file::RotatingFile;
 
 /// A file is put aside when it has this many bytes.
 const ROTATE_BYTES: u64 = 10 * 1000 * 1000;
+
+/// How much of the log's end is kept in memory: lines, and bytes in all.
+const RECENT_LINES: usize = 1000;
+const RECENT_BYTES: usize = 64 * 1024;
 
 /// The hold on the log while the server runs.
 pub struct Logging {
@@ -54,16 +59,17 @@ impl Logging {
         let open = |file: Option<&Path>| {
             file.map(|file| RotatingFile::open(file, ROTATE_BYTES).map(Mutex::new)).transpose()
         };
-        let sink: &'static Sink = Box::leak(Box::new(Sink {
-            file: open(file)?,
-            audit: open(audit)?,
-            level: AtomicUsize::new(level as usize),
-            stderr: SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps(),
-        }));
+        let sink: &'static Sink = Box::leak(Box::new(Sink::new(open(file)?, open(audit)?, level)));
         log::set_logger(sink).map_err(|_| LogError::Taken)?;
         let logging = Self { sink };
         logging.set_level(level);
         Ok(logging)
+    }
+
+    /// A log nobody hears, for the tests of those who hold one.
+    #[cfg(test)]
+    pub fn unheard() -> Self {
+        Self { sink: Box::leak(Box::new(Sink::new(None, None, LevelFilter::Info))) }
     }
 
     /// Changes the least level that is logged.
@@ -73,6 +79,18 @@ impl Logging {
         // A file of their own is for audit lines of every weight, whatever else is logged.
         let least = if self.sink.audit.is_some() { LevelFilter::Info } else { LevelFilter::Off };
         log::set_max_level(level.max(least));
+    }
+
+    /// The least level that is logged.
+    pub fn level(&self) -> LevelFilter {
+        let number = self.sink.level.load(Ordering::Relaxed);
+        LevelFilter::iter().find(|level| *level as usize == number).unwrap_or(LevelFilter::Info)
+    }
+
+    /// The newest `count` lines that are still in memory, oldest first; what is too long is cut. Lines
+    /// that go to the audit log's own file are not among them.
+    pub fn last_lines(&self, count: usize) -> Vec<String> {
+        lock(&self.sink.recent).last(count)
     }
 
     /// Opens the log file again, after somebody else moved it away.
@@ -107,6 +125,7 @@ struct Sink {
     audit: Option<Mutex<RotatingFile>>,
     /// A [`LevelFilter`] as a number.
     level: AtomicUsize,
+    recent: Mutex<Recent>,
     stderr: SimpleLogger,
 }
 
@@ -125,6 +144,10 @@ impl Log for Sink {
         }
         let message = one_line(&record.args().to_string());
         let own = self.audit.as_ref().filter(|_| is_audit(record.metadata()));
+        if own.is_none() {
+            let line = file::line(record, &message);
+            lock(&self.recent).push(line);
+        }
         match own.or(self.file.as_ref()) {
             None => self.to_stderr(&rebuilt(record, format_args!("{message}"))),
             Some(file) => {
@@ -142,6 +165,15 @@ impl Log for Sink {
 }
 
 impl Sink {
+    fn new(
+        file: Option<Mutex<RotatingFile>>,
+        audit: Option<Mutex<RotatingFile>>,
+        level: LevelFilter,
+    ) -> Self {
+        let stderr = SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps();
+        Self { file, audit, level: AtomicUsize::new(level as usize), recent: Mutex::default(), stderr }
+    }
+
     /// simple_logger panics when nobody reads standard error any more (`defender 2>&1 | head`).
     /// That must end neither the thread nor, through the panic's own log line, the process.
     fn to_stderr(&self, record: &Record<'_>) {
@@ -172,14 +204,54 @@ fn one_line(message: &str) -> String {
         .collect()
 }
 
+/// The end of the log.
+#[derive(Default)]
+struct Recent {
+    lines: VecDeque<String>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn push(&mut self, mut line: String) {
+        const LINE_BYTES: usize = 1024;
+        line.truncate(line.floor_char_boundary(LINE_BYTES));
+        line.shrink_to_fit();
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.bytes > RECENT_BYTES || self.lines.len() > RECENT_LINES {
+            let Some(oldest) = self.lines.pop_front() else { break };
+            self.bytes -= oldest.len();
+        }
+    }
+
+    fn last(&self, count: usize) -> Vec<String> {
+        self.lines.iter().skip(self.lines.len().saturating_sub(count)).cloned().collect()
+    }
+}
+
 /// A panic while a line is written leaves at worst a short line.
-fn lock(file: &Mutex<RotatingFile>) -> MutexGuard<'_, RotatingFile> {
-    file.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
+    guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_the_log_stays_small_and_the_newest_lines_are_there() {
+        let mut recent = Recent::default();
+        for number in 0..5000 {
+            recent.push(format!("line {number}"));
+        }
+        assert_eq!(recent.last(2), ["line 4998", "line 4999"]);
+        assert_eq!(recent.last(usize::MAX).len(), RECENT_LINES);
+        for _ in 0..200 {
+            recent.push("\u{e9}".repeat(5000));
+        }
+        let bytes: usize = recent.last(usize::MAX).iter().map(String::len).sum();
+        assert!(bytes <= RECENT_BYTES && bytes == recent.bytes, "{bytes}");
+    }
 
     #[test]
     fn a_message_cannot_forge_a_line() {

@@ -1,8 +1,11 @@
 //! The two ways to build for boards, cross/build and the Docker image of `cross`, use the same
-//! versions and flags. The Docker way itself is not run by any test.
+//! versions and flags, and the Rust that is named is the one that is brought. The Docker way itself is
+//! not run by any test.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Output};
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -14,6 +17,73 @@ fn version(key: &str) -> String {
     let versions = read("cross/versions");
     let line = versions.lines().find_map(|line| line.strip_prefix(&format!("{key}=")));
     line.unwrap_or_else(|| panic!("no {key} in cross/versions")).trim_matches('"').to_owned()
+}
+
+/// What cross/toolchain does where apt has `versions` of Debian's Rust. apt and dpkg are stand-ins, and
+/// zig is there already.
+fn bring_rust(folder: &Path, versions: &[String]) -> Output {
+    let stand_ins = folder.join("stand-ins");
+    fs::create_dir_all(&stand_ins).unwrap();
+    let rows: String =
+        versions.iter().map(|version| format!("rustc-web | {version} | an archive\n")).collect();
+    for (name, script) in [
+        ("apt-cache", format!("cat <<'END'\n{rows}END")),
+        (
+            "apt-get",
+            "case $* in *--print-uris*) echo uri rustc-web_1_amd64.deb ;; *) touch a.deb ;; esac".into(),
+        ),
+        ("dpkg", "case $1 in -x) mkdir -p \"$3\" ;; *) exec /usr/bin/dpkg \"$@\" ;; esac".into()),
+    ] {
+        let path = stand_ins.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::write(folder.join("zig.made"), read("cross/requirements.txt")).unwrap();
+    let toolchain = Path::new(env!("CARGO_MANIFEST_DIR")).join("cross/toolchain");
+    let path = format!("{}:/usr/bin:/bin", stand_ins.display());
+    Command::new(toolchain).arg(folder).env("PATH", path).output().expect("bash runs")
+}
+
+/// The `rust_version` of cross/versions, a later one of its line, and one of another line.
+fn rusts() -> [String; 3] {
+    let named = version("rust_version");
+    let mut numbers = named.split('.');
+    let (major, minor) = (numbers.next().unwrap(), numbers.next().unwrap().parse::<u32>().unwrap());
+    let of = |minor, patch| format!("{major}.{minor}.{patch}+dfsg1-1~deb12u1");
+    [named.clone(), of(minor, 7), of(minor + 1, 0)]
+}
+
+#[test]
+fn the_rust_that_is_named_is_taken_though_later_ones_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let [named, later, other_line] = rusts();
+    let output = bring_rust(folder.path(), &[other_line, later, named.clone()]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert_eq!(fs::read_to_string(folder.path().join("rust/version")).unwrap().trim(), named);
+}
+
+#[test]
+fn a_later_rust_of_the_line_is_taken_and_told_at_every_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let [named, later, other_line] = rusts();
+    for _ in 0..2 {
+        let output = bring_rust(folder.path(), &[other_line.clone(), later.clone()]);
+        assert!(output.status.success(), "{output:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(&named) && told.contains(&later), "{told}");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("rust/version")).unwrap().trim(), later);
+}
+
+#[test]
+fn a_rust_of_another_line_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let [named, _, other_line] = rusts();
+    let output = bring_rust(folder.path(), &[other_line]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(told.contains(&named) && told.contains("cross/versions"), "{told}");
+    assert!(!folder.path().join("rust.made").exists());
 }
 
 #[test]

@@ -6,20 +6,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms its code may name.
-const MAY_NAME: [(&str, &[&str]); 13] = [
+const MAY_NAME: [(&str, &[&str]); 16] = [
     ("media", &[]),
     ("hub", &["media"]),
     ("encode", &["media"]),
-    ("capture", &["encode", "hub", "media"]),
-    ("users", &[]),
+    ("remote", &[]),
+    ("capture", &["encode", "hub", "media", "remote"]),
+    ("disk", &[]),
+    ("users", &["disk"]),
     ("gate", &["hub"]),
-    ("http", &["encode", "gate", "hub", "media", "users"]),
-    ("config", &["capture", "media"]),
+    ("http", &["control", "encode", "gate", "hub", "media", "users"]),
+    ("config", &["capture", "media", "remote"]),
     ("confine", &[]),
     ("logging", &[]),
-    ("cli", &["app", "capture", "config", "users"]),
-    ("fuzzing", &["config", "encode", "gate", "http", "users"]),
-    ("app", &["capture", "config", "confine", "gate", "http", "hub", "logging", "media", "users"]),
+    ("control", &["capture", "config", "disk", "hub", "logging", "media", "remote"]),
+    ("cli", &["app", "capture", "config", "remote", "users"]),
+    ("fuzzing", &["config", "encode", "gate", "http", "remote", "users"]),
+    ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "users"]),
 ];
 
 #[test]

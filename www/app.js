@@ -1,98 +1,144 @@
-// The page: one figure for each camera and microphone, kept true to /api/1.0/status.
+// The page: which view is shown, what the server says, full screen and signing out.
 
-import { showMicrophones } from "./microphones.js";
-
-// Without the name and password that the address may hold: fetch takes no URL with them.
-const here = new URL(location.pathname, location.origin);
+import { Gone, ask, leaving, status } from "./api.js";
+import { act, say } from "./dom.js";
+import { isKnown, showServerGone, showSingle, showStatus, startLive } from "./live.js";
+import { leaveSettings, showSettings } from "./settings.js";
 
 const STATUS_EVERY_MS = 2000;
-const RECONNECT_AFTER_MS = 2000;
+const POINTER_RESTS_MS = 3000;
 
-const figures = new Map();
-const main = document.querySelector("#cameras");
-const server = document.querySelector("#server");
-const template = document.querySelector("#camera");
+const root = document.documentElement;
+const [live, settings, server, trouble, leave] =
+  ["#live", "#settings", "#server", "#trouble", "#leave-wall"].map((what) => document.querySelector(what));
+let known;
 
-function say(element, text) {
-  // Only on change: a screen reader would read every repetition aloud.
-  if (element.textContent !== text) element.textContent = text;
-}
-
-// A query that changes makes the browser open the stream anew instead of showing a dead one.
-function connect(picture, name) {
-  picture.src = `video/${encodeURIComponent(name)}?at=${Date.now()}`;
-}
-
-function add(camera) {
-  const figure = template.content.firstElementChild.cloneNode(true);
-  const picture = figure.querySelector(".picture");
-  figure.querySelector(".name").textContent = camera.name;
-  figure.querySelector(".snapshot").href = `snapshot/${encodeURIComponent(camera.name)}`;
-  picture.alt = `Live picture of ${camera.name}`;
-  picture.addEventListener("error", () => setTimeout(() => connect(picture, camera.name), RECONNECT_AFTER_MS));
-  connect(picture, camera.name);
-  main.append(figure);
-  figures.set(camera.name, figure);
-  return figure;
-}
-
-function describe(camera) {
-  if (!camera.online) return `no signal: ${camera.problem ?? "camera not found"}`;
-  const size = camera.width ? `${camera.width}×${camera.height}` : "";
-  const rate = camera.fps ? `${camera.fps} fps` : "";
-  const watching = camera.viewers === 1 ? "1 viewer" : `${camera.viewers} viewers`;
-  return [camera.source, size, camera.format, rate, watching, camera.problem].filter(Boolean).join(" · ");
-}
-
-function show(status) {
-  const names = new Set(status.cameras.map((camera) => camera.name));
-  for (const [name, figure] of figures) {
-    if (!names.has(name)) {
-      figure.remove();
-      figures.delete(name);
-    }
+function route() {
+  const asked = new URLSearchParams(location.search);
+  const panel = asked.get("settings");
+  live.hidden = panel !== null;
+  settings.hidden = panel === null;
+  for (const link of document.querySelectorAll("nav [data-view]")) {
+    const isHere = (link.dataset.view === "settings") === (panel !== null);
+    if (isHere) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
-  for (const camera of status.cameras) {
-    const figure = figures.get(camera.name) ?? add(camera);
-    figure.classList.toggle("offline", !camera.online);
-    say(figure.querySelector(".state"), describe(camera));
+  document.title = asked.get("camera") ? `${asked.get("camera")} · Defender` : "Defender";
+  if (panel !== null) {
+    if (known) showSettings(settings, panel, known);
+    return;
   }
-  showMicrophones(status.microphones);
-  say(server, status.cameras.length ? `Defender ${status.version}` : "no camera is configured");
+  leaveSettings();
+  showSingle(asked.get("camera") ?? undefined);
+  if (known) sayTrouble();
 }
 
-let wasGone = false;
-
-// The status document; nothing when there is none, which is then said.
-async function status() {
-  let response;
-  try {
-    response = await fetch(new URL("api/1.0/status", here), { cache: "no-store" });
-  } catch {
-    wasGone = true;
-    say(server, "the server does not answer; trying again");
-    return undefined;
-  }
-  if (response.ok) return response.json();
-  const signedOut = response.status === 401;
-  say(server, signedOut ? "signed out: reload the page to sign in" : `the server answers with error ${response.status}`);
-  return undefined;
+function go(search) {
+  history.pushState({ isOurs: true }, "", search === "?" ? location.pathname : search);
+  route();
+  scrollTo(0, 0);
 }
 
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href^='?']");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  go(link.getAttribute("href"));
+  document.querySelector("#content").focus({ preventScroll: true });
+});
+addEventListener("popstate", route);
+addEventListener("keydown", ({ key, target }) => {
+  if (key !== "Escape" || target.closest("dialog, input, select")) return;
+  if (root.classList.contains("wall")) setWall(false);
+  else if (live.classList.contains("single") && !live.hidden) go("?");
+});
+
+// Full screen: nothing but pictures, and a display that stays awake. Where the browser has none for
+// pages (iPhone), the pictures still get the whole window.
+let awake;
+async function setWall(isWall, isByBrowser = false) {
+  root.classList.toggle("wall", isWall);
+  leave.hidden = !isWall;
+  dispatchEvent(new Event("resize"));
+  if (isWall) {
+    root.requestFullscreen?.().catch(() => {});
+    awake = await navigator.wakeLock?.request("screen").catch(() => undefined);
+    return;
+  }
+  awake?.release();
+  if (document.fullscreenElement && !isByBrowser) await document.exitFullscreen();
+  // Back to where it was opened from.
+  if (history.state?.isWall) history.back();
+}
+document.querySelector("#wall").addEventListener("click", () => {
+  if (live.hidden) go("?");
+  setWall(true);
+});
+leave.addEventListener("click", () => setWall(false));
+document.addEventListener("fullscreenchange", () => {
+  if (!document.fullscreenElement && root.classList.contains("wall")) setWall(false, true);
+});
+let resting;
+for (const kind of ["pointermove", "pointerdown", "keydown"]) {
+  addEventListener(kind, () => {
+    root.classList.remove("resting");
+    clearTimeout(resting);
+    resting = setTimeout(() => root.classList.add("resting"), POINTER_RESTS_MS);
+  });
+}
+
+document.querySelector("#sign-out").addEventListener("click", (event) => act(event.currentTarget, () =>
+  leaving("You are signed out.", () => ask("POST", "logout"))));
+
+startLive({
+  onFull(name) {
+    const isThere = new URLSearchParams(location.search).get("camera") === name;
+    if (!isThere) history.pushState({ isWall: true }, "", `?camera=${encodeURIComponent(name)}`);
+    route();
+    setWall(true);
+  },
+});
+
+function sayTrouble(words = "") {
+  const asked = new URLSearchParams(location.search).get("camera");
+  const isNone = !words && asked !== null && !isKnown(asked);
+  const nothing = !words && !known?.cameras.length && !known?.microphones.length;
+  tell(isNone ? `There is no camera named ${asked} here.` : nothing ? "There is no camera here for you to see." : words);
+}
+
+function tell(words) {
+  if (trouble.textContent === words) return;
+  trouble.textContent = words;
+  // There is another height left for the pictures.
+  dispatchEvent(new Event("resize"));
+}
+
+// One question at a time; a hidden page asks nothing.
+let timer;
 async function poll() {
+  clearTimeout(timer);
+  timer = undefined;
+  if (document.visibilityState === "hidden") return;
   try {
-    const found = await status();
-    if (found) {
-      show(found);
-      // The streams died with the server, but an image does not always tell.
-      if (wasGone) for (const [name, figure] of figures) connect(figure.querySelector(".picture"), name);
-      wasGone = false;
-    }
+    const isFirst = !known;
+    known = await status();
+    showStatus(known);
+    say(server, `${known.user} · Defender ${known.version}`);
+    sayTrouble();
+    if (isFirst) route();
   } catch (fault) {
-    say(server, "the page has a fault; reload it");
-    console.error(fault);
+    if (fault instanceof Gone) {
+      tell("The server does not answer. Trying again; if its certificate was changed, reload the page.");
+      showServerGone();
+    } else if (fault.status) {
+      tell(`The server says: ${fault.message}. Trying again.`);
+    } else {
+      tell("The page has a fault; reload it.");
+      console.error(fault);
+    }
   }
-  setTimeout(poll, STATUS_EVERY_MS);
+  timer ??= setTimeout(poll, STATUS_EVERY_MS);
 }
+document.addEventListener("visibilitychange", () => timer !== undefined || document.visibilityState === "hidden" ? undefined : poll());
 
+route();
 poll();

@@ -1,7 +1,6 @@
 //! The wiring: builds every room from a configuration, starts the threads, answers signals, and
 //! joins everything on the way out. No other room knows this one.
 
-mod devices;
 mod notify;
 mod rights;
 mod welcome;
@@ -21,12 +20,12 @@ use signal_hook::iterator::Signals;
 
 use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::confine::ConfineError;
-use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits};
-use crate::http::{Coders, HttpRoom, Page, PageError, Service};
+use crate::control::{Control, ControlError};
+use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits, LocalGate};
+use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::{self, LogError, Logging};
 use crate::users::{Accounts, SessionLimits, UsersError};
-use devices::{Camera, Devices, Microphone};
 use notify::{Manager, Watchdog};
 
 pub use rights::runs_as;
@@ -57,6 +56,8 @@ pub enum AppError {
     Exposed(String),
     /// It cannot give up its power, or could not work without.
     Confine(ConfineError),
+    /// Capture cannot be started.
+    Control(ControlError),
     /// The system gives no thread or no signals.
     System(io::Error),
 }
@@ -71,6 +72,7 @@ impl fmt::Display for AppError {
             Self::Gate(error) => error.fmt(f),
             Self::Exposed(why) => f.write_str(why),
             Self::Confine(error) => error.fmt(f),
+            Self::Control(error) => error.fmt(f),
             Self::System(error) => write!(f, "the system refused: {error}"),
         }
     }
@@ -93,8 +95,8 @@ pub fn run(config: Config, flags: &Flags) -> Result<(), AppError> {
     for warning in config.warnings.iter().chain(&warnings) {
         warn!("{warning}");
     }
-    let mut server = Server::start(config, logging, listener)?;
-    server.obey(signals, flags);
+    let mut server = Server::start(config, flags, logging, listener)?;
+    server.obey(signals);
     server.stop();
     info!("stopped");
     Ok(())
@@ -110,20 +112,24 @@ pub fn has_certificate(server: &ServerConfig) -> Result<bool, AppError> {
 
 /// Everything that runs.
 struct Server {
-    config: Config,
-    logging: Logging,
+    control: Arc<Control>,
     certificates: Option<Arc<Certificates>>,
     gate: Arc<Gate>,
+    /// `None` where the socket could not be made, which was said.
+    local: Option<Arc<LocalGate>>,
     room: Arc<HttpRoom>,
-    cameras: Devices<Camera>,
-    microphones: Devices<Microphone>,
     ended: Receiver<&'static str>,
     manager: Manager,
     watchdog: Option<Watchdog>,
 }
 
 impl Server {
-    fn start(config: Config, logging: Logging, listener: TcpListener) -> Result<Self, AppError> {
+    fn start(
+        config: Config,
+        flags: &Flags,
+        logging: Logging,
+        listener: TcpListener,
+    ) -> Result<Self, AppError> {
         let server = &config.server;
         let sessions = SessionLimits { idle: server.session_idle, max: server.session_max };
         let accounts = Arc::new(Accounts::open(&server.users, sessions));
@@ -144,39 +150,44 @@ impl Server {
         let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
         refuse_userless_exposure(server, &accounts)?;
         welcome::announce(server, gate.address(), first_password.as_deref());
+        if let Some(certificates) = &certificates {
+            info!("certificate {}: {}", server.cert.display(), certificates.fingerprint());
+        }
+        let local = listen_locally(server, &exchanges);
         rights::lock_in(&config);
 
-        let cameras_list = Arc::new(FeedList::default());
-        let microphones_list = Arc::new(FeedList::default());
+        let url = welcome::url(server, gate.address());
+        let origins = Origins(server.cors_origins.clone());
+        let control = Control::start(config, flags, logging).map_err(AppError::Control)?;
         let service = Service {
             accounts,
-            cameras: Arc::clone(&cameras_list),
-            microphones: Arc::clone(&microphones_list),
+            cameras: Arc::clone(control.cameras()),
+            microphones: Arc::clone(control.microphones()),
+            control: Arc::clone(&control),
             coders: Coders::default(),
             page,
             admission: gate.admission(),
+            counts: Counts::default(),
+            origins,
             started: Instant::now(),
         };
         let room = Arc::new(HttpRoom::new(service, exchanges));
-        let mut cameras = Devices::new(Arc::clone(&cameras_list), server.max_connections);
-        cameras.apply(&config.cameras).map_err(AppError::System)?;
-        let mut microphones = Devices::new(Arc::clone(&microphones_list), server.max_connections);
-        microphones.apply(&config.microphones).map_err(AppError::System)?;
-        let ended = start_threads(&gate, &room).map_err(AppError::System)?;
+        let ended = start_threads(&gate, local.as_ref(), &room).map_err(AppError::System)?;
         let manager = Manager::from_environment();
-        let pulses = move || pulses(&cameras_list, &microphones_list);
+        let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
+        let pulses = move || pulses(&cameras, &microphones);
         let watchdog = manager.watch(pulses).map_err(AppError::System)?;
-        manager.ready(&welcome::url(server, gate.address()));
-        Ok(Self { config, logging, certificates, gate, room, cameras, microphones, ended, manager, watchdog })
+        manager.ready(&url);
+        Ok(Self { control, certificates, gate, local, room, ended, manager, watchdog })
     }
 
     /// Sleeps until a signal, and does what it says, until one says to stop.
-    fn obey(&mut self, mut signals: Signals, flags: &Flags) {
+    fn obey(&mut self, mut signals: Signals) {
         for signal in signals.forever() {
             match signal {
                 SIGHUP => {
                     self.manager.reloading();
-                    self.reload(flags);
+                    self.reload();
                     self.manager.reloaded();
                 }
                 other => {
@@ -191,53 +202,24 @@ impl Server {
     }
 
     /// Takes over what a changed defender.conf says, as far as that goes without a restart.
-    fn reload(&mut self, flags: &Flags) {
+    fn reload(&self) {
         info!("SIGHUP: reading the configuration and the certificate again");
-        if let Err(error) = self.logging.reopen() {
-            error!("{error}");
-        }
         if let Some(certificates) = &self.certificates {
             certificates.follow();
         }
-        let file = self.config.file.as_deref();
-        if file.is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| !found.is_file())) {
-            return error!("the old configuration stays: it came through a pipe, which cannot be read again");
-        }
-        let new = match Config::load(flags) {
-            Ok(new) => new,
-            Err(error) => return error!("the old configuration stays: {error}"),
-        };
-        for warning in &new.warnings {
-            warn!("{warning}");
-        }
-        self.logging.set_level(new.server.log_level);
-        if let Err(error) = self.cameras.apply(&new.cameras) {
-            error!("cannot start every camera: {error}");
-        }
-        if let Err(error) = self.microphones.apply(&new.microphones) {
-            error!("cannot start every microphone: {error}");
-        }
-        let unchanged =
-            ServerConfig { log_level: new.server.log_level, ..self.config.server.clone() } == new.server;
-        if !unchanged {
-            warn!("changes in [server] other than log_level need a restart");
-        }
-        // The server part stays what runs, so that the next reload compares with the truth.
-        self.config.server.log_level = new.server.log_level;
-        self.config.cameras = new.cameras;
-        self.config.microphones = new.microphones;
+        self.control.reload();
     }
 
     fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { gate, room, cameras, microphones, ended, watchdog, .. } = self;
+        let Self { control, gate, local, room, ended, watchdog, .. } = self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
+        local.iter().for_each(|local| local.stop());
         room.stop();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
-                cameras.stop();
-                microphones.stop();
+                control.stop();
                 // Each of the threads says so when it is done, then its sender goes.
                 while ended.recv().is_ok() {}
                 let _ = done.send(());
@@ -259,10 +241,17 @@ fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>
 }
 
 /// Starts the threads of the gate and of the HTTP room; the receiver hears when they end.
-fn start_threads(gate: &Arc<Gate>, room: &Arc<HttpRoom>) -> io::Result<Receiver<&'static str>> {
+fn start_threads(
+    gate: &Arc<Gate>,
+    local: Option<&Arc<LocalGate>>,
+    room: &Arc<HttpRoom>,
+) -> io::Result<Receiver<&'static str>> {
     let (sender, ended) = mpsc::channel();
     let (gate, room) = (Arc::clone(gate), Arc::clone(room));
     start_thread("http", sender.clone(), move || room.run())?;
+    if let Some(local) = local.map(Arc::clone) {
+        start_thread("local-gate", sender.clone(), move || local.run())?;
+    }
     start_thread("gate", sender, move || gate.run())?;
     Ok(ended)
 }
@@ -315,6 +304,18 @@ fn refuse_userless_exposure(server: &ServerConfig, accounts: &Accounts) -> Resul
         server.address,
         server.users.display()
     )))
+}
+
+/// Without it the server is as good, but for commands on the board.
+fn listen_locally(server: &ServerConfig, exchanges: &Arc<Exchanges>) -> Option<Arc<LocalGate>> {
+    let path = server.socket();
+    match LocalGate::listen(&path, Arc::clone(exchanges)) {
+        Ok(local) => Some(Arc::new(local)),
+        Err(error) => {
+            warn!("{}: no local socket, so `defender status` will not work: {error}", path.display());
+            None
+        }
+    }
 }
 
 fn open_certificates(server: &ServerConfig) -> Result<Arc<Certificates>, AppError> {

@@ -1,7 +1,8 @@
 //! Giving up rights: what of a configuration is done as root, what is checked as the user the
 //! server becomes, and what it may open once it runs.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use log::{info, warn};
 use rustix::fs::{Access as Rights, access};
@@ -50,6 +51,14 @@ pub(super) fn lock_in(config: &Config) {
     let server = &config.server;
     let mut reach = Reach::default();
     if let Some(file) = &config.file {
+        // What the API may keep, where that is this user's to write.
+        if access(file, Rights::WRITE_OK).is_ok() && !is_shared(file) {
+            reach.write(file);
+        } else {
+            reach.read(file);
+        }
+    }
+    for file in config.token_files() {
         reach.read(file);
     }
     if server.tls {
@@ -60,6 +69,7 @@ pub(super) fn lock_in(config: &Config) {
         reach.read_folder(www);
     }
     reach.write(&server.users);
+    reach.write(&server.socket());
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
         reach.write(log);
     }
@@ -67,6 +77,14 @@ pub(super) fn lock_in(config: &Config) {
         Ok(restriction) => info!("{restriction}"),
         Err(error) => warn!("not confined by Landlock: {error}"),
     }
+}
+
+/// Whether other things of the system, or of a person, lie beside it: a rule is for a whole folder.
+fn is_shared(file: &Path) -> bool {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let Ok(file) = fs::canonicalize(file) else { return true };
+    let Some(folder) = file.parent() else { return true };
+    [Path::new("/"), Path::new("/etc")].contains(&folder) || home.is_some_and(|home| home == folder)
 }
 
 fn choose(server: &ServerConfig) -> Result<Choice, AppError> {

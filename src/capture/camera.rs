@@ -271,7 +271,7 @@ fn rate_fps(interval: sys::v4l2_fract) -> f32 {
 
 /// The text in a fixed field of the kernel's, up to its zero byte; whatever would disturb a log
 /// line is replaced.
-fn text(field: &[u8]) -> String {
+pub(super) fn text(field: &[u8]) -> String {
     let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
     let text = String::from_utf8_lossy(&field[..end]);
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>().trim().to_owned()

@@ -86,6 +86,7 @@ pub fn probe(settings: &CameraSettings) -> Result<String, CaptureError> {
     };
     match &settings.device {
         DeviceChoice::Test => Ok("test card".to_owned()),
+        DeviceChoice::Remote(device) => Ok(device.to_string()),
         DeviceChoice::Path(path) => try_one(path),
         DeviceChoice::Auto => match first(&nodes(), None, try_one) {
             Err(CaptureError::NoCamera { problem: None }) => {

@@ -60,6 +60,17 @@ pub enum CaptureError {
         /// Why the first one that there is cannot be used; `None` if there is none.
         problem: Option<Box<CaptureError>>,
     },
+    /// A control was not set.
+    Control {
+        /// The device.
+        node: PathBuf,
+        /// The control's name.
+        control: String,
+        /// Why not.
+        why: String,
+    },
+    /// A camera of another Defender gives none; its address is in the sentence.
+    Remote(String),
     /// A call failed in a way that says nothing better.
     Call {
         /// The device.
@@ -98,6 +109,8 @@ pub enum Call {
     Poll,
     /// VIDIOC_DQBUF
     Dequeue,
+    /// VIDIOC_S_CTRL
+    SetControl,
 }
 
 impl CaptureError {
@@ -165,6 +178,8 @@ impl fmt::Display for CaptureError {
             }
             Self::NoCamera { problem: None } => write!(f, "no camera found"),
             Self::NoCamera { problem: Some(problem) } => write!(f, "no camera can be used: {problem}"),
+            Self::Remote(why) => f.write_str(why),
+            Self::Control { node, control, why } => write!(f, "{}: {control}: {why}", node.display()),
             Self::Call { node, call, error } => write!(f, "{}: {call} failed: {error}", node.display()),
         }
     }
@@ -195,6 +210,7 @@ impl fmt::Display for Call {
             Self::StreamOn => "starting it (VIDIOC_STREAMON)",
             Self::Poll => "waiting for a frame (poll)",
             Self::Dequeue => "taking a frame (VIDIOC_DQBUF)",
+            Self::SetControl => "setting a control (VIDIOC_S_CTRL)",
         })
     }
 }

@@ -146,6 +146,7 @@ impl<'c, 'a> Live<'c, 'a> {
             height: mode.height,
             fps: mode.fps,
             since: None,
+            node: Some(self.stream.camera().node().to_owned()),
         });
     }
 

@@ -6,6 +6,7 @@
 mod camera;
 pub mod canvas;
 pub mod card;
+pub mod controls;
 pub mod devices;
 mod error;
 mod lettering;
@@ -13,6 +14,7 @@ mod live;
 mod negotiate;
 mod notice;
 mod output;
+mod relay;
 mod run;
 mod show;
 pub mod sound;
@@ -24,9 +26,12 @@ pub use run::run;
 
 pub use crate::encode::jpeg::Chroma;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::media::PixelFormat;
+use crate::remote::Place;
 
 /// What a camera was asked to be; the driver may give something else.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +54,10 @@ pub struct CameraSettings {
     pub chroma: Chroma,
     /// Open the device only while somebody watches.
     pub on_demand: bool,
+    /// Values for the camera's controls, by name, set in this order whenever it is started.
+    pub controls: Vec<(String, i32)>,
+    /// Who stopped it, while it is to be closed whoever watches.
+    pub stopped_by: Option<String>,
 }
 
 /// Which device a camera's picture comes from.
@@ -60,4 +69,21 @@ pub enum DeviceChoice {
     Test,
     /// A device node, or a link to one such as those under /dev/v4l/by-id.
     Path(PathBuf),
+    /// A camera of another Defender.
+    Remote(RemoteDevice),
+}
+
+/// A camera or microphone of another Defender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteDevice {
+    /// Where it is.
+    pub place: Arc<Place>,
+    /// Its name there.
+    pub name: String,
+}
+
+impl fmt::Display for RemoteDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.name, self.place.settings().address)
+    }
 }

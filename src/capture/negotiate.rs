@@ -160,6 +160,8 @@ mod tests {
             quality: 80,
             chroma: crate::capture::Chroma::AsCaptured,
             on_demand: false,
+            controls: Vec::new(),
+            stopped_by: None,
         }
     }
 

@@ -9,7 +9,7 @@ use super::CameraSettings;
 use crate::encode::jpeg::{EncodeError, Encoder, Settings};
 use crate::encode::part;
 use crate::encode::scan::{self, ScanError};
-use crate::hub::{CameraFeed, Publisher};
+use crate::hub::{CameraFeed, Publisher, Tally};
 use crate::media::{Frame, RawImage, Timestamp};
 
 /// The way out of a capture thread.
@@ -20,6 +20,7 @@ pub(super) struct Output<'a> {
     /// The buffer of an old frame nobody reads any more.
     spare: Vec<u8>,
     last: Timestamp,
+    tally: Tally,
 }
 
 impl<'a> Output<'a> {
@@ -38,6 +39,7 @@ impl<'a> Output<'a> {
             }),
             spare: Vec::new(),
             last: Timestamp::from_micros(0),
+            tally: feed.published.tally(),
         }
     }
 
@@ -66,9 +68,10 @@ impl<'a> Output<'a> {
         captured: Option<Timestamp>,
     ) -> Result<(), EncodeError> {
         let (size, stamp, buffer) = ((image.width, image.height), self.stamp(captured), self.take_buffer());
+        let began = Timestamp::now();
         let frame = part::build(buffer, stamp, size, |out| self.encoder.encode(image, out))?;
         self.feed.counters.encoded.add(1);
-        self.publish(frame);
+        self.publish(frame, Timestamp::now().since(began));
         Ok(())
     }
 
@@ -83,7 +86,7 @@ impl<'a> Output<'a> {
             scan::append_with_tables(data, &found, out);
             Ok(())
         })?;
-        self.publish(frame);
+        self.publish(frame, Duration::ZERO);
         Ok(())
     }
 
@@ -91,8 +94,16 @@ impl<'a> Output<'a> {
         std::mem::take(&mut self.spare)
     }
 
-    fn publish(&mut self, frame: Frame) {
+    /// Publishes a frame that took so long to encode.
+    fn publish(&mut self, frame: Frame, busy: Duration) {
         self.last = frame.captured();
+        let (now, bytes) = (Timestamp::now(), frame.jpeg().len() as u64);
+        self.tally.add(now, |sums| {
+            sums.frames += 1;
+            sums.bytes += bytes;
+            sums.busy_us += busy.as_micros() as u64;
+            sums.age.count(now.since(self.last));
+        });
         if let Some(old) = self.publisher.publish(frame) {
             self.spare = old.into_buffer();
         }

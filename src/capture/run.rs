@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
 
+use super::controls;
 use super::devices;
 use super::error::CaptureError;
 use super::live::Live;
@@ -52,7 +53,7 @@ pub(super) struct Capture<'a> {
     pub(super) output: Output<'a>,
     pub(super) notices: Notices,
     pub(super) broken: BrokenFrames,
-    stop: &'a Stop,
+    pub(super) stop: &'a Stop,
     backoff: Backoff,
     placard: PlacardShow,
     card: Option<CardShow>,
@@ -67,6 +68,10 @@ pub(super) struct Capture<'a> {
 impl Capture<'_> {
     fn run(&mut self) {
         while !self.is_over() {
+            if let Some(who) = &self.settings.stopped_by {
+                self.stay_stopped(&format!("stopped by {who}"));
+                return;
+            }
             if self.is_unwanted() {
                 self.stay_closed();
                 continue;
@@ -98,17 +103,20 @@ impl Capture<'_> {
                 self.show_card(None);
                 return Ok(());
             }
+            DeviceChoice::Remote(device) => return self.relay(device),
             DeviceChoice::Path(path) => Stream::start(path, self.settings)?,
             DeviceChoice::Auto => self.start_first()?,
         };
         self.card = None;
         let node = stream.camera().node().to_owned();
         self.camera = Some((node.clone(), devices::name(stream.camera())));
+        for refused in controls::restore(stream.camera(), &self.feed.controls()) {
+            self.tell(&refused.to_string());
+        }
         let mut live = Live::new(self, &stream);
         let ended = live.run();
         let ran_for = live.ran_for();
-        self.notices.ran(ran_for);
-        self.backoff.ran(ran_for);
+        self.ran(ran_for);
         self.failed = ended.is_err().then_some(node);
         ended
     }
@@ -123,6 +131,21 @@ impl Capture<'_> {
         })
     }
 
+    /// Shows that the camera was stopped, until another thread with other settings takes over.
+    fn stay_stopped(&mut self, problem: &str) {
+        info!("camera {}: {problem}", self.settings.name);
+        let source = self.source();
+        let problem = Some(problem.to_owned());
+        self.outage = problem.clone();
+        self.set_state(CameraState { source, online: false, problem, node: None, ..self.feed.state() });
+        while !self.is_over() {
+            self.show_placard();
+            if self.output.wait_for_viewer(SLICE) {
+                self.stop.sleep(SLICE);
+            }
+        }
+    }
+
     /// Waits for somebody to watch, with the camera closed.
     fn stay_closed(&mut self) {
         let source = format!("{} (closed until somebody watches)", self.source());
@@ -131,10 +154,12 @@ impl Capture<'_> {
         while !self.is_over() {
             if Instant::now() >= look {
                 look += LOOK_EVERY;
-                let problem =
-                    self.missing_node().map(|node| CaptureError::NotFound(node.to_owned()).to_string());
+                let problem = self.absence();
                 let online = problem.is_none();
-                self.set_state(CameraState { source: source.clone(), online, problem, ..self.feed.state() });
+                let source = source.clone();
+                // Its controls can be asked for all the same: that opens it, and does not start it.
+                let node = self.camera.as_ref().map(|(node, _)| node.clone());
+                self.set_state(CameraState { source, online, problem, node, ..self.feed.state() });
             }
             if self.output.wait_for_viewer(SLICE) {
                 return;
@@ -181,8 +206,8 @@ impl Capture<'_> {
         let problem = error.to_string();
         self.tell(&problem);
         let source = self.source();
-        let state =
-            CameraState { source, online: false, problem: Some(problem.clone()), ..self.feed.state() };
+        let shown = Some(problem.clone());
+        let state = CameraState { source, online: false, problem: shown, node: None, ..self.feed.state() };
         self.set_state(state);
         self.outage = Some(problem);
         let was_missing = self.missing_node().is_some();
@@ -206,11 +231,19 @@ impl Capture<'_> {
     pub(super) fn show_placard(&mut self) {
         let Some(problem) = &self.outage else { return };
         let CameraState { width, height, since, .. } = self.feed.state();
+        let size = placard_size(width, height);
         let subject = (self.settings.name.as_str(), problem.as_str());
+        let heading = if self.settings.stopped_by.is_some() { "STOPPED" } else { "NO SIGNAL" };
         let since = since.unwrap_or_else(Timestamp::now);
-        if let Err(error) = self.placard.step(&mut self.output, (width, height), subject, since) {
+        if let Err(error) = self.placard.step(&mut self.output, size, heading, subject, since) {
             self.tell(&error.to_string());
         }
+    }
+
+    /// Pictures came for so long.
+    pub(super) fn ran(&mut self, for_long: Duration) {
+        self.notices.ran(for_long);
+        self.backoff.ran(for_long);
     }
 
     /// Logs a problem, unless it was told before.
@@ -223,11 +256,19 @@ impl Capture<'_> {
     }
 
     /// Sets the state, with the size asked for while no camera has told another.
-    fn set_state(&self, mut state: CameraState) {
+    pub(super) fn set_state(&self, mut state: CameraState) {
         if state.width == 0 || state.height == 0 {
             (state.width, state.height) = (self.settings.width, self.settings.height);
         }
         self.feed.set_state(state);
+    }
+
+    /// Why a camera that is closed would give no picture, as far as can be told.
+    fn absence(&self) -> Option<String> {
+        if let DeviceChoice::Remote(device) = &self.settings.device {
+            return device.place.camera_problem(&device.name);
+        }
+        self.missing_node().map(|node| CaptureError::NotFound(node.to_owned()).to_string())
     }
 
     /// The node or link to wait for, if it is not there.
@@ -235,7 +276,7 @@ impl Capture<'_> {
         let awaited = match &self.settings.device {
             DeviceChoice::Path(path) => Some(path.as_path()),
             DeviceChoice::Auto => self.camera.as_ref().map(|(node, _)| node.as_path()),
-            DeviceChoice::Test => None,
+            DeviceChoice::Test | DeviceChoice::Remote(_) => None,
         };
         awaited.filter(|node| !node.exists())
     }
@@ -249,6 +290,15 @@ impl Capture<'_> {
     }
 }
 
+/// As large as the picture, halved until a board has the memory to draw it.
+fn placard_size(mut width: u32, mut height: u32) -> (u32, u32) {
+    const PIXELS: u64 = 1920 * 1088;
+    while u64::from(width) * u64::from(height) > PIXELS {
+        (width, height) = (width / 2, height / 2);
+    }
+    (width, height)
+}
+
 impl fmt::Display for DeviceChoice {
     /// As defender.conf has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -256,6 +306,7 @@ impl fmt::Display for DeviceChoice {
             Self::Auto => f.write_str("auto"),
             Self::Test => f.write_str("test"),
             Self::Path(path) => path.display().fmt(f),
+            Self::Remote(device) => device.fmt(f),
         }
     }
 }

@@ -80,8 +80,8 @@ impl PlacardShow {
         Self { due: Instant::now() }
     }
 
-    /// Shows that the camera `name` gives no picture since `since` because of `problem`, if
-    /// somebody watches and the last placard is a while ago.
+    /// Shows under `heading` that the camera `name` gives no picture since `since` because of
+    /// `problem`, if somebody watches and the last placard is a while ago.
     ///
     /// # Errors
     /// When `size` is one no JPEG can have.
@@ -89,6 +89,7 @@ impl PlacardShow {
         &mut self,
         output: &mut Output<'_>,
         size: (u32, u32),
+        heading: &str,
         (name, problem): (&str, &str),
         since: Timestamp,
     ) -> Result<(), EncodeError> {
@@ -101,7 +102,7 @@ impl PlacardShow {
             (format!("since {}", time_of_day(since.wall_time())), format!("{name}: {problem}"));
         // Not kept: twice a second is rare enough, and a lost camera should cost no memory.
         let mut placard = Placard::new(size.0, size.1);
-        output.publish_raw(&placard.draw(&["NO SIGNAL", &since, &reason]), None)
+        output.publish_raw(&placard.draw(&[heading, &since, &reason]), None)
     }
 }
 

@@ -5,6 +5,8 @@
 //! crate is not used: dropping it panics when a driver is disturbed, which must cost a picture
 //! and not the server.
 
+pub(super) mod controls;
+
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -246,6 +248,10 @@ const QUEUE: Request<sys::v4l2_buffer> = Request::new(vidioc::VIDIOC_QBUF);
 const DEQUEUE: Request<sys::v4l2_buffer> = Request::new(vidioc::VIDIOC_DQBUF);
 const STREAM_ON: Request<c_int> = Request::new(vidioc::VIDIOC_STREAMON);
 const STREAM_OFF: Request<c_int> = Request::new(vidioc::VIDIOC_STREAMOFF);
+const QUERY_CONTROL: Request<sys::v4l2_queryctrl> = Request::new(vidioc::VIDIOC_QUERYCTRL);
+const QUERY_MENU: Request<sys::v4l2_querymenu> = Request::new(vidioc::VIDIOC_QUERYMENU);
+const GET_CONTROL: Request<sys::v4l2_control> = Request::new(vidioc::VIDIOC_G_CTRL);
+const SET_CONTROL: Request<sys::v4l2_control> = Request::new(vidioc::VIDIOC_S_CTRL);
 
 /// Makes an ioctl and returns its argument as the kernel left it. One that a signal interrupts
 /// is made again.
@@ -316,5 +322,5 @@ macro_rules! plain {
 
 plain! {
     v4l2_capability v4l2_fmtdesc v4l2_frmsizeenum v4l2_frmivalenum v4l2_format v4l2_pix_format
-    v4l2_streamparm v4l2_captureparm v4l2_requestbuffers v4l2_buffer
+    v4l2_streamparm v4l2_captureparm v4l2_requestbuffers v4l2_buffer v4l2_queryctrl v4l2_querymenu
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use pico_args::Arguments;
 
+use super::board::BoardCommand;
 use super::help::{self, Command};
 use super::token::TokenCommand;
 use super::user::{Confined, UserCommand};
@@ -22,6 +23,8 @@ pub enum Wish {
     Check(Flags),
     /// List the cameras.
     ListDevices,
+    /// Ask the server that runs here; true for its answer as JSON.
+    Board(BoardCommand, bool, Flags),
     /// Edit the user file.
     User(UserCommand, Flags),
     /// Edit the tokens in it.
@@ -61,6 +64,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
         [] if lists => Wish::ListDevices,
         [] | ["run"] => Wish::Run(flags(&mut arguments)?),
         ["check"] => Wish::Check(flags(&mut arguments)?),
+        ["status" | "service" | "logging"] => board(command, &mut arguments)?,
         ["user", verb] => user(verb, command, &mut arguments)?,
         ["token", verb] => token(verb, command, &mut arguments)?,
         _ => {
@@ -120,6 +124,37 @@ fn flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
         mode: value(arguments, ["-m", "--mode"], "both, client or server", Mode::from_name)?,
         debug: arguments.contains(["-d", "--debug"]),
     })
+}
+
+fn board(command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+    let flags = user_file_flags(arguments)?;
+    let as_json = arguments.contains("--json");
+    let keeps = command.words == ["logging"] && arguments.contains("--save");
+    let asked = match command.words {
+        ["service"] => BoardCommand::Service(service(command, arguments)?),
+        ["logging"] => BoardCommand::Logging(optional_operand(arguments, command)?, keeps),
+        _ => BoardCommand::Status,
+    };
+    Ok(Wish::Board(asked, as_json, flags))
+}
+
+/// Both words or none.
+fn service(command: &Command, arguments: &mut Arguments) -> Result<Option<(String, bool)>, UsageError> {
+    let Some(name) = optional_operand(arguments, command)? else { return Ok(None) };
+    let verb = optional_operand(arguments, command)?;
+    match (name.as_str(), verb.as_deref()) {
+        ("video" | "audio", Some("start")) => Ok(Some((name, true))),
+        ("video" | "audio", Some("stop")) => Ok(Some((name, false))),
+        _ => {
+            let given = [Some(name), verb].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            Err(UsageError(format!(
+                "{} takes {}; not `{given}`\n{}",
+                command.full_name(),
+                command.operands,
+                hint(command)
+            )))
+        }
+    }
 }
 
 fn user(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
@@ -215,15 +250,15 @@ fn unread_value(long: &str, error: &pico_args::Error) -> UsageError {
 }
 
 fn operand(arguments: &mut Arguments, command: &Command) -> Result<String, UsageError> {
+    optional_operand(arguments, command)?.ok_or_else(|| {
+        UsageError(format!("{} needs a {}\n{}", command.full_name(), command.operands, hint(command)))
+    })
+}
+
+fn optional_operand(arguments: &mut Arguments, command: &Command) -> Result<Option<String>, UsageError> {
     match arguments.opt_free_from_str::<String>() {
-        Ok(Some(found)) if !found.starts_with('-') => Ok(found),
-        Ok(Some(flag)) => Err(stray_flag(&flag, command)),
-        Ok(None) => Err(UsageError(format!(
-            "{} needs a {}\n{}",
-            command.full_name(),
-            command.operands,
-            hint(command)
-        ))),
+        Ok(Some(flag)) if flag.starts_with('-') => Err(stray_flag(&flag, command)),
+        Ok(found) => Ok(found),
         Err(error) => Err(UsageError(error.to_string())),
     }
 }

@@ -12,6 +12,7 @@ use crate::app;
 use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, DeviceChoice, devices};
 use crate::config::{Config, Mode, ServerConfig};
+use crate::remote::{Place, RemoteSettings};
 use crate::users;
 
 /// What was found.
@@ -36,11 +37,14 @@ pub fn report(config: &Config) -> Report {
     for camera in &config.cameras {
         report.line(&format!("camera {}", camera.name), describe(camera));
     }
-    if config.cameras.is_empty() && config.server.mode != Mode::Server {
+    if config.cameras.is_empty() && config.remotes.is_empty() && config.server.mode != Mode::Server {
         report.line("cameras", "none is configured; add a section [camera.NAME]");
     }
     for microphone in &config.microphones {
         report.line(&format!("microphone {}", microphone.name), hears(microphone));
+    }
+    for remote in &config.remotes {
+        report.line(&format!("remote {}", remote.name), answers(remote));
     }
     report
 }
@@ -202,6 +206,18 @@ fn hears(microphone: &MicrophoneSettings) -> String {
         Ok(found) => found,
         // Not a reason not to start: it may be plugged in later.
         Err(error) => format!("SILENT now: {error}; asked for {}", microphone.format),
+    }
+}
+
+fn answers(remote: &RemoteSettings) -> String {
+    let asked = Place::new(remote.clone()).and_then(|place| place.ask(&|| true));
+    match asked {
+        Ok(listing) => {
+            let (cameras, microphones) = (listing.cameras.len(), listing.microphones.len());
+            format!("{}: {cameras} cameras, {microphones} microphones", remote.address)
+        }
+        // Not a reason not to start: it may be switched on later.
+        Err(error) => format!("NO ANSWER now: {}: {error}", remote.address),
     }
 }
 

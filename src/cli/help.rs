@@ -72,6 +72,10 @@ const CONFINED: [Flag; 2] = [
 
 const UNCONFINED: [Flag; 1] = [flag("", "--unconfined", "", "all cameras and microphones again")];
 
+const JSON: [Flag; 1] = [flag("", "--json", "", "print the server's answer as it is")];
+
+const SAVE: [Flag; 1] = [flag("", "--save", "", "keep it in the configuration file")];
+
 const OWNER: [Flag; 1] = [flag("", "--user", "NAME", "the user it lets in")];
 
 const STDIN: [Flag; 1] =
@@ -89,7 +93,7 @@ const TOP: [Flag; 2] = [
 const HELP: [Flag; 1] = [flag("-h", "--help", "", "print this help")];
 
 /// Every command there is; the program itself comes first.
-pub const COMMANDS: [Command; 12] = [
+pub const COMMANDS: [Command; 15] = [
     Command {
         words: &[],
         operands: "[COMMAND]",
@@ -107,6 +111,24 @@ pub const COMMANDS: [Command; 12] = [
         operands: "",
         about: "Say what the configuration means and what each camera gives; start nothing.",
         flags: &[&CONFIG, &OVERRIDES],
+    },
+    Command {
+        words: &["status"],
+        operands: "",
+        about: "Say how the server is that runs on this machine.",
+        flags: &[&CONFIG, &USERS, &JSON],
+    },
+    Command {
+        words: &["service"],
+        operands: "[video|audio start|stop]",
+        about: "Stop capture in the running server, or start it; without words say what runs.",
+        flags: &[&CONFIG, &USERS, &JSON],
+    },
+    Command {
+        words: &["logging"],
+        operands: "[off|error|warn|info|debug|trace]",
+        about: "Change how much the running server logs; without a word say how much.",
+        flags: &[&CONFIG, &USERS, &JSON, &SAVE],
     },
     Command {
         words: &["user"],

@@ -4,6 +4,7 @@
 //! or another room does; a command calls it.
 
 mod args;
+mod board;
 mod check;
 mod devices;
 mod help;
@@ -58,6 +59,10 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             if !report.would_start {
                 return Err(failed(&"it would not start like this"));
             }
+        }
+        Wish::Board(command, as_json, flags) => {
+            let socket = Config::load(&flags).map_err(|error| usage(&error))?.server.socket();
+            print(&board::run(&command, &socket, as_json).map_err(|error| failed(&error))?);
         }
         Wish::User(command, flags) => {
             let users = user_file(&flags).map_err(|error| usage(&error))?;

@@ -4,13 +4,18 @@
 //! a way that can be acted on. What must not: acting. Nothing is created, opened for use or bound
 //! by parsing; [`crate::app`] does that with the result.
 
+mod edit;
 mod locate;
 mod read;
 pub(crate) mod sections;
 
+pub use sections::{LEVELS, limits};
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +23,8 @@ use log::LevelFilter;
 
 use crate::capture::CameraSettings;
 use crate::capture::sound::MicrophoneSettings;
+use crate::remote::{RemoteSettings, Token};
+pub use edit::{Edit, edited};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 
 /// Everything the server is told.
@@ -31,6 +38,8 @@ pub struct Config {
     pub cameras: Vec<CameraSettings>,
     /// `[microphone.NAME]`, in the order of the file.
     pub microphones: Vec<MicrophoneSettings>,
+    /// `[remote.NAME]`, in the order of the file.
+    pub remotes: Vec<RemoteSettings>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<String>,
 }
@@ -54,6 +63,8 @@ pub struct ServerConfig {
     pub key: PathBuf,
     /// The user file.
     pub users: PathBuf,
+    /// Socket for commands on this machine; see [`ServerConfig::socket`].
+    pub socket: Option<PathBuf>,
     /// Folder to serve in place of the built-in page.
     pub www: Option<PathBuf>,
     /// File for the log in place of standard error.
@@ -66,6 +77,8 @@ pub struct ServerConfig {
     pub session_idle: Duration,
     /// A session ends at this age.
     pub session_max: Duration,
+    /// Origins of other sites whose pages may read the answers.
+    pub cors_origins: Vec<String>,
     /// Connections at a time.
     pub max_connections: u32,
     /// Connections at a time from one address.
@@ -136,10 +149,23 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl ServerConfig {
+    /// The socket for commands on this machine: the one configured, else one beside the user file,
+    /// which lies in a folder that the server's user may write to.
+    pub fn socket(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| self.users.with_file_name("defender.sock"))
+    }
+}
+
 impl Mode {
     /// The modes by the names used in the file and on the command line.
     pub const NAMES: [(&'static str, Mode); 3] =
         [("both", Self::Both), ("client", Self::Client), ("server", Self::Server)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
+    }
 
     /// The mode of a name.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -155,15 +181,53 @@ impl Config {
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         let mut config = match find(flags) {
             Some(file) => {
-                let text = read_text(&file)?;
-                let folder = file.parent().unwrap_or(Path::new(""));
-                let parsed = sections::parse(&text, &file, folder, home().as_deref());
-                Self { file: Some(file), ..parsed.map_err(ConfigError::Problems)? }
+                let (_, mut config) = Self::read(&file)?;
+                config.warnings.extend(config.open_secrets(&file));
+                Self { file: Some(file), ..config }
             }
             None => Self::defaults(&state_folder()),
         };
         config.apply(flags);
         Ok(config)
+    }
+
+    /// The text of a file, and what it says by itself.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn read(file: &Path) -> Result<(String, Self), ConfigError> {
+        let text = read_text(file)?;
+        let config = Self::of_text(&text, file)?;
+        Ok((text, config))
+    }
+
+    /// What `file` would say with this text.
+    ///
+    /// # Errors
+    /// All the mistakes in it.
+    pub fn of_text(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        sections::parse(text, file, folder, home().as_deref()).map_err(ConfigError::Problems)
+    }
+
+    /// The files that tokens of remotes are read from, whenever one is asked for.
+    pub fn token_files(&self) -> impl Iterator<Item = &Path> {
+        self.remotes.iter().filter_map(|remote| match &remote.token {
+            Token::Given(_) => None,
+            Token::File(path) => Some(path.as_path()),
+        })
+    }
+
+    /// What to say of files that hold tokens and that every user of the machine may read.
+    fn open_secrets(&self, file: &Path) -> Vec<String> {
+        let itself = self.remotes.iter().any(|remote| matches!(remote.token, Token::Given(_)));
+        let holders: BTreeSet<&Path> = self.token_files().chain(itself.then_some(file)).collect();
+        let mode = |file: &Path| std::fs::metadata(file).map_or(0, |found| found.permissions().mode());
+        let open = holders.into_iter().filter(|file| mode(file) & 0o004 != 0);
+        open.map(|file| {
+            format!("{file}: every user may read the token in it; `chmod o-r {file}`", file = file.display())
+        })
+        .collect()
     }
 
     /// What holds where there is no file: one camera and one microphone, found by themselves.

@@ -73,6 +73,41 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A list of strings, each of which `is_good`.
+    pub(super) fn strings(
+        &self,
+        key: &'static str,
+        expected: &str,
+        is_good: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
+        self.value(key, expected, Vec::new(), |value| {
+            let DeValue::Array(list) = value else { return None };
+            let text = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+                DeValue::String(found) if is_good(found) => Some(found.to_string()),
+                _ => None,
+            };
+            list.iter().map(text).collect()
+        })
+    }
+
+    /// A table of whole numbers, in the order of the file, under keys of any name.
+    pub(super) fn numbers(&self, key: &'static str) -> Vec<(String, i32)> {
+        let expected = "a table of whole numbers such as { brightness = 128 }";
+        self.value(key, expected, Vec::new(), |value| {
+            let DeValue::Table(table) = value else { return None };
+            let mut entries: Vec<_> = table.iter().collect();
+            entries.sort_by_key(|(name, _)| name.span().start);
+            let number = |value: &DeValue<'_>| match value {
+                DeValue::Integer(found) => i32::from_str_radix(found.as_str(), found.radix()).ok(),
+                _ => None,
+            };
+            entries
+                .into_iter()
+                .map(|(name, value)| Some((name.get_ref().to_string(), number(value.get_ref())?)))
+                .collect()
+        })
+    }
+
     /// A string that `read` understands; `expected` says what that is.
     pub(super) fn string<T>(
         &self,
@@ -85,6 +120,22 @@ impl<'a> Section<'a> {
             DeValue::String(found) => read(found),
             _ => None,
         })
+    }
+
+    /// Whether the file says anything about this key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A value that the section cannot do without; that it is missing is noted, unless it is there and
+    /// wrong, which was noted already.
+    pub(super) fn needed<T>(&self, key: &'static str, value: Option<T>) -> Option<T> {
+        if value.is_none() && !self.has(key) {
+            let place = self.table.values().map(Spanned::span).min_by_key(|span| span.start);
+            let message = format!("[{}] needs `{key}`", self.name);
+            self.document.problem(place.unwrap_or(0..0), message);
+        }
+        value
     }
 
     /// One of a few words.

@@ -13,13 +13,24 @@ use super::{Config, Mode, ServerConfig};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
+use crate::remote::{Address, Fingerprint, RemoteSettings, Token};
 
-const SECTIONS: [&str; 3] = ["server", "camera", "microphone"];
+const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
 
-/// Longest life of a session, in seconds: a year.
-const SESSION_MOST_S: u32 = 365 * 24 * 3600;
+/// What a camera can be asked for.
+pub mod limits {
+    use std::ops::RangeInclusive;
 
-const LEVELS: [(&str, LevelFilter); 6] = [
+    /// Width and height in pixels.
+    pub const SIDE: RangeInclusive<u32> = 16..=8192;
+    /// Frames a second.
+    pub const FPS: RangeInclusive<u32> = 1..=240;
+    /// JPEG quality.
+    pub const QUALITY: RangeInclusive<u32> = 1..=100;
+}
+
+/// The levels of the log by their names.
+pub const LEVELS: [(&str, LevelFilter); 6] = [
     ("off", LevelFilter::Off),
     ("error", LevelFilter::Error),
     ("warn", LevelFilter::Warn),
@@ -27,6 +38,9 @@ const LEVELS: [(&str, LevelFilter); 6] = [
     ("debug", LevelFilter::Debug),
     ("trace", LevelFilter::Trace),
 ];
+
+/// Longest life of a session, in seconds: a year.
+const SESSION_MOST_S: u32 = 365 * 24 * 3600;
 
 /// Checks a whole document. Relative paths start at `folder`, `~` at `home`.
 ///
@@ -73,7 +87,7 @@ impl Parser<'_> {
         for (key, _) in root.iter().filter(|(key, _)| !SECTIONS.contains(&key.get_ref().as_ref())) {
             let hint = did_you_mean(key.get_ref(), &SECTIONS);
             let message = format!(
-                "unknown section [{}]; there are [server], [camera.NAME] and [microphone.NAME]{hint}",
+                "unknown section [{}]; there are [server], [camera.NAME], [microphone.NAME] and [remote.NAME]{hint}",
                 shown(key.get_ref())
             );
             self.document.problem(key.span(), message);
@@ -85,6 +99,11 @@ impl Parser<'_> {
             server: self.server(Section::new(self.document, "server".to_owned(), server)),
             cameras: self.named(root, "camera", |name, section| camera(name, section, &self.paths)),
             microphones: self.named(root, "microphone", microphone),
+            remotes: self
+                .named(root, "remote", |name, section| remote(name, section, &self.paths))
+                .into_iter()
+                .flatten()
+                .collect(),
             warnings: Vec::new(),
         }
     }
@@ -184,6 +203,7 @@ impl Parser<'_> {
             }),
             cert: path("cert", "server.pem"),
             key: path("key", "key.pem"),
+            socket: optional("socket"),
             users: path("users", "users"),
             www: optional("www"),
             log: optional("log"),
@@ -191,6 +211,11 @@ impl Parser<'_> {
             audit_log: optional("audit_log"),
             session_idle: seconds("session_idle_s", 12 * 3600),
             session_max: seconds("session_max_s", 30 * 24 * 3600),
+            cors_origins: section.strings(
+                "cors_origins",
+                "a list of origins such as [\"https://panel.example\"]",
+                is_origin,
+            ),
             max_connections: section.integer("max_connections", 1..=4096, 128),
             max_connections_per_address: section.integer("max_connections_per_address", 1..=4096, 64),
         };
@@ -199,13 +224,18 @@ impl Parser<'_> {
     }
 }
 
+/// Whether a browser could send this as an `Origin` (RFC 6454, section 6.2): a scheme, a host, perhaps a
+/// port, and nothing behind.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
+}
+
 /// Whether a line of /etc/passwd could begin so. Whether one does is not looked at here.
 fn is_system_name(name: &str) -> bool {
     !name.bytes().any(|byte| byte == b':' || byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
-
-/// The values of `chroma` for a camera.
-const CHROMA: [(&str, Chroma); 2] = [("auto", Chroma::AsCaptured), ("420", Chroma::Quarter)];
 
 fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSettings {
     let formats: Vec<(&'static str, Option<PixelFormat>)> = std::iter::once(("auto", None))
@@ -226,12 +256,14 @@ fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSetti
             },
         ),
         format: section.choice("format", &formats, None),
-        width: section.integer("width", 16..=8192, 640),
-        height: section.integer("height", 16..=8192, 480),
-        fps: section.integer("fps", 1..=240, 30),
-        quality: section.integer("quality", 1..=100, 85).try_into().expect("the range fits a byte"),
-        chroma: section.choice("chroma", &CHROMA, Chroma::AsCaptured),
+        width: section.integer("width", limits::SIDE, 640),
+        height: section.integer("height", limits::SIDE, 480),
+        fps: section.integer("fps", limits::FPS, 30),
+        quality: section.integer("quality", limits::QUALITY, 85).try_into().expect("the range fits a byte"),
+        chroma: section.choice("chroma", &Chroma::NAMES, Chroma::AsCaptured),
         on_demand: section.boolean("on_demand", false),
+        controls: section.numbers("controls"),
+        stopped_by: None,
     }
 }
 
@@ -254,7 +286,35 @@ fn microphone(name: String, section: &Section<'_>) -> MicrophoneSettings {
             rate_hz: section.integer("rate_hz", 8000..=192_000, 32_000),
             channels: section.integer("channels", 1..=8, 1),
         },
+        stopped_by: None,
     }
+}
+
+/// `None` where what it cannot do without is missing, which was noted.
+fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<RemoteSettings> {
+    let address = section.string(
+        "url",
+        "the address of another Defender such as \"https://attic:8443/\"; plain http is for this machine alone",
+        None,
+        |found| Address::parse(found).map(Some),
+    );
+    let is_token = |found: &str| !found.is_empty() && found.bytes().all(|byte| byte.is_ascii_graphic());
+    let token = section.string("token", "what `defender token add` printed there", None, |found| {
+        is_token(found).then(|| Some(Token::Given(found.to_owned())))
+    });
+    let file = section.string("token_file", &paths.expected("a path"), None, |found| {
+        paths.resolve(found).filter(|_| !found.is_empty()).map(|path| Some(Token::File(path)))
+    });
+    let fingerprint = section.string(
+        "fingerprint",
+        "`sha256:` and 64 hexadecimal digits, as the other Defender tells them when it starts",
+        None,
+        |found| Fingerprint::parse(found).map(Some),
+    );
+    let address = section.needed("url", address)?;
+    let key = if section.has("token_file") { "token_file" } else { "token" };
+    let token = section.needed(key, token.or(file))?;
+    Some(RemoteSettings { name, address, token, fingerprint })
 }
 
 impl Paths<'_> {

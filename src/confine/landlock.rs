@@ -11,14 +11,17 @@ use landlock::{
 
 use super::files::folder_of;
 
-/// What the server opens beside its own files, to read: drivers' state, and what libasound reads
-/// for a card or a sound server. Single files of /etc, for the whole has secrets in it.
-const SYSTEM: [&str; 24] = [
+/// What the server opens beside its own files, to read: drivers' state, what libasound reads for a
+/// card or a sound server, and what finds the address of another Defender. Single files of /etc, for the whole has secrets in it.
+const SYSTEM: [&str; 31] = [
     "/proc",
     "/sys",
     "/etc/alsa",
     "/etc/asound.conf",
+    "/etc/gai.conf",
     "/etc/group",
+    "/etc/host.conf",
+    "/etc/hosts",
     "/etc/ld.so.cache",
     "/etc/libcamera",
     "/etc/localtime",
@@ -26,6 +29,7 @@ const SYSTEM: [&str; 24] = [
     "/etc/passwd",
     "/etc/pipewire",
     "/etc/pulse",
+    "/etc/resolv.conf",
     "/lib",
     "/lib64",
     "/usr/lib",
@@ -36,6 +40,9 @@ const SYSTEM: [&str; 24] = [
     "/usr/share/pipewire",
     "/usr/share/zoneinfo",
     "/var/lib/alsa",
+    "/run/NetworkManager",
+    "/run/resolvconf",
+    "/run/systemd/resolve",
     "/run/udev/data",
     "/var/lib/dbus/machine-id",
 ];

@@ -44,6 +44,16 @@ pub enum Chroma {
     Quarter,
 }
 
+impl Chroma {
+    /// By the names used in defender.conf and in the API.
+    pub const NAMES: [(&'static str, Chroma); 2] = [("auto", Self::AsCaptured), ("420", Self::Quarter)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, chroma)| *chroma == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// Encodes one picture after another, with buffers that are used again.
 pub struct Encoder {
     settings: Settings,

@@ -19,6 +19,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use sha2::{Digest, Sha256};
 
 /// How often the files are looked at, at most; they are looked at only when a client comes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -127,6 +128,13 @@ impl Certificates {
         }
     }
 
+    /// SHA-256 of the certificate, by which another Defender knows it: `sha256:` and hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let leaf = current.cert.first().map_or(&[][..], |leaf| leaf.as_ref());
+        Sha256::digest(leaf).iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
     /// Loads the files again if they changed. A broken new pair is logged, and the old one stays.
     pub fn follow(&self) {
         let seen = stamps(&self.cert, &self.key);
@@ -141,7 +149,7 @@ impl Certificates {
             Ok(pair) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
                 warn_if_open_to_all(&self.key);
-                info!("new certificate from {}", self.cert.display());
+                info!("new certificate from {}: {}", self.cert.display(), self.fingerprint());
             }
             Err(error) => error!("the changed certificate is not used, the old one stays: {error}"),
         }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,11 +21,33 @@ const TLS_CHUNK_BYTES: usize = 64 * 1024;
 /// How often a tied job's permission is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 
-/// A connected client.
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Whoever it is, from this address.
+    Remote(SocketAddr),
+    /// A process of this machine, as the kernel vouches, that runs as this user.
+    Local {
+        /// The user's number; 0 is root.
+        uid: u32,
+    },
+}
+
+impl Caller {
+    /// The address to name in the log.
+    pub fn address(self) -> SocketAddr {
+        match self {
+            Self::Remote(address) => address,
+            Self::Local { .. } => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        }
+    }
+}
+
+/// A connected client. The socket may be a Unix one: all that is asked of it both kinds can do.
 pub struct Client {
     socket: Arc<TcpStream>,
     tls: Option<Box<ServerConnection>>,
-    peer: SocketAddr,
+    caller: Caller,
     write_total: Duration,
     tie: Option<Tie>,
 }
@@ -42,16 +64,23 @@ impl Client {
     ///
     /// # Errors
     /// The socket's, when it cannot be set up.
-    pub(super) fn new(socket: Arc<TcpStream>, peer: SocketAddr, limits: &Limits) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
+    pub(super) fn new(socket: Arc<TcpStream>, caller: Caller, limits: &Limits) -> io::Result<Self> {
+        if let Caller::Remote(_) = caller {
+            socket.set_nodelay(true)?;
+        }
         socket.set_write_timeout(Some(limits.write_stall))?;
         rustix::net::sockopt::set_socket_send_buffer_size(&*socket, SEND_BUFFER_BYTES)?;
-        Ok(Self { socket, tls: None, peer, write_total: limits.write_total, tie: None })
+        Ok(Self { socket, tls: None, caller, write_total: limits.write_total, tie: None })
     }
 
     /// The client's true address.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.caller.address()
+    }
+
+    /// Who it is.
+    pub(super) fn caller(&self) -> Caller {
+        self.caller
     }
 
     /// The address it connected to.

@@ -1,14 +1,14 @@
 //! The life of one connection: TLS or a redirect, then request after request until it ends.
 
 use std::io::{self, ErrorKind, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 use rustls::ServerConfig;
 
-use super::client::{Client, is_timeout};
+use super::client::{Caller, Client, is_timeout};
 use super::exchange::{After, Exchanges};
 use super::head::{HeadError, RequestHead, complete_head};
 use super::limits::Limits;
@@ -20,6 +20,9 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// Longest wait for the HTTP room's reply: several password hashes on the slowest board.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Longest wait for the HTTP room to be there: it starts with the gate, and again after a fault.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// What every connection needs to know.
 pub(super) struct Context {
     pub(super) limits: Limits,
@@ -29,9 +32,10 @@ pub(super) struct Context {
 }
 
 /// Serves one client from the first byte to the last.
-pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, peer: SocketAddr) {
+pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller) {
+    let peer = caller.address();
     let outcome =
-        Client::new(socket, peer, &context.limits).and_then(|client| Connection::run(context, client));
+        Client::new(socket, caller, &context.limits).and_then(|client| Connection::run(context, client));
     if let Err(error) = outcome {
         debug!("{peer}: connection ended: {error}");
     }
@@ -164,7 +168,7 @@ impl<'a> Connection<'a> {
     }
 
     fn send_to_room(&self, head: &RequestHead, id: &str, body: &[u8]) -> io::Result<TcpStream> {
-        let port = self.context.exchanges.room_port().ok_or(ErrorKind::NotConnected)?;
+        let port = self.context.exchanges.room_port(ROOM_TIMEOUT).ok_or(ErrorKind::NotConnected)?;
         let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
         if connected.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
             self.context.exchanges.report_lost(port);

@@ -10,9 +10,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::client::Client;
+use super::client::{Caller, Client};
 
 /// What a handler wants done on the connection's own thread, with the client itself.
 pub type Job = Box<dyn FnOnce(&mut Client) -> io::Result<After> + Send>;
@@ -28,7 +29,7 @@ pub enum After {
 
 /// One request on its way through the HTTP room.
 pub struct Exchange {
-    peer: SocketAddr,
+    caller: Caller,
     secure: bool,
     keep_alive: bool,
     job: Mutex<Option<Job>>,
@@ -37,7 +38,15 @@ pub struct Exchange {
 impl Exchange {
     /// The client's true address.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.caller.address()
+    }
+
+    /// The user a process of this machine runs as, who came by the local socket.
+    pub fn local_uid(&self) -> Option<u32> {
+        match self.caller {
+            Caller::Local { uid } => Some(uid),
+            Caller::Remote(_) => None,
+        }
     }
 
     /// Whether TLS protects the client's connection.
@@ -62,7 +71,7 @@ impl Exchange {
     /// An exchange without a connection, for the tests of handlers.
     #[cfg(test)]
     pub fn of(peer: SocketAddr, secure: bool) -> Self {
-        Self { peer, secure, keep_alive: true, job: Mutex::new(None) }
+        Self { caller: Caller::Remote(peer), secure, keep_alive: true, job: Mutex::new(None) }
     }
 }
 
@@ -71,6 +80,7 @@ impl Exchange {
 pub struct Exchanges {
     live: Mutex<HashMap<String, Arc<Exchange>>>,
     room: Mutex<Option<Room>>,
+    arrived: Condvar,
 }
 
 /// The HTTP room as the gate knows it.
@@ -99,6 +109,7 @@ impl Exchanges {
     /// must not wait for anything.
     pub fn set_room(&self, port: u16, lost: impl Fn() + Send + Sync + 'static) {
         *lock(&self.room) = Some(Room { port, lost: Box::new(lost) });
+        self.arrived.notify_all();
     }
 
     /// Claims the exchange of an id, as the HTTP room does for each request. It works once.
@@ -106,8 +117,12 @@ impl Exchanges {
         lock(&self.live).remove(id)
     }
 
-    pub(super) fn room_port(&self) -> Option<u16> {
-        lock(&self.room).as_ref().map(|room| room.port)
+    /// Where the HTTP room listens, waited for while it starts, or starts again.
+    pub(super) fn room_port(&self, timeout: Duration) -> Option<u16> {
+        let missing = |room: &mut Option<Room>| room.is_none();
+        let waited = self.arrived.wait_timeout_while(lock(&self.room), timeout, missing);
+        let (room, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        room.as_ref().map(|room| room.port)
     }
 
     /// Nobody listens on `port`: the room is forgotten until it is set again.
@@ -123,8 +138,8 @@ impl Exchanges {
         let mut random = [0u8; 16];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (peer, secure) = (client.peer(), client.is_secure());
-        let exchange = Arc::new(Exchange { peer, secure, keep_alive, job: Mutex::default() });
+        let (caller, secure) = (client.caller(), client.is_secure());
+        let exchange = Arc::new(Exchange { caller, secure, keep_alive, job: Mutex::default() });
         lock(&self.live).insert(id.clone(), Arc::clone(&exchange));
         Ok(OpenExchange { exchanges: self, id, exchange })
     }
@@ -139,7 +154,7 @@ impl Drop for OpenExchange<'_> {
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("peer", &self.peer)
+            .field("caller", &self.caller)
             .field("secure", &self.secure)
             .finish_non_exhaustive()
     }

@@ -65,9 +65,25 @@ pub enum Refused {
     Address,
 }
 
+/// Connections, by what became of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Open now.
+    pub open: u32,
+    /// Let in since the start.
+    pub accepted: u64,
+    /// Turned away since the start because there were too many in all.
+    pub refused_total: u64,
+    /// Turned away since the start because there were too many from their address.
+    pub refused_address: u64,
+}
+
 #[derive(Default)]
 struct Counts {
     total: u32,
+    accepted: u64,
+    refused_total: u64,
+    refused_address: u64,
     by_address: HashMap<IpAddr, u32>,
 }
 
@@ -90,20 +106,34 @@ impl Admission {
         let mut guard = lock(&self.counts);
         let counts = &mut *guard;
         if counts.total >= self.total_limit {
+            counts.refused_total += 1;
             return Err(Refused::Total);
         }
         let from_here = counts.by_address.entry(key).or_insert(0);
         if *from_here >= self.address_limit {
+            counts.refused_address += 1;
             return Err(Refused::Address);
         }
         *from_here += 1;
         counts.total += 1;
+        counts.accepted += 1;
         Ok(Permit { counts: Arc::clone(&self.counts), key })
     }
 
     /// Connections now.
     pub fn connections(&self) -> u32 {
         lock(&self.counts).total
+    }
+
+    /// Connections so far.
+    pub fn tally(&self) -> Tally {
+        let counts = lock(&self.counts);
+        Tally {
+            open: counts.total,
+            accepted: counts.accepted,
+            refused_total: counts.refused_total,
+            refused_address: counts.refused_address,
+        }
     }
 }
 

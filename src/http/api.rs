@@ -2,12 +2,13 @@
 
 use miniserde::Serialize;
 
-use crate::hub::{CameraFeed, MicrophoneFeed, Named};
-use crate::media::PixelFormat;
+use crate::control::Media;
+use crate::encode::part;
+use crate::media::Timestamp;
 use crate::users::Identity;
 
-use super::Service;
 use super::reply::Reply;
+use super::{Service, cameras, page};
 
 #[derive(Serialize)]
 struct Versions {
@@ -19,41 +20,27 @@ struct Status {
     version: &'static str,
     user: String,
     role: &'static str,
+    mode: &'static str,
     uptime_s: u64,
-    cameras: Vec<Camera>,
-    microphones: Vec<Microphone>,
+    services: Running,
+    cameras: Vec<cameras::Camera>,
+    microphones: Vec<cameras::Microphone>,
+    remotes: Vec<Remote>,
     connections: u32,
 }
 
 #[derive(Serialize)]
-struct Camera {
-    name: String,
-    source: String,
-    online: bool,
-    problem: Option<String>,
-    width: u32,
-    height: u32,
-    format: Option<&'static str>,
-    fps: f64,
-    captured: u32,
-    dropped: u32,
-    encoded: u32,
-    viewers: u32,
+struct Running {
+    video: bool,
+    audio: bool,
 }
 
+/// Another Defender; `problem` is null while it answers.
 #[derive(Serialize)]
-struct Microphone {
+struct Remote {
     name: String,
-    source: String,
-    online: bool,
+    url: String,
     problem: Option<String>,
-    rate_hz: u32,
-    channels: u32,
-    captured: u32,
-    overruns: u32,
-    rms_dbfs: f64,
-    peak_dbfs: f64,
-    listeners: u32,
 }
 
 /// `GET /api`.
@@ -63,53 +50,32 @@ pub fn versions() -> Reply {
 
 /// `GET /api/1.0/status`, with what is the user's to see.
 pub fn status(service: &Service, user: &Identity) -> Reply {
-    let (cameras, microphones) = (service.cameras.all(), service.microphones.all());
-    let cameras = cameras.iter().filter(|feed| user.scope.sees(feed.name()));
-    let microphones = microphones.iter().filter(|feed| user.scope.hears(feed.name()));
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         user: user.name.clone(),
         role: user.role.name(),
+        mode: service.control.mode_name(),
+        services: Running {
+            video: service.control.stopped_by(Media::Video).is_none(),
+            audio: service.control.stopped_by(Media::Audio).is_none(),
+        },
         uptime_s: service.started.elapsed().as_secs(),
-        cameras: cameras.map(|feed| camera(feed)).collect(),
-        microphones: microphones.map(|feed| microphone(feed)).collect(),
+        cameras: cameras::cameras(service, user),
+        microphones: cameras::microphones(service, user),
+        remotes: if user.scope.names().is_none() { remotes(service) } else { Vec::new() },
         connections: service.admission.connections(),
     };
-    Reply::json(200, &status)
+    // By this the page learns how far the browser's clock is from the one that stamps frames.
+    Reply::json(200, &status).with("X-Timestamp", part::x_timestamp(Timestamp::now()))
 }
 
-fn camera(feed: &CameraFeed) -> Camera {
-    let state = feed.state();
-    Camera {
-        name: feed.name().to_owned(),
-        source: state.source,
-        online: state.online,
-        problem: state.problem,
-        width: state.width,
-        height: state.height,
-        format: state.format.map(PixelFormat::name),
-        fps: (f64::from(state.fps) * 100.0).round() / 100.0,
-        captured: feed.counters.captured.get(),
-        dropped: feed.counters.dropped.get(),
-        encoded: feed.counters.encoded.get(),
-        viewers: feed.frames().readers(),
-    }
+/// `GET /api/1.0/openapi.json`, or 304 where the client has it already.
+pub fn description(known_tags: Option<&str>) -> Reply {
+    static DESCRIPTION: &[u8] = include_bytes!("openapi.json");
+    page::tagged("openapi.json", page::content_tag(DESCRIPTION), DESCRIPTION.into(), known_tags)
 }
 
-fn microphone(feed: &MicrophoneFeed) -> Microphone {
-    let (state, format, level) = (feed.state(), feed.format(), feed.level());
-    let rounded = |dbfs: f32| (f64::from(dbfs) * 10.0).round() / 10.0;
-    Microphone {
-        name: feed.name().to_owned(),
-        source: state.source,
-        online: state.online,
-        problem: state.problem,
-        rate_hz: format.rate_hz,
-        channels: format.channels,
-        captured: feed.captured.get(),
-        overruns: feed.overruns.get(),
-        rms_dbfs: rounded(level.rms_dbfs),
-        peak_dbfs: rounded(level.peak_dbfs),
-        listeners: feed.listeners(),
-    }
+fn remotes(service: &Service) -> Vec<Remote> {
+    let told = |(name, url, problem)| Remote { name, url, problem };
+    service.control.remotes().into_iter().map(told).collect()
 }

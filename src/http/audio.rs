@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use crate::encode::part;
 use crate::encode::sound::Codec;
 use crate::gate::{After, Client, Job};
-use crate::hub::Listening;
+use crate::hub::{Listening, Tally};
 use crate::media::Timestamp;
 
 use super::coder::{Coded, Coder};
-use super::reply::stream_head;
+use super::reply::{Surroundings, stream_head};
 
 /// How long to wait for sound before looking whether the listener is still there, and still may be.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -30,14 +30,20 @@ const SOCKET_HOLDS: Duration = Duration::from_millis(100);
 const FADE: Duration = Duration::from_millis(5);
 
 /// The job that streams what is heard; only the head of the response when `head_only`.
-pub fn stream(listening: Listening, coder: Arc<Coder>, head_only: bool, secure: bool) -> Job {
+pub fn stream(
+    listening: Listening,
+    coder: Arc<Coder>,
+    tally: Tally,
+    head_only: bool,
+    around: Surroundings,
+) -> Job {
     Box::new(move |client: &mut Client| {
-        let mut listener = Listener::new(listening, coder);
+        let mut listener = Listener::new(listening, coder, tally);
         let (codec, format) = (listener.coder.codec(), listener.listening.format);
         // When the first sample was captured: the others follow at the stream's rate.
         let captured = listener.listening.next_captured().unwrap_or_else(Timestamp::now);
         let stamp = part::x_timestamp(captured);
-        let mut opening = stream_head(codec.content_type(), &[("X-Timestamp", &stamp)], secure);
+        let mut opening = stream_head(codec.content_type(), &[("X-Timestamp", &stamp)], &around);
         if !head_only {
             opening.extend(codec.opening(format));
         }
@@ -69,6 +75,7 @@ pub fn codec(query: &str) -> Result<Codec, String> {
 struct Listener {
     listening: Listening,
     coder: Arc<Coder>,
+    tally: Tally,
     /// Packets sent.
     number: u32,
     /// The last frame sent, from which a step over lost sound is smoothed.
@@ -80,9 +87,10 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(mut listening: Listening, coder: Arc<Coder>) -> Self {
+    fn new(mut listening: Listening, coder: Arc<Coder>, tally: Tally) -> Self {
         coder.align(&mut listening.reader);
-        Self { listening, coder, number: 0, last: Vec::new(), caught_up: Instant::now(), skipped: false }
+        let caught_up = Instant::now();
+        Self { listening, coder, tally, number: 0, last: Vec::new(), caught_up, skipped: false }
     }
 
     /// Sends until the listener leaves or the sound ends.
@@ -102,7 +110,12 @@ impl Listener {
             self.skip_what_is_late();
             match self.next_packet() {
                 Ok(Some(coded)) => {
-                    client.write_all(&coded.packet.bytes(self.number))?;
+                    let bytes = coded.packet.bytes(self.number);
+                    client.write_all(&bytes)?;
+                    self.tally.add(Timestamp::now(), |sums| {
+                        sums.frames += 1;
+                        sums.bytes += bytes.len() as u64;
+                    });
                     self.number = self.number.wrapping_add(1);
                 }
                 Ok(None) => self.skipped = true,
@@ -121,6 +134,7 @@ impl Listener {
         let skipped = behind.saturating_sub(keep) / packet;
         if skipped > 0 {
             reader.skip(skipped * packet);
+            self.tally.add(Timestamp::now(), |sums| sums.skipped += u64::from(skipped * packet));
             self.skipped = true;
         }
     }
@@ -165,7 +179,7 @@ mod tests {
     fn listener(codec: Codec) -> (SoundWriter, Listener) {
         let (writer, feed) = MicrophoneFeed::new("front", FORMAT);
         let coder = Arc::new(Coder::new(codec, FORMAT));
-        let listener = Listener::new(feed.listen(), coder);
+        let listener = Listener::new(feed.listen(), coder, feed.sent.tally());
         (writer, listener)
     }
 

@@ -5,7 +5,11 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use tiny_http::Request;
 use zeroize::Zeroizing;
+
+use super::reply::Reply;
+use super::{field, page};
 
 /// The cookie of a session. `__Host-` makes browsers refuse one that is not ours alone: Secure,
 /// for this host, for every path (RFC 6265bis, section 4.1.3.2).
@@ -40,7 +44,7 @@ impl Given {
         let (scheme, rest) = field.split_once(' ').unwrap_or((field, ""));
         let read = if scheme.eq_ignore_ascii_case("Basic") {
             Credentials::decode(rest.trim()).map(Self::Basic)
-        } else if scheme.eq_ignore_ascii_case("Bearer") && !rest.trim().is_empty() {
+        } else if scheme.eq_ignore_ascii_case(BEARER) && !rest.trim().is_empty() {
             Some(Self::Secret(rest.trim().to_owned().into()))
         } else {
             None
@@ -80,6 +84,36 @@ pub fn is_own_page(fetch_site: Option<&str>, origin: Option<&str>, host: Option<
         (None, None) => true,
     }
 }
+
+/// Whether an `Authorization` field brings a token (RFC 6750, section 2.1), which no browser adds by
+/// itself.
+pub fn is_bearer(field: &str) -> bool {
+    field.split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
+}
+
+/// The reply to who is not signed in: to a person the form; to a script of our page, over whose
+/// form the challenge would make the browser show its dialog, the bare fact; to all else the
+/// challenge.
+pub fn unauthorized(request: &Request) -> Reply {
+    if is_navigation(request) {
+        return page::sign_in_document();
+    }
+    let refused = Reply::error(401, "sign in");
+    if field(request, "Sec-Fetch-Dest") == Some("empty") {
+        return refused;
+    }
+    refused.with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
+}
+
+/// Whether a person waits for a page: the browser says so (Fetch Metadata), or, where it is too old
+/// for that or the connection is not encrypted, takes HTML by name.
+fn is_navigation(request: &Request) -> bool {
+    let takes_html = || field(request, "Accept").is_some_and(|types| types.contains("text/html"));
+    request.method().as_str() == "GET"
+        && field(request, "Sec-Fetch-Mode").map_or_else(takes_html, |mode| mode == "navigate")
+}
+
+const BEARER: &str = "Bearer";
 
 /// The value of our cookie (RFC 6265, section 5.4).
 fn session_cookie(field: &str) -> Option<&str> {

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use miniserde::{Deserialize, json};
+use miniserde::Deserialize;
+use miniserde::json::{self, Number, Value};
 use tiny_http::Request;
 use zeroize::Zeroizing;
 
@@ -18,11 +19,59 @@ const MAX_BYTES: u64 = 16 * 1024;
 pub fn read<T: Deserialize>(request: &mut Request, example: &str) -> Result<T, Reply> {
     // Room for all of it at once: growing would leave pieces of a password in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1));
-    let wrong = || Reply::error(400, &format!("expected a JSON body such as {example}"));
+    let wrong = || expected(example);
     request.as_reader().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|_| wrong())?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Reply::error(413, "the body is larger than 16 KiB"));
     }
     let text = str::from_utf8(&bytes).map_err(|_| wrong())?;
     json::from_str(text).map_err(|_| wrong())
+}
+
+/// Reads a request's document in which nothing is secret: a key that is not among `keys`, or a value
+/// of null, is a mistake to be told.
+///
+/// # Errors
+/// As [`read`], or 400 with the key and what may have been meant.
+pub fn read_strictly<T: Deserialize>(
+    request: &mut Request,
+    keys: &[&str],
+    example: &str,
+) -> Result<T, Reply> {
+    let mut document: Value = read(request, example)?;
+    make_whole(&mut document);
+    let Value::Object(fields) = &document else { return Err(expected(example)) };
+    for (key, value) in fields {
+        if !keys.contains(&key.as_str()) {
+            let near = keys.iter().min_by_key(|known| strsim::damerau_levenshtein(key, known));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return Err(Reply::error(400, &format!("there is no `{key:.32}` in this{near}")));
+        }
+        if matches!(value, Value::Null) {
+            return Err(Reply::error(400, &format!("`{key}` is null; leave it out instead")));
+        }
+    }
+    json::from_str(&json::to_string(&document)).map_err(|_| expected(example))
+}
+
+/// 54.0 is a whole number, too (JSON Schema, section 6.1.1).
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Number::F64(found) = *number
+                && found.fract() == 0.0
+                && found.abs() <= f64::from(u32::MAX)
+            {
+                *number = Number::I64(found as i64);
+            }
+        }
+        Value::Object(fields) => fields.values_mut().for_each(make_whole),
+        Value::Array(values) => values.iter_mut().for_each(make_whole),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+/// 400 for a document that is not what was expected.
+pub fn expected(example: &str) -> Reply {
+    Reply::error(400, &format!("expected a JSON body such as {example}"))
 }

@@ -44,12 +44,14 @@ pub fn login(service: &Service, request: &mut Request, exchange: &Exchange) -> R
     let user = match service.accounts.authenticate(&asked.user, &password, peer.ip()) {
         Ok(user) => user,
         Err(denied) => {
+            service.counts.refused(denied);
             audit::refused(peer, &asked.user, denied);
             return refusal(denied).unwrap_or_else(|| Reply::error(401, "wrong name or password"));
         }
     };
     match service.accounts.begin_session(&user, peer.ip()) {
         Ok(Some(secret)) => {
+            service.counts.signed_in();
             audit::signed_in(peer, &user.name, "password, with a session");
             begun(service, &user, &secret)
         }
@@ -78,6 +80,7 @@ pub fn password(service: &Service, user: &Identity, request: &mut Request, excha
         Ok(known) if known.has_given_password() => {}
         Ok(_) => return Reply::error(403, "a token is no password"),
         Err(denied) => {
+            service.counts.refused(denied);
             audit::refused(peer, &user.name, denied);
             return refusal(denied).unwrap_or_else(|| Reply::error(403, "the old password is wrong"));
         }

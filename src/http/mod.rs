@@ -11,12 +11,16 @@ mod audio;
 mod audit;
 pub(crate) mod auth;
 mod body;
+mod cameras;
 mod coder;
+mod cors;
+mod devices;
 pub(crate) mod login;
 mod metrics;
 mod page;
 mod reply;
 mod route;
+mod services;
 mod sessions;
 mod snapshot;
 mod streams;
@@ -36,12 +40,15 @@ use tiny_http::{Request, Server};
 pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
+use crate::control::Control;
 use crate::gate::{Admission, EXCHANGE_HEADER, Exchange, Exchanges, Job};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
 use crate::users::{Accounts, Identity, Role};
 use auth::Given;
 pub use coder::Coders;
-use reply::Reply;
+pub use cors::Origins;
+pub use metrics::Counts;
+use reply::{Reply, Surroundings};
 
 /// Stack of a request's thread.
 const STACK_BYTES: usize = 256 * 1024;
@@ -57,12 +64,18 @@ pub struct Service {
     pub cameras: Arc<FeedList<CameraFeed>>,
     /// The microphones, first one first.
     pub microphones: Arc<FeedList<MicrophoneFeed>>,
+    /// What can be told to what runs.
+    pub control: Arc<Control>,
     /// What encodes sound for listeners.
     pub coders: Coders,
     /// The page; `None` where only streams and API are served.
     pub page: Option<Page>,
     /// The gate's count of connections.
     pub admission: Admission,
+    /// How often what was asked.
+    pub counts: Counts,
+    /// Other sites whose pages may read the answers.
+    pub origins: Origins,
     /// When the server started.
     pub started: Instant,
 }
@@ -146,22 +159,24 @@ impl HttpRoom {
         let Some(exchange) = claimed else {
             debug!("a request on the loopback port did not come through the gate");
             let refused = Reply::error(403, "requests come through the public port");
-            let _ = request.respond(refused.into_response(false));
+            let _ = request.respond(refused.into_response(&Surroundings::default()));
             return;
         };
-        let secure = exchange.is_secure();
+        let around = self.service.surroundings(&request, &exchange);
         let handled = panic::catch_unwind(AssertUnwindSafe(|| self.service.handle(&mut request, &exchange)));
         let outcome =
             handled.unwrap_or_else(|_| Outcome::Reply(Reply::error(500, "a fault in Defender; see its log")));
         match outcome {
             Outcome::Reply(reply) => {
+                self.service.counts.answered(Some(reply.status()));
                 let peer = exchange.peer();
                 debug!("{peer}: {} {} {}", request.method(), path_of(request.url()), reply.status());
-                if let Err(error) = request.respond(reply.into_response(secure)) {
+                if let Err(error) = request.respond(reply.into_response(&around)) {
                     debug!("{peer}: reply lost: {error}");
                 }
             }
             Outcome::HandOver(job) => {
+                self.service.counts.answered(None);
                 exchange.hand_over(job);
                 // Dropped unwritten: the gate reads end-of-file and runs the job.
                 drop(request.into_writer());
@@ -175,12 +190,22 @@ impl HttpRoom {
 }
 
 impl Service {
+    fn surroundings(&self, request: &Request, exchange: &Exchange) -> Surroundings {
+        let origin = self.origins.allowed(field(request, "Origin")).map(str::to_owned);
+        Surroundings { secure: exchange.is_secure(), origin }
+    }
+
     fn handle(&self, request: &mut Request, exchange: &Exchange) -> Outcome {
         let url = request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let route = Route::of(path, query);
         // An unknown path is a viewer's business too: who is not signed in learns nothing of it.
-        let access = route.as_ref().map_or(Access::Viewer, Route::access);
+        let method = request.method().as_str();
+        let asks_first = method == "OPTIONS" && field(request, "Access-Control-Request-Method").is_some();
+        if asks_first && self.origins.allowed(field(request, "Origin")).is_some() {
+            return Outcome::Reply(cors::preflight(route.as_ref().map_or(&[], Route::methods)));
+        }
+        let access = route.as_ref().map_or(Access::Viewer, |route| route.access(method));
         let user = match access {
             Access::Public => None,
             Access::Viewer | Access::Admin => match self.sign_in(request, exchange) {
@@ -188,7 +213,7 @@ impl Service {
                 Err(reply) => return Outcome::Reply(reply),
             },
         };
-        if let Err(refused) = check(request, exchange, path, (route.as_ref(), access), user.as_ref()) {
+        if let Err(refused) = self.check(request, exchange, path, (route.as_ref(), access), user.as_ref()) {
             return Outcome::Reply(refused);
         }
         match (route, user) {
@@ -206,7 +231,11 @@ impl Service {
             }
             Route::Versions => api::versions(),
             Route::Login => login::login(self, request, exchange),
-            _ => unauthorized(request),
+            Route::SignIn(name) => {
+                let known_tags = field(request, "If-None-Match");
+                return page::sign_in_file(name, known_tags).map_or_else(not_found, Outcome::Reply);
+            }
+            _ => auth::unauthorized(request),
         })
     }
 
@@ -219,7 +248,7 @@ impl Service {
         user: &Identity,
     ) -> Outcome {
         Outcome::Reply(match route {
-            Route::Health | Route::Versions | Route::Login => {
+            Route::Health | Route::Versions | Route::Login | Route::SignIn(_) => {
                 return self.answer_anybody(route, request, exchange);
             }
             Route::Logout => login::logout(self, user, exchange),
@@ -233,6 +262,25 @@ impl Service {
             }
             Route::User(name) => users::change(self, user, name, request, exchange),
             Route::Status => api::status(self, user),
+            Route::Cameras => cameras::list(self, user),
+            Route::Camera(name) if request.method().as_str() == "PUT" => {
+                cameras::change(self, user, name, request, exchange)
+            }
+            Route::Camera(name) => cameras::one(self, user, name),
+            Route::Microphones => cameras::list_microphones(self, user),
+            Route::Microphone(name) => cameras::one_microphone(self, user, name),
+            Route::Devices => devices::list(),
+            Route::Services => services::list(self),
+            Route::ServiceOf(media) if request.method().as_str() == "PUT" => {
+                services::change(self, user, *media, request, exchange)
+            }
+            Route::ServiceOf(media) => services::one(self, *media),
+            Route::Logging if request.method().as_str() == "PUT" => {
+                services::set_logging(self, user, request, exchange)
+            }
+            Route::Logging => services::logging(self),
+            Route::Logs => services::logs(self, query),
+            Route::Description => api::description(field(request, "If-None-Match")),
             Route::Metrics => metrics::metrics(self, user),
             Route::Page(path) => {
                 let known_tags = field(request, "If-None-Match");
@@ -250,13 +298,16 @@ impl Service {
 
     /// Signs the request in. The log learns why it was refused, the client only that it was.
     fn sign_in(&self, request: &Request, exchange: &Exchange) -> Result<Identity, Reply> {
+        if let Some(uid) = exchange.local_uid() {
+            return Ok(Identity::local(uid));
+        }
         let peer = exchange.peer();
         let given = Given::from_fields(field(request, "Authorization"), field(request, "Cookie"));
         let (name, signed_in) = match &given {
-            None => return Err(unauthorized(request)),
+            None => return Err(auth::unauthorized(request)),
             Some(Given::Malformed) => {
                 debug!("{peer}: login refused: neither Basic nor Bearer credentials");
-                return Err(unauthorized(request));
+                return Err(auth::unauthorized(request));
             }
             Some(Given::Secret(secret)) => ("", self.accounts.by_secret(secret)),
             Some(Given::Basic(given)) => {
@@ -267,56 +318,58 @@ impl Service {
         match signed_in {
             Ok(user) => {
                 if user.is_new {
+                    self.counts.signed_in();
                     audit::signed_in(peer, &user.name, "password, with each request");
                 }
                 Ok(user)
             }
             Err(denied) => {
+                self.counts.refused(denied);
                 audit::refused(peer, name, denied);
-                Err(login::refusal(denied).unwrap_or_else(|| unauthorized(request)))
+                Err(login::refusal(denied).unwrap_or_else(|| auth::unauthorized(request)))
             }
         }
     }
-}
 
-/// Whether somebody may ask for this at all, this way, and from where he does.
-fn check(
-    request: &Request,
-    exchange: &Exchange,
-    path: &str,
-    (route, access): (Option<&Route>, Access),
-    user: Option<&Identity>,
-) -> Result<(), Reply> {
-    let method = request.method().as_str();
-    if access == Access::Admin
-        && let Some(user) = user.filter(|user| user.role != Role::Admin)
-    {
-        audit::forbidden(exchange.peer(), &user.name, &format!("{method} {path}"));
-        return Err(Reply::error(403, "only an admin may do this"));
+    /// Whether somebody may ask for this at all, this way, and from where he does.
+    fn check(
+        &self,
+        request: &Request,
+        exchange: &Exchange,
+        path: &str,
+        (route, access): (Option<&Route>, Access),
+        user: Option<&Identity>,
+    ) -> Result<(), Reply> {
+        let method = request.method().as_str();
+        if access == Access::Admin
+            && let Some(user) = user.filter(|user| user.role != Role::Admin)
+        {
+            audit::forbidden(exchange.peer(), &user.name, &format!("{method} {path}"));
+            return Err(Reply::error(403, "only an admin may do this"));
+        }
+        if let Some(route) = route
+            && !route.methods().contains(&method)
+        {
+            let allowed = route.methods().join(", ");
+            return Err(Reply::error(405, &format!("{path} takes {allowed}")).with("Allow", allowed));
+        }
+        let (site, origin) = (field(request, "Sec-Fetch-Site"), field(request, "Origin"));
+        // A page of another site is its reader's only by a token of its own; a browser adds cookies and
+        // names that it remembers for a reader who knows nothing of it.
+        let brings_token = || {
+            matches!(route, Some(Route::Login))
+                || field(request, "Authorization").is_some_and(auth::is_bearer)
+        };
+        let is_own = || {
+            self.origins.allowed(origin).is_some() && brings_token()
+                || auth::is_own_page(site, origin, field(request, "Host"), exchange.is_secure())
+        };
+        if !["GET", "HEAD"].contains(&method) && !is_own() {
+            debug!("{}: {method} {path} refused: it comes from another site's page", exchange.peer());
+            return Err(Reply::error(403, "this comes from another site's page"));
+        }
+        Ok(())
     }
-    if let Some(route) = route
-        && !route.methods().contains(&method)
-    {
-        let allowed = route.methods().join(", ");
-        return Err(Reply::error(405, &format!("{path} takes {allowed}")).with("Allow", allowed));
-    }
-    let (site, origin) = (field(request, "Sec-Fetch-Site"), field(request, "Origin"));
-    let is_own = || auth::is_own_page(site, origin, field(request, "Host"), exchange.is_secure());
-    if !["GET", "HEAD"].contains(&method) && !is_own() {
-        debug!("{}: {method} {path} refused: it comes from another site's page", exchange.peer());
-        return Err(Reply::error(403, "this comes from another site's page"));
-    }
-    Ok(())
-}
-
-/// The reply to who is not signed in. A script of our page has a form of its own, over which the
-/// challenge would make the browser show its dialog.
-fn unauthorized(request: &Request) -> Reply {
-    let refused = Reply::error(401, "sign in");
-    if field(request, "Sec-Fetch-Dest") == Some("empty") {
-        return refused;
-    }
-    refused.with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
 }
 
 fn not_found() -> Outcome {

@@ -13,14 +13,41 @@ use super::reply::Reply;
 /// Largest file served from a folder, in bytes: it is read into memory.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-const BUILT_IN: [(&str, &[u8]); 6] = [
-    ("index.html", include_bytes!("../../www/index.html")),
-    ("app.js", include_bytes!("../../www/app.js")),
-    ("microphones.js", include_bytes!("../../www/microphones.js")),
-    ("sound.js", include_bytes!("../../www/sound.js")),
-    ("style.css", include_bytes!("../../www/style.css")),
-    ("icon.svg", include_bytes!("../../www/icon.svg")),
+/// Files of `www/`, each as its name and its bytes.
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => { [$(($name, include_bytes!(concat!("../../www/", $name)).as_slice())),*] };
+}
+
+const BUILT_IN: &[(&str, &[u8])] = &built_in![
+    "index.html",
+    "account.js",
+    "api.js",
+    "app.js",
+    "board.js",
+    "camera.js",
+    "controls.js",
+    "dom.js",
+    "live.js",
+    "log.js",
+    "microphones.js",
+    "multipart.js",
+    "services.js",
+    "sessions.js",
+    "settings.css",
+    "settings.js",
+    "sound.js",
+    "style.css",
+    "users.js",
+    "video.js",
 ];
+
+/// What the sign-in document needs: the only files that nobody has to sign in for. They are these
+/// whatever the page is.
+const SIGN_IN: &[(&str, &[u8])] =
+    &built_in!["sign-in/icon.svg", "sign-in/sign-in.css", "sign-in/sign-in.js", "sign-in/theme.js"];
+
+/// The document itself: the answer to a browser that wants any page, but signed in.
+const SIGN_IN_DOCUMENT: &[u8] = include_bytes!("../../www/sign-in/index.html");
 
 /// Where the page's files come from.
 #[derive(Debug)]
@@ -51,7 +78,8 @@ impl Page {
     /// When `folder` is not a folder that can be read.
     pub fn open(folder: Option<&Path>) -> Result<Self, PageError> {
         let Some(folder) = folder else {
-            return Ok(Self::BuiltIn(BUILT_IN.map(|(name, bytes)| (name, bytes, content_tag(bytes))).into()));
+            let tagged = BUILT_IN.iter().map(|(name, bytes)| (*name, *bytes, content_tag(bytes)));
+            return Ok(Self::BuiltIn(tagged.collect()));
         };
         let failed = |why| PageError { folder: folder.to_owned(), why };
         let root = fs::canonicalize(folder).map_err(failed)?;
@@ -69,16 +97,37 @@ impl Page {
             }
             Self::Folder(root) => read_inside(root, path)?,
         };
-        let known = known_tags
-            .is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
-        let reply = if known {
-            Reply::new(304, content_type(path), Cow::Borrowed(&[]))
-        } else {
-            Reply::new(200, content_type(path), body)
-        };
-        // no-cache: keep it, but ask each time whether it is still the one; the answer is a 304.
-        Some(reply.with("ETag", tag).with("Cache-Control", "no-cache"))
+        Some(tagged(path, tag, body, known_tags))
     }
+}
+
+/// The built-in file of the sign-in document at `sign-in/` and `name`, as [`Page::get`] gives those
+/// of the page.
+pub fn sign_in_file(name: &str, known_tags: Option<&str>) -> Option<Reply> {
+    let is_wanted = |path: &str| path.strip_prefix("sign-in/") == Some(name);
+    let (path, bytes) = SIGN_IN.iter().find(|(path, _)| is_wanted(path))?;
+    Some(tagged(path, content_tag(bytes), Cow::Borrowed(bytes), known_tags))
+}
+
+/// The answer to a browser whose user is not signed in and wants a page. No challenge is in it, so
+/// that the browser shows the form and not its own dialog; and no tag, for the same address has
+/// something else for who is signed in.
+pub fn sign_in_document() -> Reply {
+    Reply::new(401, content_type("index.html"), Cow::Borrowed(SIGN_IN_DOCUMENT))
+        .with("Cache-Control", "no-store")
+}
+
+/// A document with its entity tag, or 304 where one of the client's tags is its.
+pub fn tagged(path: &str, tag: String, body: Cow<'static, [u8]>, known_tags: Option<&str>) -> Reply {
+    let known = known_tags
+        .is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
+    let reply = if known {
+        Reply::new(304, content_type(path), Cow::Borrowed(&[]))
+    } else {
+        Reply::new(200, content_type(path), body)
+    };
+    // no-cache: keep it, but ask each time whether it is still the one; the answer is a 304.
+    reply.with("ETag", tag).with("Cache-Control", "no-cache")
 }
 
 /// Reads a file below `root`. Links are followed only to places below it.
@@ -92,7 +141,8 @@ fn read_inside(root: &Path, path: &str) -> Option<(String, Cow<'static, [u8]>)> 
     Some((tag, fs::read(&file).ok()?.into()))
 }
 
-fn content_tag(bytes: &[u8]) -> String {
+/// The entity tag of these bytes.
+pub fn content_tag(bytes: &[u8]) -> String {
     let digest: String = Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("\"{digest}\"")
 }
@@ -116,17 +166,35 @@ fn content_type(path: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::reply::Surroundings;
     use std::os::unix::fs::symlink;
 
     #[test]
     fn a_file_the_client_has_is_not_sent_again() {
         let page = Page::open(None).unwrap();
-        let text = |reply: Reply| String::from_utf8(reply.into_bytes(false, true, true)).unwrap();
+        let text =
+            |reply: Reply| String::from_utf8(reply.into_bytes(&Surroundings::default(), true, true)).unwrap();
         let first = text(page.get("index.html", None).unwrap());
         let tag = first.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap().to_owned();
         let again = page.get("index.html", Some(&format!("\"other\", {tag}"))).unwrap();
         assert_eq!(again.status(), 304);
         assert_eq!(page.get("index.html", Some("\"other\"")).unwrap().status(), 200);
+    }
+
+    #[test]
+    fn each_file_of_the_page_is_built_in_and_no_more_than_the_form_needs_is_for_anybody() {
+        let page = Page::open(None).unwrap();
+        let names = |folder: &str| {
+            let all = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+            all.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+        };
+        for name in names("www").iter().filter(|name| *name != "sign-in") {
+            assert!(page.get(name, None).is_some() && sign_in_file(name, None).is_none(), "{name}");
+        }
+        for name in names("www/sign-in") {
+            // The form itself is an answer of its own.
+            assert_eq!(sign_in_file(&name, None).is_some(), name != "index.html", "{name}");
+        }
     }
 
     #[test]

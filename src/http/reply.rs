@@ -6,11 +6,21 @@ use std::io::Cursor;
 use miniserde::{Serialize, json};
 use tiny_http::{Header, Response, StatusCode};
 
+use super::cors;
 use crate::gate::connection_field;
 
 /// What the page may load: itself, and nothing inline (Content Security Policy Level 3).
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
      media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What of a request shows in the fields of every reply to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Whether TLS protects it.
+    pub secure: bool,
+    /// The other site whose page it comes from, where that one may read the reply.
+    pub origin: Option<String>,
+}
 
 /// A whole response, body in memory.
 #[derive(Debug)]
@@ -54,21 +64,21 @@ impl Reply {
     }
 
     /// The form tiny_http sends.
-    pub fn into_response(self, secure: bool) -> Response<Cursor<Cow<'static, [u8]>>> {
+    pub fn into_response(self, around: &Surroundings) -> Response<Cursor<Cow<'static, [u8]>>> {
         let length = self.body.len();
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
         // A field that is not ASCII is left out; every name and value here is the program's own.
-        let fields = own.chain(security_fields(secure));
+        let fields = own.chain(common_fields(around));
         let headers = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
         Response::new(StatusCode(self.status), headers, Cursor::new(self.body), Some(length), None)
             .with_chunked_threshold(usize::MAX)
     }
 
     /// The same response as bytes for a job that writes to the client itself.
-    pub fn into_bytes(self, secure: bool, keep: bool, with_body: bool) -> Vec<u8> {
+    pub fn into_bytes(self, around: &Surroundings, keep: bool, with_body: bool) -> Vec<u8> {
         let length = self.body.len().to_string();
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
-        let fields = own.chain([("Content-Length", length.as_str())]).chain(security_fields(secure));
+        let fields = own.chain([("Content-Length", length.as_str())]).chain(common_fields(around));
         let mut bytes = head(self.status, fields, keep);
         if with_body {
             bytes.extend_from_slice(&self.body);
@@ -79,9 +89,9 @@ impl Reply {
 
 /// The head of a response without end, with `more` fields of its own. The connection closes after
 /// it.
-pub fn stream_head(content_type: &str, more: &[(&str, &str)], secure: bool) -> Vec<u8> {
+pub fn stream_head(content_type: &str, more: &[(&str, &str)], around: &Surroundings) -> Vec<u8> {
     let own = [("Content-Type", content_type), ("Cache-Control", "no-store"), ("Pragma", "no-cache")];
-    head(200, own.into_iter().chain(more.iter().copied()).chain(security_fields(secure)), false)
+    head(200, own.into_iter().chain(more.iter().copied()).chain(common_fields(around)), false)
 }
 
 fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep: bool) -> Vec<u8> {
@@ -97,16 +107,18 @@ fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep:
     head.into_bytes()
 }
 
-fn security_fields<'a>(secure: bool) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let always: [(&'a str, &'a str); 5] = [
+fn common_fields(around: &Surroundings) -> impl Iterator<Item = (&str, &str)> {
+    let readers = if around.origin.is_some() { "cross-origin" } else { "same-origin" };
+    let always = [
         ("Content-Security-Policy", PAGE_POLICY),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
         ("Referrer-Policy", "no-referrer"),
-        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", readers),
     ];
-    let under_tls: (&'a str, &'a str) = ("Strict-Transport-Security", "max-age=31536000");
-    always.into_iter().chain(secure.then_some(under_tls))
+    let under_tls = ("Strict-Transport-Security", "max-age=31536000");
+    let shared = around.origin.iter().flat_map(|origin| cors::fields(origin));
+    always.into_iter().chain(around.secure.then_some(under_tls)).chain(shared)
 }
 
 #[cfg(test)]
@@ -115,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_error_is_json_whatever_is_in_it() {
-        let bytes = Reply::error(404, "no \"x\"\n").into_bytes(true, true, true);
+        let bytes = Reply::error(404, "no \"x\"\n").into_bytes(&Surroundings::default(), true, true);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\n{\"error\":\"no \\\"x\\\"\\n\"}"), "{text}");
@@ -123,8 +135,10 @@ mod tests {
 
     #[test]
     fn hsts_is_promised_only_under_tls() {
-        let promised =
-            |secure| String::from_utf8(stream_head("a/b", &[], secure)).unwrap().contains("Strict-Transport");
+        let promised = |secure| {
+            let around = Surroundings { secure, origin: None };
+            String::from_utf8(stream_head("a/b", &[], &around)).unwrap().contains("Strict-Transport")
+        };
         assert!(promised(true) && !promised(false));
     }
 }

@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::control::Media;
+
 /// A place in the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -25,6 +27,27 @@ pub enum Route {
     User(String),
     /// `/api/1.0/status`.
     Status,
+    /// `/api/1.0/cameras`.
+    Cameras,
+    /// `/api/1.0/cameras/NAME`: one with its settings and controls, to be changed by an admin.
+    Camera(String),
+    /// `/api/1.0/microphones`.
+    Microphones,
+    /// `/api/1.0/microphones/NAME`.
+    Microphone(String),
+    /// `/api/1.0/devices`: what is plugged in.
+    Devices,
+    /// `/api/1.0/services`: whether video and audio are captured.
+    Services,
+    /// `/api/1.0/services/video`, `/api/1.0/services/audio`: one of them, to be stopped and started
+    /// by an admin.
+    ServiceOf(Media),
+    /// `/api/1.0/logging`: how much is logged.
+    Logging,
+    /// `/api/1.0/logs`: the end of the log.
+    Logs,
+    /// `/api/1.0/openapi.json`: the API as a document of OpenAPI 3.1.
+    Description,
     /// `/metrics`: numbers for Prometheus.
     Metrics,
     /// `/video`, `/video/NAME`: the stream of the first or the named camera; for clients of
@@ -35,6 +58,8 @@ pub enum Route {
     Snapshot(Option<String>),
     /// `/audio`, `/audio/NAME`: the sound of the first or the named microphone.
     Audio(Option<String>),
+    /// `/sign-in/FILE`: what the sign-in document needs.
+    SignIn(String),
     /// Anything else may be a file of the page: its path without the leading slash.
     Page(String),
 }
@@ -84,8 +109,20 @@ impl Route {
             ["api", "1.0", "users"] => Self::Users,
             ["api", "1.0", "users", name] => Self::User(name.to_owned()),
             ["api", "1.0", "status"] => Self::Status,
+            ["api", "1.0", "cameras"] => Self::Cameras,
+            ["api", "1.0", "cameras", name] => Self::Camera(name.to_owned()),
+            ["api", "1.0", "microphones"] => Self::Microphones,
+            ["api", "1.0", "microphones", name] => Self::Microphone(name.to_owned()),
+            ["api", "1.0", "devices"] => Self::Devices,
+            ["api", "1.0", "services"] => Self::Services,
+            ["api", "1.0", "services", "video"] => Self::ServiceOf(Media::Video),
+            ["api", "1.0", "services", "audio"] => Self::ServiceOf(Media::Audio),
+            ["api", "1.0", "logging"] => Self::Logging,
+            ["api", "1.0", "logs"] => Self::Logs,
+            ["api", "1.0", "openapi.json"] => Self::Description,
             ["api", ..] => return None,
             ["metrics"] => Self::Metrics,
+            ["sign-in", file] => Self::SignIn(file.to_owned()),
             ["video" | "stream"] => Self::Video(None),
             ["video", name] => Self::Video(Some(name.to_owned())),
             ["audio"] => Self::Audio(None),
@@ -96,14 +133,20 @@ impl Route {
         })
     }
 
-    /// Who may use it.
-    pub fn access(&self) -> Access {
+    /// Who may use it with this method.
+    pub fn access(&self, method: &str) -> Access {
+        let only_reads = ["GET", "HEAD"].contains(&method);
         match self {
-            Self::Health | Self::Versions | Self::Login => Access::Public,
+            Self::Health | Self::Versions | Self::Login | Self::SignIn(_) => Access::Public,
             Self::Logout | Self::Password | Self::Sessions | Self::Session(_) => Access::Viewer,
             Self::Status | Self::Metrics | Self::Page(_) => Access::Viewer,
             Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) => Access::Viewer,
+            Self::Cameras | Self::Microphones | Self::Microphone(_) => Access::Viewer,
+            Self::Services | Self::Description => Access::Viewer,
+            Self::Camera(_) | Self::ServiceOf(_) if only_reads => Access::Viewer,
+            Self::Camera(_) | Self::ServiceOf(_) => Access::Admin,
             Self::Users | Self::User(_) => Access::Admin,
+            Self::Devices | Self::Logging | Self::Logs => Access::Admin,
         }
     }
 
@@ -115,14 +158,23 @@ impl Route {
             Self::Session(_) => &["DELETE"],
             Self::Users => &["GET", "HEAD", "POST"],
             Self::User(_) => &["PUT", "DELETE"],
+            Self::Camera(_) | Self::ServiceOf(_) | Self::Logging => &["GET", "HEAD", "PUT"],
             Self::Health
             | Self::Versions
             | Self::Sessions
             | Self::Status
+            | Self::Cameras
+            | Self::Microphones
+            | Self::Microphone(_)
+            | Self::Devices
+            | Self::Services
+            | Self::Logs
+            | Self::Description
             | Self::Metrics
             | Self::Video(_)
             | Self::Audio(_)
             | Self::Snapshot(_)
+            | Self::SignIn(_)
             | Self::Page(_) => &["GET", "HEAD"],
         }
     }
@@ -148,14 +200,26 @@ impl Route {
             Self::Session(_) => Self::Users,
             Self::Users => Self::User("eve".to_owned()),
             Self::User(_) => Self::Status,
-            Self::Status => Self::Metrics,
+            Self::Status => Self::Cameras,
+            Self::Cameras => Self::Camera("front".to_owned()),
+            Self::Camera(_) => Self::Microphones,
+            Self::Microphones => Self::Microphone("front".to_owned()),
+            Self::Microphone(_) => Self::Devices,
+            Self::Devices => Self::Services,
+            Self::Services => Self::ServiceOf(Media::Video),
+            Self::ServiceOf(Media::Video) => Self::ServiceOf(Media::Audio),
+            Self::ServiceOf(Media::Audio) => Self::Logging,
+            Self::Logging => Self::Logs,
+            Self::Logs => Self::Description,
+            Self::Description => Self::Metrics,
             Self::Metrics => Self::Video(None),
             Self::Video(None) => Self::Video(front()),
             Self::Video(Some(_)) => Self::Audio(None),
             Self::Audio(None) => Self::Audio(front()),
             Self::Audio(Some(_)) => Self::Snapshot(None),
             Self::Snapshot(None) => Self::Snapshot(front()),
-            Self::Snapshot(Some(_)) => Self::Page("app.js".to_owned()),
+            Self::Snapshot(Some(_)) => Self::SignIn("icon.svg".to_owned()),
+            Self::SignIn(_) => Self::Page("app.js".to_owned()),
             Self::Page(_) => return None,
         })
     }
@@ -177,10 +241,21 @@ impl Route {
             Self::Users => "/api/1.0/users".to_owned(),
             Self::User(name) => format!("/api/1.0/users/{name}"),
             Self::Status => "/api/1.0/status".to_owned(),
+            Self::Cameras => "/api/1.0/cameras".to_owned(),
+            Self::Camera(name) => format!("/api/1.0/cameras/{name}"),
+            Self::Microphones => "/api/1.0/microphones".to_owned(),
+            Self::Microphone(name) => format!("/api/1.0/microphones/{name}"),
+            Self::Devices => "/api/1.0/devices".to_owned(),
+            Self::Services => "/api/1.0/services".to_owned(),
+            Self::ServiceOf(media) => format!("/api/1.0/services/{}", media.name()),
+            Self::Logging => "/api/1.0/logging".to_owned(),
+            Self::Logs => "/api/1.0/logs".to_owned(),
+            Self::Description => "/api/1.0/openapi.json".to_owned(),
             Self::Metrics => "/metrics".to_owned(),
             Self::Video(name) => of("/video", name),
             Self::Audio(name) => of("/audio", name),
             Self::Snapshot(name) => of("/snapshot", name),
+            Self::SignIn(file) => format!("/sign-in/{file}"),
             Self::Page(path) => format!("/{path}"),
         }
     }
@@ -201,6 +276,8 @@ mod tests {
         let rows = [
             ("/", Some(Route::Page("index.html".into()))),
             ("/app.js", Some(Route::Page("app.js".into()))),
+            ("/sign-in/icon.svg", Some(Route::SignIn("icon.svg".into()))),
+            ("/sign-in", Some(Route::Page("sign-in".into()))),
             ("/stream", Some(Route::Video(None))),
             ("/healthz", Some(Route::Health)),
             ("/api", Some(Route::Versions)),
@@ -211,6 +288,8 @@ mod tests {
             ("/api/1.0/users", Some(Route::Users)),
             ("/api/1.0/users/eve", Some(Route::User("eve".into()))),
             ("/api/1.0/users/eve/x", None),
+            ("/api/1.0/services/video", Some(Route::ServiceOf(Media::Video))),
+            ("/api/1.0/services/other", None),
             ("/metrics", Some(Route::Metrics)),
             ("/video", Some(Route::Video(None))),
             ("/video/front", Some(Route::Video(Some("front".into())))),

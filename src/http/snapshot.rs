@@ -8,7 +8,7 @@ use crate::gate::{After, Client, Job};
 use crate::hub::{CameraFeed, Named, Reader, Wait};
 use crate::media::{Frame, Timestamp};
 
-use super::reply::Reply;
+use super::reply::{Reply, Surroundings};
 
 /// How long a picture may take: a camera that is opened on demand needs a second or two.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,18 +18,24 @@ pub fn take(
     feed: Arc<CameraFeed>,
     mut reader: Reader<Frame>,
     head_only: bool,
-    secure: bool,
+    around: Surroundings,
     keep: bool,
 ) -> Job {
     let asked = Timestamp::now();
     Box::new(move |client: &mut Client| {
         let reply = match fresh(&feed, &mut reader, asked) {
-            Ok(frame) => Reply::new(200, "image/jpeg", frame.jpeg().to_vec().into())
-                .with("Cache-Control", "no-store")
-                .with("X-Timestamp", part::x_timestamp(frame.captured())),
+            Ok(frame) => {
+                feed.sent.tally().add(asked, |sums| {
+                    sums.frames += 1;
+                    sums.bytes += frame.jpeg().len() as u64;
+                });
+                Reply::new(200, "image/jpeg", frame.jpeg().to_vec().into())
+                    .with("Cache-Control", "no-store")
+                    .with("X-Timestamp", part::x_timestamp(frame.captured()))
+            }
             Err(why) => Reply::error(503, &why).with("Retry-After", "5"),
         };
-        client.write_all(&reply.into_bytes(secure, keep, !head_only))?;
+        client.write_all(&reply.into_bytes(&around, keep, !head_only))?;
         Ok(if keep { After::KeepAlive } else { After::Close })
     })
 }

@@ -23,20 +23,20 @@ pub fn answer(
     user: &Identity,
 ) -> Outcome {
     let head_only = request.method().as_str() == "HEAD";
-    let (secure, keep) = (exchange.is_secure(), exchange.keeps_alive());
+    let (around, keep) = (service.surroundings(request, exchange), exchange.keeps_alive());
     let job = match route {
         Route::Video(name) => bad_query(video::interval(query)).and_then(|interval| {
-            let (_, reader) = watch(service, name.as_deref(), user)?;
-            Ok(video::stream(reader, interval, head_only, secure))
+            let (feed, reader) = watch(service, name.as_deref(), user)?;
+            Ok(video::stream(reader, feed.sent.tally(), interval, head_only, around))
         }),
         Route::Snapshot(name) => watch(service, name.as_deref(), user)
-            .map(|(feed, reader)| snapshot::take(feed, reader, head_only, secure, keep)),
+            .map(|(feed, reader)| snapshot::take(feed, reader, head_only, around, keep)),
         Route::Audio(name) => bad_query(audio::codec(query)).and_then(|codec| {
             let hears = |name: &str| user.scope.hears(name);
             let feed = find("microphone", &service.microphones, name.as_deref(), hears)?;
             let listening = feed.listen();
             let coder = service.coders.of(&listening, codec);
-            Ok(audio::stream(listening, coder, head_only, secure))
+            Ok(audio::stream(listening, coder, feed.sent.tally(), head_only, around))
         }),
         _ => return not_found(),
     };
@@ -59,7 +59,7 @@ fn watch(
 }
 
 /// The named device, or without a name the first one. One that is not the user's is, for him, none.
-fn find<F: Named>(
+pub fn find<F: Named>(
     kind: &str,
     list: &FeedList<F>,
     name: Option<&str>,

@@ -1,8 +1,10 @@
 //! Every route, by every method, for everybody: who gets what.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use miniserde::json::{self, Value};
 use tiny_http::TestRequest;
 
 use super::*;
@@ -77,16 +79,30 @@ impl Ground {
 
     /// The status of the answer to a request, or [`JOB`].
     fn ask(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &'static str) -> u16 {
+        match self.outcome(method, path, fields, body) {
+            Outcome::Reply(reply) => reply.status(),
+            Outcome::HandOver(_) => JOB,
+        }
+    }
+
+    /// The head of the 401 that a request gets.
+    fn refusal(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> String {
+        match self.outcome(method, path, fields, "{}") {
+            Outcome::Reply(reply) if reply.status() == 401 => {
+                String::from_utf8(reply.into_bytes(&Surroundings::default(), true, false)).unwrap()
+            }
+            Outcome::Reply(reply) => panic!("{method} {path}: {}", reply.status()),
+            Outcome::HandOver(_) => panic!("{method} {path} was let in"),
+        }
+    }
+
+    fn outcome(&self, method: &str, path: &str, fields: &[(&str, &str)], body: &'static str) -> Outcome {
         let mut asked =
             TestRequest::new().with_method(method.parse().unwrap()).with_path(path).with_body(body);
         for (name, value) in fields {
             asked = asked.with_header(tiny_http::Header::from_bytes(*name, *value).unwrap());
         }
-        let exchange = Exchange::of(peer(), true);
-        match self.service.handle(&mut asked.into(), &exchange) {
-            Outcome::Reply(reply) => reply.status(),
-            Outcome::HandOver(_) => JOB,
-        }
+        self.service.handle(&mut asked.into(), &Exchange::of(peer(), true))
     }
 }
 
@@ -106,12 +122,16 @@ fn service(users: &Path) -> Service {
         Gate::new(Gate::listen(any_port).unwrap(), Limits::default(), None, Arc::new(Exchanges::new()))
             .unwrap();
     Service {
+        // What the routes see of devices is made above.
+        control: Control::without_devices(),
         accounts: Arc::new(Accounts::open(users, SessionLimits::default())),
         cameras,
         microphones,
         coders: Coders::default(),
         page: Some(Page::open(None).unwrap()),
         admission: gate.admission(),
+        counts: Counts::default(),
+        origins: Origins::default(),
         started: Instant::now(),
     }
 }
@@ -125,13 +145,31 @@ fn peer() -> SocketAddr {
 fn expected(route: &Route, method: &str, who: Who) -> u16 {
     let reads = ["GET", "HEAD"].contains(&method);
     let (for_anybody, admins_only, answer) = match route {
-        Route::Health | Route::Versions => (true, false, reads.then_some(200)),
+        Route::Health | Route::Versions | Route::SignIn(_) => (true, false, reads.then_some(200)),
         Route::Login => (true, false, (method == "POST").then_some(400)),
         Route::Logout => (false, false, (method == "POST").then_some(204)),
         Route::Password => (false, false, (method == "PUT").then_some(400)),
         Route::Sessions | Route::Status | Route::Metrics | Route::Page(_) => {
             (false, false, reads.then_some(200))
         }
+        Route::Cameras | Route::Microphones | Route::Services | Route::Description => {
+            (false, false, reads.then_some(200))
+        }
+        // Nothing is to change, and nothing is changed.
+        Route::Camera(_) if method == "PUT" => (false, true, Some(409)),
+        Route::Camera(_) => {
+            let is_seen = who != Who::Confined;
+            (false, !reads, reads.then_some(if is_seen { 200 } else { 404 }))
+        }
+        Route::Microphone(_) => {
+            let is_heard = who != Who::Confined;
+            (false, false, reads.then_some(if is_heard { 200 } else { 404 }))
+        }
+        Route::ServiceOf(_) => {
+            (false, !reads, if reads { Some(200) } else { (method == "PUT").then_some(400) })
+        }
+        Route::Devices | Route::Logs => (false, true, reads.then_some(200)),
+        Route::Logging => (false, true, if reads { Some(200) } else { (method == "PUT").then_some(400) }),
         Route::Session(_) => {
             let is_own_or_all = matches!(who, Who::Viewer | Who::Admin);
             (false, false, (method == "DELETE").then_some(if is_own_or_all { 204 } else { 404 }))
@@ -216,6 +254,43 @@ fn a_secret_in_the_address_lets_nobody_in() {
 }
 
 #[test]
+fn a_person_who_is_not_signed_in_gets_the_form_wherever_he_goes_and_a_program_the_challenge() {
+    let ground = Ground::new();
+    let navigates: [&[(&str, &str)]; 3] = [
+        &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
+        &[("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")],
+        &[
+            ("Sec-Fetch-Mode", "navigate"),
+            ("Cookie", "__Host-defender=over"),
+            ("Authorization", "Basic eA=="),
+        ],
+    ];
+    let others: [&[(&str, &str)]; 4] = [
+        &[],
+        &[("Accept", "*/*")],
+        &[("Accept", "text/html"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")],
+        &[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")],
+    ];
+    for route in Route::all().iter().filter(|route| route.access("GET") != Access::Public) {
+        for (fields, method, gets_form) in navigates
+            .map(|fields| (fields, "GET", true))
+            .into_iter()
+            .chain(others.map(|fields| (fields, "GET", false)))
+            .chain(navigates.map(|fields| (fields, "POST", false)))
+        {
+            let head = ground.refusal(method, &route.path(), fields);
+            assert_eq!(head.contains("text/html"), gets_form, "{method} {route:?} {fields:?}: {head}");
+            let is_script = fields.contains(&("Sec-Fetch-Dest", "empty"));
+            assert_eq!(
+                head.contains("WWW-Authenticate"),
+                !gets_form && !is_script,
+                "{route:?} {fields:?}: {head}"
+            );
+        }
+    }
+}
+
+#[test]
 fn an_unknown_path_is_told_to_users_only() {
     let ground = Ground::new();
     let bearer = format!("Bearer {}", ground.viewer);
@@ -230,4 +305,35 @@ fn a_body_too_large_is_refused() {
     let ground = Ground::new();
     let large: &'static str = Box::leak("x".repeat(17 * 1024).into_boxed_str());
     assert_eq!(ground.ask("POST", "/api/1.0/login", &[], large), 413);
+}
+
+#[test]
+fn the_description_has_each_route_with_its_methods_and_no_other() {
+    let text = include_str!("openapi.json");
+    let Value::Object(document) = json::from_str(text).unwrap() else { panic!("no object") };
+    let Some(Value::Object(paths)) = document.get("paths") else { panic!("no paths") };
+    let described: BTreeMap<String, Vec<String>> = paths
+        .iter()
+        .map(|(path, operations)| {
+            let Value::Object(operations) = operations else { panic!("{path}") };
+            (path.clone(), operations.keys().map(|method| method.to_uppercase()).collect())
+        })
+        .collect();
+    let template = |path: String| match path.rsplit_once('/') {
+        Some((base, "front" | "eve")) => format!("{base}/{{name}}"),
+        Some((base, "0123456789abcdef")) => format!("{base}/{{id}}"),
+        _ => path,
+    };
+    let routed: BTreeMap<String, Vec<String>> = Route::all()
+        .into_iter()
+        .filter(|route| !matches!(route, Route::Page(_) | Route::SignIn(_)))
+        .map(|route| {
+            // Every GET is a HEAD, too, as the document says once.
+            let methods = route.methods().iter().filter(|method| **method != "HEAD");
+            let mut methods: Vec<String> = methods.map(|method| (*method).to_owned()).collect();
+            methods.sort();
+            (template(route.path()), methods)
+        })
+        .collect();
+    assert_eq!(described, routed);
 }

@@ -112,7 +112,6 @@ pub fn change(
     exchange: &Exchange,
 ) -> Reply {
     let example = r#"{"role":"viewer","password":"...","cameras":["front"]} or {"confined":false}"#;
-    let wrong = || Reply::error(400, &format!("expected a JSON body such as {example}"));
     let asked: UserChange = match body::read(request, example) {
         Ok(asked) => asked,
         Err(reply) => return reply,
@@ -129,7 +128,7 @@ pub fn change(
         unconfined: asked.confined == Some(false),
     };
     if change.is_nothing() {
-        return wrong();
+        return body::expected(example);
     }
     match service.accounts.change(name, &change, exchange.peer().ip()) {
         Ok(()) => {

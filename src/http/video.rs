@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::encode::part;
 use crate::gate::{After, Client, Job};
-use crate::hub::{Reader, Wait};
+use crate::hub::{Reader, Tally, Wait};
 use crate::media::{Frame, Timestamp};
 
-use super::reply::stream_head;
+use super::reply::{Surroundings, stream_head};
 
 /// Highest `?fps=`: more than any camera gives.
 const MAX_FPS: f64 = 1000.0;
@@ -18,16 +18,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The job that streams `reader`'s frames, at most one per `interval`; only the head of the
 /// response when `head_only`.
-pub fn stream(mut reader: Reader<Frame>, interval: Option<Duration>, head_only: bool, secure: bool) -> Job {
+pub fn stream(
+    mut reader: Reader<Frame>,
+    mut tally: Tally,
+    interval: Option<Duration>,
+    head_only: bool,
+    around: Surroundings,
+) -> Job {
     Box::new(move |client: &mut Client| {
         let content_type = format!("multipart/x-mixed-replace; boundary={}", part::BOUNDARY);
-        let mut opening = stream_head(&content_type, &[], secure);
+        let mut opening = stream_head(&content_type, &[], &around);
         if !head_only {
             opening.extend_from_slice(part::OPENING.as_bytes());
         }
         client.write_all(&opening)?;
         if !head_only {
-            send_frames(&mut reader, Pace::new(interval), client)?;
+            send_frames(&mut reader, &mut tally, Pace::new(interval), client)?;
         }
         Ok(After::Close)
     })
@@ -46,13 +52,25 @@ pub fn interval(query: &str) -> Result<Option<Duration>, String> {
     }
 }
 
-fn send_frames(reader: &mut Reader<Frame>, mut pace: Pace, client: &mut Client) -> io::Result<()> {
+fn send_frames(
+    reader: &mut Reader<Frame>,
+    tally: &mut Tally,
+    mut pace: Pace,
+    client: &mut Client,
+) -> io::Result<()> {
     let mut looked = Instant::now();
     loop {
         match reader.wait_newer(LOOK_EVERY) {
-            Wait::Fresh { value: frame, .. } => {
+            Wait::Fresh { value: frame, missed } => {
                 if pace.takes(frame.captured()) {
                     client.write_all(frame.part())?;
+                    let now = Timestamp::now();
+                    tally.add(now, |sums| {
+                        sums.frames += 1;
+                        sums.bytes += frame.part().len() as u64;
+                        sums.skipped += u64::from(missed);
+                        sums.age.count(now.since(frame.captured()));
+                    });
                     looked = Instant::now();
                 } else if looked.elapsed() >= LOOK_EVERY {
                     // Between rare frames nothing is written, and only a write tells by itself.

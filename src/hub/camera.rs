@@ -1,9 +1,10 @@
 //! What a camera's capture thread and everybody else know of each other.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Latest, Named};
+use super::{Latest, Named, Totals};
 use crate::media::{Frame, PixelFormat, Timestamp};
 
 /// One camera as the rest of the program sees it: its frames, its counters, its state.
@@ -15,7 +16,13 @@ pub struct CameraFeed {
     /// Rounds of the capture thread: moves several times a second, with or without a camera, and stands
     /// still when that thread hangs.
     pub pulse: Count,
+    /// What was published: frames, their bytes, their age then, and the time it took to encode them.
+    pub published: Totals,
+    /// What viewers were sent: frames, bytes, frames they were too slow for, and the age of each when
+    /// it was sent.
+    pub sent: Totals,
     state: Mutex<CameraState>,
+    controls: Mutex<Vec<(String, i32)>>,
 }
 
 /// Running totals since the start; each wraps at 2^32 (four and a half years at 30 fps).
@@ -65,6 +72,8 @@ pub struct CameraState {
     pub fps: f32,
     /// Since when `online` has its value.
     pub since: Option<Timestamp>,
+    /// The open camera's node; `None` while none is open.
+    pub node: Option<PathBuf>,
 }
 
 impl CameraFeed {
@@ -75,7 +84,10 @@ impl CameraFeed {
             frames,
             counters: CameraCounters::default(),
             pulse: Count::default(),
+            published: Totals::default(),
+            sent: Totals::default(),
             state: Mutex::default(),
+            controls: Mutex::default(),
         }
     }
 
@@ -95,6 +107,16 @@ impl CameraFeed {
         let unchanged = held.online == state.online && held.since.is_some();
         state.since = if unchanged { held.since } else { Some(Timestamp::now()) };
         *held = state;
+    }
+
+    /// The values its camera's controls are to have, by name.
+    pub fn controls(&self) -> Vec<(String, i32)> {
+        self.controls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the controls are to be set to when the camera is started the next time.
+    pub fn set_controls(&self, values: Vec<(String, i32)>) {
+        *self.controls.lock().unwrap_or_else(PoisonError::into_inner) = values;
     }
 
     /// The lock guards plain values and is held only to copy them: a thread that panicked with

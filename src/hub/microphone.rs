@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Count, Named, Ring, RingReader, RingWriter, ring};
+use super::{Count, Named, Ring, RingReader, RingWriter, Totals, ring};
 use crate::media::{Level, SoundFormat, Timestamp};
 
 /// How much a ring keeps, in seconds: who lags that far behind is past helping, and a gap as long
@@ -21,6 +21,8 @@ pub struct MicrophoneFeed {
     /// Rounds of the capture thread: moves several times a second, with or without a microphone, and
     /// stands still when that thread hangs.
     pub pulse: Count,
+    /// What listeners were sent: packets, bytes, and the frames of sound they were too slow for.
+    pub sent: Totals,
     rms_bits: AtomicU32,
     peak_bits: AtomicU32,
     state: Mutex<MicrophoneState>,
@@ -70,6 +72,7 @@ impl MicrophoneFeed {
             captured: Count::default(),
             overruns: Count::default(),
             pulse: Count::default(),
+            sent: Totals::default(),
             rms_bits: AtomicU32::new(Level::SILENCE.rms_dbfs.to_bits()),
             peak_bits: AtomicU32::new(Level::SILENCE.peak_dbfs.to_bits()),
             state: Mutex::default(),

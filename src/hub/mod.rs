@@ -23,6 +23,8 @@ mod list;
 mod microphone;
 #[cfg(not(loom))]
 mod stop;
+#[cfg(not(loom))]
+mod tally;
 
 #[cfg(not(loom))]
 pub use camera::{CameraCounters, CameraFeed, CameraState, Count};
@@ -32,3 +34,5 @@ pub use list::{FeedList, Named};
 pub use microphone::{Listening, MicrophoneFeed, MicrophoneState, SoundWriter};
 #[cfg(not(loom))]
 pub use stop::Stop;
+#[cfg(not(loom))]
+pub use tally::{BOUNDS_US, Histogram, Sums, Tally, Totals};

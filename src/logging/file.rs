@@ -69,8 +69,8 @@ impl RotatingFile {
     /// # Errors
     /// When it is not in the file, or not whole; the reason is told with the first such line.
     pub(super) fn write_line(&mut self, record: &Record<'_>, message: &str) -> Result<(), Trouble> {
-        let now = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
-        let line = format!("{now} {:<5} [{}] {message}\n", record.level(), record.target());
+        let mut line = line(record, message);
+        line.push('\n');
         match self.append(line.as_bytes()) {
             Ok(()) => {
                 self.troubled = false;
@@ -154,6 +154,12 @@ impl RotatingFile {
         name.push(format!(".{number}"));
         name.into()
     }
+}
+
+/// A line as it stands in the file, without its end.
+pub(super) fn line(record: &Record<'_>, message: &str) -> String {
+    let now = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
+    format!("{now} {:<5} [{}] {message}", record.level(), record.target())
 }
 
 /// False also for a file that may be written and not read: a guess would add empty lines.

@@ -90,6 +90,7 @@ impl Accounts {
         let users = self.file.users();
         match &identity.grant {
             Grant::Password(record) => users.has(record),
+            Grant::Local => true,
             Grant::Session(digest) => self.session_identity(&users, *digest).is_some(),
             Grant::Token(token, record) => {
                 users.has(record) && users.find_token(&token.digest).is_some_and(|now| now == token)

@@ -31,6 +31,8 @@ pub(super) enum Grant {
     Session(Digest),
     /// The token's line and its user's as they were.
     Token(Arc<TokenRecord>, Arc<Record>),
+    /// The kernel says who it is: root, or the server's own user.
+    Local,
 }
 
 /// Why somebody may not come in. For the log; the client is told nothing but to wait.
@@ -77,6 +79,18 @@ impl Identity {
             scope: record.scope.clone(),
             is_new: false,
             grant,
+        }
+    }
+
+    /// Who came by the local socket and runs as this user of the machine: an admin of everything.
+    pub fn local(uid: u32) -> Self {
+        let name = if uid == 0 { "root (on the board)" } else { "the server's user (on the board)" };
+        Self {
+            name: name.to_owned(),
+            role: Role::Admin,
+            scope: Scope::default(),
+            is_new: false,
+            grant: Grant::Local,
         }
     }
 

@@ -98,7 +98,7 @@ impl Scope {
             return Ok(Self::All);
         }
         Self::only(&cameras, &microphones)
-            .ok_or("a camera or microphone name is not 1 to 32 letters, digits, - or _")
+            .ok_or("a camera or microphone name is not 1 to 65 letters, digits, - or _")
     }
 }
 
@@ -115,10 +115,11 @@ impl fmt::Display for Scope {
     }
 }
 
-/// What defender.conf takes for a name.
+/// What defender.conf takes for a name, or two of them with a hyphen between: another Defender's and
+/// that of its camera.
 fn is_device_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    (1..=32).contains(&name.len()) && name.bytes().all(plain)
+    (1..=65).contains(&name.len()) && name.bytes().all(plain)
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! The user file on disk: reading it, and edits that are all or nothing.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 
 use rustix::fs::OFlags;
 
 use super::UsersError;
 use super::file::UserFile;
+use crate::disk;
 
 /// Largest file read or written, in bytes: some thousand users.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -71,7 +72,7 @@ pub fn edit<T>(
     path: &Path,
     change: impl FnOnce(&mut UserFile) -> Result<T, UsersError>,
 ) -> Result<T, UsersError> {
-    let path = follow_links(path).map_err(|error| UsersError::Write(path.to_owned(), error))?;
+    let path = disk::follow_links(path).map_err(|error| UsersError::Write(path.to_owned(), error))?;
     let failed = |error| UsersError::Write(path.clone(), error);
     let _lock = lock(&path).map_err(failed)?;
     let (mut file, _) = read(&path)?;
@@ -85,11 +86,9 @@ pub fn edit<T>(
         // Nobody could sign in with a file that is too large to be read.
         return Err(failed(too_large()));
     }
-    replace(&path, &after).map_err(failed)?;
+    disk::replace(&path, &after, 0o600).map_err(failed)?;
     // The new name, too, must survive a power cut.
-    File::open(folder(&path))
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| UsersError::Sync(path, error))?;
+    disk::sync_folder(&path).map_err(|error| UsersError::Sync(path, error))?;
     Ok(done)
 }
 
@@ -118,80 +117,16 @@ fn too_large() -> io::Error {
     io::Error::other("larger than 1 MiB, the most a user file may have")
 }
 
-/// A link stays a link: what it points at is replaced, or made.
-fn follow_links(path: &Path) -> io::Result<PathBuf> {
-    match fs::canonicalize(path) {
-        // No loop is followed for ever: it is another error than NotFound.
-        Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
-            Ok(target) => follow_links(&folder(path).join(target)),
-            Err(_) => Ok(path.to_owned()),
-        },
-        found => found,
-    }
-}
-
 /// The lock lies beside the file: the file itself is replaced by every edit.
 fn lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let lock = options.write(true).create(true).truncate(false).mode(0o600).open(beside(path, "lock"))?;
+    let lock =
+        options.write(true).create(true).truncate(false).mode(0o600).open(disk::beside(path, "lock"))?;
     // Where root made it for a server that is not root, the server must be able to take it, too.
     // Where it was not root, giving it away fails and is not needed.
-    let _ = give_to_owner(&lock, path);
+    let _ = disk::give_to_owner(&lock, path);
     lock.lock()?;
     Ok(lock)
-}
-
-/// Puts `bytes` in the place of the file, or leaves the old one and nothing else.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = beside(path, "new");
-    // A leftover of an edit that was killed; the lock says it is nobody's.
-    let _ = fs::remove_file(&fresh);
-    let replaced = write_fresh(&fresh, path, bytes).and_then(|()| fs::rename(&fresh, path));
-    if replaced.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    replaced
-}
-
-fn write_fresh(fresh: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(fresh)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", fresh.display())))?;
-    // A umask can only have taken bits away; the owner needs both of his.
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    if let Err(error) = give_to_owner(&file, path)
-        && path.exists()
-    {
-        // Going on would lock a server that runs as the owner out of its own users.
-        let why = format!("it has another owner; do this as that user or as root ({error})");
-        return Err(io::Error::new(error.kind(), why));
-    }
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Gives `made` to whom the user file belongs, or, where there is none yet, its folder: `sudo
-/// defender user add` must not leave a file that the server cannot read.
-fn give_to_owner(made: &File, path: &Path) -> io::Result<()> {
-    let owner = fs::metadata(path).or_else(|_| fs::metadata(folder(path)))?;
-    if made.metadata()?.uid() == owner.uid() {
-        return Ok(());
-    }
-    fchown(made, Some(owner.uid()), Some(owner.gid()))
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(suffix);
-    name.into()
 }
 
 #[cfg(test)]

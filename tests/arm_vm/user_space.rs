@@ -19,6 +19,15 @@ fn the_64_bit_binary_serves() {
     serve(&["qemu-aarch64-static", "-cpu", "cortex-a53"], &binary("arm64"));
 }
 
+/// A board's card is slow and its owner's network may be: with the page in them, both are small.
+#[test]
+fn the_binaries_are_small() {
+    for board in ["arm", "arm64"] {
+        let bytes = fs::metadata(binary(board)).expect("a file").len();
+        assert!(bytes < 3_000_000, "{board}: {bytes} bytes");
+    }
+}
+
 /// Checks a configuration, starts with it, signs in over TLS and takes a picture.
 fn serve(emulator: &[&str], binary: &Path) {
     let folder = tempfile::tempdir().expect("a temporary folder");

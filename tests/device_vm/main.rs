@@ -10,6 +10,7 @@
 
 mod bars;
 mod confine;
+mod controls;
 mod devices;
 mod discovery;
 mod faults;

@@ -12,7 +12,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_defender");
 /// In the guest.
 pub const DEFENDER: &str = "/mnt/defender";
 
-const LOGIN: &str = "eve:a long enough password";
+/// Name and password of the one user, an admin.
+pub const LOGIN: &str = "eve:a long enough password";
 
 /// A server at work in the guest; it ends when dropped.
 pub struct Server<'a> {
@@ -101,6 +102,23 @@ impl<'a> Server<'a> {
     pub fn get(&self, path: &str) -> (u16, String) {
         let (status, body) = self.fetch(path);
         (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Status code and text of the answer to a document.
+    pub fn put(&self, path: &str, body: &str) -> (u16, String) {
+        let output = self
+            .curl(path)
+            .args(["-X", "PUT", "-d", body, "-w", "\n%{http_code}", "--max-time", "60"])
+            .output()
+            .expect("curl runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (text, status) = text.rsplit_once('\n').expect("a status behind the text");
+        (status.parse().expect("a number"), text.to_owned())
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
     }
 
     /// A snapshot, once there is one.

@@ -2,16 +2,20 @@
 //! where a client must misbehave. One file for each feature.
 
 mod accounts;
-mod browser;
+mod board;
 mod config;
 mod confine;
+mod control;
+mod cors;
 mod faults;
 mod gate;
 mod hostile;
 mod life;
+mod metrics;
 mod notify;
 mod page;
 mod pictures;
+mod remote;
 mod sound;
 mod support;
 mod tls;

@@ -41,6 +41,33 @@ fn nothing_but_health_and_versions_is_open() {
 }
 
 #[test]
+fn a_browser_gets_the_form_and_only_what_the_form_needs() {
+    let setup = Setup::new().server("www = \"site\"");
+    let site = setup.path().join("site");
+    fs::create_dir_all(site.join("sign-in")).unwrap();
+    fs::write(site.join("sign-in/secret.js"), "mine").unwrap();
+    let server = setup.start();
+    let navigate = ["-H", "Sec-Fetch-Mode: navigate"];
+    for path in ["/", "/video/front", "/api/1.0/status", "/nothing", "/sign-in"] {
+        let answer = server.curl(path, &navigate);
+        assert_eq!(answer.status, 401, "{path}");
+        assert_eq!(answer.field("www-authenticate"), None, "{path}");
+        assert!(answer.text().contains("<form"), "{path}");
+        assert!(answer.field("content-security-policy").is_some(), "{path}");
+    }
+    for file in ["sign-in.js", "sign-in.css", "theme.js", "icon.svg"] {
+        let found = server.curl(&format!("/sign-in/{file}"), &[]);
+        assert_eq!(found.status, 200, "{file}");
+        let tag = found.field("etag").expect("a tag");
+        let again = server.curl(&format!("/sign-in/{file}"), &["-H", &format!("If-None-Match: {tag}")]);
+        assert_eq!(again.status, 304, "{file}");
+    }
+    for path in ["/sign-in/secret.js", "/sign-in/index.html", "/sign-in/..%2fapp.js"] {
+        assert_ne!(server.curl(path, &[]).status, 200, "{path}");
+    }
+}
+
+#[test]
 fn unknown_paths_and_wrong_methods_are_told_apart() {
     let server = Setup::new().start();
     let unknown = signed_in(&server, "/nothing", &[]);

@@ -118,6 +118,11 @@ impl Setup {
         self
     }
 
+    /// With the users its folder has already.
+    pub fn keep_users(self) -> Self {
+        self.without_user()
+    }
+
     /// Sets a variable in the server's environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -140,19 +145,7 @@ impl Setup {
         if self.with_user {
             add_user(self.path(), USER, "viewer");
         }
-        let log = fs::File::create(self.path().join("stderr")).expect("created");
-        let out = fs::File::create(self.path().join("stdout")).expect("created");
-        let child = Command::new(binary())
-            .args(["-c", "defender.conf", "-d"])
-            .current_dir(self.path())
-            .env("HOME", self.path())
-            .env_remove("JOURNAL_STREAM")
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
+        let child = spawn(self.path(), &self.environment);
         let mut server = Server { child, folder: self.folder, scheme: "", port: 0 };
         let address = wait_for("the line `listening on`", || server.listening());
         server.scheme = if address.starts_with("https") { "https" } else { "http" };
@@ -164,6 +157,22 @@ impl Setup {
             .expect("a port");
         server
     }
+}
+
+fn spawn(folder: &Path, environment: &[(String, String)]) -> Child {
+    let log = fs::File::create(folder.join("stderr")).expect("created");
+    let out = fs::File::create(folder.join("stdout")).expect("created");
+    Command::new(binary())
+        .args(["-c", "defender.conf", "-d"])
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env_remove("JOURNAL_STREAM")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(log)
+        .spawn()
+        .expect("the binary starts")
 }
 
 /// Adds a user with [`PASSWORD`] through the command line.
@@ -183,6 +192,16 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Starts it anew after its end, on the port it had.
+    pub fn start_again(&mut self) {
+        let config = self.path().join("defender.conf");
+        let text = fs::read_to_string(&config).expect("there");
+        let text = text.replace("port = 0\n", &format!("port = {}\n", self.port));
+        fs::write(&config, text).expect("written");
+        self.child = spawn(self.folder.path(), &[]);
+        wait_for("the line `listening on`", || self.listening());
     }
 
     /// What it has logged so far.

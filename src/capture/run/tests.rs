@@ -63,6 +63,8 @@ fn settings(device: DeviceChoice) -> CameraSettings {
         quality: 80,
         chroma: crate::capture::Chroma::AsCaptured,
         on_demand: false,
+        controls: Vec::new(),
+        stopped_by: None,
     }
 }
 

@@ -40,6 +40,8 @@ pub enum SoundError {
         /// Why the first one that there is cannot be used; `None` if there is none.
         problem: Option<Box<SoundError>>,
     },
+    /// A microphone of another Defender gives none; its address is in the sentence.
+    Remote(String),
     /// A call failed in a way that says nothing better.
     Call {
         /// The PCM's name.
@@ -76,6 +78,7 @@ impl SoundError {
 impl fmt::Display for SoundError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Remote(why) => f.write_str(why),
             Self::NotFound { asked, there } if there.is_empty() => {
                 write!(f, "{asked}: no such microphone; `defender --list-devices` lists those there are")
             }

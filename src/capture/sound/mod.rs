@@ -10,6 +10,7 @@ mod error;
 mod fallback;
 mod level;
 mod pcm;
+mod relay;
 mod run;
 mod timeline;
 mod tone;
@@ -19,6 +20,7 @@ pub use run::{probe, run};
 
 use std::fmt;
 
+use super::RemoteDevice;
 use crate::media::SoundFormat;
 
 /// What a microphone was asked to be; the hardware may give something else.
@@ -30,6 +32,8 @@ pub struct MicrophoneSettings {
     pub device: MicrophoneDevice,
     /// Rate and channels to ask for.
     pub format: SoundFormat,
+    /// Who stopped it, while it is to be closed whoever listens.
+    pub stopped_by: Option<String>,
 }
 
 /// Which device a microphone's sound comes from.
@@ -39,6 +43,8 @@ pub enum MicrophoneDevice {
     Auto,
     /// A soft tone with a tick each second.
     Test,
+    /// A microphone of another Defender.
+    Remote(RemoteDevice),
     /// An ALSA PCM name such as `hw:1,0`, or part of a card's name.
     Named(String),
 }
@@ -46,10 +52,11 @@ pub enum MicrophoneDevice {
 impl fmt::Display for MicrophoneDevice {
     /// As defender.conf has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Test => "test",
-            Self::Named(name) => name,
-        })
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Test => f.write_str("test"),
+            Self::Named(name) => f.write_str(name),
+            Self::Remote(device) => device.fmt(f),
+        }
     }
 }

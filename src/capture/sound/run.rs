@@ -15,7 +15,7 @@ use crate::hub::{MicrophoneFeed, MicrophoneState, SoundWriter, Stop};
 use crate::media::{SoundFormat, Timestamp};
 
 /// The longest sleep that a request to stop does not end.
-const SLICE: Duration = Duration::from_millis(100);
+pub(super) const SLICE: Duration = Duration::from_millis(100);
 
 /// How often something is written while there is no device to set the pace.
 const PACE: Duration = Duration::from_millis(20);
@@ -24,7 +24,7 @@ const PACE: Duration = Duration::from_millis(20);
 const STALLED_AFTER: Duration = Duration::from_secs(3);
 
 /// Silence stays this far behind the present, so that a device that comes back finds its place.
-const SILENCE_LAG: Duration = Duration::from_millis(100);
+pub(super) const SILENCE_LAG: Duration = Duration::from_millis(100);
 
 /// Captures what `settings` ask for into `writer`, and says in `feed` how that goes, until `stop`
 /// is requested; returns within a fifth of a second then.
@@ -49,6 +49,9 @@ pub fn run(settings: &MicrophoneSettings, feed: &MicrophoneFeed, writer: &mut So
 /// # Errors
 /// Why it would not deliver.
 pub fn probe(settings: &MicrophoneSettings) -> Result<String, SoundError> {
+    if let MicrophoneDevice::Remote(device) = &settings.device {
+        return Ok(device.to_string());
+    }
     if settings.device == MicrophoneDevice::Test {
         return Ok(format!("test tone: {}", settings.format));
     }
@@ -56,12 +59,12 @@ pub fn probe(settings: &MicrophoneSettings) -> Result<String, SoundError> {
 }
 
 /// What one microphone's thread knows.
-struct Capture<'a> {
-    settings: &'a MicrophoneSettings,
-    feed: &'a MicrophoneFeed,
-    stop: &'a Stop,
-    timeline: Timeline<'a>,
-    notices: Notices,
+pub(super) struct Capture<'a> {
+    pub(super) settings: &'a MicrophoneSettings,
+    pub(super) feed: &'a MicrophoneFeed,
+    pub(super) stop: &'a Stop,
+    pub(super) timeline: Timeline<'a>,
+    pub(super) notices: Notices,
     backoff: Backoff,
     /// The device that ran last.
     ran: Option<Candidate>,
@@ -70,9 +73,11 @@ struct Capture<'a> {
 impl Capture<'_> {
     fn run(&mut self) {
         while !self.is_over() {
-            if self.settings.device == MicrophoneDevice::Test {
+            if let Some(who) = &self.settings.stopped_by {
+                self.stay_stopped(&format!("stopped by {who}"));
+            } else if self.settings.device == MicrophoneDevice::Test {
                 self.play_tone();
-            } else if let Err(error) = self.run_once() {
+            } else if let Err(error) = self.run_once_or_relay() {
                 self.stay_silent(&error);
             }
         }
@@ -80,9 +85,16 @@ impl Capture<'_> {
 
     /// Whether the thread is to end. Asked in each round of each loop, so the asking is also the sign
     /// that the thread does not hang in a driver.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.feed.pulse.add(1);
         self.stop.is_requested()
+    }
+
+    fn run_once_or_relay(&mut self) -> Result<(), SoundError> {
+        match &self.settings.device {
+            MicrophoneDevice::Remote(device) => self.relay(device),
+            _ => self.run_once(),
+        }
     }
 
     /// Opens the microphone and lets it run for as long as it does.
@@ -96,9 +108,14 @@ impl Capture<'_> {
         self.ran = Some(pcm.candidate().clone());
         let began = Instant::now();
         let ended = self.listen(&mut pcm);
-        self.notices.ran(began.elapsed());
-        self.backoff.ran(began.elapsed());
+        self.ran(began.elapsed());
         ended
+    }
+
+    /// Sound came for so long.
+    pub(super) fn ran(&mut self, for_long: Duration) {
+        self.notices.ran(for_long);
+        self.backoff.ran(for_long);
     }
 
     fn listen(&mut self, pcm: &mut Pcm) -> Result<(), SoundError> {
@@ -164,6 +181,18 @@ impl Capture<'_> {
         self.timeline.hush_level();
         let end = Instant::now() + self.backoff.next();
         while Instant::now() < end && !self.is_over() {
+            self.stop.sleep(PACE);
+            self.timeline.silence_until(Timestamp::now().before(SILENCE_LAG));
+        }
+    }
+
+    /// Leaves silence until another thread with other settings takes over.
+    fn stay_stopped(&mut self, problem: &str) {
+        info!("microphone {}: {problem}", self.settings.name);
+        let (source, problem) = (self.settings.device.to_string(), Some(problem.to_owned()));
+        self.feed.set_state(MicrophoneState { source, problem, ..Default::default() });
+        self.timeline.hush_level();
+        while !self.is_over() {
             self.stop.sleep(PACE);
             self.timeline.silence_until(Timestamp::now().before(SILENCE_LAG));
         }

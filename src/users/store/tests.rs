@@ -1,4 +1,4 @@
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::{Command, Output, Stdio};
 
 use super::*;
@@ -101,7 +101,7 @@ fn no_umask_opens_the_file_to_others_or_closes_it_to_its_owner() {
         // be right from the first edit on.
         assert!(output.status.success() || umask == "777", "{}", output_of(&output));
         assert_eq!(mode(&path), 0o600, "umask {umask}");
-        assert_eq!(mode(&beside(&path, "lock")) & 0o077, 0, "umask {umask}");
+        assert_eq!(mode(&disk::beside(&path, "lock")) & 0o077, 0, "umask {umask}");
     }
 }
 
@@ -110,7 +110,7 @@ fn a_file_others_could_read_is_closed_by_the_next_edit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     fs::write(&path, "").unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     add(&path, "eve").unwrap();
     assert_eq!(mode(&path), 0o600);
 }
@@ -155,7 +155,7 @@ fn an_edit_that_would_make_the_file_unreadable_is_refused() {
 fn what_an_edit_killed_half_way_left_behind_is_no_hindrance() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
-    fs::write(beside(&path, "new"), "half a li").unwrap();
+    fs::write(disk::beside(&path, "new"), "half a li").unwrap();
     add(&path, "eve").unwrap();
     assert_eq!(entries(folder.path()), ["users", "users.lock"]);
     assert!(users(&path).find("eve").is_some());
@@ -190,7 +190,7 @@ fn the_owner_of_the_file_stays_its_owner() {
     chown(&path, Some(owner), None).unwrap();
     add(&path, "eve").unwrap();
     assert_eq!(fs::metadata(&path).unwrap().uid(), owner);
-    assert_eq!(fs::metadata(beside(&path, "lock")).unwrap().uid(), owner);
+    assert_eq!(fs::metadata(disk::beside(&path, "lock")).unwrap().uid(), owner);
 }
 
 #[test]

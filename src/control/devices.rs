@@ -41,6 +41,9 @@ pub(super) trait Kind: 'static {
     /// Both ends of a new feed, for at most `max_readers`.
     fn open(settings: &Self::Settings, max_readers: u32) -> (Self::Writer, Self::Feed);
 
+    /// Tells the feed what a capture thread about to start finds there.
+    fn prepare(_settings: &Self::Settings, _feed: &Self::Feed) {}
+
     /// Captures until told to stop.
     fn capture(settings: &Self::Settings, feed: &Self::Feed, writer: &mut Self::Writer, stop: &Stop);
 
@@ -85,6 +88,10 @@ impl Kind for Camera {
     fn open(settings: &CameraSettings, max_readers: u32) -> (Publisher<Frame>, CameraFeed) {
         let (publisher, frames) = latest(max_readers);
         (publisher, CameraFeed::new(&settings.name, frames))
+    }
+
+    fn prepare(settings: &CameraSettings, feed: &CameraFeed) {
+        feed.set_controls(settings.controls.clone());
     }
 
     fn capture(settings: &CameraSettings, feed: &CameraFeed, writer: &mut Publisher<Frame>, stop: &Stop) {
@@ -167,13 +174,23 @@ impl<K: Kind> Devices<K> {
         failed.map_or(Ok(()), Err)
     }
 
+    /// Takes `settings` for those a device of this name runs with, which somebody has seen to
+    /// without starting it anew.
+    pub(super) fn adopt(&mut self, settings: &K::Settings) {
+        let same = |running: &&mut Running<K>| K::name(&running.settings) == K::name(settings);
+        if let Some(running) = self.running.iter_mut().find(same) {
+            K::prepare(settings, &running.feed);
+            running.settings = settings.clone();
+        }
+    }
+
     /// Ends every device and its readers' waits; returns when the threads are done.
-    pub(super) fn stop(self) {
+    pub(super) fn stop(&mut self) {
         for running in &self.running {
             running.stop.request();
             K::close(&running.feed);
         }
-        for running in self.running {
+        for running in self.running.drain(..) {
             join::<K>(running.thread);
         }
     }
@@ -183,12 +200,14 @@ impl<K: Kind> Devices<K> {
         let name = K::name(settings);
         let kept = before.and_then(|before| {
             info!("{} {name}: new settings", K::NAME);
+            before.stop.request();
             Some((join::<K>(before.thread)?, before.feed))
         });
         let (mut writer, feed) = kept.unwrap_or_else(|| {
             let (writer, feed) = K::open(settings, self.max_readers);
             (writer, Arc::new(feed))
         });
+        K::prepare(settings, &feed);
         let stop = Stop::new();
         let mine = (settings.clone(), Arc::clone(&feed), stop.clone());
         let thread = thread::Builder::new()

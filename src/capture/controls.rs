@@ -1,0 +1,229 @@
+//! A camera's controls: brightness, exposure, focus and whatever else its driver lets be set, while
+//! it streams. Opens the node anew for each question; a V4L2 device may be open any number of times.
+
+use std::io;
+use std::path::Path;
+
+use v4l::v4l_sys as sys;
+
+use super::camera::{Camera, text};
+use super::error::{Call, CaptureError};
+use super::v4l2::controls::{self as calls, MenuItem};
+
+/// A bound on what is enumerated, for drivers that never say "no more".
+const CONTROLS_MAX: usize = 256;
+
+/// Most choices of a menu that are asked for.
+const CHOICES_MAX: u32 = 256;
+
+/// A control of a camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    id: u32,
+    /// Its name in defender.conf and in the API: the driver's in lower case, `_` between words.
+    pub name: String,
+    /// Its name for people, as the driver gives it.
+    pub label: String,
+    /// What its values are.
+    pub kind: ControlKind,
+    /// The least value.
+    pub min: i32,
+    /// The greatest value.
+    pub max: i32,
+    /// From one value to the next.
+    pub step: i32,
+    /// The value it began with.
+    pub default: i32,
+    /// The value in force; 0 for one that cannot be read, such as a button.
+    pub value: i32,
+    /// Whether it does nothing now, because of another control such as an automatic.
+    pub is_inactive: bool,
+    /// Whether it only tells.
+    pub is_read_only: bool,
+}
+
+/// What the values of a [`Control`] are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlKind {
+    /// Whole numbers.
+    Integer,
+    /// 0 and 1.
+    Boolean,
+    /// The numbers of these choices, each with its name.
+    Menu(Vec<(i32, String)>),
+    /// None: setting it does something.
+    Button,
+}
+
+/// The controls of the camera at `node`. Those of kinds that one number cannot hold (strings, areas,
+/// 64 bits, and whatever kernels to come may have) are left out.
+///
+/// # Errors
+/// When the camera is gone or cannot be opened.
+pub fn list(node: &Path) -> Result<Vec<Control>, CaptureError> {
+    let camera = Camera::open(node)?;
+    let mut controls = Vec::new();
+    let mut after = 0;
+    for _ in 0..CONTROLS_MAX {
+        let Ok(found) = calls::query_control_after(camera.fd(), after) else { break };
+        // A driver that does not count up would be asked for ever.
+        if found.id <= after {
+            break;
+        }
+        after = found.id;
+        controls.extend(control(&camera, &found));
+    }
+    Ok(controls)
+}
+
+/// Sets controls of the camera at `node`, in their order.
+///
+/// # Errors
+/// The first that could not be set, and why; those before it are set.
+pub fn set(node: &Path, values: &[(String, i32)]) -> Result<(), CaptureError> {
+    let (camera, known) = (Camera::open(node)?, list(node)?);
+    values.iter().try_for_each(|(name, value)| set_one(&camera, &known, name, *value))
+}
+
+/// Sets what was wanted of a camera that has just been started; what fails is left to be told.
+pub(super) fn restore(camera: &Camera, values: &[(String, i32)]) -> Vec<CaptureError> {
+    if values.is_empty() {
+        return Vec::new();
+    }
+    match list(camera.node()) {
+        Ok(known) => {
+            values.iter().filter_map(|(name, value)| set_one(camera, &known, name, *value).err()).collect()
+        }
+        Err(error) => vec![error],
+    }
+}
+
+fn set_one(camera: &Camera, known: &[Control], name: &str, value: i32) -> Result<(), CaptureError> {
+    let refused =
+        |why: String| CaptureError::Control { node: camera.node().to_owned(), control: name.to_owned(), why };
+    let Some(control) = known.iter().find(|control| control.name == name) else {
+        let names: Vec<&str> = known.iter().map(|control| control.name.as_str()).collect();
+        return Err(refused(match &names[..] {
+            [] => "the camera has no controls".to_owned(),
+            names => format!("the camera has no such control; it has: {}", names.join(", ")),
+        }));
+    };
+    control.check(value).map_err(refused)?;
+    calls::set_control(camera.fd(), control.id, value).map(drop).map_err(|error| match error.kind() {
+        io::ErrorKind::ResourceBusy => refused("it cannot be changed while the camera runs".to_owned()),
+        _ => camera.failed(Call::SetControl, error),
+    })
+}
+
+impl Control {
+    /// Whether it could take this value.
+    fn check(&self, value: i32) -> Result<(), String> {
+        let Self { min, max, step, .. } = *self;
+        match &self.kind {
+            _ if self.is_read_only => Err("it only tells, and cannot be set".to_owned()),
+            ControlKind::Button => Ok(()),
+            ControlKind::Menu(choices) if choices.iter().any(|(choice, _)| *choice == value) => Ok(()),
+            ControlKind::Menu(choices) => {
+                let choices: Vec<String> =
+                    choices.iter().map(|(choice, name)| format!("{choice} ({name})")).collect();
+                Err(format!("{value}; expected one of {}", choices.join(", ")))
+            }
+            _ if (min..=max).contains(&value) => Ok(()),
+            _ if step > 1 => Err(format!("{value}; expected {min} to {max} in steps of {step}")),
+            _ => Err(format!("{value}; expected {min} to {max}")),
+        }
+    }
+}
+
+/// A control as the driver tells of it; `None` for one that is out of use or of a kind left out.
+fn control(camera: &Camera, found: &sys::v4l2_queryctrl) -> Option<Control> {
+    let has = |flag| found.flags & flag != 0;
+    if has(sys::V4L2_CTRL_FLAG_DISABLED) {
+        return None;
+    }
+    let kind = match found.type_ {
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_INTEGER => ControlKind::Integer,
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_BOOLEAN => ControlKind::Boolean,
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_MENU => ControlKind::Menu(choices(camera, found, false)),
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_INTEGER_MENU => ControlKind::Menu(choices(camera, found, true)),
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_BUTTON => ControlKind::Button,
+        _ => return None,
+    };
+    let is_readable = kind != ControlKind::Button && !has(sys::V4L2_CTRL_FLAG_WRITE_ONLY);
+    let value = if is_readable { calls::get_control(camera.fd(), found.id).unwrap_or(0) } else { 0 };
+    let label = text(&found.name);
+    Some(Control {
+        id: found.id,
+        name: plain_name(&label),
+        label,
+        kind,
+        min: found.minimum,
+        max: found.maximum,
+        step: found.step,
+        default: found.default_value,
+        value,
+        is_inactive: has(sys::V4L2_CTRL_FLAG_INACTIVE),
+        is_read_only: has(sys::V4L2_CTRL_FLAG_READ_ONLY),
+    })
+}
+
+/// The choices of a menu; it may leave numbers out.
+fn choices(camera: &Camera, found: &sys::v4l2_queryctrl, has_numbers: bool) -> Vec<(i32, String)> {
+    let first = u32::try_from(found.minimum).unwrap_or(0);
+    let last = u32::try_from(found.maximum).unwrap_or(0).min(first.saturating_add(CHOICES_MAX));
+    let choice = |index: u32| {
+        let item = calls::query_menu(camera.fd(), found.id, index, has_numbers).ok()?;
+        let name = match item {
+            MenuItem::Named(name) => text(&name),
+            MenuItem::Number(number) => number.to_string(),
+        };
+        Some((index.cast_signed(), name))
+    };
+    (first..=last).filter_map(choice).collect()
+}
+
+/// Letters and digits in lower case, with one `_` for whatever lies between them.
+fn plain_name(label: &str) -> String {
+    let words = label.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("_").to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(kind: ControlKind) -> Control {
+        Control {
+            id: 1,
+            name: "gain".to_owned(),
+            label: "Gain".to_owned(),
+            kind,
+            min: -4,
+            max: 8,
+            step: 2,
+            default: 0,
+            value: 0,
+            is_inactive: false,
+            is_read_only: false,
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_drivers_in_lower_case_without_what_a_key_cannot_hold() {
+        assert_eq!(plain_name("White Balance, Auto & Preset"), "white_balance_auto_preset");
+        assert_eq!(plain_name("Brightness"), "brightness");
+        assert_eq!(plain_name("(Exposure) "), "exposure");
+    }
+
+    #[test]
+    fn a_value_that_no_driver_could_take_is_told_with_what_it_could() {
+        let number = control(ControlKind::Integer);
+        assert!(number.check(-4).is_ok() && number.check(8).is_ok());
+        assert_eq!(number.check(9), Err("9; expected -4 to 8 in steps of 2".to_owned()));
+        let menu = control(ControlKind::Menu(vec![(0, "Off".to_owned()), (3, "50 Hz".to_owned())]));
+        assert!(menu.check(3).is_ok());
+        assert_eq!(menu.check(1), Err("1; expected one of 0 (Off), 3 (50 Hz)".to_owned()));
+        assert!(control(ControlKind::Button).check(77).is_ok());
+        assert!(Control { is_read_only: true, ..number }.check(0).is_err());
+    }
+}

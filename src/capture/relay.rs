@@ -1,0 +1,166 @@
+//! A camera of another Defender: its pictures, as they come, for as long as somebody watches here. One
+//! stream for all who do.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use log::{debug, info};
+
+use super::RemoteDevice;
+use super::error::CaptureError;
+use super::run::Capture;
+use crate::hub::CameraState;
+use crate::media::{PixelFormat, Timestamp};
+use crate::remote::{Parts, RemoteError};
+
+/// How long the stream stays open without viewers, so that a page that is loaded again does not end
+/// and begin it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How often it is looked up whether the camera is online there.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+impl Capture<'_> {
+    /// Relays pictures until capture is to stop or nobody watches any more.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub(super) fn relay(&mut self, device: &RemoteDevice) -> Result<(), CaptureError> {
+        let (feed, stop) = (self.feed, self.stop);
+        let unwatched_since: Cell<Option<Instant>> = Cell::new(None);
+        let wanted = || {
+            feed.pulse.add(1);
+            let now = Instant::now();
+            let since = if feed.frames().readers() > 0 { now } else { unwatched_since.get().unwrap_or(now) };
+            unwatched_since.set(Some(since));
+            !stop.is_requested() && now.duration_since(since) < LINGER
+        };
+        let error = match device.place.video(&device.name, &wanted) {
+            Ok(mut parts) => {
+                let began = Instant::now();
+                let error = self.pass_on(device, &mut parts);
+                self.ran(began.elapsed());
+                error
+            }
+            Err(error) => error,
+        };
+        match error {
+            RemoteError::Stopped => Ok(()),
+            error => Err(CaptureError::Remote(device.place.told(&error))),
+        }
+    }
+
+    /// Publishes what comes; why it ended.
+    fn pass_on(&mut self, device: &RemoteDevice, parts: &mut Parts<'_>) -> RemoteError {
+        let mut clock = FarClock::default();
+        let mut look = Instant::now();
+        loop {
+            let part = match parts.next_part() {
+                Ok(part) => part,
+                Err(error) => return error,
+            };
+            let captured = part.stamp_us.map(|stamp_us| clock.here(stamp_us, Timestamp::now()));
+            match self.output.publish_jpeg(part.jpeg, captured) {
+                Ok(()) => self.feed.counters.captured.add(1),
+                Err(error) => {
+                    self.feed.counters.dropped.add(1);
+                    debug!("camera {}: broken frame: {error}", self.settings.name);
+                }
+            }
+            if Instant::now() >= look {
+                look = Instant::now() + LOOK_EVERY;
+                self.announce_relay(device);
+            }
+        }
+    }
+
+    /// What is known of the camera there: what comes may be its placard.
+    fn announce_relay(&mut self, device: &RemoteDevice) {
+        let problem = device.place.camera_problem(&device.name);
+        let source = device.to_string();
+        if problem.is_none() && self.notices.is_new_run(&source) {
+            info!("camera {}: {source}", self.settings.name);
+        }
+        self.outage = None;
+        self.set_state(CameraState {
+            source,
+            online: problem.is_none(),
+            problem,
+            format: Some(PixelFormat::Mjpeg),
+            width: self.settings.width,
+            height: self.settings.height,
+            fps: self.settings.fps as f32,
+            since: None,
+            node: None,
+        });
+    }
+}
+
+/// The other's wall clock as this machine's monotonic one: the frame that was the shortest time on its
+/// way says how far they are apart.
+#[derive(Debug, Default)]
+struct FarClock {
+    /// How far they were apart when a frame last came.
+    last: Option<Apart>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Apart {
+    /// Here minus there, in microseconds; the least seen.
+    offset_us: i64,
+    at: Timestamp,
+}
+
+/// A far clock that seems to differ by so much from what it was has been set.
+const STEP_US: i64 = 10_000_000;
+
+/// By how much the least difference is let grow, in microseconds a second: two clocks differ by less, so
+/// that a slower one over there does not make its frames look older from hour to hour.
+const DRIFT_PPM: u64 = 200;
+
+impl FarClock {
+    /// When something stamped there was captured, for a frame that arrives `now`.
+    fn here(&mut self, stamp_us: u64, now: Timestamp) -> Timestamp {
+        let (there, here) = (stamp_us.cast_signed(), now.as_micros().cast_signed());
+        let offset_us = here.wrapping_sub(there);
+        let known = self.last.map(|last| {
+            let drift_us = now.since(last.at).as_micros() as u64 * DRIFT_PPM / 1_000_000;
+            last.offset_us.saturating_add_unsigned(drift_us)
+        });
+        let known = known.filter(|known| offset_us.wrapping_sub(*known).abs() < STEP_US);
+        let offset_us = known.map_or(offset_us, |known| known.min(offset_us));
+        self.last = Some(Apart { offset_us, at: now });
+        Timestamp::from_micros(u64::try_from(there.wrapping_add(offset_us)).unwrap_or(now.as_micros()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quickest_frame_sets_the_clock_and_a_slow_one_is_older_than_it_arrives() {
+        let mut clock = FarClock::default();
+        let at = Timestamp::from_micros;
+        assert_eq!(clock.here(9_000_000_000, at(5_000)), at(5_000));
+        assert_eq!(
+            clock.here(9_000_010_000, at(25_000)),
+            at(15_004),
+            "10 ms longer on its way, but for a drift"
+        );
+        assert_eq!(clock.here(9_000_020_000, at(24_000)), at(24_000), "quicker than the first");
+        assert_eq!(clock.here(1_000, at(30_000)), at(30_000), "the far clock was set back");
+    }
+
+    #[test]
+    fn a_far_clock_that_is_slow_makes_no_frame_old() {
+        let mut clock = FarClock::default();
+        // A day of frames, ten a second, by a clock that loses 50 microseconds a second.
+        let frames = (0..864_000u64).map(|number| (number * 99_995, number * 100_000));
+        let ages = frames.map(|(there, here)| {
+            let now = Timestamp::from_micros(1_000_000 + here);
+            now.since(clock.here(9_000_000_000 + there, now))
+        });
+        assert!(ages.max().unwrap() < Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,263 @@
+//! `defender status`, `defender service`, `defender logging`: commands to the server that runs on this
+//! board, over its local socket. What is asked and answered is the API; this is its shortest client.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use miniserde::json::{self, Number, Value};
+
+/// Longest wait for an answer: stopping a camera takes a second at the most.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Largest answer read, in bytes.
+const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What to ask of the server.
+#[derive(Debug, PartialEq, Eq)]
+pub enum BoardCommand {
+    /// How it is.
+    Status,
+    /// Whether video and audio run, or start or stop one of them.
+    Service(Option<(String, bool)>),
+    /// How much is logged, or log so much and perhaps keep that.
+    Logging(Option<String>, bool),
+}
+
+/// Why there is no answer, or no good one.
+#[derive(Debug)]
+pub enum BoardError {
+    /// Nobody listens at the socket.
+    NotRunning(PathBuf),
+    /// The socket is another user's.
+    Denied(PathBuf),
+    /// The connection failed.
+    Io(PathBuf, io::Error),
+    /// What came is no answer.
+    Garbled(PathBuf),
+    /// The server said no.
+    Refused(String),
+}
+
+impl fmt::Display for BoardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRunning(path) => write!(
+                f,
+                "{}: no server listens there; is it running, and with this configuration (-c)?",
+                path.display()
+            ),
+            Self::Denied(path) => {
+                write!(f, "{}: only root and the server's own user may ask; try sudo", path.display())
+            }
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Garbled(path) => write!(f, "{}: the answer is not one of a Defender", path.display()),
+            Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Asks the server that listens at `socket`; gives what to print, JSON as it came if `as_json`.
+///
+/// # Errors
+/// See [`BoardError`].
+pub fn run(command: &BoardCommand, socket: &Path, as_json: bool) -> Result<String, BoardError> {
+    let (method, path, body) = request(command);
+    let text = ask(socket, method, &path, &body)?;
+    if as_json {
+        return Ok(text + "\n");
+    }
+    let document = json::from_str(&text).map_err(|_| BoardError::Garbled(socket.to_owned()))?;
+    Ok(match command {
+        BoardCommand::Status => status(&document),
+        BoardCommand::Service(None) => {
+            format!("{}{}", service(&document, "video"), service(&document, "audio"))
+        }
+        BoardCommand::Service(Some((name, _))) => running(name, &document),
+        BoardCommand::Logging(..) => format!("{}\n", text_of(&document, "level")),
+    })
+}
+
+fn request(command: &BoardCommand) -> (&'static str, String, String) {
+    let path = |rest: &str| format!("/api/1.0/{rest}");
+    match command {
+        BoardCommand::Status => ("GET", path("status"), String::new()),
+        BoardCommand::Service(None) => ("GET", path("services"), String::new()),
+        BoardCommand::Service(Some((name, run))) => {
+            ("PUT", path(&format!("services/{name}")), format!("{{\"running\":{run}}}"))
+        }
+        BoardCommand::Logging(None, _) => ("GET", path("logging"), String::new()),
+        BoardCommand::Logging(Some(level), keeps) => {
+            // Any text is a JSON string once miniserde wrote it.
+            let level = json::to_string(level);
+            ("PUT", path("logging"), format!("{{\"level\":{level},\"save\":{keeps}}}"))
+        }
+    }
+}
+
+/// The body of a good answer.
+fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Result<String, BoardError> {
+    let failed = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => BoardError::NotRunning(socket.to_owned()),
+        ErrorKind::PermissionDenied => BoardError::Denied(socket.to_owned()),
+        _ => BoardError::Io(socket.to_owned(), error),
+    };
+    let mut stream = UnixStream::connect(socket).map_err(failed)?;
+    stream.set_read_timeout(Some(TIMEOUT)).map_err(failed)?;
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: board\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(failed)?;
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).map_err(failed)?;
+    let (code, text) = parse(&answer).ok_or_else(|| BoardError::Garbled(socket.to_owned()))?;
+    if (200..300).contains(&code) {
+        return Ok(text.to_owned());
+    }
+    let why = json::from_str(text).map(|document: Value| text_of(&document, "error"));
+    Err(BoardError::Refused(why.unwrap_or_else(|_| format!("the server answers with error {code}"))))
+}
+
+fn parse(answer: &[u8]) -> Option<(u16, &str)> {
+    let mut storage = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Response::new(&mut storage);
+    let httparse::Status::Complete(length) = head.parse(answer).ok()? else { return None };
+    Some((head.code?, str::from_utf8(answer.get(length..)?).ok()?))
+}
+
+/// The status document for people.
+fn status(document: &Value) -> String {
+    let mut text = format!(
+        "Defender {}, up {}, {} connections\n",
+        text_of(document, "version"),
+        lasting(number_of(document, "uptime_s")),
+        number_of(document, "connections")
+    );
+    for camera in list_of(document, "cameras") {
+        let size = format!("{}x{}", number_of(camera, "width"), number_of(camera, "height"));
+        let viewers = number_of(camera, "viewers");
+        let _ = writeln!(
+            text,
+            "camera {}: {}, {size} {} at {} fps, {viewers} watching",
+            text_of(camera, "name"),
+            source(camera),
+            text_of(camera, "format"),
+            number_of(camera, "fps")
+        );
+    }
+    for microphone in list_of(document, "microphones") {
+        let _ = writeln!(
+            text,
+            "microphone {}: {}, {} Hz, {} channels, {} dBFS, {} listening",
+            text_of(microphone, "name"),
+            source(microphone),
+            number_of(microphone, "rate_hz"),
+            number_of(microphone, "channels"),
+            number_of(microphone, "rms_dbfs"),
+            number_of(microphone, "listeners")
+        );
+    }
+    for remote in list_of(document, "remotes") {
+        let how = match field(remote, "problem") {
+            Some(Value::String(problem)) => problem.clone(),
+            _ => format!("{}: answers", text_of(remote, "url")),
+        };
+        let _ = writeln!(text, "remote {}: {how}", text_of(remote, "name"));
+    }
+    text
+}
+
+/// Where a device's data comes from, or why none does.
+fn source(device: &Value) -> String {
+    match field(device, "problem") {
+        Some(Value::String(problem)) => format!("{problem} (for {})", lasting(number_of(device, "since_s"))),
+        _ => text_of(device, "source"),
+    }
+}
+
+fn service(document: &Value, name: &str) -> String {
+    field(document, name).map(|service| running(name, service)).unwrap_or_default()
+}
+
+fn running(name: &str, service: &Value) -> String {
+    match field(service, "stopped_by") {
+        Some(Value::String(who)) => format!("{name}: stopped by {who}\n"),
+        _ => format!("{name}: running\n"),
+    }
+}
+
+fn lasting(seconds: f64) -> String {
+    let seconds = seconds as u64;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+fn field<'v>(document: &'v Value, name: &str) -> Option<&'v Value> {
+    match document {
+        Value::Object(fields) => fields.get(name),
+        _ => None,
+    }
+}
+
+/// A field's text; `-` where there is none.
+fn text_of(document: &Value, name: &str) -> String {
+    match field(document, name) {
+        Some(Value::String(text)) => text.clone(),
+        _ => "-".to_owned(),
+    }
+}
+
+fn number_of(document: &Value, name: &str) -> f64 {
+    match field(document, name) {
+        Some(Value::Number(Number::U64(number))) => *number as f64,
+        Some(Value::Number(Number::I64(number))) => *number as f64,
+        Some(Value::Number(Number::F64(number))) => *number,
+        _ => 0.0,
+    }
+}
+
+fn list_of<'v>(document: &'v Value, name: &str) -> &'v [Value] {
+    match field(document, name) {
+        Some(Value::Array(list)) => list,
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_told_apart_from_what_is_none() {
+        let answer = b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}";
+        assert_eq!(parse(answer), Some((409, "{}")));
+        for garbled in [&b"HTTP/1.1 200 OK\r\n"[..], b"ssh-2.0", b""] {
+            assert_eq!(parse(garbled), None);
+        }
+    }
+
+    #[test]
+    fn the_status_for_people_names_each_device_and_what_is_wrong() {
+        let text = r#"{"version":"1","uptime_s":7300,"connections":2,"cameras":[{"name":"front",
+            "source":"C210","problem":"cable","since_s":61,"width":640,"height":480,"format":"mjpeg",
+            "fps":30,"viewers":1}],"microphones":[]}"#;
+        let document = json::from_str(text).unwrap();
+        let expected = "Defender 1, up 2 h, 2 connections\n\
+            camera front: cable (for 61 s), 640x480 mjpeg at 30 fps, 1 watching\n";
+        assert_eq!(status(&document), expected);
+    }
+
+    #[test]
+    fn a_level_is_quoted_whatever_is_in_it() {
+        let (_, _, body) = request(&BoardCommand::Logging(Some("a\"b".to_owned()), true));
+        assert_eq!(body, r#"{"level":"a\"b","save":true}"#);
+    }
+}

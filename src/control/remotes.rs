@@ -1,0 +1,120 @@
+//! Other Defenders: asked again and again what cameras and microphones they have.
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use log::{info, warn};
+
+use super::{CameraSettings, Control};
+use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
+use crate::capture::{Chroma, DeviceChoice, RemoteDevice};
+use crate::config::limits;
+use crate::hub::Stop;
+use crate::media::SoundFormat;
+use crate::remote::{Listing, Place, RemoteError, RemoteSettings};
+
+/// How often each is asked.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// Stack of a thread that asks: a TLS handshake and a document.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// One other Defender, and the thread that asks it.
+pub(super) struct Follower {
+    pub(super) place: Arc<Place>,
+    /// What it had the last time it answered.
+    pub(super) listing: Listing,
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl Follower {
+    /// Starts asking; `control` hears of what changes.
+    pub(super) fn start(settings: &RemoteSettings, control: Weak<Control>) -> io::Result<Self> {
+        let place =
+            Arc::new(Place::new(settings.clone()).map_err(|error| io::Error::other(error.to_string()))?);
+        let stop = Stop::new();
+        let mine = (Arc::clone(&place), stop.clone());
+        let thread = thread::Builder::new()
+            .name(format!("remote-{}", settings.name))
+            .stack_size(STACK_BYTES)
+            .spawn(move || follow(&mine.0, &mine.1, &control))?;
+        Ok(Self { place, listing: Listing::default(), stop, thread })
+    }
+
+    /// Asks the thread to end; the handle is to be joined without the lock that it may wait for.
+    pub(super) fn end(self) -> JoinHandle<()> {
+        self.stop.request();
+        self.thread
+    }
+
+    /// What its cameras are here.
+    pub(super) fn cameras(&self) -> impl Iterator<Item = CameraSettings> {
+        let fps = |fps: f64| (fps.round() as u32).clamp(*limits::FPS.start(), *limits::FPS.end());
+        self.listing.cameras.iter().map(move |camera| CameraSettings {
+            name: self.name_here(&camera.name),
+            device: DeviceChoice::Remote(self.device(&camera.name)),
+            format: None,
+            width: camera.width,
+            height: camera.height,
+            fps: fps(camera.fps),
+            quality: 85,
+            chroma: Chroma::AsCaptured,
+            on_demand: true,
+            controls: Vec::new(),
+            stopped_by: None,
+        })
+    }
+
+    /// What its microphones are here.
+    pub(super) fn microphones(&self) -> impl Iterator<Item = MicrophoneSettings> {
+        self.listing.microphones.iter().map(|microphone| MicrophoneSettings {
+            name: self.name_here(&microphone.name),
+            device: MicrophoneDevice::Remote(self.device(&microphone.name)),
+            format: SoundFormat { rate_hz: microphone.rate_hz, channels: microphone.channels },
+            stopped_by: None,
+        })
+    }
+
+    fn device(&self, name: &str) -> RemoteDevice {
+        RemoteDevice { place: Arc::clone(&self.place), name: name.to_owned() }
+    }
+
+    fn name_here(&self, name: &str) -> String {
+        format!("{}-{name}", self.place.settings().name)
+    }
+}
+
+/// Asks until told to stop, and says what is news.
+fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
+    let name = &place.settings().name;
+    let mut told: Option<String> = None;
+    let mut is_known = false;
+    let wanted = || !stop.is_requested();
+    while wanted() {
+        match place.ask(&wanted) {
+            Ok(listing) => {
+                if told.take().is_some() || !is_known {
+                    let (cameras, microphones) = (listing.cameras.len(), listing.microphones.len());
+                    let address = &place.settings().address;
+                    info!("remote {name}: {address}: {cameras} cameras, {microphones} microphones");
+                }
+                is_known = true;
+                if let Some(control) = control.upgrade() {
+                    control.has_listed(place, listing);
+                }
+            }
+            Err(RemoteError::Stopped) => return,
+            Err(error) => {
+                let problem = place.told(&error);
+                if told.as_ref() != Some(&problem) {
+                    warn!("remote {name}: {problem}");
+                    told = Some(problem);
+                }
+            }
+        }
+        stop.sleep(ASK_EVERY);
+    }
+}

@@ -1,0 +1,173 @@
+//! Where connections are accepted and served: each on a thread of its own, under caps, until a stop
+//! ends them.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use log::{debug, error, warn};
+
+use super::client::Caller;
+use super::connection::{self, Context};
+use super::limits::Admission;
+use super::reply;
+use crate::hub::Stop;
+
+/// Stack of a connection's thread: a TLS handshake and a frame's write fit several times over.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Pause after a failed accept: out of descriptors is not mended by trying harder.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the connections of one listening socket share.
+pub(super) struct Hall {
+    context: Context,
+    admission: Admission,
+    sockets: Sockets,
+    stop: Stop,
+}
+
+impl Hall {
+    pub(super) fn new(context: Context) -> Self {
+        let admission = Admission::new(&context.limits);
+        Self { context, admission, sockets: Sockets::default(), stop: Stop::new() }
+    }
+
+    /// The count of connections.
+    pub(super) fn admission(&self) -> Admission {
+        self.admission.clone()
+    }
+
+    /// Accepts at a listening socket and serves until [`Hall::close`]; returns when every connection's
+    /// thread is done. `accept` gives nothing for who is turned away at the door.
+    pub(super) fn serve(&self, accept: impl Fn() -> io::Result<Option<(TcpStream, Caller)>>) {
+        thread::scope(|scope| {
+            while !self.stop.is_requested() {
+                match accept() {
+                    Ok(Some((socket, caller))) => self.welcome(scope, socket, caller),
+                    Ok(None) => {}
+                    Err(_) if self.stop.is_requested() => {}
+                    // The client left while it waited; the next one may be fine.
+                    Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                    Err(error) => {
+                        warn!("cannot accept a connection: {error}");
+                        self.stop.sleep(ACCEPT_PAUSE);
+                    }
+                }
+            }
+            self.sockets.shut_all();
+        });
+    }
+
+    /// Stops accepting at `listener` and ends every connection, also those that come later.
+    pub(super) fn close(&self, listener: impl AsFd) {
+        self.stop.request();
+        // Shutting a listening socket makes the pending accept return (Linux, shutdown(2)).
+        let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+        self.sockets.shut_all();
+    }
+
+    /// Serves a caller on a thread of its own, or turns it away at a cap.
+    fn welcome<'scope>(
+        &'scope self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        socket: TcpStream,
+        caller: Caller,
+    ) {
+        let peer = caller.address();
+        let permit = match self.admission.admit(peer.ip()) {
+            Ok(permit) => permit,
+            Err(which) => {
+                debug!("{peer}: turned away, {which:?} limit of connections reached");
+                return self.turn_away(socket);
+            }
+        };
+        let socket = Arc::new(socket);
+        let entry = self.sockets.enter(Arc::clone(&socket));
+        let spawned = thread::Builder::new()
+            .name("connection".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, move || {
+                let _held = (permit, entry);
+                let served = panic::catch_unwind(AssertUnwindSafe(|| {
+                    connection::serve(&self.context, socket, caller)
+                }));
+                if served.is_err() {
+                    // The panic itself was logged where it happened; other connections go on.
+                    error!("{peer}: connection dropped by a fault in Defender");
+                }
+            });
+        if let Err(error) = spawned {
+            warn!("{peer}: no thread for the connection: {error}");
+        }
+    }
+
+    /// Says 503 where that can be said at once (in the clear); under TLS it would cost the
+    /// handshake that the cap is there to save, so the socket is closed.
+    fn turn_away(&self, socket: TcpStream) {
+        if self.context.tls.is_none() && socket.set_nonblocking(true).is_ok() {
+            let _ = (&socket).write_all(&reply::refusal(503, "too many connections"));
+            let _ = socket.shutdown(Shutdown::Write);
+            let _ = io::Read::read(&mut &socket, &mut [0; 4096]);
+        }
+    }
+}
+
+/// The open sockets, so that a stop can end them.
+#[derive(Default)]
+struct Sockets {
+    open: Arc<Mutex<OpenSockets>>,
+}
+
+#[derive(Default)]
+struct OpenSockets {
+    next: u32,
+    closing: bool,
+    by_number: HashMap<u32, Arc<TcpStream>>,
+}
+
+/// A socket's place in the list; leaves it when dropped.
+struct Entry {
+    open: Arc<Mutex<OpenSockets>>,
+    number: u32,
+}
+
+impl Sockets {
+    fn enter(&self, socket: Arc<TcpStream>) -> Entry {
+        let mut open = lock(&self.open);
+        while open.by_number.contains_key(&open.next) {
+            open.next = open.next.wrapping_add(1);
+        }
+        let number = open.next;
+        open.next = number.wrapping_add(1);
+        if open.closing {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        open.by_number.insert(number, socket);
+        Entry { open: Arc::clone(&self.open), number }
+    }
+
+    fn shut_all(&self) {
+        let mut open = lock(&self.open);
+        open.closing = true;
+        for socket in open.by_number.values() {
+            // Not I/O that waits: it only marks the socket and wakes its thread.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        lock(&self.open).by_number.remove(&self.number);
+    }
+}
+
+fn lock(open: &Mutex<OpenSockets>) -> MutexGuard<'_, OpenSockets> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}

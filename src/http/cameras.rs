@@ -1,0 +1,277 @@
+//! Cameras and microphones as documents: what they are, what they were asked to be, and, of a camera,
+//! what of it can be changed while it runs.
+
+use std::collections::BTreeMap;
+
+use miniserde::{Deserialize, Serialize};
+use tiny_http::Request;
+
+use crate::control::{CameraChange, CameraControl, CameraSettings, ControlError, ControlKind, Told};
+use crate::gate::Exchange;
+use crate::hub::{CameraFeed, MicrophoneFeed, Named};
+use crate::media::{PixelFormat, Timestamp};
+use crate::users::Identity;
+
+use super::reply::Reply;
+use super::streams::find;
+use super::{Service, audit, body};
+
+/// A camera. `settings` is null for one of another server, `controls` in lists: they are asked of the
+/// driver, one by one.
+#[derive(Serialize)]
+pub struct Camera {
+    name: String,
+    source: String,
+    online: bool,
+    problem: Option<String>,
+    width: u32,
+    height: u32,
+    format: Option<&'static str>,
+    fps: f64,
+    captured: u32,
+    dropped: u32,
+    encoded: u32,
+    viewers: u32,
+    since_s: u64,
+    settings: Option<Settings>,
+    controls: Option<Vec<Control>>,
+}
+
+/// A microphone.
+#[derive(Serialize)]
+pub struct Microphone {
+    name: String,
+    source: String,
+    online: bool,
+    problem: Option<String>,
+    rate_hz: u32,
+    channels: u32,
+    captured: u32,
+    overruns: u32,
+    rms_dbfs: f64,
+    peak_dbfs: f64,
+    listeners: u32,
+    since_s: u64,
+}
+
+#[derive(Serialize)]
+struct Cameras {
+    cameras: Vec<Camera>,
+}
+
+#[derive(Serialize)]
+struct Microphones {
+    microphones: Vec<Microphone>,
+}
+
+#[derive(Serialize)]
+struct Settings {
+    device: String,
+    format: &'static str,
+    width: u32,
+    height: u32,
+    fps: u32,
+    quality: u8,
+    chroma: &'static str,
+    on_demand: bool,
+}
+
+#[derive(Serialize)]
+struct Control {
+    name: String,
+    label: String,
+    kind: &'static str,
+    min: i32,
+    max: i32,
+    step: i32,
+    default: i32,
+    value: i32,
+    inactive: bool,
+    read_only: bool,
+    menu: Vec<Choice>,
+}
+
+#[derive(Serialize)]
+struct Choice {
+    value: i32,
+    name: String,
+}
+
+const KEYS: [&str; 6] = ["width", "height", "fps", "quality", "controls", "save"];
+
+#[derive(Deserialize)]
+struct Wanted {
+    width: Option<u32>,
+    height: Option<u32>,
+    fps: Option<u32>,
+    quality: Option<u32>,
+    controls: Option<BTreeMap<String, i32>>,
+    save: Option<bool>,
+}
+
+/// `GET /api/1.0/cameras`.
+pub fn list(service: &Service, user: &Identity) -> Reply {
+    Reply::json(200, &Cameras { cameras: cameras(service, user) })
+}
+
+/// `GET /api/1.0/cameras/NAME`.
+pub fn one(service: &Service, user: &Identity, name: &str) -> Reply {
+    match find("camera", &service.cameras, Some(name), |name| user.scope.sees(name)) {
+        Ok(feed) => document(service, &feed),
+        Err(reply) => reply,
+    }
+}
+
+/// `PUT /api/1.0/cameras/NAME`: what is not named stays.
+pub fn change(
+    service: &Service,
+    admin: &Identity,
+    name: &str,
+    request: &mut Request,
+    exchange: &Exchange,
+) -> Reply {
+    let feed = match find("camera", &service.cameras, Some(name), |name| admin.scope.sees(name)) {
+        Ok(feed) => feed,
+        Err(reply) => return reply,
+    };
+    let example = r#"{"fps":15,"controls":{"brightness":128},"save":true}"#;
+    let wanted: Wanted = match body::read_strictly(request, &KEYS, example) {
+        Ok(wanted) => wanted,
+        Err(reply) => return reply,
+    };
+    let Wanted { width, height, fps, quality, controls, save } = wanted;
+    let controls = controls.unwrap_or_default().into_iter().collect();
+    let change = CameraChange { width, height, fps, quality, controls };
+    match service.control.change_camera(name, &change, save == Some(true)) {
+        Ok(()) if change.is_nothing() => document(service, &feed),
+        Ok(()) => {
+            let kept = if save == Some(true) { ", and kept that" } else { "" };
+            let what = format!("set camera {name} to {}{kept}", Told(&change));
+            audit::changed(exchange.peer(), &admin.name, &what);
+            document(service, &feed)
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// `GET /api/1.0/microphones`.
+pub fn list_microphones(service: &Service, user: &Identity) -> Reply {
+    Reply::json(200, &Microphones { microphones: microphones(service, user) })
+}
+
+/// `GET /api/1.0/microphones/NAME`.
+pub fn one_microphone(service: &Service, user: &Identity, name: &str) -> Reply {
+    match find("microphone", &service.microphones, Some(name), |name| user.scope.hears(name)) {
+        Ok(feed) => Reply::json(200, &microphone(&feed)),
+        Err(reply) => reply,
+    }
+}
+
+/// The reply to a change that was not made.
+pub fn refused(error: &ControlError) -> Reply {
+    let status = match error {
+        ControlError::Value(_) | ControlError::Level(_) => 400,
+        ControlError::NotOurs(_) | ControlError::NoCamera(_) | ControlError::Camera(_) => 409,
+        ControlError::NoFile | ControlError::NotKept(..) => 409,
+        ControlError::System(_) => 500,
+    };
+    Reply::error(status, &error.to_string())
+}
+
+/// The user's cameras as of now.
+pub fn cameras(service: &Service, user: &Identity) -> Vec<Camera> {
+    let all = service.cameras.all();
+    let own = all.iter().filter(|feed| user.scope.sees(feed.name()));
+    own.map(|feed| camera(service, feed)).collect()
+}
+
+/// The user's microphones as of now.
+pub fn microphones(service: &Service, user: &Identity) -> Vec<Microphone> {
+    let all = service.microphones.all();
+    let own = all.iter().filter(|feed| user.scope.hears(feed.name()));
+    own.map(|feed| microphone(feed)).collect()
+}
+
+fn camera(service: &Service, feed: &CameraFeed) -> Camera {
+    let state = feed.state();
+    Camera {
+        name: feed.name().to_owned(),
+        source: state.source,
+        online: state.online,
+        problem: state.problem,
+        width: state.width,
+        height: state.height,
+        format: state.format.map(PixelFormat::name),
+        fps: (f64::from(state.fps) * 100.0).round() / 100.0,
+        captured: feed.counters.captured.get(),
+        dropped: feed.counters.dropped.get(),
+        encoded: feed.counters.encoded.get(),
+        viewers: feed.frames().readers(),
+        since_s: age_s(state.since),
+        settings: service.control.camera_settings(feed.name()).as_ref().map(settings),
+        controls: None,
+    }
+}
+
+fn microphone(feed: &MicrophoneFeed) -> Microphone {
+    let (state, format, level) = (feed.state(), feed.format(), feed.level());
+    let rounded = |dbfs: f32| (f64::from(dbfs) * 10.0).round() / 10.0;
+    Microphone {
+        name: feed.name().to_owned(),
+        source: state.source,
+        online: state.online,
+        problem: state.problem,
+        rate_hz: format.rate_hz,
+        channels: format.channels,
+        captured: feed.captured.get(),
+        overruns: feed.overruns.get(),
+        rms_dbfs: rounded(level.rms_dbfs),
+        peak_dbfs: rounded(level.peak_dbfs),
+        listeners: feed.listeners(),
+        since_s: age_s(state.since),
+    }
+}
+
+fn age_s(since: Option<Timestamp>) -> u64 {
+    since.map_or(0, |since| Timestamp::now().since(since).as_secs())
+}
+
+fn document(service: &Service, feed: &CameraFeed) -> Reply {
+    let controls = service.control.camera_controls(feed).into_iter().map(control).collect();
+    Reply::json(200, &Camera { controls: Some(controls), ..camera(service, feed) })
+}
+
+fn settings(asked: &CameraSettings) -> Settings {
+    Settings {
+        device: asked.device.to_string(),
+        format: asked.format.map_or("auto", PixelFormat::name),
+        width: asked.width,
+        height: asked.height,
+        fps: asked.fps,
+        quality: asked.quality,
+        chroma: asked.chroma.name(),
+        on_demand: asked.on_demand,
+    }
+}
+
+fn control(found: CameraControl) -> Control {
+    let (kind, choices) = match found.kind {
+        ControlKind::Integer => ("integer", Vec::new()),
+        ControlKind::Boolean => ("boolean", Vec::new()),
+        ControlKind::Menu(choices) => ("menu", choices),
+        ControlKind::Button => ("button", Vec::new()),
+    };
+    Control {
+        name: found.name,
+        label: found.label,
+        kind,
+        min: found.min,
+        max: found.max,
+        step: found.step,
+        default: found.default,
+        value: found.value,
+        inactive: found.is_inactive,
+        read_only: found.is_read_only,
+        menu: choices.into_iter().map(|(value, name)| Choice { value, name }).collect(),
+    }
+}

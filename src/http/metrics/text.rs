@@ -1,0 +1,98 @@
+//! Prometheus' text format 0.0.4: a family at a time, with its help and kind.
+
+use std::fmt::{Display, Write};
+
+use crate::hub::{BOUNDS_US, Histogram};
+
+/// A name of a label and its value; values need no escapes, for they are the program's own words and
+/// names from defender.conf, which takes letters, digits, `-` and `_` only.
+pub type Label<'a> = (&'static str, &'a str);
+
+/// The text so far.
+#[derive(Default)]
+pub struct Text(pub String);
+
+impl Text {
+    /// A value that goes up and down.
+    pub fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family("gauge", name, help, &[(Vec::new(), value)]);
+    }
+
+    /// A value that only goes up, from zero at each start.
+    pub fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family("counter", name, help, &[(Vec::new(), value)]);
+    }
+
+    /// Values of a kind, each with its labels; nothing where there are none.
+    pub fn family<V: Display>(&mut self, kind: &str, name: &str, help: &str, values: &[(Vec<Label<'_>>, V)]) {
+        if values.is_empty() {
+            return;
+        }
+        self.head(name, kind, help);
+        for (labels, value) in values {
+            self.line(name, labels, value);
+        }
+    }
+
+    /// Histograms in seconds, each with a label.
+    pub fn histograms(&mut self, name: &str, help: &str, values: &[(Label<'_>, Histogram)]) {
+        if values.is_empty() {
+            return;
+        }
+        self.head(name, "histogram", help);
+        for (label, histogram) in values {
+            let mut total = 0;
+            let bounds = BOUNDS_US.iter().map(|bound| seconds(*bound)).chain(["+Inf".to_owned()]);
+            for (count, bound) in histogram.counts.iter().zip(bounds) {
+                total += count;
+                self.line(&format!("{name}_bucket"), &[*label, ("le", &bound)], total);
+            }
+            self.line(&format!("{name}_sum"), &[*label], seconds(histogram.sum_us));
+            self.line(&format!("{name}_count"), &[*label], total);
+        }
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn line(&mut self, name: &str, labels: &[Label<'_>], value: impl Display) {
+        let labels: Vec<String> =
+            labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let _ = match labels.is_empty() {
+            true => writeln!(self.0, "{name} {value}"),
+            false => writeln!(self.0, "{name}{{{}}} {value}", labels.join(",")),
+        };
+    }
+}
+
+/// Microseconds as seconds.
+pub fn seconds(micros: u64) -> String {
+    format!("{}", micros as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn buckets_hold_all_below_them_and_the_last_holds_all() {
+        let mut histogram = Histogram::default();
+        for micros in [400, 900, 9_000_000] {
+            histogram.count(Duration::from_micros(micros));
+        }
+        let mut text = Text::default();
+        text.histograms("x_seconds", "X.", &[(("camera", "front"), histogram)]);
+        for line in [
+            "# TYPE x_seconds histogram\n",
+            "x_seconds_bucket{camera=\"front\",le=\"0.0005\"} 1\n",
+            "x_seconds_bucket{camera=\"front\",le=\"2.5\"} 2\n",
+            "x_seconds_bucket{camera=\"front\",le=\"+Inf\"} 3\n",
+            "x_seconds_sum{camera=\"front\"} 9.0013\n",
+            "x_seconds_count{camera=\"front\"} 3\n",
+        ] {
+            assert!(text.0.contains(line), "{line} is missing in\n{}", text.0);
+        }
+    }
+}

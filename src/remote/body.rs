@@ -1,0 +1,247 @@
+//! One connection to another Defender: the request, the answer's head, and its body as it comes.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+
+use super::pin::Seen;
+use super::{Address, RemoteError};
+
+/// For one address to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// For the handshake, for the head of the answer, and for a document.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Nothing of the body for so long is too long: a lost camera sends placards meanwhile.
+const STALL: Duration = Duration::from_secs(10);
+
+/// The longest sleep that a wish to stop does not end.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// Largest head read, in bytes.
+const HEAD_BYTES: usize = 16 * 1024;
+
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<Secure>),
+}
+
+struct Secure {
+    connection: ClientConnection,
+    tcp: TcpStream,
+}
+
+/// The body of a good answer.
+pub struct Body<'a> {
+    socket: Socket,
+    /// Received and not yet read.
+    ahead: Vec<u8>,
+    wanted: &'a dyn Fn() -> bool,
+}
+
+/// How to reach the other.
+pub(super) struct Way<'a> {
+    pub(super) address: &'a Address,
+    pub(super) tls: &'a Arc<ClientConfig>,
+    pub(super) seen: &'a Seen,
+    pub(super) is_pinned: bool,
+}
+
+impl<'a> Body<'a> {
+    /// Asks for `path`, signed in by `token`, for as long as it is `wanted`. The token is sent only to
+    /// the certificate that is known.
+    pub(super) fn get(
+        way: &Way<'_>,
+        path: &str,
+        token: &str,
+        wanted: &'a dyn Fn() -> bool,
+    ) -> Result<Self, RemoteError> {
+        let tcp = connect(way.address)?;
+        tcp.set_nodelay(true).and_then(|()| tcp.set_read_timeout(Some(SLICE))).map_err(RemoteError::Io)?;
+        tcp.set_write_timeout(Some(HEAD_TIMEOUT)).map_err(RemoteError::Io)?;
+        let socket = if way.address.is_secure { handshake(way, tcp, wanted)? } else { Socket::Plain(tcp) };
+        let mut body = Self { socket, ahead: Vec::new(), wanted };
+        let host = &way.address.host;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        );
+        body.write(request.as_bytes()).map_err(RemoteError::Io)?;
+        body.take_head()?;
+        Ok(body)
+    }
+
+    /// The whole of a body that is at most `most` bytes long.
+    pub(super) fn whole(mut self, most: usize) -> Result<Vec<u8>, RemoteError> {
+        let end = Instant::now() + HEAD_TIMEOUT;
+        loop {
+            match self.receive(end) {
+                Ok(()) if self.ahead.len() > most => {
+                    return Err(RemoteError::Garbled("a document too large"));
+                }
+                Ok(()) => {}
+                Err(RemoteError::Ended) => return Ok(self.ahead),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What has come and was not taken yet.
+    pub(super) fn ahead(&self) -> &[u8] {
+        &self.ahead
+    }
+
+    /// Takes the first `count` bytes of what has come.
+    pub(super) fn take(&mut self, count: usize) {
+        self.ahead.drain(..count);
+    }
+
+    /// Waits for more.
+    pub(super) fn fill(&mut self) -> Result<(), RemoteError> {
+        self.receive(Instant::now() + STALL)
+    }
+
+    fn take_head(&mut self) -> Result<(), RemoteError> {
+        let end = Instant::now() + HEAD_TIMEOUT;
+        loop {
+            let mut storage = [httparse::EMPTY_HEADER; 64];
+            let mut head = httparse::Response::new(&mut storage);
+            match head.parse(&self.ahead) {
+                Ok(httparse::Status::Complete(length)) => {
+                    let status = head.code.unwrap_or(0);
+                    self.take(length);
+                    return good(status);
+                }
+                Ok(httparse::Status::Partial) if self.ahead.len() < HEAD_BYTES => self.receive(end)?,
+                _ => return Err(RemoteError::Garbled("the head of its answer")),
+            }
+        }
+    }
+
+    fn receive(&mut self, end: Instant) -> Result<(), RemoteError> {
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            if !(self.wanted)() {
+                return Err(RemoteError::Stopped);
+            }
+            let got = match &mut self.socket {
+                Socket::Plain(socket) => socket.read(&mut chunk),
+                Socket::Tls(socket) => socket.read(&mut chunk),
+            };
+            match got {
+                Ok(0) => return Err(RemoteError::Ended),
+                _ if Instant::now() >= end => return Err(RemoteError::Stalled),
+                Ok(got) => {
+                    self.ahead.extend_from_slice(&chunk[..got]);
+                    return Ok(());
+                }
+                Err(error) if is_waiting(&error) => {}
+                // An end without close_notify: lengths are counted where it matters.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(RemoteError::Ended),
+                Err(error) => return Err(RemoteError::Io(error)),
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.socket {
+            Socket::Plain(socket) => socket.write_all(bytes),
+            Socket::Tls(socket) => {
+                rustls::Stream::new(&mut socket.connection, &mut socket.tcp).write_all(bytes)
+            }
+        }
+    }
+}
+
+impl Secure {
+    /// Goes on by one read or write of the socket, so that who drips bytes cannot keep us: rustls' own
+    /// `complete_io` stays until a handshake or a record is whole.
+    fn step(&mut self) -> io::Result<()> {
+        if self.connection.wants_write() {
+            return self.connection.write_tls(&mut self.tcp).map(drop);
+        }
+        if self.connection.read_tls(&mut self.tcp)? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let processed = self.connection.process_new_packets();
+        processed.map(drop).map_err(|error| {
+            // The other should hear why; if it does not, the end of the connection says enough.
+            let _ = self.connection.write_tls(&mut self.tcp);
+            io::Error::new(ErrorKind::InvalidData, error)
+        })
+    }
+
+    /// What was sent, or [`ErrorKind::WouldBlock`] while that is not a whole record yet.
+    fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
+        match self.connection.reader().read(chunk) {
+            Err(error) if is_waiting(&error) => {}
+            got => return got,
+        }
+        self.step()?;
+        self.connection.reader().read(chunk)
+    }
+}
+
+fn good(status: u16) -> Result<(), RemoteError> {
+    match status {
+        200 => Ok(()),
+        401 => Err(RemoteError::SignedOut),
+        403 => Err(RemoteError::NotAllowed),
+        404 => Err(RemoteError::Missing),
+        other => Err(RemoteError::Status(other)),
+    }
+}
+
+/// The first of its addresses that answers.
+fn connect(address: &Address) -> Result<TcpStream, RemoteError> {
+    let found = (address.host.as_str(), address.port).to_socket_addrs().map_err(RemoteError::Unknown)?;
+    let mut failed = io::Error::from(ErrorKind::AddrNotAvailable);
+    for place in found {
+        match TcpStream::connect_timeout(&place, CONNECT_TIMEOUT) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failed = error,
+        }
+    }
+    Err(RemoteError::Unreachable(failed))
+}
+
+fn handshake(way: &Way<'_>, tcp: TcpStream, wanted: &dyn Fn() -> bool) -> Result<Socket, RemoteError> {
+    let tls = |error: &dyn std::fmt::Display| RemoteError::Tls(error.to_string());
+    // Only the certificate says who it is; a name that cannot be one is left out.
+    let name = ServerName::try_from(way.address.host.clone())
+        .or_else(|_| ServerName::try_from("defender".to_owned()))
+        .map_err(|error| tls(&error))?;
+    let connection = ClientConnection::new(Arc::clone(way.tls), name).map_err(|error| tls(&error))?;
+    let mut socket = Box::new(Secure { connection, tcp });
+    let end = Instant::now() + HEAD_TIMEOUT;
+    while socket.connection.is_handshaking() || socket.connection.wants_write() {
+        match socket.step() {
+            _ if !wanted() => return Err(RemoteError::Stopped),
+            Err(error) if !is_waiting(&error) => return Err(refused(way, &error)),
+            _ if Instant::now() >= end => return Err(RemoteError::Stalled),
+            _ => {}
+        }
+    }
+    Ok(Socket::Tls(socket))
+}
+
+fn refused(way: &Way<'_>, error: &io::Error) -> RemoteError {
+    let is_verdict =
+        error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some_and(|inner| {
+            use rustls::CertificateError::ApplicationVerificationFailure;
+            *inner == rustls::Error::InvalidCertificate(ApplicationVerificationFailure)
+        });
+    match way.seen.get() {
+        Some(seen) if is_verdict && way.is_pinned => RemoteError::Changed(seen),
+        Some(seen) if is_verdict => RemoteError::NotTrusted(seen),
+        _ => RemoteError::Tls(error.to_string()),
+    }
+}
+
+fn is_waiting(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}

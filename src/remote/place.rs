@@ -1,0 +1,224 @@
+//! One other Defender: how to reach it, and what it was like when it was last asked.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::ClientConfig;
+
+use super::body::{Body, Way};
+use super::parts::Parts;
+use super::pin::{self, Seen};
+use super::{Address, Fingerprint, Listing, RemoteError};
+
+/// Largest status document read, in bytes.
+const STATUS_BYTES: usize = 256 * 1024;
+
+/// What defender.conf says of another Defender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteSettings {
+    /// Its name here.
+    pub name: String,
+    /// Where it is.
+    pub address: Address,
+    /// What lets this server in there.
+    pub token: Token,
+    /// Its certificate, once that is known.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// A token, or the file that holds it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// As it stands in defender.conf.
+    Given(String),
+    /// The first line of this file.
+    File(PathBuf),
+}
+
+/// Never shows the token.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(_) => f.write_str("Given"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+/// Another Defender.
+pub struct Place {
+    settings: RemoteSettings,
+    tls: Arc<ClientConfig>,
+    seen: Arc<Seen>,
+    known: Mutex<Known>,
+}
+
+/// What was learned last.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    listing: Listing,
+    /// Why it could not be asked the last time.
+    problem: Option<String>,
+}
+
+/// Sound as it comes: S16_LE, from its first frame on.
+pub struct Sound<'a> {
+    body: Body<'a>,
+}
+
+impl Place {
+    /// A place nobody has been to yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(settings: RemoteSettings) -> Result<Self, RemoteError> {
+        let (tls, seen) =
+            pin::config(settings.fingerprint).map_err(|error| RemoteError::Tls(error.to_string()))?;
+        Ok(Self { settings, tls, seen, known: Mutex::default() })
+    }
+
+    /// How it is reached.
+    pub fn settings(&self) -> &RemoteSettings {
+        &self.settings
+    }
+
+    /// Asks what it has, and remembers the answer, or why there is none.
+    ///
+    /// # Errors
+    /// Why there is none; what it had before is still remembered.
+    pub fn ask(&self, wanted: &dyn Fn() -> bool) -> Result<Listing, RemoteError> {
+        let answer =
+            self.get("/api/1.0/status", wanted).and_then(|body| Listing::parse(&body.whole(STATUS_BYTES)?));
+        let mut known = self.lock();
+        match &answer {
+            Ok(listing) => *known = Known { listing: listing.clone(), problem: None },
+            Err(error) => known.problem = Some(self.told(error)),
+        }
+        drop(known);
+        answer
+    }
+
+    /// Why the camera gives no picture, as far as is known; `None` while it is well.
+    pub fn camera_problem(&self, name: &str) -> Option<String> {
+        let known = self.lock();
+        known.problem.clone().or_else(|| {
+            let found = known.listing.cameras.iter().find(|camera| camera.name == name);
+            found.map_or_else(|| Some(self.told(&RemoteError::Missing)), |camera| camera.problem.clone())
+        })
+    }
+
+    /// Why the microphone gives no sound, as far as is known; `None` while it is well.
+    pub fn microphone_problem(&self, name: &str) -> Option<String> {
+        let known = self.lock();
+        known.problem.clone().or_else(|| {
+            let found = known.listing.microphones.iter().find(|microphone| microphone.name == name);
+            found.map_or_else(
+                || Some(self.told(&RemoteError::Missing)),
+                |microphone| microphone.problem.clone(),
+            )
+        })
+    }
+
+    /// Why it could not be asked the last time.
+    pub fn problem(&self) -> Option<String> {
+        self.lock().problem.clone()
+    }
+
+    /// Pictures of a camera there, for as long as they are `wanted`.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn video<'w>(&self, camera: &str, wanted: &'w dyn Fn() -> bool) -> Result<Parts<'w>, RemoteError> {
+        self.get(&format!("/video/{camera}"), wanted).map(Parts::of)
+    }
+
+    /// Sound of a microphone there, for as long as it is `wanted`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn audio<'w>(
+        &self,
+        microphone: &str,
+        wanted: &'w dyn Fn() -> bool,
+    ) -> Result<Sound<'w>, RemoteError> {
+        let mut body = self.get(&format!("/audio/{microphone}"), wanted)?;
+        while body.ahead().len() < WAV_HEADER_BYTES {
+            body.fill()?;
+        }
+        if !body.ahead().starts_with(b"RIFF") {
+            return Err(RemoteError::Garbled("sound that is no WAV"));
+        }
+        body.take(WAV_HEADER_BYTES);
+        Ok(Sound { body })
+    }
+
+    /// An error with whose it is before it.
+    pub fn told(&self, error: &RemoteError) -> String {
+        format!("{}: {error}", self.settings.address)
+    }
+
+    fn get<'w>(&self, path: &str, wanted: &'w dyn Fn() -> bool) -> Result<Body<'w>, RemoteError> {
+        let way = Way {
+            address: &self.settings.address,
+            tls: &self.tls,
+            seen: &self.seen,
+            is_pinned: self.settings.fingerprint.is_some(),
+        };
+        let token = match &self.settings.token {
+            Token::Given(token) => token.clone(),
+            // Read each time: it may be changed without a restart.
+            Token::File(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    RemoteError::Io(std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+                })?;
+                text.lines().next().unwrap_or_default().trim().to_owned()
+            }
+        };
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(RemoteError::SignedOut);
+        }
+        Body::get(&way, path, &token, wanted)
+    }
+
+    /// The lock guards plain values and is held only to copy or replace them.
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What Defender sends before the first sample of `?codec=wav`.
+const WAV_HEADER_BYTES: usize = 44;
+
+impl Sound<'_> {
+    /// The samples that came since the last call, whole frames of `channels`; waits for some.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub fn samples(&mut self, channels: usize) -> Result<Vec<i16>, RemoteError> {
+        let frame_bytes = 2 * channels;
+        while self.body.ahead().len() < frame_bytes {
+            self.body.fill()?;
+        }
+        let whole = self.body.ahead().len() / frame_bytes * frame_bytes;
+        let samples = self.body.ahead()[..whole].chunks_exact(2);
+        let samples = samples.map(|two| i16::from_le_bytes([two[0], two[1]])).collect();
+        self.body.take(whole);
+        Ok(samples)
+    }
+}
+
+/// Two places are the same when they are reached the same way.
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.settings == other.settings
+    }
+}
+
+impl Eq for Place {}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

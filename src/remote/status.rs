@@ -1,0 +1,179 @@
+//! What another Defender says it has.
+
+use std::ops::RangeInclusive;
+
+use miniserde::{Deserialize, json};
+
+use super::RemoteError;
+
+/// Most cameras, and most microphones, taken from one other: each costs a thread here.
+const DEVICES_MAX: usize = 16;
+
+/// Pixels of a picture's side: what a Defender lets a camera be set to.
+const SIDES: RangeInclusive<u32> = 16..=8192;
+
+/// Most samples a second of all microphones of one other together: some seconds of each are kept here.
+/// Eight in stereo at 48 kHz.
+const SAMPLES_MAX: u32 = 8 * 2 * 48_000;
+
+/// Cameras and microphones of another Defender.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listing {
+    /// Its cameras, in its order.
+    pub cameras: Vec<RemoteCamera>,
+    /// Its microphones, in its order.
+    pub microphones: Vec<RemoteMicrophone>,
+}
+
+/// A camera there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteCamera {
+    /// Its name there.
+    pub name: String,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Frames a second.
+    pub fps: f64,
+    /// Why it is not online there.
+    pub problem: Option<String>,
+}
+
+/// A microphone there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteMicrophone {
+    /// Its name there.
+    pub name: String,
+    /// Samples a second.
+    pub rate_hz: u32,
+    /// Channels.
+    pub channels: u32,
+    /// Why it is not online there.
+    pub problem: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    cameras: Vec<Camera>,
+    microphones: Vec<Microphone>,
+}
+
+#[derive(Deserialize)]
+struct Camera {
+    name: String,
+    online: bool,
+    problem: Option<String>,
+    width: u32,
+    height: u32,
+    fps: f64,
+}
+
+#[derive(Deserialize)]
+struct Microphone {
+    name: String,
+    online: bool,
+    problem: Option<String>,
+    rate_hz: u32,
+    channels: u32,
+}
+
+impl Listing {
+    /// Whether both have the same devices, whatever else is told of them.
+    pub fn same_devices(&self, other: &Self) -> bool {
+        let camera = |found: &RemoteCamera| RemoteCamera { problem: None, ..found.clone() };
+        let microphone = |found: &RemoteMicrophone| RemoteMicrophone { problem: None, ..found.clone() };
+        self.cameras.iter().map(camera).eq(other.cameras.iter().map(camera))
+            && self.microphones.iter().map(microphone).eq(other.microphones.iter().map(microphone))
+    }
+
+    /// Reads a status document; devices with names or formats that none can have here are left out.
+    ///
+    /// # Errors
+    /// When it is no status document.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RemoteError> {
+        let text = str::from_utf8(bytes).map_err(|_| RemoteError::Garbled("its status"))?;
+        let status: Status = json::from_str(text).map_err(|_| RemoteError::Garbled("its status"))?;
+        let is_size = |side: u32| SIDES.contains(&side);
+        let cameras = status.cameras.into_iter().filter(|camera| {
+            is_name(&camera.name) && is_size(camera.width) && is_size(camera.height) && camera.fps.is_finite()
+        });
+        let microphones = status.microphones.into_iter().filter(|microphone| {
+            let is_format =
+                (8000..=192_000).contains(&microphone.rate_hz) && (1..=8).contains(&microphone.channels);
+            is_name(&microphone.name) && is_format
+        });
+        let mut left = SAMPLES_MAX;
+        let microphones = microphones.filter(|microphone| {
+            let taken = left.checked_sub(microphone.rate_hz * microphone.channels);
+            left = taken.unwrap_or(left);
+            taken.is_some()
+        });
+        Ok(Self {
+            cameras: cameras.take(DEVICES_MAX).map(camera).collect(),
+            microphones: microphones.take(DEVICES_MAX).map(microphone).collect(),
+        })
+    }
+}
+
+fn camera(found: Camera) -> RemoteCamera {
+    let Camera { name, online, problem, width, height, fps } = found;
+    RemoteCamera { name, width, height, fps, problem: why(online, problem) }
+}
+
+fn microphone(found: Microphone) -> RemoteMicrophone {
+    let Microphone { name, online, problem, rate_hz, channels } = found;
+    RemoteMicrophone { name, rate_hz, channels, problem: why(online, problem) }
+}
+
+/// A stranger's sentence, as a log line and a placard can bear it.
+fn why(online: bool, problem: Option<String>) -> Option<String> {
+    const LONGEST: usize = 200;
+    if online {
+        return None;
+    }
+    let plain = |c: char| if c.is_control() { '?' } else { c };
+    Some(
+        problem.map_or_else(
+            || "offline there".to_owned(),
+            |text| text.chars().take(LONGEST).map(plain).collect(),
+        ),
+    )
+}
+
+/// As defender.conf takes them.
+fn is_name(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_that_could_not_be_here_are_left_out_and_words_are_tamed() {
+        let text = r#"{"version":"1","cameras":[
+            {"name":"front","online":false,"problem":"a\nb","width":640,"height":480,"fps":30},
+            {"name":"../x","online":true,"problem":null,"width":640,"height":480,"fps":30},
+            {"name":"huge","online":true,"problem":null,"width":4000000000,"height":480,"fps":30}],
+            "microphones":[{"name":"m","online":true,"problem":null,"rate_hz":1,"channels":1}],"more":1}"#;
+        let listing = Listing::parse(text.as_bytes()).unwrap();
+        assert_eq!(listing.cameras.len(), 1);
+        assert_eq!(listing.cameras[0].problem.as_deref(), Some("a?b"));
+        assert_eq!(listing.microphones, []);
+        for garbled in ["", "[]", "{\"cameras\":1}", "<html>"] {
+            assert!(Listing::parse(garbled.as_bytes()).is_err(), "{garbled}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_many_devices_takes_no_more_memory_than_a_board_has() {
+        let camera = r#"{"name":"c","online":true,"problem":null,"width":640,"height":480,"fps":30}"#;
+        let loud = r#"{"name":"m","online":true,"problem":null,"rate_hz":192000,"channels":2}"#;
+        let many = |one: &str| vec![one; 100].join(",");
+        let text = format!("{{\"cameras\":[{}],\"microphones\":[{}]}}", many(camera), many(loud));
+        let listing = Listing::parse(text.as_bytes()).unwrap();
+        assert_eq!((listing.cameras.len(), listing.microphones.len()), (16, 2));
+    }
+}

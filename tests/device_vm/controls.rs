@@ -1,0 +1,116 @@
+//! A real driver's controls, listed and set while it streams.
+
+use std::fs;
+use std::process::Command;
+
+use crate::devices::VIVID;
+use crate::server::{LOGIN, Picture, Server};
+use crate::vm::{self, wait_for};
+
+const CAMERA: &str = "[camera.front]\ndevice = \"/dev/video0\"\nformat = \"yuyv\"\nwidth = 320\nheight = 180\n\
+                      fps = 5\n";
+
+const PATH: &str = "/api/1.0/cameras/front";
+
+fn brightness(picture: &Picture) -> f64 {
+    picture.pixels.iter().map(|byte| f64::from(*byte)).sum::<f64>() / picture.pixels.len() as f64
+}
+
+#[test]
+fn every_control_is_listed_with_its_limits_and_names_and_odd_kinds_do_no_harm() {
+    let vm = vm::lock();
+    let server = Server::start(&vm, CAMERA);
+    server.snapshot();
+    let (status, text) = server.get(PATH);
+    assert_eq!(status, 200, "{text}");
+    // vivid has controls of every kind, strings, arrays, 64 bits and rectangles among them.
+    for part in [
+        r#""name":"brightness","label":"Brightness","kind":"integer","min":0,"max":255,"step":1,"default":128"#,
+        r#""kind":"boolean""#,
+        r#""kind":"button""#,
+        r#""name":"test_pattern","label":"Test Pattern","kind":"menu""#,
+        r#"{"value":1,"name":"100% Colorbar"}"#,
+    ] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    assert!(!text.contains(r#""label":"String""#), "{text}");
+}
+
+#[test]
+fn a_control_changes_the_picture_at_once_under_a_viewer_that_stays() {
+    let vm = vm::lock();
+    vm.set_controls("brightness=128");
+    let server = Server::start(&vm, CAMERA);
+    let mut viewer = server.watch("/video", "recording");
+    viewer.wait_parts(2);
+    let before = brightness(&server.snapshot());
+    let started = server.log().matches("320x180 yuyv").count();
+    let (status, text) = server.put(PATH, r#"{"controls":{"brightness":250}}"#);
+    assert_eq!((status, text.contains(r#""default":128,"value":250"#)), (200, true), "{text}");
+    wait_for("a brighter picture", || (brightness(&server.snapshot()) > before + 30.0).then_some(()));
+    assert!(viewer.is_watching());
+    assert_eq!(server.log().matches("320x180 yuyv").count(), started, "the camera was not started anew");
+}
+
+#[test]
+fn a_slider_of_the_page_changes_the_picture() {
+    let vm = vm::lock();
+    vm.set_controls("brightness=128");
+    let server = Server::start(&vm, CAMERA);
+    let before = brightness(&server.snapshot());
+    let root = env!("CARGO_MANIFEST_DIR");
+    let (name, password) = LOGIN.split_once(':').expect("a name and a password");
+    let moved = Command::new("node")
+        .arg(format!("{root}/tests/page/slider.js"))
+        .args([&format!("https://{}", vm.address()), name, password, "250"])
+        .env("PAGE_MODULES", format!("{root}/.build/page/"))
+        .output()
+        .expect("node runs");
+    assert_eq!(
+        String::from_utf8_lossy(&moved.stdout).trim(),
+        "200",
+        "{}",
+        String::from_utf8_lossy(&moved.stderr)
+    );
+    wait_for("a brighter picture", || (brightness(&server.snapshot()) > before + 30.0).then_some(()));
+}
+
+#[test]
+fn a_control_holds_over_unplugging_and_what_is_kept_over_a_restart() {
+    let vm = vm::lock();
+    vm.set_controls("contrast=128,saturation=128");
+    let server = Server::start(&vm, CAMERA);
+    server.snapshot();
+    assert_eq!(server.put(PATH, r#"{"controls":{"contrast":20}}"#).0, 200);
+    assert_eq!(server.put(PATH, r#"{"controls":{"saturation":30},"save":true}"#).0, 200);
+    vm.unplug();
+    server.wait_status("\"online\":false");
+    vm.plug();
+    server.wait_status("\"online\":true");
+    let value = |name: &str| vm.run_ok(&format!("v4l2-ctl -d {VIVID} -C {name}"));
+    assert_eq!(value("contrast").trim(), "contrast: 20", "the driver began with its own");
+    let kept = fs::read_to_string(server.folder().join("defender.conf")).expect("there");
+    assert!(kept.ends_with("\n[camera.front.controls]\nsaturation = 30\n"), "{kept}");
+    drop(server);
+    vm.set_controls("saturation=128");
+    let server = Server::start(&vm, &format!("{CAMERA}controls = {{ saturation = 30, contrst = 1 }}\n"));
+    server.snapshot();
+    assert_eq!(value("saturation").trim(), "saturation: 30");
+    server.wait_log("contrst: the camera has no such control; it has: ");
+    vm.set_controls("contrast=128,saturation=128");
+}
+
+#[test]
+fn a_value_the_driver_does_not_take_is_refused_with_those_it_does() {
+    let vm = vm::lock();
+    let server = Server::start(&vm, CAMERA);
+    server.snapshot();
+    for (body, why) in [
+        (r#"{"controls":{"brightness":256}}"#, "brightness: 256; expected 0 to 255"),
+        (r#"{"controls":{"brihtness":1}}"#, "brihtness: the camera has no such control; it has: "),
+        (r#"{"controls":{"test_pattern":99}}"#, "expected one of 0 (75% Colorbar)"),
+    ] {
+        let (status, text) = server.put(PATH, body);
+        assert_eq!((status, text.contains(why)), (409, true), "{body}: {text}");
+    }
+}

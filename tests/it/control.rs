@@ -1,0 +1,131 @@
+//! Changing a server that runs: services, camera settings, logging, over the API.
+
+use std::fs;
+
+use crate::support::{PASSWORD, Server, Setup, add_user, parts, wait_for, watch};
+
+const ADMIN: &str = "ada";
+
+/// A server with an admin beside the usual viewer.
+fn started(setup: Setup) -> Server {
+    add_user(setup.path(), ADMIN, "admin");
+    setup.start()
+}
+
+/// The status and body of a request by the admin; of a PUT where there is a body to send.
+fn ask(server: &Server, path: &str, body: Option<&str>) -> (u16, String) {
+    let login = format!("{ADMIN}:{PASSWORD}");
+    let mut arguments = vec!["-u", login.as_str()];
+    if let Some(body) = body {
+        arguments.extend(["-X", "PUT", "-d", body]);
+    }
+    let answer = server.curl(path, &arguments);
+    (answer.status, answer.text())
+}
+
+#[test]
+fn a_stopped_service_shows_who_stopped_it_keeps_its_viewers_and_starts_again() {
+    let sections = "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
+                    [microphone.front]\ndevice = \"test\"\n";
+    let server = started(Setup::new().sections(sections));
+    let (mut viewer, file) = watch(&server, "/video", "stream");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    let stopped = ask(&server, "/api/1.0/services/video", Some(r#"{"running":false}"#));
+    assert_eq!(stopped, (200, r#"{"running":false,"stopped_by":"ada"}"#.to_owned()));
+    let refused = server.get("/snapshot");
+    assert_eq!((refused.status, refused.text().contains("stopped by ada")), (503, true), "{refused:?}");
+    let status = server.get("/api/1.0/status").text();
+    assert!(status.contains(r#""services":{"video":false,"audio":true}"#), "{status}");
+    let shown = parts(&file);
+    wait_for("placards", || (parts(&file) > shown + 2).then_some(()));
+
+    assert_eq!(ask(&server, "/api/1.0/services/video", Some(r#"{"running":true}"#)).0, 200);
+    wait_for("a picture", || (server.get("/snapshot").status == 200).then_some(()));
+    assert!(viewer.is_running(), "the viewer stayed");
+
+    assert_eq!(ask(&server, "/api/1.0/services/audio", Some(r#"{"running":false}"#)).0, 200);
+    let silent = || server.get("/api/1.0/microphones/front").text().contains(r#""problem":"stopped by ada""#);
+    wait_for("the microphone to be stopped", || silent().then_some(()));
+    server.wait_log("`ada` stopped audio");
+}
+
+#[test]
+fn a_camera_that_is_changed_while_it_is_stopped_starts_again() {
+    let server = started(Setup::new());
+    assert_eq!(ask(&server, "/api/1.0/services/video", Some(r#"{"running":false}"#)).0, 200);
+    assert_eq!(ask(&server, "/api/1.0/cameras/front", Some("{}")).0, 200, "nothing is changed");
+    assert_eq!(ask(&server, "/api/1.0/services/video", Some(r#"{"running":true}"#)).0, 200);
+    wait_for("a picture", || (server.get("/snapshot").status == 200).then_some(()));
+}
+
+#[test]
+fn a_stopped_service_stays_stopped_over_a_reload() {
+    let server = started(Setup::new());
+    assert_eq!(ask(&server, "/api/1.0/services/video", Some(r#"{"running":false}"#)).0, 200);
+    server.signal("HUP");
+    server.wait_log("reading the configuration");
+    wait_for("the reload", || server.log().contains("SIGHUP").then_some(()));
+    assert_eq!(server.get("/snapshot").status, 503);
+}
+
+#[test]
+fn a_camera_is_changed_under_its_viewers_and_kept_with_the_files_comments() {
+    let sections =
+        "# by the door\n[camera.front]\ndevice = \"test\" # no camera yet\nwidth = 320\nheight = 240\n";
+    let server = started(Setup::new().sections(sections));
+    let (mut viewer, file) = watch(&server, "/video", "stream");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    let before = fs::read_to_string(server.path().join("defender.conf")).unwrap();
+    let (status, text) =
+        ask(&server, "/api/1.0/cameras/front", Some(r#"{"width":160,"height":120,"fps":5,"save":true}"#));
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains(r#""settings":{"device":"test","format":"auto","width":160,"height":120,"fps":5"#));
+    let is_smaller = || {
+        let status = server.get("/api/1.0/status").text();
+        status.contains(r#""width":160,"height":120"#).then_some(())
+    };
+    wait_for("the new size", is_smaller);
+    let shown = parts(&file);
+    wait_for("pictures again", || (parts(&file) > shown + 2).then_some(()));
+    assert!(viewer.is_running(), "the viewer stayed");
+    let after = fs::read_to_string(server.path().join("defender.conf")).unwrap();
+    let expected = before
+        .replace("width = 320\nheight = 240\n", "width = 160\nheight = 120\n")
+        .replace("[camera.front]\n", "[camera.front]\nfps = 5\n");
+    assert_eq!(after, expected);
+}
+
+#[test]
+fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
+    let server = started(Setup::new());
+    let path = "/api/1.0/cameras/front";
+    let rows = [
+        (r#"{"fps":0}"#, 400, "fps is 0; expected 1 to 240"),
+        (r#"{"width":9000}"#, 400, "width is 9000; expected 16 to 8192"),
+        (r#"{"quality":101}"#, 400, "quality is 101; expected 1 to 100"),
+        (r#"{"qualty":10}"#, 400, "there is no `qualty` in this; did you mean `quality`?"),
+        (r#"{"fps":null}"#, 400, "`fps` is null; leave it out instead"),
+        (r#"{"fps":"x"}"#, 400, "expected a JSON body"),
+        (r#"{"controls":{"brightness":1}}"#, 409, "there is none now whose controls could be set"),
+    ];
+    for (body, status, why) in rows {
+        let (got, text) = ask(&server, path, Some(body));
+        assert_eq!((got, text.contains(why)), (status, true), "{body}: {text}");
+    }
+    assert_eq!(ask(&server, "/api/1.0/cameras/attic", Some(r#"{"fps":1}"#)).0, 404);
+}
+
+#[test]
+fn the_log_is_turned_up_and_down_and_read() {
+    let server = started(Setup::new());
+    assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug"}"#);
+    let (status, text) = ask(&server, "/api/1.0/logging", Some(r#"{"level":"warn","save":true}"#));
+    assert_eq!((status, text.as_str()), (200, r#"{"level":"warn"}"#));
+    let config = fs::read_to_string(server.path().join("defender.conf")).unwrap();
+    assert!(config.contains("log_level = \"warn\"\n"), "{config}");
+    assert_eq!(ask(&server, "/api/1.0/logging", Some(r#"{"level":"loud"}"#)).0, 400);
+    let (status, text) = ask(&server, "/api/1.0/logs?lines=1000", None);
+    assert!(status == 200 && text.contains("listening on"), "{text}");
+    assert!(!text.contains(PASSWORD));
+    assert_eq!(ask(&server, "/api/1.0/logs?lines=many", None).0, 400);
+}

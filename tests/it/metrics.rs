@@ -1,0 +1,115 @@
+//! Numbers for Prometheus: that its own tool takes them, and that they are true.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::support::{PASSWORD, Server, Setup, USER, add_user, wait_for, watch};
+
+/// The value of the line that begins with `name`, labels included.
+fn value(text: &str, name: &str) -> f64 {
+    let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    found.unwrap_or_else(|| panic!("no {name} in\n{text}"))
+}
+
+fn metrics(server: &Server) -> String {
+    server.get("/metrics").text()
+}
+
+#[test]
+fn promtool_finds_nothing_to_say() {
+    let sections = "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
+                    [microphone.front]\ndevice = \"test\"\n";
+    let server = Setup::new().sections(sections).start();
+    wait_for("a picture", || (server.get("/snapshot").status == 200).then_some(()));
+    let text = metrics(&server);
+    let promtool = concat!(env!("CARGO_MANIFEST_DIR"), "/.build/promtool/usr/bin/promtool");
+    let mut child = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool, which .ci/promtool brings");
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let said = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&said.stderr);
+    assert!(
+        said.status.success() && told.is_empty(),
+        "{told}{}\n{text}",
+        String::from_utf8_lossy(&said.stdout)
+    );
+}
+
+#[test]
+fn what_is_counted_as_sent_is_what_a_viewer_got() {
+    let server = Setup::new().start();
+    let (viewer, file) = watch(&server, "/video?fps=10", "stream");
+    wait_for("a second of pictures", || {
+        (value(&metrics(&server), "defender_frames_sent_total{camera=\"front\"}") >= 10.0).then_some(())
+    });
+    drop(viewer);
+    // What the viewer was sent last it may not have read any more.
+    let text = wait_for("the viewer to be gone", || {
+        let text = metrics(&server);
+        (value(&text, "defender_camera_viewers{camera=\"front\"}") == 0.0).then_some(text)
+    });
+    let (sent, got) = (
+        value(&text, "defender_video_sent_bytes_total{camera=\"front\"}"),
+        fs::metadata(file).unwrap().len() as f64,
+    );
+    let frames = value(&text, "defender_frames_sent_total{camera=\"front\"}");
+    let frame = sent / frames;
+    assert!(got <= sent + frame && got > sent - 8.0 * frame, "{got} bytes received, {sent} counted");
+    for histogram in ["capture", "send"] {
+        let name = format!("defender_{histogram}_latency_seconds");
+        let counts: Vec<f64> = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name}_bucket")))
+            .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+            .collect();
+        assert!(counts.is_sorted() && counts.len() == 13, "{counts:?}");
+        assert_eq!(
+            counts.last().copied().unwrap(),
+            value(&text, &format!("{name}_count{{camera=\"front\"}}"))
+        );
+    }
+    assert_eq!(value(&text, "defender_send_latency_seconds_count{camera=\"front\"}"), frames);
+    assert!(value(&text, "defender_encode_seconds_total{camera=\"front\"}") > 0.0);
+}
+
+#[test]
+fn logins_requests_and_connections_are_counted_by_how_they_went() {
+    let server = Setup::new().start();
+    let login = |password: &str| {
+        let body = format!("{{\"user\":\"{USER}\",\"password\":\"{password}\"}}");
+        server.curl("/api/1.0/login", &["-d", &body]).status
+    };
+    assert_eq!(login(PASSWORD), 200);
+    let failed = (0..100).take_while(|_| login("wrong") == 401).count();
+    assert!((1..100).contains(&failed), "in the end it is not even checked");
+    let text = wait_for("the wait to be over", || {
+        let answer = server.get("/metrics");
+        (answer.status == 200).then(|| answer.text())
+    });
+    assert!(value(&text, "defender_logins_total{result=\"ok\"}") >= 1.0);
+    assert_eq!(value(&text, "defender_logins_total{result=\"failed\"}"), failed as f64);
+    assert!(value(&text, "defender_logins_total{result=\"not_checked\"}") >= 1.0);
+    assert!(value(&text, "defender_requests_total{answer=\"4xx\"}") >= 2.0);
+    assert!(value(&text, "defender_connections_accepted_total") >= 4.0);
+    assert!(value(&text, "process_resident_memory_bytes") > 500_000.0);
+    assert!(value(&text, "process_open_fds") >= 5.0 && value(&text, "process_threads") >= 4.0);
+}
+
+#[test]
+fn a_confined_user_gets_the_numbers_of_what_is_his() {
+    let sections = "[camera.front]\ndevice = \"test\"\n[camera.yard]\ndevice = \"test\"\n";
+    let setup = Setup::new().sections(sections);
+    add_user(setup.path(), "guest", "viewer");
+    let confined = ["user", "edit", "guest", "--cameras", "yard", "-u", "users"];
+    assert!(crate::support::defender(setup.path(), &confined, "").status.success());
+    let server = setup.start();
+    let text = server.curl("/metrics", &["-u", &format!("guest:{PASSWORD}")]).text();
+    assert!(text.contains("camera=\"yard\"") && !text.contains("front"), "{text}");
+    assert!(!text.contains("defender_logins_total") && !text.contains("process_"), "{text}");
+}

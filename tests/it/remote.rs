@@ -1,0 +1,351 @@
+//! Cameras and microphones of other Defenders: several real servers, and one that only seems to be one.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{
+    PASSWORD, Server, Setup, USER, add_user, defender, parts, stderr, stdout, wait_for, watch,
+};
+
+const DEVICES: &str = "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
+                       [microphone.desk]\ndevice = \"test\"\nrate_hz = 16000\n";
+
+/// A token of the usual viewer.
+fn token(folder: &Path) -> String {
+    let added = defender(folder, &["token", "add", "panel", "--user", USER, "-u", "users"], "");
+    stdout(&added).split_whitespace().find(|word| word.starts_with("dft_")).expect("a token").to_owned()
+}
+
+/// What a server says of its certificate.
+fn fingerprint(server: &Server) -> String {
+    let log = wait_for("the fingerprint", || {
+        let log = server.log();
+        log.contains("sha256:").then_some(log)
+    });
+    log[log.find("sha256:").unwrap()..][..7 + 64].to_owned()
+}
+
+/// A board with a camera and a microphone, and the token to it.
+fn board() -> (Server, String) {
+    let setup = Setup::new().sections(DEVICES);
+    add_user(setup.path(), USER, "viewer");
+    let token = token(setup.path());
+    (setup.keep_users().start(), token)
+}
+
+/// The section that leads to a board.
+fn section(board: &Server, token: &str) -> String {
+    format!(
+        "[remote.attic]\nurl = \"{}\"\ntoken = \"{token}\"\nfingerprint = \"{}\"\n",
+        board.url("/"),
+        fingerprint(board)
+    )
+}
+
+/// A server without devices of its own that shows a board's.
+fn panel(board: &Server, token: &str) -> Server {
+    Setup::new().server("mode = \"server\"").sections(&section(board, token)).start()
+}
+
+fn wait_status(server: &Server, text: &str) {
+    wait_for(&format!("`{text}` in the status"), || {
+        server.get("/api/1.0/status").text().contains(text).then_some(())
+    });
+}
+
+/// How many watch the board's camera.
+fn viewers(board: &Server) -> String {
+    let status = board.get("/api/1.0/cameras/front").text();
+    status.split("\"viewers\":").nth(1).unwrap().split(',').next().unwrap().to_owned()
+}
+
+#[test]
+fn ten_viewers_here_are_one_there_and_none_here_are_none_there() {
+    let (board, token) = board();
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    assert_eq!(viewers(&board), "0", "nobody watches yet");
+    let watching: Vec<_> =
+        (0..10).map(|number| watch(&panel, "/video/attic-front", &format!("viewer{number}"))).collect();
+    for (_, file) in &watching {
+        wait_for("pictures", || (parts(file) > 5).then_some(()));
+    }
+    assert_eq!(viewers(&board), "1");
+    assert_eq!(panel.get("/snapshot/attic-front").status, 200);
+    let status = panel.get("/api/1.0/cameras/attic-front").text();
+    for part in ["\"online\":true", "\"width\":320,\"height\":240", "\"viewers\":10", "\"settings\":null"] {
+        assert!(status.contains(part), "{part} is missing in {status}");
+    }
+    drop(watching);
+    wait_for("the stream to end there", || (viewers(&board) == "0").then_some(()));
+}
+
+#[test]
+fn a_board_that_dies_is_shown_as_lost_and_comes_back_to_those_who_stayed() {
+    let (mut board, token) = board();
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let (mut viewer, file) = watch(&panel, "/video/attic-front", "stream");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    board.signal("KILL");
+    board.wait_end();
+    wait_status(&panel, "\"online\":false");
+    let refused = panel.get("/snapshot/attic-front");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let shown = parts(&file);
+    wait_for("placards", || (parts(&file) > shown + 2).then_some(()));
+    board.start_again();
+    wait_for("a picture", || (panel.get("/snapshot/attic-front").status == 200).then_some(()));
+    assert!(viewer.is_running(), "the viewer stayed");
+}
+
+#[test]
+fn what_is_stopped_there_is_offline_here_with_the_reason() {
+    let (board, token) = board();
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let stopped = defender(board.path(), &["service", "video", "stop"], "");
+    assert!(stopped.status.success(), "{}", stderr(&stopped));
+    wait_status(&panel, "stopped by root");
+    assert_eq!(panel.get("/snapshot/attic-front").status, 503);
+}
+
+#[test]
+fn sound_is_relayed_as_the_microphone_has_it() {
+    let (board, token) = board();
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-desk\"");
+    let (_listener, file) = watch(&panel, "/audio/attic-desk", "sound");
+    let samples = wait_for("three seconds of sound", || {
+        let bytes = fs::read(&file).unwrap_or_default();
+        (bytes.len() > 44 + 3 * 32_000).then(|| bytes[44..].to_vec())
+    });
+    let samples: Vec<i16> = samples.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect();
+    // From where the tone begins no sample jumps: neither cut nor filled up in between. The tick of each
+    // second is the steepest there is.
+    let begin = samples.iter().position(|sample| sample.abs() > 500).expect("a tone");
+    let silent = samples[begin..].windows(160).filter(|tenth| tenth.iter().all(|sample| sample.abs() < 20));
+    assert_eq!(silent.count(), 0, "silence in the middle of the tone");
+    assert!(board.get("/api/1.0/microphones/desk").text().contains("\"listeners\":1"));
+}
+
+#[test]
+fn a_certificate_that_is_not_known_is_told_and_gets_no_token() {
+    let (board, token) = board();
+    let known = section(&board, &token);
+    let without: String =
+        known.lines().filter(|line| !line.starts_with("fingerprint")).collect::<Vec<_>>().join("\n");
+    let panel = Setup::new().sections(&without).start();
+    panel.wait_log(&format!("its certificate is not known here; if it is that board's, which tells it when it starts, write fingerprint = \"{}\"", fingerprint(&board)));
+    let other = format!("{without}\nfingerprint = \"sha256:{}\"\n", "00".repeat(32));
+    let panel = Setup::new().sections(&other).start();
+    panel.wait_log("ITS CERTIFICATE HAS CHANGED; nothing was sent to it");
+    wait_status(&panel, "ITS CERTIFICATE HAS CHANGED");
+    assert!(!board.log().contains("/api/1.0/status"), "a request came through");
+    assert!(!panel.log().contains(&token), "the token is no word of a log");
+}
+
+#[test]
+fn a_token_that_is_removed_ends_what_it_let_in_and_one_without_rights_shows_less() {
+    let (board, token) = board();
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let (_viewer, file) = watch(&panel, "/video/attic-front", "stream");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    let removed = defender(board.path(), &["token", "remove", "panel", "-u", "users"], "");
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    panel.wait_log("it does not take the token");
+    wait_status(&panel, "it does not take the token");
+    let only = ["token", "add", "deaf", "--user", USER, "--cameras", "front", "-u", "users"];
+    let added = stdout(&defender(board.path(), &only, ""));
+    let deaf = added.split_whitespace().find(|word| word.starts_with("dft_")).unwrap();
+    let panel = self::panel(&board, deaf);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    assert!(!panel.get("/api/1.0/status").text().contains("attic-desk"));
+}
+
+#[test]
+fn a_user_here_sees_only_what_is_his_of_there() {
+    let (board, token) = board();
+    let setup = Setup::new().sections(&section(&board, &token));
+    add_user(setup.path(), "guest", "viewer");
+    let confined = ["user", "edit", "guest", "--cameras", "yard", "-u", "users"];
+    assert!(defender(setup.path(), &confined, "").status.success());
+    let panel = setup.start();
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let login = format!("guest:{PASSWORD}");
+    assert_eq!(panel.curl("/video/attic-front", &["-u", &login]).status, 404);
+    assert_eq!(panel.curl("/snapshot/attic-front", &["-u", &login]).status, 404);
+    let status = panel.curl("/api/1.0/status", &["-u", &login]).text();
+    assert!(!status.contains("attic"), "{status}");
+}
+
+#[test]
+fn a_reload_adds_and_removes_remotes_and_leaves_the_others_alone() {
+    let (board, token) = board();
+    let own = "[camera.here]\ndevice = \"test\"\nwidth = 320\nheight = 240\n";
+    let panel = Setup::new().sections(own).start();
+    let (mut viewer, file) = watch(&panel, "/video/here", "stream");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    let path = panel.path().join("defender.conf");
+    let before = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{before}{}", section(&board, &token))).unwrap();
+    panel.signal("HUP");
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    panel.wait_log("every user may read the token in it");
+    fs::write(&path, before).unwrap();
+    panel.signal("HUP");
+    wait_for("the remote to be gone", || {
+        (!panel.get("/api/1.0/status").text().contains("attic")).then_some(())
+    });
+    let shown = parts(&file);
+    wait_for("more pictures", || (parts(&file) > shown + 3).then_some(()));
+    assert!(viewer.is_running());
+    assert_eq!(panel.log().matches("camera here: test card").count(), 1, "it was not started anew");
+}
+
+#[test]
+fn a_remote_that_is_reached_in_another_way_keeps_its_viewers() {
+    let (board, token) = board();
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let (mut viewer, file) = watch(&panel, "/video/attic-front", "stream");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    fs::write(panel.path().join("token"), &token).unwrap();
+    let path = panel.path().join("defender.conf");
+    let given = format!("token = \"{token}\"");
+    let text = fs::read_to_string(&path).unwrap().replace(&given, "token_file = \"token\"");
+    fs::write(&path, text).unwrap();
+    panel.signal("HUP");
+    panel.wait_log("camera attic-front: new settings");
+    let shown = parts(&file);
+    wait_for("more pictures", || (parts(&file) > shown + 10).then_some(()));
+    assert!(viewer.is_running());
+}
+
+#[test]
+fn names_that_are_taken_are_left_out_and_nothing_stands_still() {
+    let (board, token) = board();
+    let own = "[camera.attic-front]\ndevice = \"test\"\nwidth = 160\nheight = 120\n";
+    let panel = Setup::new().sections(&format!("{own}{}", section(&board, &token))).start();
+    panel.wait_log("camera attic-front: another of this name is left out");
+    wait_status(&panel, "\"name\":\"attic-desk\"");
+    for _ in 0..3 {
+        panel.signal("HUP");
+        assert_eq!(panel.get("/api/1.0/status").status, 200);
+    }
+    let camera = panel.get("/api/1.0/cameras/attic-front").text();
+    assert!(camera.contains("\"width\":160"), "our own: {camera}");
+}
+
+#[test]
+fn a_stranger_that_seems_to_be_a_defender_costs_nothing_but_its_own_picture() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let evil: [&[u8]; 5] = [
+        b"--defender-frame\r\nContent-Length: 99999999999999\r\n\r\n",
+        b"--defender-frame\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"--defender-frame\r\nContent-Length: 5\r\n\r\nnojpg\r\n--defender-frame\r\nContent-Length: 2\r\n\r\n\xff\xd8\r\n",
+        &[b'x'; 5000],
+        b"",
+    ];
+    // It ends with the test's process, whatever it waits for.
+    thread::spawn(move || {
+        for (number, socket) in listener.incoming().flatten().enumerate() {
+            let mut socket = socket;
+            let mut request = [0; 2048];
+            let got = socket.read(&mut request).unwrap_or(0);
+            let _ = if request[..got].starts_with(b"GET /api/1.0/status") {
+                let text = "{\"cameras\":[{\"name\":\"trap\",\"online\":true,\"problem\":null,\"width\":320,\
+                            \"height\":240,\"fps\":30}],\"microphones\":[]}";
+                write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+            } else {
+                socket
+                    .write_all(b"HTTP/1.1 200 OK\r\n\r\n")
+                    .and_then(|()| socket.write_all(evil[number % evil.len()]))
+            };
+        }
+    });
+    let sections = format!(
+        "[camera.here]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
+         [remote.evil]\nurl = \"http://127.0.0.1:{port}/\"\ntoken = \"dft_x\"\n"
+    );
+    let panel = Setup::new().sections(&sections).start();
+    wait_status(&panel, "\"name\":\"evil-trap\"");
+    let (mut viewer, file) = watch(&panel, "/video/evil-trap", "stream");
+    panel.wait_log("what it sends is no Defender's");
+    wait_for("placards", || (parts(&file) > 5).then_some(()));
+    assert!(viewer.is_running());
+    assert_eq!(panel.get("/snapshot/here").status, 200, "the own camera is not disturbed");
+}
+
+#[test]
+fn a_stranger_that_drips_its_answer_does_not_keep_the_server_from_ending() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, dripped) = mpsc::channel();
+    // It ends with the test's process, whatever it waits for.
+    thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            // A handshake message of 16 KiB, which would take a quarter of an hour.
+            let _ = socket.write_all(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc");
+            while socket.write_all(b"\0").is_ok() {
+                let _ = tell.send(());
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+    });
+    let section = format!("[remote.slow]\nurl = \"https://127.0.0.1:{port}/\"\ntoken = \"dft_x\"\n");
+    let mut panel = Setup::new().server("mode = \"server\"").sections(&section).start();
+    for _ in 0..5 {
+        dripped.recv_timeout(Duration::from_secs(60)).expect("the server comes");
+    }
+    panel.signal("TERM");
+    assert!(panel.wait_end().is_some_and(|status| status.success()));
+}
+
+#[test]
+fn a_remote_that_is_written_wrongly_is_told_with_its_place() {
+    let setup = Setup::new().sections(
+        "[remote.a]\nurl = \"http://attic/\"\ntoken = \"x\"\n[remote.b]\nurl = \"https://attic\"\n\
+         [remote.c]\nurl = \"https://c\"\ntoken = \"x\"\nfingerprnt = \"y\"\n",
+    );
+    setup.write_config();
+    let refused = defender(setup.path(), &["check", "-c", "defender.conf"], "");
+    let told = stderr(&refused);
+    for why in [
+        "url in [remote.a] is \"http://attic/\"; expected the address of another Defender",
+        "[remote.b] needs `token`",
+        "unknown key `fingerprnt` in [remote.c]; did you mean `fingerprint`?",
+    ] {
+        assert!(told.contains(why), "{why} is missing in {told}");
+    }
+}
+
+#[test]
+fn check_tries_each_remote_and_ffmpeg_plays_what_is_relayed() {
+    let (board, token) = board();
+    let panel = panel(&board, &token);
+    let checked = stdout(&defender(panel.path(), &["check", "-c", "defender.conf"], ""));
+    assert!(checked.contains("1 cameras, 1 microphones"), "{checked}");
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let played = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "mpjpeg", "-tls_verify", "0", "-headers"])
+        .arg(format!("Authorization: Bearer {}", local_token(&panel)))
+        .arg("-i")
+        .arg(panel.url("/video/attic-front"))
+        .args(["-frames:v", "10", "-f", "null", "-"])
+        .output()
+        .unwrap();
+    assert!(played.status.success(), "{}", stderr(&played));
+}
+
+fn local_token(panel: &Server) -> String {
+    token(panel.path())
+}

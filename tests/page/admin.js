@@ -1,0 +1,141 @@
+// What an admin does.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+
+import { DESK, PHONE, PASSWORD, Server, assertAccessible, camera, fillIn, open, picture, signedIn, until, untilItMoves, test } from "./support.js";
+
+for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
+  test(`an admin at a ${name} adds, confines and removes a user`, async (t) => {
+    const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[camera.yard]\ndevice = "test"\n' }).start();
+    const page = await signedIn(server, "ada", { path: "/?settings=users", viewport, expected: /401|400/ });
+    const form = page.locator("#new-user");
+    await form.getByLabel("Name").fill("bob");
+    await form.getByLabel("Password").fill("four odd blue kites");
+    await form.getByLabel("everything").uncheck();
+    await form.getByLabel("camera yard").check();
+    await form.getByRole("button", { name: "Add" }).click();
+    await page.getByText("Added bob").waitFor();
+    await picture(page, `${name}-users`);
+    const his = await open(server);
+    await his.goto(server.url("/"));
+    await fillIn(his, "bob", "four odd blue kites");
+    await untilItMoves(his, "yard");
+    assert.equal(await his.locator(".camera").count(), 1, "the other is not his");
+    const card = page.locator("details", { hasText: "bob" });
+    await card.locator("summary").click();
+    await card.getByLabel("everything").check();
+    await card.getByLabel("A new password").fill("four even red kites");
+    await card.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Changed bob").waitFor();
+    await fillIn(his, "bob", "four even red kites");
+    await untilItMoves(his, "front");
+    await card.locator("summary").click();
+    await card.getByRole("button", { name: "Remove" }).click();
+    await assertAccessible(page, "the question");
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+    assert.equal(await card.count(), 1);
+    await card.getByRole("button", { name: "Remove" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await page.getByText("Removed bob").waitFor();
+    await his.getByText("You were signed out.").waitFor();
+  });
+}
+
+test("a password that is too weak is refused in words", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "ada", { path: "/?settings=users", expected: /401|400/ });
+  const form = page.locator("#new-user");
+  await form.getByLabel("Name").fill("bob");
+  await form.getByLabel("Password").fill("password123");
+  await form.getByRole("button", { name: "Add" }).click();
+  const said = await until("the reason", async () => (await page.locator("#note").textContent()));
+  assert.match(said, /password/i);
+});
+
+test("one's own password is changed, and everybody with the old one is out", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "eve", { path: "/?settings=account", expected: /401|403/ });
+  const change = async (old, wanted, again) => {
+    await page.getByLabel("The old one").fill(old);
+    await page.getByLabel("The new one", { exact: true }).fill(wanted);
+    await page.getByLabel("The new one again").fill(again);
+    await page.getByRole("button", { name: "Change the password" }).click();
+  };
+  await change(PASSWORD, "seven green bottles", "seven green bottle");
+  await page.getByText("The new password is not the same twice").waitFor();
+  await change("not the old one", "seven green bottles", "seven green bottles");
+  await page.getByText("The old password is wrong").waitFor();
+  await change(PASSWORD, "seven green bottles", "seven green bottles");
+  await page.getByText("Your password was changed.").waitFor();
+  await fillIn(page, "eve", "seven green bottles");
+  await page.getByRole("heading", { name: "Change your password" }).waitFor();
+});
+
+test("an admin ends another's session, and a viewer sees his own alone", async (t) => {
+  const server = await new Server(t).start();
+  const hers = await signedIn(server, "eve", { path: "/?settings=sessions" });
+  await hers.getByRole("cell", { name: "eve" }).waitFor();
+  const page = await signedIn(server, "ada", { path: "/?settings=sessions" });
+  await page.getByRole("cell", { name: "ada" }).waitFor();
+  assert.equal(await hers.getByRole("cell", { name: "ada" }).count(), 0);
+  await page.getByRole("button", { name: "End the session of eve" }).click();
+  await page.getByText("The session of eve is over").waitFor();
+  await hers.getByText("You were signed out.").waitFor();
+});
+
+test("the colours are a person's choice, on the form too", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "eve", { path: "/?settings=account", colorScheme: "light" });
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await ground();
+  await page.getByLabel("Colours on this device").selectOption("Dark");
+  const dark = await ground();
+  assert.notEqual(dark, light);
+  await page.locator("#sign-out").click();
+  await page.getByText("You are signed out.").waitFor();
+  assert.equal(await ground(), dark);
+});
+
+test("video and sound are stopped and started, and viewers read by whom", async (t) => {
+  const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[microphone.room]\ndevice = "test"\n' }).start();
+  const hers = await signedIn(server, "eve");
+  await untilItMoves(hers);
+  const page = await signedIn(server, "ada", { path: "/?settings=services" });
+  await page.getByRole("button", { name: "Stop video" }).click();
+  await camera(hers).getByText("Stopped by ada").waitFor();
+  await picture(hers, "stopped");
+  await page.getByRole("button", { name: "Start video" }).click();
+  await untilItMoves(hers);
+  await page.getByRole("button", { name: "Stop sound" }).click();
+  await until("silence", () => server.status().microphones[0].problem === "stopped by ada");
+  await hers.getByText("silent: stopped by ada").waitFor();
+});
+
+test("a camera's size is changed while it is watched, and kept in the configuration", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "ada", { path: "/?camera=front", expected: /401|400/ });
+  await untilItMoves(page);
+  await page.getByLabel("Width").fill("320");
+  await page.getByLabel("Height").fill("240");
+  await page.getByLabel("Keep changes").check();
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.getByText("Applied").waitFor();
+  await until("a smaller picture", () => camera(page).locator("canvas").evaluate(({ width }) => width === 320));
+  await untilItMoves(page);
+  assert.match(readFileSync(`${server.folder}/defender.conf`, "utf8"), /width = 320/);
+  await page.getByLabel("Width").fill("100000");
+  await page.getByRole("button", { name: "Apply" }).click();
+  await until("the server's word on it", async () => /width/i.test(await page.locator("#note").textContent()));
+});
+
+test("the log is read and its level set", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "ada", { path: "/?settings=log" });
+  await page.getByRole("log").getByText("listening on").waitFor();
+  await page.getByLabel("Level").selectOption("debug");
+  await page.getByRole("button", { name: "Set" }).click();
+  await page.getByText("The log level is debug").waitFor();
+  await page.getByLabel("Only lines with").fill("listening on");
+  await until("the others to go", async () => (await page.getByRole("log").locator("p").count()) === 1);
+});

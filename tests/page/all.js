@@ -1,0 +1,17 @@
+// Every test of the page, in one browser. They mostly wait, so several go on at a time.
+
+import { after, describe, it } from "node:test";
+
+import { close, tests } from "./support.js";
+import "./sign_in.js";
+import "./watch.js";
+import "./sound.js";
+import "./admin.js";
+import "./outage.js";
+import "./many.js";
+import "./looks.js";
+
+describe("the page", { concurrency: 3 }, () => {
+  after(close);
+  for (const [name, body] of tests) it(name, body);
+});

@@ -1,0 +1,35 @@
+// More cameras than a browser has connections.
+
+import assert from "node:assert/strict";
+
+import { Server, camera, picture, signedIn, until, untilItMoves, test } from "./support.js";
+
+test("nine cameras on a wall: four streams, and the others' pictures change too", async (t) => {
+  const names = ["attic", "cellar", "door", "garage", "garden", "hall", "kitchen", "porch", "yard"];
+  const sections = names.map((name) => `[camera.${name}]\ndevice = "test"\nwidth = 320\nheight = 240\nfps = 10\n`).join("");
+  const server = await new Server(t, { sections: `${sections}[microphone.hall]\ndevice = "test"\n` }).start();
+  const page = await signedIn(server, "eve", { viewport: { width: 2560, height: 1440 } });
+  await Promise.all(names.map((name) => untilItMoves(page, name)));
+  const modes = await page.locator(".camera").evaluateAll((all) => all.map(({ dataset }) => dataset.mode));
+  assert.equal(modes.filter((mode) => mode === "stream").length, 4, modes);
+  assert.equal(modes.filter((mode) => mode === "stills").length, 5, modes);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight), "all of them fit");
+  await picture(page, "wall");
+  await page.getByRole("button", { name: "Full screen", exact: true }).click();
+  await page.waitForFunction(() => document.fullscreenElement !== null && innerHeight >= document.documentElement.scrollHeight);
+  await Promise.all(names.map((name) => untilItMoves(page, name)));
+  await picture(page, "wall-full-screen");
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.fullscreenElement === null);
+  // Sound takes a connection, which a stream gives up; the API and the stills go on.
+  await page.getByRole("button", { name: "Listen to hall" }).click();
+  await until("three streams", async () => (await page.locator('.camera[data-mode="stream"]').count()) === 3);
+  await page.getByText("you are listening").waitFor();
+  await untilItMoves(page, "yard");
+  await camera(page, "door").locator(".picture").click();
+  await camera(page, "door").getByRole("link", { name: "All cameras" }).waitFor();
+  await until("one stream", () => {
+    const counts = server.status().cameras.map(({ viewers }) => viewers);
+    return counts.reduce((sum, count) => sum + count, 0) === 1 && counts[2] === 1;
+  });
+});

@@ -1,0 +1,81 @@
+// The form, and who is let in by it for how long.
+
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+
+import { Server, camera, fillIn, open, signedIn, until, test } from "./support.js";
+
+test("a person signs in at the form and goes on to where he wanted", async (t) => {
+  const server = await new Server(t).start();
+  // To a bare picture the browser adds styles of its own, which the page's policy keeps out.
+  const page = await open(server, { expected: /401|inline style/ });
+  const answer = await page.goto(server.url("/?camera=front"));
+  assert.equal(answer.status(), 401);
+  assert.equal(answer.headers()["www-authenticate"], undefined);
+  await fillIn(page, "eve", "not her password");
+  await page.getByText("Wrong name or password.").waitFor();
+  await fillIn(page, "eve");
+  await camera(page).and(page.locator(".live")).waitFor();
+  assert.equal(page.url(), server.url("/?camera=front"));
+  assert.equal(await page.evaluate(() => document.cookie), "", "the cookie is the browser's alone");
+  await page.locator("#sign-out").click();
+  await page.getByText("You are signed out.").waitFor();
+  await page.goto(server.url("/video"));
+  await fillIn(page, "eve");
+  await page.waitForFunction(() => document.images[0]?.naturalWidth === 640);
+});
+
+test("an address of two slashes leads to this server and no other", async (t) => {
+  const server = await new Server(t).start();
+  const page = await open(server, { expected: /401|404/ });
+  await page.goto(server.url("//elsewhere.example/"));
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.request().isNavigationRequest()),
+    fillIn(page, "eve"),
+  ]);
+  assert.equal(answer.url(), server.url("//elsewhere.example/"));
+});
+
+test("who guesses is told how long to wait", async (t) => {
+  const server = await new Server(t).start();
+  const page = await open(server, { expected: /401|429/ });
+  await page.goto(server.url("/"));
+  const said = page.locator("#error");
+  for (;;) {
+    await fillIn(page, "eve", "a wrong guess at it");
+    await until("an answer", () => said.textContent());
+    if (/Too many failed tries\. Try again in \d+ seconds\./.test(await said.textContent())) break;
+  }
+  assert.match(await page.locator("form button").textContent(), /Wait \d+ s/);
+  await page.getByRole("button", { name: "Sign in" }).waitFor();
+});
+
+test("a link from elsewhere leads past the form who is signed in", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "eve");
+  // The browser holds back the cookie when another site sends it here, as a mail's link would.
+  await page.route("https://elsewhere.example/", (route) =>
+    route.fulfill({ contentType: "text/html", body: `<a href="${server.url("/?camera=front")}">look</a>` }));
+  await page.goto("https://elsewhere.example/");
+  await page.getByRole("link", { name: "look" }).click();
+  await camera(page).and(page.locator(".live")).waitFor();
+});
+
+test("a session that is over leads back to the form, which says so", async (t) => {
+  const server = await new Server(t, { keys: "session_idle_s = 2\nsession_max_s = 4" }).start();
+  const page = await signedIn(server, "eve", { path: "/?camera=front" });
+  await page.getByText("You were signed out. Sign in to go on.").waitFor();
+  await fillIn(page, "eve");
+  await camera(page).and(page.locator(".live")).waitFor();
+});
+
+test("a folder of one's own is behind the same form", async (t) => {
+  const server = new Server(t, { keys: 'www = "site"' });
+  mkdirSync(`${server.folder}/site`);
+  writeFileSync(`${server.folder}/site/index.html`, "<title>Mine</title><h1>My own page</h1>");
+  await server.start();
+  const page = await open(server, { expected: /401|404/ });
+  await page.goto(server.url("/"));
+  await fillIn(page, "eve");
+  await page.getByRole("heading", { name: "My own page" }).waitFor();
+});

@@ -1,0 +1,221 @@
+// Starting the real binary in a folder of its own, and a browser to look at it.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+const require = createRequire(process.env.PAGE_MODULES);
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+export const DESK = { width: 1280, height: 800 };
+export const PHONE = { width: 390, height: 844 };
+export const PASSWORD = "correct horse battery";
+
+// How long anything may take before a test gives up on it; nothing is asserted about less.
+const PATIENCE_MS = 30_000;
+
+const binary = resolve(process.env.DEFENDER_BINARY);
+const screenshots = process.env.DEFENDER_SCREENSHOTS;
+
+// What `all.js` runs.
+export const tests = [];
+export const test = (name, body) => tests.push([name, body]);
+
+// Calls `look` until what it gives is true, and gives that.
+export async function until(what, look) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    await pause(50);
+  }
+}
+
+// The file of the admin `ada` and the viewer `eve`, made once: hashing a password is slow on purpose.
+let madeUsers;
+function users() {
+  if (madeUsers) return madeUsers;
+  const folder = mkdtempSync(join(tmpdir(), "defender-users-"));
+  for (const [name, role] of [["ada", "admin"], ["eve", "viewer"]]) {
+    execFileSync(binary, ["user", "add", name, "--role", role, "--password-stdin", "-u", "users"],
+      { cwd: folder, input: `${PASSWORD}\n`, stdio: ["pipe", "ignore", "pipe"] });
+  }
+  madeUsers = readFileSync(join(folder, "users"));
+  rmSync(folder, { recursive: true });
+  return madeUsers;
+}
+
+const CAMERA = '[camera.front]\ndevice = "test"\n';
+
+// A server with the admin `ada` and the viewer `eve`; killed, and its folder removed, after `t`.
+export class Server {
+  // What closes each window that looks at it.
+  windows = [];
+  environment = {};
+
+  constructor(t, { keys = "", sections = CAMERA } = {}) {
+    this.folder = mkdtempSync(join(tmpdir(), "defender-page-"));
+    this.keys = keys;
+    this.sections = sections;
+    writeFileSync(join(this.folder, "users"), users(), { mode: 0o600 });
+    t.after(() => this.#end());
+  }
+
+  async #end() {
+    try {
+      // First who looks at it: a browser complains of servers that go.
+      for (const close of this.windows) await close();
+    } finally {
+      await this.kill();
+      rmSync(this.folder, { recursive: true });
+    }
+  }
+
+  // Starts it, or starts it again where it was before.
+  async start() {
+    writeFileSync(join(this.folder, "defender.conf"),
+      `[server]\naddress = "127.0.0.1"\nport = ${this.port ?? 0}\nuser = "root"\n${this.keys}\n${this.sections}`);
+    const log = join(this.folder, "log");
+    const output = openSync(log, "w");
+    this.child = spawn(binary, ["-c", "defender.conf"],
+      { cwd: this.folder, env: { ...process.env, HOME: this.folder, ...this.environment }, stdio: ["ignore", output, output] });
+    this.child.once("error", (fault) => { throw fault; });
+    this.port = await until("the line `listening on`", () => {
+      assert.equal(this.child.exitCode, null, this.log());
+      return Number(/listening on \S*:(\d+)/.exec(this.log())?.[1]);
+    });
+    return this;
+  }
+
+  log() {
+    return readFileSync(join(this.folder, "log"), "utf8");
+  }
+
+  async kill() {
+    if (!this.child || this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = once(this.child, "exit");
+    this.child.kill("SIGKILL");
+    await ended;
+  }
+
+  url(path = "/") {
+    return `https://127.0.0.1:${this.port}${path}`;
+  }
+
+  // The status document, as the admin sees it.
+  status() {
+    const out = execFileSync("curl", ["-sk", "-u", `ada:${PASSWORD}`, this.url("/api/1.0/status")]);
+    return JSON.parse(out);
+  }
+}
+
+let browser;
+
+// One for all, however many ask for it at once.
+function launched() {
+  browser ??= chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+      "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+  return browser;
+}
+
+export async function close() {
+  await (await browser)?.close();
+}
+
+// A window of its own, with no memory of others. What its console complains of fails the test, but
+// for what the browser itself says of refusals and lost connections that `expected` matches.
+export async function open(server, { viewport = DESK, expected = /401/, ...more } = {}) {
+  const context = await (await launched()).newContext({ ignoreHTTPSErrors: true, viewport, isMobile: viewport === PHONE, hasTouch: viewport === PHONE, ...more });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" && !expected.test(message.text())) complaints.push(`${message.text()} ${message.location().url}`);
+  });
+  page.on("pageerror", (fault) => complaints.push(fault.stack));
+  server.windows.push(async () => {
+    await context.close();
+    assert.deepEqual(complaints, []);
+  });
+  return page;
+}
+
+export async function fillIn(page, user, password = PASSWORD) {
+  await page.getByLabel("Name").fill(user);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+// A window in which `user` is signed in, at `path`.
+export async function signedIn(server, user, { path = "/", ...options } = {}) {
+  const page = await open(server, options);
+  await page.goto(server.url(path));
+  await fillIn(page, user);
+  await page.locator("#sign-out").waitFor();
+  return page;
+}
+
+export const camera = (page, name = "front") => page.locator(`.camera[data-name="${name}"]`);
+
+// A sum over the pixels of a canvas; another one means another picture.
+export const pixels = (page, name = "front") => camera(page, name).locator("canvas").evaluate((canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.reduce((sum, value, at) => (sum * 31 + value + (at % 7)) % 1_000_003, 0);
+});
+
+export async function untilItMoves(page, name = "front") {
+  await camera(page, name).and(page.locator(".live")).waitFor();
+  const first = await pixels(page, name);
+  await until(`${name}'s picture to move`, async () => (await pixels(page, name)) !== first);
+}
+
+// Nothing that keeps people out: axe finds nothing serious, in light and in dark.
+export async function assertAccessible(page, view) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    // A transition that is under way has colours of neither.
+    await page.evaluate(() => Promise.all(document.getAnimations().map((each) => each.finished)));
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
+    const bad = violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ""}`).join("; ")}`);
+    assert.deepEqual(bad, [], `${view}, ${colorScheme}`);
+  }
+  await page.emulateMedia({ colorScheme: null });
+}
+
+// Keeps a picture of the window where they are wanted.
+export async function picture(page, name) {
+  if (!screenshots) return;
+  mkdirSync(screenshots, { recursive: true });
+  await page.screenshot({ path: join(screenshots, `${name}.png`) });
+}
+
+// Gives a server that is not started the camera of bench/camera; what comes back unplugs it ("unplug")
+// and makes it well ("").
+export function standIn(server) {
+  // In the server's own folder: what lies elsewhere it may not open.
+  const at = (name) => join(server.folder, name);
+  execFileSync("cc", ["-O2", "-shared", "-fPIC", "-o", at("standin.so"), resolve("bench/camera/standin.c"), "-ldl", "-lpthread"]);
+  execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=15", "-t", "1",
+    "-c:v", "mjpeg", "-huffman", "default", "-f", "mjpeg", at("film.mjpeg")]);
+  writeFileSync(at("node"), "");
+  const fault = (word) => writeFileSync(at("control"), word);
+  fault("");
+  server.sections = `[camera.front]\ndevice = "${at("node")}"\nwidth = 320\nheight = 240\nfps = 15\n`;
+  server.environment = {
+    LD_PRELOAD: at("standin.so"), STANDIN_NODE: at("node"), STANDIN_MJPEG: at("film.mjpeg"), STANDIN_CONTROL: at("control"),
+    STANDIN_SIZE: "320x240", STANDIN_FPS: "15",
+  };
+  return fault;
+}

@@ -1,0 +1,106 @@
+// Talking to the server: every request of the page but the streams' own goes through here.
+
+// Without the name and password that the address may hold: fetch takes no URL with them.
+const here = new URL(location.pathname, location.origin);
+
+export const address = (path) => new URL(path, here);
+export const named = (kind, name) => address(`${kind}/${encodeURIComponent(name)}`);
+
+// The server's own word on why not.
+export class Refused extends Error {
+  constructor(status, words) {
+    super(words);
+    this.status = status;
+  }
+}
+
+// No answer at all.
+export class Gone extends Error {}
+
+export function remember(key, value, store = localStorage) {
+  try {
+    store.setItem(key, value);
+  } catch {
+    // A browser that keeps nothing forgets.
+  }
+}
+
+export function recall(key, store = localStorage) {
+  try {
+    return store.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+let farewell = "You were signed out. Sign in to go on.";
+
+// Asks for the page again, which is now the sign-in form. It says why.
+function signedOut(why = farewell) {
+  remember("why", why, sessionStorage);
+  location.reload();
+}
+
+// Does what ends the session, and says `why`: whichever request hears of the end first.
+export async function leaving(why, work) {
+  const before = farewell;
+  farewell = why;
+  try {
+    await work();
+  } catch (fault) {
+    farewell = before;
+    throw fault;
+  }
+  signedOut();
+}
+
+// A response that is well; everything else is thrown, in words.
+export async function request(url, options) {
+  let response;
+  try {
+    response = await fetch(url, { cache: "no-store", ...options });
+  } catch (fault) {
+    if (fault.name === "AbortError") throw fault;
+    throw new Gone("the server does not answer");
+  }
+  if (response.ok) return response;
+  if (response.status === 401) signedOut();
+  const said = await response.json().catch(() => ({}));
+  throw new Refused(response.status, said.error ?? `the server answers with error ${response.status}`);
+}
+
+// The answer of an API's resource; nothing where there is no more to say than that it is done.
+export async function ask(method, path, body) {
+  const response = await request(address(`api/1.0/${path}`), { method, body: body && JSON.stringify(body) });
+  return response.status === 204 ? undefined : response.json();
+}
+
+// What an older server does not have yet is undefined.
+export async function askIfThere(path) {
+  try {
+    return await ask("GET", path);
+  } catch (fault) {
+    if (fault.status === 404) return undefined;
+    throw fault;
+  }
+}
+
+const CLOCK_GETS_OLD_MS = 60_000;
+let clock;
+
+// How far the server's clock, which stamps the frames, is ahead of ours. The answer that came
+// fastest knows it best.
+export const clockAhead_ms = () => clock?.ahead_ms ?? 0;
+
+// The status document.
+export async function status() {
+  const asked = Date.now();
+  const response = await request(address("api/1.0/status"));
+  const got = Date.now();
+  const stamp_ms = Number(response.headers.get("X-Timestamp")) * 1000;
+  const took_ms = got - asked;
+  if (stamp_ms && (!clock || took_ms <= clock.took_ms || got - clock.got > CLOCK_GETS_OLD_MS)) {
+    clock = { took_ms, got, ahead_ms: stamp_ms - (asked + got) / 2 };
+  }
+  return response.json();
+}

@@ -1,0 +1,80 @@
+// Making elements, and words for people.
+
+// An element with properties, listeners (onclick: ...) and attributes (aria-label), and its children.
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === undefined) continue;
+    if (key in element && !key.includes("-")) element[key] = value;
+    else element.setAttribute(key, value);
+  }
+  element.append(...children.flat().filter((child) => child !== undefined));
+  return element;
+}
+
+export function icon(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `#${name}`);
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(use);
+  return svg;
+}
+
+export function copyOf(template) {
+  return document.querySelector(template).content.firstElementChild.cloneNode(true);
+}
+
+// Only on change: a screen reader would read every repetition aloud.
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export function duration(seconds) {
+  for (const [length, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]]) {
+    const count = Math.floor(seconds / length);
+    if (count) return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  }
+  return "a moment";
+}
+
+let fading;
+
+// A line at the foot of the page, for a while.
+export function note(text, isBad = false) {
+  const line = document.querySelector("#note");
+  clearTimeout(fading);
+  line.className = isBad ? "card bad" : "card";
+  line.textContent = sentence(text);
+  fading = setTimeout(() => { line.textContent = ""; }, isBad ? 10_000 : 4000);
+}
+
+// Does the work of a button or form, once at a time; says what came of it.
+export async function act(control, work) {
+  const button = control.matches("form") ? control.querySelector("button:not([type=button])") : control;
+  if (button.disabled) return;
+  button.disabled = true;
+  try {
+    const words = await work();
+    if (words) note(words);
+  } catch (fault) {
+    note(fault.message, true);
+  }
+  button.disabled = false;
+}
+
+// Asks before what cannot be undone; true for yes.
+export function confirmed(question, yes) {
+  const dialog = document.querySelector("#question");
+  const [words, button] = ["p", ".main"].map((what) => dialog.querySelector(what));
+  words.textContent = question;
+  button.textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((answer) => {
+    dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true });
+  });
+}

@@ -1,0 +1,113 @@
+// The cameras and microphones: all of them, or one large.
+
+import { layout, modesOf } from "./board.js";
+import { Camera } from "./camera.js";
+import { listening, onListening, showMicrophones } from "./microphones.js";
+
+const NUMBERS_EVERY_MS = 1000;
+
+const host = document.querySelector("#cameras");
+const place = document.querySelector("#live");
+const microphones = document.querySelector("#microphones");
+const image = document.querySelector("#image");
+const cameras = new Map();
+let single;
+let isAdmin = false;
+let openInFull;
+
+const onScreen = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    const camera = cameras.get(target.dataset.name);
+    if (camera) camera.isOnScreen = isIntersecting;
+  }
+  share();
+});
+
+// `onFull` is called with the camera to show in full screen.
+export function startLive({ onFull }) {
+  openInFull = onFull;
+  new ResizeObserver(arrange).observe(place);
+  addEventListener("resize", arrange);
+  document.addEventListener("visibilitychange", share);
+  onListening(share);
+  setInterval(() => {
+    for (const camera of cameras.values()) camera.sayNumbers();
+  }, NUMBERS_EVERY_MS);
+}
+
+// Makes the page show what a status document says.
+export function showStatus(status) {
+  const names = new Set(status.cameras.map(({ name }) => name));
+  for (const [name, camera] of cameras) {
+    if (names.has(name)) continue;
+    camera.show("off");
+    onScreen.unobserve(camera.element);
+    camera.element.remove();
+    cameras.delete(name);
+  }
+  for (const found of status.cameras) (cameras.get(found.name) ?? add(found.name)).status = found;
+  showMicrophones(status.microphones);
+  isAdmin = status.role === "admin";
+  showSingle(single?.name);
+}
+
+export function showServerGone() {
+  for (const camera of cameras.values()) camera.status = undefined;
+}
+
+// One camera large, or with no name all of them.
+export function showSingle(name) {
+  single = name === undefined ? undefined : { name, camera: cameras.get(name) };
+  for (const camera of cameras.values()) {
+    camera.element.hidden = single !== undefined && camera !== single.camera;
+    camera.isSingle = camera === single?.camera;
+  }
+  place.classList.toggle("single", single !== undefined);
+  place.classList.toggle("several", cameras.size > 1);
+  const controlled = isAdmin ? single?.camera?.name : undefined;
+  if (image.dataset.of !== String(controlled)) {
+    image.dataset.of = controlled;
+    image.hidden = true;
+    image.replaceChildren();
+    if (controlled) import("./controls.js").then(({ showControls }) => showControls(image, controlled));
+  }
+  arrange();
+}
+
+export const isKnown = (name) => cameras.has(name);
+
+function add(name) {
+  const camera = new Camera(name, { onFull: openInFull });
+  cameras.set(name, camera);
+  host.append(camera.element);
+  onScreen.observe(camera.element);
+  return camera;
+}
+
+// Gives each camera that is on the screen a stream, or its turn for a still; the others nothing.
+function share() {
+  const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
+  const shown = document.visibilityState === "hidden" ? [] : seen;
+  const modes = modesOf(shown.length, listening());
+  for (const camera of cameras.values()) {
+    const at = shown.indexOf(camera);
+    camera.show(at < 0 ? "off" : modes[at]);
+  }
+}
+
+function arrange() {
+  const isWall = document.documentElement.classList.contains("wall");
+  const shown = [...cameras.values()].filter(({ element }) => !element.hidden);
+  const { width = 4, height = 3 } = (shown.find(({ status }) => status?.width) ?? {}).status ?? {};
+  const [aspect, room] = [width / height || 4 / 3, host.getBoundingClientRect()];
+  const below = isWall ? 0 : microphones.offsetHeight + 28;
+  const top = isWall ? 0 : room.top + scrollY;
+  // In a very low window a picture would vanish; the page scrolls instead.
+  const left = Math.max(innerHeight - top - below, Math.min(innerHeight, 240));
+  const caption = isWall ? 0 : (shown[0]?.element.querySelector("footer").offsetHeight ?? 0) + 2;
+  const found = layout(shown.length, { width: host.clientWidth, height: left }, { aspect, caption, isWall });
+  host.style.setProperty("--columns", found.columns);
+  host.style.setProperty("--tile", `${found.width}px`);
+  host.style.setProperty("--aspect", aspect);
+  share();
+}

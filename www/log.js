@@ -1,0 +1,65 @@
+// The last lines of the server's log and how much it tells, for admins.
+
+import { ask, askIfThere } from "./api.js";
+import { act, make } from "./dom.js";
+
+const LINES = 300;
+const LOOK_EVERY_MS = 2000;
+const LEVELS = ["off", "error", "warn", "info", "debug", "trace"];
+
+export async function show(section) {
+  const [log, level] = await Promise.all([askIfThere(`logs?lines=${LINES}`), askIfThere("logging")]);
+  if (level) section.append(levelForm(level.level));
+  if (!log) {
+    section.append(make("p", {}, "This server does not show its log here."));
+    return undefined;
+  }
+  const filter = make("input", { type: "search", "aria-label": "Only lines with", placeholder: "Only lines with …" });
+  const list = make("div", { class: "log card", role: "log", "aria-label": "Log", "aria-live": "off", tabIndex: 0 });
+  section.append(filter, list);
+  let lines = log.lines;
+  const refill = () => fill(list, lines, filter.value.toLowerCase());
+  filter.addEventListener("input", refill);
+  refill();
+  list.scrollTop = list.scrollHeight;
+  const timer = setInterval(async () => {
+    try {
+      ({ lines } = await ask("GET", `logs?lines=${LINES}`));
+      refill();
+    } catch {
+      // The page's head says what is wrong.
+    }
+  }, LOOK_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+// Stays at the end where the reader is there.
+function fill(list, lines, wanted) {
+  const wasAtEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 8;
+  const shown = lines.filter((line) => line.toLowerCase().includes(wanted));
+  const key = `${shown.length} ${shown[0]} ${shown.at(-1)}`;
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  list.replaceChildren(...shown.map((line) => {
+    const level = /\b(ERROR|WARN|INFO|DEBUG|TRACE)\b/.exec(line)?.[1].toLowerCase() ?? "";
+    return make("p", { class: level }, line);
+  }));
+  if (wasAtEnd) list.scrollTop = list.scrollHeight;
+}
+
+function levelForm(now) {
+  const select = make("select", {}, LEVELS.map((level) => make("option", { selected: level === now }, level)));
+  const keep = make("input", { type: "checkbox" });
+  const form = make("form", { class: "row" },
+    make("label", { class: "check" }, "Level", select),
+    make("label", { class: "check" }, keep, "Keep after a restart"),
+    make("button", {}, "Set"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act(form, async () => {
+      const { level } = await ask("PUT", "logging", { level: select.value, save: keep.checked });
+      return `the log level is ${level}`;
+    });
+  });
+  return form;
+}

@@ -1,0 +1,41 @@
+// The settings: one panel at a time, those an admin has and those everybody has.
+
+import { make } from "./dom.js";
+
+// The module of each, loaded when it is first wanted, has a `show` that fills a section and returns
+// what is to be called when it is left, if anything.
+const PANELS = {
+  account: { title: "Account", load: () => import("./account.js") },
+  sessions: { title: "Sessions", load: () => import("./sessions.js") },
+  users: { title: "Users", load: () => import("./users.js"), isForAdmins: true },
+  services: { title: "Services", load: () => import("./services.js"), isForAdmins: true },
+  log: { title: "Log", load: () => import("./log.js"), isForAdmins: true },
+};
+
+let shown;
+
+export async function showSettings(host, asked, status) {
+  const mine = Object.entries(PANELS).filter(([, { isForAdmins }]) => !isForAdmins || status.role === "admin");
+  const [key, panel] = mine.find(([name]) => name === asked) ?? mine[0];
+  if (shown?.key === key) return;
+  leaveSettings();
+  const section = make("section", { "aria-labelledby": "panel-title" }, make("h2", { id: "panel-title" }, panel.title));
+  const links = mine.map(([name, { title }]) =>
+    make("a", { href: `?settings=${name}`, "aria-current": name === key ? "page" : undefined }, title));
+  host.replaceChildren(make("nav", { "aria-label": "Settings" }, links), section);
+  const current = { key };
+  shown = current;
+  try {
+    const { show } = await panel.load();
+    const leave = await show(section, status);
+    if (shown === current) current.leave = leave;
+    else leave?.();
+  } catch (fault) {
+    section.append(make("p", { class: "bad", role: "alert" }, `This cannot be shown: ${fault.message}.`));
+  }
+}
+
+export function leaveSettings() {
+  shown?.leave?.();
+  shown = undefined;
+}

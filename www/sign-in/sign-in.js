@@ -1,0 +1,74 @@
+// The form of whoever is not signed in. It stands at the address that was asked for, so going on
+// means asking for it again.
+
+// Without the name and password that the address may hold: fetch takes no URL with them.
+const api = (path) => new URL(`/api/1.0/${path}`, location.origin);
+
+const form = document.querySelector("form");
+const [error, button, show, why] = ["#error", "button", "#show", "#why"].map((what) => document.querySelector(what));
+
+// With the origin before it: a path of two slashes alone would name another server. Without the
+// fragment: to one on the same page a browser only scrolls.
+const goOn = () => location.replace(location.origin + location.pathname + location.search);
+
+// A link on another site's page leads here also where the cookie is good, for it is kept back then.
+async function isSignedIn() {
+  const response = await fetch(api("status"), { cache: "no-store" });
+  return response.ok;
+}
+
+// Says `text` with the seconds that are left, and lets nobody try before.
+function holdBack(seconds, text) {
+  button.disabled = true;
+  const end = Date.now() + seconds * 1000;
+  const tick = () => {
+    const left = Math.ceil((end - Date.now()) / 1000);
+    button.disabled = left > 0;
+    button.textContent = left > 0 ? `Wait ${left} s` : "Sign in";
+    if (left > 0) setTimeout(tick, 250);
+    else error.textContent = "";
+  };
+  tick();
+  error.textContent = text;
+}
+
+async function signIn() {
+  const { user, password } = Object.fromEntries(new FormData(form));
+  const response = await fetch(api("login"), { method: "POST", body: JSON.stringify({ user, password }) });
+  if (response.ok) {
+    if (await isSignedIn()) return goOn();
+    throw new Error("The browser does not keep the sign-in: it takes an encrypted connection (https).");
+  }
+  const wait = Number(response.headers.get("Retry-After"));
+  if (response.status === 429) return holdBack(wait, `Too many failed tries. Try again in ${words(wait)}.`);
+  if (response.status === 503) return holdBack(wait, "The server is busy with other sign-ins.");
+  form.elements.password.select();
+  const said = await response.json().catch(() => ({}));
+  throw new Error(response.status === 401 ? "Wrong name or password." : `The server says: ${said.error ?? response.status}`);
+}
+
+const words = (seconds) => (seconds > 90 ? `${Math.ceil(seconds / 60)} minutes` : `${seconds} seconds`);
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  error.textContent = "";
+  button.disabled = true;
+  try {
+    await signIn();
+  } catch (fault) {
+    const isGone = fault instanceof TypeError;
+    error.textContent = isGone ? "The server does not answer. Is it running, and is this device in its network?" : fault.message;
+  }
+  if (button.textContent === "Sign in") button.disabled = false;
+});
+
+show.addEventListener("change", () => { form.elements.password.type = show.checked ? "text" : "password"; });
+
+try {
+  why.textContent = sessionStorage.getItem("why") ?? "";
+  sessionStorage.removeItem("why");
+} catch {
+  // Nothing is kept, so nothing is told.
+}
+
+isSignedIn().then((isIn) => isIn && goOn(), () => {});
