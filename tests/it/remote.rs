@@ -230,6 +230,37 @@ fn a_remote_that_is_reached_in_another_way_keeps_its_viewers() {
 }
 
 #[test]
+fn two_that_show_each_other_show_each_device_once() {
+    let (attic, token) = board();
+    let (yard, back) = board();
+    let lists = |server: &Server, section: &str| {
+        let path = server.path().join("defender.conf");
+        let own = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{own}{section}")).unwrap();
+        server.signal("HUP");
+    };
+    lists(&yard, &section(&attic, &token));
+    lists(&attic, &section(&yard, &back).replace("[remote.attic]", "[remote.yard]"));
+    wait_status(&yard, "\"name\":\"attic-desk\"");
+    wait_status(&attic, "\"name\":\"yard-desk\"");
+    // Until each has asked the other twice more, what it has from it could come back.
+    for server in [&attic, &yard] {
+        let asked = || server.log().matches("GET /api/1.0/status 200").count();
+        let before = asked();
+        wait_for("more questions", || (asked() >= before + 2).then_some(()));
+    }
+    for (server, other) in [(&attic, "yard"), (&yard, "attic")] {
+        let status = server.get("/api/1.0/status").text();
+        let names: Vec<_> =
+            status.split("\"name\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(names, ["front", &format!("{other}-front"), "desk", &format!("{other}-desk"), other]);
+        let relayed: Vec<_> =
+            status.split("\"relayed\":").skip(1).map(|rest| rest.starts_with("true")).collect();
+        assert_eq!(relayed, [false, true, false, true], "{status}");
+    }
+}
+
+#[test]
 fn names_that_are_taken_are_left_out_and_nothing_stands_still() {
     let (board, token) = board();
     let own = "[camera.attic-front]\ndevice = \"test\"\nwidth = 160\nheight = 120\n";
