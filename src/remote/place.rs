@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 
@@ -65,6 +66,7 @@ struct Known {
 /// Sound as it comes: S16_LE, from its first frame on.
 pub struct Sound<'a> {
     body: Body<'a>,
+    channels: usize,
 }
 
 impl Place {
@@ -133,24 +135,27 @@ impl Place {
         self.get(&format!("/video/{camera}"), wanted).map(Parts::of)
     }
 
-    /// Sound of a microphone there, for as long as it is `wanted`.
+    /// Sound of a microphone there, for as long as it is `wanted`. What it was told to be, rate and
+    /// channels, it has to be: another would be heard too high, or as noise.
     ///
     /// # Errors
     /// Why there is none.
     pub fn audio<'w>(
         &self,
         microphone: &str,
+        (rate_hz, channels): (u32, u32),
         wanted: &'w dyn Fn() -> bool,
     ) -> Result<Sound<'w>, RemoteError> {
         let mut body = self.get(&format!("/audio/{microphone}"), wanted)?;
+        let end = Instant::now() + STALL;
         while body.ahead().len() < WAV_HEADER_BYTES {
-            body.fill()?;
+            body.fill(end)?;
         }
-        if !body.ahead().starts_with(b"RIFF") {
-            return Err(RemoteError::Garbled("sound that is no WAV"));
+        if wav_format(body.ahead()) != Some((rate_hz, channels)) {
+            return Err(RemoteError::Garbled("sound that is no WAV as it was told to be"));
         }
         body.take(WAV_HEADER_BYTES);
-        Ok(Sound { body })
+        Ok(Sound { body, channels: channels as usize })
     }
 
     /// An error with whose it is before it.
@@ -190,15 +195,30 @@ impl Place {
 /// What Defender sends before the first sample of `?codec=wav`.
 const WAV_HEADER_BYTES: usize = 44;
 
+/// Nothing for so long is too long: a lost microphone sends silence meanwhile.
+const STALL: Duration = Duration::from_secs(10);
+
+/// Rate and channels of a WAV of 16 bit samples, by its header as Defender writes it (RIFF, with `fmt `
+/// first and `data` at its end); `None` for anything else.
+fn wav_format(header: &[u8]) -> Option<(u32, u32)> {
+    let is_at = |at: usize, text: &[u8]| header.get(at..at + text.len()) == Some(text);
+    // PCM is kind 1.
+    let is_known = is_at(0, b"RIFF") && is_at(8, b"WAVEfmt \x10\0\0\0\x01\0") && is_at(34, b"\x10\0data");
+    let two = |at: usize| Some(u16::from_le_bytes(header.get(at..at + 2)?.try_into().ok()?));
+    let rate_hz = u32::from(two(24)?) | u32::from(two(26)?) << 16;
+    is_known.then_some((rate_hz, u32::from(two(22)?)))
+}
+
 impl Sound<'_> {
-    /// The samples that came since the last call, whole frames of `channels`; waits for some.
+    /// The samples that came since the last call, whole frames; waits for some.
     ///
     /// # Errors
     /// Those of the connection.
-    pub fn samples(&mut self, channels: usize) -> Result<Vec<i16>, RemoteError> {
-        let frame_bytes = 2 * channels;
+    pub fn samples(&mut self) -> Result<Vec<i16>, RemoteError> {
+        let frame_bytes = 2 * self.channels;
+        let end = Instant::now() + STALL;
         while self.body.ahead().len() < frame_bytes {
-            self.body.fill()?;
+            self.body.fill(end)?;
         }
         let whole = self.body.ahead().len() / frame_bytes * frame_bytes;
         let samples = self.body.ahead()[..whole].chunks_exact(2);

@@ -1,13 +1,8 @@
-//! Cameras and microphones of other Defenders: several real servers, and one that only seems to be one.
+//! Cameras and microphones of other Defenders: several real servers.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
 use crate::support::{
     PASSWORD, Server, Setup, USER, add_user, defender, parts, stderr, stdout, wait_for, watch,
@@ -53,7 +48,7 @@ fn panel(board: &Server, token: &str) -> Server {
     Setup::new().server("mode = \"server\"").sections(&section(board, token)).start()
 }
 
-fn wait_status(server: &Server, text: &str) {
+pub fn wait_status(server: &Server, text: &str) {
     wait_for(&format!("`{text}` in the status"), || {
         server.get("/api/1.0/status").text().contains(text).then_some(())
     });
@@ -273,72 +268,6 @@ fn names_that_are_taken_are_left_out_and_nothing_stands_still() {
     }
     let camera = panel.get("/api/1.0/cameras/attic-front").text();
     assert!(camera.contains("\"width\":160"), "our own: {camera}");
-}
-
-#[test]
-fn a_stranger_that_seems_to_be_a_defender_costs_nothing_but_its_own_picture() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let evil: [&[u8]; 5] = [
-        b"--defender-frame\r\nContent-Length: 99999999999999\r\n\r\n",
-        b"--defender-frame\r\nContent-Type: image/jpeg\r\n\r\n",
-        b"--defender-frame\r\nContent-Length: 5\r\n\r\nnojpg\r\n--defender-frame\r\nContent-Length: 2\r\n\r\n\xff\xd8\r\n",
-        &[b'x'; 5000],
-        b"",
-    ];
-    // It ends with the test's process, whatever it waits for.
-    thread::spawn(move || {
-        for (number, socket) in listener.incoming().flatten().enumerate() {
-            let mut socket = socket;
-            let mut request = [0; 2048];
-            let got = socket.read(&mut request).unwrap_or(0);
-            let _ = if request[..got].starts_with(b"GET /api/1.0/status") {
-                let text = "{\"cameras\":[{\"name\":\"trap\",\"online\":true,\"problem\":null,\"width\":320,\
-                            \"height\":240,\"fps\":30}],\"microphones\":[]}";
-                write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())
-            } else {
-                socket
-                    .write_all(b"HTTP/1.1 200 OK\r\n\r\n")
-                    .and_then(|()| socket.write_all(evil[number % evil.len()]))
-            };
-        }
-    });
-    let sections = format!(
-        "[camera.here]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
-         [remote.evil]\nurl = \"http://127.0.0.1:{port}/\"\ntoken = \"dft_x\"\n"
-    );
-    let panel = Setup::new().sections(&sections).start();
-    wait_status(&panel, "\"name\":\"evil-trap\"");
-    let (mut viewer, file) = watch(&panel, "/video/evil-trap", "stream");
-    panel.wait_log("what it sends is no Defender's");
-    wait_for("placards", || (parts(&file) > 5).then_some(()));
-    assert!(viewer.is_running());
-    assert_eq!(panel.get("/snapshot/here").status, 200, "the own camera is not disturbed");
-}
-
-#[test]
-fn a_stranger_that_drips_its_answer_does_not_keep_the_server_from_ending() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (tell, dripped) = mpsc::channel();
-    // It ends with the test's process, whatever it waits for.
-    thread::spawn(move || {
-        for mut socket in listener.incoming().flatten() {
-            // A handshake message of 16 KiB, which would take a quarter of an hour.
-            let _ = socket.write_all(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc");
-            while socket.write_all(b"\0").is_ok() {
-                let _ = tell.send(());
-                thread::sleep(Duration::from_millis(50));
-            }
-        }
-    });
-    let section = format!("[remote.slow]\nurl = \"https://127.0.0.1:{port}/\"\ntoken = \"dft_x\"\n");
-    let mut panel = Setup::new().server("mode = \"server\"").sections(&section).start();
-    for _ in 0..5 {
-        dripped.recv_timeout(Duration::from_secs(60)).expect("the server comes");
-    }
-    panel.signal("TERM");
-    assert!(panel.wait_end().is_some_and(|status| status.success()));
 }
 
 #[test]

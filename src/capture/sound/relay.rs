@@ -38,7 +38,9 @@ impl Capture<'_> {
             unheard_since.set(Some(since));
             !stop.is_requested() && now.duration_since(since) < LINGER
         };
-        let error = match device.place.audio(&device.name, &wanted) {
+        let format = self.settings.format;
+        let told = (format.rate_hz, format.channels);
+        let error = match device.place.audio(&device.name, told, &wanted) {
             Ok(mut sound) => {
                 let began = Instant::now();
                 let error = self.pass_on(device, &mut sound);
@@ -55,11 +57,10 @@ impl Capture<'_> {
 
     /// Appends what comes; why it ended.
     fn pass_on(&mut self, device: &RemoteDevice, sound: &mut Sound<'_>) -> RemoteError {
-        let channels = self.timeline.format().channels as usize;
         let mut counted: Option<Timestamp> = None;
         let mut look = Instant::now();
         loop {
-            let samples = match sound.samples(channels) {
+            let samples = match sound.samples() {
                 Ok(samples) => samples,
                 Err(error) => return error,
             };
@@ -113,6 +114,11 @@ impl Capture<'_> {
         if problem.is_none() && self.notices.is_new_run(&source) {
             info!("microphone {}: {source}", self.settings.name);
         }
-        self.feed.set_state(MicrophoneState { source, online: problem.is_none(), problem, since: None });
+        self.feed.set_state(MicrophoneState {
+            source,
+            online: problem.is_none(),
+            problem,
+            ..Default::default()
+        });
     }
 }
