@@ -254,7 +254,7 @@ fn a_secret_in_the_address_lets_nobody_in() {
 }
 
 #[test]
-fn a_person_who_is_not_signed_in_gets_the_form_wherever_he_goes_and_a_program_the_challenge() {
+fn who_is_not_signed_in_gets_the_form_in_a_browser_and_never_its_dialog_and_a_program_the_challenge() {
     let ground = Ground::new();
     let navigates: [&[(&str, &str)]; 3] = [
         &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
@@ -265,27 +265,30 @@ fn a_person_who_is_not_signed_in_gets_the_form_wherever_he_goes_and_a_program_th
             ("Authorization", "Basic eA=="),
         ],
     ];
-    let others: [&[(&str, &str)]; 4] = [
+    let others: [&[(&str, &str)]; 3] = [
         &[],
-        &[("Accept", "*/*")],
+        &[("Accept", "*/*"), ("User-Agent", "VLC/3.0.18 LibVLC/3.0.18")],
+        &[("Icy-MetaData", "1"), ("Cookie", "other=1")],
+    ];
+    let of_a_page: [&[(&str, &str)]; 5] = [
         &[("Accept", "text/html"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")],
         &[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")],
+        &[("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "script")],
+        &[("Accept", "*/*"), ("Cookie", "__Host-defender=over")],
+        &[("Accept", "*/*"), ("X-Requested-With", "fetch")],
     ];
     for route in Route::all().iter().filter(|route| route.access("GET") != Access::Public) {
         for (fields, method, gets_form) in navigates
             .map(|fields| (fields, "GET", true))
             .into_iter()
             .chain(others.map(|fields| (fields, "GET", false)))
+            .chain(of_a_page.map(|fields| (fields, "GET", false)))
             .chain(navigates.map(|fields| (fields, "POST", false)))
         {
             let head = ground.refusal(method, &route.path(), fields);
             assert_eq!(head.contains("text/html"), gets_form, "{method} {route:?} {fields:?}: {head}");
-            let is_script = fields.contains(&("Sec-Fetch-Dest", "empty"));
-            assert_eq!(
-                head.contains("WWW-Authenticate"),
-                !gets_form && !is_script,
-                "{route:?} {fields:?}: {head}"
-            );
+            let is_program = others.contains(&fields) && !matches!(route, Route::Page(_));
+            assert_eq!(head.contains("WWW-Authenticate"), is_program, "{route:?} {fields:?}: {head}");
         }
     }
 }

@@ -15,9 +15,6 @@ fn nothing_but_health_and_versions_is_open() {
     assert_eq!(server.curl("/healthz", &[]).text(), "ok\n");
     assert_eq!(server.curl("/api", &[]).text(), "{\"versions\":[\"1.0\"]}");
     for path in [
-        "/",
-        "/index.html",
-        "/app.js",
         "/video",
         "/video/front",
         "/audio",
@@ -25,7 +22,6 @@ fn nothing_but_health_and_versions_is_open() {
         "/metrics",
         "/snapshot",
         "/api/1.0/status",
-        "/nothing",
         "/api/2.0",
     ] {
         let answer = server.curl(path, &[]);
@@ -37,6 +33,30 @@ fn nothing_but_health_and_versions_is_open() {
             "{path}"
         );
         assert_eq!(answer.text(), "{\"error\":\"sign in\"}", "{path}");
+    }
+    for path in ["/", "/index.html", "/app.js", "/nothing"] {
+        let answer = server.curl(path, &[]);
+        assert_eq!((answer.status, answer.field("www-authenticate")), (401, None), "{path}");
+    }
+}
+
+#[test]
+fn a_page_whose_session_is_over_makes_no_browser_show_its_own_dialog() {
+    let server = Setup::new().start();
+    // What browsers send for a page's module, its style and its script's requests, the newer ones first.
+    let modules: [&[&str]; 3] = [
+        &["-H", "Sec-Fetch-Site: same-origin", "-H", "Sec-Fetch-Mode: cors", "-H", "Sec-Fetch-Dest: script"],
+        &["-H", "Accept: */*", "-H", "Cookie: __Host-defender=0123"],
+        &["-H", "Accept: */*", "-H", "X-Requested-With: fetch"],
+    ];
+    for path in ["/settings.js", "/settings.css", "/api/1.0/status", "/video/front", "/audio"] {
+        for fields in modules {
+            let answer = server.curl(path, fields);
+            assert_eq!(answer.status, 401, "{path} {fields:?}");
+            assert_eq!(answer.field("www-authenticate"), None, "{path} {fields:?}");
+        }
+        let program = server.curl(path, &["-H", "Accept: */*", "-H", "User-Agent: Lavf/60.16.100"]);
+        assert_eq!(program.field("www-authenticate").is_some(), !path.starts_with("/settings"), "{path}");
     }
 }
 
