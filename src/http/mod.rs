@@ -192,7 +192,7 @@ impl HttpRoom {
 impl Service {
     fn surroundings(&self, request: &Request, exchange: &Exchange) -> Surroundings {
         let origin = self.origins.allowed(field(request, "Origin")).map(str::to_owned);
-        Surroundings { secure: exchange.is_secure(), origin }
+        Surroundings { secure: exchange.is_secure(), origin, varies: !self.origins.0.is_empty() }
     }
 
     fn handle(&self, request: &mut Request, exchange: &Exchange) -> Outcome {

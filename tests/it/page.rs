@@ -123,8 +123,35 @@ fn the_page_is_cached_by_its_tag() {
     let server = Setup::new().start();
     let first = signed_in(&server, "/app.js", &[]);
     let tag = first.field("etag").expect("a tag");
-    let again = signed_in(&server, "/app.js", &["-H", &format!("If-None-Match: {tag}")]);
-    assert_eq!((again.status, again.body.len()), (304, 0));
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", W/{tag}"), "*".to_owned()] {
+        let again = signed_in(&server, "/app.js", &["-H", &format!("If-None-Match: {known}")]);
+        assert_eq!((again.status, again.body.len()), (304, 0), "{known}");
+        assert_eq!(again.field("etag").as_ref(), Some(&tag), "{known}");
+        // Those of a reply without a body, RFC 9110, section 8.6.
+        assert_eq!((again.field("content-length"), again.field("content-type")), (None, None), "{known}");
+    }
+    for path in ["/app.js", "/", "/api/1.0/openapi.json"] {
+        let answer = signed_in(&server, path, &[]);
+        assert_eq!(answer.field("vary").as_deref(), Some("Cookie, Authorization"), "{path}");
+    }
+    assert_eq!(server.curl("/sign-in/theme.js", &[]).field("vary"), None, "the same for anybody");
+}
+
+#[test]
+fn a_reply_without_a_body_has_neither_length_nor_type_and_the_connection_goes_on() {
+    let server = Setup::new().plain().start();
+    let login = format!("{{\"user\":\"{USER}\",\"password\":\"{PASSWORD}\"}}");
+    let session = server.curl("/api/1.0/login", &["-d", &login]).text();
+    let token = session.split("\"token\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let request = format!(
+        "POST /api/1.0/logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n\
+         GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    );
+    let answers = server.send_raw(request.as_bytes());
+    let (first, second) = answers.split_once("\r\n\r\n").unwrap();
+    assert!(first.starts_with("HTTP/1.1 204 No Content\r\n"), "{answers}");
+    assert!(!first.contains("Content-"), "{answers}");
+    assert!(second.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("\r\n\r\nok\n"), "{answers}");
 }
 
 #[test]
