@@ -269,7 +269,7 @@ impl Service {
             Route::Camera(name) => cameras::one(self, user, name),
             Route::Microphones => cameras::list_microphones(self, user),
             Route::Microphone(name) => cameras::one_microphone(self, user, name),
-            Route::Devices => devices::list(),
+            Route::Devices => devices::list(self),
             Route::Services => services::list(self),
             Route::ServiceOf(media) if request.method().as_str() == "PUT" => {
                 services::change(self, user, *media, request, exchange)

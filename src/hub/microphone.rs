@@ -48,6 +48,8 @@ pub struct MicrophoneState {
     pub problem: Option<String>,
     /// Since when `online` has its value.
     pub since: Option<Timestamp>,
+    /// The PCM that runs, by the name it is listed by; `None` while none does.
+    pub pcm: Option<String>,
 }
 
 /// The writing end of a microphone's sound.
