@@ -93,10 +93,14 @@ fn a_board_that_dies_is_shown_as_lost_and_comes_back_to_those_who_stayed() {
     wait_status(&panel, "\"online\":false");
     let refused = panel.get("/snapshot/attic-front");
     assert_eq!(refused.status, 503, "{refused:?}");
+    let is_up =
+        |up: u8| panel.get("/metrics").text().contains(&format!("remote_up{{remote=\"attic\"}} {up}\n"));
+    wait_for("the numbers to say so", || is_up(0).then_some(()));
     let shown = parts(&file);
     wait_for("placards", || (parts(&file) > shown + 2).then_some(()));
     board.start_again();
     wait_for("a picture", || (panel.get("/snapshot/attic-front").status == 200).then_some(()));
+    wait_for("the numbers to say so", || is_up(1).then_some(()));
     assert!(viewer.is_running(), "the viewer stayed");
 }
 
