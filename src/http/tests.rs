@@ -1,6 +1,6 @@
 //! Every route, by every method, for everybody: who gets what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use miniserde::json::{self, Value};
 use tiny_http::TestRequest;
 
 use super::*;
+use crate::encode::sound::Codec;
 use crate::gate::{Gate, Limits};
 use crate::hub::latest;
-use crate::media::SoundFormat;
+use crate::media::{PixelFormat, SoundFormat};
 use crate::users::SessionLimits;
 
 /// "password" under "saltsalt", with few rounds.
@@ -308,6 +309,25 @@ fn a_body_too_large_is_refused() {
     let ground = Ground::new();
     let large: &'static str = Box::leak("x".repeat(17 * 1024).into_boxed_str());
     assert_eq!(ground.ask("POST", "/api/1.0/login", &[], large), 413);
+}
+
+#[test]
+fn the_description_names_the_words_and_types_that_are_sent() {
+    let text = include_str!("openapi.json");
+    let types: BTreeSet<&str> =
+        text.split("\"audio/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let sent = Codec::NAMES.map(|(_, codec)| codec.content_type().strip_prefix("audio/").unwrap());
+    assert_eq!(types, BTreeSet::from(sent));
+    let quoted =
+        |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
+    let formats = PixelFormat::ALL.map(PixelFormat::name);
+    for words in [
+        format!("\"format\":{{\"enum\":[{},null]", quoted(&formats)),
+        format!("\"enum\":[\"auto\",{}]", quoted(&formats)),
+        format!("\"chroma\":{{\"type\":\"string\",\"enum\":[{}]", quoted(&["auto", "420"])),
+    ] {
+        assert!(text.contains(&words), "{words} is missing");
+    }
 }
 
 #[test]
