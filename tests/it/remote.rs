@@ -105,6 +105,51 @@ fn a_board_that_dies_is_shown_as_lost_and_comes_back_to_those_who_stayed() {
 }
 
 #[test]
+fn a_board_that_comes_back_with_another_certificate_gets_nothing_more() {
+    let (mut board, token) = board();
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let (mut viewer, file) = watch(&panel, "/video/attic-front", "stream");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    board.signal("KILL");
+    board.wait_end();
+    for file in ["server.pem", "key.pem"] {
+        let _ = fs::remove_file(board.path().join(file));
+    }
+    board.start_again();
+    panel.wait_log("ITS CERTIFICATE HAS CHANGED");
+    wait_status(&panel, "ITS CERTIFICATE HAS CHANGED");
+    let shown = parts(&file);
+    wait_for("placards", || (parts(&file) > shown + 3).then_some(()));
+    assert!(viewer.is_running(), "the viewer stayed");
+    assert!(!board.log().contains("GET /"), "a request came through:\n{}", board.log());
+}
+
+#[test]
+fn another_size_and_another_format_there_are_those_here_under_who_watches() {
+    let (board, token) = board();
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let (mut viewer, file) = watch(&panel, "/video/attic-front", "stream");
+    let (_listener, _) = watch(&panel, "/audio/attic-desk", "sound");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    let path = board.path().join("defender.conf");
+    let other =
+        fs::read_to_string(&path).unwrap().replace("width = 320\nheight = 240", "width = 640\nheight = 480");
+    fs::write(&path, other.replace("16000", "32000")).unwrap();
+    board.signal("HUP");
+    wait_status(&panel, "\"width\":640,\"height\":480");
+    wait_status(&panel, "\"rate_hz\":32000");
+    let shown = parts(&file);
+    wait_for("more pictures", || (parts(&file) > shown + 10).then_some(()));
+    assert!(viewer.is_running(), "the viewer stayed");
+    let (_listener, file) = watch(&panel, "/audio/attic-desk", "again");
+    let heard = wait_for("sound", || fs::read(&file).ok().filter(|bytes| bytes.len() > 44 + 32_000));
+    assert_eq!(heard[24..28], 32_000u32.to_le_bytes(), "the rate in its header");
+    wait_status(&panel, "\"problem\":null,\"rate_hz\":32000");
+}
+
+#[test]
 fn what_is_stopped_there_is_offline_here_with_the_reason() {
     let (board, token) = board();
     let panel = panel(&board, &token);
