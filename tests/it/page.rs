@@ -150,7 +150,8 @@ fn a_reply_without_a_body_has_neither_length_nor_type_and_the_connection_goes_on
     let answers = server.send_raw(request.as_bytes());
     let (first, second) = answers.split_once("\r\n\r\n").unwrap();
     assert!(first.starts_with("HTTP/1.1 204 No Content\r\n"), "{answers}");
-    assert!(!first.contains("Content-Length") && !first.contains("Content-Type"), "{answers}");
+    let is_there = |name: &str| first.contains(&format!("\r\n{name}:"));
+    assert!(!is_there("Content-Length") && !is_there("Content-Type"), "{answers}");
     assert!(second.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("\r\n\r\nok\n"), "{answers}");
 }
 
