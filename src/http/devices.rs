@@ -98,3 +98,25 @@ pub fn list(service: &Service) -> Reply {
 fn user<F: Named>(feeds: &FeedList<F>, has_it: impl Fn(&F) -> bool) -> Option<String> {
     feeds.all().iter().find(|feed| has_it(feed)).map(|feed| feed.name().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{MicrophoneFeed, MicrophoneState};
+    use crate::media::SoundFormat;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_device_is_used_by_the_one_of_ours_that_runs_it_under_whatever_name() {
+        let feed = |name: &str, pcm: Option<&str>| {
+            let (_, feed) = MicrophoneFeed::new(name, SoundFormat { rate_hz: 8000, channels: 1 });
+            feed.set_state(MicrophoneState { pcm: pcm.map(str::to_owned), ..Default::default() });
+            Arc::new(feed)
+        };
+        let feeds = FeedList::default();
+        feeds.replace(vec![feed("lost", None), feed("desk", Some("plughw:CARD=C210,DEV=0"))]);
+        let used = |pcm: &str| user(&feeds, |feed| feed.state().pcm.as_deref() == Some(pcm));
+        assert_eq!(used("plughw:CARD=C210,DEV=0").as_deref(), Some("desk"));
+        assert_eq!(used("plughw:CARD=C210,DEV=1"), None);
+    }
+}
