@@ -8,6 +8,7 @@ use log::{debug, info};
 
 use super::RemoteDevice;
 use super::error::CaptureError;
+use super::notice::Brake;
 use super::run::Capture;
 use crate::hub::CameraState;
 use crate::media::{PixelFormat, Timestamp};
@@ -16,6 +17,9 @@ use crate::remote::{Parts, RemoteError};
 /// How long the stream stays open without viewers, so that a page that is loaded again does not end
 /// and begin it.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// More frames a second than any camera gives.
+const MOST_FPS: u64 = 500;
 
 /// Nothing but broken pictures for so long is too long.
 const BROKEN_FOR: Duration = Duration::from_secs(5);
@@ -57,7 +61,9 @@ impl Capture<'_> {
     fn pass_on(&mut self, device: &RemoteDevice, parts: &mut Parts<'_>) -> RemoteError {
         let mut clock = FarClock::default();
         let (mut look, mut whole) = (Instant::now(), Instant::now());
+        let mut brake = Brake::new(MOST_FPS, Instant::now());
         loop {
+            self.stop.sleep(brake.take(1, Instant::now()));
             let part = match parts.next_part() {
                 Ok(part) => part,
                 Err(error) => return error,

@@ -9,6 +9,7 @@ use log::info;
 use super::error::SoundError;
 use super::run::{Capture, SILENCE_LAG, SLICE};
 use crate::capture::RemoteDevice;
+use crate::capture::notice::Brake;
 use crate::hub::MicrophoneState;
 use crate::media::Timestamp;
 use crate::remote::{RemoteError, Sound};
@@ -18,6 +19,10 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Sound this far behind what was counted has a gap before it.
 const GAP: Duration = Duration::from_millis(400);
+
+/// More seconds of sound in a second than a held up network leaves to catch up with: a Defender drops
+/// what is older than one.
+const MOST_TIMES: u64 = 4;
 
 /// How often it is looked up whether the microphone is online there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -57,6 +62,8 @@ impl Capture<'_> {
 
     /// Appends what comes; why it ended.
     fn pass_on(&mut self, device: &RemoteDevice, sound: &mut Sound<'_>) -> RemoteError {
+        let format = self.timeline.format();
+        let mut brake = Brake::new(MOST_TIMES * u64::from(format.rate_hz), Instant::now());
         let mut counted: Option<Timestamp> = None;
         let mut look = Instant::now();
         loop {
@@ -65,6 +72,8 @@ impl Capture<'_> {
                 Err(error) => return error,
             };
             counted = Some(self.add(&samples, counted));
+            let frames = samples.len() as u64 / u64::from(format.channels);
+            self.stop.sleep(brake.take(frames, Instant::now()));
             if Instant::now() >= look {
                 look = Instant::now() + LOOK_EVERY;
                 self.announce_relay(device);
