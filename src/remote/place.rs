@@ -58,7 +58,8 @@ pub struct Place {
 /// What was learned last.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    listing: Listing,
+    /// `None` before it was asked: what it was said to have it has until then.
+    listing: Option<Listing>,
     /// Why it could not be asked the last time.
     problem: Option<String>,
 }
@@ -94,7 +95,7 @@ impl Place {
             self.get("/api/1.0/status", wanted).and_then(|body| Listing::parse(&body.whole(STATUS_BYTES)?));
         let mut known = self.lock();
         match &answer {
-            Ok(listing) => *known = Known { listing: listing.clone(), problem: None },
+            Ok(listing) => *known = Known { listing: Some(listing.clone()), problem: None },
             Err(error) => known.problem = Some(self.told(error)),
         }
         drop(known);
@@ -103,22 +104,17 @@ impl Place {
 
     /// Why the camera gives no picture, as far as is known; `None` while it is well.
     pub fn camera_problem(&self, name: &str) -> Option<String> {
-        let known = self.lock();
-        known.problem.clone().or_else(|| {
-            let found = known.listing.cameras.iter().find(|camera| camera.name == name);
-            found.map_or_else(|| Some(self.told(&RemoteError::Missing)), |camera| camera.problem.clone())
+        self.problem_of(|listing| {
+            let found = listing.cameras.iter().find(|camera| camera.name == name);
+            found.map(|camera| camera.problem.clone())
         })
     }
 
     /// Why the microphone gives no sound, as far as is known; `None` while it is well.
     pub fn microphone_problem(&self, name: &str) -> Option<String> {
-        let known = self.lock();
-        known.problem.clone().or_else(|| {
-            let found = known.listing.microphones.iter().find(|microphone| microphone.name == name);
-            found.map_or_else(
-                || Some(self.told(&RemoteError::Missing)),
-                |microphone| microphone.problem.clone(),
-            )
+        self.problem_of(|listing| {
+            let found = listing.microphones.iter().find(|microphone| microphone.name == name);
+            found.map(|microphone| microphone.problem.clone())
         })
     }
 
@@ -161,6 +157,13 @@ impl Place {
     /// An error with whose it is before it.
     pub fn told(&self, error: &RemoteError) -> String {
         format!("{}: {error}", self.settings.address)
+    }
+
+    /// Its own problem, or that of the device that `find` finds in its listing.
+    fn problem_of(&self, find: impl Fn(&Listing) -> Option<Option<String>>) -> Option<String> {
+        let known = self.lock();
+        let of_device = |listing| find(listing).unwrap_or_else(|| Some(self.told(&RemoteError::Missing)));
+        known.problem.clone().or_else(|| known.listing.as_ref().and_then(of_device))
     }
 
     fn get<'w>(&self, path: &str, wanted: &'w dyn Fn() -> bool) -> Result<Body<'w>, RemoteError> {

@@ -69,6 +69,17 @@ fn a_status_that_is_none_is_told_for_what_it_is() {
 }
 
 #[test]
+fn a_device_is_missing_only_once_the_other_was_asked() {
+    let text = "HTTP/1.1 200 OK\r\n\r\n{\"cameras\":[],\"microphones\":[]}";
+    let place = sends(text.as_bytes().to_vec());
+    assert_eq!((place.camera_problem("front"), place.microphone_problem("desk")), (None, None));
+    place.ask(&|| true).unwrap();
+    for problem in [place.camera_problem("front"), place.microphone_problem("desk")] {
+        assert!(problem.is_some_and(|problem| problem.contains("it has no such device")));
+    }
+}
+
+#[test]
 fn an_answer_ends_where_it_says_whether_the_connection_does_or_not() {
     let (place, asked) = stranger(|socket| {
         let length = NOTHING.len();
