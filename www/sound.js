@@ -2,6 +2,8 @@
 // present. An <audio> element would collect seconds of it first, and fall further behind with
 // every pause.
 
+import { OURS } from "./api.js";
+
 // What is kept ready for a network that stutters, and what is too much to be called live.
 const READY_S = 0.15;
 const LATE_S = 0.6;
@@ -64,7 +66,7 @@ export class Player {
   }
 
   async #play(run) {
-    const response = await fetch(this.#url, { cache: "no-store", signal: run.abort.signal });
+    const response = await fetch(this.#url, { cache: "no-store", headers: OURS, signal: run.abort.signal });
     if (!response.ok) throw new Error(`the server answers with error ${response.status}`);
     const reader = response.body.getReader();
     let bytes = new Uint8Array(0);

@@ -1,5 +1,5 @@
-//! What of a camera's troubles is worth a line in the log, and how soon to try again. No I/O and
-//! no clocks: the caller says what time it is.
+//! What of a camera's troubles is worth a line in the log, how soon to try again, and how much of what
+//! another server sends to take. No I/O and no clocks: the caller says what time it is.
 
 use std::time::{Duration, Instant};
 
@@ -80,6 +80,33 @@ impl Backoff {
     }
 }
 
+/// Holds back another server that sends more than it could have: what is not read fills the network's
+/// buffers, and then the other waits.
+#[derive(Debug)]
+pub(super) struct Brake {
+    most_a_second: u64,
+    began: Instant,
+    taken: u64,
+}
+
+impl Brake {
+    /// One that lets so much pass in a second, at once if it comes at once.
+    pub(super) fn new(most_a_second: u64, now: Instant) -> Self {
+        Self { most_a_second, began: now, taken: 0 }
+    }
+
+    /// Counts what came at `now`; how long to take no more.
+    pub(super) fn take(&mut self, count: u64, now: Instant) -> Duration {
+        const SECOND: Duration = Duration::from_secs(1);
+        if now.duration_since(self.began) >= SECOND {
+            *self = Self::new(self.most_a_second, now);
+        }
+        self.taken += count;
+        let left = SECOND.saturating_sub(now.duration_since(self.began));
+        if self.taken < self.most_a_second { Duration::ZERO } else { left }
+    }
+}
+
 /// Counts broken frames and says when to speak of them.
 #[derive(Debug, Default)]
 pub(super) struct BrokenFrames {
@@ -118,6 +145,18 @@ impl Sequence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_is_held_back_for_the_rest_of_its_second_and_a_burst_is_not() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut brake = Brake::new(100, start);
+        assert_eq!(brake.take(99, at(1)), Duration::ZERO, "what a network held up comes at once");
+        assert_eq!(brake.take(1, at(300)), Duration::from_millis(700));
+        assert_eq!(brake.take(1, at(1000)), Duration::ZERO, "another second");
+        assert_eq!(brake.take(500, at(2500)), Duration::from_secs(1), "one that begins with too much");
+        assert!((0..100).all(|tenth| brake.take(9, at(4000 + tenth * 100)).is_zero()), "what is usual");
+    }
 
     #[test]
     fn a_problem_is_told_once_until_the_camera_ran_well() {

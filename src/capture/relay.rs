@@ -8,6 +8,7 @@ use log::{debug, info};
 
 use super::RemoteDevice;
 use super::error::CaptureError;
+use super::notice::Brake;
 use super::run::Capture;
 use crate::hub::CameraState;
 use crate::media::{PixelFormat, Timestamp};
@@ -16,6 +17,12 @@ use crate::remote::{Parts, RemoteError};
 /// How long the stream stays open without viewers, so that a page that is loaded again does not end
 /// and begin it.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// More frames a second than any camera gives.
+const MOST_FPS: u64 = 500;
+
+/// Nothing but broken pictures for so long is too long.
+const BROKEN_FOR: Duration = Duration::from_secs(5);
 
 /// How often it is looked up whether the camera is online there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -53,18 +60,27 @@ impl Capture<'_> {
     /// Publishes what comes; why it ended.
     fn pass_on(&mut self, device: &RemoteDevice, parts: &mut Parts<'_>) -> RemoteError {
         let mut clock = FarClock::default();
-        let mut look = Instant::now();
+        let (mut look, mut whole) = (Instant::now(), Instant::now());
+        let mut brake = Brake::new(MOST_FPS, Instant::now());
         loop {
+            self.stop.sleep(brake.take(1, Instant::now()));
             let part = match parts.next_part() {
                 Ok(part) => part,
                 Err(error) => return error,
             };
             let captured = part.stamp_us.map(|stamp_us| clock.here(stamp_us, Timestamp::now()));
             match self.output.publish_jpeg(part.jpeg, captured) {
-                Ok(()) => self.feed.counters.captured.add(1),
+                Ok(()) => {
+                    self.feed.counters.captured.add(1);
+                    whole = Instant::now();
+                }
                 Err(error) => {
                     self.feed.counters.dropped.add(1);
                     debug!("camera {}: broken frame: {error}", self.settings.name);
+                    if whole.elapsed() >= BROKEN_FOR {
+                        return RemoteError::Garbled("pictures, and none of them whole");
+                    }
+                    continue;
                 }
             }
             if Instant::now() >= look {
@@ -112,7 +128,7 @@ struct Apart {
 }
 
 /// A far clock that seems to differ by so much from what it was has been set.
-const STEP_US: i64 = 10_000_000;
+const STEP_US: u64 = 10_000_000;
 
 /// By how much the least difference is let grow, in microseconds a second: two clocks differ by less, so
 /// that a slower one over there does not make its frames look older from hour to hour.
@@ -127,7 +143,7 @@ impl FarClock {
             let drift_us = now.since(last.at).as_micros() as u64 * DRIFT_PPM / 1_000_000;
             last.offset_us.saturating_add_unsigned(drift_us)
         });
-        let known = known.filter(|known| offset_us.wrapping_sub(*known).abs() < STEP_US);
+        let known = known.filter(|known| offset_us.wrapping_sub(*known).unsigned_abs() < STEP_US);
         let offset_us = known.map_or(offset_us, |known| known.min(offset_us));
         self.last = Some(Apart { offset_us, at: now });
         Timestamp::from_micros(u64::try_from(there.wrapping_add(offset_us)).unwrap_or(now.as_micros()))

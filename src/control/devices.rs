@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use crate::capture::sound::{self, MicrophoneSettings};
-use crate::capture::{self, CameraSettings};
+use crate::capture::sound::{self, MicrophoneDevice, MicrophoneSettings};
+use crate::capture::{self, CameraSettings, DeviceChoice};
 use crate::hub::{
     CameraFeed, CameraState, FeedList, MicrophoneFeed, MicrophoneState, Named, Publisher, SoundWriter, Stop,
     latest,
@@ -42,7 +42,7 @@ pub(super) trait Kind: 'static {
     fn open(settings: &Self::Settings, max_readers: u32) -> (Self::Writer, Self::Feed);
 
     /// Tells the feed what a capture thread about to start finds there.
-    fn prepare(_settings: &Self::Settings, _feed: &Self::Feed) {}
+    fn prepare(settings: &Self::Settings, feed: &Self::Feed);
 
     /// Captures until told to stop.
     fn capture(settings: &Self::Settings, feed: &Self::Feed, writer: &mut Self::Writer, stop: &Stop);
@@ -92,6 +92,7 @@ impl Kind for Camera {
 
     fn prepare(settings: &CameraSettings, feed: &CameraFeed) {
         feed.set_controls(settings.controls.clone());
+        feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
     }
 
     fn capture(settings: &CameraSettings, feed: &CameraFeed, writer: &mut Publisher<Frame>, stop: &Stop) {
@@ -120,6 +121,10 @@ impl Kind for Microphone {
 
     fn open(settings: &MicrophoneSettings, _max_readers: u32) -> (SoundWriter, MicrophoneFeed) {
         MicrophoneFeed::new(&settings.name, settings.format)
+    }
+
+    fn prepare(settings: &MicrophoneSettings, feed: &MicrophoneFeed) {
+        feed.relayed.set(matches!(settings.device, MicrophoneDevice::Remote(_)));
     }
 
     fn capture(settings: &MicrophoneSettings, feed: &MicrophoneFeed, writer: &mut SoundWriter, stop: &Stop) {

@@ -18,6 +18,10 @@ use crate::remote::{Listing, Place, RemoteError, RemoteSettings};
 /// How often each is asked.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 
+/// How often one that does not know the token, or is not known here, is asked: that lasts until a person
+/// does something, and each time is a line in the other's audit log.
+const ASK_REFUSED_EVERY: Duration = Duration::from_secs(30);
+
 /// Stack of a thread that asks: a TLS handshake and a document.
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -94,6 +98,7 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
     let mut is_known = false;
     let wanted = || !stop.is_requested();
     while wanted() {
+        let mut pause = ASK_EVERY;
         match place.ask(&wanted) {
             Ok(listing) => {
                 if told.take().is_some() || !is_known {
@@ -108,6 +113,9 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
             }
             Err(RemoteError::Stopped) => return,
             Err(error) => {
+                if error.is_for_a_person() {
+                    pause = ASK_REFUSED_EVERY;
+                }
                 let problem = place.told(&error);
                 if told.as_ref() != Some(&problem) {
                     warn!("remote {name}: {problem}");
@@ -115,6 +123,6 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
                 }
             }
         }
-        stop.sleep(ASK_EVERY);
+        stop.sleep(pause);
     }
 }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use log::debug;
 use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
 use super::client::Caller;
 use super::connection::Context;
@@ -35,17 +37,10 @@ impl LocalGate {
     /// process' file mask for a moment.
     ///
     /// # Errors
-    /// `AddrInUse` where a server answers there, `AlreadyExists` where a file is no socket; else why
-    /// the file cannot be made.
+    /// `AddrInUse` where a server answers there, `AlreadyExists` where a file is no socket, or where it
+    /// cannot be told whether one answers; else why the file cannot be made.
     pub fn listen(path: &Path, exchanges: Arc<Exchanges>) -> io::Result<Self> {
-        match UnixStream::connect(path) {
-            Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "another defender answers there")),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(_) if fs::symlink_metadata(path)?.file_type().is_socket() => fs::remove_file(path)?,
-            Err(_) => {
-                return Err(io::Error::new(ErrorKind::AlreadyExists, "a file is there that is no socket"));
-            }
-        }
+        make_room(path)?;
         // From the first moment on nobody else may connect.
         let before = rustix::process::umask(Mode::from_raw_mode(0o177));
         let bound = UnixListener::bind(path);
@@ -84,6 +79,33 @@ impl Drop for LocalGate {
     }
 }
 
+/// Removes the socket of a server that is gone.
+fn make_room(path: &Path) -> io::Result<()> {
+    let stays = |why: String| Err(io::Error::new(ErrorKind::AlreadyExists, why));
+    match look(&SocketAddrUnix::new(path)?) {
+        Err(Errno::NOENT) => Ok(()),
+        // Nobody listens; so the kernel says of a file that is no socket, too.
+        Err(Errno::CONNREFUSED) if fs::symlink_metadata(path)?.file_type().is_socket() => {
+            fs::remove_file(path)
+        }
+        Err(Errno::CONNREFUSED) => stays("a file is there that is no socket".to_owned()),
+        // A queue is full: of somebody who listens.
+        Ok(()) | Err(Errno::AGAIN) => {
+            Err(io::Error::new(ErrorKind::AddrInUse, "another defender answers there"))
+        }
+        Err(error) => stays(format!(
+            "whether another server answers there cannot be told: {error}; if none does, remove the file"
+        )),
+    }
+}
+
+/// Whether somebody answers, without waiting for one who is busy.
+fn look(address: &SocketAddrUnix) -> Result<(), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, address)
+}
+
 /// Who connects; an error for a user who is neither root nor this process' own. The file's mode says
 /// the same, but a mode can be changed by mistake.
 fn caller(socket: &UnixStream) -> io::Result<Caller> {
@@ -92,4 +114,49 @@ fn caller(socket: &UnixStream) -> io::Result<Caller> {
         return Ok(Caller::Local { uid: uid.as_raw() });
     }
     Err(io::Error::new(ErrorKind::PermissionDenied, format!("the user {} is not let in", uid.as_raw())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+
+    /// Why a server does not listen at `path`; the file there must have stayed.
+    fn refused(path: &Path) -> io::Error {
+        let refused = LocalGate::listen(path, Arc::new(Exchanges::new()));
+        assert!(fs::symlink_metadata(path).is_ok(), "the file is gone");
+        refused.err().expect("refused")
+    }
+
+    #[test]
+    fn a_server_that_is_too_busy_to_answer_keeps_its_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        // Its queue holds one that nobody fetches.
+        let queued = UnixStream::connect(&path).unwrap();
+        assert_eq!(refused(&path).kind(), ErrorKind::AddrInUse);
+        drop((queued, listener));
+    }
+
+    #[test]
+    fn a_socket_of_which_nothing_can_be_told_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        // Not of our kind, so that the kernel does not even try.
+        let living = UnixDatagram::bind(&path).unwrap();
+        let error = refused(&path);
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert!(error.to_string().contains("cannot be told"), "{error}");
+        drop(living);
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        fs::write(&path, "mine").unwrap();
+        assert!(refused(&path).to_string().contains("no socket"));
+    }
 }

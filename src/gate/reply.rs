@@ -119,8 +119,14 @@ fn rewrite(head: &[u8], keep: bool) -> io::Result<(Vec<u8>, usize)> {
     };
     let mut rewritten = format!("HTTP/1.1 {status} {}\r\n", response.reason.unwrap_or("")).into_bytes();
     let mut body_bytes = 0;
+    let is_bodyless = status == 204 || status == 304;
     for field in response.headers.iter() {
         if field.name.eq_ignore_ascii_case("Content-Length") {
+            // Such a reply ends with its head, and has no length, or none but that of another reply
+            // (RFC 9110, section 8.6); the room's would say 0.
+            if is_bodyless {
+                continue;
+            }
             let digits = std::str::from_utf8(field.value).ok().and_then(|text| text.parse().ok());
             body_bytes = digits.ok_or_else(|| invalid("reply with a bad Content-Length"))?;
         } else if ["Connection", "Server", "Transfer-Encoding"]
@@ -135,8 +141,7 @@ fn rewrite(head: &[u8], keep: bool) -> io::Result<(Vec<u8>, usize)> {
     }
     rewritten.extend_from_slice(connection_field(keep).as_bytes());
     rewritten.extend_from_slice(b"\r\n");
-    let bodyless = status == 204 || status == 304;
-    Ok((rewritten, if bodyless { 0 } else { body_bytes }))
+    Ok((rewritten, body_bytes))
 }
 
 /// The one `Connection` field of every response.
@@ -177,10 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn a_response_that_may_have_no_body_has_none() {
-        let (_, body_bytes) =
-            rewrite(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", true).unwrap();
-        assert_eq!(body_bytes, 0);
+    fn a_response_that_may_have_no_body_has_none_and_no_length() {
+        for status in ["204 No Content", "304 Not Modified"] {
+            let reply = format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\nVary: Origin\r\n\r\n");
+            let (head, body_bytes) = rewrite(reply.as_bytes(), true).unwrap();
+            let expected = format!("HTTP/1.1 {status}\r\nVary: Origin\r\nConnection: keep-alive\r\n\r\n");
+            assert_eq!((String::from_utf8(head).unwrap(), body_bytes), (expected, 0));
+        }
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub fn status(service: &Service, user: &Identity) -> Reply {
 pub fn description(known_tags: Option<&str>) -> Reply {
     static DESCRIPTION: &[u8] = include_bytes!("openapi.json");
     page::tagged("openapi.json", page::content_tag(DESCRIPTION), DESCRIPTION.into(), known_tags)
+        .with("Vary", page::WHO_ASKS)
 }
 
 fn remotes(service: &Service) -> Vec<Remote> {

@@ -9,7 +9,7 @@ use tiny_http::Request;
 use zeroize::Zeroizing;
 
 use super::reply::Reply;
-use super::{field, page};
+use super::{Route, field, page};
 
 /// The cookie of a session. `__Host-` makes browsers refuse one that is not ours alone: Secure,
 /// for this host, for every path (RFC 6265bis, section 4.1.3.2).
@@ -91,15 +91,14 @@ pub fn is_bearer(field: &str) -> bool {
     field.split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
 }
 
-/// The reply to who is not signed in: to a person the form; to a script of our page, over whose
-/// form the challenge would make the browser show its dialog, the bare fact; to all else the
-/// challenge.
+/// The reply to who is not signed in: to a person the form; to a browser for what his page needs, over
+/// which the challenge would make it show its own dialog, the bare fact; to all else the challenge.
 pub fn unauthorized(request: &Request) -> Reply {
     if is_navigation(request) {
         return page::sign_in_document();
     }
     let refused = Reply::error(401, "sign in");
-    if field(request, "Sec-Fetch-Dest") == Some("empty") {
+    if is_browser(request) {
         return refused;
     }
     refused.with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
@@ -108,9 +107,38 @@ pub fn unauthorized(request: &Request) -> Reply {
 /// Whether a person waits for a page: the browser says so (Fetch Metadata), or, where it is too old
 /// for that or the connection is not encrypted, takes HTML by name.
 fn is_navigation(request: &Request) -> bool {
-    let takes_html = || field(request, "Accept").is_some_and(|types| types.contains("text/html"));
     request.method().as_str() == "GET"
-        && field(request, "Sec-Fetch-Mode").map_or_else(takes_html, |mode| mode == "navigate")
+        && field(request, "Sec-Fetch-Mode").map_or_else(|| takes_html(request), |mode| mode == "navigate")
+}
+
+fn takes_html(request: &Request) -> bool {
+    field(request, "Accept").is_some_and(|types| types.contains("text/html"))
+}
+
+/// Whether a browser asks, for a page or one of its scripts: one that says so (Fetch Metadata). Those
+/// that are too old for that are known by our cookie, which they keep when the session is over, by what
+/// our scripts say, and by a file of the page, for which no other program asks.
+fn is_browser(request: &Request) -> bool {
+    let says = ["Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "X-Requested-With"];
+    if is_embedded_elsewhere(request) {
+        return false;
+    }
+    says.iter().any(|name| field(request, name).is_some())
+        || takes_html(request)
+        || field(request, "Cookie").and_then(session_cookie).is_some()
+        || matches!(route(request), Some(Route::Page(_)))
+}
+
+/// Whether it is for a picture in a page of another site (OctoPrint's, say). The name and password that
+/// its address may hold are sent to a challenge only.
+fn is_embedded_elsewhere(request: &Request) -> bool {
+    field(request, "Sec-Fetch-Site").is_some_and(|site| ["cross-site", "same-site"].contains(&site))
+        && field(request, "Sec-Fetch-Dest") != Some("empty")
+}
+
+fn route(request: &Request) -> Option<Route> {
+    let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
+    Route::of(path, query)
 }
 
 const BEARER: &str = "Bearer";

@@ -33,6 +33,7 @@ pub struct Camera {
     encoded: u32,
     viewers: u32,
     since_s: u64,
+    relayed: bool,
     settings: Option<Settings>,
     controls: Option<Vec<Control>>,
 }
@@ -52,6 +53,7 @@ pub struct Microphone {
     peak_dbfs: f64,
     listeners: u32,
     since_s: u64,
+    relayed: bool,
 }
 
 #[derive(Serialize)]
@@ -208,6 +210,7 @@ fn camera(service: &Service, feed: &CameraFeed) -> Camera {
         encoded: feed.counters.encoded.get(),
         viewers: feed.frames().readers(),
         since_s: age_s(state.since),
+        relayed: feed.relayed.get(),
         settings: service.control.camera_settings(feed.name()).as_ref().map(settings),
         controls: None,
     }
@@ -229,6 +232,7 @@ fn microphone(feed: &MicrophoneFeed) -> Microphone {
         peak_dbfs: rounded(level.peak_dbfs),
         listeners: feed.listeners(),
         since_s: age_s(state.since),
+        relayed: feed.relayed.get(),
     }
 }
 

@@ -3,7 +3,9 @@
 use miniserde::Serialize;
 
 use crate::control::{cameras_plugged_in, microphones_plugged_in};
+use crate::hub::{FeedList, Named};
 
+use super::Service;
 use super::reply::Reply;
 
 #[derive(Serialize)]
@@ -12,6 +14,7 @@ struct Devices {
     microphones: Vec<Microphone>,
 }
 
+/// `used_by` is the camera of this server that uses it.
 #[derive(Serialize)]
 struct Camera {
     node: String,
@@ -19,6 +22,7 @@ struct Camera {
     card: String,
     driver: String,
     problem: Option<String>,
+    used_by: Option<String>,
     formats: Vec<Format>,
 }
 
@@ -37,11 +41,13 @@ struct Size {
     rates_fps: Vec<f32>,
 }
 
+/// One that this server uses, as its microphone `used_by`, cannot always be asked; that is no problem.
 #[derive(Serialize)]
 struct Microphone {
     pcm: String,
     label: String,
     problem: Option<String>,
+    used_by: Option<String>,
     least_rate_hz: u32,
     most_rate_hz: u32,
     least_channels: u32,
@@ -49,8 +55,9 @@ struct Microphone {
 }
 
 /// `GET /api/1.0/devices`.
-pub fn list() -> Reply {
+pub fn list(service: &Service) -> Reply {
     let cameras = cameras_plugged_in().into_iter().map(|found| Camera {
+        used_by: user(&service.cameras, |feed| feed.state().node.as_ref() == Some(&found.node)),
         node: found.node.display().to_string(),
         by_id: found.by_id.iter().map(|link| link.display().to_string()).collect(),
         card: found.card,
@@ -71,14 +78,45 @@ pub fn list() -> Reply {
             })
             .collect(),
     });
-    let microphones = microphones_plugged_in().into_iter().map(|found| Microphone {
-        pcm: found.pcm,
-        label: found.label,
-        problem: found.problem,
-        least_rate_hz: found.rates_hz.0,
-        most_rate_hz: found.rates_hz.1,
-        least_channels: found.channels.0,
-        most_channels: found.channels.1,
+    let microphones = microphones_plugged_in().into_iter().map(|found| {
+        let used_by = user(&service.microphones, |feed| feed.state().pcm.as_ref() == Some(&found.pcm));
+        Microphone {
+            pcm: found.pcm,
+            label: found.label,
+            problem: found.problem.filter(|_| used_by.is_none()),
+            used_by,
+            least_rate_hz: found.rates_hz.0,
+            most_rate_hz: found.rates_hz.1,
+            least_channels: found.channels.0,
+            most_channels: found.channels.1,
+        }
     });
     Reply::json(200, &Devices { cameras: cameras.collect(), microphones: microphones.collect() })
+}
+
+/// The first of this server's own that has a device.
+fn user<F: Named>(feeds: &FeedList<F>, has_it: impl Fn(&F) -> bool) -> Option<String> {
+    feeds.all().iter().find(|feed| has_it(feed)).map(|feed| feed.name().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{MicrophoneFeed, MicrophoneState};
+    use crate::media::SoundFormat;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_device_is_used_by_the_one_of_ours_that_runs_it_under_whatever_name() {
+        let feed = |name: &str, pcm: Option<&str>| {
+            let (_, feed) = MicrophoneFeed::new(name, SoundFormat { rate_hz: 8000, channels: 1 });
+            feed.set_state(MicrophoneState { pcm: pcm.map(str::to_owned), ..Default::default() });
+            Arc::new(feed)
+        };
+        let feeds = FeedList::default();
+        feeds.replace(vec![feed("lost", None), feed("desk", Some("plughw:CARD=C210,DEV=0"))]);
+        let used = |pcm: &str| user(&feeds, |feed| feed.state().pcm.as_deref() == Some(pcm));
+        assert_eq!(used("plughw:CARD=C210,DEV=0").as_deref(), Some("desk"));
+        assert_eq!(used("plughw:CARD=C210,DEV=1"), None);
+    }
 }

@@ -112,7 +112,7 @@ pub fn refusal(denied: Denied) -> Option<Reply> {
 
 /// 204: done, and nothing to say.
 pub fn no_content() -> Reply {
-    Reply::new(204, "application/json", b"".as_slice().into()).with("Cache-Control", "no-store")
+    Reply::empty(204).with("Cache-Control", "no-store")
 }
 
 /// No script reads the cookie, no other site's page sends it, no plain connection carries it.

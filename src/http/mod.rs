@@ -192,7 +192,7 @@ impl HttpRoom {
 impl Service {
     fn surroundings(&self, request: &Request, exchange: &Exchange) -> Surroundings {
         let origin = self.origins.allowed(field(request, "Origin")).map(str::to_owned);
-        Surroundings { secure: exchange.is_secure(), origin }
+        Surroundings { secure: exchange.is_secure(), origin, varies: !self.origins.0.is_empty() }
     }
 
     fn handle(&self, request: &mut Request, exchange: &Exchange) -> Outcome {
@@ -269,7 +269,7 @@ impl Service {
             Route::Camera(name) => cameras::one(self, user, name),
             Route::Microphones => cameras::list_microphones(self, user),
             Route::Microphone(name) => cameras::one_microphone(self, user, name),
-            Route::Devices => devices::list(),
+            Route::Devices => devices::list(self),
             Route::Services => services::list(self),
             Route::ServiceOf(media) if request.method().as_str() == "PUT" => {
                 services::change(self, user, *media, request, exchange)

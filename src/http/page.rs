@@ -97,7 +97,7 @@ impl Page {
             }
             Self::Folder(root) => read_inside(root, path)?,
         };
-        Some(tagged(path, tag, body, known_tags))
+        Some(tagged(path, tag, body, known_tags).with("Vary", WHO_ASKS))
     }
 }
 
@@ -117,12 +117,16 @@ pub fn sign_in_document() -> Reply {
         .with("Cache-Control", "no-store")
 }
 
-/// A document with its entity tag, or 304 where one of the client's tags is its.
+/// The fields of a request that say who asks: on them depends what of the page and of the API is given,
+/// and whether anything is.
+pub const WHO_ASKS: &str = "Cookie, Authorization";
+
+/// A document with its entity tag, or 304 where one of the client's tags is its. They are compared
+/// weakly (RFC 9110, section 13.1.2): a proxy that compresses makes weak ones of ours.
 pub fn tagged(path: &str, tag: String, body: Cow<'static, [u8]>, known_tags: Option<&str>) -> Reply {
-    let known = known_tags
-        .is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag || known.trim() == "*"));
-    let reply = if known {
-        Reply::new(304, content_type(path), Cow::Borrowed(&[]))
+    let is_ours = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
+    let reply = if known_tags.is_some_and(|tags| tags.split(',').any(|known| is_ours(known.trim()))) {
+        Reply::empty(304)
     } else {
         Reply::new(200, content_type(path), body)
     };

@@ -20,6 +20,8 @@ pub struct Surroundings {
     pub secure: bool,
     /// The other site whose page it comes from, where that one may read the reply.
     pub origin: Option<String>,
+    /// Whether the reply depends on that, for caches: whether any other site may read anything.
+    pub varies: bool,
 }
 
 /// A whole response, body in memory.
@@ -45,6 +47,11 @@ impl Reply {
     /// `{"error":"..."}`, a sentence for the person who asked.
     pub fn error(status: u16, error: &str) -> Self {
         Self::json(status, &ErrorBody { error })
+    }
+
+    /// A status that has no body, and so no type of it (RFC 9110, section 8.3).
+    pub fn empty(status: u16) -> Self {
+        Self { status, fields: Vec::new(), body: Cow::Borrowed(&[]) }
     }
 
     /// Any body.
@@ -118,7 +125,8 @@ fn common_fields(around: &Surroundings) -> impl Iterator<Item = (&str, &str)> {
     ];
     let under_tls = ("Strict-Transport-Security", "max-age=31536000");
     let shared = around.origin.iter().flat_map(|origin| cors::fields(origin));
-    always.into_iter().chain(around.secure.then_some(under_tls)).chain(shared)
+    let varies = around.varies.then_some(("Vary", "Origin"));
+    always.into_iter().chain(around.secure.then_some(under_tls)).chain(varies).chain(shared)
 }
 
 #[cfg(test)]
@@ -136,7 +144,7 @@ mod tests {
     #[test]
     fn hsts_is_promised_only_under_tls() {
         let promised = |secure| {
-            let around = Surroundings { secure, origin: None };
+            let around = Surroundings { secure, ..Surroundings::default() };
             String::from_utf8(stream_head("a/b", &[], &around)).unwrap().contains("Strict-Transport")
         };
         assert!(promised(true) && !promised(false));

@@ -1,6 +1,6 @@
 //! Every route, by every method, for everybody: who gets what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use miniserde::json::{self, Value};
 use tiny_http::TestRequest;
 
 use super::*;
+use crate::encode::sound::Codec;
 use crate::gate::{Gate, Limits};
 use crate::hub::latest;
-use crate::media::SoundFormat;
+use crate::media::{PixelFormat, SoundFormat};
 use crate::users::SessionLimits;
 
 /// "password" under "saltsalt", with few rounds.
@@ -254,7 +255,7 @@ fn a_secret_in_the_address_lets_nobody_in() {
 }
 
 #[test]
-fn a_person_who_is_not_signed_in_gets_the_form_wherever_he_goes_and_a_program_the_challenge() {
+fn who_is_not_signed_in_gets_the_form_in_a_browser_and_never_its_dialog_and_a_program_the_challenge() {
     let ground = Ground::new();
     let navigates: [&[(&str, &str)]; 3] = [
         &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
@@ -267,25 +268,32 @@ fn a_person_who_is_not_signed_in_gets_the_form_wherever_he_goes_and_a_program_th
     ];
     let others: [&[(&str, &str)]; 4] = [
         &[],
-        &[("Accept", "*/*")],
+        &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")],
+        &[("Accept", "*/*"), ("User-Agent", "VLC/3.0.18 LibVLC/3.0.18")],
+        &[("Icy-MetaData", "1"), ("Cookie", "other=1")],
+    ];
+    let of_a_page: [&[(&str, &str)]; 6] = [
+        &[("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")],
         &[("Accept", "text/html"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")],
         &[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")],
+        &[("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "script")],
+        &[("Accept", "*/*"), ("Cookie", "__Host-defender=over")],
+        &[("Accept", "*/*"), ("X-Requested-With", "fetch")],
     ];
     for route in Route::all().iter().filter(|route| route.access("GET") != Access::Public) {
         for (fields, method, gets_form) in navigates
             .map(|fields| (fields, "GET", true))
             .into_iter()
             .chain(others.map(|fields| (fields, "GET", false)))
+            .chain(of_a_page.map(|fields| (fields, "GET", false)))
             .chain(navigates.map(|fields| (fields, "POST", false)))
         {
             let head = ground.refusal(method, &route.path(), fields);
             assert_eq!(head.contains("text/html"), gets_form, "{method} {route:?} {fields:?}: {head}");
-            let is_script = fields.contains(&("Sec-Fetch-Dest", "empty"));
-            assert_eq!(
-                head.contains("WWW-Authenticate"),
-                !gets_form && !is_script,
-                "{route:?} {fields:?}: {head}"
-            );
+            let is_embedded = fields.contains(&("Sec-Fetch-Dest", "image"))
+                && fields.contains(&("Sec-Fetch-Site", "cross-site"));
+            let is_program = others.contains(&fields) && (is_embedded || !matches!(route, Route::Page(_)));
+            assert_eq!(head.contains("WWW-Authenticate"), is_program, "{route:?} {fields:?}: {head}");
         }
     }
 }
@@ -305,6 +313,25 @@ fn a_body_too_large_is_refused() {
     let ground = Ground::new();
     let large: &'static str = Box::leak("x".repeat(17 * 1024).into_boxed_str());
     assert_eq!(ground.ask("POST", "/api/1.0/login", &[], large), 413);
+}
+
+#[test]
+fn the_description_names_the_words_and_types_that_are_sent() {
+    let text = include_str!("openapi.json");
+    let types: BTreeSet<&str> =
+        text.split("\"audio/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let sent = Codec::NAMES.map(|(_, codec)| codec.content_type().strip_prefix("audio/").unwrap());
+    assert_eq!(types, BTreeSet::from(sent));
+    let quoted =
+        |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
+    let formats = PixelFormat::ALL.map(PixelFormat::name);
+    for words in [
+        format!("\"format\":{{\"enum\":[{},null]", quoted(&formats)),
+        format!("\"enum\":[\"auto\",{}]", quoted(&formats)),
+        format!("\"chroma\":{{\"type\":\"string\",\"enum\":[{}]", quoted(&["auto", "420"])),
+    ] {
+        assert!(text.contains(&words), "{words} is missing");
+    }
 }
 
 #[test]

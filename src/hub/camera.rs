@@ -1,7 +1,7 @@
 //! What a camera's capture thread and everybody else know of each other.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Latest, Named, Totals};
@@ -21,6 +21,8 @@ pub struct CameraFeed {
     /// What viewers were sent: frames, bytes, frames they were too slow for, and the age of each when
     /// it was sent.
     pub sent: Totals,
+    /// Whether its pictures are another server's.
+    pub relayed: Flag,
     state: Mutex<CameraState>,
     controls: Mutex<Vec<(String, i32)>>,
 }
@@ -49,6 +51,23 @@ impl Count {
 
     /// The total so far.
     pub fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A word many threads may read.
+#[derive(Debug, Default)]
+pub struct Flag(AtomicBool);
+
+impl Flag {
+    /// Says whether it is so.
+    pub fn set(&self, is_so: bool) {
+        // Relaxed, as above.
+        self.0.store(is_so, Ordering::Relaxed);
+    }
+
+    /// Whether it is so.
+    pub fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -86,6 +105,7 @@ impl CameraFeed {
             pulse: Count::default(),
             published: Totals::default(),
             sent: Totals::default(),
+            relayed: Flag::default(),
             state: Mutex::default(),
             controls: Mutex::default(),
         }

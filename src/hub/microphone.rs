@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Count, Named, Ring, RingReader, RingWriter, Totals, ring};
+use super::{Count, Flag, Named, Ring, RingReader, RingWriter, Totals, ring};
 use crate::media::{Level, SoundFormat, Timestamp};
 
 /// How much a ring keeps, in seconds: who lags that far behind is past helping, and a gap as long
@@ -23,6 +23,8 @@ pub struct MicrophoneFeed {
     pub pulse: Count,
     /// What listeners were sent: packets, bytes, and the frames of sound they were too slow for.
     pub sent: Totals,
+    /// Whether its sound is another server's.
+    pub relayed: Flag,
     rms_bits: AtomicU32,
     peak_bits: AtomicU32,
     state: Mutex<MicrophoneState>,
@@ -46,6 +48,8 @@ pub struct MicrophoneState {
     pub problem: Option<String>,
     /// Since when `online` has its value.
     pub since: Option<Timestamp>,
+    /// The PCM that runs, by the name it is listed by; `None` while none does.
+    pub pcm: Option<String>,
 }
 
 /// The writing end of a microphone's sound.
@@ -73,6 +77,7 @@ impl MicrophoneFeed {
             overruns: Count::default(),
             pulse: Count::default(),
             sent: Totals::default(),
+            relayed: Flag::default(),
             rms_bits: AtomicU32::new(Level::SILENCE.rms_dbfs.to_bits()),
             peak_bits: AtomicU32::new(Level::SILENCE.peak_dbfs.to_bits()),
             state: Mutex::default(),

@@ -44,17 +44,18 @@ impl Address {
         let port = if port == "8443" { PORT } else { port.parse().ok().filter(|port| *port > 0)? };
         Some(Self { host: host.to_owned(), port, is_secure })
     }
+
+    /// Host and port as they stand in a URL, and in the field `Host`.
+    pub(super) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, .. } = self;
         let scheme = if self.is_secure { "https" } else { "http" };
-        if host.contains(':') {
-            write!(f, "{scheme}://[{host}]:{port}/")
-        } else {
-            write!(f, "{scheme}://{host}:{port}/")
-        }
+        write!(f, "{scheme}://{}/", self.authority())
     }
 }
 

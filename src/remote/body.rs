@@ -1,27 +1,19 @@
 //! One connection to another Defender: the request, the answer's head, and its body as it comes.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
+use super::connect::{SLICE, connect};
 use super::pin::Seen;
 use super::{Address, RemoteError};
 
-/// For one address to answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// For the handshake, for the head of the answer, and for a document.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Nothing of the body for so long is too long: a lost camera sends placards meanwhile.
-const STALL: Duration = Duration::from_secs(10);
-
-/// The longest sleep that a wish to stop does not end.
-const SLICE: Duration = Duration::from_millis(100);
 
 /// Largest head read, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -41,6 +33,8 @@ pub struct Body<'a> {
     socket: Socket,
     /// Received and not yet read.
     ahead: Vec<u8>,
+    /// Its bytes, as the head says; `None`: all until the connection ends.
+    length: Option<usize>,
     wanted: &'a dyn Fn() -> bool,
 }
 
@@ -61,14 +55,16 @@ impl<'a> Body<'a> {
         token: &str,
         wanted: &'a dyn Fn() -> bool,
     ) -> Result<Self, RemoteError> {
-        let tcp = connect(way.address)?;
+        let tcp = connect(way.address, wanted)?;
         tcp.set_nodelay(true).and_then(|()| tcp.set_read_timeout(Some(SLICE))).map_err(RemoteError::Io)?;
         tcp.set_write_timeout(Some(HEAD_TIMEOUT)).map_err(RemoteError::Io)?;
         let socket = if way.address.is_secure { handshake(way, tcp, wanted)? } else { Socket::Plain(tcp) };
-        let mut body = Self { socket, ahead: Vec::new(), wanted };
-        let host = &way.address.host;
+        let mut body = Self { socket, ahead: Vec::new(), length: None, wanted };
+        let host = way.address.authority();
+        // Nothing on the way may send chunks in answer to HTTP/1.0 (RFC 9112, section 6.1), as a proxy
+        // before the other likes to do with a stream.
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
         );
         body.write(request.as_bytes()).map_err(RemoteError::Io)?;
         body.take_head()?;
@@ -79,12 +75,16 @@ impl<'a> Body<'a> {
     pub(super) fn whole(mut self, most: usize) -> Result<Vec<u8>, RemoteError> {
         let end = Instant::now() + HEAD_TIMEOUT;
         loop {
-            match self.receive(end) {
-                Ok(()) if self.ahead.len() > most => {
-                    return Err(RemoteError::Garbled("a document too large"));
-                }
+            if self.ahead.len().max(self.length.unwrap_or(0)) > most {
+                return Err(RemoteError::Garbled("a document too large"));
+            }
+            if let Some(length) = self.length.filter(|length| *length <= self.ahead.len()) {
+                self.ahead.truncate(length);
+                return Ok(self.ahead);
+            }
+            match self.fill(end) {
                 Ok(()) => {}
-                Err(RemoteError::Ended) => return Ok(self.ahead),
+                Err(RemoteError::Ended) if self.length.is_none() => return Ok(self.ahead),
                 Err(error) => return Err(error),
             }
         }
@@ -100,29 +100,8 @@ impl<'a> Body<'a> {
         self.ahead.drain(..count);
     }
 
-    /// Waits for more.
-    pub(super) fn fill(&mut self) -> Result<(), RemoteError> {
-        self.receive(Instant::now() + STALL)
-    }
-
-    fn take_head(&mut self) -> Result<(), RemoteError> {
-        let end = Instant::now() + HEAD_TIMEOUT;
-        loop {
-            let mut storage = [httparse::EMPTY_HEADER; 64];
-            let mut head = httparse::Response::new(&mut storage);
-            match head.parse(&self.ahead) {
-                Ok(httparse::Status::Complete(length)) => {
-                    let status = head.code.unwrap_or(0);
-                    self.take(length);
-                    return good(status);
-                }
-                Ok(httparse::Status::Partial) if self.ahead.len() < HEAD_BYTES => self.receive(end)?,
-                _ => return Err(RemoteError::Garbled("the head of its answer")),
-            }
-        }
-    }
-
-    fn receive(&mut self, end: Instant) -> Result<(), RemoteError> {
+    /// Waits for more, until `end` at most.
+    pub(super) fn fill(&mut self, end: Instant) -> Result<(), RemoteError> {
         let mut chunk = [0; 16 * 1024];
         loop {
             if !(self.wanted)() {
@@ -143,6 +122,24 @@ impl<'a> Body<'a> {
                 // An end without close_notify: lengths are counted where it matters.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(RemoteError::Ended),
                 Err(error) => return Err(RemoteError::Io(error)),
+            }
+        }
+    }
+
+    fn take_head(&mut self) -> Result<(), RemoteError> {
+        let end = Instant::now() + HEAD_TIMEOUT;
+        loop {
+            let mut storage = [httparse::EMPTY_HEADER; 64];
+            let mut head = httparse::Response::new(&mut storage);
+            match head.parse(&self.ahead) {
+                Ok(httparse::Status::Complete(length)) => {
+                    good(head.code.unwrap_or(0))?;
+                    self.length = body_length(head.headers)?;
+                    self.take(length);
+                    return Ok(());
+                }
+                Ok(httparse::Status::Partial) if self.ahead.len() < HEAD_BYTES => self.fill(end)?,
+                _ => return Err(RemoteError::Garbled("the head of its answer")),
             }
         }
     }
@@ -196,17 +193,15 @@ fn good(status: u16) -> Result<(), RemoteError> {
     }
 }
 
-/// The first of its addresses that answers.
-fn connect(address: &Address) -> Result<TcpStream, RemoteError> {
-    let found = (address.host.as_str(), address.port).to_socket_addrs().map_err(RemoteError::Unknown)?;
-    let mut failed = io::Error::from(ErrorKind::AddrNotAvailable);
-    for place in found {
-        match TcpStream::connect_timeout(&place, CONNECT_TIMEOUT) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failed = error,
-        }
+/// What the head says of the body's length.
+fn body_length(fields: &[httparse::Header<'_>]) -> Result<Option<usize>, RemoteError> {
+    let field = |name: &str| fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+    if field("Transfer-Encoding").is_some() {
+        return Err(RemoteError::Garbled("an answer in chunks"));
     }
-    Err(RemoteError::Unreachable(failed))
+    let Some(field) = field("Content-Length") else { return Ok(None) };
+    let length = str::from_utf8(field.value).ok().and_then(|digits| digits.trim().parse().ok());
+    length.map(Some).ok_or(RemoteError::Garbled("the head of its answer"))
 }
 
 fn handshake(way: &Way<'_>, tcp: TcpStream, wanted: &dyn Fn() -> bool) -> Result<Socket, RemoteError> {

@@ -38,6 +38,13 @@ pub enum RemoteError {
     Stopped,
 }
 
+impl RemoteError {
+    /// Whether it stays so until a person does something about it.
+    pub fn is_for_a_person(&self) -> bool {
+        matches!(self, Self::NotTrusted(_) | Self::Changed(_) | Self::SignedOut | Self::NotAllowed)
+    }
+}
+
 impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

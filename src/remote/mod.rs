@@ -5,6 +5,7 @@
 
 mod address;
 mod body;
+mod connect;
 mod error;
 mod parts;
 mod pin;
@@ -17,3 +18,6 @@ pub(crate) use parts::find_part;
 pub use parts::{Part, Parts};
 pub use place::{Place, RemoteSettings, Sound, Token};
 pub use status::{Listing, RemoteCamera, RemoteMicrophone};
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,16 @@
 //! sends them, and no others.
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use super::RemoteError;
 use super::body::Body;
 
-/// Largest picture taken, in bytes: what a camera of 4K gives is a tenth of it.
-const PICTURE_BYTES: usize = 16 * 1024 * 1024;
+/// Largest picture taken, in bytes: what a camera of 4K gives is a fifth of it.
+const PICTURE_BYTES: usize = 8 * 1024 * 1024;
+
+/// No whole picture for so long is too long: a lost camera sends placards meanwhile.
+const STALL: Duration = Duration::from_secs(10);
 
 /// Largest head of a part, in bytes.
 const HEAD_BYTES: usize = 2048;
@@ -46,10 +50,11 @@ impl<'a> Parts<'a> {
     /// Those of the connection, or what is no part of a Defender's.
     pub fn next_part(&mut self) -> Result<Part<'_>, RemoteError> {
         self.body.take(std::mem::take(&mut self.taken));
+        let end = Instant::now() + STALL;
         let found = loop {
             match find(self.body.ahead())? {
                 Some(found) if found.jpeg.end <= self.body.ahead().len() => break found,
-                _ => self.body.fill()?,
+                _ => self.body.fill(end)?,
             }
         };
         self.taken = found.jpeg.end;
@@ -116,7 +121,7 @@ mod tests {
             b"--b\r\n\r\n",
             b"Content-Length: -1\r\n\r\n",
             b"Content-Length: 99999999999\r\n\r\n",
-            b"Content-Length: 16777217\r\n\r\n",
+            b"Content-Length: 8388609\r\n\r\n",
         ];
         for bytes in garbled {
             assert!(find(bytes).is_err(), "{:?}", bytes.escape_ascii().to_string());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 
@@ -57,7 +58,8 @@ pub struct Place {
 /// What was learned last.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    listing: Listing,
+    /// `None` before it was asked: what it was said to have it has until then.
+    listing: Option<Listing>,
     /// Why it could not be asked the last time.
     problem: Option<String>,
 }
@@ -65,6 +67,7 @@ struct Known {
 /// Sound as it comes: S16_LE, from its first frame on.
 pub struct Sound<'a> {
     body: Body<'a>,
+    channels: usize,
 }
 
 impl Place {
@@ -92,7 +95,7 @@ impl Place {
             self.get("/api/1.0/status", wanted).and_then(|body| Listing::parse(&body.whole(STATUS_BYTES)?));
         let mut known = self.lock();
         match &answer {
-            Ok(listing) => *known = Known { listing: listing.clone(), problem: None },
+            Ok(listing) => *known = Known { listing: Some(listing.clone()), problem: None },
             Err(error) => known.problem = Some(self.told(error)),
         }
         drop(known);
@@ -101,22 +104,17 @@ impl Place {
 
     /// Why the camera gives no picture, as far as is known; `None` while it is well.
     pub fn camera_problem(&self, name: &str) -> Option<String> {
-        let known = self.lock();
-        known.problem.clone().or_else(|| {
-            let found = known.listing.cameras.iter().find(|camera| camera.name == name);
-            found.map_or_else(|| Some(self.told(&RemoteError::Missing)), |camera| camera.problem.clone())
+        self.problem_of(|listing| {
+            let found = listing.cameras.iter().find(|camera| camera.name == name);
+            found.map(|camera| camera.problem.clone())
         })
     }
 
     /// Why the microphone gives no sound, as far as is known; `None` while it is well.
     pub fn microphone_problem(&self, name: &str) -> Option<String> {
-        let known = self.lock();
-        known.problem.clone().or_else(|| {
-            let found = known.listing.microphones.iter().find(|microphone| microphone.name == name);
-            found.map_or_else(
-                || Some(self.told(&RemoteError::Missing)),
-                |microphone| microphone.problem.clone(),
-            )
+        self.problem_of(|listing| {
+            let found = listing.microphones.iter().find(|microphone| microphone.name == name);
+            found.map(|microphone| microphone.problem.clone())
         })
     }
 
@@ -133,29 +131,39 @@ impl Place {
         self.get(&format!("/video/{camera}"), wanted).map(Parts::of)
     }
 
-    /// Sound of a microphone there, for as long as it is `wanted`.
+    /// Sound of a microphone there, for as long as it is `wanted`. What it was told to be, rate and
+    /// channels, it has to be: another would be heard too high, or as noise.
     ///
     /// # Errors
     /// Why there is none.
     pub fn audio<'w>(
         &self,
         microphone: &str,
+        (rate_hz, channels): (u32, u32),
         wanted: &'w dyn Fn() -> bool,
     ) -> Result<Sound<'w>, RemoteError> {
         let mut body = self.get(&format!("/audio/{microphone}"), wanted)?;
+        let end = Instant::now() + STALL;
         while body.ahead().len() < WAV_HEADER_BYTES {
-            body.fill()?;
+            body.fill(end)?;
         }
-        if !body.ahead().starts_with(b"RIFF") {
-            return Err(RemoteError::Garbled("sound that is no WAV"));
+        if wav_format(body.ahead()) != Some((rate_hz, channels)) {
+            return Err(RemoteError::Garbled("sound that is no WAV as it was told to be"));
         }
         body.take(WAV_HEADER_BYTES);
-        Ok(Sound { body })
+        Ok(Sound { body, channels: channels as usize })
     }
 
     /// An error with whose it is before it.
     pub fn told(&self, error: &RemoteError) -> String {
         format!("{}: {error}", self.settings.address)
+    }
+
+    /// Its own problem, or that of the device that `find` finds in its listing.
+    fn problem_of(&self, find: impl Fn(&Listing) -> Option<Option<String>>) -> Option<String> {
+        let known = self.lock();
+        let of_device = |listing| find(listing).unwrap_or_else(|| Some(self.told(&RemoteError::Missing)));
+        known.problem.clone().or_else(|| known.listing.as_ref().and_then(of_device))
     }
 
     fn get<'w>(&self, path: &str, wanted: &'w dyn Fn() -> bool) -> Result<Body<'w>, RemoteError> {
@@ -190,15 +198,30 @@ impl Place {
 /// What Defender sends before the first sample of `?codec=wav`.
 const WAV_HEADER_BYTES: usize = 44;
 
+/// Nothing for so long is too long: a lost microphone sends silence meanwhile.
+const STALL: Duration = Duration::from_secs(10);
+
+/// Rate and channels of a WAV of 16 bit samples, by its header as Defender writes it (RIFF, with `fmt `
+/// first and `data` at its end); `None` for anything else.
+fn wav_format(header: &[u8]) -> Option<(u32, u32)> {
+    let is_at = |at: usize, text: &[u8]| header.get(at..at + text.len()) == Some(text);
+    // PCM is kind 1.
+    let is_known = is_at(0, b"RIFF") && is_at(8, b"WAVEfmt \x10\0\0\0\x01\0") && is_at(34, b"\x10\0data");
+    let two = |at: usize| Some(u16::from_le_bytes(header.get(at..at + 2)?.try_into().ok()?));
+    let rate_hz = u32::from(two(24)?) | u32::from(two(26)?) << 16;
+    is_known.then_some((rate_hz, u32::from(two(22)?)))
+}
+
 impl Sound<'_> {
-    /// The samples that came since the last call, whole frames of `channels`; waits for some.
+    /// The samples that came since the last call, whole frames; waits for some.
     ///
     /// # Errors
     /// Those of the connection.
-    pub fn samples(&mut self, channels: usize) -> Result<Vec<i16>, RemoteError> {
-        let frame_bytes = 2 * channels;
+    pub fn samples(&mut self) -> Result<Vec<i16>, RemoteError> {
+        let frame_bytes = 2 * self.channels;
+        let end = Instant::now() + STALL;
         while self.body.ahead().len() < frame_bytes {
-            self.body.fill()?;
+            self.body.fill(end)?;
         }
         let whole = self.body.ahead().len() / frame_bytes * frame_bytes;
         let samples = self.body.ahead()[..whole].chunks_exact(2);

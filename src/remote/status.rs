@@ -67,6 +67,8 @@ struct Camera {
     width: u32,
     height: u32,
     fps: f64,
+    /// Missing where an older Defender answers.
+    relayed: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +78,7 @@ struct Microphone {
     problem: Option<String>,
     rate_hz: u32,
     channels: u32,
+    relayed: Option<bool>,
 }
 
 impl Listing {
@@ -87,7 +90,8 @@ impl Listing {
             && self.microphones.iter().map(microphone).eq(other.microphones.iter().map(microphone))
     }
 
-    /// Reads a status document; devices with names or formats that none can have here are left out.
+    /// Reads a status document. Devices with names or formats that none can have here are left out, and
+    /// those that the other has from a third itself: two that list each other would breed them without end.
     ///
     /// # Errors
     /// When it is no status document.
@@ -96,12 +100,13 @@ impl Listing {
         let status: Status = json::from_str(text).map_err(|_| RemoteError::Garbled("its status"))?;
         let is_size = |side: u32| SIDES.contains(&side);
         let cameras = status.cameras.into_iter().filter(|camera| {
-            is_name(&camera.name) && is_size(camera.width) && is_size(camera.height) && camera.fps.is_finite()
+            let is_own = camera.relayed != Some(true) && is_name(&camera.name);
+            is_own && is_size(camera.width) && is_size(camera.height) && camera.fps.is_finite()
         });
         let microphones = status.microphones.into_iter().filter(|microphone| {
             let is_format =
                 (8000..=192_000).contains(&microphone.rate_hz) && (1..=8).contains(&microphone.channels);
-            is_name(&microphone.name) && is_format
+            microphone.relayed != Some(true) && is_name(&microphone.name) && is_format
         });
         let mut left = SAMPLES_MAX;
         let microphones = microphones.filter(|microphone| {
@@ -117,12 +122,12 @@ impl Listing {
 }
 
 fn camera(found: Camera) -> RemoteCamera {
-    let Camera { name, online, problem, width, height, fps } = found;
+    let Camera { name, online, problem, width, height, fps, relayed: _ } = found;
     RemoteCamera { name, width, height, fps, problem: why(online, problem) }
 }
 
 fn microphone(found: Microphone) -> RemoteMicrophone {
-    let Microphone { name, online, problem, rate_hz, channels } = found;
+    let Microphone { name, online, problem, rate_hz, channels, relayed: _ } = found;
     RemoteMicrophone { name, rate_hz, channels, problem: why(online, problem) }
 }
 
@@ -165,6 +170,47 @@ mod tests {
         for garbled in ["", "[]", "{\"cameras\":1}", "<html>"] {
             assert!(Listing::parse(garbled.as_bytes()).is_err(), "{garbled}");
         }
+    }
+
+    #[test]
+    fn what_the_other_has_from_a_third_is_left_out_and_an_older_one_that_does_not_say_is_believed() {
+        let camera = |name: &str, relayed: &str| {
+            format!(r#"{{"name":"{name}","online":true,"width":640,"height":480,"fps":30{relayed}}}"#)
+        };
+        let microphone = |name: &str, relayed: &str| {
+            format!(r#"{{"name":"{name}","online":true,"rate_hz":8000,"channels":1{relayed}}}"#)
+        };
+        let of_each = |one: &dyn Fn(&str, &str) -> String| {
+            [one("own", ",\"relayed\":false"), one("third", ",\"relayed\":true"), one("old", "")].join(",")
+        };
+        let text =
+            format!(r#"{{"cameras":[{}],"microphones":[{}]}}"#, of_each(&camera), of_each(&microphone));
+        let listing = Listing::parse(text.as_bytes()).unwrap();
+        assert!(listing.cameras.iter().map(|camera| camera.name.as_str()).eq(["own", "old"]));
+        assert!(listing.microphones.iter().map(|microphone| microphone.name.as_str()).eq(["own", "old"]));
+    }
+
+    #[test]
+    fn a_document_that_is_nested_deeply_is_no_danger_to_a_small_stack() {
+        const DEEP: usize = 100_000;
+        let parse = || {
+            for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+                let deep = |end: &str| format!("{}1{}", open.repeat(DEEP), end.repeat(DEEP));
+                for text in [
+                    open.repeat(2 * DEEP),
+                    format!(r#"{{"more":{},"cameras":[],"microphones":[]}}"#, deep(close)),
+                    format!(r#"{{"cameras":{},"microphones":[]}}"#, deep(close)),
+                    format!(r#"{{"cameras":[{{"name":{}}}],"microphones":[]}}"#, deep(close)),
+                    format!(r#"{{"cameras":[],"microphones":[{}]}}"#, deep("")),
+                ] {
+                    let is_status = text.starts_with("{\"more");
+                    assert_eq!(Listing::parse(text.as_bytes()).is_ok(), is_status, "{text:.40}");
+                }
+            }
+        };
+        // As large as that of a thread which asks.
+        let small = std::thread::Builder::new().stack_size(256 * 1024).spawn(parse).unwrap();
+        small.join().unwrap();
     }
 
     #[test]

@@ -40,6 +40,18 @@ fn on_demand_the_device_is_open_only_while_somebody_watches() {
 }
 
 #[test]
+fn a_camera_that_this_server_shows_is_told_as_used_by_it() {
+    let vm = vm::lock();
+    vm.plug_anew();
+    let server = Server::start(&vm, "[camera.yard]\ndevice = \"/dev/video0\"\nwidth = 320\nheight = 180\n");
+    server.snapshot();
+    let devices = server.get("/api/1.0/devices").1;
+    let ours = devices.split("{\"node\":").find(|device| device.starts_with("\"/dev/video0\"")).unwrap();
+    assert!(ours.contains("\"problem\":null,\"used_by\":\"yard\""), "{ours}");
+    assert_eq!(devices.matches("\"used_by\":\"yard\"").count(), 1, "{devices}");
+}
+
+#[test]
 fn people_see_the_cameras_with_formats_and_sizes() {
     let vm = vm::lock();
     bring_binary(&vm);

@@ -173,6 +173,19 @@ fn the_cards_are_listed_with_the_names_to_write() {
 }
 
 #[test]
+fn a_card_that_this_server_listens_to_is_used_and_not_busy() {
+    let vm = with_card();
+    let server = Server::start(&vm, &microphone(MICROPHONE));
+    server.wait_status("\"online\":true");
+    let devices = server.get("/api/1.0/devices").1;
+    let microphones = devices.split("\"microphones\":").nth(1).unwrap();
+    let ours = microphones.split('{').find(|device| device.contains("CARD=Loopback,DEV=1\""));
+    let ours = ours.unwrap_or_else(|| panic!("no such card in {devices}"));
+    assert!(ours.contains("\"problem\":null,\"used_by\":\"front\""), "{ours}");
+    assert!(!microphones.contains("busy"), "{microphones}");
+}
+
+#[test]
 fn a_machine_without_alsas_own_files_is_heard_too() {
     let vm = with_card();
     crate::server::bring_binary(&vm);

@@ -17,6 +17,7 @@ mod page;
 mod pictures;
 mod remote;
 mod sound;
+mod strangers;
 mod support;
 mod tls;
 mod users;

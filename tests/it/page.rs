@@ -15,9 +15,6 @@ fn nothing_but_health_and_versions_is_open() {
     assert_eq!(server.curl("/healthz", &[]).text(), "ok\n");
     assert_eq!(server.curl("/api", &[]).text(), "{\"versions\":[\"1.0\"]}");
     for path in [
-        "/",
-        "/index.html",
-        "/app.js",
         "/video",
         "/video/front",
         "/audio",
@@ -25,7 +22,6 @@ fn nothing_but_health_and_versions_is_open() {
         "/metrics",
         "/snapshot",
         "/api/1.0/status",
-        "/nothing",
         "/api/2.0",
     ] {
         let answer = server.curl(path, &[]);
@@ -37,6 +33,33 @@ fn nothing_but_health_and_versions_is_open() {
             "{path}"
         );
         assert_eq!(answer.text(), "{\"error\":\"sign in\"}", "{path}");
+    }
+    for path in ["/", "/index.html", "/app.js", "/nothing"] {
+        let answer = server.curl(path, &[]);
+        assert_eq!((answer.status, answer.field("www-authenticate")), (401, None), "{path}");
+    }
+}
+
+#[test]
+fn a_page_whose_session_is_over_makes_no_browser_show_its_own_dialog() {
+    let server = Setup::new().start();
+    // What browsers send for a page's module, its style and its script's requests, the newer ones first.
+    let modules: [&[&str]; 3] = [
+        &["-H", "Sec-Fetch-Site: same-origin", "-H", "Sec-Fetch-Mode: cors", "-H", "Sec-Fetch-Dest: script"],
+        &["-H", "Accept: */*", "-H", "Cookie: __Host-defender=0123"],
+        &["-H", "Accept: */*", "-H", "X-Requested-With: fetch"],
+    ];
+    for path in ["/settings.js", "/settings.css", "/api/1.0/status", "/video/front", "/audio"] {
+        for fields in modules {
+            let answer = server.curl(path, fields);
+            assert_eq!(answer.status, 401, "{path} {fields:?}");
+            assert_eq!(answer.field("www-authenticate"), None, "{path} {fields:?}");
+        }
+        let elsewhere = ["-H", "Sec-Fetch-Site: cross-site", "-H", "Sec-Fetch-Dest: image"];
+        let embedded = server.curl(path, &elsewhere);
+        assert!(embedded.field("www-authenticate").is_some(), "with its login in the address: {path}");
+        let program = server.curl(path, &["-H", "Accept: */*", "-H", "User-Agent: Lavf/60.16.100"]);
+        assert_eq!(program.field("www-authenticate").is_some(), !path.starts_with("/settings"), "{path}");
     }
 }
 
@@ -103,8 +126,36 @@ fn the_page_is_cached_by_its_tag() {
     let server = Setup::new().start();
     let first = signed_in(&server, "/app.js", &[]);
     let tag = first.field("etag").expect("a tag");
-    let again = signed_in(&server, "/app.js", &["-H", &format!("If-None-Match: {tag}")]);
-    assert_eq!((again.status, again.body.len()), (304, 0));
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", W/{tag}"), "*".to_owned()] {
+        let again = signed_in(&server, "/app.js", &["-H", &format!("If-None-Match: {known}")]);
+        assert_eq!((again.status, again.body.len()), (304, 0), "{known}");
+        assert_eq!(again.field("etag").as_ref(), Some(&tag), "{known}");
+        // Those of a reply without a body, RFC 9110, section 8.6.
+        assert_eq!((again.field("content-length"), again.field("content-type")), (None, None), "{known}");
+    }
+    for path in ["/app.js", "/", "/api/1.0/openapi.json"] {
+        let answer = signed_in(&server, path, &[]);
+        assert_eq!(answer.field("vary").as_deref(), Some("Cookie, Authorization"), "{path}");
+    }
+    assert_eq!(server.curl("/sign-in/theme.js", &[]).field("vary"), None, "the same for anybody");
+}
+
+#[test]
+fn a_reply_without_a_body_has_neither_length_nor_type_and_the_connection_goes_on() {
+    let server = Setup::new().plain().start();
+    let login = format!("{{\"user\":\"{USER}\",\"password\":\"{PASSWORD}\"}}");
+    let session = server.curl("/api/1.0/login", &["-d", &login]).text();
+    let token = session.split("\"token\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let request = format!(
+        "POST /api/1.0/logout HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n\
+         GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    );
+    let answers = server.send_raw(request.as_bytes());
+    let (first, second) = answers.split_once("\r\n\r\n").unwrap();
+    assert!(first.starts_with("HTTP/1.1 204 No Content\r\n"), "{answers}");
+    let is_there = |name: &str| first.contains(&format!("\r\n{name}:"));
+    assert!(!is_there("Content-Length") && !is_there("Content-Type"), "{answers}");
+    assert!(second.starts_with("HTTP/1.1 200 OK\r\n") && second.ends_with("\r\n\r\nok\n"), "{answers}");
 }
 
 #[test]

@@ -4,6 +4,9 @@
 // Without the name and password that the address may hold: fetch takes no URL with them.
 const api = (path) => new URL(`/api/1.0/${path}`, location.origin);
 
+// Older browsers show a dialog of their own where the server takes them for another program.
+const OURS = { "X-Requested-With": "fetch" };
+
 const form = document.querySelector("form");
 const [error, button, show, why] = ["#error", "button", "#show", "#why"].map((what) => document.querySelector(what));
 
@@ -13,7 +16,7 @@ const goOn = () => location.replace(location.origin + location.pathname + locati
 
 // A link on another site's page leads here also where the cookie is good, for it is kept back then.
 async function isSignedIn() {
-  const response = await fetch(api("status"), { cache: "no-store" });
+  const response = await fetch(api("status"), { cache: "no-store", headers: OURS });
   return response.ok;
 }
 
@@ -34,7 +37,7 @@ function holdBack(seconds, text) {
 
 async function signIn() {
   const { user, password } = Object.fromEntries(new FormData(form));
-  const response = await fetch(api("login"), { method: "POST", body: JSON.stringify({ user, password }) });
+  const response = await fetch(api("login"), { method: "POST", headers: OURS, body: JSON.stringify({ user, password }) });
   if (response.ok) {
     if (await isSignedIn()) return goOn();
     throw new Error("The browser does not keep the sign-in: it takes an encrypted connection (https).");

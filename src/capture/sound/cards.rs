@@ -1,5 +1,7 @@
 //! Which microphones this machine has: for lists, for `auto`, and for names a person wrote.
 
+use std::fmt::Display;
+
 use alsa::pcm::{HwParams, PCM};
 use alsa::{Ctl, Direction, card, ctl};
 
@@ -53,6 +55,13 @@ pub(super) fn labels() -> Vec<String> {
     named().into_iter().map(|found| found.candidate.label).collect()
 }
 
+/// The name by which a device of a card is listed.
+pub(super) fn listed_name(card: i32, device: u32) -> Option<String> {
+    let card = u32::try_from(card).ok()?;
+    let control = Ctl::new(&format!("hw:{card}"), true).ok()?;
+    Some(plughw(control.card_info().ok()?.get_id().ok()?, device))
+}
+
 /// The PCM meant by a name: that of a card it is part of, else one of ALSA's own names.
 fn choose(name: &str, found: &[Candidate]) -> Candidate {
     let is_alsa_name = name == "default" || name.contains(':');
@@ -83,13 +92,14 @@ fn of_card(card: &alsa::Card) -> alsa::Result<Vec<Found>> {
     let devices = ctl::DeviceIter::new(&control).filter_map(|device| {
         let info = control.pcm_info(u32::try_from(device).ok()?, 0, Direction::Capture).ok()?;
         let device_name = info.get_name().unwrap_or_default();
-        let candidate = Candidate {
-            pcm: format!("plughw:CARD={id},DEV={device}"),
-            label: format!("{card_name}, {device_name}"),
-        };
+        let candidate = Candidate { pcm: plughw(&id, device), label: format!("{card_name}, {device_name}") };
         Some(Found { candidate, hardware: format!("hw:CARD={id},DEV={device}") })
     });
     Ok(devices.collect())
+}
+
+fn plughw(card_id: &str, device: impl Display) -> String {
+    format!("plughw:CARD={card_id},DEV={device}")
 }
 
 fn describe(candidate: Candidate, hardware: &str) -> SoundDevice {

@@ -7,7 +7,7 @@ use alsa::pcm::{Access, Format, HwParams, PCM, TstampType};
 use alsa::{Direction, Output, ValueOr};
 use rustix::io::Errno;
 
-use super::cards::Candidate;
+use super::cards::{self, Candidate};
 use super::error::SoundError;
 use super::fallback;
 use crate::media::{SoundFormat, Timestamp};
@@ -87,6 +87,12 @@ impl Pcm {
     /// The PCM's name, and the card's for people.
     pub(super) fn candidate(&self) -> &Candidate {
         &self.candidate
+    }
+
+    /// The name by which its card's device is listed, however this one was named.
+    pub(super) fn listed_name(&self) -> Option<String> {
+        let info = self.pcm.info().ok()?;
+        cards::listed_name(info.get_card(), info.get_device())
     }
 
     /// What has come, waiting for it up to `timeout`. After an overrun or a suspend it is started

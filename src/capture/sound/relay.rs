@@ -9,6 +9,7 @@ use log::info;
 use super::error::SoundError;
 use super::run::{Capture, SILENCE_LAG, SLICE};
 use crate::capture::RemoteDevice;
+use crate::capture::notice::Brake;
 use crate::hub::MicrophoneState;
 use crate::media::Timestamp;
 use crate::remote::{RemoteError, Sound};
@@ -18,6 +19,10 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Sound this far behind what was counted has a gap before it.
 const GAP: Duration = Duration::from_millis(400);
+
+/// More seconds of sound in a second than a held up network leaves to catch up with: a Defender drops
+/// what is older than one.
+const MOST_TIMES: u64 = 4;
 
 /// How often it is looked up whether the microphone is online there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -38,7 +43,9 @@ impl Capture<'_> {
             unheard_since.set(Some(since));
             !stop.is_requested() && now.duration_since(since) < LINGER
         };
-        let error = match device.place.audio(&device.name, &wanted) {
+        let format = self.settings.format;
+        let told = (format.rate_hz, format.channels);
+        let error = match device.place.audio(&device.name, told, &wanted) {
             Ok(mut sound) => {
                 let began = Instant::now();
                 let error = self.pass_on(device, &mut sound);
@@ -55,15 +62,18 @@ impl Capture<'_> {
 
     /// Appends what comes; why it ended.
     fn pass_on(&mut self, device: &RemoteDevice, sound: &mut Sound<'_>) -> RemoteError {
-        let channels = self.timeline.format().channels as usize;
+        let format = self.timeline.format();
+        let mut brake = Brake::new(MOST_TIMES * u64::from(format.rate_hz), Instant::now());
         let mut counted: Option<Timestamp> = None;
         let mut look = Instant::now();
         loop {
-            let samples = match sound.samples(channels) {
+            let samples = match sound.samples() {
                 Ok(samples) => samples,
                 Err(error) => return error,
             };
             counted = Some(self.add(&samples, counted));
+            let frames = samples.len() as u64 / u64::from(format.channels);
+            self.stop.sleep(brake.take(frames, Instant::now()));
             if Instant::now() >= look {
                 look = Instant::now() + LOOK_EVERY;
                 self.announce_relay(device);
@@ -113,6 +123,11 @@ impl Capture<'_> {
         if problem.is_none() && self.notices.is_new_run(&source) {
             info!("microphone {}: {source}", self.settings.name);
         }
-        self.feed.set_state(MicrophoneState { source, online: problem.is_none(), problem, since: None });
+        self.feed.set_state(MicrophoneState {
+            source,
+            online: problem.is_none(),
+            problem,
+            ..Default::default()
+        });
     }
 }

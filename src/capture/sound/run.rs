@@ -164,8 +164,8 @@ impl Capture<'_> {
         } else {
             debug!("microphone {}: {sentence}", self.settings.name);
         }
-        let source = source(pcm.candidate());
-        self.feed.set_state(MicrophoneState { source, online: true, ..Default::default() });
+        let (source, pcm) = (source(pcm.candidate()), pcm.listed_name());
+        self.feed.set_state(MicrophoneState { source, online: true, pcm, ..Default::default() });
     }
 
     /// Leaves silence until it is time for the next try.

@@ -2,7 +2,7 @@
 //! out.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::text::{Label, Text};
@@ -30,50 +30,105 @@ pub fn process(text: &mut Text, running_for: Duration) {
     text.gauge("process_start_time_seconds", "Start by the wall clock.", started);
 }
 
-/// The board under the folder `sys`: temperatures, and whether it had to slow down.
+/// The board under the folder `sys`: temperatures, clocks, and whether it had to slow down.
 pub fn board(text: &mut Text, sys: &Path) {
     let zones = zones(&sys.join("class/thermal"));
-    let values: Vec<_> = zones
-        .iter()
-        .map(|(zone, celsius)| (vec![("zone", zone.as_str())] as Vec<Label<'_>>, celsius))
-        .collect();
-    text.family("gauge", "defender_board_temperature_celsius", "Where the kernel tells.", &values);
-    // The Raspberry Pi's firmware: bits for now, and the same 16 higher for since the boot
-    // (raspberrypi.com, "vcgencmd get_throttled").
-    let told = fs::read_to_string(sys.join("devices/platform/soc/soc:firmware/get_throttled"));
-    let bits = told.ok().and_then(|hex| u32::from_str_radix(hex.trim().trim_start_matches("0x"), 16).ok());
-    if let Some(bits) = bits {
-        let of = |bit: u32| (bits >> bit & 1, bits >> (bit + 16) & 1);
-        let reasons = [
-            ("under_voltage", of(0)),
-            ("frequency_capped", of(1)),
-            ("throttled", of(2)),
-            ("temperature_limit", of(3)),
-        ];
-        let now = reasons.map(|(reason, (now, _))| (vec![("reason", reason)] as Vec<Label<'_>>, now));
-        text.family("gauge", "defender_board_slowed", "1 while the board slows down for it.", &now);
-        let ever = reasons.map(|(reason, (_, ever))| (vec![("reason", reason)] as Vec<Label<'_>>, ever));
-        text.family("gauge", "defender_board_slowed_since_boot", "1 once it did.", &ever);
-    }
+    let labels = |zone: &Zone| owned([("zone", &zone.number), ("type", &zone.kind)]);
+    let values: Vec<_> = zones.iter().map(|zone| (labels(zone), zone.celsius)).collect();
+    text.owned("gauge", "defender_board_temperature_celsius", "Where the kernel tells.", &values);
+    slowed(text, sys);
+    clocks(text, &sys.join("devices/system/cpu"));
 }
 
-/// Each zone's name and temperature; of zones of one name, the first.
-fn zones(folder: &Path) -> Vec<(String, f64)> {
-    let mut zones: Vec<(String, f64)> = Vec::new();
-    let mut paths: Vec<_> =
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|zone| zone.path()).collect();
-    paths.sort();
-    for path in paths {
-        let read = |name: &str| fs::read_to_string(path.join(name)).ok();
-        let (Some(kind), Some(milli)) = (read("type"), read("temp")) else { continue };
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        let name: String = kind.trim().chars().map(plain).collect();
-        let Ok(milli) = milli.trim().parse::<i32>() else { continue };
-        if zones.iter().all(|(known, _)| *known != name) {
-            zones.push((name, f64::from(milli) / 1000.0));
+/// A zone of the kernel's thermal framework.
+struct Zone {
+    number: String,
+    kind: String,
+    celsius: f64,
+}
+
+/// The reasons for which a Raspberry Pi's firmware slows it down, by their bits: for now, and the same
+/// 16 higher for since the boot (raspberrypi.com, "vcgencmd get_throttled").
+const REASONS: [&str; 4] = ["under_voltage", "frequency_capped", "throttled", "temperature_limit"];
+
+/// Whether the board slows down: by the Pi's own kernel, or, where that is not what runs, by what the
+/// Linux that everybody has tells of a Pi's voltage.
+fn slowed(text: &mut Text, sys: &Path) {
+    let help = "1 while the board slows down for it.";
+    let told = read(&sys.join("devices/platform/soc/soc:firmware/get_throttled"));
+    let bits = told.and_then(|hex| u32::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
+    let Some(bits) = bits else {
+        // The driver raspberrypi-hwmon: 1 when the voltage was too low since it last looked.
+        let monitors = numbered(&sys.join("class/hwmon"), "hwmon");
+        let mut volts =
+            monitors.into_iter().filter(|(_, path)| read(&path.join("name")).as_deref() == Some("rpi_volt"));
+        let alarm = volts.find_map(|(_, path)| number(&path.join("in0_lcrit_alarm")));
+        if let Some(alarm) = alarm {
+            let now = [(vec![("reason", REASONS[0])] as Vec<Label<'_>>, alarm)];
+            text.family("gauge", "defender_board_slowed", help, &now);
         }
-    }
-    zones
+        return;
+    };
+    let of = |shift: u32| -> Vec<(Vec<Label<'_>>, u32)> {
+        let bit = |(at, reason): (u32, &'static str)| (vec![("reason", reason)], bits >> (at + shift) & 1);
+        (0..).zip(REASONS).map(bit).collect()
+    };
+    text.family("gauge", "defender_board_slowed", help, &of(0));
+    text.family("gauge", "defender_board_slowed_since_boot", "1 once it did.", &of(16));
+}
+
+/// Each processor's clock, and how often it slowed down for its heat, where it is one that counts that.
+fn clocks(text: &mut Text, folder: &Path) {
+    let cpus = numbered(folder, "cpu");
+    let each = |file: &str, unit: f64| -> Vec<_> {
+        let value = |(cpu, path): &(u32, PathBuf)| {
+            Some((owned([("cpu", &cpu.to_string())]), number(&path.join(file))? * unit))
+        };
+        cpus.iter().filter_map(value).collect()
+    };
+    let mut family = |kind: &str, name: &str, help: &str, file: &str, unit: f64| {
+        text.owned(kind, name, help, &each(file, unit));
+    };
+    let (now, most) = ("defender_cpu_frequency_hertz", "defender_cpu_frequency_max_hertz");
+    family("gauge", now, "The clock now.", "cpufreq/scaling_cur_freq", 1000.0);
+    family("gauge", most, "The most it may be.", "cpufreq/scaling_max_freq", 1000.0);
+    let (throttled, help) = ("defender_cpu_throttled_total", "Times it was slowed down for its heat.");
+    family("counter", throttled, help, "thermal_throttle/core_throttle_count", 1.0);
+}
+
+/// The zones that tell a temperature, in the order of their numbers.
+fn zones(folder: &Path) -> Vec<Zone> {
+    let zone = |(zone, path): (u32, PathBuf)| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let kind = read(&path.join("type"))?.chars().map(plain).collect();
+        Some(Zone { number: zone.to_string(), kind, celsius: number(&path.join("temp"))? / 1000.0 })
+    };
+    numbered(folder, "thermal_zone").into_iter().filter_map(zone).collect()
+}
+
+/// What in `folder` is named `name` and a number, in the order of those.
+fn numbered(folder: &Path, name: &str) -> Vec<(u32, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let number = |path: PathBuf| {
+        let number = path.file_name()?.to_str()?.strip_prefix(name)?.parse().ok()?;
+        Some((number, path))
+    };
+    let mut found: Vec<_> = entries.filter_map(|entry| number(entry.path())).collect();
+    found.sort();
+    found
+}
+
+/// The line that a file of the kernel's holds.
+fn read(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+fn number(path: &Path) -> Option<f64> {
+    read(path)?.parse::<i64>().ok().map(|number| number as f64)
+}
+
+fn owned<const N: usize>(labels: [(&'static str, &str); N]) -> Vec<(&'static str, String)> {
+    labels.map(|(label, value)| (label, value.to_owned())).into()
 }
 
 /// CPU seconds and threads of a line of /proc/PID/stat (proc_pid_stat(5)): its second field is a name
@@ -101,27 +156,86 @@ mod tests {
         assert_eq!(cpu_and_threads(""), None);
     }
 
-    #[test]
-    fn a_pi_that_is_hot_and_had_too_little_power_says_so() {
+    /// What is told of the files in a folder made for it.
+    fn told(files: &[(&str, &str)]) -> String {
         let sys = tempfile::tempdir().unwrap();
-        let zone = sys.path().join("class/thermal/thermal_zone0");
-        let firmware = sys.path().join("devices/platform/soc/soc:firmware");
-        fs::create_dir_all(&zone).unwrap();
-        fs::create_dir_all(&firmware).unwrap();
-        fs::write(zone.join("type"), "cpu-thermal\n").unwrap();
-        fs::write(zone.join("temp"), "81250\n").unwrap();
-        fs::write(firmware.join("get_throttled"), "50008\n").unwrap();
+        for (path, content) in files {
+            let path = sys.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("{content}\n")).unwrap();
+        }
         let mut text = Text::default();
         board(&mut text, sys.path());
-        for line in [
-            "defender_board_temperature_celsius{zone=\"cpu_thermal\"} 81.25\n",
-            "defender_board_slowed{reason=\"temperature_limit\"} 1\n",
-            "defender_board_slowed{reason=\"under_voltage\"} 0\n",
-            "defender_board_slowed_since_boot{reason=\"under_voltage\"} 1\n",
-            "defender_board_slowed_since_boot{reason=\"throttled\"} 1\n",
-        ] {
-            assert!(text.0.contains(line), "{line} is missing in\n{}", text.0);
+        text.0
+    }
+
+    #[track_caller]
+    fn holds(text: &str, lines: &[&str]) {
+        for line in lines {
+            assert!(text.contains(&format!("{line}\n")), "{line} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_pi_that_is_hot_and_had_too_little_power_says_so() {
+        let text = told(&[
+            ("class/thermal/thermal_zone0/type", "cpu-thermal"),
+            ("class/thermal/thermal_zone0/temp", "81250"),
+            ("devices/platform/soc/soc:firmware/get_throttled", "50008"),
+            ("class/hwmon/hwmon1/name", "rpi_volt"),
+            ("class/hwmon/hwmon1/in0_lcrit_alarm", "1"),
+        ]);
+        let lines = [
+            "defender_board_temperature_celsius{zone=\"0\",type=\"cpu_thermal\"} 81.25",
+            "defender_board_slowed{reason=\"temperature_limit\"} 1",
+            "defender_board_slowed{reason=\"under_voltage\"} 0",
+            "defender_board_slowed_since_boot{reason=\"under_voltage\"} 1",
+            "defender_board_slowed_since_boot{reason=\"throttled\"} 1",
+        ];
+        holds(&text, &lines);
+        assert_eq!(text.matches("under_voltage").count(), 2, "each once:\n{text}");
+    }
+
+    #[test]
+    fn a_pi_with_everybodys_kernel_tells_of_its_voltage_and_clock() {
+        let text = told(&[
+            ("class/hwmon/hwmon0/name", "cpu_thermal"),
+            ("class/hwmon/hwmon1/name", "rpi_volt"),
+            ("class/hwmon/hwmon1/in0_lcrit_alarm", "1"),
+            ("devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "600000"),
+            ("devices/system/cpu/cpu0/cpufreq/scaling_max_freq", "1500000"),
+            ("devices/system/cpu/cpufreq/boost", "1"),
+        ]);
+        let lines = [
+            "defender_board_slowed{reason=\"under_voltage\"} 1",
+            "defender_cpu_frequency_hertz{cpu=\"0\"} 600000000",
+            "defender_cpu_frequency_max_hertz{cpu=\"0\"} 1500000000",
+        ];
+        holds(&text, &lines);
+        assert!(!text.contains("since_boot") && !text.contains("throttled"), "nobody told:\n{text}");
+    }
+
+    #[test]
+    fn zones_of_one_kind_and_each_processor_that_slowed_down_are_told_apart() {
+        let text = told(&[
+            ("class/thermal/thermal_zone2/type", "acpitz"),
+            ("class/thermal/thermal_zone2/temp", "27800"),
+            ("class/thermal/thermal_zone10/type", "acpitz"),
+            ("class/thermal/thermal_zone10/temp", "-5000"),
+            ("class/thermal/thermal_zone11/type", "iwlwifi_1"),
+            ("class/thermal/cooling_device0/type", "Processor"),
+            ("devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "7"),
+            ("devices/system/cpu/cpu1/thermal_throttle/core_throttle_count", "0"),
+        ]);
+        let expected = "# HELP defender_board_temperature_celsius Where the kernel tells.\n\
+                        # TYPE defender_board_temperature_celsius gauge\n\
+                        defender_board_temperature_celsius{zone=\"2\",type=\"acpitz\"} 27.8\n\
+                        defender_board_temperature_celsius{zone=\"10\",type=\"acpitz\"} -5\n\
+                        # HELP defender_cpu_throttled_total Times it was slowed down for its heat.\n\
+                        # TYPE defender_cpu_throttled_total counter\n\
+                        defender_cpu_throttled_total{cpu=\"0\"} 7\n\
+                        defender_cpu_throttled_total{cpu=\"1\"} 0\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

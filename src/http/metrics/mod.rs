@@ -39,6 +39,12 @@ fn server(text: &mut Text, service: &Service) {
     let refused = [("total", tally.refused_total), ("address", tally.refused_address)]
         .map(|(limit, count)| (vec![("limit", limit)], count));
     text.family("counter", "defender_connections_refused_total", "Turned away at a limit.", &refused);
+    let remotes = service.control.remotes();
+    let is_up: Vec<_> = remotes
+        .iter()
+        .map(|(name, _, problem)| (vec![("remote", name.as_str())], u8::from(problem.is_none())))
+        .collect();
+    text.family("gauge", "defender_remote_up", "1 while another Defender answers.", &is_up);
     let logins: Vec<_> = LOGIN_RESULTS
         .iter()
         .zip(&service.counts.logins)

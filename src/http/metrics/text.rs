@@ -34,6 +34,18 @@ impl Text {
         }
     }
 
+    /// As [`Text::family`], for labels whose values the kernel gave.
+    pub fn owned<V: Display>(
+        &mut self,
+        kind: &str,
+        name: &str,
+        help: &str,
+        values: &[(Vec<(&'static str, String)>, V)],
+    ) {
+        let values: Vec<_> = values.iter().map(|(labels, value)| (borrowed(labels), value)).collect();
+        self.family(kind, name, help, &values);
+    }
+
     /// Histograms in seconds, each with a label.
     pub fn histograms(&mut self, name: &str, help: &str, values: &[(Label<'_>, Histogram)]) {
         if values.is_empty() {
@@ -64,6 +76,10 @@ impl Text {
             false => writeln!(self.0, "{name}{{{}}} {value}", labels.join(",")),
         };
     }
+}
+
+fn borrowed<'l>(labels: &'l [(&'static str, String)]) -> Vec<Label<'l>> {
+    labels.iter().map(|(label, value)| (*label, value.as_str())).collect()
 }
 
 /// Microseconds as seconds.
