@@ -116,6 +116,24 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
 }
 
 #[test]
+fn a_body_that_is_nested_without_end_is_refused_and_the_server_lives_on() {
+    let server = started(Setup::new());
+    let deep = [
+        "[".repeat(4096),
+        "[".repeat(4096) + &"]".repeat(4096),
+        r#"{"a":"#.repeat(2000) + "1" + &"}".repeat(2000),
+        format!(r#"{{"fps":{}1{}}}"#, "[".repeat(4000), "]".repeat(4000)),
+    ];
+    for (body, path) in deep.iter().flat_map(|body| {
+        ["cameras/front", "services/video", "logging"].map(|path| (body, format!("/api/1.0/{path}")))
+    }) {
+        let (status, text) = ask(&server, &path, Some(body));
+        assert_eq!(status, 400, "{path}: {text}");
+    }
+    assert_eq!(server.get("/api/1.0/status").status, 200);
+}
+
+#[test]
 fn the_log_is_turned_up_and_down_and_read() {
     let server = started(Setup::new());
     assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug"}"#);
