@@ -109,6 +109,23 @@ mod tests {
     }
 
     #[test]
+    fn several_controls_are_kept_at_once_and_one_after_the_other_in_the_order_they_are_set_in() {
+        let controls = |list: &[(&str, i32)]| CameraChange {
+            controls: list.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+            ..CameraChange::default()
+        };
+        for text in ["[camera.front]\n", "[camera.front]\ncontrols = {}\n", "[camera.front.controls]\n# mine\n"] {
+            let (_folder, config) = folder_with(text);
+            keep(&config, &controls(&[("auto", 0), ("gain", 3)])).unwrap();
+            let again = |config: &Config| Config::read(config.file.as_ref().unwrap()).unwrap().1;
+            let config = Config { file: config.file.clone(), ..again(&config) };
+            keep(&config, &controls(&[("focus", 5), ("auto", 1), ("brightness", 7)])).unwrap();
+            let names = [("auto", 1), ("gain", 3), ("focus", 5), ("brightness", 7)];
+            assert_eq!(again(&config).cameras[0].controls, controls(&names).controls, "{text}");
+        }
+    }
+
+    #[test]
     fn a_file_that_cannot_be_edited_safely_stays_as_it_is() {
         let text = "camera = { front = { fps = 30 } }\n";
         let (_folder, config) = folder_with(text);

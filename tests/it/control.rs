@@ -90,8 +90,7 @@ fn a_camera_is_changed_under_its_viewers_and_kept_with_the_files_comments() {
     assert!(viewer.is_running(), "the viewer stayed");
     let after = fs::read_to_string(server.path().join("defender.conf")).unwrap();
     let expected = before
-        .replace("width = 320\nheight = 240\n", "width = 160\nheight = 120\n")
-        .replace("[camera.front]\n", "[camera.front]\nfps = 5\n");
+        .replace("width = 320\nheight = 240\n", "width = 160\nheight = 120\nfps = 5\n");
     assert_eq!(after, expected);
 }
 
