@@ -32,7 +32,7 @@ fn edited_once(text: &str, Edit { section, key, value }: &Edit) -> String {
     if let Some(old) = old {
         return spliced(text, old, value);
     }
-    let key = if is_bare(key) { key.clone() } else { quoted(key) };
+    let key = self::key(key);
     let Some(at) = found.and_then(|found| found.place(text)) else {
         let gap = if text.is_empty() || text.ends_with("\n\n") { "" } else { "\n" };
         let broken = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
@@ -119,12 +119,11 @@ fn line_end(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |more| at + more + 1)
 }
 
-/// Whether a key needs no quotes (TOML 1.0, "Keys").
-fn is_bare(key: &str) -> bool {
-    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-}
-
-fn quoted(key: &str) -> String {
+/// A key as it is written: quoted, unless it may do without (TOML 1.0, "Keys").
+pub(super) fn key(key: &str) -> String {
+    if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        return key.to_owned();
+    }
     let escaped = key.chars().map(|c| match c {
         '"' | '\\' => format!("\\{c}"),
         c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
