@@ -72,7 +72,8 @@ pub fn change(
         Err(reply) => return reply,
     };
     match service.control.set_running(media, wanted.running, &admin.name) {
-        Ok(()) => {
+        Ok(false) => one(service, media),
+        Ok(true) => {
             let verb = if wanted.running { "started" } else { "stopped" };
             audit::changed(exchange.peer(), &admin.name, &format!("{verb} {}", media.name()));
             one(service, media)
@@ -93,12 +94,12 @@ pub fn set_logging(service: &Service, admin: &Identity, request: &mut Request, e
         Ok(wanted) => wanted,
         Err(reply) => return reply,
     };
-    match service.control.set_log_level(&wanted.level, wanted.save == Some(true)) {
-        Ok(()) => {
-            let what = format!("set the log to {}", wanted.level);
-            audit::changed(exchange.peer(), &admin.name, &what);
-            logging(service)
-        }
+    let keeps = wanted.save == Some(true);
+    let kept = if keeps { ", and kept that" } else { "" };
+    let what = format!("set the log to {}{kept}", wanted.level);
+    let told = || audit::changed(exchange.peer(), &admin.name, &what);
+    match service.control.set_log_level(&wanted.level, keeps, told) {
+        Ok(()) => logging(service),
         Err(error) => refused(&error),
     }
 }

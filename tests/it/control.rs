@@ -89,8 +89,7 @@ fn a_camera_is_changed_under_its_viewers_and_kept_with_the_files_comments() {
     wait_for("pictures again", || (parts(&file) > shown + 2).then_some(()));
     assert!(viewer.is_running(), "the viewer stayed");
     let after = fs::read_to_string(server.path().join("defender.conf")).unwrap();
-    let expected = before
-        .replace("width = 320\nheight = 240\n", "width = 160\nheight = 120\nfps = 5\n");
+    let expected = before.replace("width = 320\nheight = 240\n", "width = 160\nheight = 120\nfps = 5\n");
     assert_eq!(after, expected);
 }
 
@@ -112,6 +111,63 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
         assert_eq!((got, text.contains(why)), (status, true), "{body}: {text}");
     }
     assert_eq!(ask(&server, "/api/1.0/cameras/attic", Some(r#"{"fps":1}"#)).0, 404);
+}
+
+#[test]
+fn what_was_changed_before_is_kept_when_keeping_is_all_that_is_asked() {
+    let server = started(Setup::new());
+    let conf = server.path().join("defender.conf");
+    let before = fs::read_to_string(&conf).unwrap();
+    let path = "/api/1.0/cameras/front";
+    let (status, text) = ask(&server, path, Some(r#"{"save":true}"#));
+    assert_eq!((status, text.contains(r#""keeps":true"#)), (200, true), "{text}");
+    assert_eq!(fs::read_to_string(&conf).unwrap(), before, "nothing was changed yet");
+    assert_eq!(ask(&server, path, Some(r#"{"fps":5,"quality":60}"#)).0, 200);
+    assert_eq!(ask(&server, path, Some(r#"{"fps":7}"#)).0, 200);
+    assert_eq!(fs::read_to_string(&conf).unwrap(), before);
+    for _ in 0..2 {
+        assert_eq!(ask(&server, path, Some(r#"{"save":true}"#)).0, 200);
+        let expected = before.replace("height = 240\n", "height = 240\nfps = 7\nquality = 60\n");
+        assert_eq!(fs::read_to_string(&conf).unwrap(), expected);
+    }
+    server.wait_log("`ada` kept the settings of camera front");
+}
+
+#[test]
+fn audit_lines_are_logged_at_every_level_but_off() {
+    let server = started(Setup::new());
+    let set = |level: &str| {
+        let body = format!(r#"{{"level":"{level}"}}"#);
+        assert_eq!(ask(&server, "/api/1.0/logging", Some(&body)).0, 200);
+    };
+    set("error");
+    server.wait_log("`ada` set the log to error");
+    assert_eq!(ask(&server, "/api/1.0/services/audio", Some(r#"{"running":false}"#)).0, 200);
+    server.wait_log("`ada` stopped audio");
+    set("off");
+    server.wait_log("`ada` set the log to off");
+    assert_eq!(ask(&server, "/api/1.0/services/audio", Some(r#"{"running":true}"#)).0, 200);
+    set("info");
+    server.wait_log("`ada` set the log to info");
+    assert!(!server.log().contains("`ada` started audio"), "{}", server.log());
+}
+
+#[test]
+fn what_is_stopped_already_is_not_stopped_again_in_the_name_of_another() {
+    let setup = Setup::new();
+    add_user(setup.path(), "bea", "admin");
+    let server = started(setup);
+    let stop = |who: &str| {
+        let login = format!("{who}:{PASSWORD}");
+        let put = ["-u", &login, "-X", "PUT", "-d", r#"{"running":false}"#];
+        server.curl("/api/1.0/services/video", &put).text()
+    };
+    let stopped = r#"{"running":false,"stopped_by":"ada"}"#;
+    assert_eq!([stop("ada"), stop("bea"), stop("ada")], [stopped; 3]);
+    assert_eq!(ask(&server, "/api/1.0/services/video", Some(r#"{"running":true}"#)).0, 200);
+    server.wait_log("`ada` started video");
+    let log = server.log();
+    assert_eq!((log.matches("stopped video").count(), log.contains("`bea` stopped")), (1, false), "{log}");
 }
 
 #[test]
