@@ -339,19 +339,24 @@ fn where_no_file_is_the_servers_to_write_keeping_is_refused_and_changes_nothing(
     if !is_root() {
         return;
     }
-    let server = confined("");
+    let mut server = confined("");
     chown(server.path().join("state"), Some(0), Some(0)).unwrap();
     fs::set_permissions(server.path().join("state"), fs::Permissions::from_mode(0o755)).unwrap();
     crate::support::add_user(server.path(), "ada", "admin");
     let line = fs::read_to_string(server.path().join("users")).unwrap();
     let users = server.path().join("state/users");
     fs::write(&users, fs::read_to_string(&users).unwrap() + &line).unwrap();
+    server.signal("TERM");
+    server.wait_end();
+    server.start_again();
     let login = format!("ada:{PASSWORD}");
     let put = ["-u", &login, "-X", "PUT", "-d", r#"{"fps":7,"save":true}"#];
     let refused = server.curl("/api/1.0/cameras/front", &put);
     assert_eq!((refused.status, refused.text().contains("nothing was changed")), (409, true), "{refused:?}");
     let shown = server.curl("/api/1.0/cameras/front", &["-u", &login]).text();
-    assert!(shown.contains(r#""fps":30,"quality":85"#), "{shown}");
+    for part in [r#""fps":30,"quality":85"#, r#""keeps":false"#] {
+        assert!(shown.contains(part), "{shown}");
+    }
 }
 
 #[test]
