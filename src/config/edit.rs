@@ -94,7 +94,7 @@ impl Found<'_> {
 /// Where a value ends: that of a dotted key may be spread over many lines.
 fn end(text: &str, value: &Spanned<DeValue<'_>>) -> usize {
     match value.get_ref() {
-        DeValue::Table(table) if !text[value.span()].starts_with('{') => {
+        DeValue::Table(table) if !text.get(value.span()).is_some_and(|text| text.starts_with('{')) => {
             let own = table.iter().filter(|(key, _)| !is_in_header(text, &key.span()));
             own.map(|(_, value)| end(text, value)).max().unwrap_or(value.span().end)
         }
