@@ -32,9 +32,11 @@ struct WantedRunning {
     running: bool,
 }
 
+/// `keeps` tells whether a changed level can be kept for the next start.
 #[derive(Serialize)]
 struct Level {
     level: &'static str,
+    keeps: bool,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +86,7 @@ pub fn change(
 
 /// `GET /api/1.0/logging`.
 pub fn logging(service: &Service) -> Reply {
-    Reply::json(200, &Level { level: service.control.log_level() })
+    Reply::json(200, &Level { level: service.control.log_level(), keeps: service.control.keeps() })
 }
 
 /// `PUT /api/1.0/logging`.

@@ -191,9 +191,9 @@ fn a_body_that_is_nested_without_end_is_refused_and_the_server_lives_on() {
 #[test]
 fn the_log_is_turned_up_and_down_and_read() {
     let server = started(Setup::new());
-    assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug"}"#);
+    assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug","keeps":true}"#);
     let (status, text) = ask(&server, "/api/1.0/logging", Some(r#"{"level":"warn","save":true}"#));
-    assert_eq!((status, text.as_str()), (200, r#"{"level":"warn"}"#));
+    assert_eq!((status, text.as_str()), (200, r#"{"level":"warn","keeps":true}"#));
     let config = fs::read_to_string(server.path().join("defender.conf")).unwrap();
     assert!(config.contains("log_level = \"warn\"\n"), "{config}");
     assert_eq!(ask(&server, "/api/1.0/logging", Some(r#"{"level":"loud"}"#)).0, 400);
