@@ -171,7 +171,8 @@ impl Config {
         let file = users.with_file_name(KEPT_FILE);
         if self.keep == Keep::InFile {
             if file.exists() {
-                let warning = "it is not used, for defender.conf is the server's to write; take over what you want of it, and remove it";
+                let warning = "it is not used, for defender.conf is the server's to write; take over what you \
+                               want of it, and remove it";
                 self.warnings.push(format!("{}: {warning}", file.display()));
             }
             return Ok(None);
@@ -210,8 +211,8 @@ fn level_name(level: LevelFilter) -> String {
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "# Written by Defender: what was kept while it ran, laid over defender.conf. Remove a line, or the file, to\n\
-             # go back to what defender.conf says.\n",
+            "# Written by Defender: what was kept while it ran, laid over defender.conf.\n\
+             # Remove a line, or the file, to go back to what defender.conf says.\n",
         )?;
         if let Some(level) = self.log_level {
             write!(f, "\n[server]\nlog_level = {}\n", level_name(level))?;
