@@ -26,6 +26,9 @@ const ROTATE_BYTES: u64 = 10 * 1000 * 1000;
 const RECENT_LINES: usize = 1000;
 const RECENT_BYTES: usize = 64 * 1024;
 
+/// Audit lines from here on are logged whatever the level, but for off; in a file of their own always.
+const AUDIT_LEVEL: LevelFilter = LevelFilter::Info;
+
 /// The hold on the log while the server runs.
 pub struct Logging {
     sink: &'static Sink,
@@ -76,9 +79,9 @@ impl Logging {
     pub fn set_level(&self, level: LevelFilter) {
         // Relaxed: a line on the edge of the change may go either way.
         self.sink.level.store(level as usize, Ordering::Relaxed);
-        // A file of their own is for audit lines of every weight, whatever else is logged.
-        let least = if self.sink.audit.is_some() { LevelFilter::Info } else { LevelFilter::Off };
-        log::set_max_level(level.max(least));
+        // The sink decides; what it may want has to get there.
+        let hears_audit = self.sink.audit.is_some() || level != LevelFilter::Off;
+        log::set_max_level(level.max(if hears_audit { AUDIT_LEVEL } else { LevelFilter::Off }));
     }
 
     /// The least level that is logged.
@@ -133,9 +136,11 @@ impl Log for Sink {
     /// Chatter of libraries is kept down: below warn it is of use to nobody who runs a server.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let is_ours = metadata.target().starts_with("defender");
-        let is_wanted = metadata.level() as usize <= self.level.load(Ordering::Relaxed);
-        let has_own_file = self.audit.is_some() && is_audit(metadata);
-        has_own_file || is_wanted && (is_ours || metadata.level() <= log::Level::Warn)
+        let level = self.level.load(Ordering::Relaxed);
+        let is_wanted = metadata.level() as usize <= level;
+        let hears_audit = self.audit.is_some() || level != LevelFilter::Off as usize;
+        let is_kept_for_auditors = hears_audit && metadata.level() <= AUDIT_LEVEL && is_audit(metadata);
+        is_kept_for_auditors || is_wanted && (is_ours || metadata.level() <= log::Level::Warn)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -251,6 +256,22 @@ mod tests {
         }
         let bytes: usize = recent.last(usize::MAX).iter().map(String::len).sum();
         assert!(bytes <= RECENT_BYTES && bytes == recent.bytes, "{bytes}");
+    }
+
+    #[test]
+    fn audit_lines_are_heard_at_every_level_but_off_and_others_at_theirs() {
+        let is_heard = |level, target: &str, of| {
+            let sink = Sink::new(None, None, level);
+            sink.enabled(&Metadata::builder().target(target).level(of).build())
+        };
+        for level in [LevelFilter::Error, LevelFilter::Warn, LevelFilter::Info] {
+            assert!(is_heard(level, "defender::http::audit", log::Level::Info), "{level}");
+            assert!(!is_heard(level, "defender::http::audit", log::Level::Debug), "{level}");
+            assert!(!is_heard(level, "other::audit", log::Level::Info), "{level}");
+        }
+        assert!(!is_heard(LevelFilter::Off, "defender::http::audit", log::Level::Warn));
+        assert!(!is_heard(LevelFilter::Warn, "defender::control", log::Level::Info));
+        assert!(is_heard(LevelFilter::Debug, "defender::users::audit", log::Level::Debug));
     }
 
     #[test]

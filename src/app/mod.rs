@@ -11,16 +11,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, Flags, Mode, ServerConfig};
+use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
 use crate::confine::ConfineError;
-use crate::control::{Control, ControlError};
+use crate::control::{self, Control, ControlError};
 use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits, LocalGate};
 use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
@@ -28,7 +28,7 @@ use crate::logging::{self, LogError, Logging};
 use crate::users::{Accounts, SessionLimits, UsersError};
 use notify::{Manager, Watchdog};
 
-pub use rights::runs_as;
+pub use rights::{place_to_keep, runs_as};
 
 /// How long a stop may take before threads still at work are left to die with the process.
 const STOP_WITHIN: Duration = Duration::from_millis(900);
@@ -44,6 +44,8 @@ const STACK_BYTES: usize = 256 * 1024;
 pub enum AppError {
     /// The log cannot be written.
     Log(LogError),
+    /// The file of kept settings cannot be read, or has mistakes.
+    Kept(ConfigError),
     /// The user file cannot be read or made.
     Users(UsersError),
     /// There is no usable certificate.
@@ -66,6 +68,7 @@ impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log(error) => error.fmt(f),
+            Self::Kept(error) => error.fmt(f),
             Self::Users(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
             Self::Page(error) => error.fmt(f),
@@ -83,18 +86,23 @@ impl fmt::Display for AppError {
 ///
 /// # Errors
 /// Why it did not start. Once it runs it heals or waits; it does not return an error.
-pub fn run(config: Config, flags: &Flags) -> Result<(), AppError> {
+pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(AppError::System)?;
     let server = &config.server;
     refuse_plain_exposure(server)?;
     let listener = Gate::listen(SocketAddr::new(server.address, server.port)).map_err(AppError::Gate)?;
     let warnings = rights::drop_root(&config)?;
+    config.keep = place_to_keep(&config)?;
+    let users = config.server.users.clone();
+    let overridden = config.lay_over(&users, flags).map_err(AppError::Kept)?;
+    let server = &config.server;
     let logging = Logging::init(server.log.as_deref(), server.audit_log.as_deref(), server.log_level)
         .map_err(AppError::Log)?;
     logging::log_panics();
     for warning in config.warnings.iter().chain(&warnings) {
         warn!("{warning}");
     }
+    overridden.iter().for_each(|overridden| control::tell_overridden(overridden, server.log_level));
     let mut server = Server::start(config, flags, logging, listener)?;
     server.obey(signals);
     server.stop();
@@ -113,7 +121,7 @@ pub fn has_certificate(server: &ServerConfig) -> Result<bool, AppError> {
 /// Everything that runs.
 struct Server {
     control: Arc<Control>,
-    certificates: Option<Arc<Certificates>>,
+    reload: Reload,
     gate: Arc<Gate>,
     /// `None` where the socket could not be made, which was said.
     local: Option<Arc<LocalGate>>,
@@ -177,19 +185,16 @@ impl Server {
         let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
         let pulses = move || pulses(&cameras, &microphones);
         let watchdog = manager.watch(pulses).map_err(AppError::System)?;
+        let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
         manager.ready(&url);
-        Ok(Self { control, certificates, gate, local, room, ended, manager, watchdog })
+        Ok(Self { control, reload, gate, local, room, ended, manager, watchdog })
     }
 
     /// Sleeps until a signal, and does what it says, until one says to stop.
     fn obey(&mut self, mut signals: Signals) {
         for signal in signals.forever() {
             match signal {
-                SIGHUP => {
-                    self.manager.reloading();
-                    self.reload();
-                    self.manager.reloaded();
-                }
+                SIGHUP => self.reload.ask(),
                 other => {
                     // Before a word is logged: a standard error nobody reads may hold that up.
                     end_in_any_case();
@@ -201,24 +206,17 @@ impl Server {
         }
     }
 
-    /// Takes over what a changed defender.conf says, as far as that goes without a restart.
-    fn reload(&self) {
-        info!("SIGHUP: reading the configuration and the certificate again");
-        if let Some(certificates) = &self.certificates {
-            certificates.follow();
-        }
-        self.control.reload();
-    }
-
     fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { control, gate, local, room, ended, watchdog, .. } = self;
+        let Self { control, reload, gate, local, room, ended, watchdog, .. } = self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         local.iter().for_each(|local| local.stop());
         room.stop();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+                // First, for a reload under way would start what was stopped.
+                reload.stop();
                 control.stop();
                 // Each of the threads says so when it is done, then its sender goes.
                 while ended.recv().is_ok() {}
@@ -227,6 +225,52 @@ impl Server {
         if stopping.is_err() || joined.recv_timeout(STOP_WITHIN).is_err() {
             warn!("some threads were still at work and end with the process");
         }
+    }
+}
+
+/// The thread that takes over what a changed defender.conf says, as far as that goes without a restart.
+/// Not main's work: a camera that is slow to close would keep it from answering SIGTERM.
+struct Reload {
+    ask: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Reload {
+    fn start(
+        control: &Arc<Control>,
+        certificates: Option<Arc<Certificates>>,
+        manager: Manager,
+    ) -> io::Result<Self> {
+        let (ask, asked) = mpsc::channel();
+        let control = Arc::clone(control);
+        let reload = move || {
+            manager.reloading();
+            info!("SIGHUP: reading the configuration and the certificate again");
+            certificates.iter().for_each(|certificates| certificates.follow());
+            control.reload();
+            manager.reloaded();
+        };
+        let body = move || {
+            while asked.recv().is_ok() {
+                // Those that came meanwhile want the same.
+                while asked.try_recv().is_ok() {}
+                // A panic was logged; the next reload may do better.
+                let _ = panic::catch_unwind(AssertUnwindSafe(&reload));
+            }
+        };
+        let thread = thread::Builder::new().name("reload".to_owned()).stack_size(STACK_BYTES).spawn(body)?;
+        Ok(Self { ask, thread })
+    }
+
+    fn ask(&self) {
+        // It is there until it is stopped.
+        let _ = self.ask.send(());
+    }
+
+    /// Ends the thread when it has done what it was asked for.
+    fn stop(self) {
+        drop(self.ask);
+        let _ = self.thread.join();
     }
 }
 

@@ -8,7 +8,7 @@ use log::{info, warn};
 use rustix::fs::{Access as Rights, access};
 
 use super::AppError;
-use crate::config::{Config, ServerConfig};
+use crate::config::{Config, KEPT_FILE, Keep, ServerConfig};
 use crate::confine::{self, Access, Account, Choice, Reach};
 
 /// Who the server would run as: a user's name, or `None` for whoever starts it; and what is probably
@@ -19,6 +19,27 @@ use crate::confine::{self, Access, Account, Choice, Reach};
 pub fn runs_as(server: &ServerConfig) -> Result<(Option<String>, Option<String>), AppError> {
     let Choice { account, warning } = choose(server)?;
     Ok((account.map(|account| account.name), warning))
+}
+
+/// Where the server would keep what is changed while it runs. Before it has become its user, what that
+/// user may do is judged by the modes of files.
+///
+/// # Errors
+/// As [`runs_as`].
+pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
+    let account = choose(&config.server)?.account;
+    let may_write = |path: &Path| confine::may_write(path, account.as_ref());
+    let state = confine::folder_of(&config.server.users);
+    if let Some(file) = config.file.as_deref().and_then(|file| fs::canonicalize(file).ok()) {
+        // A file is replaced whole, so its folder counts, too.
+        let is_ours = file.is_file() && may_write(&file) && may_write(&confine::folder_of(&file));
+        let is_reached = !is_shared(&file) || same_folder(&file, &config.server.users);
+        if is_ours && is_reached {
+            return Ok(Keep::InFile);
+        }
+    }
+    let kept = config.server.users.with_file_name(KEPT_FILE);
+    Ok(if may_write(&state) { Keep::Overlay(kept) } else { Keep::Nowhere })
 }
 
 /// Makes the folders of the server's files and becomes the user the configuration names; gives
@@ -51,11 +72,9 @@ pub(super) fn lock_in(config: &Config) {
     let server = &config.server;
     let mut reach = Reach::default();
     if let Some(file) = &config.file {
-        // What the API may keep, where that is this user's to write.
-        if access(file, Rights::WRITE_OK).is_ok() && !is_shared(file) {
-            reach.write(file);
-        } else {
-            reach.read(file);
+        match config.keep {
+            Keep::InFile => reach.write(file),
+            Keep::Overlay(_) | Keep::Nowhere => reach.read(file),
         }
     }
     for file in config.token_files() {
@@ -85,6 +104,12 @@ fn is_shared(file: &Path) -> bool {
     let Ok(file) = fs::canonicalize(file) else { return true };
     let Some(folder) = file.parent() else { return true };
     [Path::new("/"), Path::new("/etc")].contains(&folder) || home.is_some_and(|home| home == folder)
+}
+
+/// Whether both lie in one folder, by whatever names.
+fn same_folder(one: &Path, other: &Path) -> bool {
+    let folder = |file| fs::canonicalize(confine::folder_of(file)).ok();
+    folder(one).is_some_and(|one| Some(one) == folder(other))
 }
 
 fn choose(server: &ServerConfig) -> Result<Choice, AppError> {

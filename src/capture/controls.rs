@@ -40,6 +40,7 @@ pub struct Control {
     pub is_inactive: bool,
     /// Whether it only tells.
     pub is_read_only: bool,
+    is_readable: bool,
 }
 
 /// What the values of a [`Control`] are.
@@ -55,13 +56,98 @@ pub enum ControlKind {
     Button,
 }
 
+/// Controls that were asked for and could be set: they were looked at, and nothing is set yet.
+pub struct Asked {
+    camera: Camera,
+    /// In the order in which they are set.
+    steps: Vec<(Control, i32)>,
+}
+
 /// The controls of the camera at `node`. Those of kinds that one number cannot hold (strings, areas,
 /// 64 bits, and whatever kernels to come may have) are left out.
 ///
 /// # Errors
 /// When the camera is gone or cannot be opened.
 pub fn list(node: &Path) -> Result<Vec<Control>, CaptureError> {
+    Ok(known(&Camera::open(node)?))
+}
+
+/// Looks whether the camera at `node` has these controls, and whether they could take these values.
+///
+/// # Errors
+/// The first that could not be set, and why.
+pub fn ask(node: &Path, values: &[(String, i32)]) -> Result<Asked, CaptureError> {
     let camera = Camera::open(node)?;
+    let known = known(&camera);
+    let found = values.iter().map(|(name, value)| step(&camera, &known, name, *value));
+    let steps = found.collect::<Result<Vec<_>, _>>()?;
+    Ok(Asked { camera, steps: in_order(steps) })
+}
+
+/// Sets what was wanted of a camera that has just been started; what fails is left to be told.
+pub(super) fn restore(camera: &Camera, values: &[(String, i32)]) -> Vec<CaptureError> {
+    if values.is_empty() {
+        return Vec::new();
+    }
+    let (known, mut refused, mut steps) = (known(camera), Vec::new(), Vec::new());
+    for (name, value) in values {
+        match step(camera, &known, name, *value) {
+            Ok((control, _)) if control.kind == ControlKind::Button => {
+                refused.push(told(camera, name, "it is a button, which no start presses"));
+            }
+            Ok(step) => steps.push(step),
+            Err(error) => refused.push(error),
+        }
+    }
+    for (control, value) in in_order(steps) {
+        if let Err(error) = set_one(camera, &control, value) {
+            // Wanted for when the automatic is off, which is wanted to be on.
+            let is_governed = is_inactive(camera, &control);
+            refused.extend((!is_governed).then_some(error));
+        }
+    }
+    refused
+}
+
+impl Asked {
+    /// What holds until it is set to something else: all but the pressing of buttons.
+    pub fn lasting(&self) -> Vec<(String, i32)> {
+        let lasting = self.steps.iter().filter(|(control, _)| control.kind != ControlKind::Button);
+        lasting.map(|(control, value)| (control.name.clone(), *value)).collect()
+    }
+
+    /// Sets them.
+    ///
+    /// # Errors
+    /// The first that the driver refused, and why; those before it are set back.
+    pub fn set(self) -> Result<(), CaptureError> {
+        for (at, (control, value)) in self.steps.iter().enumerate() {
+            let Err(error) = set_one(&self.camera, control, *value) else { continue };
+            // The last one first: a number goes back while the automatic above it is still off.
+            for (done, _) in self.steps[..at].iter().rev().filter(|(done, _)| done.is_readable) {
+                let _ = calls::set_control(self.camera.fd(), done.id, done.value);
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+/// Switches and choices, then numbers, then buttons; each kind as it was. An automatic (exposure,
+/// gain, white balance) is a switch or a choice, and what it governs is a number. While it is on, some
+/// drivers refuse the number, and others take it and put their own in its place when the automatic is
+/// switched off: trying again after a refusal would mend the first only. A button cannot be taken
+/// back, so it waits until nothing else can be refused.
+fn in_order(mut steps: Vec<(Control, i32)>) -> Vec<(Control, i32)> {
+    steps.sort_by_key(|(control, _)| match control.kind {
+        ControlKind::Boolean | ControlKind::Menu(_) => 0,
+        ControlKind::Integer => 1,
+        ControlKind::Button => 2,
+    });
+    steps
+}
+
+fn known(camera: &Camera) -> Vec<Control> {
     let mut controls = Vec::new();
     let mut after = 0;
     for _ in 0..CONTROLS_MAX {
@@ -71,48 +157,45 @@ pub fn list(node: &Path) -> Result<Vec<Control>, CaptureError> {
             break;
         }
         after = found.id;
-        controls.extend(control(&camera, &found));
+        controls.extend(control(camera, &found));
     }
-    Ok(controls)
+    controls
 }
 
-/// Sets controls of the camera at `node`, in their order.
-///
-/// # Errors
-/// The first that could not be set, and why; those before it are set.
-pub fn set(node: &Path, values: &[(String, i32)]) -> Result<(), CaptureError> {
-    let (camera, known) = (Camera::open(node)?, list(node)?);
-    values.iter().try_for_each(|(name, value)| set_one(&camera, &known, name, *value))
-}
-
-/// Sets what was wanted of a camera that has just been started; what fails is left to be told.
-pub(super) fn restore(camera: &Camera, values: &[(String, i32)]) -> Vec<CaptureError> {
-    if values.is_empty() {
-        return Vec::new();
-    }
-    match list(camera.node()) {
-        Ok(known) => {
-            values.iter().filter_map(|(name, value)| set_one(camera, &known, name, *value).err()).collect()
-        }
-        Err(error) => vec![error],
-    }
-}
-
-fn set_one(camera: &Camera, known: &[Control], name: &str, value: i32) -> Result<(), CaptureError> {
-    let refused =
-        |why: String| CaptureError::Control { node: camera.node().to_owned(), control: name.to_owned(), why };
+/// The control of this name, if it could take the value.
+fn step(camera: &Camera, known: &[Control], name: &str, value: i32) -> Result<(Control, i32), CaptureError> {
     let Some(control) = known.iter().find(|control| control.name == name) else {
         let names: Vec<&str> = known.iter().map(|control| control.name.as_str()).collect();
-        return Err(refused(match &names[..] {
+        let why = match &names[..] {
             [] => "the camera has no controls".to_owned(),
             names => format!("the camera has no such control; it has: {}", names.join(", ")),
-        }));
+        };
+        return Err(told(camera, name, &why));
     };
-    control.check(value).map_err(refused)?;
+    control.check(value).map_err(|why| told(camera, name, &why))?;
+    Ok((control.clone(), value))
+}
+
+fn set_one(camera: &Camera, control: &Control, value: i32) -> Result<(), CaptureError> {
     calls::set_control(camera.fd(), control.id, value).map(drop).map_err(|error| match error.kind() {
-        io::ErrorKind::ResourceBusy => refused("it cannot be changed while the camera runs".to_owned()),
+        io::ErrorKind::ResourceBusy => {
+            told(camera, &control.name, "it cannot be changed while the camera runs")
+        }
+        _ if is_inactive(camera, control) => {
+            told(camera, &control.name, "it does nothing now; switch off the automatic that sets it")
+        }
         _ => camera.failed(Call::SetControl, error),
     })
+}
+
+/// Whether it does nothing as of now; what is set before it may have changed that.
+fn is_inactive(camera: &Camera, control: &Control) -> bool {
+    calls::query_control_after(camera.fd(), control.id - 1)
+        .is_ok_and(|found| found.id == control.id && found.flags & sys::V4L2_CTRL_FLAG_INACTIVE != 0)
+}
+
+fn told(camera: &Camera, name: &str, why: &str) -> CaptureError {
+    CaptureError::Control { node: camera.node().to_owned(), control: name.to_owned(), why: why.to_owned() }
 }
 
 impl Control {
@@ -164,6 +247,7 @@ fn control(camera: &Camera, found: &sys::v4l2_queryctrl) -> Option<Control> {
         value,
         is_inactive: has(sys::V4L2_CTRL_FLAG_INACTIVE),
         is_read_only: has(sys::V4L2_CTRL_FLAG_READ_ONLY),
+        is_readable,
     })
 }
 
@@ -205,7 +289,22 @@ mod tests {
             value: 0,
             is_inactive: false,
             is_read_only: false,
+            is_readable: true,
         }
+    }
+
+    #[test]
+    fn automatics_are_set_before_what_they_govern_and_buttons_last() {
+        let step = |name: &str, kind| (Control { name: name.to_owned(), ..control(kind) }, 0);
+        let steps = vec![
+            step("restore", ControlKind::Button),
+            step("exposure", ControlKind::Integer),
+            step("auto_exposure", ControlKind::Menu(Vec::new())),
+            step("gain", ControlKind::Integer),
+            step("autogain", ControlKind::Boolean),
+        ];
+        let order = in_order(steps).into_iter().map(|(control, _)| control.name).collect::<Vec<_>>();
+        assert_eq!(order, ["auto_exposure", "autogain", "exposure", "gain", "restore"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rustix::fs::{Access, OFlags, access};
 use crate::app;
 use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, DeviceChoice, devices};
-use crate::config::{Config, Mode, ServerConfig};
+use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::remote::{Place, RemoteSettings};
 use crate::users;
 
@@ -30,6 +30,7 @@ pub fn report(config: &Config) -> Report {
         Some(file) => report.line("configuration", file.display()),
         None => report.line("configuration", "no file found, all is default"),
     }
+    let config = &report.kept(config);
     for warning in &config.warnings {
         report.line("warning", warning);
     }
@@ -57,6 +58,20 @@ impl Report {
     fn trouble(&mut self, what: &str, meaning: impl std::fmt::Display) {
         self.would_start = false;
         self.line(what, format_args!("PROBLEM: {meaning}"));
+    }
+
+    /// The configuration with what was kept laid over it.
+    fn kept(&mut self, config: &Config) -> Config {
+        let mut laid = config.clone();
+        // Where the user is unknown, that is told below.
+        laid.keep = app::place_to_keep(config).unwrap_or_default();
+        // Whatever flags do, they did it to the one that came.
+        match laid.lay_over(&config.server.users, &Flags::default()) {
+            Ok(Some(told)) => self.line("kept", told),
+            Ok(None) => {}
+            Err(error) => self.trouble("kept", error),
+        }
+        laid
     }
 
     fn server(&mut self, server: &ServerConfig) {
@@ -224,7 +239,6 @@ fn answers(remote: &RemoteSettings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Flags;
 
     /// What `[server]` says, the files there are with their text, and what is to be told.
     type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);

@@ -74,7 +74,7 @@ const UNCONFINED: [Flag; 1] = [flag("", "--unconfined", "", "all cameras and mic
 
 const JSON: [Flag; 1] = [flag("", "--json", "", "print the server's answer as it is")];
 
-const SAVE: [Flag; 1] = [flag("", "--save", "", "keep it in the configuration file")];
+const SAVE: [Flag; 1] = [flag("", "--save", "", "keep it for the next start")];
 
 const OWNER: [Flag; 1] = [flag("", "--user", "NAME", "the user it lets in")];
 

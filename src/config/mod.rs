@@ -5,6 +5,7 @@
 //! by parsing; [`crate::app`] does that with the result.
 
 mod edit;
+mod kept;
 mod locate;
 mod read;
 pub(crate) mod sections;
@@ -25,6 +26,7 @@ use crate::capture::CameraSettings;
 use crate::capture::sound::MicrophoneSettings;
 use crate::remote::{RemoteSettings, Token};
 pub use edit::{Edit, edited};
+pub use kept::{KEPT_FILE, Keep, Kept};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 
 /// Everything the server is told.
@@ -32,6 +34,8 @@ use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 pub struct Config {
     /// The file it came from; `None` when there was none and all is default.
     pub file: Option<PathBuf>,
+    /// Where changed settings are kept; for whoever knows the server's rights to say.
+    pub keep: Keep,
     /// `[server]`.
     pub server: ServerConfig,
     /// `[camera.NAME]`, in the order of the file: the first is also `/video`.
@@ -251,18 +255,23 @@ impl Config {
         server.log = flags.log.clone().or(server.log.take());
         server.address = flags.address.unwrap_or(server.address);
         server.port = flags.port.unwrap_or(server.port);
-        server.mode = flags.mode.unwrap_or(server.mode);
-        if flags.debug {
-            server.log_level = server.log_level.max(LevelFilter::Debug);
-        }
+        let mode = flags.mode.unwrap_or(server.mode);
+        server.mode = mode;
+        self.raise_log_level(flags);
         let has_devices = !(self.cameras.is_empty() && self.microphones.is_empty());
-        if server.mode == Mode::Server && has_devices {
+        if mode == Mode::Server && has_devices {
             self.warnings.push(
                 "mode is `server`, which has no devices of its own: cameras and microphones are not used"
                     .to_owned(),
             );
             self.cameras.clear();
             self.microphones.clear();
+        }
+    }
+
+    fn raise_log_level(&mut self, flags: &Flags) {
+        if flags.debug {
+            self.server.log_level = self.server.log_level.max(LevelFilter::Debug);
         }
     }
 }

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::read::{Document, Section, did_you_mean, shown};
-use super::{Config, Mode, ServerConfig};
+use super::{Config, Keep, Mode, ServerConfig};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
@@ -54,6 +54,15 @@ pub(crate) fn parse(
 ) -> Result<Config, Vec<String>> {
     let document = Document::new(text, file);
     let (root, faults) = DeTable::parse_recoverable(text);
+    note_faults(&document, text, faults);
+    let root = root.into_inner();
+    let config = Parser { document: &document, paths: Paths { folder, home } }.config(&root);
+    let problems = document.into_problems();
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Notes what is no TOML.
+pub(super) fn note_faults(document: &Document<'_>, text: &str, faults: Vec<toml::de::Error>) {
     for fault in faults {
         let place = fault.span().unwrap_or(0..0);
         // The parser says what it met, not where: a word of the text helps to find it.
@@ -66,13 +75,9 @@ pub(crate) fn parse(
             None => document.problem(place, fault.message()),
         }
     }
-    let root = root.into_inner();
-    let config = Parser { document: &document, paths: Paths { folder, home } }.config(&root);
-    let problems = document.into_problems();
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     document: &'a Document<'a>,
     paths: Paths<'a>,
 }
@@ -82,7 +87,12 @@ struct Paths<'a> {
     home: Option<&'a Path>,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    /// For sections that name no files.
+    pub(super) fn without_paths(document: &'a Document<'a>) -> Self {
+        Self { document, paths: Paths { folder: Path::new(""), home: None } }
+    }
+
     fn config(&self, root: &DeTable<'_>) -> Config {
         for (key, _) in root.iter().filter(|(key, _)| !SECTIONS.contains(&key.get_ref().as_ref())) {
             let hint = did_you_mean(key.get_ref(), &SECTIONS);
@@ -96,6 +106,7 @@ impl Parser<'_> {
         let server = self.table(root, "server").unwrap_or(&nothing);
         Config {
             file: None,
+            keep: Keep::default(),
             server: self.server(Section::new(self.document, "server".to_owned(), server)),
             cameras: self.named(root, "camera", |name, section| camera(name, section, &self.paths)),
             microphones: self.named(root, "microphone", microphone),
@@ -108,7 +119,7 @@ impl Parser<'_> {
         }
     }
 
-    fn table<'t>(&self, root: &'t DeTable<'t>, key: &str) -> Option<&'t DeTable<'t>> {
+    pub(super) fn table<'t>(&self, root: &'t DeTable<'t>, key: &str) -> Option<&'t DeTable<'t>> {
         let found = root.get(key)?;
         match found.get_ref() {
             DeValue::Table(table) => Some(table),
@@ -126,7 +137,7 @@ impl Parser<'_> {
     }
 
     /// The sections `[kind.NAME]` in the order of the file.
-    fn named<T>(
+    pub(super) fn named<T>(
         &self,
         root: &DeTable<'_>,
         kind: &'static str,

@@ -1,8 +1,8 @@
 //! The server's files and the user it becomes: folders made for that user, and what the user may
 //! do with what is there.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, lchown};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access as Rights, access};
@@ -64,8 +64,28 @@ pub fn check_access(file: &Path, wanted: Access, account: &Account) -> Result<()
     }
 }
 
+/// Whether a file or folder could be written by the user the process is, or would be by `account`,
+/// should it become that; then by the mode alone, for the kernel tells only of the user there is.
+pub fn may_write(path: &Path, account: Option<&Account>) -> bool {
+    let Ok(found) = fs::metadata(path) else { return false };
+    let needed = if found.is_dir() { 0o3 } else { 0o2 };
+    match account {
+        None if found.is_dir() => access(path, Rights::WRITE_OK | Rights::EXEC_OK).is_ok(),
+        None => access(path, Rights::WRITE_OK).is_ok(),
+        Some(account) => {
+            let shift = match () {
+                () if account.uid == 0 => return true,
+                () if account.uid == found.uid() => 6,
+                () if account.groups.contains(&found.gid()) => 3,
+                () => 0,
+            };
+            found.mode() >> shift & needed == needed
+        }
+    }
+}
+
 /// The folder a file lies in, or would.
-pub(super) fn folder_of(file: &Path) -> PathBuf {
+pub fn folder_of(file: &Path) -> PathBuf {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
@@ -77,7 +97,6 @@ fn is_missing(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -90,6 +109,28 @@ mod tests {
         make_folders(Path::new(""), None).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!([mode(base.path()), mode(&base.path().join("a")), mode(&inner)], [0o755, 0o700, 0o700]);
+    }
+
+    #[test]
+    fn what_another_user_may_write_goes_by_the_mode() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("file");
+        fs::write(&file, "").unwrap();
+        let found = fs::metadata(&file).unwrap();
+        let account = |uid, gid| Account { name: String::new(), uid, gid, groups: vec![gid] };
+        // Nobody has these numbers.
+        let (owner, group, other) =
+            (account(found.uid(), 7), account(found.uid() + 77_777, found.gid()), account(77_777, 77_777));
+        for (mode, expected) in
+            [(0o644, [true, false, false]), (0o664, [true, true, false]), (0o642, [true, false, true])]
+        {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            let may = [&owner, &group, &other].map(|account| may_write(&file, Some(account)));
+            assert_eq!(may, expected, "{mode:o}");
+        }
+        fs::set_permissions(base.path(), fs::Permissions::from_mode(0o702)).unwrap();
+        assert!(!may_write(base.path(), Some(&other)), "a folder has to be entered, too");
+        assert!(may_write(base.path(), None) && !may_write(&base.path().join("none"), None));
     }
 
     #[test]

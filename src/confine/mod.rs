@@ -25,7 +25,7 @@ use rustix::thread::{
 use rustix::{fs::Gid, fs::Uid};
 
 pub use account::{Account, Choice, DEFAULT_USER, choose};
-pub use files::{Access, check_access, make_folders};
+pub use files::{Access, check_access, folder_of, make_folders, may_write};
 pub use landlock::{Reach, restrict};
 
 /// Why the process cannot give up its power.

@@ -30,6 +30,19 @@ impl CameraChange {
         *self == Self::default()
     }
 
+    /// What makes of `from` what `to` is.
+    pub(super) fn between(from: &CameraSettings, to: &CameraSettings) -> Self {
+        let number = |from: u32, to: u32| (from != to).then_some(to);
+        let controls = to.controls.iter().filter(|control| !from.controls.contains(control));
+        Self {
+            width: number(from.width, to.width),
+            height: number(from.height, to.height),
+            fps: number(from.fps, to.fps),
+            quality: number(from.quality.into(), to.quality.into()),
+            controls: controls.cloned().collect(),
+        }
+    }
+
     /// The numbers there are, by their keys in defender.conf.
     pub(super) fn numbers(&self) -> impl Iterator<Item = (&'static str, u32)> {
         let all =

@@ -19,7 +19,7 @@ pub enum ControlError {
     NoCamera(String),
     /// The camera refused.
     Camera(CaptureError),
-    /// It cannot be kept, for there is no configuration file.
+    /// It cannot be kept, for no file is the server's to write.
     NoFile,
     /// It cannot be kept: the file, and why.
     NotKept(PathBuf, String),
@@ -40,7 +40,8 @@ impl fmt::Display for ControlError {
             Self::NoCamera(name) => write!(f, "camera {name}: there is none now whose controls could be set"),
             Self::Camera(error) => error.fmt(f),
             Self::NoFile => f.write_str(
-                "nothing was changed: it cannot be kept, for the server runs without a configuration file",
+                "nothing was changed: it cannot be kept, for neither defender.conf nor the folder of the user \
+                 file is the server's to write",
             ),
             Self::NotKept(file, why) => {
                 write!(f, "nothing was changed: it cannot be kept in {}: {why}", file.display())

@@ -9,22 +9,23 @@ mod devices;
 mod error;
 mod keep;
 mod remotes;
+mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use log::{LevelFilter, error, warn};
+use log::{Level, LevelFilter, error, log, warn};
 
 use crate::capture::controls;
-use crate::capture::sound::MicrophoneSettings;
-use crate::config::{Config, Flags, LEVELS, ServerConfig};
+use crate::config::{Config, ConfigError, Flags, LEVELS, ServerConfig};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::logging::Logging;
 use crate::remote::{Listing, Place};
-use devices::{Camera, Devices, Kind, Microphone};
 use remotes::Follower;
+use state::{Seen, State};
 
 pub use change::{CameraChange, Told};
 pub use error::ControlError;
+pub use state::Media;
 
 pub use crate::capture::CameraSettings;
 pub use crate::capture::devices::list as cameras_plugged_in;
@@ -32,42 +33,16 @@ pub use crate::capture::sound::cards::list as microphones_plugged_in;
 
 pub use crate::capture::controls::{Control as CameraControl, ControlKind};
 
-/// What can be stopped and started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
-    /// All cameras.
-    Video,
-    /// All microphones.
-    Audio,
-}
-
-impl Media {
-    /// Its name in the API and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Video => "video",
-            Self::Audio => "audio",
-        }
-    }
-}
-
-/// The hold on what runs. Changes are made one at a time: the lock is held while threads are joined
-/// and a file is written, on purpose, and only those who ask for changes or settings wait for it.
+/// The hold on what runs. Changes are made one at a time: the lock of `state` is held while threads are
+/// joined, controls are set and a file is written, on purpose, and only other changes wait for it.
+/// Whoever asks is told from `seen`, whose lock is held to copy a pointer.
 pub struct Control {
     state: Mutex<State>,
+    seen: Mutex<Arc<Seen>>,
     flags: Flags,
     logging: Logging,
     cameras: Arc<FeedList<CameraFeed>>,
     microphones: Arc<FeedList<MicrophoneFeed>>,
-}
-
-struct State {
-    config: Config,
-    cameras: Devices<Camera>,
-    microphones: Devices<Microphone>,
-    remotes: Vec<Follower>,
-    video_stopped_by: Option<String>,
-    audio_stopped_by: Option<String>,
 }
 
 impl Control {
@@ -77,18 +52,11 @@ impl Control {
     /// When the system gives no thread.
     pub fn start(config: Config, flags: &Flags, logging: Logging) -> Result<Arc<Self>, ControlError> {
         let (cameras, microphones) = (Arc::new(FeedList::default()), Arc::new(FeedList::default()));
-        let readers = config.server.max_connections;
-        let mut state = State {
-            cameras: Devices::new(Arc::clone(&cameras), readers),
-            microphones: Devices::new(Arc::clone(&microphones), readers),
-            config,
-            remotes: Vec::new(),
-            video_stopped_by: None,
-            audio_stopped_by: None,
-        };
+        let mut state = State::new(config, Arc::clone(&cameras), Arc::clone(&microphones));
         state.apply()?;
+        let seen = Mutex::new(Arc::new(state.seen()));
         let state = Mutex::new(state);
-        let control = Arc::new(Self { state, flags: flags.clone(), logging, cameras, microphones });
+        let control = Arc::new(Self { state, seen, flags: flags.clone(), logging, cameras, microphones });
         control.follow_remotes()?;
         Ok(control)
     }
@@ -113,22 +81,26 @@ impl Control {
 
     /// Each other Defender, and why it cannot be asked.
     pub fn remotes(&self) -> Vec<(String, String, Option<String>)> {
-        let state = self.lock();
-        let told = |follower: &Follower| {
-            let settings = follower.place.settings();
-            (settings.name.clone(), settings.address.to_string(), follower.place.problem())
+        let told = |place: &Arc<Place>| {
+            let settings = place.settings();
+            (settings.name.clone(), settings.address.to_string(), place.problem())
         };
-        state.remotes.iter().map(told).collect()
+        self.seen().remotes.iter().map(told).collect()
     }
 
     /// The mode it runs in, as defender.conf names it.
     pub fn mode_name(&self) -> &'static str {
-        self.lock().config.server.mode.name()
+        self.seen().mode
+    }
+
+    /// Whether changed settings can be kept for the next start.
+    pub fn keeps(&self) -> bool {
+        self.seen().keeps
     }
 
     /// What the camera was asked to be; `None` for one that is not this server's own.
     pub fn camera_settings(&self, name: &str) -> Option<CameraSettings> {
-        self.lock().config.cameras.iter().find(|camera| camera.name == name).cloned()
+        self.seen().cameras.iter().find(|camera| camera.name == name).cloned()
     }
 
     /// The controls of a camera as they are now; none while no camera is open.
@@ -141,54 +113,61 @@ impl Control {
         })
     }
 
-    /// Changes a camera while it runs, and keeps that in defender.conf if `keeps`: in this order,
-    /// all values are looked at, controls set, the file written, the camera started anew if it must
-    /// be. Viewers stay.
+    /// Changes a camera while it runs, and keeps that for the next start if `keeps`; a change of nothing
+    /// keeps what was changed before. In this order all values are looked at, the file is written,
+    /// controls are set, and the camera is started anew if it must be: what is likeliest to fail comes
+    /// first, and is taken back if the driver then refuses. Viewers stay.
     ///
     /// # Errors
-    /// Why the change was not made. Controls that were set before one that was refused stay set.
+    /// Why the change was not made.
     pub fn change_camera(&self, name: &str, change: &CameraChange, keeps: bool) -> Result<(), ControlError> {
-        let mut state = self.lock();
-        let Some(at) = state.config.cameras.iter().position(|camera| camera.name == name) else {
-            return Err(ControlError::NotOurs(name.to_owned()));
-        };
-        let before = state.config.cameras[at].clone();
-        let after = change.applied_to(&before)?;
-        if !change.controls.is_empty() {
-            let feed = self.cameras.find(Some(name), |_| true);
-            let node = feed.and_then(|feed| feed.state().node);
-            let node = node.ok_or_else(|| ControlError::NoCamera(name.to_owned()))?;
-            controls::set(&node, &change.controls).map_err(ControlError::Camera)?;
-        }
-        if keeps {
-            keep::camera(&state.config, &after, change)?;
-        }
-        state.config.cameras[at] = after.clone();
-        if before == (CameraSettings { controls: before.controls.clone(), ..after.clone() }) {
-            let stopped_by = state.video_stopped_by.clone();
-            state.cameras.adopt(&CameraSettings { stopped_by, ..after });
-            return Ok(());
-        }
-        state.apply()
+        self.change(|state| {
+            let Some(at) = state.config.cameras.iter().position(|camera| camera.name == name) else {
+                return Err(ControlError::NotOurs(name.to_owned()));
+            };
+            let before = state.config.cameras[at].clone();
+            change.applied_to(&before)?;
+            let asked = self.ask_controls(name, change)?;
+            // A button is pressed once: neither a start nor a file does it again.
+            let lasting = asked.as_ref().map(controls::Asked::lasting).unwrap_or_default();
+            let lasting = CameraChange { controls: lasting, ..change.clone() };
+            let after = lasting.applied_to(&before)?;
+            let kept = keeps.then(|| if change.is_nothing() { state.not_kept(&before) } else { lasting });
+            let written = kept.as_ref().map(|kept| keep::camera(&state.config, name, kept)).transpose()?;
+            if let Some(Err(refused)) = asked.map(controls::Asked::set) {
+                written.into_iter().for_each(keep::Written::undo);
+                return Err(ControlError::Camera(refused));
+            }
+            kept.iter().for_each(|kept| state.has_kept(name, kept));
+            state.config.cameras[at] = after.clone();
+            if before == (CameraSettings { controls: before.controls.clone(), ..after.clone() }) {
+                let stopped_by = state.stopped_by(Media::Video).clone();
+                state.cameras.adopt(&CameraSettings { stopped_by, ..after });
+                return Ok(());
+            }
+            state.apply()
+        })
     }
 
     /// Whether capture runs, or who stopped it.
     pub fn stopped_by(&self, media: Media) -> Option<String> {
-        self.lock().stopped_by(media).clone()
+        self.seen().stopped_by(media)
     }
 
     /// Stops capture in the name of `who`, or starts it again. Viewers stay, and see it stopped.
+    /// Gives whether that was a change: what is stopped stays so in the name of who was first.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn set_running(&self, media: Media, running: bool, who: &str) -> Result<(), ControlError> {
-        let mut state = self.lock();
-        let stopped_by = state.stopped_by(media);
-        if running == stopped_by.is_none() {
-            return Ok(());
-        }
-        *stopped_by = (!running).then(|| who.to_owned());
-        state.apply()
+    pub fn set_running(&self, media: Media, running: bool, who: &str) -> Result<bool, ControlError> {
+        self.change(|state| {
+            let stopped_by = state.stopped_by(media);
+            if running == stopped_by.is_none() {
+                return Ok(false);
+            }
+            *stopped_by = (!running).then(|| who.to_owned());
+            state.apply().map(|()| true)
+        })
     }
 
     /// The least level that is logged.
@@ -196,20 +175,24 @@ impl Control {
         level_name(self.logging.level())
     }
 
-    /// Logs from this level on, and keeps that in defender.conf if `keeps`.
+    /// Logs from this level on, and keeps that for the next start if `keeps`. `told` logs the change; it
+    /// is called while the louder of both levels holds, so that turning the log off is still in it.
     ///
     /// # Errors
     /// A name that is none, or why it could not be kept; nothing is changed then.
-    pub fn set_log_level(&self, name: &str, keeps: bool) -> Result<(), ControlError> {
+    pub fn set_log_level(&self, name: &str, keeps: bool, told: impl FnOnce()) -> Result<(), ControlError> {
         let level = LEVELS.iter().find(|(known, _)| *known == name).map(|(_, level)| *level);
         let level = level.ok_or_else(|| ControlError::Level(name.to_owned()))?;
-        let mut state = self.lock();
-        if keeps {
-            keep::log_level(&state.config, level)?;
-        }
-        self.logging.set_level(level);
-        state.config.server.log_level = level;
-        Ok(())
+        self.change(|state| {
+            if keeps {
+                keep::log_level(&state.config, level)?;
+            }
+            self.logging.set_level(level.max(self.logging.level()));
+            told();
+            self.logging.set_level(level);
+            state.config.server.log_level = level;
+            Ok(())
+        })
     }
 
     /// The newest `count` lines of the log that are still in memory, oldest first.
@@ -230,96 +213,140 @@ impl Control {
         if let Err(error) = self.logging.reopen() {
             error!("{error}");
         }
-        let mut state = self.lock();
-        let file = state.config.file.as_deref();
-        if file.is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| !found.is_file())) {
-            return error!("the old configuration stays: it came through a pipe, which cannot be read again");
-        }
-        let new = match Config::load(&self.flags) {
-            Ok(new) => new,
-            Err(error) => return error!("the old configuration stays: {error}"),
-        };
-        for warning in &new.warnings {
-            warn!("{warning}");
-        }
-        self.logging.set_level(new.server.log_level);
-        let level: LevelFilter = new.server.log_level;
-        let unchanged = ServerConfig { log_level: level, ..state.config.server.clone() } == new.server;
-        if !unchanged {
-            warn!("changes in [server] other than log_level need a restart");
-        }
-        // The server part stays what runs, so that the next reload compares with the truth.
-        state.config.server.log_level = level;
-        state.config.cameras = new.cameras;
-        state.config.microphones = new.microphones;
-        state.config.remotes = new.remotes;
-        if let Err(error) = state.apply() {
-            error!("cannot start every camera and microphone: {error}");
-        }
+        self.change(|state| {
+            let file = state.config.file.as_deref();
+            if file.is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| !found.is_file())) {
+                return error!(
+                    "the old configuration stays: it came through a pipe, which cannot be read again"
+                );
+            }
+            let new = match self.load_again(state) {
+                Ok(new) => new,
+                Err(error) => return error!("the old configuration stays: {error}"),
+            };
+            for warning in &new.warnings {
+                warn!("{warning}");
+            }
+            self.logging.set_level(new.server.log_level);
+            let level: LevelFilter = new.server.log_level;
+            let unchanged = ServerConfig { log_level: level, ..state.config.server.clone() } == new.server;
+            if !unchanged {
+                warn!("changes in [server] other than log_level need a restart");
+            }
+            state.take_over(new);
+            if let Err(error) = state.apply() {
+                error!("cannot start every camera and microphone: {error}");
+            }
+        });
+    }
+
+    /// The configuration as it is now, with what was kept laid over it as at the start.
+    fn load_again(&self, state: &State) -> Result<Config, ConfigError> {
+        let mut new = Config { keep: state.config.keep.clone(), ..Config::load(&self.flags)? };
+        let overridden = new.lay_over(&state.config.server.users, &self.flags)?;
+        let level = self.logging.level().min(new.server.log_level);
+        overridden.iter().for_each(|overridden| tell_overridden(overridden, level));
+        Ok(new)
     }
 
     /// Ends all capture; returns when the threads are done.
     pub fn stop(&self) {
-        let mut state = self.lock();
-        let followers = std::mem::take(&mut state.remotes);
-        let ended: Vec<_> = followers.into_iter().map(Follower::end).collect();
-        state.cameras.stop();
-        state.microphones.stop();
-        drop(state);
+        let ended = self.change(|state| {
+            let followers = std::mem::take(&mut state.remotes);
+            let ended: Vec<_> = followers.into_iter().map(Follower::end).collect();
+            state.cameras.stop();
+            state.microphones.stop();
+            ended
+        });
         join(ended);
     }
 
     /// Makes the followers those of the configured remotes.
     fn follow_remotes(self: &Arc<Self>) -> Result<(), ControlError> {
-        let mut state = self.lock();
-        let wanted = state.config.remotes.clone();
-        let mut before = std::mem::take(&mut state.remotes);
-        let mut failed = None;
-        for settings in &wanted {
-            let same = before.iter().position(|follower| follower.place.settings() == settings);
-            let started = match same {
-                Some(at) => Ok(before.remove(at)),
-                None => Follower::start(settings, Arc::downgrade(self)),
-            };
-            match started {
-                Ok(mut follower) => {
-                    // Reached in another way, it has what it had until it says otherwise: viewers stay.
-                    if let Some(old) = before.iter().find(|old| old.place.settings().name == settings.name) {
-                        follower.listing = old.listing.clone();
+        let (followed, ended) = self.change(|state| {
+            let wanted = state.config.remotes.clone();
+            let mut before = std::mem::take(&mut state.remotes);
+            let mut failed = None;
+            for settings in &wanted {
+                let same = before.iter().position(|follower| follower.place.settings() == settings);
+                let started = match same {
+                    Some(at) => Ok(before.remove(at)),
+                    None => Follower::start(settings, Arc::downgrade(self)),
+                };
+                match started {
+                    Ok(mut follower) => {
+                        // Reached in another way, it has what it had until it says otherwise: viewers stay.
+                        let old = before.iter().find(|old| old.place.settings().name == settings.name);
+                        if let Some(old) = old {
+                            follower.listing = old.listing.clone();
+                        }
+                        state.remotes.push(follower);
                     }
-                    state.remotes.push(follower);
+                    Err(error) => failed = Some(ControlError::System(error)),
                 }
-                Err(error) => failed = Some(error),
             }
-        }
-        let ended: Vec<_> = before.into_iter().map(Follower::end).collect();
-        let applied = if ended.is_empty() { Ok(()) } else { state.apply() };
-        drop(state);
+            let ended: Vec<_> = before.into_iter().map(Follower::end).collect();
+            let applied = if ended.is_empty() { Ok(()) } else { state.apply() };
+            (failed.map_or(applied, Err), ended)
+        });
         join(ended);
-        failed.map_or(applied, |error| Err(ControlError::System(error)))
+        followed
     }
 
     /// A remote has told what it has.
     fn has_listed(&self, place: &Place, listing: Listing) {
-        let mut state = self.lock();
-        // One that was taken out of the configuration meanwhile has nothing to say.
-        let Some(follower) = state.remotes.iter_mut().find(|follower| *follower.place == *place) else {
-            return;
-        };
-        if follower.listing.same_devices(&listing) {
-            return;
-        }
-        follower.listing = listing;
-        if let Err(error) = state.apply() {
-            error!("cannot start every camera and microphone: {error}");
-        }
+        self.change(|state| {
+            // One that was taken out of the configuration meanwhile has nothing to say.
+            let Some(follower) = state.remotes.iter_mut().find(|follower| *follower.place == *place) else {
+                return;
+            };
+            if follower.listing.same_devices(&listing) {
+                return;
+            }
+            follower.listing = listing;
+            if let Err(error) = state.apply() {
+                error!("cannot start every camera and microphone: {error}");
+            }
+        });
     }
 
-    /// A panic under the lock leaves devices and configuration as they were between two steps, which
-    /// the next change brings together again.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The camera's controls that are to be changed, looked at; `None` where there are none.
+    fn ask_controls(
+        &self,
+        name: &str,
+        change: &CameraChange,
+    ) -> Result<Option<controls::Asked>, ControlError> {
+        if change.controls.is_empty() {
+            return Ok(None);
+        }
+        let node = self.cameras.find(Some(name), |_| true).and_then(|feed| feed.state().node);
+        let node = node.ok_or_else(|| ControlError::NoCamera(name.to_owned()))?;
+        controls::ask(&node, &change.controls).map(Some).map_err(ControlError::Camera)
     }
+
+    /// Makes a change, while no other is made, and shows what came of it.
+    fn change<T>(&self, make: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        let made = make(&mut state);
+        *lock(&self.seen) = Arc::new(state.seen());
+        made
+    }
+
+    fn seen(&self) -> Arc<Seen> {
+        Arc::clone(&lock(&self.seen))
+    }
+}
+
+/// A panic under a lock leaves devices and configuration as they were between two steps, which the
+/// next change brings together again.
+fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
+    guarded.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Logs that kept settings are laid over defender.conf; whoever wonders about his own must find it, also
+/// where only warnings are logged from `level` on.
+pub fn tell_overridden(overridden: &str, level: LevelFilter) {
+    log!(if level >= LevelFilter::Info { Level::Info } else { Level::Warn }, "{overridden}");
 }
 
 /// A thread that hangs in a network's silence ends a little later, and by itself.
@@ -334,44 +361,37 @@ fn level_name(level: LevelFilter) -> &'static str {
     LEVELS.iter().find(|(_, known)| *known == level).map_or("", |(name, _)| name)
 }
 
-impl State {
-    fn stopped_by(&mut self, media: Media) -> &mut Option<String> {
-        match media {
-            Media::Video => &mut self.video_stopped_by,
-            Media::Audio => &mut self.audio_stopped_by,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn who_only_asks_does_not_wait_for_a_change_that_hangs() {
+        let control = Control::without_devices();
+        let (asked, answers) = mpsc::channel();
+        let asking = Arc::clone(&control);
+        control.change(|_| {
+            std::thread::spawn(move || {
+                let stopped = asking.stopped_by(Media::Video);
+                let nothing = asking.camera_settings("front").is_none() && asking.remotes().is_empty();
+                let mode = (asking.mode_name(), asking.keeps(), asking.log_level());
+                asked.send((stopped, nothing, mode)).expect("somebody waits");
+            });
+            let answer = answers.recv_timeout(Duration::from_secs(30)).expect("an answer under the lock");
+            assert_eq!(answer, (None, true, ("both", true, "info")));
+        });
     }
 
-    /// Makes what runs be what is configured, or stopped.
-    fn apply(&mut self) -> Result<(), ControlError> {
-        let stopped_by = || self.video_stopped_by.clone();
-        let camera = |camera: CameraSettings| CameraSettings { stopped_by: stopped_by(), ..camera };
-        let remote = self.remotes.iter().flat_map(Follower::cameras);
-        let cameras =
-            first_of_each_name::<Camera>(self.config.cameras.iter().cloned().chain(remote).map(camera));
-        let stopped_by = || self.audio_stopped_by.clone();
-        let microphone =
-            |microphone: MicrophoneSettings| MicrophoneSettings { stopped_by: stopped_by(), ..microphone };
-        let remote = self.remotes.iter().flat_map(Follower::microphones);
-        let own = self.config.microphones.iter().cloned();
-        let microphones = first_of_each_name::<Microphone>(own.chain(remote).map(microphone));
-        // One kind that cannot start is no reason to lose the other.
-        let (cameras, microphones) = (self.cameras.apply(&cameras), self.microphones.apply(&microphones));
-        cameras.and(microphones).map_err(ControlError::System)
+    #[test]
+    fn what_is_stopped_already_is_no_change_and_stays_in_the_name_of_the_first() {
+        let control = Control::without_devices();
+        let set = |running, who| control.set_running(Media::Video, running, who).unwrap();
+        assert!(!set(true, "ada"));
+        assert!(set(false, "ada"));
+        assert!(!set(false, "eve"));
+        assert_eq!(control.stopped_by(Media::Video).as_deref(), Some("ada"));
+        assert!(set(true, "eve") && control.stopped_by(Media::Video).is_none());
     }
-}
-
-/// What another Defender calls its devices is not known beforehand, so a name may be taken: by one of
-/// our own, or of another.
-fn first_of_each_name<K: Kind>(devices: impl Iterator<Item = K::Settings>) -> Vec<K::Settings> {
-    let mut first: Vec<K::Settings> = Vec::new();
-    for device in devices {
-        let name = K::name(&device);
-        if first.iter().any(|other| K::name(other) == name) {
-            warn!("{} {name}: another of this name is left out", K::NAME);
-        } else {
-            first.push(device);
-        }
-    }
-    first
 }

@@ -12,6 +12,9 @@ use super::reply::Reply;
 /// Largest document read, in bytes: names and a password are far below.
 const MAX_BYTES: u64 = 16 * 1024;
 
+/// Deepest nesting read; the deepest document of the API has two levels.
+const MAX_DEPTH: u32 = 8;
+
 /// Reads a request's document.
 ///
 /// # Errors
@@ -25,6 +28,10 @@ pub fn read<T: Deserialize>(request: &mut Request, example: &str) -> Result<T, R
         return Err(Reply::error(413, "the body is larger than 16 KiB"));
     }
     let text = str::from_utf8(&bytes).map_err(|_| wrong())?;
+    // Whoever walks or frees a nested value goes as deep as that is, on a stack that is small.
+    if depth(text) > MAX_DEPTH {
+        return Err(Reply::error(400, &format!("the body is nested more than {MAX_DEPTH} deep")));
+    }
     json::from_str(text).map_err(|_| wrong())
 }
 
@@ -54,6 +61,28 @@ pub fn read_strictly<T: Deserialize>(
     json::from_str(&json::to_string(&document)).map_err(|_| expected(example))
 }
 
+/// How deep lists and objects are nested at the most. What is no JSON counts somehow: it is refused
+/// right after.
+fn depth(text: &str) -> u32 {
+    let (mut depth, mut deepest) = (0_u32, 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// 54.0 is a whole number, too (JSON Schema, section 6.1.1).
 fn make_whole(value: &mut Value) {
     match value {
@@ -74,4 +103,23 @@ fn make_whole(value: &mut Value) {
 /// 400 for a document that is not what was expected.
 pub fn expected(example: &str) -> Reply {
     Reply::error(400, &format!("expected a JSON body such as {example}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_strings_do_not_nest_and_those_outside_do() {
+        let rows = [
+            ("7", 0),
+            (r#"{"a":[1],"b":{"c":2}}"#, 2),
+            (r#"{"a":"[[[{","b":"\"[","c":"\\"}"#, 1),
+            (r#"["\\\"[[",[[1]]]"#, 3),
+            ("]]][[", 2),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(depth(text), expected, "{text}");
+        }
+    }
 }

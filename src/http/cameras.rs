@@ -17,7 +17,7 @@ use super::streams::find;
 use super::{Service, audit, body};
 
 /// A camera. `settings` is null for one of another server, `controls` in lists: they are asked of the
-/// driver, one by one.
+/// driver, one by one. `keeps` tells whether changed settings can be kept for the next start.
 #[derive(Serialize)]
 pub struct Camera {
     name: String,
@@ -35,6 +35,7 @@ pub struct Camera {
     since_s: u64,
     relayed: bool,
     settings: Option<Settings>,
+    keeps: bool,
     controls: Option<Vec<Control>>,
 }
 
@@ -144,11 +145,15 @@ pub fn change(
     let Wanted { width, height, fps, quality, controls, save } = wanted;
     let controls = controls.unwrap_or_default().into_iter().collect();
     let change = CameraChange { width, height, fps, quality, controls };
-    match service.control.change_camera(name, &change, save == Some(true)) {
-        Ok(()) if change.is_nothing() => document(service, &feed),
+    let keeps = save == Some(true);
+    match service.control.change_camera(name, &change, keeps) {
+        Ok(()) if change.is_nothing() && !keeps => document(service, &feed),
         Ok(()) => {
-            let kept = if save == Some(true) { ", and kept that" } else { "" };
-            let what = format!("set camera {name} to {}{kept}", Told(&change));
+            let what = match (change.is_nothing(), keeps) {
+                (true, _) => format!("kept the settings of camera {name}"),
+                (false, true) => format!("set camera {name} to {}, and kept that", Told(&change)),
+                (false, false) => format!("set camera {name} to {}", Told(&change)),
+            };
             audit::changed(exchange.peer(), &admin.name, &what);
             document(service, &feed)
         }
@@ -196,6 +201,7 @@ pub fn microphones(service: &Service, user: &Identity) -> Vec<Microphone> {
 
 fn camera(service: &Service, feed: &CameraFeed) -> Camera {
     let state = feed.state();
+    let asked = service.control.camera_settings(feed.name());
     Camera {
         name: feed.name().to_owned(),
         source: state.source,
@@ -211,7 +217,8 @@ fn camera(service: &Service, feed: &CameraFeed) -> Camera {
         viewers: feed.frames().readers(),
         since_s: age_s(state.since),
         relayed: feed.relayed.get(),
-        settings: service.control.camera_settings(feed.name()).as_ref().map(settings),
+        settings: asked.as_ref().map(settings),
+        keeps: asked.is_some() && service.control.keeps(),
         controls: None,
     }
 }

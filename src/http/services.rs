@@ -32,9 +32,11 @@ struct WantedRunning {
     running: bool,
 }
 
+/// `keeps` tells whether a changed level can be kept for the next start.
 #[derive(Serialize)]
 struct Level {
     level: &'static str,
+    keeps: bool,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +74,8 @@ pub fn change(
         Err(reply) => return reply,
     };
     match service.control.set_running(media, wanted.running, &admin.name) {
-        Ok(()) => {
+        Ok(false) => one(service, media),
+        Ok(true) => {
             let verb = if wanted.running { "started" } else { "stopped" };
             audit::changed(exchange.peer(), &admin.name, &format!("{verb} {}", media.name()));
             one(service, media)
@@ -83,7 +86,7 @@ pub fn change(
 
 /// `GET /api/1.0/logging`.
 pub fn logging(service: &Service) -> Reply {
-    Reply::json(200, &Level { level: service.control.log_level() })
+    Reply::json(200, &Level { level: service.control.log_level(), keeps: service.control.keeps() })
 }
 
 /// `PUT /api/1.0/logging`.
@@ -93,12 +96,12 @@ pub fn set_logging(service: &Service, admin: &Identity, request: &mut Request, e
         Ok(wanted) => wanted,
         Err(reply) => return reply,
     };
-    match service.control.set_log_level(&wanted.level, wanted.save == Some(true)) {
-        Ok(()) => {
-            let what = format!("set the log to {}", wanted.level);
-            audit::changed(exchange.peer(), &admin.name, &what);
-            logging(service)
-        }
+    let keeps = wanted.save == Some(true);
+    let kept = if keeps { ", and kept that" } else { "" };
+    let what = format!("set the log to {}{kept}", wanted.level);
+    let told = || audit::changed(exchange.peer(), &admin.name, &what);
+    match service.control.set_log_level(&wanted.level, keeps, told) {
+        Ok(()) => logging(service),
         Err(error) => refused(&error),
     }
 }

@@ -101,6 +101,86 @@ fn a_control_holds_over_unplugging_and_what_is_kept_over_a_restart() {
 }
 
 #[test]
+fn an_automatic_is_switched_before_what_it_governs_by_a_request_and_at_a_start() {
+    let vm = vm::lock();
+    vm.set_controls("gain_automatic=1");
+    let server = Server::start(&vm, CAMERA);
+    server.snapshot();
+    let value = |name: &str| vm.run_ok(&format!("v4l2-ctl -d {VIVID} -C {name}"));
+    // By name the gain would come first, and be forgotten when the automatic is switched off.
+    let (status, text) = server.put(PATH, r#"{"controls":{"gain":222,"gain_automatic":0},"save":true}"#);
+    assert_eq!(status, 200, "{text}");
+    assert_eq!((value("gain_automatic").trim(), value("gain").trim()), ("gain_automatic: 0", "gain: 222"));
+    vm.unplug();
+    server.wait_status("\"online\":false");
+    vm.plug();
+    server.wait_status("\"online\":true");
+    assert_eq!((value("gain_automatic").trim(), value("gain").trim()), ("gain_automatic: 0", "gain: 222"));
+    let kept = fs::read_to_string(server.folder().join("defender.conf")).expect("there");
+    assert!(kept.ends_with("\n[camera.front.controls]\ngain_automatic = 0\ngain = 222\n"), "{kept}");
+    drop(server);
+    vm.set_controls("gain_automatic=1");
+    // Written by hand in the other order.
+    let controls = "controls = { gain = 111, gain_automatic = 0 }\n";
+    let server = Server::start(&vm, &format!("{CAMERA}{controls}"));
+    server.snapshot();
+    assert_eq!((value("gain_automatic").trim(), value("gain").trim()), ("gain_automatic: 0", "gain: 111"));
+    vm.set_controls("gain_automatic=1");
+}
+
+#[test]
+fn one_control_that_cannot_be_set_or_kept_leaves_the_others_as_they_were() {
+    let vm = vm::lock();
+    vm.set_controls("brightness=128,contrast=128");
+    let brightness = || vm.run_ok(&format!("v4l2-ctl -d {VIVID} -C brightness"));
+    let server = Server::start(&vm, CAMERA);
+    server.snapshot();
+    for body in [
+        r#"{"controls":{"brightness":9,"saturation":256},"save":true}"#,
+        r#"{"controls":{"brightness":9,"nothing_such":1},"fps":3}"#,
+    ] {
+        let (status, text) = server.put(PATH, body);
+        assert_eq!((status, brightness().trim()), (409, "brightness: 128"), "{text}");
+    }
+    let conf = fs::read_to_string(server.folder().join("defender.conf")).expect("there");
+    assert!(conf.ends_with(CAMERA), "{conf}");
+    drop(server);
+    // A form of section to which no other can be added.
+    let keys = CAMERA.trim_start_matches("[camera.front]\n").trim_end().replace('\n', ", ");
+    let server = Server::start(&vm, &format!("[camera]\nfront = {{ {keys} }}\n"));
+    server.snapshot();
+    let (status, text) = server.put(PATH, r#"{"controls":{"brightness":9},"save":true}"#);
+    assert_eq!((status, text.contains("nothing was changed")), (409, true), "{text}");
+    assert_eq!(brightness().trim(), "brightness: 128");
+}
+
+#[test]
+fn several_controls_are_kept_and_a_button_is_pressed_once_and_never_kept() {
+    let vm = vm::lock();
+    vm.set_controls("brightness=128,hue=0");
+    let server = Server::start(&vm, CAMERA);
+    server.snapshot();
+    for body in [
+        r#"{"controls":{"button":1,"hue":20},"save":true}"#,
+        r#"{"controls":{"brightness":100,"contrast":99},"save":true}"#,
+        r#"{"controls":{"hue":21,"button":1}}"#,
+        r#"{"save":true}"#,
+    ] {
+        let (status, text) = server.put(PATH, body);
+        assert_eq!(status, 200, "{body}: {text}");
+    }
+    let kept = fs::read_to_string(server.folder().join("defender.conf")).expect("there");
+    let controls = "\n[camera.front.controls]\nhue = 21\nbrightness = 100\ncontrast = 99\n";
+    assert!(kept.ends_with(controls), "{kept}");
+    drop(server);
+    let server = Server::start(&vm, &format!("{CAMERA}controls = {{ button = 1 }}\n"));
+    server.snapshot();
+    server.wait_log("button: it is a button, which no start presses");
+    drop(server);
+    vm.set_controls("brightness=128,contrast=128,hue=0");
+}
+
+#[test]
 fn a_value_the_driver_does_not_take_is_refused_with_those_it_does() {
     let vm = vm::lock();
     let server = Server::start(&vm, CAMERA);

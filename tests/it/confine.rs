@@ -286,6 +286,80 @@ fn a_key_or_user_file_that_others_may_write_is_refused_and_one_they_may_read_is_
 }
 
 #[test]
+fn where_the_configuration_is_roots_settings_are_kept_beside_the_user_file_and_hold_after_a_restart() {
+    if !is_root() {
+        return;
+    }
+    let mut server = confined("log_level = \"info\"");
+    let conf = server.path().join("defender.conf");
+    let before = fs::read_to_string(&conf).unwrap();
+    crate::support::add_user(server.path(), "ada", "admin");
+    let line = fs::read_to_string(server.path().join("users")).unwrap();
+    let users = server.path().join("state/users");
+    fs::write(&users, fs::read_to_string(&users).unwrap() + &line).unwrap();
+    let login = format!("ada:{PASSWORD}");
+    let put =
+        |server: &Server, path: &str, body: &str| server.curl(path, &["-u", &login, "-X", "PUT", "-d", body]);
+    let camera = "/api/1.0/cameras/front";
+    let changed = put(&server, camera, r#"{"fps":7,"quality":60,"save":true}"#);
+    assert_eq!((changed.status, changed.text().contains(r#""keeps":true"#)), (200, true), "{changed:?}");
+    assert_eq!(put(&server, "/api/1.0/logging", r#"{"level":"warn","save":true}"#).status, 200);
+    assert_eq!(fs::read_to_string(&conf).unwrap(), before, "it is root's");
+    let kept = server.path().join("state/kept.conf");
+    let found = fs::metadata(&kept).unwrap();
+    assert_eq!((found.uid(), found.mode() & 0o777), (nobody().0, 0o600));
+
+    server.signal("TERM");
+    server.wait_end();
+    server.start_again();
+    let told = "state/kept.conf is in force over defender.conf: [camera.front] fps = 7, not 30; \
+                [camera.front] quality = 60, not 85; [server] log_level = \"warn\", not \"debug\"";
+    server.wait_log(told);
+    let shown = server.curl(camera, &["-u", &login]).text();
+    assert!(shown.contains(r#""fps":7,"quality":60"#), "{shown}");
+    let checked = defender(server.path(), &["check", "-c", "defender.conf"], "");
+    let told = told.replace("not \"debug\"", "not \"info\"");
+    assert!(stdout(&checked).contains(&told), "{}", stdout(&checked));
+
+    // By hand as well as by the API; a mistake is told with its place, and changes nothing.
+    fs::write(&kept, "[camera.front]\nfps = 9\n[camera.yard]\nfps = 1\n").unwrap();
+    server.signal("HUP");
+    server.wait_log("[camera.front] fps = 9, not 30");
+    server.wait_log("kept.conf: defender.conf has no [camera.yard]");
+    fs::write(&kept, "[camera.front]\ndevice = \"/dev/video9\"\n").unwrap();
+    server.signal("HUP");
+    server.wait_log("the old configuration stays: ");
+    server.wait_log("state/kept.conf:2:1: unknown key `device` in [camera.front]");
+    let checked = defender(server.path(), &["check", "-c", "defender.conf"], "");
+    assert!(stdout(&checked).contains("PROBLEM: ") && !checked.status.success(), "{}", stdout(&checked));
+}
+
+#[test]
+fn where_no_file_is_the_servers_to_write_keeping_is_refused_and_changes_nothing() {
+    if !is_root() {
+        return;
+    }
+    let mut server = confined("");
+    chown(server.path().join("state"), Some(0), Some(0)).unwrap();
+    fs::set_permissions(server.path().join("state"), fs::Permissions::from_mode(0o755)).unwrap();
+    crate::support::add_user(server.path(), "ada", "admin");
+    let line = fs::read_to_string(server.path().join("users")).unwrap();
+    let users = server.path().join("state/users");
+    fs::write(&users, fs::read_to_string(&users).unwrap() + &line).unwrap();
+    server.signal("TERM");
+    server.wait_end();
+    server.start_again();
+    let login = format!("ada:{PASSWORD}");
+    let put = ["-u", &login, "-X", "PUT", "-d", r#"{"fps":7,"save":true}"#];
+    let refused = server.curl("/api/1.0/cameras/front", &put);
+    assert_eq!((refused.status, refused.text().contains("nothing was changed")), (409, true), "{refused:?}");
+    let shown = server.curl("/api/1.0/cameras/front", &["-u", &login]).text();
+    for part in [r#""fps":30,"quality":85"#, r#""keeps":false"#] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
 fn what_lies_outside_its_folders_is_not_opened_though_the_user_may() {
     let outside = tempfile::tempdir().unwrap();
     let setup = Setup::new().server("www = \"www\"");

@@ -89,9 +89,7 @@ fn a_camera_is_changed_under_its_viewers_and_kept_with_the_files_comments() {
     wait_for("pictures again", || (parts(&file) > shown + 2).then_some(()));
     assert!(viewer.is_running(), "the viewer stayed");
     let after = fs::read_to_string(server.path().join("defender.conf")).unwrap();
-    let expected = before
-        .replace("width = 320\nheight = 240\n", "width = 160\nheight = 120\n")
-        .replace("[camera.front]\n", "[camera.front]\nfps = 5\n");
+    let expected = before.replace("width = 320\nheight = 240\n", "width = 160\nheight = 120\nfps = 5\n");
     assert_eq!(after, expected);
 }
 
@@ -116,11 +114,86 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
 }
 
 #[test]
+fn what_was_changed_before_is_kept_when_keeping_is_all_that_is_asked() {
+    let server = started(Setup::new());
+    let conf = server.path().join("defender.conf");
+    let before = fs::read_to_string(&conf).unwrap();
+    let path = "/api/1.0/cameras/front";
+    let (status, text) = ask(&server, path, Some(r#"{"save":true}"#));
+    assert_eq!((status, text.contains(r#""keeps":true"#)), (200, true), "{text}");
+    assert_eq!(fs::read_to_string(&conf).unwrap(), before, "nothing was changed yet");
+    assert_eq!(ask(&server, path, Some(r#"{"fps":5,"quality":60}"#)).0, 200);
+    assert_eq!(ask(&server, path, Some(r#"{"fps":7}"#)).0, 200);
+    assert_eq!(fs::read_to_string(&conf).unwrap(), before);
+    for _ in 0..2 {
+        assert_eq!(ask(&server, path, Some(r#"{"save":true}"#)).0, 200);
+        let expected = before.replace("height = 240\n", "height = 240\nfps = 7\nquality = 60\n");
+        assert_eq!(fs::read_to_string(&conf).unwrap(), expected);
+    }
+    server.wait_log("`ada` kept the settings of camera front");
+}
+
+#[test]
+fn audit_lines_are_logged_at_every_level_but_off() {
+    let server = started(Setup::new());
+    let set = |level: &str| {
+        let body = format!(r#"{{"level":"{level}"}}"#);
+        assert_eq!(ask(&server, "/api/1.0/logging", Some(&body)).0, 200);
+    };
+    set("error");
+    server.wait_log("`ada` set the log to error");
+    assert_eq!(ask(&server, "/api/1.0/services/audio", Some(r#"{"running":false}"#)).0, 200);
+    server.wait_log("`ada` stopped audio");
+    set("off");
+    server.wait_log("`ada` set the log to off");
+    assert_eq!(ask(&server, "/api/1.0/services/audio", Some(r#"{"running":true}"#)).0, 200);
+    set("info");
+    server.wait_log("`ada` set the log to info");
+    assert!(!server.log().contains("`ada` started audio"), "{}", server.log());
+}
+
+#[test]
+fn what_is_stopped_already_is_not_stopped_again_in_the_name_of_another() {
+    let setup = Setup::new();
+    add_user(setup.path(), "bea", "admin");
+    let server = started(setup);
+    let stop = |who: &str| {
+        let login = format!("{who}:{PASSWORD}");
+        let put = ["-u", &login, "-X", "PUT", "-d", r#"{"running":false}"#];
+        server.curl("/api/1.0/services/video", &put).text()
+    };
+    let stopped = r#"{"running":false,"stopped_by":"ada"}"#;
+    assert_eq!([stop("ada"), stop("bea"), stop("ada")], [stopped; 3]);
+    assert_eq!(ask(&server, "/api/1.0/services/video", Some(r#"{"running":true}"#)).0, 200);
+    server.wait_log("`ada` started video");
+    let log = server.log();
+    assert_eq!((log.matches("stopped video").count(), log.contains("`bea` stopped")), (1, false), "{log}");
+}
+
+#[test]
+fn a_body_that_is_nested_without_end_is_refused_and_the_server_lives_on() {
+    let server = started(Setup::new());
+    let deep = [
+        "[".repeat(4096),
+        "[".repeat(4096) + &"]".repeat(4096),
+        r#"{"a":"#.repeat(2000) + "1" + &"}".repeat(2000),
+        format!(r#"{{"fps":{}1{}}}"#, "[".repeat(4000), "]".repeat(4000)),
+    ];
+    for (body, path) in deep.iter().flat_map(|body| {
+        ["cameras/front", "services/video", "logging"].map(|path| (body, format!("/api/1.0/{path}")))
+    }) {
+        let (status, text) = ask(&server, &path, Some(body));
+        assert_eq!(status, 400, "{path}: {text}");
+    }
+    assert_eq!(server.get("/api/1.0/status").status, 200);
+}
+
+#[test]
 fn the_log_is_turned_up_and_down_and_read() {
     let server = started(Setup::new());
-    assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug"}"#);
+    assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug","keeps":true}"#);
     let (status, text) = ask(&server, "/api/1.0/logging", Some(r#"{"level":"warn","save":true}"#));
-    assert_eq!((status, text.as_str()), (200, r#"{"level":"warn"}"#));
+    assert_eq!((status, text.as_str()), (200, r#"{"level":"warn","keeps":true}"#));
     let config = fs::read_to_string(server.path().join("defender.conf")).unwrap();
     assert!(config.contains("log_level = \"warn\"\n"), "{config}");
     assert_eq!(ask(&server, "/api/1.0/logging", Some(r#"{"level":"loud"}"#)).0, 400);

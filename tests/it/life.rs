@@ -118,3 +118,17 @@ fn the_log_goes_to_a_file_when_asked() {
     child.wait().unwrap();
     assert!(line.contains("INFO") && line.contains("T") && line.contains("Z"), "level and time: {line}");
 }
+
+#[test]
+fn a_reload_that_hangs_does_not_keep_it_from_ending() {
+    let mut server = Setup::new().start();
+    assert_eq!(server.get("/api/1.0/status").status, 200);
+    // Whoever reads it waits for somebody who writes, and nobody does.
+    let cert = server.path().join("server.pem");
+    fs::remove_file(&cert).expect("there");
+    assert!(Command::new("mkfifo").arg(&cert).status().expect("mkfifo runs").success());
+    server.signal("HUP");
+    server.wait_log("SIGHUP: reading");
+    server.signal("TERM");
+    assert!(server.wait_end().expect("it ends").success());
+}
