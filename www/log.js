@@ -1,7 +1,7 @@
 // The last lines of the server's log and how much it tells, for admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, make } from "./dom.js";
+import { act, make, whileSeen } from "./dom.js";
 
 const LINES = 300;
 const LOOK_EVERY_MS = 2000;
@@ -22,15 +22,10 @@ export async function show(section) {
   filter.addEventListener("input", refill);
   refill();
   list.scrollTop = list.scrollHeight;
-  const timer = setInterval(async () => {
-    try {
-      ({ lines } = await ask("GET", `logs?lines=${LINES}`));
-      refill();
-    } catch {
-      // The page's head says what is wrong.
-    }
-  }, LOOK_EVERY_MS);
-  return () => clearInterval(timer);
+  return whileSeen(LOOK_EVERY_MS, async () => {
+    ({ lines } = await ask("GET", `logs?lines=${LINES}`));
+    refill();
+  });
 }
 
 // Stays at the end where the reader is there.

@@ -46,20 +46,23 @@ async function signIn() {
   const said = await response.json().catch(() => ({}));
   throw new Error(response.status === 401 ? "Wrong name or password." : `The server says: ${said.error ?? response.status}`);
 }
+  form.elements.password.focus();
 
 const words = (seconds) => (seconds > 90 ? `${Math.ceil(seconds / 60)} minutes` : `${seconds} seconds`);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   error.textContent = "";
-  button.disabled = true;
+  // Not disabled, or the keyboard would lose its place.
+  if (button.hasAttribute("aria-disabled")) return;
+  button.setAttribute("aria-disabled", "true");
   try {
     await signIn();
   } catch (fault) {
     const isGone = fault instanceof TypeError;
     error.textContent = isGone ? "The server does not answer. Is it running, and is this device in its network?" : fault.message;
   }
-  if (button.textContent === "Sign in") button.disabled = false;
+  button.removeAttribute("aria-disabled");
 });
 
 show.addEventListener("change", () => { form.elements.password.type = show.checked ? "text" : "password"; });
