@@ -1,11 +1,13 @@
 // The page: which view is shown, what the server says, full screen and signing out.
 
 import { Gone, ask, leaving, status } from "./api.js";
-import { act, say } from "./dom.js";
-import { isKnown, showServerGone, showSingle, showStatus, startLive } from "./live.js";
+import { act, say, whileSeen } from "./dom.js";
+import { isKnown, showServerGone, showSingle, showStatus, showsPictures, startLive } from "./live.js";
 import { leaveSettings, showSettings } from "./settings.js";
 
 const STATUS_EVERY_MS = 2000;
+// So many answers in a row have to fail before that is told over pictures that come.
+const MISSED_TELL = 3;
 const POINTER_RESTS_MS = 3000;
 
 const root = document.documentElement;
@@ -112,12 +114,8 @@ function tell(words) {
   dispatchEvent(new Event("resize"));
 }
 
-// One question at a time; a hidden page asks nothing.
-let timer;
+let missed = 0;
 async function poll() {
-  clearTimeout(timer);
-  timer = undefined;
-  if (document.visibilityState === "hidden") return;
   try {
     const isFirst = !known;
     known = await status();
@@ -126,19 +124,22 @@ async function poll() {
     sayTrouble();
     if (isFirst) route();
   } catch (fault) {
-    if (fault instanceof Gone) {
+    missed += 1;
+    const isGone = fault instanceof Gone;
+    if (isGone) showServerGone();
+    // One answer may get lost while pictures come.
+    if (missed < MISSED_TELL && (isGone || fault.status) && showsPictures()) return;
+    if (isGone) {
       tell("The server does not answer. Trying again; if its certificate was changed, reload the page.");
-      showServerGone();
     } else if (fault.status) {
+    missed = 0;
       tell(`The server says: ${fault.message}. Trying again.`);
     } else {
       tell("The page has a fault; reload it.");
       console.error(fault);
     }
   }
-  timer ??= setTimeout(poll, STATUS_EVERY_MS);
 }
-document.addEventListener("visibilitychange", () => timer !== undefined || document.visibilityState === "hidden" ? undefined : poll());
 
 route();
-poll();
+poll().then(() => whileSeen(STATUS_EVERY_MS, poll));

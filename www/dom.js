@@ -41,6 +41,15 @@ export function duration(seconds) {
   return "a moment";
 }
 
+const NEWS_STAYS_MS = 10_000;
+
+// Tells who cannot see it what others see.
+export function announce(text) {
+  const line = make("p", {}, text);
+  document.querySelector("#news").append(line);
+  setTimeout(() => line.remove(), NEWS_STAYS_MS);
+}
+
 let fading;
 
 // A line at the foot of the page, for a while.

@@ -51,6 +51,8 @@ export function showStatus(status) {
   showSingle(single?.name);
 }
 
+export const showsPictures = () => [...cameras.values()].some(({ isPainted, element }) => isPainted && !element.hidden);
+
 export function showServerGone() {
   for (const camera of cameras.values()) camera.status = undefined;
 }

@@ -1,7 +1,7 @@
 // One camera's picture on a canvas, as a stream or as stills. The newest frame wins; what stalls
 // or breaks is opened anew, after a while that grows.
 
-import { clockAhead_ms, named, request } from "./api.js";
+import { answer, clockAhead_ms, named, request } from "./api.js";
 import { Parts } from "./multipart.js";
 
 const STALL_MS = 8000;
@@ -159,11 +159,10 @@ export class Video {
       const started = performance.now();
       await inTurn(async () => {
         if (signal.aborted) return;
-        const response = await request(named("snapshot", this.#name), { signal });
-        const captured_ms = Number(response.headers.get("X-Timestamp")) * 1000;
-        const jpeg = await response.arrayBuffer();
+        const read = async (response) => [response.headers.get("X-Timestamp"), await response.arrayBuffer()];
+        const [captured_s, jpeg] = await answer(named("snapshot", this.#name), read, { signal });
         this.#received.push({ at: performance.now(), bytes: jpeg.byteLength });
-        if (await this.#paint({ jpeg, captured_ms }, signal)) onPicture();
+        if (await this.#paint({ jpeg, captured_ms: captured_s * 1000 }, signal)) onPicture();
       });
       await pause(STILL_EVERY_MS - (performance.now() - started), signal);
       if (signal.aborted) return;
