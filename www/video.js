@@ -9,6 +9,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 const STILL_EVERY_MS = 1000;
 const STATS_OVER_MS = 2000;
+// The first frames of a connection say little.
+const STATS_AFTER_MS = 500;
 
 // Whether this browser can do better than an image that loads for ever.
 const canPaint = () => "createImageBitmap" in window && "ReadableStream" in window && "AbortController" in window;
@@ -19,6 +21,14 @@ function inTurn(work) {
   const mine = lastStill.then(work);
   lastStill = mine.catch(() => {});
   return mine;
+}
+
+// How much of what came at the times `at` came in a second. The first only starts the clock: right
+// after connecting there is less than the whole while to divide by.
+export function perSecond(list, amount) {
+  const sum = list.slice(1).reduce((total, each) => total + amount(each), 0);
+  if (sum) return (sum * 1000) / Math.max(1, list.at(-1).at - list[0].at);
+  return list.length ? (amount(list[0]) * 1000) / STATS_OVER_MS : 0;
 }
 
 export class Video {
@@ -32,6 +42,7 @@ export class Video {
   #run;
   #painted = [];
   #received = [];
+  #livesSince = 0;
 
   // Calls `say` with "connecting", "live", "off", or "lost" and the reason.
   constructor(name, say) {
@@ -58,8 +69,6 @@ export class Video {
     this.#mode = mode;
     this.#run?.abort();
     this.#run = undefined;
-    this.#painted = [];
-    this.#received = [];
     if (mode === "off") {
       if (!this.#context) this.#surface.removeAttribute("src");
       this.#say("off");
@@ -75,12 +84,12 @@ export class Video {
     const since = performance.now() - STATS_OVER_MS;
     this.#painted = this.#painted.filter(({ at }) => at > since);
     this.#received = this.#received.filter(({ at }) => at > since);
-    if (!this.#painted.length) return undefined;
-    const sum = (list, key) => list.reduce((total, each) => total + each[key], 0);
+    if (!this.#painted.length || performance.now() - this.#livesSince < STATS_AFTER_MS) return undefined;
+    const age_ms = this.#painted.reduce((sum, each) => sum + each.age_ms, 0) / this.#painted.length;
     return {
-      fps: this.#painted.length / (STATS_OVER_MS / 1000),
-      kbits: (sum(this.#received, "bytes") * 8) / STATS_OVER_MS,
-      latency_ms: Math.max(0, sum(this.#painted, "age_ms") / this.#painted.length),
+      fps: perSecond(this.#painted, () => 1),
+      kbits: (perSecond(this.#received, ({ bytes }) => bytes) * 8) / 1000,
+      latency_ms: Math.max(0, age_ms),
     };
   }
 
@@ -91,6 +100,7 @@ export class Video {
       this.#say("live");
     };
     while (!signal.aborted) {
+      [this.#painted, this.#received, this.#livesSince] = [[], [], Infinity];
       this.#say("connecting");
       let why = "the stream ended";
       try {
@@ -181,6 +191,7 @@ export class Video {
     if (!signal.aborted) {
       if (this.#surface.width !== width || this.#surface.height !== height) Object.assign(this.#surface, { width, height });
       this.#context.drawImage(bitmap, 0, 0);
+      this.#livesSince = Math.min(this.#livesSince, performance.now());
       this.#painted.push({ at: performance.now(), age_ms: Date.now() + clockAhead_ms() - captured_ms });
     }
     bitmap.close();
