@@ -57,13 +57,22 @@ addEventListener("keydown", ({ key, target }) => {
 // Full screen: nothing but pictures, and a display that stays awake. Where the browser has none for
 // pages (iPhone), the pictures still get the whole window.
 let awake;
+async function stayAwake() {
+  const lock = await navigator.wakeLock?.request("screen").catch(() => undefined);
+  if (root.classList.contains("wall")) awake = lock; else lock?.release();
+}
+// The browser takes it away from a hidden page.
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState !== "hidden" && root.classList.contains("wall")) stayAwake();
+});
+
 async function setWall(isWall, isByBrowser = false) {
   root.classList.toggle("wall", isWall);
   leave.hidden = !isWall;
   dispatchEvent(new Event("resize"));
   if (isWall) {
     root.requestFullscreen?.().catch(() => {});
-    awake = await navigator.wakeLock?.request("screen").catch(() => undefined);
+    stayAwake();
     return;
   }
   awake?.release();
