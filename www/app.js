@@ -128,6 +128,7 @@ async function poll() {
   try {
     const isFirst = !known;
     known = await status();
+    missed = 0;
     showStatus(known);
     say(server, `${known.user} · Defender ${known.version}`);
     sayTrouble();
@@ -141,7 +142,6 @@ async function poll() {
     if (isGone) {
       tell("The server does not answer. Trying again; if its certificate was changed, reload the page.");
     } else if (fault.status) {
-    missed = 0;
       tell(`The server says: ${fault.message}. Trying again.`);
     } else {
       tell("The page has a fault; reload it.");
@@ -150,5 +150,6 @@ async function poll() {
   }
 }
 
+root.dataset.runs = "yes";
 route();
 poll().then(() => whileSeen(STATUS_EVERY_MS, poll));
