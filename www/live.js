@@ -5,6 +5,8 @@ import { Camera } from "./camera.js";
 import { listening, onListening, showMicrophones } from "./microphones.js";
 
 const NUMBERS_EVERY_MS = 1000;
+// A picture that leaves the screen and comes back at once keeps its stream.
+const LEAVES_AFTER_MS = 300;
 
 const host = document.querySelector("#cameras");
 const place = document.querySelector("#live");
@@ -14,13 +16,16 @@ const cameras = new Map();
 let single;
 let isAdmin = false;
 let openInFull;
+let leaving;
 
 const onScreen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     const camera = cameras.get(target.dataset.name);
     if (camera) camera.isOnScreen = isIntersecting;
   }
-  share();
+  clearTimeout(leaving);
+  if (entries.some(({ isIntersecting }) => isIntersecting)) share();
+  else leaving = setTimeout(share, LEAVES_AFTER_MS);
 });
 
 // `onFull` is called with the camera to show in full screen.
