@@ -23,12 +23,10 @@ function inTurn(work) {
   return mine;
 }
 
-// How much of what came at the times `at` came in a second. The first only starts the clock: right
-// after connecting there is less than the whole while to divide by.
-export function perSecond(list, amount) {
-  const sum = list.slice(1).reduce((total, each) => total + amount(each), 0);
-  if (sum) return (sum * 1000) / Math.max(1, list.at(-1).at - list[0].at);
-  return list.length ? (amount(list[0]) * 1000) / STATS_OVER_MS : 0;
+// How many frames came in a second, by the time between the first and the last.
+export function perSecond(frames) {
+  const between_ms = frames.length > 1 ? frames.at(-1).at - frames[0].at : 0;
+  return between_ms ? ((frames.length - 1) * 1000) / between_ms : (frames.length * 1000) / STATS_OVER_MS;
 }
 
 export class Video {
@@ -81,15 +79,16 @@ export class Video {
   // Frames and bits a second and the age of a painted frame, over the last two seconds; nothing
   // where nothing was painted.
   stats() {
-    const since = performance.now() - STATS_OVER_MS;
+    const now = performance.now();
+    const since = now - STATS_OVER_MS;
     this.#painted = this.#painted.filter(({ at }) => at > since);
     this.#received = this.#received.filter(({ at }) => at > since);
-    if (!this.#painted.length || performance.now() - this.#livesSince < STATS_AFTER_MS) return undefined;
-    const age_ms = this.#painted.reduce((sum, each) => sum + each.age_ms, 0) / this.#painted.length;
+    if (!this.#painted.length || now - this.#livesSince < STATS_AFTER_MS) return undefined;
+    const sum = (list, key) => list.reduce((total, each) => total + each[key], 0);
     return {
-      fps: perSecond(this.#painted, () => 1),
-      kbits: (perSecond(this.#received, ({ bytes }) => bytes) * 8) / 1000,
-      latency_ms: Math.max(0, age_ms),
+      fps: perSecond(this.#painted),
+      kbits: (sum(this.#received, "bytes") * 8) / Math.min(STATS_OVER_MS, now - this.#livesSince),
+      latency_ms: Math.max(0, sum(this.#painted, "age_ms") / this.#painted.length),
     };
   }
 
