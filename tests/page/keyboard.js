@@ -55,11 +55,13 @@ test("an admin's work does not take the keyboard's place away", async (t) => {
   await page.getByText("Sound was stopped").waitFor();
   assert.ok(await isFocused(stop), "after a service");
   await page.getByRole("link", { name: "Users" }).click();
-  const card = page.locator("details", { hasText: "eve" });
+  const card = page.locator("details[data-name=eve]");
   await card.locator("summary").focus();
   await page.keyboard.press("Enter");
-  await tabTo(page, card.getByLabel("everything"));
-  await page.keyboard.press("Space");
+  for (const label of ["everything", "camera front"]) {
+    await tabTo(page, card.getByLabel(label));
+    await page.keyboard.press("Space");
+  }
   await tabTo(page, card.getByRole("button", { name: "Save" }));
   await page.keyboard.press("Enter");
   await page.getByText("Changed eve").waitFor();

@@ -14,7 +14,7 @@ test("a browser that is too old for the page signs in and sees the first camera"
   await page.getByText("Wrong name or password.").waitFor();
   await fillIn(page, "eve");
   await page.getByText("This browser is too old").waitFor();
-  await until("the picture", () => page.locator("img").evaluate(({ naturalWidth }) => naturalWidth === 640));
+  await until("the picture", () => page.getByAltText("Live picture of the first camera").evaluate(({ naturalWidth }) => naturalWidth === 640));
   await assertNotWide(page, "the picture");
   await picture(page, "phone-old");
 });
@@ -27,7 +27,7 @@ test("without any script there is the first camera's picture and what is missing
   await first.locator("#sign-out").waitFor();
   const page = await open(server, { javaScriptEnabled: false, storageState: await first.context().storageState() });
   await page.goto(server.url("/"), { waitUntil: "commit" });
-  await page.getByText("without JavaScript").waitFor();
+  await page.locator("noscript p", { hasText: "without JavaScript" }).waitFor();
   const box = await until("the picture", async () => {
     const found = await page.locator("noscript img").boundingBox();
     return found?.width === 640 && found;

@@ -23,12 +23,12 @@
   }
 
   function showPicture() {
-    document.body.innerHTML = '<main class="plain"><h1>Defender</h1>' +
+    document.body.innerHTML = '<main class="plain"><h1><img src="sign-in/icon.svg" alt="" width="26" height="26">Defender</h1>' +
       "<p>This browser is too old for the page, or a part of the page did not load. What there is without it is the " +
       "picture of the first camera, but no other camera, controls or settings. " +
       'The sound is at <a href="audio">/audio</a>.</p>' +
       '<p><img alt="Live picture of the first camera"></p></main>';
-    var image = document.getElementsByTagName("img")[0];
+    var image = document.getElementsByTagName("img")[1];
     var load = function () { image.src = "video?at=" + new Date().getTime(); };
     image.onerror = function () { setTimeout(load, 5000); };
     load();
