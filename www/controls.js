@@ -54,7 +54,7 @@ function panel({ name, keeps, settings, controls }) {
 function keeping(keeps, sender) {
   const words = make("p", { class: "quiet" });
   if (keeps === false) {
-    words.textContent = "Changes work at once and last until the server restarts: it may not write its defender.conf.";
+    words.textContent = "Changes work at once and last until the server restarts: it has nowhere to keep them.";
     return [words];
   }
   words.textContent = "Changes work at once. To have them after a restart too, keep them.";

@@ -165,3 +165,13 @@ test("the settings ask for nothing while the window is hidden, and go on when it
     await until(`${panel} to go on`, isAsked);
   }
 });
+
+test("a log level that cannot be kept is not offered to be", async (t) => {
+  const server = await new Server(t).start();
+  const page = await open(server);
+  await page.route("**/api/1.0/logging", (route) => route.fulfill({ json: { level: "info", keeps: false } }));
+  await page.goto(server.url("/?settings=log"));
+  await fillIn(page, "ada");
+  await page.getByText("lasts until the server restarts").waitFor();
+  assert.equal(await page.getByLabel("Keep").count(), 0);
+});
