@@ -1,5 +1,9 @@
 // Talking to the server: every request of the page but the streams' own goes through here.
 
+// How long an answer may take. A small board needs seconds for a password, and takes one at a time.
+const ANSWER_MS = 8000;
+const CHANGE_MS = 60_000;
+
 // Without the name and password that the address may hold: fetch takes no URL with them.
 const here = new URL(location.pathname, location.origin);
 
@@ -8,7 +12,7 @@ export const named = (kind, name) => address(`${kind}/${encodeURIComponent(name)
 
 // What tells the server that a page asks: older browsers show a dialog of their own where it takes them
 // for another program.
-export const OURS = { "X-Requested-With": "fetch" };
+const OURS = { "X-Requested-With": "fetch" };
 
 // The server's own word on why not.
 export class Refused extends Error {
@@ -58,7 +62,8 @@ export async function leaving(why, work) {
   signedOut();
 }
 
-// A response that is well; everything else is thrown, in words.
+// A response that is well; everything else is thrown, in words. It may be waited for without end:
+// only streams, which see to that themselves, are asked for so.
 export async function request(url, options) {
   let response;
   try {
@@ -73,10 +78,29 @@ export async function request(url, options) {
   throw new Refused(response.status, said.error ?? `the server answers with error ${response.status}`);
 }
 
+// What `read` makes of a response that is well. All of it has to come in time: a server that falls
+// silent ends nothing by itself.
+export async function answer(url, read, { signal, limit_ms = ANSWER_MS, ...options } = {}) {
+  const attempt = new AbortController();
+  const end = () => attempt.abort();
+  signal?.addEventListener("abort", end);
+  const limit = setTimeout(end, limit_ms);
+  try {
+    return await read(await request(url, { ...options, signal: attempt.signal }));
+  } catch (fault) {
+    if (signal?.aborted || fault instanceof Refused) throw fault;
+    throw new Gone("the server does not answer");
+  } finally {
+    clearTimeout(limit);
+    signal?.removeEventListener("abort", end);
+  }
+}
+
 // The answer of an API's resource; nothing where there is no more to say than that it is done.
 export async function ask(method, path, body) {
-  const response = await request(address(`api/1.0/${path}`), { method, body: body && JSON.stringify(body) });
-  return response.status === 204 ? undefined : response.json();
+  const limit_ms = method === "GET" ? ANSWER_MS : CHANGE_MS;
+  const read = (response) => (response.status === 204 ? undefined : response.json());
+  return answer(address(`api/1.0/${path}`), read, { method, body: body && JSON.stringify(body), limit_ms });
 }
 
 // What an older server does not have yet is undefined.
@@ -99,12 +123,13 @@ export const clockAhead_ms = () => clock?.ahead_ms ?? 0;
 // The status document.
 export async function status() {
   const asked = Date.now();
-  const response = await request(address("api/1.0/status"));
-  const got = Date.now();
-  const stamp_ms = Number(response.headers.get("X-Timestamp")) * 1000;
-  const took_ms = got - asked;
-  if (stamp_ms && (!clock || took_ms <= clock.took_ms || got - clock.got > CLOCK_GETS_OLD_MS)) {
-    clock = { took_ms, got, ahead_ms: stamp_ms - (asked + got) / 2 };
-  }
-  return response.json();
+  return answer(address("api/1.0/status"), (response) => {
+    const got = Date.now();
+    const stamp_ms = Number(response.headers.get("X-Timestamp")) * 1000;
+    const took_ms = got - asked;
+    if (stamp_ms && (!clock || took_ms <= clock.took_ms || got - clock.got > CLOCK_GETS_OLD_MS)) {
+      clock = { took_ms, got, ahead_ms: stamp_ms - (asked + got) / 2 };
+    }
+    return response.json();
+  });
 }

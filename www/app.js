@@ -1,11 +1,13 @@
 // The page: which view is shown, what the server says, full screen and signing out.
 
 import { Gone, ask, leaving, status } from "./api.js";
-import { act, say } from "./dom.js";
-import { isKnown, showServerGone, showSingle, showStatus, startLive } from "./live.js";
+import { act, say, whileSeen } from "./dom.js";
+import { isKnown, showServerGone, showSingle, showStatus, showsPictures, startLive } from "./live.js";
 import { leaveSettings, showSettings } from "./settings.js";
 
 const STATUS_EVERY_MS = 2000;
+// So many answers in a row have to fail before that is told over pictures that come.
+const MISSED_TELL = 3;
 const POINTER_RESTS_MS = 3000;
 
 const root = document.documentElement;
@@ -55,13 +57,22 @@ addEventListener("keydown", ({ key, target }) => {
 // Full screen: nothing but pictures, and a display that stays awake. Where the browser has none for
 // pages (iPhone), the pictures still get the whole window.
 let awake;
+async function stayAwake() {
+  const lock = await navigator.wakeLock?.request("screen").catch(() => undefined);
+  if (root.classList.contains("wall")) awake = lock; else lock?.release();
+}
+// The browser takes it away from a hidden page.
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState !== "hidden" && root.classList.contains("wall")) stayAwake();
+});
+
 async function setWall(isWall, isByBrowser = false) {
   root.classList.toggle("wall", isWall);
   leave.hidden = !isWall;
   dispatchEvent(new Event("resize"));
   if (isWall) {
     root.requestFullscreen?.().catch(() => {});
-    awake = await navigator.wakeLock?.request("screen").catch(() => undefined);
+    stayAwake();
     return;
   }
   awake?.release();
@@ -112,23 +123,24 @@ function tell(words) {
   dispatchEvent(new Event("resize"));
 }
 
-// One question at a time; a hidden page asks nothing.
-let timer;
+let missed = 0;
 async function poll() {
-  clearTimeout(timer);
-  timer = undefined;
-  if (document.visibilityState === "hidden") return;
   try {
     const isFirst = !known;
     known = await status();
+    missed = 0;
     showStatus(known);
     say(server, `${known.user} · Defender ${known.version}`);
     sayTrouble();
     if (isFirst) route();
   } catch (fault) {
-    if (fault instanceof Gone) {
+    missed += 1;
+    const isGone = fault instanceof Gone;
+    if (isGone) showServerGone();
+    // One answer may get lost while pictures come.
+    if (missed < MISSED_TELL && (isGone || fault.status) && showsPictures()) return;
+    if (isGone) {
       tell("The server does not answer. Trying again; if its certificate was changed, reload the page.");
-      showServerGone();
     } else if (fault.status) {
       tell(`The server says: ${fault.message}. Trying again.`);
     } else {
@@ -136,9 +148,8 @@ async function poll() {
       console.error(fault);
     }
   }
-  timer ??= setTimeout(poll, STATUS_EVERY_MS);
 }
-document.addEventListener("visibilitychange", () => timer !== undefined || document.visibilityState === "hidden" ? undefined : poll());
 
+root.dataset.runs = "yes";
 route();
-poll();
+poll().then(() => whileSeen(STATUS_EVERY_MS, poll));

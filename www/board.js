@@ -1,4 +1,5 @@
-// How the cameras share the window, and the six connections a browser has to a server.
+// How the cameras share the window, and the six connections a browser has to a server: all its
+// windows together.
 
 const MOST_STREAMS = 4;
 // One connection is left for the API, one for stills where there are some.
@@ -7,13 +8,62 @@ const LEAST_TILE_PX = 300;
 const GAP_PX = 12;
 const PHONE_PX = 480;
 
+const streams = namedLocks("defender stream");
+const sounds = namedLocks(`defender sound ${Math.random()}`);
+
 // Which of the cameras on the screen, in their order, are streamed ("stream"), and which are
-// refreshed one after the other ("stills"), while `listening` connections bring sound.
-export function modesOf(count, listening) {
-  const room = CONNECTIONS_FOR_STREAMS - listening;
+// refreshed one after the other ("stills"), while this window listens to `listening` microphones.
+// Other windows may have taken streams before, and listen too.
+export async function modesOf(count, listening) {
+  sounds.keep(listening, listening);
+  await sounds.take(listening, listening);
+  const room = CONNECTIONS_FOR_STREAMS - await soundsEverywhere(listening);
   const all = Math.min(MOST_STREAMS, Math.max(1, room));
-  const streams = count <= all ? count : Math.min(MOST_STREAMS, Math.max(1, room - 1));
-  return Array.from({ length: count }, (_, at) => (at < streams ? "stream" : "stills"));
+  const wanted = count <= all ? count : Math.min(MOST_STREAMS, Math.max(1, room - 1));
+  streams.keep(wanted, all);
+  await streams.take(wanted, all);
+  return Array.from({ length: count }, (_, at) => (at < streams.count ? "stream" : "stills"));
+}
+
+async function soundsEverywhere(here) {
+  const found = await navigator.locks?.query();
+  return found?.held.filter(({ name }) => name.startsWith("defender sound")).length ?? here;
+}
+
+// Locks of a browser's windows, `KIND 0`, `KIND 1` and so on, each held by one window. Where a browser
+// has none it is as if there were no other window.
+function namedLocks(kind) {
+  const held = new Map();
+  const ask = (at) => new Promise((done) => {
+    if (!navigator.locks) {
+      held.set(at, () => {});
+      return done();
+    }
+    navigator.locks.request(`${kind} ${at}`, { ifAvailable: true }, (lock) => {
+      if (!lock) return done();
+      return new Promise((release) => {
+        held.set(at, release);
+        done();
+      });
+    }).catch(done);
+  });
+  return {
+    get count() {
+      return held.size;
+    },
+    // Gives back those from number `end` on, and what is more than `most`.
+    keep(most, end) {
+      for (const [at, release] of [...held].reverse()) {
+        if (at < end && held.size <= most) continue;
+        held.delete(at);
+        release();
+      }
+    },
+    // Takes what is free below number `end` until `most` are held.
+    async take(most, end) {
+      for (let at = 0; at < end && held.size < most; at += 1) if (!held.has(at)) await ask(at);
+    },
+  };
 }
 
 // The number of columns that makes `count` tiles largest in a room, and their width; `caption` is what

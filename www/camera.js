@@ -1,7 +1,7 @@
 // One camera on the page: its picture, what is wrong with it in words, its numbers and buttons.
 
-import { named, request } from "./api.js";
-import { act, copyOf, duration, say, sentence } from "./dom.js";
+import { answer, named } from "./api.js";
+import { act, announce, copyOf, duration, say, sentence } from "./dom.js";
 import { Video } from "./video.js";
 
 export class Camera {
@@ -13,6 +13,7 @@ export class Camera {
   #why;
   #status;
   #serverIsGone = false;
+  #told = "back";
 
   constructor(name, { onFull }) {
     this.#name = name;
@@ -57,12 +58,18 @@ export class Camera {
     if (status) {
       this.#status = status;
       this.#video.fps = status.fps || 1;
+      this.#announce();
     }
     this.#sayHowItIs();
   }
 
   get status() {
     return this.#status;
+  }
+
+  // Whether pictures come, whatever the server says or does not say.
+  get isPainted() {
+    return this.#is === "live";
   }
 
   sayNumbers() {
@@ -75,6 +82,14 @@ export class Camera {
       words.push(found.kbits < 1000 ? `${Math.round(found.kbits)} kbit/s` : `${(found.kbits / 1000).toFixed(1)} Mbit/s`);
     }
     say(this.#find(".stats"), words.join(" · "));
+  }
+
+  // Once for each change, not each time that the server says so.
+  #announce() {
+    const { online, problem } = this.#status;
+    const news = online ? "back" : problem?.startsWith("stopped by") ? problem : "no signal";
+    if (news !== this.#told) announce(`${this.#name}: ${news}`);
+    this.#told = news;
   }
 
   #sayHowItIs() {
@@ -97,7 +112,7 @@ export class Camera {
   // What to write over the picture.
   #trouble() {
     const status = this.#status;
-    if (this.#serverIsGone) return ["The server does not answer", "Trying again"];
+    if (this.#serverIsGone && !this.isPainted) return ["The server does not answer", "Trying again"];
     if (status && !status.online) {
       const problem = status.problem ?? "waiting for the camera";
       const since = status.since_s ? `for ${duration(status.since_s)}` : "";
@@ -110,10 +125,11 @@ export class Camera {
   }
 
   async #snapshot() {
-    const response = await request(named("snapshot", this.#name));
-    const stamp = new Date(Number(response.headers.get("X-Timestamp")) * 1000).toISOString();
+    const read = async (response) => [response.headers.get("X-Timestamp"), await response.blob()];
+    const [captured_s, picture] = await answer(named("snapshot", this.#name), read);
+    const stamp = new Date(Number(captured_s) * 1000).toISOString();
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(await response.blob());
+    link.href = URL.createObjectURL(picture);
     link.download = `${this.#name}-${stamp.slice(0, 19).replaceAll(":", "-")}.jpg`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

@@ -1,4 +1,5 @@
-// Size, rate, quality and the camera's own controls, for admins.
+// Size, rate, quality and the camera's own controls, for admins. A change works at once; it outlasts a
+// restart only where that is asked for.
 
 import { ask, askIfThere } from "./api.js";
 import { act, make, note, sentence } from "./dom.js";
@@ -8,30 +9,118 @@ const SEND_EVERY_MS = 150;
 
 const path = (name) => `cameras/${encodeURIComponent(name)}`;
 
-// Fills `host` with what the camera can be told; leaves it hidden where there is nothing.
+let shown;
+
+// Fills `host` with what the camera can be told; leaves it hidden where there is nothing. What is there
+// already stays where it is, with its focus, and gets new values.
 export async function showControls(host, name) {
   const found = await askIfThere(path(name)).catch(() => undefined);
-  if (!found || host.dataset.of !== name || host.childElementCount) return;
-  const keep = make("input", { type: "checkbox" });
-  const controls = new Map();
-  const send = async (wish) => {
-    const camera = await ask("PUT", path(name), { ...wish, save: keep.checked });
-    for (const control of camera.controls ?? []) controls.get(control.name)?.show(control);
-  };
-  host.append(make("h2", {}, "Image"), make("label", { class: "check" }, keep, "Keep changes after a restart"));
-  if (found.settings) host.append(settingsForm(found.settings, send));
-  for (const control of found.controls ?? []) {
-    const field = controlField(control, send);
-    controls.set(control.name, field);
+  if (!found || host.dataset.of !== name) return;
+  const fixed = found.controls?.map(({ value, inactive, ...rest }) => rest);
+  const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), fixed]);
+  if (host.childElementCount && shown.shape === shape) {
+    shown.show(found);
+    return;
   }
-  if (controls.size) {
-    host.append(make("div", { class: "controls" }, [...controls.values()].map(({ element }) => element)),
-      resetButton(found.controls, send));
-  }
-  host.hidden = !found.settings && !controls.size;
+  const focused = host.contains(document.activeElement) ? document.activeElement.name : undefined;
+  const { show, elements } = panel(found);
+  shown = { shape, show };
+  host.replaceChildren(...elements);
+  host.hidden = !found.settings && !found.controls?.length;
+  if (focused) host.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-function settingsForm(settings, send) {
+function panel({ name, keeps, settings, controls }) {
+  const fields = new Map();
+  const sender = new Sender(name, (camera) => show(camera));
+  const form = settings ? settingsForm(settings, sender) : undefined;
+  for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
+  const show = (camera) => {
+    if (camera.settings) form?.show(camera.settings);
+    // What was changed since is newer than what the server says.
+    for (const control of camera.controls ?? []) if (!sender.holds(control.name)) fields.get(control.name)?.show(control);
+  };
+  return {
+    show,
+    elements: [
+      make("h2", {}, "Image"),
+      ...(form ? [form.element] : []),
+      ...(fields.size ? [make("div", { class: "controls" }, [...fields.values()].map(({ element }) => element))] : []),
+      make("div", { class: "row keep" }, keeping(keeps, sender), fields.size ? resetButton(controls, sender) : undefined),
+    ],
+  };
+}
+
+function keeping(keeps, sender) {
+  const words = make("p", { class: "quiet" });
+  if (keeps === false) {
+    words.textContent = "Changes work at once and last until the server restarts: it has nowhere to keep them.";
+    return [words];
+  }
+  words.textContent = "Changes work at once. To have them after a restart too, keep them.";
+  const button = make("button", { type: "button", name: "keep" }, "Keep changes");
+  button.addEventListener("click", () => act(button, async () => {
+    await sender.send({ save: true });
+    return "kept for after a restart";
+  }));
+  return [words, button];
+}
+
+// Tells the camera, with one request at a time, and `show` what it has then.
+class Sender {
+  #name;
+  #show;
+  #wanted = {};
+  #last = Promise.resolve();
+  #setting;
+
+  constructor(name, show) {
+    this.#name = name;
+    this.#show = show;
+  }
+
+  // Whether a value of this control waits to be sent.
+  holds(control) {
+    return control in this.#wanted;
+  }
+
+  // After all that was set before.
+  async send(wish) {
+    await this.#setting;
+    await this.#put(wish);
+  }
+
+  // Of a control that is set quickly only the newest value is sent.
+  set(control, value) {
+    this.#wanted[control] = value;
+    this.#setting ??= this.#sendWanted();
+  }
+
+  async #sendWanted() {
+    while (Object.keys(this.#wanted).length) {
+      const controls = this.#wanted;
+      this.#wanted = {};
+      await this.#put({ controls }).catch((fault) => this.#failed(fault));
+      await new Promise((rest) => setTimeout(rest, SEND_EVERY_MS));
+    }
+    this.#setting = undefined;
+  }
+
+  #put(wish) {
+    const put = this.#last.then(async () => this.#show(await ask("PUT", path(this.#name), wish)));
+    this.#last = put.catch(() => {});
+    return put;
+  }
+
+  // Back to what the camera really has.
+  async #failed(fault) {
+    note(fault.message, true);
+    const camera = await askIfThere(path(this.#name)).catch(() => undefined);
+    if (camera) this.#show(camera);
+  }
+}
+
+function settingsForm(settings, sender) {
   const number = (key, label, attributes) => make("label", {}, label,
     make("input", { name: key, type: "number", value: settings[key], required: true, ...attributes }));
   const form = make("form", { class: "row settings" },
@@ -45,43 +134,53 @@ function settingsForm(settings, send) {
     act(form, async () => {
       const asked = Object.entries(Object.fromEntries(new FormData(form))).map(([key, text]) => [key, Number(text)]);
       const changed = asked.filter(([key, value]) => value !== settings[key]);
-      await send(Object.fromEntries(changed));
-      Object.assign(settings, Object.fromEntries(changed));
+      await sender.send(Object.fromEntries(changed));
       return changed.length ? "applied" : "nothing was changed";
     });
   });
-  return form;
+  // A number that is being typed stays.
+  const show = (camera) => {
+    for (const input of form.querySelectorAll("input")) {
+      if (input.value === String(settings[input.name])) input.value = camera[input.name];
+      settings[input.name] = camera[input.name];
+    }
+  };
+  return { element: form, show };
 }
 
-function resetButton(controls, send) {
+function resetButton(controls, sender) {
   const plain = controls.filter(({ kind, read_only, inactive }) => kind !== "button" && !read_only && !inactive);
-  const button = make("button", { type: "button" }, "Back to the camera's own values");
+  const button = make("button", { type: "button", name: "reset" }, "Back to the camera's own values");
   button.addEventListener("click", () => act(button, async () => {
-    await send({ controls: Object.fromEntries(plain.map((control) => [control.name, control.default])) });
+    await sender.send({ controls: Object.fromEntries(plain.map((control) => [control.name, control.default])) });
     return "the camera has its own values again";
   }));
   return button;
 }
 
-// One control: its element, and `show` to make it tell a new value.
-function controlField(control, send) {
-  const set = (value) => send({ controls: { [control.name]: value } }).catch((fault) => note(fault.message, true));
+// One control: its element, and `show` to make it tell a new value. Calls `set` with each that is chosen.
+function controlField(control, set) {
   const kinds = { boolean: tick, menu, button: push };
-  return (kinds[control.kind] ?? slider)(control, gently(set));
+  return (kinds[control.kind] ?? slider)(control, set);
 }
 
 function slider(control, set) {
   const { min, max, step } = control;
   const input = make("input", { type: "range", min, max, step: step || 1, "aria-label": control.label, name: control.name });
   const output = make("output");
+  const tell = () => {
+    const word = control.menu?.find(({ value }) => value === input.valueAsNumber)?.name;
+    if (word) input.setAttribute("aria-valuetext", word); else input.removeAttribute("aria-valuetext");
+    output.textContent = word ?? input.value;
+  };
   input.addEventListener("input", () => {
-    output.textContent = input.value;
+    tell();
     set(input.valueAsNumber);
   });
   const show = ({ value, inactive, read_only }) => {
     // Not under the finger that moves it.
     if (!input.matches(":active")) input.value = value;
-    output.textContent = input.value;
+    tell();
     input.disabled = inactive || read_only;
   };
   show(control);
@@ -116,21 +215,4 @@ function push(control, set) {
   const show = ({ inactive, read_only }) => { button.disabled = inactive || read_only; };
   show(control);
   return { show, element: button };
-}
-
-// One request at a time, and the last value always arrives.
-function gently(set) {
-  let [next, isSending] = [undefined, false];
-  return async (value) => {
-    next = { value };
-    if (isSending) return;
-    isSending = true;
-    while (next) {
-      const { value: now } = next;
-      next = undefined;
-      await set(now);
-      await new Promise((rest) => setTimeout(rest, SEND_EVERY_MS));
-    }
-    isSending = false;
-  };
 }

@@ -41,6 +41,15 @@ export function duration(seconds) {
   return "a moment";
 }
 
+const NEWS_STAYS_MS = 10_000;
+
+// Tells who cannot see it what others see.
+export function announce(text) {
+  const line = make("p", {}, text);
+  document.querySelector("#news").append(line);
+  setTimeout(() => line.remove(), NEWS_STAYS_MS);
+}
+
 let fading;
 
 // A line at the foot of the page, for a while.
@@ -52,18 +61,43 @@ export function note(text, isBad = false) {
   fading = setTimeout(() => { line.textContent = ""; }, isBad ? 10_000 : 4000);
 }
 
-// Does the work of a button or form, once at a time; says what came of it.
+// Does the work of a button or form, once at a time; says what came of it. The button is not disabled
+// meanwhile: it would lose the keyboard's focus.
 export async function act(control, work) {
   const button = control.matches("form") ? control.querySelector("button:not([type=button])") : control;
-  if (button.disabled) return;
-  button.disabled = true;
+  if (button.hasAttribute("aria-disabled")) return;
+  button.setAttribute("aria-disabled", "true");
   try {
     const words = await work();
     if (words) note(words);
   } catch (fault) {
     note(fault.message, true);
   }
-  button.disabled = false;
+  button.removeAttribute("aria-disabled");
+  // Where the work took the button away, the keyboard goes on beside it.
+  if (document.activeElement === document.body && !button.isConnected) document.querySelector("#content").focus({ preventScroll: true });
+}
+
+// Calls `work` again and again, once at a time, while somebody sees the page. Returns what ends that.
+export function whileSeen(every_ms, work) {
+  let [timer, isBusy, isOver] = [undefined, false, false];
+  const rest = () => { timer = setTimeout(go, every_ms); };
+  const go = async () => {
+    clearTimeout(timer);
+    if (isBusy || isOver || document.visibilityState === "hidden") return;
+    isBusy = true;
+    // The page's head says what is wrong.
+    await work().catch(() => {});
+    isBusy = false;
+    if (!isOver) rest();
+  };
+  document.addEventListener("visibilitychange", go);
+  rest();
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", go);
+  };
 }
 
 // Asks before what cannot be undone; true for yes.

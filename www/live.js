@@ -5,6 +5,8 @@ import { Camera } from "./camera.js";
 import { listening, onListening, showMicrophones } from "./microphones.js";
 
 const NUMBERS_EVERY_MS = 1000;
+// A picture that leaves the screen and comes back at once keeps its stream.
+const LEAVES_AFTER_MS = 300;
 
 const host = document.querySelector("#cameras");
 const place = document.querySelector("#live");
@@ -14,13 +16,16 @@ const cameras = new Map();
 let single;
 let isAdmin = false;
 let openInFull;
+let leaving;
 
 const onScreen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     const camera = cameras.get(target.dataset.name);
     if (camera) camera.isOnScreen = isIntersecting;
   }
-  share();
+  clearTimeout(leaving);
+  if (entries.some(({ isIntersecting }) => isIntersecting)) share();
+  else leaving = setTimeout(share, LEAVES_AFTER_MS);
 });
 
 // `onFull` is called with the camera to show in full screen.
@@ -51,6 +56,8 @@ export function showStatus(status) {
   showSingle(single?.name);
 }
 
+export const showsPictures = () => [...cameras.values()].some(({ isPainted, element }) => isPainted && !element.hidden);
+
 export function showServerGone() {
   for (const camera of cameras.values()) camera.status = undefined;
 }
@@ -64,14 +71,24 @@ export function showSingle(name) {
   }
   place.classList.toggle("single", single !== undefined);
   place.classList.toggle("several", cameras.size > 1);
-  const controlled = isAdmin ? single?.camera?.name : undefined;
-  if (image.dataset.of !== String(controlled)) {
-    image.dataset.of = controlled;
+  showImage(isAdmin ? single?.camera : undefined);
+  arrange();
+}
+
+let isThere = false;
+
+// What the one camera can be told, looked at anew when it comes back: only then its driver can say.
+function showImage(camera) {
+  const wasThere = isThere;
+  isThere = Boolean(camera?.status?.online);
+  const isSame = image.dataset.of === String(camera?.name);
+  if (isSame && (wasThere || !isThere)) return;
+  if (!isSame) {
+    image.dataset.of = camera?.name;
     image.hidden = true;
     image.replaceChildren();
-    if (controlled) import("./controls.js").then(({ showControls }) => showControls(image, controlled));
   }
-  arrange();
+  if (camera) import("./controls.js").then(({ showControls }) => showControls(image, camera.name));
 }
 
 export const isKnown = (name) => cameras.has(name);
@@ -85,14 +102,22 @@ function add(name) {
 }
 
 // Gives each camera that is on the screen a stream, or its turn for a still; the others nothing.
-function share() {
-  const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
-  const shown = document.visibilityState === "hidden" ? [] : seen;
-  const modes = modesOf(shown.length, listening());
-  for (const camera of cameras.values()) {
-    const at = shown.indexOf(camera);
-    camera.show(at < 0 ? "off" : modes[at]);
+let [isSharing, isStale] = [false, false];
+async function share() {
+  isStale = true;
+  if (isSharing) return;
+  isSharing = true;
+  while (isStale) {
+    isStale = false;
+    const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
+    const shown = document.visibilityState === "hidden" ? [] : seen;
+    const modes = await modesOf(shown.length, listening());
+    for (const camera of cameras.values()) {
+      const at = shown.indexOf(camera);
+      camera.show(at < 0 ? "off" : modes[at]);
+    }
   }
+  isSharing = false;
 }
 
 function arrange() {

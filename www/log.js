@@ -1,7 +1,7 @@
 // The last lines of the server's log and how much it tells, for admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, make } from "./dom.js";
+import { act, make, whileSeen } from "./dom.js";
 
 const LINES = 300;
 const LOOK_EVERY_MS = 2000;
@@ -9,7 +9,7 @@ const LEVELS = ["off", "error", "warn", "info", "debug", "trace"];
 
 export async function show(section) {
   const [log, level] = await Promise.all([askIfThere(`logs?lines=${LINES}`), askIfThere("logging")]);
-  if (level) section.append(levelForm(level.level));
+  if (level) section.append(levelForm(level));
   if (!log) {
     section.append(make("p", {}, "This server does not show its log here."));
     return undefined;
@@ -22,15 +22,10 @@ export async function show(section) {
   filter.addEventListener("input", refill);
   refill();
   list.scrollTop = list.scrollHeight;
-  const timer = setInterval(async () => {
-    try {
-      ({ lines } = await ask("GET", `logs?lines=${LINES}`));
-      refill();
-    } catch {
-      // The page's head says what is wrong.
-    }
-  }, LOOK_EVERY_MS);
-  return () => clearInterval(timer);
+  return whileSeen(LOOK_EVERY_MS, async () => {
+    ({ lines } = await ask("GET", `logs?lines=${LINES}`));
+    refill();
+  });
 }
 
 // Stays at the end where the reader is there.
@@ -47,13 +42,14 @@ function fill(list, lines, wanted) {
   if (wasAtEnd) list.scrollTop = list.scrollHeight;
 }
 
-function levelForm(now) {
+function levelForm({ level: now, keeps }) {
   const select = make("select", {}, LEVELS.map((level) => make("option", { selected: level === now }, level)));
   const keep = make("input", { type: "checkbox" });
   const form = make("form", { class: "row" },
     make("label", { class: "check" }, "Level", select),
-    make("label", { class: "check" }, keep, "Keep after a restart"),
-    make("button", {}, "Set"));
+    keeps === false ? undefined : make("label", { class: "check" }, keep, "Keep after a restart"),
+    make("button", {}, "Set"),
+    keeps === false ? make("p", { class: "quiet" }, "It lasts until the server restarts: it has nowhere to keep it.") : undefined);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {

@@ -1,7 +1,7 @@
 // One bar for each microphone: its level, its volume, and a button to listen.
 
 import { named, recall, remember } from "./api.js";
-import { copyOf, say } from "./dom.js";
+import { announce, copyOf, say } from "./dom.js";
 import { Player } from "./sound.js";
 
 const WORDS = {
@@ -35,6 +35,8 @@ export function showMicrophones(microphones) {
   }
   for (const microphone of microphones) {
     const { element, player, meter } = bars.get(microphone.name) ?? add(microphone);
+    const wasLost = element.classList.contains("lost");
+    if (wasLost === microphone.online) announce(`${microphone.name}: ${microphone.online ? "back" : "silent"}`);
     element.classList.toggle("lost", !microphone.online);
     say(element.querySelector(".state"), describe(microphone));
     // While it is listened to, the sound itself moves the meter.

@@ -1,7 +1,7 @@
 // Stopping and starting video and sound, for admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, make, say } from "./dom.js";
+import { act, make, say, whileSeen } from "./dom.js";
 
 const LOOK_EVERY_MS = 3000;
 const KINDS = {
@@ -21,8 +21,7 @@ export async function show(section) {
     return undefined;
   }
   section.append(...cards.map(([, { element }]) => element));
-  const timer = setInterval(() => fill().catch(() => {}), LOOK_EVERY_MS);
-  return () => clearInterval(timer);
+  return whileSeen(LOOK_EVERY_MS, fill);
 }
 
 function service(kind, { title, off }) {

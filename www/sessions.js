@@ -1,7 +1,7 @@
 // Who is signed in: one's own sessions, for an admin all.
 
 import { ask, leaving } from "./api.js";
-import { act, duration, make, say } from "./dom.js";
+import { act, duration, make, say, whileSeen } from "./dom.js";
 
 const LOOK_EVERY_MS = 5000;
 
@@ -16,8 +16,7 @@ export async function show(section, { role }) {
           make("th", { scope: "col" }, head || make("span", { class: "unseen" }, "End it"))))),
         rows)));
   await fill(rows);
-  const timer = setInterval(() => fill(rows).catch(() => {}), LOOK_EVERY_MS);
-  return () => clearInterval(timer);
+  return whileSeen(LOOK_EVERY_MS, () => fill(rows));
 }
 
 // Rows stay where they are, so that a click does not miss the one it was meant for.

@@ -2,12 +2,14 @@
 // present. An <audio> element would collect seconds of it first, and fall further behind with
 // every pause.
 
-import { OURS } from "./api.js";
+import { request } from "./api.js";
 
 // What is kept ready for a network that stutters, and what is too much to be called live.
 const READY_S = 0.15;
 const LATE_S = 0.6;
 const RECONNECT_AFTER_MS = 2000;
+// Sound comes all the time, silence too.
+const STALL_MS = 4000;
 const SILENCE_DBFS = -100;
 
 // Plays one stream until it is stopped. Calls `say` with "playing", "blocked" (the browser wants a
@@ -65,15 +67,34 @@ export class Player {
     }
   }
 
+  // One connection, as long as sound comes by it.
   async #play(run) {
-    const response = await fetch(this.#url, { cache: "no-store", headers: OURS, signal: run.abort.signal });
-    if (!response.ok) throw new Error(`the server answers with error ${response.status}`);
-    const reader = response.body.getReader();
+    const attempt = new AbortController();
+    const end = () => attempt.abort();
+    run.abort.signal.addEventListener("abort", end);
+    let stall;
+    const alive = () => {
+      clearTimeout(stall);
+      stall = setTimeout(end, STALL_MS);
+    };
+    try {
+      alive();
+      const response = await request(this.#url, { signal: attempt.signal });
+      await this.#read(run, response.body.getReader(), alive);
+    } finally {
+      clearTimeout(stall);
+      run.abort.signal.removeEventListener("abort", end);
+      attempt.abort();
+    }
+  }
+
+  async #read(run, reader, alive) {
     let bytes = new Uint8Array(0);
     let sink;
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
+      alive();
       bytes = joined(bytes, value);
       if (!sink) {
         const format = wavFormat(bytes);

@@ -11,7 +11,9 @@ export async function show(section, status) {
   const devices = { cameras: status.cameras.map(({ name }) => name), microphones: status.microphones.map(({ name }) => name) };
   const refill = async () => {
     const found = await ask("GET", "users");
+    const focused = document.activeElement.closest("details")?.dataset.name;
     list.replaceChildren(...found.users.map((user) => userCard(user, { devices, own: status.user, refill })));
+    [...list.children].find(({ dataset }) => dataset.name === focused)?.querySelector("summary").focus();
     problems.textContent = found.problems.join(" ");
   };
   section.append(problems, list, newUser(devices, refill));
@@ -63,10 +65,12 @@ function userCard(user, { devices, own, refill }) {
     });
   });
   const sees = user.cameras === null ? "sees and hears everything" : `only ${[...user.cameras, ...user.microphones].join(", ")}`;
-  return make("details", { class: "card", name: "user" },
+  const card = make("details", { class: "card", name: "user" },
     make("summary", {}, make("strong", {}, user.name), make("span", { class: "badge" }, user.role),
       make("span", { class: "quiet" }, user.name === own ? `you; ${sees}` : sees)),
     form);
+  card.dataset.name = user.name;
+  return card;
 }
 
 function removeButton(name, refill) {

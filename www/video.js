@@ -1,7 +1,7 @@
 // One camera's picture on a canvas, as a stream or as stills. The newest frame wins; what stalls
 // or breaks is opened anew, after a while that grows.
 
-import { clockAhead_ms, named, request } from "./api.js";
+import { answer, clockAhead_ms, named, request } from "./api.js";
 import { Parts } from "./multipart.js";
 
 const STALL_MS = 8000;
@@ -9,6 +9,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 const STILL_EVERY_MS = 1000;
 const STATS_OVER_MS = 2000;
+// The first frames of a connection say little.
+const STATS_AFTER_MS = 500;
 
 // Whether this browser can do better than an image that loads for ever.
 const canPaint = () => "createImageBitmap" in window && "ReadableStream" in window && "AbortController" in window;
@@ -19,6 +21,12 @@ function inTurn(work) {
   const mine = lastStill.then(work);
   lastStill = mine.catch(() => {});
   return mine;
+}
+
+// How many frames came in a second, by the time between the first and the last.
+export function perSecond(frames) {
+  const between_ms = frames.length > 1 ? frames.at(-1).at - frames[0].at : 0;
+  return between_ms ? ((frames.length - 1) * 1000) / between_ms : (frames.length * 1000) / STATS_OVER_MS;
 }
 
 export class Video {
@@ -32,6 +40,7 @@ export class Video {
   #run;
   #painted = [];
   #received = [];
+  #livesSince = 0;
 
   // Calls `say` with "connecting", "live", "off", or "lost" and the reason.
   constructor(name, say) {
@@ -58,8 +67,6 @@ export class Video {
     this.#mode = mode;
     this.#run?.abort();
     this.#run = undefined;
-    this.#painted = [];
-    this.#received = [];
     if (mode === "off") {
       if (!this.#context) this.#surface.removeAttribute("src");
       this.#say("off");
@@ -72,14 +79,15 @@ export class Video {
   // Frames and bits a second and the age of a painted frame, over the last two seconds; nothing
   // where nothing was painted.
   stats() {
-    const since = performance.now() - STATS_OVER_MS;
+    const now = performance.now();
+    const since = now - STATS_OVER_MS;
     this.#painted = this.#painted.filter(({ at }) => at > since);
     this.#received = this.#received.filter(({ at }) => at > since);
-    if (!this.#painted.length) return undefined;
+    if (!this.#painted.length || now - this.#livesSince < STATS_AFTER_MS) return undefined;
     const sum = (list, key) => list.reduce((total, each) => total + each[key], 0);
     return {
-      fps: this.#painted.length / (STATS_OVER_MS / 1000),
-      kbits: (sum(this.#received, "bytes") * 8) / STATS_OVER_MS,
+      fps: perSecond(this.#painted),
+      kbits: (sum(this.#received, "bytes") * 8) / Math.min(STATS_OVER_MS, now - this.#livesSince),
       latency_ms: Math.max(0, sum(this.#painted, "age_ms") / this.#painted.length),
     };
   }
@@ -91,6 +99,7 @@ export class Video {
       this.#say("live");
     };
     while (!signal.aborted) {
+      [this.#painted, this.#received, this.#livesSince] = [[], [], Infinity];
       this.#say("connecting");
       let why = "the stream ended";
       try {
@@ -159,11 +168,10 @@ export class Video {
       const started = performance.now();
       await inTurn(async () => {
         if (signal.aborted) return;
-        const response = await request(named("snapshot", this.#name), { signal });
-        const captured_ms = Number(response.headers.get("X-Timestamp")) * 1000;
-        const jpeg = await response.arrayBuffer();
+        const read = async (response) => [response.headers.get("X-Timestamp"), await response.arrayBuffer()];
+        const [captured_s, jpeg] = await answer(named("snapshot", this.#name), read, { signal });
         this.#received.push({ at: performance.now(), bytes: jpeg.byteLength });
-        if (await this.#paint({ jpeg, captured_ms }, signal)) onPicture();
+        if (await this.#paint({ jpeg, captured_ms: captured_s * 1000 }, signal)) onPicture();
       });
       await pause(STILL_EVERY_MS - (performance.now() - started), signal);
       if (signal.aborted) return;
@@ -182,6 +190,7 @@ export class Video {
     if (!signal.aborted) {
       if (this.#surface.width !== width || this.#surface.height !== height) Object.assign(this.#surface, { width, height });
       this.#context.drawImage(bitmap, 0, 0);
+      this.#livesSince = Math.min(this.#livesSince, performance.now());
       this.#painted.push({ at: performance.now(), age_ms: Date.now() + clockAhead_ms() - captured_ms });
     }
     bitmap.close();

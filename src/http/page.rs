@@ -43,8 +43,13 @@ const BUILT_IN: &[(&str, &[u8])] = &built_in![
 
 /// What the sign-in document needs: the only files that nobody has to sign in for. They are these
 /// whatever the page is.
-const SIGN_IN: &[(&str, &[u8])] =
-    &built_in!["sign-in/icon.svg", "sign-in/sign-in.css", "sign-in/sign-in.js", "sign-in/theme.js"];
+const SIGN_IN: &[(&str, &[u8])] = &built_in![
+    "sign-in/icon.svg",
+    "sign-in/old.js",
+    "sign-in/sign-in.css",
+    "sign-in/sign-in.js",
+    "sign-in/theme.js",
+];
 
 /// The document itself: the answer to a browser that wants any page, but signed in.
 const SIGN_IN_DOCUMENT: &[u8] = include_bytes!("../../www/sign-in/index.html");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { DESK, PHONE, PASSWORD, Server, assertAccessible, camera, fillIn, open, picture, signedIn, until, untilItMoves, test } from "./support.js";
+import { DESK, PHONE, PASSWORD, Server, assertAccessible, camera, fillIn, hide, open, picture, signedIn, until, untilItMoves, test } from "./support.js";
 
 for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
   test(`an admin at a ${name} adds, confines and removes a user`, async (t) => {
@@ -118,12 +118,15 @@ test("a camera's size is changed while it is watched, and kept in the configurat
   await untilItMoves(page);
   await page.getByLabel("Width").fill("320");
   await page.getByLabel("Height").fill("240");
-  await page.getByLabel("Keep changes").check();
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByText("Applied").waitFor();
   await until("a smaller picture", () => camera(page).locator("canvas").evaluate(({ width }) => width === 320));
   await untilItMoves(page);
-  assert.match(readFileSync(`${server.folder}/defender.conf`, "utf8"), /width = 320/);
+  const kept = () => readFileSync(`${server.folder}/defender.conf`, "utf8");
+  assert.doesNotMatch(kept(), /width/, "nothing is kept that nobody asked for");
+  await page.getByRole("button", { name: "Keep changes" }).click();
+  await page.getByText("Kept for after a restart").waitFor();
+  assert.match(kept(), /width = 320/);
   await page.getByLabel("Width").fill("100000");
   await page.getByRole("button", { name: "Apply" }).click();
   await until("the server's word on it", async () => /width/i.test(await page.locator("#note").textContent()));
@@ -138,4 +141,37 @@ test("the log is read and its level set", async (t) => {
   await page.getByText("The log level is debug").waitFor();
   await page.getByLabel("Only lines with").fill("listening on");
   await until("the others to go", async () => (await page.getByRole("log").locator("p").count()) === 1);
+});
+
+test("the settings ask for nothing while the window is hidden, and go on when it is seen", async (t) => {
+  const server = await new Server(t).start();
+  const page = await open(server);
+  await page.clock.install();
+  await page.goto(server.url("/?settings=log"));
+  await fillIn(page, "ada");
+  let asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  for (const [panel, path] of [["Log", "logs"], ["Sessions", "sessions"], ["Services", "services"]]) {
+    await page.getByRole("link", { name: panel, exact: true }).click();
+    await page.getByRole("heading", { name: panel, exact: true }).waitFor();
+    const isAsked = () => asked.includes(`/api/1.0/${path}`);
+    await until(`${panel} to fill`, isAsked);
+    await hide(page);
+    await page.waitForLoadState("networkidle");
+    asked = [];
+    for (let count = 0; count < 5; count += 1) await page.clock.fastForward(20_000);
+    assert.deepEqual(asked, [], panel);
+    await hide(page, "visible");
+    await until(`${panel} to go on`, isAsked);
+  }
+});
+
+test("a log level that cannot be kept is not offered to be", async (t) => {
+  const server = await new Server(t).start();
+  const page = await open(server);
+  await page.route("**/api/1.0/logging", (route) => route.fulfill({ json: { level: "info", keeps: false } }));
+  await page.goto(server.url("/?settings=log"));
+  await fillIn(page, "ada");
+  await page.getByText("lasts until the server restarts").waitFor();
+  assert.equal(await page.getByLabel("Keep").count(), 0);
 });

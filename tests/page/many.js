@@ -33,3 +33,25 @@ test("nine cameras on a wall: four streams, and the others' pictures change too"
     return counts.reduce((sum, count) => sum + count, 0) === 1 && counts[2] === 1;
   });
 });
+
+test("two windows of a browser share its connections, and both show every camera", async (t) => {
+  const names = ["attic", "cellar", "door", "garage", "garden"];
+  const sections = names.map((name) => `[camera.${name}]\ndevice = "test"\nwidth = 320\nheight = 240\nfps = 10\n`).join("");
+  const server = await new Server(t, { sections: `${sections}[microphone.hall]\ndevice = "test"\n` }).start();
+  const first = await signedIn(server, "eve", { viewport: { width: 1920, height: 1080 } });
+  const streams = (page) => page.locator('.camera[data-mode="stream"]').count();
+  await Promise.all(names.map((name) => untilItMoves(first, name)));
+  assert.equal(await streams(first), 4);
+  const second = await first.context().newPage();
+  await second.goto(server.url("/"));
+  await Promise.all(names.map((name) => untilItMoves(second, name)));
+  assert.equal(await streams(second), 0, "the other has them");
+  // Sound takes a connection of the other window's, where it has to.
+  await second.getByRole("button", { name: "Listen to hall" }).click();
+  await second.getByText("you are listening").waitFor();
+  await until("a stream less", async () => (await streams(first)) === 3);
+  await Promise.all(names.map((name) => untilItMoves(second, name)));
+  await first.close();
+  await until("the streams of the one that is gone", async () => (await streams(second)) === 3);
+  await Promise.all(names.map((name) => untilItMoves(second, name)));
+});

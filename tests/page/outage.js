@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 
-import { Server, camera, fillIn, picture, signedIn, standIn, until, untilItMoves, test } from "./support.js";
+import {
+  DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, signedIn, standIn, until, untilItMoves, test,
+} from "./support.js";
 
 test("a lost camera is told with its problem, and is back when it is back", async (t) => {
   const server = new Server(t);
@@ -10,13 +12,24 @@ test("a lost camera is told with its problem, and is back when it is back", asyn
   await server.start();
   const page = await signedIn(server, "eve");
   await untilItMoves(page);
+  await page.evaluate(() => {
+    window.news = [];
+    const note = (changes) => window.news.push(...changes.flatMap(({ addedNodes }) => [...addedNodes].map(({ textContent }) => textContent)));
+    new MutationObserver(note).observe(document.querySelector("[aria-live=polite].unseen"), { childList: true });
+  });
+  const polled = (count) => until(`${count} answers`, () => polls >= count);
+  let polls = 0;
+  page.on("response", (response) => { polls += Number(response.url().endsWith("/api/1.0/status")); });
   fault("unplug");
   await camera(page).getByText("No signal").waitFor();
+  await polled(polls + 2);
   const why = await camera(page).locator(".words span").textContent();
   assert.ok(why.length > 5, why);
   await picture(page, "camera-lost");
   fault("");
   await untilItMoves(page);
+  await polled(polls + 2);
+  assert.deepEqual(await page.evaluate(() => window.news), ["front: no signal", "front: back"], "once for each change");
 });
 
 test("a server that is gone is waited for, and a new one asks who is there", async (t) => {
@@ -58,4 +71,108 @@ test("a server without the newer parts of the API still shows its cameras and se
   await page.getByText("This server cannot stop its services.").waitFor();
   await page.getByRole("link", { name: "Log" }).click();
   await page.getByText("This server does not show its log here.").waitFor();
+});
+
+test("a server that falls silent is told of, for sound too, and all goes on when it speaks again", async (t) => {
+  const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[microphone.room]\ndevice = "test"\n' }).start();
+  const page = await signedIn(server, "eve", { expected: /401|ERR_/ });
+  await untilItMoves(page);
+  await page.getByRole("button", { name: "Listen to room" }).click();
+  await page.getByText("you are listening").waitFor();
+  server.fallSilent();
+  await page.getByText("the sound was cut off; trying again").waitFor();
+  await page.locator("#trouble").getByText("The server does not answer.").waitFor();
+  await camera(page).locator(".words").getByText("The server does not answer").waitFor();
+  await picture(page, "server-silent");
+  server.speakAgain();
+  await untilItMoves(page);
+  await page.getByText("you are listening").waitFor();
+  await until("nothing to complain of", async () => (await page.locator("#trouble").textContent()) === "");
+});
+
+test("a still that never comes does not hold up those of other cameras", async (t) => {
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const sections = names.map((name) => `[camera.${name}]\ndevice = "test"\nwidth = 320\nheight = 240\nfps = 10\n`).join("");
+  const server = await new Server(t, { sections }).start();
+  const page = await open(server, { viewport: { width: 1920, height: 1080 }, expected: /401|ERR_/ });
+  await page.route("**/snapshot/d", () => {});
+  await page.route("**/snapshot/e", () => {});
+  await page.goto(server.url("/"));
+  await fillIn(page, "eve");
+  await untilItMoves(page, "f");
+  await camera(page, "e").getByText("trying again").waitFor();
+});
+
+test("an answer that is lost hides no picture that still comes, and several are told of", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "eve", { expected: /401|ERR_/ });
+  await untilItMoves(page);
+  await camera(page).evaluate((element) => {
+    window.hidden = [];
+    const look = () => element.classList.contains("live") || window.hidden.push(element.textContent);
+    new MutationObserver(look).observe(element, { attributeFilter: ["class"] });
+    new MutationObserver(() => window.hidden.push("told")).observe(document.querySelector("#trouble"), { childList: true });
+  });
+  let [asked, fails] = [0, 1];
+  await page.route("**/api/1.0/status", (route) => {
+    asked += 1;
+    return fails-- > 0 ? route.abort() : route.continue();
+  });
+  await until("answers after the one that was lost", () => asked >= 3);
+  assert.deepEqual(await page.evaluate(() => window.hidden), []);
+  fails = 1000;
+  await page.locator("#trouble").getByText("The server does not answer.").waitFor();
+  await untilItMoves(page);
+});
+
+for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
+  test(`what is wrong is readable at a ${name}, for everybody`, async (t) => {
+    const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[microphone.room]\ndevice = "test"\n' }).start();
+    const page = await open(server, { viewport, expected: /401|ERR_/ });
+    // As a camera with a long tale of what it lacks.
+    const problem = "/dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920_9B2E1F3F-video-index0: no such device; is its cable plugged in?";
+    let isLost = false;
+    await page.route("**/api/1.0/status", async (route) => {
+      const answer = await route.fetch();
+      const status = await answer.json();
+      if (isLost) for (const each of [...status.cameras, ...status.microphones]) Object.assign(each, { online: false, problem, since_s: 4000 });
+      return route.fulfill({ response: answer, json: status });
+    });
+    await page.goto(server.url("/"));
+    await fillIn(page, "eve");
+    await untilItMoves(page);
+    const look = async (view, words) => {
+      await camera(page).locator(".words").getByText(words).waitFor();
+      await assertNotWide(page, view);
+      const [inside, outside] = await Promise.all([".words span", ".picture"].map((what) => camera(page).locator(what).boundingBox()));
+      assert.ok(inside.y >= outside.y && inside.y + inside.height <= outside.y + outside.height, `${view}: the words are cut off`);
+      await assertAccessible(page, view);
+      await picture(page, `${name}-${view}`);
+    };
+    isLost = true;
+    await look("camera-lost", "No signal");
+    await page.unroute("**/api/1.0/status");
+    await server.kill();
+    await look("server-gone", "The server does not answer");
+  });
+}
+
+test("a camera that comes back can be set, though it was away when its view was opened", async (t) => {
+  const server = await new Server(t).start();
+  const page = await open(server);
+  let isThere = false;
+  await page.route("**/api/1.0/status", async (route) => {
+    const answer = await route.fetch();
+    const status = await answer.json();
+    status.cameras[0].online = isThere;
+    return route.fulfill({ response: answer, json: status });
+  });
+  const brightness = { name: "brightness", label: "Brightness", kind: "integer", min: 0, max: 255, step: 1, default: 128, value: 130, inactive: false, read_only: false, menu: [] };
+  await page.route("**/api/1.0/cameras/front", (route) =>
+    route.fulfill({ json: { name: "front", settings: null, controls: isThere ? [brightness] : null } }));
+  await page.goto(server.url("/?camera=front"));
+  await fillIn(page, "ada");
+  await camera(page).getByText("No signal").waitFor();
+  isThere = true;
+  await page.getByLabel("Brightness").waitFor();
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 
-import { Server, camera, fillIn, open, signedIn, until, test } from "./support.js";
+import { Server, camera, fillIn, hide, open, signedIn, until, untilItMoves, test } from "./support.js";
 
 test("a person signs in at the form and goes on to where he wanted", async (t) => {
   const server = await new Server(t).start();
@@ -78,4 +78,21 @@ test("a folder of one's own is behind the same form", async (t) => {
   await page.goto(server.url("/"));
   await fillIn(page, "eve");
   await page.getByRole("heading", { name: "My own page" }).waitFor();
+});
+
+test("who watches is not idle, and who hides the page is", async (t) => {
+  const idle_s = 8;
+  const server = await new Server(t, { keys: `session_idle_s = ${idle_s}` }).start();
+  const page = await signedIn(server, "eve", { expected: /401|ERR_/ });
+  const longerThanIdle = () => {
+    const end = Date.now() + (idle_s + 2) * 1000;
+    return until("more than the idle time", () => Date.now() > end);
+  };
+  await untilItMoves(page);
+  await longerThanIdle();
+  await untilItMoves(page);
+  await hide(page);
+  await longerThanIdle();
+  await hide(page, "visible");
+  await page.getByText("You were signed out. Sign in to go on.").waitFor();
 });

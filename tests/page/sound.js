@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { PHONE, Server, picture, signedIn, until, test } from "./support.js";
+import { PHONE, Server, fillIn, open, picture, signedIn, until, test } from "./support.js";
 
 test("a person listens with a click, sees the level and sets the volume", async (t) => {
   const server = await new Server(t, { sections: '[microphone.room]\ndevice = "test"\n' }).start();
@@ -60,4 +60,44 @@ test("an audio element plays every codec and hears the tone", async (t) => {
     }, sound);
   };
   await Promise.all(["wav", "ulaw", "flac"].map(hear));
+});
+
+test("what is heard is as loud as the volume says, and the meter shows what came", async (t) => {
+  const server = await new Server(t, { sections: '[microphone.room]\ndevice = "test"\n' }).start();
+  const page = await open(server);
+  await page.addInitScript(() => {
+    // A tap on what goes to the loudspeaker.
+    const connect = AudioNode.prototype.connect;
+    AudioNode.prototype.connect = function (to, ...more) {
+      if (to instanceof AudioDestinationNode) {
+        window.tap = new AnalyserNode(this.context, { fftSize: 2048 });
+        connect.call(this, window.tap);
+      }
+      return connect.call(this, to, ...more);
+    };
+  });
+  await page.goto(server.url("/"));
+  await fillIn(page, "eve");
+  await page.getByRole("button", { name: "Listen to room" }).click();
+  await page.getByText("you are listening").waitFor();
+  // The highest level that is heard until it is as `wanted`.
+  const heard = (wanted) => until("sound as loud as wanted", async () => wanted(await page.evaluate(async () => {
+    let peak = 0;
+    const samples = new Float32Array(window.tap.fftSize);
+    for (let count = 0; count < 20; count += 1) {
+      window.tap.getFloatTimeDomainData(samples);
+      peak = Math.max(peak, ...samples.map(Math.abs));
+      await new Promise((rest) => setTimeout(rest, 20));
+    }
+    return peak;
+  })));
+  let loud;
+  await heard((peak) => { loud = peak; return peak > 0.01; });
+  await page.getByLabel("Volume of room").fill("0");
+  await heard((peak) => peak === 0);
+  await page.getByLabel("Volume of room").fill("0.5");
+  await heard((peak) => peak > 0.3 * loud && peak < 0.7 * loud);
+  const shown = page.getByLabel("Sound level of room");
+  const { rms_dbfs: told } = server.status().microphones[0];
+  await until(`a meter near ${told} dBFS`, async () => Math.abs(await shown.evaluate(({ value }) => value) - told) < 6);
 });

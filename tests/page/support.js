@@ -80,8 +80,10 @@ export class Server {
 
   // Starts it, or starts it again where it was before.
   async start() {
+    // Files that are not built into the binary yet.
+    const page = process.env.DEFENDER_WWW ? `www = "${resolve(process.env.DEFENDER_WWW)}"` : "";
     writeFileSync(join(this.folder, "defender.conf"),
-      `[server]\naddress = "127.0.0.1"\nport = ${this.port ?? 0}\nuser = "root"\n${this.keys}\n${this.sections}`);
+      `[server]\n${page}\naddress = "127.0.0.1"\nport = ${this.port ?? 0}\nuser = "root"\n${this.keys}\n${this.sections}`);
     const log = join(this.folder, "log");
     const output = openSync(log, "w");
     this.child = spawn(binary, ["-c", "defender.conf"],
@@ -107,6 +109,15 @@ export class Server {
 
   url(path = "/") {
     return `https://127.0.0.1:${this.port}${path}`;
+  }
+
+  // Its process stops where it is, as on a machine that hangs: connections stay open, and nothing comes.
+  fallSilent() {
+    this.child.kill("SIGSTOP");
+  }
+
+  speakAgain() {
+    this.child.kill("SIGCONT");
   }
 
   // The status document, as the admin sees it.
@@ -179,6 +190,17 @@ export async function untilItMoves(page, name = "front") {
   await until(`${name}'s picture to move`, async () => (await pixels(page, name)) !== first);
 }
 
+// Makes a window "hidden", as behind another tab, or "visible".
+export const hide = (page, state = "hidden") => page.evaluate((value) => {
+  Object.defineProperty(document, "visibilityState", { value, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}, state);
+
+export async function assertNotWide(page, view) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${view} is ${wide} px wider than the window`);
+}
+
 // Nothing that keeps people out: axe finds nothing serious, in light and in dark.
 export async function assertAccessible(page, view) {
   for (const colorScheme of ["light", "dark"]) {
@@ -218,4 +240,41 @@ export function standIn(server) {
     STANDIN_SIZE: "320x240", STANDIN_FPS: "15",
   };
   return fault;
+}
+
+// A camera with something of everything to be set, in place of the test card, which has nothing.
+// What it is told is collected.
+export async function withControls(page, more = {}) {
+  const control = (name, label, kind, more) =>
+    ({ name, label, kind, min: 0, max: 255, step: 1, default: 128, value: 130, inactive: false, read_only: false, menu: [], ...more });
+  const camera = {
+    name: "front",
+    ...more,
+    settings: { device: "test", format: "auto", width: 640, height: 480, fps: 30, quality: 85, chroma: "auto", on_demand: false },
+    controls: [
+      control("brightness", "Brightness", "integer"),
+      control("contrast", "Contrast", "integer"),
+      control("exposure", "Exposure", "integer", { inactive: true }),
+      control("white_balance_automatic", "Automatic white balance", "boolean", { max: 1, value: 1, default: 1 }),
+      control("power_line_frequency", "Power line", "menu", { max: 2, value: 1, menu: ["Off", "50 Hz", "60 Hz"].map((name, value) => ({ value, name })) }),
+      control("sharpness", "Sharpness", "integer", { max: 2, value: 1, menu: ["Soft", "Medium", "Hard"].map((name, value) => ({ value, name })) }),
+      control("focus_now", "Focus now", "button"),
+    ],
+  };
+  const told = [];
+  let isBusy = false;
+  await page.route("**/api/1.0/cameras/front", async (route) => {
+    const wish = route.request().postDataJSON();
+    if (wish) {
+      assert.ok(!isBusy, "one request at a time");
+      isBusy = true;
+      told.push(wish);
+      // As a camera that takes its time.
+      await pause(50);
+      for (const each of camera.controls) each.value = wish.controls?.[each.name] ?? each.value;
+      isBusy = false;
+    }
+    return route.fulfill({ json: camera });
+  });
+  return told;
 }

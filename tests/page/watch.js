@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { DESK, PHONE, Server, camera, open, picture, fillIn, signedIn, until, untilItMoves, test } from "./support.js";
+import { DESK, PHONE, Server, assertNotWide, camera, fillIn, hide, open, picture, signedIn, until, untilItMoves, test } from "./support.js";
 
 const viewers = (server) => server.status().cameras.map(({ viewers: count }) => count);
 
@@ -15,8 +15,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     const stats = camera(page).locator(".stats");
     const words = await until("numbers", async () => /^([\d.]+) fps · ([\d.]+) m?s · ([\d.]+) [kM]bit\/s$/.exec(await stats.textContent()));
     assert.ok(Number(words[1]) > 0 && Number(words[3]) > 0, words[0]);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(wide <= 0, `the page is ${wide} px wider than the window`);
+    await assertNotWide(page, "the page");
     await camera(page).locator(".picture").click();
     await page.getByText("test card · 640 × 480").waitFor();
     assert.equal(await page.getByRole("link", { name: "Users" }).count(), 0, "users are an admin's");
@@ -60,13 +59,9 @@ test("a hidden tab ends its stream and comes back to it", async (t) => {
   const page = await signedIn(server, "eve");
   await untilItMoves(page);
   await until("one viewer", () => viewers(server)[0] === 1);
-  const hide = (state) => page.evaluate((value) => {
-    Object.defineProperty(document, "visibilityState", { value, configurable: true });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, state);
-  await hide("hidden");
+  await hide(page);
   await until("no viewer", () => viewers(server)[0] === 0);
-  await hide("visible");
+  await hide(page, "visible");
   await untilItMoves(page);
 });
 
@@ -89,4 +84,58 @@ test("a browser that cannot paint shows the stream as an image", async (t) => {
   const image = camera(page).locator("img.surface");
   await until("the image", () => image.evaluate(({ naturalWidth }) => naturalWidth === 640));
   await camera(page).and(page.locator(".live")).waitFor();
+});
+
+for (const [how, shift_ms] of [["ahead of", -3_600_000], ["behind", 3_600_000]]) {
+  test(`the latency is right where the server's clock is an hour ${how} the browser's`, async (t) => {
+    const server = await new Server(t).start();
+    const page = await open(server);
+    await page.addInitScript((ms) => {
+      const now = Date.now;
+      Date.now = () => now() + ms;
+    }, shift_ms);
+    await page.goto(server.url("/"));
+    await fillIn(page, "eve");
+    const words = await until("a latency", async () => /· ([1-9][\d.]*) (m?s) ·/.exec(await camera(page).locator(".stats").textContent()));
+    assert.ok(words[2] === "ms" || Number(words[1]) < 60, words[0]);
+  });
+}
+
+test("frames a second are those of the time that there was, not of time before the first", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "eve");
+  const rates = await page.evaluate(async () => {
+    const { perSecond } = await import("/video.js");
+    const frames = (count, every_ms) => Array.from({ length: count }, (_, at) => ({ at: 5000 + at * every_ms }));
+    return [frames(16, 40), frames(50, 40), frames(2, 1000), frames(1, 1), []].map(perSecond);
+  });
+  assert.deepEqual(rates, [25, 25, 1, 0.5, 0]);
+});
+
+test("a wall keeps the display awake, again too after the window was hidden", async (t) => {
+  const server = await new Server(t).start();
+  const page = await open(server);
+  await page.addInitScript(() => {
+    window.locks = [];
+    const request = async () => {
+      const lock = { release: async () => { lock.isReleased = true; } };
+      window.locks.push(lock);
+      return lock;
+    };
+    Object.defineProperty(navigator, "wakeLock", { value: { request } });
+  });
+  await page.goto(server.url("/"));
+  await fillIn(page, "eve");
+  await untilItMoves(page);
+  const locks = (count) => page.waitForFunction((wanted) => window.locks.length === wanted, count);
+  await page.getByRole("button", { name: "Full screen", exact: true }).click();
+  await locks(1);
+  await hide(page);
+  await hide(page, "visible");
+  await locks(2);
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => window.locks[1].isReleased);
+  await hide(page);
+  await hide(page, "visible");
+  assert.equal(await page.evaluate(() => window.locks.length), 2, "a page that is no wall lets the display sleep");
 });

@@ -1,6 +1,9 @@
 // The form of whoever is not signed in. It stands at the address that was asked for, so going on
 // means asking for it again.
 
+// A small board needs seconds for a password, and takes one at a time.
+const LOGIN_MS = 60_000;
+
 // Without the name and password that the address may hold: fetch takes no URL with them.
 const api = (path) => new URL(`/api/1.0/${path}`, location.origin);
 
@@ -37,7 +40,9 @@ function holdBack(seconds, text) {
 
 async function signIn() {
   const { user, password } = Object.fromEntries(new FormData(form));
-  const response = await fetch(api("login"), { method: "POST", headers: OURS, body: JSON.stringify({ user, password }) });
+  const limit = AbortSignal.timeout?.(LOGIN_MS);
+  const body = JSON.stringify({ user, password });
+  const response = await fetch(api("login"), { method: "POST", headers: OURS, body, signal: limit });
   if (response.ok) {
     if (await isSignedIn()) return goOn();
     throw new Error("The browser does not keep the sign-in: it takes an encrypted connection (https).");
@@ -45,6 +50,7 @@ async function signIn() {
   const wait = Number(response.headers.get("Retry-After"));
   if (response.status === 429) return holdBack(wait, `Too many failed tries. Try again in ${words(wait)}.`);
   if (response.status === 503) return holdBack(wait, "The server is busy with other sign-ins.");
+  form.elements.password.focus();
   form.elements.password.select();
   const said = await response.json().catch(() => ({}));
   throw new Error(response.status === 401 ? "Wrong name or password." : `The server says: ${said.error ?? response.status}`);
@@ -55,14 +61,16 @@ const words = (seconds) => (seconds > 90 ? `${Math.ceil(seconds / 60)} minutes` 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   error.textContent = "";
-  button.disabled = true;
+  // Not disabled, or the keyboard would lose its place.
+  if (button.hasAttribute("aria-disabled")) return;
+  button.setAttribute("aria-disabled", "true");
   try {
     await signIn();
   } catch (fault) {
-    const isGone = fault instanceof TypeError;
+    const isGone = fault instanceof TypeError || fault.name === "TimeoutError";
     error.textContent = isGone ? "The server does not answer. Is it running, and is this device in its network?" : fault.message;
   }
-  if (button.textContent === "Sign in") button.disabled = false;
+  button.removeAttribute("aria-disabled");
 });
 
 show.addEventListener("change", () => { form.elements.password.type = show.checked ? "text" : "password"; });
@@ -74,4 +82,5 @@ try {
   // Nothing is kept, so nothing is told.
 }
 
+document.documentElement.dataset.runs = "yes";
 isSignedIn().then((isIn) => isIn && goOn(), () => {});

@@ -4,3 +4,11 @@ try {
 } catch {
   // A browser that keeps nothing for us shows the system's.
 }
+
+// A browser that is too old for the page's own script, or cannot load it, gets a plainer one.
+addEventListener("load", function () {
+  if (document.documentElement.dataset.runs) return;
+  var plainer = document.createElement("script");
+  plainer.src = document.getElementsByTagName("script")[0].src.replace("theme.js", "old.js");
+  document.head.appendChild(plainer);
+});

@@ -1,0 +1,36 @@
+// In place of the sign-in form's script and of the page where these do not run: what any browser can
+// do. Nothing here is newer than 2009.
+(function () {
+  var form = document.querySelector(".door form");
+  if (form) signIn(); else showPicture();
+
+  function signIn() {
+    var error = document.getElementById("error");
+    form.onsubmit = function () {
+      var request = new XMLHttpRequest();
+      error.textContent = "";
+      request.open("POST", "/api/1.0/login");
+      request.onreadystatechange = function () {
+        if (request.readyState !== 4) return;
+        if (request.status === 200) location.reload();
+        else if (request.status === 401) error.textContent = "Wrong name or password.";
+        else if (request.status === 429) error.textContent = "Too many failed tries. Wait a while before the next.";
+        else error.textContent = "The server does not answer as it should. Try again.";
+      };
+      request.send(JSON.stringify({ user: form.elements.user.value, password: form.elements.password.value }));
+      return false;
+    };
+  }
+
+  function showPicture() {
+    document.body.innerHTML = '<main class="plain"><h1><img src="sign-in/icon.svg" alt="" width="26" height="26">Defender</h1>' +
+      "<p>This browser is too old for the page, or a part of the page did not load. What there is without it is the " +
+      "picture of the first camera, but no other camera, controls or settings. " +
+      'The sound is at <a href="audio">/audio</a>.</p>' +
+      '<p><img alt="Live picture of the first camera"></p></main>';
+    var image = document.getElementsByTagName("img")[1];
+    var load = function () { image.src = "video?at=" + new Date().getTime(); };
+    image.onerror = function () { setTimeout(load, 5000); };
+    load();
+  }
+})();
