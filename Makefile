@@ -79,6 +79,8 @@ vm: ## The real binary against a real kernel's camera driver and power cuts, in 
 arm-vm: ## The binaries for boards on a board and a Pi Zero made of software, in qemu
 	@.ci/need build cross arm-vm
 	cross/build arm arm64
+	tests/packaging/lint armhf .build/arm/defender
+	tests/packaging/lint arm64 .build/arm64/defender
 	tests/arm_vm/prepare .build/arm_vm
 	$(CARGO) test --locked --test arm_vm
 
