@@ -87,6 +87,7 @@ arm-vm: ## The binaries for boards on a board and a Pi Zero made of software, in
 packages: ## The Debian package: made, looked over, installed, upgraded, purged in a Debian of its own
 	@.ci/need build test
 	$(CARGO) build --locked
+	tests/vm/prepare .build/vm
 	tests/packaging/run target/debug/defender
 
 deb: binary ## A Debian package in .build; ARCH=armhf or arm64 for a board
