@@ -44,6 +44,7 @@ check: ## Formatting, lints and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
+	git ls-files | xargs awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }' | xargs shellcheck --severity=warning
 	@# Fuzzers are built by `make fuzz` alone: here only whether their versions are still those of Cargo.toml.
 	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
@@ -79,12 +80,15 @@ vm: ## The real binary against a real kernel's camera driver and power cuts, in 
 arm-vm: ## The binaries for boards on a board and a Pi Zero made of software, in qemu
 	@.ci/need build cross arm-vm
 	cross/build arm arm64
+	tests/packaging/lint armhf .build/arm/defender
+	tests/packaging/lint arm64 .build/arm64/defender
 	tests/arm_vm/prepare .build/arm_vm
 	$(CARGO) test --locked --test arm_vm
 
 packages: ## The Debian package: made, looked over, installed, upgraded, purged in a Debian of its own
 	@.ci/need build test
 	$(CARGO) build --locked
+	tests/vm/prepare .build/vm
 	tests/packaging/run target/debug/defender
 
 deb: binary ## A Debian package in .build; ARCH=armhf or arm64 for a board

@@ -283,4 +283,37 @@ mod tests {
             assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         }
     }
+
+    #[test]
+    fn the_man_page_has_each_command_and_flag_and_no_other() {
+        let page = man_page();
+        let has = |line: &str| assert!(page.lines().any(|other| other == line), "no {line:?} in\n{page}");
+        for command in &COMMANDS {
+            // What only leads to others, and the program itself, stand in no line of their own.
+            if command.children().next().is_none() {
+                has(format!("{} {}", command.full_name(), command.operands).trim_end());
+            }
+            for flag in command.all_flags() {
+                has(flag.spelled().trim_start());
+            }
+        }
+        let flags = || COMMANDS.iter().flat_map(Command::all_flags);
+        for word in page.split_whitespace().filter(|word| word.starts_with("--")) {
+            assert!(flags().any(|flag| flag.long == word), "{word} is no flag");
+        }
+        for line in page.lines().filter_map(|line| line.strip_prefix("defender ")) {
+            let known = |command: &Command| line.starts_with(&command.words.join(" "));
+            let other = line.starts_with("- ") || line.starts_with("help");
+            assert!(other || COMMANDS[1..].iter().any(known), "{line} is no command");
+        }
+    }
+
+    /// Its text without fonts, escapes and macros.
+    fn man_page() -> String {
+        let mut text = include_str!("../../packaging/defender.1").replace("\\-", "-");
+        for font in ["\\fB", "\\fI", "\\fR", ".BR ", ".IR ", ".B ", ".I "] {
+            text = text.replace(font, "");
+        }
+        text
+    }
 }
