@@ -7,6 +7,7 @@
 mod bars;
 mod board;
 mod machine;
+mod tone;
 mod user_space;
 mod web;
 mod zero;

@@ -61,6 +61,8 @@ fn serve(emulator: &[&str], binary: &Path) {
     let picture = admin.get("/snapshot");
     let mut decoder = jpeg_decoder::Decoder::new(&*picture);
     decoder.decode().expect("a whole JPEG");
+    let stream = admin.beginning("/video", 3 * picture.len());
+    assert!(String::from_utf8_lossy(&stream).matches("X-Timestamp: ").count() >= 2, "a stream of pictures");
     assert!(admin.beginning("/audio", 10_000).starts_with(b"RIFF"));
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Two at a time, so that one waits for the other's lock.
@@ -34,29 +34,34 @@ impl Editor {
         self.done
     }
 
-    /// A script that goes on with the edits, and says the number of each one that is confirmed.
-    pub fn script(&self) -> String {
+    /// A script that goes on with the edits from where the variable named `done_a` is, and tells the number of
+    /// each one that is confirmed.
+    pub fn script(letter: char) -> String {
+        let each = KEPT + 1;
         format!(
-            "cd /run/disk; n={done}; while :; do
+            "n=$done_{letter}; while :; do
                 if [ $((n % {each})) -eq {KEPT} ]; then
-                    /mnt/defender user remove {letter}-spare$((n / {each})) --yes -u users >/dev/null
+                    /defender user remove {letter}-spare$((n / {each})) --yes -u users >/dev/null
                 else
                     role=viewer; [ $((n / {each} % 2)) -eq 0 ] && role=admin
-                    /mnt/defender user edit {letter}-kept$((n % {each})) --role $role -u users >/dev/null
+                    /defender user edit {letter}-kept$((n % {each})) --role $role -u users >/dev/null
                 fi || exit
-                n=$((n + 1)); echo $n
-            done",
-            done = self.done,
-            each = KEPT + 1,
-            letter = self.letter,
+                n=$((n + 1)); echo {letter} $n >&3
+            done\n"
         )
     }
 
-    /// How many of its edits were confirmed, by what its script `said`.
+    /// What its script needs to know, as the kernel's command line has it.
+    pub fn variable(&self) -> String {
+        format!("done_{}={}", self.letter, self.done)
+    }
+
+    /// How many of its edits were confirmed, by what the machine `said`.
     pub fn confirmed(&self, said: &str) -> usize {
         // A number without its line's end may be half of one.
         let whole = said.rfind('\n').map_or("", |end| &said[..end]);
-        whole.lines().rev().find_map(|line| line.parse().ok()).unwrap_or(self.done)
+        let number = |line: &str| line.trim_end().strip_prefix(self.letter)?.strip_prefix(' ')?.parse().ok();
+        whole.lines().rev().find_map(number).unwrap_or(self.done)
     }
 
     /// Holds what was `found` after a cut to the `confirmed` edits: all of them, and at most the one
@@ -87,12 +92,11 @@ impl Editor {
     }
 }
 
-/// A user file with what the editors begin with, and an admin nobody touches.
-pub fn first_file(folder: &Path, editors: &[Editor]) -> PathBuf {
-    let file = folder.join("users");
+/// Writes the user file with what the editors begin with, and an admin nobody touches.
+pub fn write_first(file: &Path) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_defender"))
         .args(["user", "add", "root", "--password-stdin", "-u"])
-        .arg(&file)
+        .arg(file)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -100,13 +104,12 @@ pub fn first_file(folder: &Path, editors: &[Editor]) -> PathBuf {
     child.stdin.take().expect("piped").write_all(b"a password\n").expect("read");
     assert!(child.wait().expect("ends").success());
     // Hashing a password for each of them would take minutes.
-    let text = fs::read_to_string(&file).unwrap();
+    let text = fs::read_to_string(file).unwrap();
     let line = text.lines().find(|line| line.starts_with("root:")).expect("the user just added");
     let secret = line.splitn(3, ':').nth(2).expect("a hash");
-    let users = editors.iter().flat_map(|editor| editor.users_after(0));
+    let users = EDITORS.into_iter().flat_map(|letter| Editor::new(letter).users_after(0));
     let more: String = users.map(|(name, role)| format!("{name}:{role}:{secret}\n")).collect();
-    fs::write(&file, text + &more).unwrap();
-    file
+    fs::write(file, text + &more).unwrap();
 }
 
 /// Reads what `defender user list` prints.

@@ -1,92 +1,151 @@
-//! A virtual machine with a disk of its own, whose power can be cut.
+//! A virtual machine with a disk of its own, whose power can be cut. It is as small as it can be, for it
+//! boots before each cut: the kernel of tests/vm, the drivers of the disk, busybox, and the binary.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::edits::{EDITORS, Editor};
 
 /// How long anything in the guest may take before the test gives up on it. Emulation is slow.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A running machine; its keeper, tests/vm/boot, ends it when this is dropped.
+/// A machine that waits for the host's processor may find that its timer does not tick: not looked at.
+const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet no_timer_check edd=off mitigations=off panic=-1";
+
+/// What every machine boots: a kernel, and all files of its root.
+pub struct Image {
+    kernel: PathBuf,
+    files: PathBuf,
+}
+
+/// A running machine; it ends when this is dropped, or with the thread that booted it.
 pub struct Machine {
-    keeper: Child,
-    input: Option<ChildStdin>,
-    work: PathBuf,
+    qemu: Child,
+    console: PathBuf,
+    said: PathBuf,
+}
+
+impl Image {
+    /// Packs it into `folder`, from what tests/vm/prepare left.
+    pub fn pack(folder: &Path) -> Self {
+        let vm = std::env::var_os("DEFENDER_VM").map_or_else(|| tree().join(".build/vm"), PathBuf::from);
+        let kernel = vm.join("vmlinuz");
+        assert!(kernel.exists(), "no kernel in {}: run tests/vm/prepare", vm.display());
+        let root = folder.join("root");
+        for name in ["bin", "dev", "proc", "sys", "disk"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        copy(&program("busybox"), &root.join("bin/busybox"));
+        copy(&tree().join("tests/power_cut/init"), &root.join("init"));
+        let binary = Path::new(env!("CARGO_BIN_EXE_defender"));
+        let stripped = root.join("defender");
+        succeed(Command::new("strip").arg("-o").arg(&stripped).arg(binary));
+        for library in libraries(binary) {
+            copy(&library, &root.join(library.strip_prefix("/").expect("a whole path")));
+        }
+        fs::create_dir(root.join("modules")).unwrap();
+        for driver in fs::read_dir(vm.join("disk_modules")).expect("tests/vm/prepare left it") {
+            let driver = driver.unwrap();
+            copy(&driver.path(), &root.join("modules").join(driver.file_name()));
+        }
+        fs::create_dir(root.join("etc")).unwrap();
+        fs::write(root.join("etc/passwd"), "root:x:0:0:root:/:/bin/sh\n").unwrap();
+        fs::write(root.join("etc/group"), "root:x:0:\n").unwrap();
+        for letter in EDITORS {
+            fs::write(root.join(format!("edit-{letter}")), Editor::script(letter)).unwrap();
+        }
+        let files = folder.join("initramfs");
+        let archive = fs::File::create(&files).unwrap();
+        let pack = "find . | cpio -o -H newc -R 0:0 --quiet";
+        succeed(Command::new("sh").args(["-c", pack]).current_dir(&root).stdout(archive));
+        Self { kernel, files }
+    }
 }
 
 impl Machine {
-    /// Boots it with the image `disk` as `/dev/vda`.
-    pub fn boot(disk: &Path) -> Self {
-        let mut keeper = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/boot"))
-            .env("DEFENDER_VM_DISK", disk)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+    /// Boots it with the image `disk` as `/dev/vda`; what it says goes to files in `folder`.
+    pub fn boot(image: &Image, disk: &Path, folder: &Path, variables: &str) -> Self {
+        let (console, said) = (folder.join("console"), folder.join("said"));
+        for file in [&console, &said] {
+            fs::write(file, "").unwrap();
+        }
+        let serial = |file: &Path| format!("file:{}", file.display());
+        // No KVM: it is missing on many build machines, and where it is nested it may hang.
+        // What the guest was told is on the disk has left qemu, whatever becomes of it.
+        let qemu = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "256"])
+            .args(["-nodefaults", "-display", "none", "-no-reboot", "-kernel"])
+            .arg(&image.kernel)
+            .arg("-initrd")
+            .arg(&image.files)
+            .args(["-append", &format!("{KERNEL_ARGUMENTS} {variables}")])
+            .args(["-serial", &serial(&console), "-serial", &serial(&said), "-drive"])
+            .arg(format!("file={},if=virtio,format=raw,cache=writethrough", disk.display()))
+            .stdin(Stdio::null())
             .spawn()
-            .expect("tests/vm/boot starts");
-        let input = keeper.stdin.take();
-        let mut line = String::new();
-        BufReader::new(keeper.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
-        let work = line.split_whitespace().next().expect("tests/vm/prepare made the machine's image");
-        let machine = Self { keeper, input, work: work.into() };
-        machine.wait_for("the guest to come up", || machine.work.join("ready").exists());
-        machine
+            .expect("setpriv runs");
+        Self { qemu, console, said }
     }
 
-    /// The folder both sides see; the guest's `/mnt`.
-    pub fn work(&self) -> &Path {
-        &self.work
+    /// What the machine has said so far.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.said).unwrap_or_default()).into_owned()
     }
 
-    /// Starts a shell script in the guest.
-    pub fn spawn(&self, name: &str, script: &str) {
-        let part = self.work.join("jobs").join(format!("{name}.part"));
-        fs::write(&part, script).expect("the work folder takes a file");
-        fs::rename(&part, part.with_extension("job")).expect("renamed");
-    }
-
-    /// What a script has said so far: its output and its errors.
-    pub fn said(&self, name: &str) -> String {
-        let read = |kind| fs::read_to_string(self.work.join("jobs").join(name).with_extension(kind));
-        read("out").unwrap_or_default() + &read("err").unwrap_or_default()
-    }
-
-    pub fn wait_for(&self, what: &str, ready: impl Fn() -> bool) {
+    pub fn wait_for(&mut self, what: &str, ready: impl Fn(&str) -> bool) {
         let end = Instant::now() + PATIENCE;
-        while !ready() {
-            assert!(Instant::now() < end, "waited in vain for {what}; {}", self.tell());
+        while !ready(&self.said()) {
+            let ended = self.qemu.try_wait().expect("it is a child");
+            assert!(ended.is_none() && Instant::now() < end, "waited in vain for {what}; {}", self.tell());
             thread::sleep(Duration::from_millis(20));
         }
     }
 
     /// Cuts the power: nothing in the guest has a moment left.
-    pub fn cut_power(&self) {
-        let pid = fs::read_to_string(self.work.join("qemu.pid")).expect("tests/vm/boot wrote it");
-        let killed = Command::new("kill").args(["-KILL", pid.trim()]).status().expect("kill runs");
-        assert!(killed.success(), "the machine ended before its power was cut; {}", self.tell());
-        self.wait_for("qemu to be gone", || !is_alive(pid.trim()));
+    pub fn cut_power(&mut self) {
+        let ended = self.qemu.try_wait().expect("it is a child");
+        assert!(ended.is_none(), "the machine ended before its power was cut; {}", self.tell());
+        self.qemu.kill().expect("it runs");
+        self.qemu.wait().expect("it is a child");
     }
 
-    /// What the guest's kernel and every script said.
     fn tell(&self) -> String {
-        let console = fs::read(self.work.join("console")).unwrap_or_default();
-        let names = ["server", "log", "editor-0", "editor-1"];
-        let said: String = names.map(|name| format!("--- {name}:\n{}", self.said(name))).concat();
-        format!("--- console:\n{}\n{said}", String::from_utf8_lossy(&console))
+        let console = fs::read(&self.console).unwrap_or_default();
+        format!("console:\n{}\nsaid:\n{}", String::from_utf8_lossy(&console), self.said())
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        drop(self.input.take());
-        let _ = self.keeper.wait();
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
     }
 }
 
-/// A process that ended stays as a zombie until its parent looks.
-fn is_alive(pid: &str) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+/// The shared libraries of a program, its loader among them.
+fn libraries(binary: &Path) -> Vec<PathBuf> {
+    let output = Command::new("ldd").arg(binary).output().expect("ldd runs");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    told.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
+fn program(name: &str) -> PathBuf {
+    let found = Command::new("sh").args(["-c", &format!("command -v {name}")]).output().expect("sh runs");
+    String::from_utf8_lossy(&found.stdout).trim().into()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to.parent().expect("a file in a folder")).unwrap();
+    fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+}
+
+fn succeed(command: &mut Command) {
+    assert!(command.status().is_ok_and(|status| status.success()), "{command:?}");
+}
+
+fn tree() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
