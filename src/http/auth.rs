@@ -120,20 +120,10 @@ fn takes_html(request: &Request) -> bool {
 /// our scripts say, and by a file of the page, for which no other program asks.
 fn is_browser(request: &Request) -> bool {
     let says = ["Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "X-Requested-With"];
-    if is_embedded_elsewhere(request) {
-        return false;
-    }
     says.iter().any(|name| field(request, name).is_some())
         || takes_html(request)
         || field(request, "Cookie").and_then(session_cookie).is_some()
         || matches!(route(request), Some(Route::Page(_)))
-}
-
-/// Whether it is for a picture in a page of another site (OctoPrint's, say). The name and password that
-/// its address may hold are sent to a challenge only.
-fn is_embedded_elsewhere(request: &Request) -> bool {
-    field(request, "Sec-Fetch-Site").is_some_and(|site| ["cross-site", "same-site"].contains(&site))
-        && field(request, "Sec-Fetch-Dest") != Some("empty")
 }
 
 fn route(request: &Request) -> Option<Route> {
