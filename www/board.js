@@ -67,8 +67,8 @@ function namedLocks(kind) {
 }
 
 // The number of columns that makes `count` tiles largest in a room, and their width; `caption` is what
-// is under a picture, in pixels. Tiles that would
-// become too small are as wide as they like, and the page scrolls; on a wall display nothing does.
+// is under a picture, in pixels. Tiles that would become too small are as wide as they like, and the page
+// scrolls; on a wall display nothing does.
 export function layout(count, room, { aspect, caption, isWall }) {
   const gap = isWall ? 4 : GAP_PX;
   let best = { columns: 1, width: 0 };

@@ -149,20 +149,22 @@ test("the settings ask for nothing while the window is hidden, and go on when it
   await page.clock.install();
   await page.goto(server.url("/?settings=log"));
   await fillIn(page, "ada");
-  let asked = [];
-  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
-  for (const [panel, path] of [["Log", "logs"], ["Sessions", "sessions"], ["Services", "services"]]) {
+  let [asked, answered] = [[], []];
+  const path = (request) => new URL(request.url()).pathname;
+  page.on("request", (request) => asked.push(path(request)));
+  page.on("requestfinished", (request) => answered.push(path(request)));
+  for (const [panel, name] of [["Log", "logs"], ["Sessions", "sessions"], ["Services", "services"]]) {
+    const resource = `/api/1.0/${name}`;
     await page.getByRole("link", { name: panel, exact: true }).click();
     await page.getByRole("heading", { name: panel, exact: true }).waitFor();
-    const isAsked = () => asked.includes(`/api/1.0/${path}`);
-    await until(`${panel} to fill`, isAsked);
+    await until(`${panel} to fill`, () => answered.includes(resource));
     await hide(page);
     await page.waitForLoadState("networkidle");
     asked = [];
     for (let count = 0; count < 5; count += 1) await page.clock.fastForward(20_000);
     assert.deepEqual(asked, [], panel);
     await hide(page, "visible");
-    await until(`${panel} to go on`, isAsked);
+    await until(`${panel} to go on`, () => asked.includes(resource));
   }
 });
 
