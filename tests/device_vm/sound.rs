@@ -28,18 +28,23 @@ fn seams(samples: &[i16]) -> Vec<usize> {
     found.take(5).collect()
 }
 
-/// Looks for seams until the machine was not held up meanwhile: an emulated one may be, for longer than
-/// the card's buffer lasts, and then it is an overrun that is heard and counted.
+/// Looks for seams until there are none, a few times: an emulated machine may be held up for longer than the
+/// card's buffer lasts, and then that is heard and counted as an overrun; or so long that a listener is
+/// brought to the present, which is heard, too, and counted with those that stall on purpose. A seam that
+/// is the server's doing is there each time.
 fn undisturbed(server: &Server, mut seams: impl FnMut() -> Vec<usize>) {
+    let mut found = Vec::new();
     for _ in 0..5 {
-        let before = server.count("overruns");
-        let found = seams();
-        if server.count("overruns") == before {
-            assert_eq!(found, Vec::<usize>::new());
+        found = seams();
+        if found.is_empty() {
             return;
         }
     }
-    panic!("the machine was held up each time:\n{}", server.log());
+    panic!(
+        "seams each time, the last ones at {found:?}, {} overruns:\n{}",
+        server.count("overruns"),
+        server.log()
+    );
 }
 
 /// The machine with its sound card as after a boot.
