@@ -16,7 +16,7 @@
 //! Invariant: a reader returns only frames that it copied whole, and each frame it does not
 //! return, between two that it does, is counted as lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::sync::{Arc, AtomicBool, AtomicI16, AtomicU32, Ordering, fence};
 use super::wait::Event;
@@ -214,16 +214,22 @@ impl RingReader {
     /// Sleeps until at least `frames` wait to be read; false when `timeout` went by without a write,
     /// or nothing will come any more.
     pub fn wait(&self, frames: u32, timeout: Duration) -> bool {
+        let (mut end, mut before) = (Instant::now().checked_add(timeout), self.behind());
         loop {
             let ticket = self.shared.came.ticket();
             let behind = self.behind();
             if behind >= frames || self.is_closed() {
                 return behind >= frames;
             }
-            self.shared.came.wait(ticket, Some(timeout));
-            if self.behind() == behind {
+            if behind != before {
+                (end, before) = (Instant::now().checked_add(timeout), behind);
+            }
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
                 return false;
             }
+            // It may wake for frames that were read already: the writer tells of them once they can be.
+            self.shared.came.wait(ticket, left);
         }
     }
 

@@ -115,6 +115,20 @@ fn waiting_for_many_frames_goes_on_over_writes_of_few() {
 }
 
 #[test]
+fn word_of_frames_that_were_read_already_ends_no_wait() {
+    let (mut writer, door) = ring(8, 1);
+    let reader = door.reader();
+    let waiting = thread::spawn(move || reader.wait(1, Duration::from_secs(3600)));
+    for _ in 0..20 {
+        thread::sleep(Duration::from_millis(2));
+        // As a writer that was held up between a write and telling of it.
+        door.shared.came.notify();
+    }
+    writer.write(&[1], 1);
+    assert!(waiting.join().unwrap());
+}
+
+#[test]
 fn readers_are_counted() {
     let (writer, door) = ring(8, 1);
     let first = door.reader();
