@@ -14,7 +14,7 @@ let shown;
 // Fills `host` with what the camera can be told; leaves it hidden where there is nothing. What is there
 // already stays where it is, with its focus, and gets new values.
 export async function showControls(host, name) {
-  const found = await askIfThere(path(name)).catch(() => undefined);
+  const found = await askIfThere(path(name));
   if (!found || host.dataset.of !== name) return;
   const fixed = found.controls?.map(({ value, inactive, ...rest }) => rest);
   const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), fixed]);
@@ -46,7 +46,7 @@ function panel({ name, keeps, settings, controls }) {
       make("h2", {}, "Image"),
       ...(form ? [form.element] : []),
       ...(fields.size ? [make("div", { class: "controls" }, [...fields.values()].map(({ element }) => element))] : []),
-      make("div", { class: "row keep" }, keeping(keeps, sender), fields.size ? resetButton(controls, sender) : undefined),
+      make("div", { class: "row keep" }, keeping(keeps, sender), fields.size ? resetButton(name, sender) : undefined),
     ],
   };
 }
@@ -148,10 +148,12 @@ function settingsForm(settings, sender) {
   return { element: form, show };
 }
 
-function resetButton(controls, sender) {
-  const plain = controls.filter(({ kind, read_only, inactive }) => kind !== "button" && !read_only && !inactive);
+function resetButton(name, sender) {
   const button = make("button", { type: "button", name: "reset" }, "Back to the camera's own values");
   button.addEventListener("click", () => act(button, async () => {
+    // As they are now: what an automatic governs cannot be set.
+    const { controls } = await ask("GET", path(name));
+    const plain = controls.filter(({ kind, read_only, inactive }) => kind !== "button" && !read_only && !inactive);
     await sender.send({ controls: Object.fromEntries(plain.map((control) => [control.name, control.default])) });
     return "the camera has its own values again";
   }));

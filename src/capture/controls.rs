@@ -116,20 +116,31 @@ impl Asked {
         lasting.map(|(control, value)| (control.name.clone(), *value)).collect()
     }
 
-    /// Sets them.
+    /// Sets them. A number that this makes an automatic govern is left to that.
     ///
     /// # Errors
-    /// The first that the driver refused, and why; those before it are set back.
+    /// The first that the driver refused, and why; it and those before it are set back.
     pub fn set(self) -> Result<(), CaptureError> {
         for (at, (control, value)) in self.steps.iter().enumerate() {
             let Err(error) = set_one(&self.camera, control, *value) else { continue };
-            // The last one first: a number goes back while the automatic above it is still off.
-            for (done, _) in self.steps[..at].iter().rev().filter(|(done, _)| done.is_readable) {
-                let _ = calls::set_control(self.camera.fd(), done.id, done.value);
+            if !control.is_inactive && is_inactive(&self.camera, control) {
+                continue;
             }
+            self.set_back(at);
             return Err(error);
         }
         Ok(())
+    }
+
+    /// Sets back the first ones, to the one at `last`.
+    fn set_back(&self, last: usize) {
+        let done = self.steps[..=last].iter().map(|(control, _)| control).filter(|done| done.is_readable);
+        let numbers = done.clone().filter(|done| done.kind == ControlKind::Integer);
+        // The last one first: a number goes back while the automatic above it is still off. Then the numbers
+        // again, for those above which it was on until now.
+        for done in done.rev().chain(numbers) {
+            let _ = calls::set_control(self.camera.fd(), done.id, done.value);
+        }
     }
 }
 
@@ -232,8 +243,8 @@ fn control(camera: &Camera, found: &sys::v4l2_queryctrl) -> Option<Control> {
         sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_BUTTON => ControlKind::Button,
         _ => return None,
     };
-    let is_readable = kind != ControlKind::Button && !has(sys::V4L2_CTRL_FLAG_WRITE_ONLY);
-    let value = if is_readable { calls::get_control(camera.fd(), found.id).unwrap_or(0) } else { 0 };
+    let has_value = kind != ControlKind::Button && !has(sys::V4L2_CTRL_FLAG_WRITE_ONLY);
+    let value = has_value.then(|| calls::get_control(camera.fd(), found.id).ok()).flatten();
     let label = text(&found.name);
     Some(Control {
         id: found.id,
@@ -244,10 +255,10 @@ fn control(camera: &Camera, found: &sys::v4l2_queryctrl) -> Option<Control> {
         max: found.maximum,
         step: found.step,
         default: found.default_value,
-        value,
+        value: value.unwrap_or(0),
         is_inactive: has(sys::V4L2_CTRL_FLAG_INACTIVE),
         is_read_only: has(sys::V4L2_CTRL_FLAG_READ_ONLY),
-        is_readable,
+        is_readable: value.is_some(),
     })
 }
 
