@@ -88,8 +88,19 @@ impl State {
     /// so that the next one is compared with the truth.
     pub(super) fn take_over(&mut self, new: Config) {
         self.config.server.log_level = new.server.log_level;
-        self.on_file.clone_from(&new.cameras);
-        self.config.cameras = new.cameras;
+        let file = new.cameras.clone();
+        let before = std::mem::replace(&mut self.config.cameras, new.cameras);
+        // The driver has what was set while it ran, and a file without a word on that does not change it.
+        for camera in &mut self.config.cameras {
+            let old = before.iter().find(|old| old.name == camera.name && old.device == camera.device);
+            let on_file = self.on_file.iter().find(|on_file| on_file.name == camera.name);
+            let Some((old, on_file)) = old.zip(on_file) else { continue };
+            let live = CameraChange::between(on_file, old).controls.into_iter();
+            let has = |name: &String| camera.controls.iter().any(|(known, _)| known == name);
+            let more: Vec<_> = live.filter(|(name, _)| !has(name)).collect();
+            camera.controls.extend(more);
+        }
+        self.on_file = file;
         self.config.microphones = new.microphones;
         self.config.remotes = new.remotes;
     }
