@@ -116,11 +116,18 @@ impl Control {
     /// Changes a camera while it runs, and keeps that for the next start if `keeps`; a change of nothing
     /// keeps what was changed before. In this order all values are looked at, the file is written,
     /// controls are set, and the camera is started anew if it must be: what is likeliest to fail comes
-    /// first, and is taken back if the driver then refuses. Viewers stay.
+    /// first, and is taken back if the driver then refuses. Viewers stay. `told` logs the change, once
+    /// it is made.
     ///
     /// # Errors
-    /// Why the change was not made.
-    pub fn change_camera(&self, name: &str, change: &CameraChange, keeps: bool) -> Result<(), ControlError> {
+    /// Why the change was not made, or, if it was told, that the system gives a device no thread.
+    pub fn change_camera(
+        &self,
+        name: &str,
+        change: &CameraChange,
+        keeps: bool,
+        told: impl FnOnce(),
+    ) -> Result<(), ControlError> {
         self.change(|state| {
             let Some(at) = state.config.cameras.iter().position(|camera| camera.name == name) else {
                 return Err(ControlError::NotOurs(name.to_owned()));
@@ -140,6 +147,7 @@ impl Control {
             }
             kept.iter().for_each(|kept| state.has_kept(name, kept));
             state.config.cameras[at] = after.clone();
+            told();
             if before == (CameraSettings { controls: before.controls.clone(), ..after.clone() }) {
                 let stopped_by = state.stopped_by(Media::Video).clone();
                 state.cameras.adopt(&CameraSettings { stopped_by, ..after });
@@ -155,18 +163,25 @@ impl Control {
     }
 
     /// Stops capture in the name of `who`, or starts it again. Viewers stay, and see it stopped.
-    /// Gives whether that was a change: what is stopped stays so in the name of who was first.
+    /// What is stopped stays so in the name of who was first; `told` logs what is a change.
     ///
     /// # Errors
-    /// When the system gives no thread.
-    pub fn set_running(&self, media: Media, running: bool, who: &str) -> Result<bool, ControlError> {
+    /// When the system gives a device no thread; the others are stopped or started.
+    pub fn set_running(
+        &self,
+        media: Media,
+        running: bool,
+        who: &str,
+        told: impl FnOnce(),
+    ) -> Result<(), ControlError> {
         self.change(|state| {
             let stopped_by = state.stopped_by(media);
             if running == stopped_by.is_none() {
-                return Ok(false);
+                return Ok(());
             }
             *stopped_by = (!running).then(|| who.to_owned());
-            state.apply().map(|()| true)
+            told();
+            state.apply()
         })
     }
 
@@ -387,7 +402,11 @@ mod tests {
     #[test]
     fn what_is_stopped_already_is_no_change_and_stays_in_the_name_of_the_first() {
         let control = Control::without_devices();
-        let set = |running, who| control.set_running(Media::Video, running, who).unwrap();
+        let set = |running, who| {
+            let is_told = std::cell::Cell::new(false);
+            control.set_running(Media::Video, running, who, || is_told.set(true)).unwrap();
+            is_told.get()
+        };
         assert!(!set(true, "ada"));
         assert!(set(false, "ada"));
         assert!(!set(false, "eve"));

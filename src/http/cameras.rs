@@ -146,17 +146,18 @@ pub fn change(
     let controls = controls.unwrap_or_default().into_iter().collect();
     let change = CameraChange { width, height, fps, quality, controls };
     let keeps = save == Some(true);
-    match service.control.change_camera(name, &change, keeps) {
-        Ok(()) if change.is_nothing() && !keeps => document(service, &feed),
-        Ok(()) => {
-            let what = match (change.is_nothing(), keeps) {
-                (true, _) => format!("kept the settings of camera {name}"),
-                (false, true) => format!("set camera {name} to {}, and kept that", Told(&change)),
-                (false, false) => format!("set camera {name} to {}", Told(&change)),
-            };
+    let what = match (change.is_nothing(), keeps) {
+        (true, _) => format!("kept the settings of camera {name}"),
+        (false, true) => format!("set camera {name} to {}, and kept that", Told(&change)),
+        (false, false) => format!("set camera {name} to {}", Told(&change)),
+    };
+    let told = || {
+        if keeps || !change.is_nothing() {
             audit::changed(exchange.peer(), &admin.name, &what);
-            document(service, &feed)
         }
+    };
+    match service.control.change_camera(name, &change, keeps, told) {
+        Ok(()) => document(service, &feed),
         Err(error) => refused(&error),
     }
 }

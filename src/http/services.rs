@@ -73,13 +73,11 @@ pub fn change(
         Ok(wanted) => wanted,
         Err(reply) => return reply,
     };
-    match service.control.set_running(media, wanted.running, &admin.name) {
-        Ok(false) => one(service, media),
-        Ok(true) => {
-            let verb = if wanted.running { "started" } else { "stopped" };
-            audit::changed(exchange.peer(), &admin.name, &format!("{verb} {}", media.name()));
-            one(service, media)
-        }
+    let verb = if wanted.running { "started" } else { "stopped" };
+    let what = format!("{verb} {}", media.name());
+    let told = || audit::changed(exchange.peer(), &admin.name, &what);
+    match service.control.set_running(media, wanted.running, &admin.name, told) {
+        Ok(()) => one(service, media),
         Err(error) => refused(&error),
     }
 }
