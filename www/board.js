@@ -26,7 +26,8 @@ export async function modesOf(count, listening) {
 }
 
 async function soundsEverywhere(here) {
-  const found = await navigator.locks?.query();
+  // A browser that tells nothing to this page, or has none to tell.
+  const found = await navigator.locks?.query().catch(() => undefined);
   return found?.held.filter(({ name }) => name.startsWith("defender sound")).length ?? here;
 }
 

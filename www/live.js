@@ -75,20 +75,22 @@ export function showSingle(name) {
   arrange();
 }
 
-let isThere = false;
+let source;
 
-// What the one camera can be told, looked at anew when it comes back: only then its driver can say.
+// What the one camera can be told, looked at anew when it comes back or is another one: only then its driver
+// can say. What was not answered is asked again with the next status.
 function showImage(camera) {
-  const wasThere = isThere;
-  isThere = Boolean(camera?.status?.online);
+  const before = source;
+  source = camera?.status?.online ? camera.status.source : undefined;
   const isSame = image.dataset.of === String(camera?.name);
-  if (isSame && (wasThere || !isThere)) return;
+  if (isSame && (before === source || source === undefined)) return;
   if (!isSame) {
     image.dataset.of = camera?.name;
     image.hidden = true;
     image.replaceChildren();
   }
-  if (camera) import("./controls.js").then(({ showControls }) => showControls(image, camera.name));
+  if (!camera) return;
+  import("./controls.js").then(({ showControls }) => showControls(image, camera.name)).catch(() => { source = undefined; });
 }
 
 export const isKnown = (name) => cameras.has(name);
@@ -107,17 +109,20 @@ async function share() {
   isStale = true;
   if (isSharing) return;
   isSharing = true;
-  while (isStale) {
-    isStale = false;
-    const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
-    const shown = document.visibilityState === "hidden" ? [] : seen;
-    const modes = await modesOf(shown.length, listening());
-    for (const camera of cameras.values()) {
-      const at = shown.indexOf(camera);
-      camera.show(at < 0 ? "off" : modes[at]);
+  try {
+    while (isStale) {
+      isStale = false;
+      const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
+      const shown = document.visibilityState === "hidden" ? [] : seen;
+      const modes = await modesOf(shown.length, listening());
+      for (const camera of cameras.values()) {
+        const at = shown.indexOf(camera);
+        camera.show(at < 0 ? "off" : modes[at]);
+      }
     }
+  } finally {
+    isSharing = false;
   }
-  isSharing = false;
 }
 
 function arrange() {

@@ -115,7 +115,7 @@ export class Player {
     const gain = new GainNode(context, { gain: this.#volume });
     gain.connect(context.destination);
     Object.assign(run, { context, gain });
-    const tell = () => this.#run === run && this.#say(context.state === "running" ? "playing" : "blocked");
+    const tell = () => this.#run === run && run.context === context && this.#say(context.state === "running" ? "playing" : "blocked");
     context.addEventListener("statechange", tell);
     tell();
     // Any click or key on the page is what the browser waits for.
