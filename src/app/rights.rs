@@ -118,6 +118,10 @@ fn choose(server: &ServerConfig) -> Result<Choice, AppError> {
 
 fn check_files(server: &ServerConfig, account: &Account) -> Result<(), confine::ConfineError> {
     confine::check_access(&server.users, Access::Read, account)?;
+    let kept = server.users.with_file_name(KEPT_FILE);
+    if kept.exists() {
+        confine::check_access(&kept, Access::Read, account)?;
+    }
     if server.tls {
         confine::check_access(&server.cert, Access::Read, account)?;
         confine::check_access(&server.key, Access::Read, account)?;

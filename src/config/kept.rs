@@ -2,15 +2,17 @@
 //! laid over defender.conf when that is loaded.
 
 use std::fmt;
-use std::fs;
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::mem;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
+use rustix::fs::OFlags;
 use toml::de::DeTable;
 
-use super::locate::read_text;
+use super::locate::read_open;
 use super::read::{Document, Section, did_you_mean, shown};
 use super::sections::{LEVELS, Parser, note_faults};
 use super::{Config, ConfigError, Flags, Mode, limits};
@@ -54,14 +56,16 @@ impl Kept {
     /// Those of reading it, or all mistakes in it.
     pub fn read(file: &Path) -> Result<Option<(String, Self)>, ConfigError> {
         let failed = |error: io::Error| ConfigError::Read(file.to_owned(), error);
-        match fs::symlink_metadata(file) {
+        // Its folder is the server's: nobody else is to be led by a link, or held up by a pipe.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let opened = match OpenOptions::new().read(true).custom_flags(flags).open(file) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-            // Its folder is the server's: nobody else is to be led by a link, or held up by a pipe.
-            Ok(found) if !found.is_file() => return Err(failed(io::Error::other("it is no regular file"))),
-            Ok(_) => {}
+            opened => opened.map_err(failed)?,
+        };
+        if !opened.metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::other("it is no regular file")));
         }
-        let text = read_text(file)?;
+        let text = read_open(opened, file)?;
         let kept = Self::of_text(&text, file).map_err(ConfigError::Problems)?;
         Ok(Some((text, kept)))
     }
@@ -234,6 +238,7 @@ impl fmt::Display for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn kept(text: &str) -> Result<Kept, Vec<String>> {
         Kept::of_text(text, Path::new("kept.conf"))
@@ -250,6 +255,20 @@ mod tests {
         assert!(text.starts_with("# Written by Defender"), "{text}");
         assert_eq!(kept(&text), Ok(before));
         assert_eq!(kept(&Kept::default().to_string()), Ok(Kept::default()));
+    }
+
+    #[test]
+    fn no_link_leads_elsewhere_and_no_pipe_holds_anybody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join(KEPT_FILE));
+        assert!(matches!(Kept::read(&link), Ok(None)));
+        fs::write(&file, "[server]\n").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(matches!(Kept::read(&link), Err(ConfigError::Read(..))));
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(Kept::read(&pipe), Err(ConfigError::Read(..))));
+        assert!(matches!(Kept::read(&file), Ok(Some(_))));
     }
 
     #[test]

@@ -33,10 +33,15 @@ pub(super) fn home() -> Option<PathBuf> {
 
 /// The whole text of a configuration file, which may be a pipe.
 pub(super) fn read_text(file: &Path) -> Result<String, ConfigError> {
+    read_open(File::open(file).map_err(|error| ConfigError::Read(file.to_owned(), error))?, file)
+}
+
+/// The whole text of a file that was opened.
+pub(super) fn read_open(opened: File, file: &Path) -> Result<String, ConfigError> {
     let failed = |error: io::Error| ConfigError::Read(file.to_owned(), error);
     let mut bytes = Vec::new();
     // Bounded while reading: a device has no length to look at beforehand.
-    let mut bounded = File::open(file).map_err(failed)?.take(MAX_FILE_BYTES + 1);
+    let mut bounded = opened.take(MAX_FILE_BYTES + 1);
     bounded.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ConfigError::TooLarge(file.to_owned()));
