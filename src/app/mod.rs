@@ -244,18 +244,18 @@ impl Reload {
         let (ask, asked) = mpsc::channel();
         let control = Arc::clone(control);
         let reload = move || {
-            manager.reloading();
             info!("SIGHUP: reading the configuration and the certificate again");
             certificates.iter().for_each(|certificates| certificates.follow());
             control.reload();
-            manager.reloaded();
         };
         let body = move || {
             while asked.recv().is_ok() {
                 // Those that came meanwhile want the same.
                 while asked.try_recv().is_ok() {}
+                manager.reloading();
                 // A panic was logged; the next reload may do better.
                 let _ = panic::catch_unwind(AssertUnwindSafe(&reload));
+                manager.reloaded();
             }
         };
         let thread = thread::Builder::new().name("reload".to_owned()).stack_size(STACK_BYTES).spawn(body)?;

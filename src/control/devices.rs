@@ -100,7 +100,7 @@ impl Kind for Camera {
     }
 
     fn say_failed(feed: &CameraFeed, problem: String) {
-        feed.set_state(CameraState { online: false, problem: Some(problem), ..feed.state() });
+        feed.set_state(CameraState { online: false, problem: Some(problem), node: None, ..feed.state() });
     }
 
     fn close(feed: &CameraFeed) {
@@ -132,7 +132,7 @@ impl Kind for Microphone {
     }
 
     fn say_failed(feed: &MicrophoneFeed, problem: String) {
-        feed.set_state(MicrophoneState { online: false, problem: Some(problem), ..feed.state() });
+        feed.set_state(MicrophoneState { online: false, problem: Some(problem), pcm: None, ..feed.state() });
     }
 
     fn close(feed: &MicrophoneFeed) {

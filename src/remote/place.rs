@@ -118,9 +118,11 @@ impl Place {
         })
     }
 
-    /// Why it could not be asked the last time.
+    /// Why it could not be asked the last time, or that it has not answered yet.
     pub fn problem(&self) -> Option<String> {
-        self.lock().problem.clone()
+        let known = self.lock();
+        let unasked = || known.listing.is_none().then(|| format!("{}: no answer yet", self.settings.address));
+        known.problem.clone().or_else(unasked)
     }
 
     /// Pictures of a camera there, for as long as they are `wanted`.
