@@ -12,6 +12,12 @@ use toml::de::{DeTable, DeValue};
 /// Longest piece of the file that a message quotes, in characters.
 const QUOTED_CHARS: usize = 60;
 
+/// What every token begins with.
+const TOKEN_PREFIX: &str = "dft_";
+
+/// Stands for a secret.
+const HIDDEN: &str = "...";
+
 /// The document's text, and what is wrong with it so far.
 pub(super) struct Document<'a> {
     text: &'a str,
@@ -170,7 +176,10 @@ impl<'a> Section<'a> {
         self.known.borrow_mut().push(key);
         let Some(found) = self.table.get(key) else { return default };
         read(found.get_ref()).unwrap_or_else(|| {
-            let written = shown(self.document.text.get(found.span()).unwrap_or("?"));
+            let written = match key {
+                "token" => HIDDEN.to_owned(),
+                _ => shown(self.document.text.get(found.span()).unwrap_or("?")),
+            };
             let message = format!("{key} in [{}] is {written}; expected {expected}", self.name);
             self.document.problem(found.span(), message);
             default
@@ -178,11 +187,11 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A piece of the file as a message may quote it: on one line, without what a terminal would
+/// A piece of the file as a message may quote it: on one line, without secrets and what a terminal would
 /// obey, and no longer than a person reads.
 pub(super) fn shown(piece: &str) -> String {
     let mut text = String::new();
-    for (number, c) in piece.chars().enumerate() {
+    for (number, c) in without_secrets(piece).chars().enumerate() {
         if number == QUOTED_CHARS {
             text.push_str("...");
             break;
@@ -190,6 +199,19 @@ pub(super) fn shown(piece: &str) -> String {
         if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
     }
     text
+}
+
+/// The piece without a token, and without a name and password in a URL: messages go into logs.
+fn without_secrets(piece: &str) -> String {
+    if let Some(at) = piece.find(TOKEN_PREFIX) {
+        return format!("{}{TOKEN_PREFIX}{HIDDEN}", &piece[..at]);
+    }
+    match (piece.find("://"), piece.rfind('@')) {
+        (Some(scheme), Some(host)) if scheme < host => {
+            format!("{}://{HIDDEN}{}", &piece[..scheme], &piece[host..])
+        }
+        _ => piece.to_owned(),
+    }
 }
 
 /// `; did you mean ...?` for the nearest of the known words; empty when none is near.

@@ -55,6 +55,20 @@ fn all_mistakes_are_told_in_the_order_of_the_file() {
 }
 
 #[test]
+fn no_mistake_shows_a_secret() {
+    for line in [
+        "token = dft_SECRET",
+        "token = \"dft_SEC RET\"",
+        "token = \"SEC RET\"",
+        "url = \"https://eve:SECRET@attic\"",
+        "dft_SECRET = 1",
+    ] {
+        let told = read(&format!("[remote.attic]\n{line}\n")).unwrap_err().join("\n");
+        assert!(told.contains(":2:") && !told.contains("SEC"), "{told}");
+    }
+}
+
+#[test]
 fn cameras_keep_the_order_of_the_file() {
     let config = read("[camera.yard]\n[microphone.m]\n[camera.attic]\n").unwrap();
     let names: Vec<_> = config.cameras.iter().map(|camera| camera.name.as_str()).collect();
