@@ -8,15 +8,16 @@ mod change;
 mod devices;
 mod error;
 mod keep;
+mod reload;
 mod remotes;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use log::{Level, LevelFilter, error, log, warn};
+use log::{LevelFilter, error};
 
 use crate::capture::controls;
-use crate::config::{Config, ConfigError, Flags, LEVELS, ServerConfig};
+use crate::config::{Config, Flags, LEVELS};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::logging::Logging;
 use crate::remote::{Listing, Place};
@@ -25,6 +26,7 @@ use state::{Seen, State};
 
 pub use change::{CameraChange, Told};
 pub use error::ControlError;
+pub use reload::tell_overridden;
 pub use state::Media;
 
 pub use crate::capture::CameraSettings;
@@ -215,55 +217,6 @@ impl Control {
         self.logging.last_lines(count)
     }
 
-    /// Reads the configuration again and takes over what goes without a restart; what was stopped
-    /// stays so. Trouble is logged, and leaves what runs as it is.
-    pub fn reload(self: &Arc<Self>) {
-        self.read_again();
-        if let Err(error) = self.follow_remotes() {
-            error!("cannot follow every remote: {error}");
-        }
-    }
-
-    fn read_again(&self) {
-        if let Err(error) = self.logging.reopen() {
-            error!("{error}");
-        }
-        self.change(|state| {
-            let file = state.config.file.as_deref();
-            if file.is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| !found.is_file())) {
-                return error!(
-                    "the old configuration stays: it came through a pipe, which cannot be read again"
-                );
-            }
-            let new = match self.load_again(state) {
-                Ok(new) => new,
-                Err(error) => return error!("the old configuration stays: {error}"),
-            };
-            for warning in &new.warnings {
-                warn!("{warning}");
-            }
-            self.logging.set_level(new.server.log_level);
-            let level: LevelFilter = new.server.log_level;
-            let unchanged = ServerConfig { log_level: level, ..state.config.server.clone() } == new.server;
-            if !unchanged {
-                warn!("changes in [server] other than log_level need a restart");
-            }
-            state.take_over(new);
-            if let Err(error) = state.apply() {
-                error!("cannot start every camera and microphone: {error}");
-            }
-        });
-    }
-
-    /// The configuration as it is now, with what was kept laid over it as at the start.
-    fn load_again(&self, state: &State) -> Result<Config, ConfigError> {
-        let mut new = Config { keep: state.config.keep.clone(), ..Config::load(&self.flags)? };
-        let overridden = new.lay_over(&state.config.server.users, &self.flags)?;
-        let level = self.logging.level().min(new.server.log_level);
-        overridden.iter().for_each(|overridden| tell_overridden(overridden, level));
-        Ok(new)
-    }
-
     /// Ends all capture; returns when the threads are done.
     pub fn stop(&self) {
         let ended = self.change(|state| {
@@ -356,12 +309,6 @@ impl Control {
 /// next change brings together again.
 fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
     guarded.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Logs that kept settings are laid over defender.conf; whoever wonders about his own must find it, also
-/// where only warnings are logged from `level` on.
-pub fn tell_overridden(overridden: &str, level: LevelFilter) {
-    log!(if level >= LevelFilter::Info { Level::Info } else { Level::Warn }, "{overridden}");
 }
 
 /// A thread that hangs in a network's silence ends a little later, and by itself.

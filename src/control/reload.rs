@@ -1,0 +1,90 @@
+//! Reading the configuration again while the server runs.
+
+use std::sync::Arc;
+
+use log::{Level, LevelFilter, error, log, warn};
+
+use super::Control;
+use super::state::State;
+use crate::config::{Config, ConfigError, Flags, ServerConfig};
+
+impl Control {
+    /// Reads the configuration again and takes over what goes without a restart; what was stopped
+    /// stays so. Trouble is logged, and leaves what runs as it is.
+    pub fn reload(self: &Arc<Self>) {
+        self.read_again();
+        if let Err(error) = self.follow_remotes() {
+            error!("cannot follow every remote: {error}");
+        }
+    }
+
+    fn read_again(&self) {
+        if let Err(error) = self.logging.reopen() {
+            error!("{error}");
+        }
+        self.change(|state| {
+            let file = state.config.file.as_deref();
+            if file.is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| !found.is_file())) {
+                return error!(
+                    "the old configuration stays: it came through a pipe, which cannot be read again"
+                );
+            }
+            let new = match self.load_again(state) {
+                Ok(new) => new,
+                Err(error) => return error!("the old configuration stays: {error}"),
+            };
+            for warning in &new.warnings {
+                warn!("{warning}");
+            }
+            self.logging.set_level(new.server.log_level);
+            let level: LevelFilter = new.server.log_level;
+            let unchanged = ServerConfig { log_level: level, ..state.config.server.clone() } == new.server;
+            if !unchanged {
+                warn!("changes in [server] other than log_level need a restart");
+            }
+            state.take_over(new);
+            if let Err(error) = state.apply() {
+                error!("cannot start every camera and microphone: {error}");
+            }
+        });
+    }
+
+    /// The configuration as it is now, with what was kept laid over it as at the start. It is the file of the
+    /// start that is read: one that is gone must not leave its place to another, or to the defaults.
+    fn load_again(&self, state: &State) -> Result<Config, ConfigError> {
+        let config = state.config.file.clone().or_else(|| self.flags.config.clone());
+        let flags = Flags { config, ..self.flags.clone() };
+        let mut new = Config { keep: state.config.keep.clone(), ..Config::load(&flags)? };
+        let overridden = new.lay_over(&state.config.server.users, &self.flags)?;
+        let level = self.logging.level().min(new.server.log_level);
+        overridden.iter().for_each(|overridden| tell_overridden(overridden, level));
+        Ok(new)
+    }
+}
+
+/// Logs that kept settings are laid over defender.conf; whoever wonders about his own must find it, also
+/// where only warnings are logged from `level` on.
+pub fn tell_overridden(overridden: &str, level: LevelFilter) {
+    log!(if level >= LevelFilter::Info { Level::Info } else { Level::Warn }, "{overridden}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logging::Logging;
+    use std::fs;
+
+    #[test]
+    fn a_file_that_is_gone_leaves_what_runs_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("defender.conf");
+        fs::write(&file, "[camera.yard]\ndevice = \"test\"\n").unwrap();
+        let config = Config::load(&Flags { config: Some(file.clone()), ..Flags::default() }).unwrap();
+        // Found in one of the usual places, as without a flag.
+        let control = Control::start(config, &Flags::default(), Logging::unheard()).unwrap();
+        fs::remove_file(&file).unwrap();
+        control.reload();
+        assert!(control.camera_settings("yard").is_some());
+        control.stop();
+    }
+}
