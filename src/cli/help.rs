@@ -214,11 +214,8 @@ impl Command {
     pub fn help(&self) -> String {
         let mut text = String::new();
         wrap(&mut text, self.about, 0);
-        let _ = write!(text, "\nUsage: {} [FLAGS]", self.full_name());
-        if !self.operands.is_empty() {
-            let _ = write!(text, " {}", self.operands);
-        }
-        text.push('\n');
+        let gap = if self.operands.is_empty() { "" } else { " " };
+        let _ = writeln!(text, "\nUsage: {}{gap}{} [FLAGS]", self.full_name(), self.operands);
         let children: Vec<_> = self.children().map(|child| (child.words.join(" "), child.about)).collect();
         list(&mut text, "Commands", &children);
         let flags: Vec<_> = self.all_flags().map(|flag| (flag.spelled(), flag.about)).collect();

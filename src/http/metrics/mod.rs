@@ -72,7 +72,7 @@ fn cameras(text: &mut Text, service: &Service, scope: &Scope) {
         let values: Vec<_> = own.iter().map(|feed| (vec![("camera", feed.name())], value(feed))).collect();
         text.family(kind, name, help, &values);
     };
-    each("gauge", "defender_camera_online", "1 while real pictures come.", &|feed| {
+    each("gauge", "defender_camera_online", "1 while pictures come, be it those of a test card.", &|feed| {
         u8::from(feed.state().online).to_string()
     });
     each("gauge", "defender_camera_viewers", "Who watch now.", &|feed| feed.frames().readers().to_string());
