@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import {
-  DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, signedIn, standIn, until, untilItMoves, test,
-} from "./support.js";
+import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, retell, signedIn, standIn, until, untilItMoves, test } from "./support.js";
 
 test("a lost camera is told with its problem, and is back when it is back", async (t) => {
   const server = new Server(t);
@@ -132,11 +130,8 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     // As a camera with a long tale of what it lacks.
     const problem = "/dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920_9B2E1F3F-video-index0: no such device; is its cable plugged in?";
     let isLost = false;
-    await page.route("**/api/1.0/status", async (route) => {
-      const answer = await route.fetch();
-      const status = await answer.json();
+    await retell(page, (status) => {
       if (isLost) for (const each of [...status.cameras, ...status.microphones]) Object.assign(each, { online: false, problem, since_s: 4000 });
-      return route.fulfill({ response: answer, json: status });
     });
     await page.goto(server.url("/"));
     await fillIn(page, "eve");
@@ -161,12 +156,7 @@ test("a camera that comes back can be set, though it was away when its view was 
   const server = await new Server(t).start();
   const page = await open(server);
   let isThere = false;
-  await page.route("**/api/1.0/status", async (route) => {
-    const answer = await route.fetch();
-    const status = await answer.json();
-    status.cameras[0].online = isThere;
-    return route.fulfill({ response: answer, json: status });
-  });
+  await retell(page, (status) => { status.cameras[0].online = isThere; });
   const brightness = { name: "brightness", label: "Brightness", kind: "integer", min: 0, max: 255, step: 1, default: 128, value: 130, inactive: false, read_only: false, menu: [] };
   await page.route("**/api/1.0/cameras/front", (route) =>
     route.fulfill({ json: { name: "front", settings: null, controls: isThere ? [brightness] : null } }));

@@ -139,6 +139,22 @@ function launched() {
   return browser;
 }
 
+// Has `change` at hand whenever the page is told the server's status.
+export async function retell(page, change) {
+  await page.route("**/api/1.0/status", async (route) => {
+    try {
+      const answer = await route.fetch();
+      const status = await answer.json();
+      // Who is not signed in is told of nothing.
+      if (answer.ok()) change(status);
+      await route.fulfill({ response: answer, json: status });
+    } catch {
+      // The server ended with the test, or the window did.
+      await route.abort().catch(() => {});
+    }
+  });
+}
+
 export async function close() {
   await (await browser)?.close();
 }
