@@ -151,7 +151,7 @@ impl Changes {
         if since.is_some_and(|since| since < self.pause) {
             return false;
         }
-        let is_calm = since.is_none_or(|since| since >= LONGEST_PAUSE);
+        let is_calm = since.is_none_or(|since| since >= 2 * LONGEST_PAUSE);
         self.pause = if is_calm { ASK_EVERY } else { (self.pause * 2).min(LONGEST_PAUSE) };
         self.last = Some(now);
         true
@@ -172,7 +172,7 @@ mod tests {
                 .count()
         };
         assert_eq!(asked(0..1), 1, "the first at once");
-        assert_eq!(asked(5..600), 7);
+        assert_eq!(asked(5..600), 6);
         assert!(asked(600..24 * 3600) < 24 * 6 + 1, "then every ten minutes");
         assert_eq!(asked(48 * 3600..48 * 3600 + 6), 2, "and soon again after a day of calm");
     }
