@@ -39,7 +39,7 @@ const MESSAGE_BYTES: usize = 2048;
 const MESSAGE_BYTES_DEBUG: usize = 512;
 
 /// Longest wait for lines that are not written yet, when the process ends.
-const FLUSH_WITHIN: Duration = Duration::from_millis(500);
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Audit lines from here on are logged whatever the level, but for off; in a file of their own always.
 const AUDIT_LEVEL: LevelFilter = LevelFilter::Info;
@@ -138,7 +138,7 @@ impl Drop for FlushAtEnd {
     }
 }
 
-/// Writes the last lines of the process, which takes half a second at most.
+/// Writes the last lines of the process, which takes a second at most.
 pub fn flush_at_end() {
     limit::write_counts(Instant::now(), true);
     log::logger().flush();
