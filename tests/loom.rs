@@ -76,7 +76,7 @@ fn two_readers_do_not_disturb_each_other() {
 #[test]
 fn a_reader_that_joins_in_the_place_of_one_that_left_leaves_a_slot_free() {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
+    model.preemption_bound = Some(3);
     model.check(|| {
         let (mut publisher, door) = latest::<u32>(1);
         publisher.publish(1);

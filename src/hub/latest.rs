@@ -220,8 +220,9 @@ impl<T> Latest<T> {
         // Acquire, twin of the Release in `Reader::drop`: the unpins of all who left before happen
         // before what this reader does. So the writer cannot see this reader's pin and still the
         // pin of the one whose place it takes, and if a sweep did meet that pin, this reader's
-        // first look at `current` is no older than that sweep (see `load`). Without it one place
-        // could hold up two slots, and `publish` find none free.
+        // first look at `current` is no older than that sweep (see `load`). Without that order one
+        // place could hold up two slots, and `publish` find none free. The fence in `load` would
+        // do as an acquire, too; the order is not left to it, for a reader need not load at once.
         let joined = self.shared.readers.fetch_update(Ordering::Acquire, Ordering::Relaxed, |readers| {
             (readers < limit).then_some(readers + 1)
         });
