@@ -17,7 +17,8 @@
 //! | [`control`] | what a running server can be told; the capture threads |
 //! | [`disk`] | replacing a file whole |
 //! | [`remote`] | other Defenders, as their client |
-//! | [`logging`] | where log lines go |
+//! | [`logging`] | where log lines go, and how many |
+//! | [`text`] | text from elsewhere, made safe for a terminal and a log |
 //! | [`cli`] | one file per command |
 //! | [`app`] | the only wiring |
 #![deny(unsafe_code)]
@@ -39,4 +40,5 @@ pub mod hub;
 pub mod logging;
 pub mod media;
 pub mod remote;
+pub mod text;
 pub mod users;

@@ -1,23 +1,31 @@
-//! Where log lines go: standard error, or a file that rotates.
+//! Where log lines go: standard error, or a file that rotates, by threads of their own.
 //!
-//! What belongs here: the sinks, the form of a line, the level. What must not: what is logged.
+//! What belongs here: the sinks, the form of a line, the level, the limits. What must not: what is logged.
 
 mod file;
+mod limit;
+mod sites;
+mod writer;
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use log::{LevelFilter, Log, Metadata, Record, error};
-use simple_logger::SimpleLogger;
+use log::{Level, LevelFilter, Log, Metadata, Record, error};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
+use crate::text;
 use file::RotatingFile;
+pub use limit::{Limit, network};
+use writer::{Output, Writer};
 
 /// A file is put aside when it has this many bytes.
 const ROTATE_BYTES: u64 = 10 * 1000 * 1000;
@@ -26,13 +34,27 @@ const ROTATE_BYTES: u64 = 10 * 1000 * 1000;
 const RECENT_LINES: usize = 1000;
 const RECENT_BYTES: usize = 64 * 1024;
 
+/// Longest message: of levels up to `info`, and of `debug` and `trace`, in bytes.
+const MESSAGE_BYTES: usize = 2048;
+const MESSAGE_BYTES_DEBUG: usize = 512;
+
+/// Longest wait for lines that are not written yet, when the process ends.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
+
 /// Audit lines from here on are logged whatever the level, but for off; in a file of their own always.
 const AUDIT_LEVEL: LevelFilter = LevelFilter::Info;
+
+/// The time of a line, in UTC.
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// The hold on the log while the server runs.
 pub struct Logging {
     sink: &'static Sink,
 }
+
+/// Writes the last lines, and the counts of lines that were not written, when it is dropped.
+pub struct FlushAtEnd;
 
 /// The log cannot be written.
 #[derive(Debug)]
@@ -54,14 +76,12 @@ impl fmt::Display for LogError {
 
 impl Logging {
     /// Sends the program's log to `file`, or to standard error, and the audit lines to `audit` where
-    /// that is given. Once for each process.
+    /// that is given. Once for each process. Lines are written from [`Logging::start`] on.
     ///
     /// # Errors
     /// See [`LogError`].
     pub fn init(file: Option<&Path>, audit: Option<&Path>, level: LevelFilter) -> Result<Self, LogError> {
-        let open = |file: Option<&Path>| {
-            file.map(|file| RotatingFile::open(file, ROTATE_BYTES).map(Mutex::new)).transpose()
-        };
+        let open = |file: Option<&Path>| file.map(|file| RotatingFile::open(file, ROTATE_BYTES)).transpose();
         let sink: &'static Sink = Box::leak(Box::new(Sink::new(open(file)?, open(audit)?, level)));
         log::set_logger(sink).map_err(|_| LogError::Taken)?;
         let logging = Self { sink };
@@ -73,6 +93,15 @@ impl Logging {
     #[cfg(test)]
     pub fn unheard() -> Self {
         Self { sink: Box::leak(Box::new(Sink::new(None, None, LevelFilter::Info))) }
+    }
+
+    /// Starts the threads that write. To be called when the process has given up its rights: threads inherit
+    /// what the process may do.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn start(&self) -> io::Result<()> {
+        self.sink.writers().try_for_each(Writer::start)
     }
 
     /// Changes the least level that is logged.
@@ -96,40 +125,40 @@ impl Logging {
         lock(&self.sink.recent).last(count)
     }
 
-    /// Opens the log file again, after somebody else moved it away.
-    ///
-    /// # Errors
-    /// When that fails; lines then go to standard error until it works again.
-    pub fn reopen(&self) -> Result<(), LogError> {
-        for file in [&self.sink.file, &self.sink.audit].into_iter().flatten() {
-            lock(file).reopen()?;
-        }
-        Ok(())
+    /// Has the log files opened again, after somebody else moved them away. Where that fails it is logged, and
+    /// lines go to standard error until it works again.
+    pub fn reopen(&self) {
+        self.sink.writers().for_each(Writer::reopen);
     }
 }
 
-thread_local! {
-    /// Whether this thread is writing to standard error.
-    static WRITING: Cell<bool> = const { Cell::new(false) };
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        flush_at_end();
+    }
+}
+
+/// Writes the last lines of the process, which takes a second at most.
+pub fn flush_at_end() {
+    limit::write_counts(Instant::now(), true);
+    log::logger().flush();
 }
 
 /// Sends panics to the log, with the thread's name: each is a fault in Defender.
 pub fn log_panics() {
     panic::set_hook(Box::new(|info| {
-        if !WRITING.get() {
-            error!("fault in thread {}: {info}", thread::current().name().unwrap_or("?"));
-        }
+        error!("fault in thread {}: {info}", thread::current().name().unwrap_or("?"));
     }));
 }
 
 /// The `log` crate's end.
 struct Sink {
-    file: Option<Mutex<RotatingFile>>,
-    audit: Option<Mutex<RotatingFile>>,
+    file: Option<&'static Writer>,
+    audit: Option<&'static Writer>,
+    stderr: &'static Writer,
     /// A [`LevelFilter`] as a number.
     level: AtomicUsize,
     recent: Mutex<Recent>,
-    stderr: SimpleLogger,
 }
 
 impl Log for Sink {
@@ -140,73 +169,83 @@ impl Log for Sink {
         let is_wanted = metadata.level() as usize <= level;
         let hears_audit = self.audit.is_some() || level != LevelFilter::Off as usize;
         let is_kept_for_auditors = hears_audit && metadata.level() <= AUDIT_LEVEL && is_audit(metadata);
-        is_kept_for_auditors || is_wanted && (is_ours || metadata.level() <= log::Level::Warn)
+        is_kept_for_auditors || is_wanted && (is_ours || metadata.level() <= Level::Warn)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.enabled(record.metadata()) {
+        let metadata = record.metadata();
+        if !self.enabled(metadata) {
             return;
         }
-        let message = one_line(&record.args().to_string());
-        let own = self.audit.as_ref().filter(|_| is_audit(record.metadata()));
-        if own.is_none() {
-            let line = file::line(record, &message);
-            lock(&self.recent).push(line);
-        }
-        match own.or(self.file.as_ref()) {
-            None => self.to_stderr(&rebuilt(record, format_args!("{message}"))),
-            Some(file) => {
-                // The lock is held for the write: lines must not mix, and a file's write waits
-                // for no peer. Standard error may be a pipe that does, so it comes after.
-                let written = lock(file).write_line(record, &message);
-                if let Err(trouble) = written {
-                    self.to_stderr(&rebuilt(record, format_args!("{message}{trouble}")));
-                }
+        let is_audit = is_audit(metadata);
+        // Audit lines have limits of their own, where they are written.
+        if !is_audit {
+            let (is_admitted, counts) = sites::admit(record);
+            counts.iter().for_each(limit::Count::write);
+            if !is_admitted {
+                return;
             }
         }
+        let line = line(record.level(), record.target(), &message(record));
+        let own = self.audit.filter(|_| is_audit);
+        if own.is_none() {
+            lock(&self.recent).push(line.clone());
+        }
+        let is_important = is_audit || record.level() == Level::Error;
+        own.or(self.file).unwrap_or(self.stderr).push(line + "\n", is_important);
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        let end = Instant::now() + FLUSH_WITHIN;
+        self.writers().for_each(|writer| writer.flush(end));
+    }
 }
 
 impl Sink {
-    fn new(
-        file: Option<Mutex<RotatingFile>>,
-        audit: Option<Mutex<RotatingFile>>,
-        level: LevelFilter,
-    ) -> Self {
-        let stderr = SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps();
-        Self { file, audit, level: AtomicUsize::new(level as usize), recent: Mutex::default(), stderr }
+    fn new(file: Option<RotatingFile>, audit: Option<RotatingFile>, level: LevelFilter) -> Self {
+        let leak = |name, output| -> &'static Writer { Box::leak(Box::new(Writer::new(name, output))) };
+        let stderr = leak("log", Output::Stderr);
+        let to_file =
+            |name, file: Option<RotatingFile>| file.map(|file| leak(name, Output::File(file, stderr)));
+        Self {
+            file: to_file("log-file", file),
+            audit: to_file("log-audit", audit),
+            stderr,
+            level: AtomicUsize::new(level as usize),
+            recent: Mutex::default(),
+        }
     }
 
-    /// simple_logger panics when nobody reads standard error any more (`defender 2>&1 | head`).
-    /// That must end neither the thread nor, through the panic's own log line, the process.
-    fn to_stderr(&self, record: &Record<'_>) {
-        WRITING.set(true);
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| self.stderr.log(record)));
-        WRITING.set(false);
+    /// Standard error last: what files do not take goes there.
+    fn writers(&self) -> impl Iterator<Item = &'static Writer> {
+        [self.file, self.audit, Some(self.stderr)].into_iter().flatten()
     }
 }
 
-fn rebuilt<'a>(record: &Record<'a>, message: fmt::Arguments<'a>) -> Record<'a> {
-    Record::builder().metadata(record.metadata().clone()).args(message).build()
+/// A line as it stands in a file and on standard error, without its end.
+fn line(level: Level, target: &str, message: &str) -> String {
+    let now = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
+    format!("{now} {level:<5} [{target}] {message}")
+}
+
+/// A record's message on one line: a name from the network must not be able to forge a line, talk to a terminal
+/// or fill the log.
+fn message(record: &Record<'_>) -> String {
+    let longest = if record.level() <= Level::Info { MESSAGE_BYTES } else { MESSAGE_BYTES_DEBUG };
+    let mut message = text::printable(&record.args().to_string()).into_owned();
+    if message.len() > longest {
+        let cut = message.floor_char_boundary(longest);
+        let left_out = message.len() - cut;
+        message.truncate(cut);
+        message.push_str(&format!("... ({left_out} more bytes)"));
+    }
+    message
 }
 
 /// Whether a line is for an auditor: what who may do, and who came in. Each room that has such
 /// lines writes them from a file `audit.rs`.
 fn is_audit(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("defender") && metadata.target().ends_with("::audit")
-}
-
-/// A name from the network must not be able to forge a line or talk to a terminal.
-fn one_line(message: &str) -> String {
-    if !message.chars().any(char::is_control) {
-        return message.to_owned();
-    }
-    message
-        .chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
 }
 
 /// The end of the log.
@@ -275,11 +314,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cannot_forge_a_line() {
-        assert_eq!(
-            one_line("login of `x\n2026 INFO fine\x1b[2J`"),
-            "login of `x\\n2026 INFO fine\\u{1b}[2J`"
-        );
-        assert_eq!(one_line("späte Züge"), "späte Züge");
+    fn a_message_cannot_forge_a_line_or_fill_the_log() {
+        let of =
+            |level, text: &str| message(&Record::builder().level(level).args(format_args!("{text}")).build());
+        assert_eq!(of(Level::Info, "`x\n2026 INFO fine\u{202e}`"), "`x\\n2026 INFO fine\\u{202e}`");
+        let long = "\u{e9}".repeat(10_000);
+        for (level, longest) in [(Level::Warn, MESSAGE_BYTES), (Level::Debug, MESSAGE_BYTES_DEBUG)] {
+            let expected = format!("{}... ({} more bytes)", &long[..longest], long.len() - longest);
+            assert_eq!(of(level, &long), expected);
+        }
     }
 }

@@ -71,6 +71,29 @@ fn two_readers_do_not_disturb_each_other() {
     });
 }
 
+/// With three slots for one reader, one leaves and another joins while the writer publishes: whoever joins in the
+/// place of one that left must not pin a second slot while the writer may still see the first one pinned.
+#[test]
+fn a_reader_that_joins_in_the_place_of_one_that_left_leaves_a_slot_free() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let (mut publisher, door) = latest::<u32>(1);
+        publisher.publish(1);
+        let mut leaving = door.subscribe().unwrap();
+        let left = loom::thread::spawn(move || {
+            assert!(*leaving.newest().unwrap() >= 1);
+        });
+        let joined = loom::thread::spawn(move || drop(door.subscribe()));
+        // `publish` panics when no slot is free.
+        for value in 2..=4 {
+            publisher.publish(value);
+        }
+        left.join().unwrap();
+        joined.join().unwrap();
+    });
+}
+
 /// A publish between looking and sleeping must end the sleep: the model deadlocks if it is lost.
 #[test]
 fn no_wakeup_is_lost() {

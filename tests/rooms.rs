@@ -6,21 +6,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms its code may name.
-const MAY_NAME: [(&str, &[&str]); 16] = [
+const MAY_NAME: [(&str, &[&str]); 17] = [
     ("media", &[]),
+    ("text", &[]),
     ("hub", &["media"]),
     ("encode", &["media"]),
-    ("remote", &[]),
+    ("remote", &["text"]),
     ("capture", &["encode", "hub", "media", "remote"]),
     ("disk", &[]),
-    ("users", &["disk"]),
+    ("users", &["disk", "logging"]),
     ("gate", &["hub"]),
-    ("http", &["control", "encode", "gate", "hub", "media", "users"]),
+    ("http", &["control", "encode", "gate", "hub", "logging", "media", "users"]),
     ("config", &["capture", "media", "remote"]),
     ("confine", &[]),
-    ("logging", &[]),
+    ("logging", &["text"]),
     ("control", &["capture", "config", "disk", "hub", "logging", "media", "remote"]),
-    ("cli", &["app", "capture", "config", "remote", "users"]),
+    ("cli", &["app", "capture", "config", "remote", "text", "users"]),
     ("fuzzing", &["config", "encode", "gate", "http", "remote", "users"]),
     ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "users"]),
 ];

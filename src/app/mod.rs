@@ -24,7 +24,7 @@ use crate::control::{self, Control, ControlError};
 use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits, LocalGate};
 use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
-use crate::logging::{self, LogError, Logging};
+use crate::logging::{self, FlushAtEnd, LogError, Logging};
 use crate::users::{Accounts, SessionLimits, UsersError};
 use notify::{Manager, Watchdog};
 
@@ -98,6 +98,8 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     let server = &config.server;
     let logging = Logging::init(server.log.as_deref(), server.audit_log.as_deref(), server.log_level)
         .map_err(AppError::Log)?;
+    // Whatever ends this, also an error at the start: its reasons are in the log before the process is gone.
+    let _flush = FlushAtEnd;
     logging::log_panics();
     for warning in config.warnings.iter().chain(&warnings) {
         warn!("{warning}");
@@ -163,6 +165,8 @@ impl Server {
         }
         let local = listen_locally(server, &exchanges);
         rights::lock_in(&config);
+        // The first threads: they may do what the process may do now.
+        logging.start().map_err(AppError::System)?;
 
         let url = welcome::url(server, gate.address());
         let origins = Origins(server.cors_origins.clone());
@@ -196,7 +200,6 @@ impl Server {
             match signal {
                 SIGHUP => self.reload.ask(),
                 other => {
-                    // Before a word is logged: a standard error nobody reads may hold that up.
                     end_in_any_case();
                     self.manager.stopping();
                     info!("stopping on {}", if other == SIGINT { "SIGINT" } else { "SIGTERM" });
@@ -323,6 +326,7 @@ fn end_in_any_case() {
     // Without a thread for it, stopping is as good as its parts.
     let _ = watchdog.spawn(move || {
         thread::sleep(late);
+        logging::flush_at_end();
         std::process::exit(0);
     });
 }

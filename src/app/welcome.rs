@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 
 use log::{info, warn};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::config::ServerConfig;
 use crate::users::{self, Accounts, UsersError};
@@ -44,8 +45,20 @@ pub(super) fn announce(server: &ServerConfig, address: SocketAddr, first_passwor
             )),
         }
     }
+    // What is said at each start is not worth a start that hangs; the first password is.
+    if first_password.is_none() && !takes_text() {
+        return;
+    }
     // Nobody reading it is no reason not to run.
     let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+}
+
+/// Whether standard output takes text soon: it may be a pipe that is full and that nobody reads.
+fn takes_text() -> bool {
+    const LONGEST: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::OUT)];
+    poll(&mut polled, Some(&LONGEST)).is_ok_and(|ready| ready > 0)
 }
 
 fn scheme(server: &ServerConfig) -> &'static str {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use miniserde::json::{self, Number, Value};
 
+use crate::text::{printable, printable_json};
+
 /// Longest wait for an answer: stopping a camera takes a second at the most.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -68,7 +70,7 @@ pub fn run(command: &BoardCommand, socket: &Path, as_json: bool) -> Result<Strin
     let (method, path, body) = request(command);
     let text = ask(socket, method, &path, &body)?;
     if as_json {
-        return Ok(text + "\n");
+        return Ok(printable_json(&text).into_owned() + "\n");
     }
     let document = json::from_str(&text).map_err(|_| BoardError::Garbled(socket.to_owned()))?;
     Ok(match command {
@@ -163,7 +165,7 @@ fn status(document: &Value) -> String {
     }
     for remote in list_of(document, "remotes") {
         let how = match field(remote, "problem") {
-            Some(Value::String(problem)) => problem.clone(),
+            Some(Value::String(problem)) => printable(problem).into_owned(),
             _ => format!("{}: answers", text_of(remote, "url")),
         };
         let _ = writeln!(text, "remote {}: {how}", text_of(remote, "name"));
@@ -174,7 +176,9 @@ fn status(document: &Value) -> String {
 /// Where a device's data comes from, or why none does.
 fn source(device: &Value) -> String {
     match field(device, "problem") {
-        Some(Value::String(problem)) => format!("{problem} (for {})", lasting(number_of(device, "since_s"))),
+        Some(Value::String(problem)) => {
+            format!("{} (for {})", printable(problem), lasting(number_of(device, "since_s")))
+        }
         _ => text_of(device, "source"),
     }
 }
@@ -185,7 +189,7 @@ fn service(document: &Value, name: &str) -> String {
 
 fn running(name: &str, service: &Value) -> String {
     match field(service, "stopped_by") {
-        Some(Value::String(who)) => format!("{name}: stopped by {who}\n"),
+        Some(Value::String(who)) => format!("{name}: stopped by {}\n", printable(who)),
         _ => format!("{name}: running\n"),
     }
 }
@@ -207,10 +211,10 @@ fn field<'v>(document: &'v Value, name: &str) -> Option<&'v Value> {
     }
 }
 
-/// A field's text; `-` where there is none.
+/// A field's text, made safe for a terminal: devices, remotes and users have a say in it. `-` where there is none.
 fn text_of(document: &Value, name: &str) -> String {
     match field(document, name) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => printable(text).into_owned(),
         _ => "-".to_owned(),
     }
 }

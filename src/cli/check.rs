@@ -13,6 +13,7 @@ use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, DeviceChoice, devices};
 use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::remote::{Place, RemoteSettings};
+use crate::text::printable;
 use crate::users;
 
 /// What was found.
@@ -51,8 +52,9 @@ pub fn report(config: &Config) -> Report {
 }
 
 impl Report {
+    /// Adds a line. What it means may come from a device, a file or another server.
     fn line(&mut self, what: &str, meaning: impl std::fmt::Display) {
-        let _ = writeln!(self.text, "{what:<16} {meaning}");
+        let _ = writeln!(self.text, "{what:<16} {}", printable(&meaning.to_string()));
     }
 
     fn trouble(&mut self, what: &str, meaning: impl std::fmt::Display) {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::capture::devices::{self, CameraDevice, DeviceSize};
 use crate::capture::sound::cards::{self, SoundDevice};
+use crate::text::printable;
 
 /// The cameras and microphones of this machine, for people.
 pub fn list() -> String {
@@ -26,8 +27,11 @@ fn hears(device: &SoundDevice) -> String {
     let SoundDevice { pcm, label, rates_hz, channels, problem } = device;
     match problem {
         // It names the PCM itself.
-        Some(problem) => format!("{problem}\n  {label}\n"),
-        None => format!("{pcm}  {label}\n  {} Hz, {} channels\n", span(*rates_hz), span(*channels)),
+        Some(problem) => format!("{}\n  {}\n", printable(problem), printable(label)),
+        None => {
+            let name = format!("{pcm}  {label}");
+            format!("{}\n  {} Hz, {} channels\n", printable(&name), span(*rates_hz), span(*channels))
+        }
     }
 }
 
@@ -38,15 +42,18 @@ fn span((least, most): (u32, u32)) -> String {
 fn describe(camera: &CameraDevice) -> String {
     let mut text = match &camera.problem {
         // It names the node itself, and there is nothing else to tell of it.
-        Some(problem) => format!("{problem}\n"),
-        None => format!("{}  {} ({})\n", camera.node.display(), camera.card, camera.driver),
+        Some(problem) => problem.clone(),
+        None => format!("{}  {} ({})", camera.node.display(), camera.card, camera.driver),
     };
+    // Each on one line: names come from the device.
+    text = printable(&text).into_owned() + "\n";
     for name in &camera.by_id {
-        let _ = writeln!(text, "  {}", name.display());
+        let _ = writeln!(text, "  {}", printable(&name.to_string_lossy()));
     }
     for format in &camera.formats {
         let note = if format.usable { "" } else { "  (not usable)" };
-        let _ = writeln!(text, "  {} {}{note}", format.fourcc, format.description);
+        let name = format!("{} {}", format.fourcc, format.description);
+        let _ = writeln!(text, "  {}{note}", printable(&name));
         for size in &format.sizes {
             let _ = writeln!(text, "    {}x{}{}", size.width, size.height, rates(size));
         }

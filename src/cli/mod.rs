@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use crate::app;
 use crate::config::{Config, ConfigError, Flags};
+use crate::text::{printable, printable_lines};
 use args::Wish;
 
 /// It failed while running.
@@ -34,7 +35,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Err((code, message)) => {
             for line in message.lines() {
                 // Standard error may be closed; the exit code still tells.
-                let _ = writeln!(io::stderr(), "defender: {line}");
+                let _ = writeln!(io::stderr(), "defender: {}", printable(line));
             }
             ExitCode::from(code)
         }
@@ -81,7 +82,7 @@ fn user_file(flags: &Flags) -> Result<PathBuf, ConfigError> {
     flags.users.clone().map_or_else(|| Config::load(flags).map(|config| config.server.users), Ok)
 }
 
-/// Prints; a reader that went away (`defender --help | head -1`) is no error.
+/// Prints lines, without what a terminal would act on; a reader that went away (`defender --help | head -1`) is no error.
 fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+    let _ = io::stdout().write_all(printable_lines(text).as_bytes()).and_then(|()| io::stdout().flush());
 }

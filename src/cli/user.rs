@@ -6,6 +6,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::text::printable;
 use crate::users::{self, Change, MAX_PASSWORD_BYTES, Role, Scope, UsersError};
 
 /// An edit of the user file.
@@ -148,7 +149,7 @@ fn list(users: &Path) -> Result<(), UserCommandError> {
     say(&found.users.iter().map(line).collect::<String>());
     for complaint in found.complaints {
         // Standard error may be closed; the list is out already.
-        let _ = writeln!(io::stderr(), "defender: {complaint}");
+        let _ = writeln!(io::stderr(), "defender: {}", printable(&complaint.to_string()));
     }
     Ok(())
 }
@@ -241,7 +242,7 @@ fn confirm(question: &str) -> Result<(), UserCommandError> {
 
 /// Nobody reading it does not undo what was done.
 pub(super) fn say(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
+    super::print(text);
 }
 
 #[cfg(test)]

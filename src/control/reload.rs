@@ -19,9 +19,7 @@ impl Control {
     }
 
     fn read_again(&self) {
-        if let Err(error) = self.logging.reopen() {
-            error!("{error}");
-        }
+        self.logging.reopen();
         self.change(|state| {
             let file = state.config.file.as_deref();
             if file.is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| !found.is_file())) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
@@ -21,6 +21,9 @@ const ASK_EVERY: Duration = Duration::from_secs(5);
 /// How often one that does not know the token, or is not known here, is asked: that lasts until a person
 /// does something, and each time is a line in the other's audit log.
 const ASK_REFUSED_EVERY: Duration = Duration::from_secs(30);
+
+/// Longest pause between two changes of its devices that are taken over; see [`Changes`].
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// Stack of a thread that asks: a TLS handshake and a document.
 const STACK_BYTES: usize = 256 * 1024;
@@ -96,6 +99,7 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
     let name = &place.settings().name;
     let mut told: Option<String> = None;
     let mut is_known = false;
+    let (mut known, mut changes) = (None::<Listing>, Changes::default());
     let wanted = || !stop.is_requested();
     while wanted() {
         let mut pause = ASK_EVERY;
@@ -107,7 +111,12 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
                     info!("remote {name}: {address}: {cameras} cameras, {microphones} microphones");
                 }
                 is_known = true;
-                if let Some(control) = control.upgrade() {
+                let is_same = known.as_ref().is_some_and(|known| known.same_devices(&listing));
+                if !is_same
+                    && changes.may_change(Instant::now())
+                    && let Some(control) = control.upgrade()
+                {
+                    known = Some(listing.clone());
                     control.has_listed(place, listing);
                 }
             }
@@ -124,5 +133,47 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
             }
         }
         stop.sleep(pause);
+    }
+}
+
+/// Holds back a remote whose devices change again and again: each change starts and ends threads here, and is
+/// written to the log. The first is taken over at once, the next ones after pauses that double.
+#[derive(Default)]
+struct Changes {
+    last: Option<Instant>,
+    pause: Duration,
+}
+
+impl Changes {
+    /// Whether a change is taken over at `now`.
+    fn may_change(&mut self, now: Instant) -> bool {
+        let since = self.last.map(|last| now.duration_since(last));
+        if since.is_some_and(|since| since < self.pause) {
+            return false;
+        }
+        let is_calm = since.is_none_or(|since| since >= 2 * LONGEST_PAUSE);
+        self.pause = if is_calm { ASK_EVERY } else { (self.pause * 2).min(LONGEST_PAUSE) };
+        self.last = Some(now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_that_changes_its_devices_at_each_answer_is_followed_more_and_more_rarely() {
+        let (mut changes, start) = (Changes::default(), Instant::now());
+        let mut asked = |seconds: std::ops::Range<u32>| {
+            seconds
+                .step_by(5)
+                .filter(|second| changes.may_change(start + *second * Duration::from_secs(1)))
+                .count()
+        };
+        assert_eq!(asked(0..1), 1, "the first at once");
+        assert_eq!(asked(5..600), 6);
+        assert!(asked(600..24 * 3600) < 24 * 6 + 1, "then every ten minutes");
+        assert_eq!(asked(48 * 3600..48 * 3600 + 6), 2, "and soon again after a day of calm");
     }
 }

@@ -1,36 +1,69 @@
 //! Who came in, who failed to, and who changed what, from where: the lines an auditor and fail2ban
 //! read. Each begins with the client's address, so that no name in it can pass for one. None holds
 //! a secret.
+//!
+//! Lines that a client can cause at will are limited, and what is left out is counted; `logging::limit` has the
+//! arithmetic. What an admin changes is always written.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use log::{debug, info, warn};
+use log::{Level, info};
 
+use crate::logging::{Limit, network};
 use crate::users::Denied;
+
+const WINDOW: Duration = Duration::from_secs(600);
+
+/// By user and network.
+static SIGNED_IN: Limit = Limit::new("logins", 10, 120, WINDOW);
+
+/// By network. More than fail2ban's `maxretry` in its `findtime` (docs/fail2ban), so that it bans who goes on.
+static REFUSED: Limit = Limit::new("refused logins", 20, 300, WINDOW);
+
+/// By network.
+static UNCHECKED: Limit = Limit::new("logins that were not checked", 20, 120, WINDOW);
+
+/// By user and network.
+static FORBIDDEN: Limit = Limit::new("forbidden requests", 10, 60, WINDOW);
+
+/// By user and network.
+static OWN: Limit = Limit::new("changes of their own", 10, 120, WINDOW);
 
 /// Somebody was let in by a password.
 pub fn signed_in(peer: SocketAddr, name: &str, how: &str) {
-    info!("{peer}: login of `{name}` by {how}");
+    let line = format_args!("{peer}: login of `{name}` by {how}");
+    SIGNED_IN.log(&subject(peer, name), Level::Info, module_path!(), line);
 }
 
-/// Somebody was not let in. What was not even checked is not worth a line: a flood of logins must
-/// not fill the log.
+/// Somebody was not let in. What was not even checked is of level `debug`.
 pub fn refused(peer: SocketAddr, name: &str, why: Denied) {
-    // A name from the network is cut: it must not fill the log either.
-    match why {
-        Denied::Busy | Denied::Throttled(_) | Denied::Ended => {
-            debug!("{peer}: login of `{name:.32}` not checked: {why}");
-        }
-        _ => warn!("{peer}: login of `{name:.32}` refused: {why}"),
-    }
+    let (limit, level, what) = match why {
+        Denied::Busy | Denied::Throttled(_) | Denied::Ended => (&UNCHECKED, Level::Debug, "not checked"),
+        _ => (&REFUSED, Level::Warn, "refused"),
+    };
+    // A name from the network is cut, and is no subject: each try may bring another one.
+    let line = format_args!("{peer}: login of `{name:.32}` {what}: {why}");
+    limit.log(&network(peer.ip()), level, module_path!(), line);
 }
 
-/// A user asked for what is not his to do.
+/// A user asked for what only others may do.
 pub fn forbidden(peer: SocketAddr, name: &str, what: &str) {
-    warn!("{peer}: `{name}` may not {what:.120}");
+    let line = format_args!("{peer}: `{name}` may not {what:.120}");
+    FORBIDDEN.log(&subject(peer, name), Level::Warn, module_path!(), line);
 }
 
-/// A user changed something.
+/// A user changed what is their own: a session or the password.
+pub fn changed_own(peer: SocketAddr, name: &str, what: &str) {
+    let line = format_args!("{peer}: `{name}` {what}");
+    OWN.log(&subject(peer, name), Level::Info, module_path!(), line);
+}
+
+/// An admin changed something.
 pub fn changed(peer: SocketAddr, name: &str, what: &str) {
     info!("{peer}: `{name}` {what}");
+}
+
+fn subject(peer: SocketAddr, name: &str) -> String {
+    format!("{}: `{name}`", network(peer.ip()))
 }

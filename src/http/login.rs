@@ -63,7 +63,7 @@ pub fn login(service: &Service, request: &mut Request, exchange: &Exchange) -> R
 /// `POST /api/1.0/logout`: the session ends, and with it what streams by it.
 pub fn logout(service: &Service, user: &Identity, exchange: &Exchange) -> Reply {
     if service.accounts.end_session(user) {
-        audit::changed(exchange.peer(), &user.name, "signed out");
+        audit::changed_own(exchange.peer(), &user.name, "signed out");
     }
     no_content().with("Set-Cookie", format!("{COOKIE}=; {ATTRIBUTES}; Max-Age=0"))
 }
@@ -88,7 +88,7 @@ pub fn password(service: &Service, user: &Identity, request: &mut Request, excha
     let change = Change { password: Some(new), ..Change::default() };
     match service.accounts.change(&user.name, &change, peer.ip()) {
         Ok(()) => {
-            audit::changed(peer, &user.name, "changed the own password");
+            audit::changed_own(peer, &user.name, "changed the own password");
             no_content()
         }
         Err(error) => refused_edit(&error),

@@ -15,7 +15,9 @@
 //!
 //! Invariant: `free` is never empty at a publish. A [`Reader`] holds at most one pin, and one
 //! whose pin a sweep has met can place its next only on `current`; so of `max_readers + 2` slots
-//! at most `max_readers` are retired and found pinned, one is current, and one is left.
+//! at most `max_readers` are retired and found pinned, one is current, and one is left. The same
+//! holds for a reader that joins in the place of one that left, because the count of readers
+//! carries the order: the unpin of the one that left happens before the pin of the one that joined.
 
 use std::time::{Duration, Instant};
 
@@ -150,6 +152,7 @@ impl<T> Publisher<T> {
 
     /// How many readers there are now.
     pub fn readers(&self) -> u32 {
+        // Relaxed: nothing is concluded from it about pins or values.
         self.shared.readers.load(Ordering::Relaxed)
     }
 
@@ -214,8 +217,13 @@ impl<T> Latest<T> {
     /// counts as seen: nobody may have watched for hours, and the value be as old.
     pub fn subscribe(&self) -> Option<Reader<T>> {
         let limit = self.shared.max_readers;
-        // Relaxed: the count guards the number of pins, not data.
-        let joined = self.shared.readers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |readers| {
+        // Acquire, twin of the Release in `Reader::drop`: the unpins of all who left before happen
+        // before what this reader does. So the writer cannot see this reader's pin and still the
+        // pin of the one whose place it takes, and if a sweep did meet that pin, this reader's
+        // first look at `current` is no older than that sweep (see `load`). Without that order one
+        // place could hold up two slots, and `publish` find none free. The fence in `load` would
+        // do as an acquire, too; the order is not left to it, for a reader need not load at once.
+        let joined = self.shared.readers.fetch_update(Ordering::Acquire, Ordering::Relaxed, |readers| {
             (readers < limit).then_some(readers + 1)
         });
         joined.ok()?;
@@ -312,7 +320,10 @@ impl<T> Reader<T> {
 
 impl<T> Drop for Reader<T> {
     fn drop(&mut self) {
-        self.shared.readers.fetch_sub(1, Ordering::Relaxed);
+        // Release, twin of the Acquire in `Latest::subscribe`: this reader's last unpin is done
+        // before its place is free. Later joins and leaves are read-modify-writes of the same
+        // count, so the order reaches whoever takes the place, however many came in between.
+        self.shared.readers.fetch_sub(1, Ordering::Release);
     }
 }
 

@@ -6,20 +6,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use log::Record;
 use rustix::fs::OFlags;
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
 use super::LogError;
 
 /// How many files put aside are kept: `.1`, the youngest, to `.5`.
 const KEPT: u32 = 5;
-
-/// The form simple_logger gives the lines on standard error.
-const TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// A file, put aside when it has grown.
 pub(super) struct RotatingFile {
@@ -64,13 +56,11 @@ impl RotatingFile {
         self.open_path().map_err(|error| LogError::Open(self.path.clone(), error))
     }
 
-    /// Writes one line.
+    /// Writes one line, which ends with a line feed.
     ///
     /// # Errors
     /// When it is not in the file, or not whole; the reason is told with the first such line.
-    pub(super) fn write_line(&mut self, record: &Record<'_>, message: &str) -> Result<(), Trouble> {
-        let mut line = line(record, message);
-        line.push('\n');
+    pub(super) fn write_line(&mut self, line: &str) -> Result<(), Trouble> {
         match self.append(line.as_bytes()) {
             Ok(()) => {
                 self.troubled = false;
@@ -156,12 +146,6 @@ impl RotatingFile {
     }
 }
 
-/// A line as it stands in the file, without its end.
-pub(super) fn line(record: &Record<'_>, message: &str) -> String {
-    let now = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
-    format!("{now} {:<5} [{}] {message}", record.level(), record.target())
-}
-
 /// False also for a file that may be written and not read: a guess would add empty lines.
 fn ends_within_a_line(path: &Path, length_bytes: u64) -> bool {
     let Some(last) = length_bytes.checked_sub(1) else { return false };
@@ -173,12 +157,10 @@ fn ends_within_a_line(path: &Path, length_bytes: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use log::Metadata;
 
     fn write(file: &mut RotatingFile, message: &str) -> Result<(), String> {
-        let metadata = Metadata::builder().level(log::Level::Info).target("defender::test").build();
-        let record = Record::builder().metadata(metadata).build();
-        file.write_line(&record, message).map_err(|trouble| trouble.to_string())
+        let line = super::super::line(log::Level::Info, "defender::test", message) + "\n";
+        file.write_line(&line).map_err(|trouble| trouble.to_string())
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use miniserde::{Deserialize, json};
 
 use super::RemoteError;
+use crate::text;
 
 /// Most cameras, and most microphones, taken from one other: each costs a thread here.
 const DEVICES_MAX: usize = 16;
@@ -137,13 +138,9 @@ fn why(online: bool, problem: Option<String>) -> Option<String> {
     if online {
         return None;
     }
-    let plain = |c: char| if c.is_control() { '?' } else { c };
-    Some(
-        problem.map_or_else(
-            || "offline there".to_owned(),
-            |text| text.chars().take(LONGEST).map(plain).collect(),
-        ),
-    )
+    let Some(problem) = problem else { return Some("offline there".to_owned()) };
+    let start: String = problem.chars().take(LONGEST).collect();
+    Some(text::printable(&start).into_owned())
 }
 
 /// As defender.conf takes them.
@@ -165,7 +162,7 @@ mod tests {
             "microphones":[{"name":"m","online":true,"problem":null,"rate_hz":1,"channels":1}],"more":1}"#;
         let listing = Listing::parse(text.as_bytes()).unwrap();
         assert_eq!(listing.cameras.len(), 1);
-        assert_eq!(listing.cameras[0].problem.as_deref(), Some("a?b"));
+        assert_eq!(listing.cameras[0].problem.as_deref(), Some("a\\nb"));
         assert_eq!(listing.microphones, []);
         for garbled in ["", "[]", "{\"cameras\":1}", "<html>"] {
             assert!(Listing::parse(garbled.as_bytes()).is_err(), "{garbled}");

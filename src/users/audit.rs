@@ -2,17 +2,30 @@
 //! whoever changed it and by whatever means.
 
 use std::path::Path;
+use std::time::Duration;
 
-use log::info;
+use log::{Level, info};
 
 use super::Scope;
 use super::file::Record;
 use super::followed::Users;
+use crate::logging::Limit;
+
+/// What a user's line is told to have when only its password is another one.
+const PASSWORD: &str = "has another password";
+
+/// The one change that users can make themselves, again and again: their own password. By user.
+static PASSWORDS: Limit = Limit::new("such changes", 10, 120, Duration::from_secs(600));
 
 /// Logs each difference between two readings of the file.
 pub fn file_changed(path: &Path, before: &Users, after: &Users) {
+    let path = path.display();
     for line in differences(before, after) {
-        info!("{}: {line}", path.display());
+        if line.ends_with(PASSWORD) {
+            PASSWORDS.log(&line, Level::Info, module_path!(), format_args!("{path}: {line}"));
+        } else {
+            info!("{path}: {line}");
+        }
     }
 }
 
@@ -43,7 +56,7 @@ fn differences(before: &Users, after: &Users) -> Vec<String> {
 fn change(old: &Record, new: &Record) -> Option<String> {
     let mut what = Vec::new();
     if old.hash != new.hash {
-        what.push("has another password".to_owned());
+        what.push(PASSWORD.to_owned());
     }
     if old.role != new.role {
         what.push(format!("is {} now", new.role.name()));

@@ -396,6 +396,7 @@ fn the_fail2ban_filter_finds_each_failure_and_no_forged_one() {
     let server = start(|setup| setup);
     server.curl("/", &["-u", &login(USER, "wrong password")]);
     server.curl("/", &["-u", "x 192.0.2.1:5: login of `y` refused: no such user:wrong"]);
+    server.wait_log("login of `x 192.0.2.1");
     let filter =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/fail2ban/filter.d/defender.conf"));
     let filter = filter.unwrap();
@@ -426,7 +427,9 @@ fn the_audit_log_has_who_did_what_from_where_and_no_secret() {
     );
     edit(server.path(), &["token", "add", "ha", "--user", USER], "");
     assert_eq!(server.curl("/", &["-u", &login(ADMIN, PASSWORD)]).status, 200);
-    let audit = fs::read_to_string(server.path().join("audit")).unwrap();
+    let audit = || fs::read_to_string(server.path().join("audit")).unwrap();
+    wait_for("the last line", || audit().contains("login of `ada` by password").then_some(()));
+    let audit = audit();
     for told in [
         "login of `eve` by password, with a session",
         "login of `eve` refused: wrong password",

@@ -39,37 +39,6 @@ fn sighup_takes_over_cameras_and_log_level_and_keeps_viewers() {
 }
 
 #[test]
-fn a_standard_error_nobody_reads_does_not_keep_it_from_ending() {
-    let setup = Setup::new();
-    setup.write_config();
-    crate::support::add_user(setup.path(), "eve", "viewer");
-    let mut child = Command::new(crate::support::binary())
-        .args(["-c", "defender.conf", "-d"])
-        .current_dir(setup.path())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut pipe = std::io::BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("listening on ") {
-        line.clear();
-        assert!(std::io::BufRead::read_line(&mut pipe, &mut line).unwrap() > 0, "it ended");
-    }
-    let url = line.split("listening on ").nth(1).unwrap().trim().to_owned();
-    // Each of these is logged, until the pipe is full and nothing comes back any more.
-    let long = format!("{url}{}", "n".repeat(8000));
-    for _ in 0..400 {
-        if crate::support::curl(&long, &["--max-time", "2"]).status == 0 {
-            break;
-        }
-    }
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    wait_for("the end", || child.try_wait().unwrap());
-}
-
-#[test]
 fn a_configuration_through_a_pipe_is_not_read_again() {
     let setup = Setup::new();
     setup.write_config();

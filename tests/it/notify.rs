@@ -89,6 +89,9 @@ fn a_manager_that_is_gone_or_cannot_be_understood_costs_nothing() {
         let setup = Setup::new().env("NOTIFY_SOCKET", name).env("WATCHDOG_USEC", "200000");
         let server = setup.start();
         assert_eq!(server.get("/snapshot").status, 200);
+        if told {
+            server.wait_log("the service manager is told nothing");
+        }
         assert_eq!(server.log().contains("the service manager is told nothing"), told, "{}", server.log());
     }
 }

@@ -1,0 +1,360 @@
+//! A bounded queue of lines, and the thread that alone writes them. Standard error may be a pipe that nobody
+//! reads and a file may be on a disk that hangs: then this thread waits, and nobody else.
+//!
+//! Each output has a queue and a thread of its own, so that a blocked standard error does not hold up the audit
+//! file. When a queue is full, lines are dropped and counted, and the count stands where they are missing.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::Level;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::LogError;
+use super::file::RotatingFile;
+use super::limit;
+
+/// How much may wait to be written, in bytes: all lines but important ones, and all lines.
+const MOST_BYTES: usize = 128 * 1024;
+const MOST_BYTES_IMPORTANT: usize = 256 * 1024;
+
+/// What a line takes in memory beside its text, about.
+const LINE_OVERHEAD_BYTES: usize = 64;
+
+/// Stack of the thread: a line is formatted before it gets here.
+const STACK_BYTES: usize = 128 * 1024;
+
+/// Where lines go.
+pub(super) enum Output {
+    /// Standard error.
+    Stderr,
+    /// A file; what cannot be written there goes to the other writer.
+    File(RotatingFile, &'static Writer),
+}
+
+/// An output, its queue, and from [`Writer::start`] on its thread.
+pub(super) struct Writer {
+    /// The thread's name.
+    name: &'static str,
+    /// Taken by the thread only, and before it starts by [`Writer::flush`].
+    output: Mutex<Output>,
+    queue: Mutex<Queue>,
+    /// There is something in the queue.
+    filled: Condvar,
+    /// All is written.
+    idle: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+    has_thread: bool,
+    is_writing: bool,
+}
+
+enum Item {
+    Line(String),
+    /// Lines that are missing here.
+    Dropped {
+        lines: u64,
+        important: u64,
+    },
+    Reopen,
+}
+
+impl Writer {
+    pub(super) fn new(name: &'static str, output: Output) -> Self {
+        Self {
+            name,
+            output: Mutex::new(output),
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            idle: Condvar::new(),
+        }
+    }
+
+    /// Starts the thread. Until then lines wait in the queue.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn start(&'static self) -> io::Result<()> {
+        let run = move || {
+            loop {
+                // A panic was logged; the next line may do better.
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| self.run()));
+            }
+        };
+        thread::Builder::new().name(self.name.to_owned()).stack_size(STACK_BYTES).spawn(run)?;
+        self.lock().has_thread = true;
+        Ok(())
+    }
+
+    /// Queues a line that ends with a line feed. A part of the queue is kept for important ones.
+    pub(super) fn push(&self, line: String, is_important: bool) {
+        let mut queue = self.lock();
+        let cost = cost(&line);
+        let most = if is_important { MOST_BYTES_IMPORTANT } else { MOST_BYTES };
+        if queue.bytes + cost <= most {
+            queue.bytes += cost;
+            queue.items.push_back(Item::Line(line));
+        } else if let Some(Item::Dropped { lines, important }) = queue.items.back_mut() {
+            *lines += 1;
+            *important += u64::from(is_important);
+        } else {
+            queue.items.push_back(Item::Dropped { lines: 1, important: u64::from(is_important) });
+        }
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// Has a file opened again, behind the lines that are queued.
+    pub(super) fn reopen(&self) {
+        let mut queue = self.lock();
+        if !matches!(queue.items.back(), Some(Item::Reopen)) {
+            queue.items.push_back(Item::Reopen);
+        }
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// Waits until all is written, or until `end`. Without a thread the caller writes.
+    pub(super) fn flush(&self, end: Instant) {
+        let mut queue = self.lock();
+        if !queue.has_thread {
+            drop(queue);
+            return self.write_all(end);
+        }
+        while queue.is_writing || !queue.items.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            queue = self.idle.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            let item = self.take().or_else(|| {
+                let wait = limit::write_counts(Instant::now(), false);
+                self.wait(wait);
+                self.take()
+            });
+            if let Some(item) = item {
+                self.write(item);
+            }
+        }
+    }
+
+    /// Writes what is queued as long as that does not wait beyond `end`.
+    fn write_all(&self, end: Instant) {
+        while self.is_ready(end) {
+            let Some(item) = self.take() else { return };
+            self.write(item);
+        }
+    }
+
+    /// The next item, after which [`Writer::flush`] waits for one to be written.
+    fn take(&self) -> Option<Item> {
+        let mut queue = self.lock();
+        let item = queue.items.pop_front();
+        queue.is_writing = item.is_some();
+        match &item {
+            Some(Item::Line(line)) => queue.bytes -= cost(line),
+            Some(_) => {}
+            None => self.idle.notify_all(),
+        }
+        item
+    }
+
+    /// Sleeps until there is something in the queue, for at most `longest`.
+    fn wait(&self, longest: Option<Duration>) {
+        let queue = self.lock();
+        let is_empty = |queue: &mut Queue| queue.items.is_empty();
+        // Both give the lock back, which is not needed.
+        match longest {
+            Some(longest) => drop(self.filled.wait_timeout_while(queue, longest, is_empty)),
+            None => drop(self.filled.wait_while(queue, is_empty)),
+        }
+    }
+
+    fn write(&self, item: Item) {
+        let output = &mut *self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = match item {
+            Item::Line(line) => line,
+            Item::Dropped { lines, important } => dropped(lines, important),
+            Item::Reopen => match output.reopen() {
+                Ok(()) => return,
+                Err(error) => own_line(Level::Error, &error.to_string()),
+            },
+        };
+        match output {
+            Output::Stderr => to_stderr(line.as_bytes()),
+            Output::File(file, other) => {
+                if let Err(trouble) = file.write_line(&line) {
+                    other.push(format!("{}{trouble}\n", line.trim_end_matches('\n')), true);
+                }
+            }
+        }
+    }
+
+    /// Whether a write would not wait, by `end` at the latest. A file is always ready, says the kernel.
+    fn is_ready(&self, end: Instant) -> bool {
+        if !matches!(*self.output.lock().unwrap_or_else(PoisonError::into_inner), Output::Stderr) {
+            return true;
+        }
+        poll_stderr(Some(end.saturating_duration_since(Instant::now())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Output {
+    fn reopen(&mut self) -> Result<(), LogError> {
+        match self {
+            Self::Stderr => Ok(()),
+            Self::File(file, _) => file.reopen(),
+        }
+    }
+}
+
+fn cost(line: &str) -> usize {
+    line.len() + LINE_OVERHEAD_BYTES
+}
+
+fn dropped(lines: u64, important: u64) -> String {
+    let of_them =
+        if important > 0 { format!(", {important} of them audit lines or errors") } else { String::new() };
+    let text =
+        format!("{lines} lines were dropped here{of_them}: they came faster than the log could be written");
+    own_line(Level::Warn, &text)
+}
+
+fn own_line(level: Level, message: &str) -> String {
+    super::line(level, module_path!(), message) + "\n"
+}
+
+/// Writes a line, however long that takes. Nobody reading any more (`defender 2>&1 | head`) is no reason to end.
+fn to_stderr(mut line: &[u8]) {
+    while !line.is_empty() {
+        match io::stderr().write(line) {
+            Ok(0) => return,
+            Ok(written) => line = &line[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Another process that shares it has set it so.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                poll_stderr(None);
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Whether standard error takes a line or will never do, within `longest`.
+fn poll_stderr(longest: Option<Duration>) -> bool {
+    let longest = longest.and_then(|longest| Timespec::try_from(longest).ok());
+    let stderr = io::stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
+    poll(&mut polled, longest.as_ref()).is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn writer(folder: &std::path::Path) -> (&'static Writer, std::path::PathBuf) {
+        let path = folder.join("log");
+        let stderr: &'static Writer = Box::leak(Box::new(Writer::new("log", Output::Stderr)));
+        let file = RotatingFile::open(&path, 100_000_000).unwrap();
+        (Box::leak(Box::new(Writer::new("log-file", Output::File(file, stderr)))), path)
+    }
+
+    fn far() -> Instant {
+        Instant::now() + Duration::from_secs(3600)
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts_and_keeps_room_for_audit_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, path) = writer(folder.path());
+        let line = |number: usize| format!("{number:0>100}\n");
+        // As much as fills it ten times over: the thread, which is not started, is as good as one that waits.
+        let fits = MOST_BYTES / cost(&line(0));
+        (0..10 * fits).for_each(|number| writer.push(line(number), false));
+        writer.push("audit\n".to_owned(), true);
+        (0..5).for_each(|number| writer.push(line(number), false));
+        (0..10 * fits).for_each(|number| writer.push(line(number), true));
+        let bytes: usize = writer
+            .lock()
+            .items
+            .iter()
+            .map(|item| match item {
+                Item::Line(line) => cost(line),
+                _ => 0,
+            })
+            .sum();
+        assert!(bytes <= MOST_BYTES_IMPORTANT && bytes == writer.lock().bytes);
+        writer.start().unwrap();
+        writer.flush(far());
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!((0..fits).all(|number| lines[number] == line(number).trim_end()), "in order");
+        assert!(lines[fits].contains(&format!("{} lines were dropped here:", 9 * fits)), "{}", lines[fits]);
+        assert_eq!(lines[fits + 1], "audit");
+        assert!(lines[fits + 2].contains(" 5 lines were dropped here:"), "{}", lines[fits + 2]);
+        assert!(lines.last().unwrap().contains("of them audit lines or errors"), "{:?}", lines.last());
+    }
+
+    #[test]
+    fn lines_of_before_the_thread_are_written_by_it_or_by_a_flush() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, path) = writer(folder.path());
+        writer.push("first\n".to_owned(), false);
+        writer.flush(far());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first\n");
+        writer.push("second\n".to_owned(), false);
+        writer.start().unwrap();
+        writer.push("third\n".to_owned(), false);
+        writer.flush(far());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first\nsecond\nthird\n");
+    }
+
+    #[test]
+    fn a_file_is_opened_again_behind_the_lines_that_came_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, path) = writer(folder.path());
+        let moved = folder.path().join("moved");
+        fs::rename(&path, &moved).unwrap();
+        writer.push("before\n".to_owned(), false);
+        writer.reopen();
+        writer.push("after\n".to_owned(), false);
+        writer.start().unwrap();
+        writer.flush(far());
+        assert_eq!(fs::read_to_string(&moved).unwrap(), "before\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "after\n");
+    }
+
+    #[test]
+    fn a_line_that_the_file_does_not_take_goes_to_standard_error_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, path) = writer(folder.path());
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        writer.push("lost?\n".to_owned(), false);
+        writer.flush(far());
+        let output = writer.output.lock().unwrap();
+        let Output::File(_, other) = &*output else { panic!() };
+        let queue = other.lock();
+        let Some(Item::Line(line)) = queue.items.front() else { panic!("nothing was passed on") };
+        assert!(line.starts_with("lost? (and this goes to standard error because of"), "{line}");
+        assert!(line.contains("No space left"), "{line}");
+    }
+}
