@@ -1,13 +1,59 @@
-//! Files that are replaced whole: whoever reads one sees all of a change or nothing, also after a
-//! power cut.
+//! Files that are replaced whole, and files that are read whole: a reader sees all of a change or
+//! nothing, also after a power cut, and no file in the place of another makes a reader wait or take
+//! all memory.
 //!
-//! What belongs here: putting bytes in a file's place. What must not: what the bytes mean, and who
+//! What belongs here: reading and replacing bytes. What must not: what the bytes mean, and who
 //! may change them when.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+/// Reads a whole regular file of at most `most_bytes`.
+///
+/// # Errors
+/// Those of opening and reading; `InvalidInput` for a FIFO, a device or anything else that is no
+/// regular file; `FileTooLarge` for a larger one, with a message that gives the limit.
+pub fn read_bounded(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+    read_open(&open_regular(path)?, most_bytes)
+}
+
+/// Opens a regular file to read. Nothing else is opened, not even for a moment: a FIFO would wait
+/// for its other end, and a device may act on being opened.
+///
+/// # Errors
+/// Those of opening; `InvalidInput` for what is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    check_regular(&fs::metadata(path)?)?;
+    // Another file may have taken its place meanwhile: this does not wait, and looks once more.
+    let at_once = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(at_once).open(path)?;
+    check_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Reads what is left of an open file, at most `most_bytes`. The length of a file is not asked for: one in
+/// /proc has none.
+///
+/// # Errors
+/// Those of reading; `FileTooLarge` for more, with a message that gives the limit.
+pub fn read_open(file: &File, most_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most_bytes {
+        let why = format!("it has more than {most_bytes} bytes, the most that is read");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// The text without the byte order mark that some editors put in front of UTF-8.
+pub fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
 
 /// Puts `bytes` in the place of the file, with the permissions `mode`, or leaves the old one and
 /// nothing else. The file belongs to whom it belonged before, or, where there was none, to its
@@ -75,6 +121,20 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+fn check_regular(found: &fs::Metadata) -> io::Result<()> {
+    if found.is_file() {
+        return Ok(());
+    }
+    let kind = found.file_type();
+    let what = match () {
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {what}, not a regular file")))
+}
+
 /// Gives `made` the group of the file at `path`, if there is one. Where this process may not, those of
 /// its own group get no rights instead of them.
 fn keep_group(made: &File, path: &Path) -> io::Result<()> {
@@ -104,4 +164,34 @@ fn write_fresh(fresh: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result
     }
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn only_a_regular_file_of_bounded_size_is_read_and_nothing_else_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let told = |path: &Path| read_bounded(path, 4).unwrap_err().to_string();
+        fs::write(place("file"), "four").unwrap();
+        assert_eq!(read_bounded(&place("file"), 4).unwrap(), b"four");
+        fs::write(place("file"), "fives").unwrap();
+        assert!(told(&place("file")).contains("more than 4 bytes"), "{}", told(&place("file")));
+        rustix::fs::mknodat(rustix::fs::CWD, place("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        let _listener = UnixListener::bind(place("socket")).unwrap();
+        for (path, what) in [
+            (place("fifo"), "a FIFO"),
+            (place("socket"), "a socket"),
+            (folder.path().to_owned(), "a folder"),
+            ("/dev/zero".into(), "a device"),
+        ] {
+            assert!(told(&path).contains(what), "{}: {}", path.display(), told(&path));
+        }
+        // It has no length beforehand.
+        assert!(told(Path::new("/proc/self/status")).contains("more than 4 bytes"));
+    }
 }
