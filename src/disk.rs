@@ -12,6 +12,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+/// What mends files that others may write on a file system without owners and modes; for the end of a
+/// message that says so of one.
+pub const FAT_HINT: &str =
+    "; on a disk with FAT or exFAT, where chmod does nothing, mount it with the options uid=USER,umask=077";
+
 /// Reads a whole regular file of at most `most_bytes`.
 ///
 /// # Errors
@@ -48,6 +53,24 @@ pub fn read_open(file: &File, most_bytes: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)
+}
+
+/// Whether a file that was made with a mode keeps others from writing as the mode says. A disk with FAT has
+/// the modes that it was mounted with.
+///
+/// # Errors
+/// Where others may write though `mode` says no, with the mount options that mend it.
+pub fn check_mode(made: &File, mode: u32) -> io::Result<()> {
+    refuse_open_mode(made.metadata()?.mode(), mode)
+}
+
+fn refuse_open_mode(found: u32, wanted: u32) -> io::Result<()> {
+    if found & !wanted & 0o022 == 0 {
+        return Ok(());
+    }
+    let found = found & 0o777;
+    let why = format!("every file here may be changed by others (mode {found:03o}){FAT_HINT}");
+    Err(io::Error::new(ErrorKind::Unsupported, why))
 }
 
 /// The text without the byte order mark that some editors put in front of UTF-8.
@@ -155,6 +178,7 @@ fn write_fresh(fresh: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", fresh.display())))?;
     // A umask can only have taken bits away; the owner needs both of his.
     file.set_permissions(Permissions::from_mode(mode))?;
+    check_mode(&file, mode)?;
     if let Err(error) = give_to_owner(&file, path)
         && path.exists()
     {
@@ -170,6 +194,15 @@ fn write_fresh(fresh: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result
 mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_file_system_without_modes_is_told_with_the_mount_option_that_mends_it() {
+        let told = refuse_open_mode(0o100_777, 0o600).unwrap_err().to_string();
+        assert!(told.contains("mode 777") && told.contains("umask=077"), "{told}");
+        for (found, wanted) in [(0o100_755, 0o600), (0o100_600, 0o600), (0o100_664, 0o664)] {
+            assert!(refuse_open_mode(found, wanted).is_ok(), "{found:o}");
+        }
+    }
 
     #[test]
     fn only_a_regular_file_of_bounded_size_is_read_and_nothing_else_is_waited_for() {
