@@ -27,7 +27,12 @@ fn hears(device: &SoundDevice) -> String {
     match problem {
         // It names the PCM itself.
         Some(problem) => format!("{problem}\n  {label}\n"),
-        None => format!("{pcm}  {label}\n  {} Hz, {} channels\n", span(*rates_hz), span(*channels)),
+        None => format!(
+            "{pcm}  {label}\n  {} Hz, {} channel{}\n",
+            span(*rates_hz),
+            span(*channels),
+            if *channels == (1, 1) { "" } else { "s" }
+        ),
     }
 }
 
