@@ -1,13 +1,82 @@
-//! Files that are replaced whole: whoever reads one sees all of a change or nothing, also after a
-//! power cut.
+//! Files that are replaced whole, and files that are read whole: a reader sees all of a change or
+//! nothing, also after a power cut, and no file in the place of another makes a reader wait or take
+//! all memory.
 //!
-//! What belongs here: putting bytes in a file's place. What must not: what the bytes mean, and who
+//! What belongs here: reading and replacing bytes. What must not: what the bytes mean, and who
 //! may change them when.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+/// What mends files that others may write on a file system without owners and modes; for the end of a
+/// message that says so of one.
+pub const FAT_HINT: &str =
+    "; on a disk with FAT or exFAT, where chmod does nothing, mount it with the options uid=USER,umask=077";
+
+/// Reads a whole regular file of at most `most_bytes`.
+///
+/// # Errors
+/// Those of opening and reading; `InvalidInput` for a FIFO, a device or anything else that is no
+/// regular file; `FileTooLarge` for a larger one, with a message that gives the limit.
+pub fn read_bounded(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+    read_open(&open_regular(path)?, most_bytes)
+}
+
+/// Opens a regular file to read. Nothing else is opened, not even for a moment: a FIFO would wait
+/// for its other end, and a device may act on being opened.
+///
+/// # Errors
+/// Those of opening; `InvalidInput` for what is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    check_regular(&fs::metadata(path)?)?;
+    // Another file may have taken its place meanwhile: this does not wait, and looks once more.
+    let at_once = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(at_once).open(path)?;
+    check_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Reads what is left of an open file, at most `most_bytes`. The length of a file is not asked for: one in
+/// /proc has none.
+///
+/// # Errors
+/// Those of reading; `FileTooLarge` for more, with a message that gives the limit.
+pub fn read_open(file: &File, most_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most_bytes {
+        let why = format!("it has more than {most_bytes} bytes, the most that is read");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// Whether a file that was made with a mode keeps others from writing as the mode says. A disk with FAT has
+/// the modes that it was mounted with.
+///
+/// # Errors
+/// Where others may write though `mode` says no, with the mount options that mend it.
+pub fn check_mode(made: &File, mode: u32) -> io::Result<()> {
+    refuse_open_mode(made.metadata()?.mode(), mode)
+}
+
+fn refuse_open_mode(found: u32, wanted: u32) -> io::Result<()> {
+    if found & !wanted & 0o022 == 0 {
+        return Ok(());
+    }
+    let found = found & 0o777;
+    let why = format!("every file here may be changed by others (mode {found:03o}){FAT_HINT}");
+    Err(io::Error::new(ErrorKind::Unsupported, why))
+}
+
+/// The text without the byte order mark that some editors put in front of UTF-8.
+pub fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
 
 /// Puts `bytes` in the place of the file, with the permissions `mode`, or leaves the old one and
 /// nothing else. The file belongs to whom it belonged before, or, where there was none, to its
@@ -75,6 +144,20 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+fn check_regular(found: &fs::Metadata) -> io::Result<()> {
+    if found.is_file() {
+        return Ok(());
+    }
+    let kind = found.file_type();
+    let what = match () {
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {what}, not a regular file")))
+}
+
 /// Gives `made` the group of the file at `path`, if there is one. Where this process may not, those of
 /// its own group get no rights instead of them.
 fn keep_group(made: &File, path: &Path) -> io::Result<()> {
@@ -95,6 +178,7 @@ fn write_fresh(fresh: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", fresh.display())))?;
     // A umask can only have taken bits away; the owner needs both of his.
     file.set_permissions(Permissions::from_mode(mode))?;
+    check_mode(&file, mode)?;
     if let Err(error) = give_to_owner(&file, path)
         && path.exists()
     {
@@ -104,4 +188,43 @@ fn write_fresh(fresh: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result
     }
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_file_system_without_modes_is_told_with_the_mount_option_that_mends_it() {
+        let told = refuse_open_mode(0o100_777, 0o600).unwrap_err().to_string();
+        assert!(told.contains("mode 777") && told.contains("umask=077"), "{told}");
+        for (found, wanted) in [(0o100_755, 0o600), (0o100_600, 0o600), (0o100_664, 0o664)] {
+            assert!(refuse_open_mode(found, wanted).is_ok(), "{found:o}");
+        }
+    }
+
+    #[test]
+    fn only_a_regular_file_of_bounded_size_is_read_and_nothing_else_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let told = |path: &Path| read_bounded(path, 4).unwrap_err().to_string();
+        fs::write(place("file"), "four").unwrap();
+        assert_eq!(read_bounded(&place("file"), 4).unwrap(), b"four");
+        fs::write(place("file"), "fives").unwrap();
+        assert!(told(&place("file")).contains("more than 4 bytes"), "{}", told(&place("file")));
+        rustix::fs::mknodat(rustix::fs::CWD, place("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        let _listener = UnixListener::bind(place("socket")).unwrap();
+        for (path, what) in [
+            (place("fifo"), "a FIFO"),
+            (place("socket"), "a socket"),
+            (folder.path().to_owned(), "a folder"),
+            ("/dev/zero".into(), "a device"),
+        ] {
+            assert!(told(&path).contains(what), "{}: {}", path.display(), told(&path));
+        }
+        // It has no length beforehand.
+        assert!(told(Path::new("/proc/self/status")).contains("more than 4 bytes"));
+    }
 }

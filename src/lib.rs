@@ -15,7 +15,7 @@
 //! | [`config`] | defender.conf and flags into checked values |
 //! | [`confine`] | giving up power: user, rights, Landlock |
 //! | [`control`] | what a running server can be told; the capture threads |
-//! | [`disk`] | replacing a file whole |
+//! | [`disk`] | reading and replacing a file whole |
 //! | [`remote`] | other Defenders, as their client |
 //! | [`logging`] | where log lines go, and how many |
 //! | [`text`] | text from elsewhere, made safe for a terminal and a log |

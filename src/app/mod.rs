@@ -28,7 +28,8 @@ use crate::logging::{self, FlushAtEnd, LogError, Logging};
 use crate::users::{Accounts, SessionLimits, UsersError};
 use notify::{Manager, Watchdog};
 
-pub use rights::{place_to_keep, runs_as};
+pub use crate::confine::Purpose;
+pub use rights::{RunsAs, become_owner, become_server_user, load_config, place_to_keep};
 
 /// How long a stop may take before threads still at work are left to die with the process.
 const STOP_WITHIN: Duration = Duration::from_millis(900);
@@ -44,6 +45,8 @@ const STACK_BYTES: usize = 256 * 1024;
 pub enum AppError {
     /// The log cannot be written.
     Log(LogError),
+    /// There is no usable configuration.
+    Config(ConfigError),
     /// The file of kept settings cannot be read, or has mistakes.
     Kept(ConfigError),
     /// The user file cannot be read or made.
@@ -68,7 +71,7 @@ impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log(error) => error.fmt(f),
-            Self::Kept(error) => error.fmt(f),
+            Self::Config(error) | Self::Kept(error) => error.fmt(f),
             Self::Users(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
             Self::Page(error) => error.fmt(f),

@@ -2,23 +2,68 @@
 //! server becomes, and what it may open once it runs.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use log::{info, warn};
 use rustix::fs::{Access as Rights, access};
 
 use super::AppError;
-use crate::config::{Config, KEPT_FILE, Keep, ServerConfig};
-use crate::confine::{self, Access, Account, Choice, Reach};
+use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
+use crate::confine::{self, Access, Account, Choice, ConfineError, Purpose, Reach};
 
-/// Who the server would run as: a user's name, or `None` for whoever starts it; and what is probably
-/// not meant.
+/// Who the server would run as, and what is probably not meant.
+#[derive(Debug, Default)]
+pub struct RunsAs {
+    /// The user's name; `None` for the user who starts it.
+    pub user: Option<String>,
+    /// What is probably not meant.
+    pub warning: Option<String>,
+}
+
+/// Finds and reads the configuration. Root reads one that lies in another user's folder with that user's
+/// rights: a link there must not lead to what only root may read, for errors quote what they are about.
 ///
 /// # Errors
-/// A user who is named and unknown, or a system whose users cannot be read.
-pub fn runs_as(server: &ServerConfig) -> Result<(Option<String>, Option<String>), AppError> {
-    let Choice { account, warning } = choose(server)?;
-    Ok((account.map(|account| account.name), warning))
+/// Those of the configuration, as [`Config::load`]; [`AppError::Confine`] where root does not read at that place.
+pub fn load_config(flags: &Flags) -> Result<Config, AppError> {
+    let Some(file) = Config::locate(flags) else { return Config::load(flags).map_err(AppError::Config) };
+    let flags = Flags { config: Some(file.clone()), ..flags.clone() };
+    let (loaded, user) = confine::as_owner(&file, || Config::load(&flags)).map_err(AppError::Confine)?;
+    loaded.map_err(|error| match (error, user) {
+        (ConfigError::Read(path, error), Some(user)) => {
+            AppError::Config(ConfigError::Read(path, noting_user(&error, &user)))
+        }
+        (error, _) => AppError::Config(error),
+    })
+}
+
+/// For root: becomes the owner of the folder that a file lies in, before anything there is opened; see
+/// [`confine::become_owner`]. Gives the name of the user it became.
+///
+/// # Errors
+/// [`AppError::Confine`].
+pub fn become_owner(file: &Path, purpose: Purpose) -> Result<Option<String>, AppError> {
+    confine::become_owner(file, purpose).map_err(AppError::Confine)
+}
+
+/// For root: becomes, for good, the user the server would run as, so that what is looked at is what the
+/// server would find. Where that is root, or unknown, the places of the configuration must be root's own.
+/// Gives who the server would run as, or what would keep it from starting; the second is why nothing may be
+/// looked at.
+pub fn become_server_user(config: &Config) -> (Result<RunsAs, AppError>, Result<(), AppError>) {
+    let chosen = choose(&config.server).and_then(|Choice { account, warning }| {
+        let user = account.as_ref().map(|account| account.name.clone());
+        if let Some(account) = account.filter(|_| rustix::process::geteuid().is_root()) {
+            confine::become_account(&account).and_then(|()| confine::forbid()).map_err(AppError::Confine)?;
+        }
+        Ok(RunsAs { user, warning })
+    });
+    (chosen, check_places(config).map_err(AppError::Confine))
+}
+
+fn noting_user(error: &io::Error, user: &str) -> io::Error {
+    io::Error::new(error.kind(), format!("{error} (it was opened as `{user}`, the owner of its folder)"))
 }
 
 /// Where the server would keep what is changed while it runs. Before it has become its user, what that
@@ -48,17 +93,26 @@ pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
 /// would follow it.
 ///
 /// # Errors
-/// When the user is unknown, cannot be become, or could not work with the files there are.
+/// When the user is unknown, cannot be become, or could not work with the files there are; when it stays
+/// root and another user can change what its paths lead to.
 pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
     let server = &config.server;
     let Choice { account, warning } = choose(server)?;
-    for file in [&server.users, &server.cert, &server.key] {
-        let folder = file.parent().unwrap_or(Path::new(""));
-        confine::make_folders(folder, account.as_ref()).map_err(AppError::Confine)?;
-    }
+    let folders =
+        [&server.users, &server.cert, &server.key].map(|file| file.parent().unwrap_or(Path::new("")));
     let mut warnings: Vec<String> = warning.into_iter().collect();
     if let Some(account) = &account {
+        for folder in folders {
+            confine::make_first_folder(folder, account).map_err(AppError::Confine)?;
+        }
         confine::become_account(account).map_err(AppError::Confine)?;
+    } else {
+        check_places(config).map_err(AppError::Confine)?;
+    }
+    for folder in folders {
+        confine::make_folders(folder).map_err(AppError::Confine)?;
+    }
+    if let Some(account) = &account {
         check_files(server, account).map_err(AppError::Confine)?;
         warnings.extend(inconveniences(config, account));
     }
@@ -110,6 +164,25 @@ fn is_shared(file: &Path) -> bool {
 fn same_folder(one: &Path, other: &Path) -> bool {
     let folder = |file| fs::canonicalize(confine::folder_of(file)).ok();
     folder(one).is_some_and(|one| Some(one) == folder(other))
+}
+
+/// Whether a process that is root, and stays it, may work with every place of a configuration.
+fn check_places(config: &Config) -> Result<(), ConfineError> {
+    let server = &config.server;
+    let socket = server.socket();
+    let logs = [&server.log, &server.audit_log].into_iter().flatten();
+    let pair = [&server.cert, &server.key].into_iter().filter(|_| server.tls);
+    let written = [&server.users, &socket].into_iter().chain(logs).chain(pair);
+    let read = config.file.iter().chain(&server.www).map(PathBuf::as_path).chain(config.token_files());
+    let written = written.map(|file| (file.as_path(), Purpose::Write));
+    let read = read.map(|file| (file, Purpose::Read));
+    written.chain(read).try_for_each(|(file, purpose)| {
+        match confine::check_roots_own(file, purpose) {
+            // What is missing is told where it is needed.
+            Err(ConfineError::Walk(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            checked => checked,
+        }
+    })
 }
 
 fn choose(server: &ServerConfig) -> Result<Choice, AppError> {

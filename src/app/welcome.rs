@@ -1,9 +1,10 @@
 //! What a person is told when the server starts: where it is, and the first password.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use log::{info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -70,8 +71,7 @@ fn scheme(server: &ServerConfig) -> &'static str {
 fn keep_out_of_log(server: &ServerConfig, password: &str) -> Option<String> {
     std::env::var_os("JOURNAL_STREAM")?;
     let file = server.users.with_file_name(PASSWORD_FILE);
-    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
-    match written.and_then(|mut open| writeln!(open, "{password}")) {
+    match write_anew(&file, password) {
         Ok(()) => Some(format!(
             "First start: the password of `admin` is in {}; remove it when read.\n",
             file.display()
@@ -81,6 +81,18 @@ fn keep_out_of_log(server: &ServerConfig, password: &str) -> Option<String> {
             Some(String::new())
         }
     }
+}
+
+/// Writes a file that only its owner may read, whatever was there before: an old file keeps its mode, and a
+/// link or a FIFO would lead the password elsewhere.
+fn write_anew(file: &Path, password: &str) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    writeln!(open, "{password}")?;
+    open.sync_all()
 }
 
 /// The addresses a person could type: the one listened on, or all of the machine's.
@@ -103,6 +115,35 @@ fn is_link_local(ip: &IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn the_first_password_is_written_to_a_new_private_file_whatever_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (folder.path().join("first-password"), folder.path().join("other"));
+        fs::write(&other, "other\n").unwrap();
+        let old: [&dyn Fn(); 4] = [
+            &|| {},
+            &|| {
+                fs::write(&file, "old\n").unwrap();
+                fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+            },
+            &|| symlink(&other, &file).unwrap(),
+            &|| {
+                let kind = rustix::fs::FileType::Fifo;
+                rustix::fs::mknodat(rustix::fs::CWD, &file, kind, 0o644.into(), 0).unwrap();
+            },
+        ];
+        for prepare in old {
+            let _ = fs::remove_file(&file);
+            prepare();
+            write_anew(&file, "secret").unwrap();
+            let found = fs::symlink_metadata(&file).unwrap();
+            assert_eq!((found.is_file(), found.permissions().mode() & 0o777), (true, 0o600));
+            assert_eq!(fs::read_to_string(&file).unwrap(), "secret\n");
+        }
+        assert_eq!(fs::read_to_string(&other).unwrap(), "other\n");
+    }
 
     #[test]
     fn an_unspecified_address_is_told_as_those_of_the_machine() {

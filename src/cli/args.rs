@@ -93,12 +93,26 @@ fn command(arguments: &mut Arguments, wants_help: bool) -> Result<(&'static Comm
         command = help::find(&words).ok_or_else(|| {
             let known: Vec<&str> =
                 command.children().filter_map(|child| child.words.last().copied()).collect();
-            let near =
-                nearest(&word, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near = nearest(&word, &known)
+                .map(str::to_owned)
+                .or_else(|| turned_round(command, &word, arguments))
+                .map(|near| format!("; did you mean `{near}`?"))
+                .unwrap_or_default();
             UsageError(format!("unknown command `{}`{near}\n{}", words.join(" "), hint(command)))
         })?;
     }
     Ok((command, wants_help))
+}
+
+/// The command that is meant by its second word, as in `defender add user` or `defender add eve`.
+fn turned_round(command: &Command, word: &str, arguments: &mut Arguments) -> Option<String> {
+    if !command.words.is_empty() {
+        return None;
+    }
+    let next = arguments.subcommand().ok().flatten();
+    let by_both = next.and_then(|next| help::find(&[next.as_str(), word]));
+    let by_second = || help::COMMANDS.iter().find(|other| other.words.len() == 2 && other.words[1] == word);
+    by_both.or_else(by_second).map(Command::full_name)
 }
 
 /// The next word of a command, if this command goes on; operands and flags are left alone.

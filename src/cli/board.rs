@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use miniserde::json::{self, Number, Value};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
 use crate::text::{printable, printable_json};
 
@@ -16,7 +17,7 @@ use crate::text::{printable, printable_json};
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Largest answer read, in bytes.
-const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// What to ask of the server.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,21 +108,59 @@ fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Result<String, Bo
         ErrorKind::PermissionDenied => BoardError::Denied(socket.to_owned()),
         _ => BoardError::Io(socket.to_owned(), error),
     };
-    let mut stream = UnixStream::connect(socket).map_err(failed)?;
-    stream.set_read_timeout(Some(TIMEOUT)).map_err(failed)?;
+    let end = Instant::now() + TIMEOUT;
+    let mut stream = connect(socket).map_err(failed)?;
     let length = body.len();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: board\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).map_err(failed)?;
-    let mut answer = Vec::new();
-    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).map_err(failed)?;
+    let answer = read_until(&mut stream, end).map_err(failed)?;
     let (code, text) = parse(&answer).ok_or_else(|| BoardError::Garbled(socket.to_owned()))?;
     if (200..300).contains(&code) {
         return Ok(text.to_owned());
     }
     let why = json::from_str(text).map(|document: Value| text_of(&document, "error"));
     Err(BoardError::Refused(why.unwrap_or_else(|_| format!("the server answers with error {code}"))))
+}
+
+/// Connects, without waiting longer than [`TIMEOUT`] for a server that fetches nobody.
+fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(socket)?;
+    let open = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let stream = UnixStream::from(open);
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    rustix::net::connect(&stream, &address)?;
+    // Any other user could answer where the folder is open to all, as /tmp is.
+    let peer = rustix::net::sockopt::socket_peercred(&stream)?.uid;
+    let own = rustix::process::geteuid();
+    if own.is_root() && !peer.is_root() {
+        let why =
+            format!("the user {} answers there, who is neither root nor the folder's owner", peer.as_raw());
+        return Err(io::Error::other(why));
+    }
+    Ok(stream)
+}
+
+/// All of an answer; an error at `end`, however little by little it comes.
+fn read_until(stream: &mut UnixStream, end: Instant) -> io::Result<Vec<u8>> {
+    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::Error::new(ErrorKind::TimedOut, "no whole answer came in time"));
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut piece) {
+            Ok(0) => return Ok(answer),
+            Ok(length) => answer.extend_from_slice(&piece[..length]),
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+            Err(error) => return Err(error),
+        }
+        if answer.len() > MAX_ANSWER_BYTES {
+            return Err(io::Error::new(ErrorKind::FileTooLarge, "the answer has no end"));
+        }
+    }
 }
 
 fn parse(answer: &[u8]) -> Option<(u16, &str)> {
@@ -134,10 +173,10 @@ fn parse(answer: &[u8]) -> Option<(u16, &str)> {
 /// The status document for people.
 fn status(document: &Value) -> String {
     let mut text = format!(
-        "Defender {}, up {}, {} connections\n",
+        "Defender {}, up {}, {}\n",
         text_of(document, "version"),
         lasting(number_of(document, "uptime_s")),
-        number_of(document, "connections")
+        counted(number_of(document, "connections"), "connection")
     );
     for camera in list_of(document, "cameras") {
         let size = format!("{}x{}", number_of(camera, "width"), number_of(camera, "height"));
@@ -154,11 +193,11 @@ fn status(document: &Value) -> String {
     for microphone in list_of(document, "microphones") {
         let _ = writeln!(
             text,
-            "microphone {}: {}, {} Hz, {} channels, {} dBFS, {} listening",
+            "microphone {}: {}, {} Hz, {}, {} dBFS, {} listening",
             text_of(microphone, "name"),
             source(microphone),
             number_of(microphone, "rate_hz"),
-            number_of(microphone, "channels"),
+            counted(number_of(microphone, "channels"), "channel"),
             number_of(microphone, "rms_dbfs"),
             number_of(microphone, "listeners")
         );
@@ -192,6 +231,10 @@ fn running(name: &str, service: &Value) -> String {
         Some(Value::String(who)) => format!("{name}: stopped by {}\n", printable(who)),
         _ => format!("{name}: running\n"),
     }
+}
+
+fn counted(count: f64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1.0 { "" } else { "s" })
 }
 
 fn lasting(seconds: f64) -> String {
@@ -257,6 +300,8 @@ mod tests {
         let expected = "Defender 1, up 2 h, 2 connections\n\
             camera front: cable (for 61 s), 640x480 mjpeg at 30 fps, 1 watching\n";
         assert_eq!(status(&document), expected);
+        let one = json::from_str(r#"{"version":"1","uptime_s":1,"connections":1}"#).unwrap();
+        assert_eq!(status(&one), "Defender 1, up 1 s, 1 connection\n");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, OFlags, access};
 
-use crate::app;
+use crate::app::{self, AppError, RunsAs};
 use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, DeviceChoice, devices};
 use crate::config::{Config, Flags, Mode, ServerConfig};
@@ -16,28 +16,43 @@ use crate::remote::{Place, RemoteSettings};
 use crate::text::printable;
 use crate::users;
 
+/// As many lines that let nobody in are told of one user file.
+const MOST_COMPLAINTS: usize = 20;
+
 /// What was found.
 pub struct Report {
     /// For people, line by line.
     pub text: String,
     /// Whether nothing was found that would keep the server from starting.
     pub would_start: bool,
+    /// The cameras that are named by their device and give no picture now.
+    pub silent_cameras: Vec<String>,
 }
 
 /// Looks at everything the configuration names; opens cameras and microphones for a moment, changes nothing.
-pub fn report(config: &Config) -> Report {
-    let mut report = Report { text: String::new(), would_start: true };
+/// `runs_as` is who the server would run as. Where `may_look` is an error, that is all that is told.
+pub fn report(config: &Config, runs_as: Result<RunsAs, AppError>, may_look: Result<(), AppError>) -> Report {
+    let mut report = Report { text: String::new(), would_start: true, silent_cameras: Vec::new() };
     match &config.file {
         Some(file) => report.line("configuration", file.display()),
         None => report.line("configuration", "no file found, all is default"),
+    }
+    if let Err(why) = may_look {
+        report.runs_as(runs_as);
+        report.trouble("files", why);
+        return report;
     }
     let config = &report.kept(config);
     for warning in &config.warnings {
         report.line("warning", warning);
     }
-    report.server(&config.server);
+    report.server(&config.server, runs_as);
     for camera in &config.cameras {
-        report.line(&format!("camera {}", camera.name), describe(camera));
+        let (meaning, gives_picture) = describe(camera);
+        report.line(&format!("camera {}", camera.name), meaning);
+        if !gives_picture {
+            report.silent_cameras.push(camera.name.clone());
+        }
     }
     if config.cameras.is_empty() && config.remotes.is_empty() && config.server.mode != Mode::Server {
         report.line("cameras", "none is configured; add a section [camera.NAME]");
@@ -76,7 +91,7 @@ impl Report {
         laid
     }
 
-    fn server(&mut self, server: &ServerConfig) {
+    fn server(&mut self, server: &ServerConfig, runs_as: Result<RunsAs, AppError>) {
         let scheme = if server.tls { "https" } else { "http" };
         let port = if server.port == 0 {
             "a port the kernel chooses".to_owned()
@@ -99,7 +114,7 @@ impl Report {
                 Mode::Server => "the page and API, without devices of its own",
             },
         );
-        self.runs_as(server);
+        self.runs_as(runs_as);
         if server.tls {
             self.certificate(server);
         }
@@ -109,9 +124,9 @@ impl Report {
         self.audit_log(server);
     }
 
-    fn runs_as(&mut self, server: &ServerConfig) {
-        match app::runs_as(server) {
-            Ok((user, warning)) => {
+    fn runs_as(&mut self, runs_as: Result<RunsAs, AppError>) {
+        match runs_as {
+            Ok(RunsAs { user, warning }) => {
                 if let Some(warning) = warning {
                     self.line("warning", warning);
                 }
@@ -172,8 +187,11 @@ impl Report {
             Ok(read) => (read.users, read.complaints),
             Err(error) => return self.trouble("users", error),
         };
-        for complaint in &complaints {
+        for complaint in complaints.iter().take(MOST_COMPLAINTS) {
             self.line("warning", format_args!("{complaint}; this user cannot sign in"));
+        }
+        if let Some(more @ 1..) = complaints.len().checked_sub(MOST_COMPLAINTS) {
+            self.line("warning", format_args!("{file}: and {more} more such lines"));
         }
         if !found.is_empty() {
             self.line("users", format_args!("{} in {file}", found.len()));
@@ -205,16 +223,17 @@ fn can_append(file: &Path) -> io::Result<()> {
     }
 }
 
-fn describe(camera: &CameraSettings) -> String {
+/// What a camera would deliver, and whether it would deliver anything.
+fn describe(camera: &CameraSettings) -> (String, bool) {
     let demand = if camera.on_demand { ", only while somebody watches" } else { "" };
     let wish = format!("asked for {}x{} at {} fps", camera.width, camera.height, camera.fps);
     match devices::probe(camera) {
-        Ok(found) => format!("{found}{demand}; {wish}"),
+        Ok(found) => (format!("{found}{demand}; {wish}"), true),
         Err(error) if camera.device == DeviceChoice::Auto => {
-            format!("the test card until a camera is plugged in ({error}){demand}; {wish}")
+            (format!("the test card until a camera is plugged in ({error}){demand}; {wish}"), true)
         }
         // Not a reason not to start: it may be plugged in later.
-        Err(error) => format!("NO SIGNAL now: {error}{demand}; {wish}"),
+        Err(error) => (format!("NO SIGNAL now: {error}{demand}; {wish}"), false),
     }
 }
 
@@ -229,10 +248,7 @@ fn hears(microphone: &MicrophoneSettings) -> String {
 fn answers(remote: &RemoteSettings) -> String {
     let asked = Place::new(remote.clone()).and_then(|place| place.ask(&|| true));
     match asked {
-        Ok(listing) => {
-            let (cameras, microphones) = (listing.cameras.len(), listing.microphones.len());
-            format!("{}: {cameras} cameras, {microphones} microphones", remote.address)
-        }
+        Ok(listing) => format!("{}: {}", remote.address, listing.summary()),
         // Not a reason not to start: it may be switched on later.
         Err(error) => format!("NO ANSWER now: {}: {error}", remote.address),
     }
@@ -252,7 +268,8 @@ mod tests {
             fs::write(folder.path().join(name), content).unwrap();
         }
         let flags = Flags { config: Some(folder.path().join("defender.conf")), ..Flags::default() };
-        let report = report(&Config::load(&flags).unwrap_or_else(|error| panic!("{error}")));
+        let config = Config::load(&flags).unwrap_or_else(|error| panic!("{error}"));
+        let report = report(&config, Ok(RunsAs::default()), Ok(()));
         let made = fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(made, files.len() + 1, "it changed something:\n{}", report.text);
         report
@@ -272,7 +289,6 @@ mod tests {
             ("log = \".\"", &[], "cannot be written"),
             ("users = \".\"", &[], "cannot read the user file"),
             ("", &[("users", "eve:viewer:broken\n")], "defender user add"),
-            ("user = \"nobody-here\"", &[], "/etc/passwd has no such user"),
         ];
         for (server, files, told) in rows {
             let report = check(&format!("[server]\n{server}\n"), files);

@@ -30,7 +30,8 @@ fn hears(device: &SoundDevice) -> String {
         Some(problem) => format!("{}\n  {}\n", printable(problem), printable(label)),
         None => {
             let name = format!("{pcm}  {label}");
-            format!("{}\n  {} Hz, {} channels\n", printable(&name), span(*rates_hz), span(*channels))
+            let plural = if *channels == (1, 1) { "" } else { "s" };
+            format!("{}\n  {} Hz, {} channel{plural}\n", printable(&name), span(*rates_hz), span(*channels))
         }
     }
 }

@@ -14,13 +14,14 @@ mod user;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app;
-use crate::config::{Config, ConfigError, Flags};
+use crate::app::{self, AppError, Purpose};
+use crate::config::{Flags, nearest};
 use crate::text::{printable, printable_lines};
 use args::Wish;
+use user::Confined;
 
 /// It failed while running.
 const FAILED: u8 = 1;
@@ -50,36 +51,86 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
         Wish::Version => print(concat!("defender ", env!("CARGO_PKG_VERSION"), "\n")),
         Wish::ListDevices => print(&devices::list()),
         Wish::Run(flags) => {
-            let config = Config::load(&flags).map_err(|error| usage(&error))?;
+            let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             app::run(config, &flags).map_err(|error| failed(&error))?;
         }
         Wish::Check(flags) => {
-            let config = Config::load(&flags).map_err(|error| usage(&error))?;
-            let report = check::report(&config);
+            let config = app::load_config(&flags).map_err(|error| usage(&error))?;
+            let (runs_as, may_look) = app::become_server_user(&config);
+            let report = check::report(&config, runs_as, may_look);
             print(&report.text);
             if !report.would_start {
                 return Err(failed(&"it would not start like this"));
             }
+            if !report.silent_cameras.is_empty() {
+                let names = report.silent_cameras.join(", ");
+                return Err(failed(&format!("it would start, without a picture of: {names}")));
+            }
         }
         Wish::Board(command, as_json, flags) => {
-            let socket = Config::load(&flags).map_err(|error| usage(&error))?.server.socket();
+            let socket = app::load_config(&flags).map_err(|error| usage(&error))?.server.socket();
+            app::become_owner(&socket, Purpose::Read).map_err(|error| failed(&error))?;
             print(&board::run(&command, &socket, as_json).map_err(|error| failed(&error))?);
         }
         Wish::User(command, flags) => {
             let users = user_file(&flags).map_err(|error| usage(&error))?;
-            user::run(command, &users).map_err(|error| failed(&error))?;
+            warn_of_unknown(&flags, command.confined());
+            as_owner(&users, || user::run(command, &users))?;
         }
         Wish::Token(command, flags) => {
             let users = user_file(&flags).map_err(|error| usage(&error))?;
-            token::run(command, &users).map_err(|error| failed(&error))?;
+            warn_of_unknown(&flags, command.confined());
+            as_owner(&users, || token::run(command, &users))?;
         }
     }
     Ok(())
 }
 
 /// A user file that is named needs no configuration.
-fn user_file(flags: &Flags) -> Result<PathBuf, ConfigError> {
-    flags.users.clone().map_or_else(|| Config::load(flags).map(|config| config.server.users), Ok)
+fn user_file(flags: &Flags) -> Result<PathBuf, AppError> {
+    flags.users.clone().map_or_else(|| app::load_config(flags).map(|config| config.server.users), Ok)
+}
+
+/// Says which cameras and microphones of a confinement the configuration does not have: a mistyped name
+/// would let its user see nothing. Those of other Defenders are known only while these answer.
+fn warn_of_unknown(flags: &Flags, confined: Option<&Confined>) {
+    let Some(confined) = confined.filter(|confined| **confined != Confined::default()) else { return };
+    let of_file = Flags { config: flags.config.clone(), ..Flags::default() };
+    let Ok(config) = app::load_config(&of_file) else { return };
+    // A user file that is named may be that of another configuration.
+    let place = |file: &Path| std::path::absolute(file).ok();
+    let is_its = |users: &PathBuf| place(users) == place(&config.server.users);
+    if flags.config.is_none() && !flags.users.as_ref().is_none_or(is_its) {
+        return;
+    }
+    let is_remote = |name: &str| {
+        config
+            .remotes
+            .iter()
+            .any(|remote| name.strip_prefix(remote.name.as_str()).is_some_and(|rest| rest.starts_with('-')))
+    };
+    let cameras: Vec<&str> = config.cameras.iter().map(|camera| camera.name.as_str()).collect();
+    let microphones: Vec<&str> =
+        config.microphones.iter().map(|microphone| microphone.name.as_str()).collect();
+    for (kind, named, known) in
+        [("camera", &confined.cameras, cameras), ("microphone", &confined.microphones, microphones)]
+    {
+        for name in named.iter().flatten().filter(|name| !known.contains(&name.as_str()) && !is_remote(name))
+        {
+            let near = nearest(name, &known).map(|near| format!("; did you mean `{near}`?"));
+            let near = near.unwrap_or_default();
+            let _ = writeln!(io::stderr(), "defender: warning: no {kind} `{name}` is configured{near}");
+        }
+    }
+}
+
+/// Works on a user file as the user who owns its folder, where it is root that asks.
+fn as_owner<E: Display>(users: &Path, work: impl FnOnce() -> Result<(), E>) -> Result<(), (u8, String)> {
+    let became = app::become_owner(users, Purpose::Write).map_err(|error| (FAILED, error.to_string()))?;
+    work().map_err(|error| match became {
+        Some(user) => (FAILED, format!("{error} (done as the user `{user}`, the owner of the folder)")),
+        None => (FAILED, error.to_string()),
+    })
 }
 
 /// Prints lines, without what a terminal would act on; a reader that went away (`defender --help | head -1`) is no error.

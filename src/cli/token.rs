@@ -27,6 +27,16 @@ pub enum TokenCommand {
     List,
 }
 
+impl TokenCommand {
+    /// What the token is to be confined to.
+    pub fn confined(&self) -> Option<&Confined> {
+        match self {
+            Self::Add { confined, .. } => Some(confined),
+            Self::Remove { .. } | Self::List => None,
+        }
+    }
+}
+
 /// Does an edit on the file `users`. A new token alone goes to standard output, so that a script
 /// can take it from there.
 ///

@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 use crate::text::printable;
 use crate::users::{self, Change, MAX_PASSWORD_BYTES, Role, Scope, UsersError};
 
+/// The byte order mark of UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// An edit of the user file.
 #[derive(Debug)]
 pub enum UserCommand {
@@ -47,6 +50,16 @@ pub enum UserCommand {
     },
     /// List the users.
     List,
+}
+
+impl UserCommand {
+    /// What the user is to be confined to.
+    pub fn confined(&self) -> Option<&Confined> {
+        match self {
+            Self::Add { confined, .. } | Self::Edit { confined, .. } => Some(confined),
+            Self::Remove { .. } | Self::List => None,
+        }
+    }
 }
 
 /// The lists of `--cameras` and `--microphones`.
@@ -205,11 +218,13 @@ fn password(name: &str, from_stdin: bool) -> Result<Zeroizing<String>, UserComma
 /// The first line without its end. Of one too long only so much is read as shows that it is.
 fn first_line(input: &mut impl BufRead) -> Result<Zeroizing<String>, UserCommandError> {
     const LINE_END_BYTES: usize = 2;
-    let most = MAX_PASSWORD_BYTES + LINE_END_BYTES;
+    let most = BOM.len() + MAX_PASSWORD_BYTES + LINE_END_BYTES;
     // Room for all of it at once: growing would leave pieces of it in freed memory.
     let mut line = Zeroizing::new(Vec::with_capacity(most));
     input.take(most as u64).read_until(b'\n', &mut line).map_err(UserCommandError::Input)?;
-    let text = line.strip_suffix(b"\n").unwrap_or(&line);
+    // Some editors put a byte order mark in front of a text file; nobody types one.
+    let start = line.strip_prefix(BOM).unwrap_or(&line);
+    let text = start.strip_suffix(b"\n").unwrap_or(start);
     let text = text.strip_suffix(b"\r").filter(|_| line.ends_with(b"\n")).unwrap_or(text);
     check_length(text.len())?;
     let text = str::from_utf8(text).map_err(|_| UserCommandError::Password("is not UTF-8 text"))?;
@@ -262,6 +277,7 @@ mod tests {
         assert_eq!(read(b"").unwrap(), "");
         assert_eq!(read(b"a\r\r\n").unwrap(), "a\r", "one line end is taken off, and no more");
         assert_eq!(read(b"a\r").unwrap(), "a\r", "no line end at all");
+        assert_eq!(read(b"\xef\xbb\xbftwo words\r\n").unwrap(), "two words", "a byte order mark");
     }
 
     #[test]

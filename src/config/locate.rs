@@ -1,10 +1,11 @@
 //! Where defender.conf is, and its text: the only reading of files in this room.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, Flags};
+use crate::disk;
 
 /// Largest file read, in bytes: far above any real one, far below a board's memory.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -31,22 +32,22 @@ pub(super) fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
-/// The whole text of a configuration file, which may be a pipe.
+/// The whole text of a configuration file. It may be a pipe that the process was started with, as a shell's
+/// `<(...)` is; any other file is a regular one.
 pub(super) fn read_text(file: &Path) -> Result<String, ConfigError> {
-    read_open(File::open(file).map_err(|error| ConfigError::Read(file.to_owned(), error))?, file)
+    let is_own = ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|own| file.starts_with(own));
+    let opened = if is_own { File::open(file) } else { disk::open_regular(file) };
+    read_open(opened.map_err(|error| ConfigError::Read(file.to_owned(), error))?, file)
 }
 
-/// The whole text of a file that was opened.
+/// The whole text of a file that was opened, without a byte order mark.
 pub(super) fn read_open(opened: File, file: &Path) -> Result<String, ConfigError> {
-    let failed = |error: io::Error| ConfigError::Read(file.to_owned(), error);
-    let mut bytes = Vec::new();
-    // Bounded while reading: a device has no length to look at beforehand.
-    let mut bounded = opened.take(MAX_FILE_BYTES + 1);
-    bounded.read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge(file.to_owned()));
-    }
-    String::from_utf8(bytes).map_err(|_| ConfigError::NotText(file.to_owned()))
+    let bytes = disk::read_open(&opened, MAX_FILE_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => ConfigError::TooLarge(file.to_owned()),
+        _ => ConfigError::Read(file.to_owned(), error),
+    })?;
+    let text = disk::without_bom(&bytes).to_vec();
+    String::from_utf8(text).map_err(|_| ConfigError::NotText(file.to_owned()))
 }
 
 /// A place that may not be looked into (another user's home, under an init script) is passed
@@ -78,8 +79,23 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_end_is_not_read_to_its_end() {
-        assert!(matches!(read_text(Path::new("/dev/zero")), Err(ConfigError::TooLarge(_))));
+    fn a_device_or_a_fifo_is_not_read_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("defender.conf");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        for file in [Path::new("/dev/zero"), &fifo] {
+            let told = read_text(file).unwrap_err().to_string();
+            assert!(told.contains("not a regular file"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_line_ends_of_windows_are_no_mistakes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("defender.conf");
+        fs::write(&file, "\u{feff}[server]\r\nport = 1\r\n").unwrap();
+        let (_, config) = super::super::Config::read(&file).unwrap();
+        assert_eq!(config.server.port, 1);
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub use edit::{Edit, edited};
 pub use kept::{KEPT_FILE, Keep, Kept};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 
+/// Longest word that a known one is looked for in the place of, in bytes.
+const MOST_MISTYPED_BYTES: usize = 64;
+
 /// Everything the server is told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -178,6 +181,11 @@ impl Mode {
 }
 
 impl Config {
+    /// The file that [`Config::load`] would read; `None` where there is none and defaults hold.
+    pub fn locate(flags: &Flags) -> Option<PathBuf> {
+        find(flags)
+    }
+
     /// Finds and reads the file, and lays the flags over it.
     ///
     /// # Errors
@@ -278,6 +286,10 @@ impl Config {
 
 /// The known word nearest to a mistyped one, if one is near enough to be meant.
 pub fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+    // Nothing so long is a slip of the finger, and comparing costs time and memory by its length.
+    if found.len() > MOST_MISTYPED_BYTES {
+        return None;
+    }
     let found = found.to_ascii_lowercase();
     let distance = |word: &str| strsim::damerau_levenshtein(&found, word);
     let near = known.iter().copied().min_by_key(|word| distance(word))?;

@@ -12,6 +12,15 @@ use toml::de::{DeTable, DeValue};
 /// Longest piece of the file that a message quotes, in characters.
 const QUOTED_CHARS: usize = 60;
 
+/// Longest piece of the file that is looked at for a message, in bytes; of a longer one its length is told.
+const LOOKED_AT_BYTES: usize = 4096;
+
+/// As many mistakes are told at once.
+const MOST_PROBLEMS: usize = 20;
+
+/// As many entries a list or table in a section may have.
+const MOST_ENTRIES: usize = 128;
+
 /// What every token begins with.
 const TOKEN_PREFIX: &str = "dft_";
 
@@ -41,18 +50,30 @@ impl<'a> Document<'a> {
 
     /// Notes a mistake at a place in the text.
     pub(super) fn problem(&self, at: Range<usize>, message: impl Display) {
-        let before = &self.text[..at.start.min(self.text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        let told = format!("{}:{line}:{column}: {message}", self.file.display());
-        self.problems.borrow_mut().push((at.start, told));
+        self.problems.borrow_mut().push((at.start.min(self.text.len()), message.to_string()));
     }
 
-    /// All mistakes, first one first.
+    /// The mistakes with their places, first one first: as many as a person reads, and how many more.
     pub(super) fn into_problems(self) -> Vec<String> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|(at, _)| *at);
-        problems.into_iter().map(|(_, told)| told).collect()
+        let more = problems.len().saturating_sub(MOST_PROBLEMS);
+        // The lines are counted once for all: a file may have as many mistakes as lines.
+        let (mut line, mut line_start, mut counted) = (1, 0, 0);
+        let place = |(at, message): (usize, String)| {
+            let at = self.text.floor_char_boundary(at);
+            let passed = &self.text[counted..at.max(counted)];
+            line += passed.matches('\n').count();
+            line_start = passed.rfind('\n').map_or(line_start, |end| counted + end + 1);
+            counted = at.max(counted);
+            let column = self.text[line_start..at].chars().count() + 1;
+            format!("{}:{line}:{column}: {message}", self.file.display())
+        };
+        let mut told: Vec<String> = problems.into_iter().take(MOST_PROBLEMS).map(place).collect();
+        if more > 0 {
+            told.push(format!("{}: and {more} more", self.file.display()));
+        }
+        told
     }
 }
 
@@ -86,8 +107,12 @@ impl<'a> Section<'a> {
         expected: &str,
         is_good: impl Fn(&str) -> bool,
     ) -> Vec<String> {
-        self.value(key, expected, Vec::new(), |value| {
+        let expected = format!("{expected}, of at most {MOST_ENTRIES}");
+        self.value(key, &expected, Vec::new(), |value| {
             let DeValue::Array(list) = value else { return None };
+            if list.len() > MOST_ENTRIES {
+                return None;
+            }
             let text = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
                 DeValue::String(found) if is_good(found) => Some(found.to_string()),
                 _ => None,
@@ -98,9 +123,13 @@ impl<'a> Section<'a> {
 
     /// A table of whole numbers, in the order of the file, under keys of any name.
     pub(super) fn numbers(&self, key: &'static str) -> Vec<(String, i32)> {
-        let expected = "a table of whole numbers such as { brightness = 128 }";
-        self.value(key, expected, Vec::new(), |value| {
+        let expected =
+            format!("a table of at most {MOST_ENTRIES} whole numbers such as {{ brightness = 128 }}");
+        self.value(key, &expected, Vec::new(), |value| {
             let DeValue::Table(table) = value else { return None };
+            if table.len() > MOST_ENTRIES {
+                return None;
+            }
             let mut entries: Vec<_> = table.iter().collect();
             entries.sort_by_key(|(name, _)| name.span().start);
             let number = |value: &DeValue<'_>| match value {
@@ -126,6 +155,14 @@ impl<'a> Section<'a> {
             DeValue::String(found) => read(found),
             _ => None,
         })
+    }
+
+    /// What the file says of this key, where that is a string.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        match self.table.get(key)?.get_ref() {
+            DeValue::String(found) => Some(found),
+            _ => None,
+        }
     }
 
     /// Whether the file says anything about this key.
@@ -190,6 +227,9 @@ impl<'a> Section<'a> {
 /// A piece of the file as a message may quote it: on one line, without secrets and what a terminal would
 /// obey, and no longer than a person reads.
 pub(super) fn shown(piece: &str) -> String {
+    if piece.len() > LOOKED_AT_BYTES {
+        return format!("a text of {} bytes", piece.len());
+    }
     let mut text = String::new();
     for (number, c) in without_secrets(piece).chars().enumerate() {
         if number == QUOTED_CHARS {

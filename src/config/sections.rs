@@ -1,5 +1,6 @@
 //! What each section of defender.conf may say: keys, defaults, limits.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,9 @@ use crate::media::{PixelFormat, SoundFormat};
 use crate::remote::{Address, Fingerprint, RemoteSettings, Token};
 
 const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
+
+/// Most cameras, most microphones and most other Defenders: each has a thread.
+const MOST_SECTIONS: usize = 64;
 
 /// What a camera can be asked for.
 pub mod limits {
@@ -146,11 +150,17 @@ impl<'a> Parser<'a> {
         let Some(tables) = self.table(root, kind) else { return Vec::new() };
         let mut entries: Vec<_> = tables.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
-        let mut seen: Vec<String> = Vec::new();
+        if let Some((name, _)) = entries.get(MOST_SECTIONS) {
+            let message =
+                format!("{} sections [{kind}.NAME]; expected at most {MOST_SECTIONS}", entries.len());
+            self.document.problem(name.span(), message);
+            entries.truncate(MOST_SECTIONS);
+        }
+        let mut seen = HashSet::new();
         let mut values = Vec::new();
         for (name, value) in entries {
             self.check_name(kind, name, &seen);
-            seen.push(name.get_ref().to_ascii_lowercase());
+            seen.insert(name.get_ref().to_ascii_lowercase());
             let DeValue::Table(table) = value.get_ref() else {
                 let message = format!(
                     "`{}` in [{kind}] is not a section: write [{kind}.NAME] and its keys below",
@@ -166,7 +176,7 @@ impl<'a> Parser<'a> {
         values
     }
 
-    fn check_name<'i>(&self, kind: &str, name: &Spanned<std::borrow::Cow<'i, str>>, seen: &[String]) {
+    fn check_name<'i>(&self, kind: &str, name: &Spanned<std::borrow::Cow<'i, str>>, seen: &HashSet<String>) {
         let text = name.get_ref();
         let plain = (1..=32).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
@@ -252,20 +262,23 @@ fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSetti
     let formats: Vec<(&'static str, Option<PixelFormat>)> = std::iter::once(("auto", None))
         .chain(PixelFormat::ALL.map(|format| (format.name(), Some(format))))
         .collect();
+    let is_address = section.text("device").is_some_and(|found| found.contains("://"));
+    let device = if is_address {
+        "a camera of this machine. For one of the network use ffmpeg and v4l2loopback (see SETUP.md), and the \
+         device that they make; for another Defender a section [remote.NAME]"
+    } else {
+        "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\""
+    };
     CameraSettings {
         name,
-        device: section.string(
-            "device",
-            &paths
-                .expected("\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\""),
-            DeviceChoice::Auto,
-            |found| match found {
-                "auto" => Some(DeviceChoice::Auto),
-                "test" => Some(DeviceChoice::Test),
-                path if path.contains('/') => paths.resolve(path).map(DeviceChoice::Path),
-                _ => None,
-            },
-        ),
+        device: section.string("device", &paths.expected(device), DeviceChoice::Auto, |found| match found {
+            "auto" => Some(DeviceChoice::Auto),
+            "test" => Some(DeviceChoice::Test),
+            path if path.contains('/') && !path.contains("://") => {
+                paths.resolve(path).map(DeviceChoice::Path)
+            }
+            _ => None,
+        }),
         format: section.choice("format", &formats, None),
         width: section.integer("width", limits::SIDE, 640),
         height: section.integer("height", limits::SIDE, 480),

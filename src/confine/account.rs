@@ -12,6 +12,9 @@ pub const DEFAULT_USER: &str = "defender";
 /// Groups that own cameras and sound cards; kept where the system has them.
 const DEVICE_GROUPS: [&str; 2] = ["video", "audio"];
 
+/// The number of the group `nogroup`, which owns nothing.
+const NO_GROUP: u32 = 65_534;
+
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
 
@@ -46,12 +49,57 @@ pub fn choose(named: Option<&str>) -> Result<Choice, ConfineError> {
     if named.is_none() && uid != 0 {
         return Ok(Choice::default());
     }
-    // Lossy: a name in another encoding is none that could be asked for.
-    let read = |path: &str| {
-        let bytes = fs::read(path).map_err(|error| ConfineError::Accounts(Path::new(path).into(), error))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
     decide(named, uid, &read(PASSWD)?, &read(GROUP)?)
+}
+
+/// The system user of this number, with the groups that list it; for a number that /etc/passwd does not
+/// have, one with the group `gid` alone, or none where that is root's.
+///
+/// # Errors
+/// [`ConfineError::Accounts`].
+pub(super) fn of_number(uid: u32, gid: u32) -> Result<Account, ConfineError> {
+    let (passwd, group) = (read(PASSWD)?, read(GROUP)?);
+    let Some(name) = name_in(&passwd, uid) else {
+        let gid = if gid == 0 { NO_GROUP } else { gid };
+        return Ok(Account { name: uid.to_string(), uid, gid, groups: vec![gid] });
+    };
+    let mut found =
+        account(name, &passwd, &group).ok_or_else(|| ConfineError::UnknownUser(name.to_owned()))?;
+    found.groups = groups_of(name, found.gid, &group, &[]);
+    Ok(found)
+}
+
+/// The name of the user of this number; the number where there is none.
+///
+/// # Errors
+/// [`ConfineError::Accounts`].
+pub(super) fn name_of(uid: u32) -> Result<String, ConfineError> {
+    Ok(name_in(&read(PASSWD)?, uid).map_or_else(|| uid.to_string(), str::to_owned))
+}
+
+/// Whether a number is a user of this user namespace. Files of root outside a namespace have a number
+/// in it that nobody inside can be (user_namespaces(7)).
+pub(super) fn is_mapped(uid: u32) -> bool {
+    let Ok(map) = fs::read_to_string("/proc/self/uid_map") else { return true };
+    map.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        let [first, _, count] = numbers[..] else { return true };
+        (first..first + count).contains(&u64::from(uid))
+    })
+}
+
+fn name_in(passwd: &str, uid: u32) -> Option<&str> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    })
+}
+
+/// Lossy: a name in another encoding is none that could be asked for.
+fn read(path: &str) -> Result<String, ConfineError> {
+    let bytes = fs::read(path).map_err(|error| ConfineError::Accounts(Path::new(path).into(), error))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn decide(named: Option<&str>, uid: u32, passwd: &str, group: &str) -> Result<Choice, ConfineError> {
@@ -80,19 +128,19 @@ fn account(name: &str, passwd: &str, group: &str) -> Option<Account> {
     })?;
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
-    Some(Account { name: name.to_owned(), uid, gid, groups: groups_of(name, gid, group) })
+    Some(Account { name: name.to_owned(), uid, gid, groups: groups_of(name, gid, group, &DEVICE_GROUPS) })
 }
 
-/// A line of group is `name:password:gid:user,user,...`.
-fn groups_of(user: &str, own: u32, group: &str) -> Vec<u32> {
+/// A line of group is `name:password:gid:user,user,...`. The groups in `more` are added.
+fn groups_of(user: &str, own: u32, group: &str, more: &[&str]) -> Vec<u32> {
     let mut groups = vec![own];
     for line in group.lines() {
         let mut fields = line.split(':');
         let (name, gid, members) = (fields.next(), fields.nth(1), fields.next());
-        let is_devices = name.is_some_and(|name| DEVICE_GROUPS.contains(&name));
+        let is_more = name.is_some_and(|name| more.contains(&name));
         let is_member = members.is_some_and(|members| members.split(',').any(|member| member == user));
         if let Some(gid) = gid.and_then(|gid| gid.parse().ok())
-            && (is_devices || is_member)
+            && (is_more || is_member)
         {
             groups.push(gid);
         }

@@ -2,12 +2,12 @@
 //! do with what is there.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access as Rights, access};
+use rustix::fs::{Access as Rights, Gid, Mode, OFlags, Uid, access};
 
-use super::{Account, ConfineError};
+use super::{Account, ConfineError, Purpose, check_roots_own};
 
 /// What the server does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,22 +18,42 @@ pub enum Access {
     Append,
 }
 
-/// Makes a folder and what is missing above it, for its owner alone: keys lie in such folders. What
-/// is made belongs to `account`, where one is given; what was there before is left as it is.
+/// Makes a folder and what is missing above it, for its owner alone: keys lie in such folders. What was
+/// there before is left as it is.
 ///
 /// # Errors
 /// [`ConfineError::Folder`].
-pub fn make_folders(folder: &Path, account: Option<&Account>) -> Result<(), ConfineError> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|path| is_missing(path)).collect();
-    for path in missing.into_iter().rev() {
-        let made = DirBuilder::new().mode(0o700).create(path).and_then(|()| match account {
-            // Not through a link: whoever owns the folder above could have put one there by now.
-            Some(account) => lchown(path, Some(account.uid), Some(account.gid)),
-            None => Ok(()),
-        });
-        made.map_err(|error| ConfineError::Folder(path.to_owned(), error))?;
+pub fn make_folders(folder: &Path) -> Result<(), ConfineError> {
+    missing(folder).into_iter().rev().try_for_each(make)
+}
+
+/// As root: makes the first folder that is missing on the way to `folder`, and gives it to `account`. It is
+/// done only where root alone may change the folder above; [`make_folders`], as that user, makes the rest.
+///
+/// # Errors
+/// [`ConfineError::Folder`].
+pub fn make_first_folder(folder: &Path, account: &Account) -> Result<(), ConfineError> {
+    let Some(first) = missing(folder).pop() else { return Ok(()) };
+    if check_roots_own(first, Purpose::Write).is_err() {
+        return Ok(());
     }
-    Ok(())
+    make(first)?;
+    // Not by its path: nobody else is to be given what is there by now.
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    rustix::fs::open(first, flags, Mode::empty())
+        .and_then(|made| rustix::fs::fchown(made, Some(uid), Some(gid)))
+        .map_err(|error| ConfineError::Folder(first.to_owned(), error.into()))
+}
+
+/// A folder and those above it that are not there, the innermost first.
+fn missing(folder: &Path) -> Vec<&Path> {
+    folder.ancestors().take_while(|path| is_missing(path)).collect()
+}
+
+fn make(path: &Path) -> Result<(), ConfineError> {
+    let made = DirBuilder::new().mode(0o700).create(path);
+    made.map_err(|error| ConfineError::Folder(path.to_owned(), error))
 }
 
 /// Whether the process, being `account` by now, can use a file as the server will. The answer is
@@ -104,9 +124,9 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let inner = base.path().join("a/b");
-        make_folders(&inner, None).unwrap();
-        make_folders(&inner, None).unwrap();
-        make_folders(Path::new(""), None).unwrap();
+        make_folders(&inner).unwrap();
+        make_folders(&inner).unwrap();
+        make_folders(Path::new("")).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!([mode(base.path()), mode(&base.path().join("a")), mode(&inner)], [0o755, 0o700, 0o700]);
     }
@@ -137,7 +157,7 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_named() {
         let base = tempfile::tempdir().unwrap();
         fs::write(base.path().join("file"), "").unwrap();
-        let error = make_folders(&base.path().join("file/sub"), None).unwrap_err().to_string();
+        let error = make_folders(&base.path().join("file/sub")).unwrap_err().to_string();
         assert!(error.contains("file/sub: cannot make this folder"), "{error}");
     }
 }

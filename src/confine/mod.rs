@@ -11,6 +11,7 @@
 mod account;
 mod files;
 mod landlock;
+mod owner;
 
 use std::fmt;
 use std::fs;
@@ -25,8 +26,9 @@ use rustix::thread::{
 use rustix::{fs::Gid, fs::Uid};
 
 pub use account::{Account, Choice, DEFAULT_USER, choose};
-pub use files::{Access, check_access, folder_of, make_folders, may_write};
+pub use files::{Access, check_access, folder_of, make_first_folder, make_folders, may_write};
 pub use landlock::{Reach, restrict};
+pub use owner::{Purpose, as_owner, become_owner, check_roots_own};
 
 /// Why the process cannot give up its power.
 #[derive(Debug)]
@@ -45,6 +47,44 @@ pub enum ConfineError {
     Forbid(&'static str, io::Error),
     /// A folder for the server's files cannot be made or given away.
     Folder(PathBuf, io::Error),
+    /// A path cannot be walked.
+    Walk(PathBuf, io::Error),
+    /// Others than root may put files on the way to a file that root is to work with.
+    SharedFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder on the way to it.
+        folder: PathBuf,
+        /// The folder's mode.
+        mode: u32,
+    },
+    /// A link that root does not follow, for another user could have put it there.
+    ForeignLink {
+        /// The link.
+        path: PathBuf,
+        /// The user.
+        user: String,
+    },
+    /// A folder of one user lies in a folder of another, who could put a different one in its place.
+    MixedOwners {
+        /// The inner folder.
+        path: PathBuf,
+        /// Its owner.
+        owner: String,
+        /// The outer folder.
+        folder: PathBuf,
+        /// The outer folder's owner.
+        user: String,
+    },
+    /// The server stays root, and a file of its lies in a folder of another user.
+    ForeignFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+        /// The folder's owner.
+        user: String,
+    },
     /// A file the user needs and has no right to.
     OutOfReach {
         /// The file or folder.
@@ -79,7 +119,41 @@ impl fmt::Display for ConfineError {
                 write!(f, "became the user `{user}`, and the way back to root is still open")
             }
             Self::Forbid(what, error) => write!(f, "the kernel refused to forbid {what}: {error}"),
-            Self::Folder(path, error) => write!(f, "{}: cannot make this folder: {error}", path.display()),
+            Self::Folder(path, error) => write!(
+                f,
+                "{}: cannot make this folder: {error}; make it, and give it to the user Defender runs as",
+                path.display()
+            ),
+            Self::Walk(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::SharedFolder { path, folder, mode } => write!(
+                f,
+                "{path}: root does not work here: others than root may put files into {folder} (mode {mode:03o}); \
+                 `chmod go-w {folder}`, or `chown` it to the user Defender runs as (on a disk with FAT: mount it \
+                 with the options uid=USER,umask=077), or choose another place",
+                path = path.display(),
+                folder = folder.display()
+            ),
+            Self::ForeignLink { path, user } => write!(
+                f,
+                "{path}: it is a link in a place where the user `{user}` may put links, and root does not follow \
+                 it; do this as that user (`sudo -u {user} defender ...`), or name the place it leads to",
+                path = path.display()
+            ),
+            Self::MixedOwners { path, owner, folder, user } => write!(
+                f,
+                "{path} belongs to `{owner}`, and {folder}, where it lies, to `{user}`, who could put another in its \
+                 place: root does not work here; do this as the user Defender runs as (`sudo -u USER defender \
+                 ...`), or `chown` one of the two",
+                path = path.display(),
+                folder = folder.display()
+            ),
+            Self::ForeignFolder { path, folder, user } => write!(
+                f,
+                "{path}: Defender would stay root, and {folder} belongs to the user `{user}`, who could lead root to \
+                 any file; say user = \"{user}\" in [server], start it as that user, or `chown root {folder}`",
+                path = path.display(),
+                folder = folder.display()
+            ),
             Self::OutOfReach { path, user, action } => write!(
                 f,
                 "{path}: the user `{user}`, whom Defender becomes, may not {action}; `chown {user} {path}`, \
@@ -96,10 +170,7 @@ impl fmt::Display for ConfineError {
 /// [`ConfineError::Threads`], [`ConfineError::Become`], or [`ConfineError::StillRoot`]; the process
 /// must then end, for it may have given up a part.
 pub fn become_account(account: &Account) -> Result<(), ConfineError> {
-    let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
-    if threads > 1 {
-        return Err(ConfineError::Threads(threads));
-    }
+    check_single_thread()?;
     let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
     let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
     // The user last: it takes the right to change the groups away.
@@ -137,6 +208,11 @@ pub fn forbid() -> Result<(), ConfineError> {
     // A kernel before 4.3 has no ambient set to clear.
     let _ = clear_ambient_capability_set();
     Ok(())
+}
+
+fn check_single_thread() -> Result<(), ConfineError> {
+    let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 { Err(ConfineError::Threads(threads)) } else { Ok(()) }
 }
 
 /// What makes root the owner of everything.

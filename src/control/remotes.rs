@@ -106,9 +106,7 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
         match place.ask(&wanted) {
             Ok(listing) => {
                 if told.take().is_some() || !is_known {
-                    let (cameras, microphones) = (listing.cameras.len(), listing.microphones.len());
-                    let address = &place.settings().address;
-                    info!("remote {name}: {address}: {cameras} cameras, {microphones} microphones");
+                    info!("remote {name}: {}: {}", place.settings().address, listing.summary());
                 }
                 is_known = true;
                 let is_same = known.as_ref().is_some_and(|known| known.same_devices(&listing));

@@ -2,8 +2,8 @@
 //! when the files change.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -21,8 +21,13 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 
+use crate::disk;
+
 /// How often the files are looked at, at most; they are looked at only when a client comes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Largest file with a certificate chain or a key that is read, in bytes.
+const PEM_FILE_BYTES: u64 = 256 * 1024;
 
 /// The certificate in use, kept equal to its two files.
 pub struct Certificates {
@@ -87,8 +92,9 @@ impl fmt::Display for CertificateError {
             }
             Self::Exposed(key, mode) => write!(
                 f,
-                "{key}: others than its owner may change this key (mode {mode:03o}); `chmod 600 {key}`",
-                key = key.display()
+                "{key}: others than its owner may change this key (mode {mode:03o}); `chmod 600 {key}`{FAT_HINT}",
+                key = key.display(),
+                FAT_HINT = disk::FAT_HINT
             ),
             Self::Make(error) => write!(f, "could not make a certificate: {error}"),
         }
@@ -255,20 +261,19 @@ fn half(present: &Path, missing: &Path) -> CertificateError {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
-    fs::read(path).map_err(|error| CertificateError::File(path.to_owned(), error))
+    let bytes = disk::read_bounded(path, PEM_FILE_BYTES);
+    bytes.map_err(|error| CertificateError::File(path.to_owned(), error))
 }
 
 /// A key that others may write is no secret's proof: they could have put theirs there.
 fn read_key(path: &Path) -> Result<Vec<u8>, CertificateError> {
     let failed = |error| CertificateError::File(path.to_owned(), error);
-    let mut file = File::open(path).map_err(failed)?;
+    let file = disk::open_regular(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.mode() & 0o777;
     if mode & 0o022 != 0 {
         return Err(CertificateError::Exposed(path.to_owned(), mode));
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    disk::read_open(&file, PEM_FILE_BYTES).map_err(failed)
 }
 
 fn warn_if_open_to_all(key: &Path) {
@@ -281,7 +286,9 @@ fn warn_if_open_to_all(key: &Path) {
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), CertificateError> {
     let written =
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
-            let done = file.write_all(bytes).and_then(|()| file.sync_all());
+            let done = disk::check_mode(&file, mode)
+                .and_then(|()| file.write_all(bytes))
+                .and_then(|()| file.sync_all());
             if done.is_err() {
                 let _ = fs::remove_file(path);
             }

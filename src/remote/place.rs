@@ -11,6 +11,7 @@ use super::body::{Body, Way};
 use super::parts::Parts;
 use super::pin::{self, Seen};
 use super::{Address, Fingerprint, Listing, RemoteError};
+use crate::disk;
 
 /// Largest status document read, in bytes.
 const STATUS_BYTES: usize = 256 * 1024;
@@ -179,9 +180,10 @@ impl Place {
             Token::Given(token) => token.clone(),
             // Read each time: it may be changed without a restart.
             Token::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
+                let bytes = disk::read_bounded(path, TOKEN_FILE_BYTES).map_err(|error| {
                     RemoteError::Io(std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
                 })?;
+                let text = String::from_utf8_lossy(disk::without_bom(&bytes));
                 text.lines().next().unwrap_or_default().trim().to_owned()
             }
         };
@@ -196,6 +198,9 @@ impl Place {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Largest file with a token that is read, in bytes.
+const TOKEN_FILE_BYTES: u64 = 4096;
 
 /// What Defender sends before the first sample of `?codec=wav`.
 const WAV_HEADER_BYTES: usize = 44;

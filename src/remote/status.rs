@@ -26,6 +26,16 @@ pub struct Listing {
     pub microphones: Vec<RemoteMicrophone>,
 }
 
+impl Listing {
+    /// How many there are of each, for people.
+    pub fn summary(&self) -> String {
+        let counted =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let (cameras, microphones) = (self.cameras.len(), self.microphones.len());
+        format!("{}, {}", counted(cameras, "camera"), counted(microphones, "microphone"))
+    }
+}
+
 /// A camera there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RemoteCamera {

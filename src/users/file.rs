@@ -1,6 +1,8 @@
 //! The text of the user file: one line for each user and each token, every other byte kept as it
 //! was. Reading and writing it is the business of [`super::store`].
 
+use std::collections::HashSet;
+
 use super::password::PasswordHash;
 use super::secret::Digest;
 use super::{Role, Scope};
@@ -78,14 +80,15 @@ impl UserFile {
     /// first counts.
     pub fn parse(text: &[u8]) -> Self {
         let mut file = Self::default();
+        let (mut users, mut tokens) = (HashSet::new(), HashSet::new());
         for (at, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let bad = |name: Option<String>, why| BadLine { number: at + 1, name, why };
             const SECOND: &str = "a second line for this name; the first one counts";
             let content = match parse_line(line) {
-                Ok(Content::User(record)) if file.find(&record.name).is_some() => {
+                Ok(Content::User(record)) if !users.insert(record.name.clone()) => {
                     Content::Second(bad(Some(record.name), SECOND))
                 }
-                Ok(Content::Token(token)) if file.find_token(&token.name).is_some() => {
+                Ok(Content::Token(token)) if !tokens.insert(token.name.clone()) => {
                     Content::Second(bad(Some(format!("@{}", token.name)), SECOND))
                 }
                 Ok(content) => content,

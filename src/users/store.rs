@@ -1,11 +1,14 @@
 //! The user file on disk: reading it, and edits that are all or nothing.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::UsersError;
 use super::file::UserFile;
@@ -13,6 +16,12 @@ use crate::disk;
 
 /// Largest file read or written, in bytes: some thousand users.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Longest wait for another editor.
+const LOCK_WAIT: Duration = Duration::from_secs(20);
+
+/// Pause between two looks at the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Changes whenever the file does. The time of the last status change is in it because the
 /// modification time can be set back (`cp -p`, `rsync -t`), and this one cannot.
@@ -54,7 +63,7 @@ impl Stamp {
 /// one that others than its owner may write.
 pub fn read(path: &Path) -> Result<(UserFile, Option<Stamp>), UsersError> {
     match read_bounded(path) {
-        Ok((text, stamp)) => Ok((UserFile::parse(&text), Some(stamp))),
+        Ok((text, stamp)) => Ok((UserFile::parse(disk::without_bom(&text)), Some(stamp))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Default::default()),
         Err(error) => Err(UsersError::Read(path.to_owned(), error)),
     }
@@ -93,40 +102,71 @@ pub fn edit<T>(
 }
 
 fn read_bounded(path: &Path) -> io::Result<(Vec<u8>, Stamp)> {
-    // Non-blocking: opening a pipe in the file's place must not wait for its other end.
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = disk::open_regular(path)?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
     if metadata.mode() & 0o022 != 0 {
-        let mode = metadata.mode() & 0o777;
-        let why = format!("others than its owner may change it (mode {mode:03o}); `chmod 600` it");
-        return Err(io::Error::other(why));
+        return Err(open_to_others(metadata.mode()));
     }
-    let mut text = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(too_large());
-    }
+    let text = disk::read_open(&file, MAX_FILE_BYTES)?;
     Ok((text, Stamp::from_metadata(&metadata)))
 }
 
-fn too_large() -> io::Error {
-    io::Error::other("larger than 1 MiB, the most a user file may have")
+/// Why a user file is not read that others could write, with what to do about it.
+fn open_to_others(mode: u32) -> io::Error {
+    let why = format!(
+        "others than its owner may change it (mode {:03o}); `chmod 600` it{}",
+        mode & 0o777,
+        disk::FAT_HINT
+    );
+    io::Error::other(why)
 }
 
-/// The lock lies beside the file: the file itself is replaced by every edit.
+fn too_large() -> io::Error {
+    io::Error::new(
+        ErrorKind::FileTooLarge,
+        format!("it would have more than {MAX_FILE_BYTES} bytes, the most that is read"),
+    )
+}
+
+/// The lock lies beside the file: the file itself is replaced by every edit. Another editor has it for
+/// milliseconds; one that keeps it is told, and not waited for without end.
 fn lock(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let lock =
-        options.write(true).create(true).truncate(false).mode(0o600).open(disk::beside(path, "lock"))?;
+    let lock_path = disk::beside(path, "lock");
+    // Neither a link nor a FIFO in its place leads anywhere or waits.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let failed = |why: String| io::Error::other(format!("{}: {why}", lock_path.display()));
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(&lock_path)
+        .map_err(|error| match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::LOOP) => failed("it is a link; remove it, it is made anew".to_owned()),
+            Some(Errno::NXIO) => failed("it is not a regular file; remove it, it is made anew".to_owned()),
+            _ => io::Error::new(error.kind(), format!("{}: {error}", lock_path.display())),
+        })?;
+    if !lock.metadata()?.is_file() {
+        return Err(failed("it is not a regular file; remove it, it is made anew".to_owned()));
+    }
     // Where root made it for a server that is not root, the server must be able to take it, too.
     // Where it was not root, giving it away fails and is not needed.
     let _ = disk::give_to_owner(&lock, path);
-    lock.lock()?;
-    Ok(lock)
+    let end = Instant::now() + LOCK_WAIT;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let seconds = LOCK_WAIT.as_secs();
+                return Err(failed(format!(
+                    "another program holds this lock for {seconds} s; `fuser` tells which"
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod confine;
 mod control;
 mod cors;
 mod faults;
+mod foreign;
 mod gate;
 mod hostile;
 mod life;

@@ -342,7 +342,7 @@ fn check_tries_each_remote_and_ffmpeg_plays_what_is_relayed() {
     let (board, token) = board();
     let panel = panel(&board, &token);
     let checked = stdout(&defender(panel.path(), &["check", "-c", "defender.conf"], ""));
-    assert!(checked.contains("1 cameras, 1 microphones"), "{checked}");
+    assert!(checked.contains("1 camera, 1 microphone"), "{checked}");
     wait_status(&panel, "\"name\":\"attic-front\"");
     let played = Command::new("ffmpeg")
         .args(["-v", "error", "-f", "mpjpeg", "-tls_verify", "0", "-headers"])

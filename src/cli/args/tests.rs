@@ -66,6 +66,8 @@ fn what_is_wrong_is_told_with_the_nearest_right_one() {
         ("chekc", "did you mean `check`?"),
         ("usr list", "did you mean `user`?"),
         ("user ad eve", "did you mean `add`?"),
+        ("add user eve", "unknown command `add`; did you mean `defender user add`?"),
+        ("remove token panel", "did you mean `defender token remove`?"),
         ("--adress ::1", "did you mean `--address`?"),
         ("user add eve --rol admin", "did you mean `--role`?"),
         ("--port 70000", "--port is `70000`; expected a port from 0 to 65535"),

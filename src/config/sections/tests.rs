@@ -30,6 +30,10 @@ fn each_mistake_names_its_place_and_what_was_expected() {
             &["d.conf:2:1: unknown key `widht` in [camera.front]; did you mean `width`?"],
         ),
         ("[camera.front]\nformat = \"mjpg\"", &["did you mean `mjpeg`?"]),
+        (
+            "[camera.front]\ndevice = \"rtsp://eve:secret@10.0.0.2/1\"",
+            &["expected a camera of this machine", "v4l2loopback", "[remote.NAME]", "rtsp://...@10.0.0.2"],
+        ),
         ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", or a path"]),
         ("[camera.front]\nquality = 101", &["from 1 to 100"]),
         ("[camera.front]\nchroma = 420", &["one of \"auto\", \"420\""]),
@@ -117,5 +121,59 @@ fn no_text_can_make_it_panic() {
             let _ = read(&format!("{}{byte}{}", &good[..at], &good[at..]));
             let _ = read(&format!("{}{byte}", &good[..at]));
         }
+    }
+}
+
+#[test]
+fn of_a_file_full_of_mistakes_the_first_twenty_are_told_and_how_many_more() {
+    let sections: String = (0..80_000).map(|number| format!("[camera.c{number}]\nx = 1\n")).collect();
+    let told = read(&sections).unwrap_err();
+    assert_eq!(told.len(), 21);
+    assert!(told[0].starts_with("d.conf:2:1: unknown key `x`"), "{}", told[0]);
+    assert!(told[19].starts_with("d.conf:40:1: "), "{}", told[19]);
+    assert!(told[20].contains("and 45 more"), "{}", told[20]);
+    // What is no TOML, and one section with as many keys.
+    let told = read(&"= 1\n".repeat(100_000)).unwrap_err();
+    assert_eq!((told.len(), told[20].ends_with(" more")), (21, true), "{}", told[20]);
+    let keys: String = (0..60_000).map(|number| format!("k{number} = 1\n")).collect();
+    assert_eq!(read(&format!("[server]\n{keys}")).unwrap_err().len(), 21);
+}
+
+#[test]
+fn sections_and_entries_are_bounded() {
+    for kind in ["camera", "microphone"] {
+        let sections = |count| (0..count).map(|number| format!("[{kind}.n{number}]\n")).collect::<String>();
+        assert!(read(&sections(64)).is_ok());
+        let told = read(&sections(65)).unwrap_err();
+        let expected = format!("65 sections [{kind}.NAME]; expected at most 64");
+        assert!(told.len() == 1 && told[0].contains("d.conf:65:") && told[0].contains(&expected), "{told:?}");
+    }
+    let controls: String = (0..129).map(|number| format!("c{number} = 1\n")).collect();
+    let told = read(&format!("[camera.a.controls]\n{controls}")).unwrap_err();
+    assert!(told[0].contains("at most 128"), "{told:?}");
+    let origins = "\"https://a\",".repeat(129);
+    let told = read(&format!("[server]\ncors_origins = [{origins}]")).unwrap_err();
+    assert!(told[0].contains("at most 128"), "{told:?}");
+}
+
+#[test]
+fn long_and_deep_values_are_told_shortly() {
+    let long = "x".repeat(900_000);
+    for text in [
+        format!("[server]\nport = \"{long}\"\n"),
+        format!("[server]\n{long} = 1\n"),
+        format!("[{long}]\n"),
+        format!("[server]\nport = {}\n", "[".repeat(500_000)),
+        format!("[server]\nport = {}1{}\n", "[".repeat(400_000), "]".repeat(400_000)),
+        format!("[server]\nport = {}\n", "{a=".repeat(300_000)),
+        format!("{} = 1\n", "a.".repeat(400_000) + "a"),
+        format!("[{}]\n", "a.".repeat(400_000) + "a"),
+    ] {
+        let told = read(&text).unwrap_err();
+        assert!(
+            told.len() <= 21 && told.iter().all(|told| told.len() < 400),
+            "{}",
+            &told[0][..80.min(told[0].len())]
+        );
     }
 }
