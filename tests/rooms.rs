@@ -6,23 +6,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms its code may name.
-const MAY_NAME: [(&str, &[&str]); 16] = [
-    ("media", &[]),
+const MAY_NAME: [(&str, &[&str]); 17] = [
+    ("memory", &[]),
+    ("media", &["memory"]),
     ("hub", &["media"]),
     ("encode", &["media"]),
-    ("remote", &[]),
-    ("capture", &["encode", "hub", "media", "remote"]),
+    ("remote", &["memory"]),
+    ("capture", &["encode", "hub", "media", "memory", "remote"]),
     ("disk", &[]),
     ("users", &["disk"]),
-    ("gate", &["hub"]),
-    ("http", &["control", "encode", "gate", "hub", "media", "users"]),
+    ("gate", &["hub", "memory"]),
+    ("http", &["control", "encode", "gate", "hub", "media", "memory", "users"]),
     ("config", &["capture", "media", "remote"]),
     ("confine", &[]),
     ("logging", &[]),
-    ("control", &["capture", "config", "disk", "hub", "logging", "media", "remote"]),
-    ("cli", &["app", "capture", "config", "remote", "users"]),
+    ("control", &["capture", "config", "disk", "hub", "logging", "media", "memory", "remote"]),
+    ("cli", &["app", "capture", "config", "memory", "remote", "users"]),
     ("fuzzing", &["config", "encode", "gate", "http", "remote", "users"]),
-    ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "users"]),
+    ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),
 ];
 
 #[test]

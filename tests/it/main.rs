@@ -11,6 +11,7 @@ mod faults;
 mod gate;
 mod hostile;
 mod life;
+mod memory;
 mod metrics;
 mod notify;
 mod page;
