@@ -15,6 +15,7 @@
 //! | [`config`] | defender.conf and flags into checked values |
 //! | [`confine`] | giving up power: user, rights, Landlock |
 //! | [`control`] | what a running server can be told; the capture threads |
+//! | [`memory`] | the bound on all large buffers together |
 //! | [`disk`] | reading and replacing a file whole |
 //! | [`remote`] | other Defenders, as their client |
 //! | [`logging`] | where log lines go, and how many |
@@ -39,6 +40,7 @@ pub mod http;
 pub mod hub;
 pub mod logging;
 pub mod media;
+pub mod memory;
 pub mod remote;
 pub mod text;
 pub mod users;

@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::memory::Lease;
+
 /// A moment on the kernel's `CLOCK_MONOTONIC`, in microseconds since boot.
 ///
 /// Frames and sound carry this clock, the one V4L2 and ALSA stamp with, so that a step of the
@@ -176,6 +178,8 @@ pub struct Frame {
     captured: Timestamp,
     width: u32,
     height: u32,
+    /// Of the buffer's memory, where that is counted.
+    lease: Option<Lease>,
 }
 
 impl Frame {
@@ -194,7 +198,7 @@ impl Frame {
             part.end <= bytes.len() && part.start <= jpeg.start && jpeg.end <= part.end,
             "ranges lie inside"
         );
-        Self { bytes, part, jpeg, captured, width: size.0, height: size.1 }
+        Self { bytes, part, jpeg, captured, width: size.0, height: size.1, lease: None }
     }
 
     /// The whole multipart part: header, JPEG, closing boundary.
@@ -217,11 +221,16 @@ impl Frame {
         (self.width, self.height)
     }
 
-    /// Gives the buffer back, emptied, for the next frame.
-    pub(crate) fn into_buffer(self) -> Vec<u8> {
+    /// Keeps `lease` for as long as the frame's buffer is in use.
+    pub(crate) fn with_lease(self, lease: Lease) -> Self {
+        Self { lease: Some(lease), ..self }
+    }
+
+    /// Gives the buffer back, emptied, for the next frame, with its lease if it has one.
+    pub(crate) fn into_buffer(self) -> (Vec<u8>, Option<Lease>) {
         let mut bytes = self.bytes;
         bytes.clear();
-        bytes
+        (bytes, self.lease)
     }
 }
 

@@ -7,23 +7,24 @@ use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms its code may name.
 const MAY_NAME: [(&str, &[&str]); 17] = [
-    ("media", &[]),
+    ("memory", &[]),
+    ("media", &["memory"]),
     ("text", &[]),
     ("hub", &["media"]),
     ("encode", &["media"]),
-    ("remote", &["disk", "text"]),
-    ("capture", &["encode", "hub", "media", "remote"]),
+    ("remote", &["disk", "memory", "text"]),
+    ("capture", &["encode", "hub", "media", "memory", "remote"]),
     ("disk", &[]),
     ("users", &["disk", "logging"]),
-    ("gate", &["disk", "hub"]),
-    ("http", &["control", "encode", "gate", "hub", "logging", "media", "users"]),
+    ("gate", &["disk", "hub", "memory"]),
+    ("http", &["control", "encode", "gate", "hub", "logging", "media", "memory", "users"]),
     ("config", &["capture", "disk", "media", "remote"]),
     ("confine", &[]),
     ("logging", &["text"]),
-    ("control", &["capture", "config", "disk", "hub", "logging", "media", "remote"]),
-    ("cli", &["app", "capture", "config", "remote", "text", "users"]),
+    ("control", &["capture", "config", "disk", "hub", "logging", "media", "memory", "remote"]),
+    ("cli", &["app", "capture", "config", "memory", "remote", "text", "users"]),
     ("fuzzing", &["config", "encode", "gate", "http", "remote", "users"]),
-    ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "users"]),
+    ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),
 ];
 
 #[test]

@@ -21,11 +21,14 @@ use signal_hook::iterator::Signals;
 use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
 use crate::confine::ConfineError;
 use crate::control::{self, Control, ControlError};
-use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits, LocalGate};
+use crate::gate::{
+    COOKIE_PREFIX, CertificateError, Certificates, Exchanges, Gate, GateError, Limits, LocalGate,
+};
 use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::{self, FlushAtEnd, LogError, Logging};
-use crate::users::{Accounts, SessionLimits, UsersError};
+use crate::memory::Memory;
+use crate::users::{self, Accounts, SessionLimits, UsersError};
 use notify::{Manager, Watchdog};
 
 pub use crate::confine::Purpose;
@@ -149,7 +152,8 @@ impl Server {
         let certificates = if server.tls { Some(open_certificates(server)?) } else { None };
         let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
 
-        let exchanges = Arc::new(Exchanges::new());
+        let memory = Memory::configured(server.memory_mb);
+        let exchanges = Arc::new(Exchanges::new(Arc::clone(memory.for_requests())));
         let limits = Limits {
             connections: server.max_connections,
             connections_per_address: server.max_connections_per_address,
@@ -166,6 +170,8 @@ impl Server {
         if let Some(certificates) = &certificates {
             info!("certificate {}: {}", server.cert.display(), certificates.fingerprint());
         }
+        let id = users::server_id(&server.users, server.port).map_err(AppError::System)?;
+        let cookie = format!("{COOKIE_PREFIX}-{id}");
         let local = listen_locally(server, &exchanges);
         rights::lock_in(&config);
         // The first threads: they may do what the process may do now.
@@ -173,7 +179,8 @@ impl Server {
 
         let url = welcome::url(server, gate.address());
         let origins = Origins(server.cors_origins.clone());
-        let control = Control::start(config, flags, logging).map_err(AppError::Control)?;
+        let hsts_s = server.hsts_s;
+        let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
         let service = Service {
             accounts,
             cameras: Arc::clone(control.cameras()),
@@ -182,7 +189,10 @@ impl Server {
             coders: Coders::default(),
             page,
             admission: gate.admission(),
+            memory,
             counts: Counts::default(),
+            hsts_s,
+            cookie,
             origins,
             started: Instant::now(),
         };

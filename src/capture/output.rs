@@ -2,6 +2,7 @@
 //! again, each frame newer than the one before.
 
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,14 +12,15 @@ use crate::encode::part;
 use crate::encode::scan::{self, ScanError};
 use crate::hub::{CameraFeed, Publisher, Tally};
 use crate::media::{Frame, RawImage, Timestamp};
+use crate::memory::{Account, Lease};
 
 /// The way out of a capture thread.
 pub(super) struct Output<'a> {
     feed: &'a CameraFeed,
     publisher: &'a mut Publisher<Frame>,
     encoder: Encoder,
-    /// The buffer of an old frame nobody reads any more.
-    spare: Vec<u8>,
+    /// The buffer of an old frame nobody reads any more, with its lease if it has one.
+    spare: (Vec<u8>, Option<Lease>),
     last: Timestamp,
     tally: Tally,
 }
@@ -37,7 +39,7 @@ impl<'a> Output<'a> {
                 chroma: settings.chroma,
                 threads: thread::available_parallelism().map_or(1, NonZero::get),
             }),
-            spare: Vec::new(),
+            spare: (Vec::new(), None),
             last: Timestamp::from_micros(0),
             tally: feed.published.tally(),
         }
@@ -90,8 +92,54 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// Publishes the JPEG of another server, as [`Output::publish_jpeg`] does, in memory of `account`.
+    ///
+    /// # Errors
+    /// [`RelayError::NoMemory`] when the account has no room for it; nothing is published then.
+    pub(super) fn publish_relayed(
+        &mut self,
+        data: &[u8],
+        captured: Option<Timestamp>,
+        account: &Arc<Account>,
+    ) -> Result<(), RelayError> {
+        let found = scan::scan(data).map_err(RelayError::Broken)?;
+        let (buffer, lease) = self.leased_buffer(data.len(), account).ok_or(RelayError::NoMemory)?;
+        let size = (found.width, found.height);
+        let built = part::build(buffer, self.stamp(captured), size, |out| {
+            scan::append_with_tables(data, &found, out);
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let Ok(frame) = built;
+        self.publish(frame.with_lease(lease), Duration::ZERO);
+        Ok(())
+    }
+
+    /// Gives up the buffer that is kept for the next frame.
+    pub(super) fn drop_spare(&mut self) {
+        self.spare = (Vec::new(), None);
+    }
+
     fn take_buffer(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.spare)
+        match std::mem::take(&mut self.spare) {
+            (buffer, None) => buffer,
+            // Its memory is another server's, and ends with the lease.
+            (_, Some(_)) => Vec::new(),
+        }
+    }
+
+    /// A buffer for a frame around a JPEG of `jpeg_bytes`, with the lease of all it can hold. The old
+    /// one is used again where it is not much too large.
+    fn leased_buffer(&mut self, jpeg_bytes: usize, account: &Arc<Account>) -> Option<(Vec<u8>, Lease)> {
+        let needed = jpeg_bytes + scan::MAX_TABLES_BYTES + part::OVERHEAD_BYTES;
+        match std::mem::take(&mut self.spare) {
+            (buffer, Some(lease)) if (needed..=needed.saturating_mul(4)).contains(&buffer.capacity()) => {
+                return Some((buffer, lease));
+            }
+            // Dropped before another is taken: not both at once.
+            unfit => drop(unfit),
+        }
+        let lease = account.lease(needed)?;
+        Some((Vec::with_capacity(needed), lease))
     }
 
     /// Publishes a frame that took so long to encode.
@@ -112,6 +160,14 @@ impl<'a> Output<'a> {
     fn stamp(&self, captured: Option<Timestamp>) -> Timestamp {
         believable(captured, self.last, Timestamp::now())
     }
+}
+
+/// Why the picture of another server was not published.
+pub(super) enum RelayError {
+    /// It is no whole JPEG.
+    Broken(ScanError),
+    /// There is no memory for it now.
+    NoMemory,
 }
 
 /// The driver's time if it lies between the last frame and now, else now: some drivers stamp

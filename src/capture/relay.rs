@@ -4,11 +4,12 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
 use super::RemoteDevice;
 use super::error::CaptureError;
 use super::notice::Brake;
+use super::output::RelayError;
 use super::run::Capture;
 use crate::hub::CameraState;
 use crate::media::{PixelFormat, Timestamp};
@@ -47,6 +48,7 @@ impl Capture<'_> {
                 let began = Instant::now();
                 let error = self.pass_on(device, &mut parts);
                 self.ran(began.elapsed());
+                self.output.drop_spare();
                 error
             }
             Err(error) => error,
@@ -64,29 +66,46 @@ impl Capture<'_> {
         let mut brake = Brake::new(MOST_FPS, Instant::now());
         loop {
             self.stop.sleep(brake.take(1, Instant::now()));
-            let part = match parts.next_part() {
-                Ok(part) => part,
+            let published = match parts.next_part() {
+                Ok(Some(part)) => {
+                    let captured = part.stamp_us.map(|stamp_us| clock.here(stamp_us, Timestamp::now()));
+                    self.output.publish_relayed(part.jpeg, captured, device.place.account())
+                }
+                Ok(None) => Err(RelayError::NoMemory),
                 Err(error) => return error,
             };
-            let captured = part.stamp_us.map(|stamp_us| clock.here(stamp_us, Timestamp::now()));
-            match self.output.publish_jpeg(part.jpeg, captured) {
-                Ok(()) => {
-                    self.feed.counters.captured.add(1);
-                    whole = Instant::now();
+            let Err(dropped) = published else {
+                self.feed.counters.captured.add(1);
+                whole = Instant::now();
+                if whole >= look {
+                    look = whole + LOOK_EVERY;
+                    self.announce_relay(device);
                 }
-                Err(error) => {
-                    self.feed.counters.dropped.add(1);
+                continue;
+            };
+            self.feed.counters.dropped.add(1);
+            let why = match dropped {
+                RelayError::Broken(error) => {
                     debug!("camera {}: broken frame: {error}", self.settings.name);
-                    if whole.elapsed() >= BROKEN_FOR {
-                        return RemoteError::Garbled("pictures, and none of them whole");
-                    }
-                    continue;
+                    RemoteError::Garbled("pictures, and none of them whole")
                 }
+                RelayError::NoMemory => {
+                    self.say_no_memory();
+                    RemoteError::NoMemory
+                }
+            };
+            if whole.elapsed() >= BROKEN_FOR {
+                return why;
             }
-            if Instant::now() >= look {
-                look = Instant::now() + LOOK_EVERY;
-                self.announce_relay(device);
-            }
+        }
+    }
+
+    /// Logs that pictures are dropped for want of memory, once until the camera has run well for a while.
+    fn say_no_memory(&mut self) {
+        const PROBLEM: &str = "some pictures are dropped: the memory for those of other Defenders is used up; \
+                               raise memory_mb in [server]";
+        if self.notices.is_new_problem(PROBLEM) {
+            warn!("camera {}: {PROBLEM}", self.settings.name);
         }
     }
 

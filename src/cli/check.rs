@@ -12,6 +12,7 @@ use crate::app::{self, AppError, RunsAs};
 use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, DeviceChoice, devices};
 use crate::config::{Config, Flags, Mode, ServerConfig};
+use crate::memory::{self, Account};
 use crate::remote::{Place, RemoteSettings};
 use crate::text::printable;
 use crate::users;
@@ -119,6 +120,7 @@ impl Report {
             self.certificate(server);
         }
         self.users(server);
+        self.memory(server);
         self.page(server);
         self.log(server);
         self.audit_log(server);
@@ -133,6 +135,16 @@ impl Report {
                 self.line("runs as", user.as_deref().unwrap_or("the user who starts it"));
             }
             Err(why) => self.trouble("runs as", why),
+        }
+    }
+
+    fn memory(&mut self, server: &ServerConfig) {
+        let installed = memory::installed_bytes();
+        let limit_mb = memory::limit_bytes(server.memory_mb, installed) >> 20;
+        let of = installed.map(|bytes| format!(" of the {} MiB here", bytes >> 20)).unwrap_or_default();
+        self.line("memory", format_args!("large buffers take at most {limit_mb} MiB{of}"));
+        if installed.is_some_and(|bytes| bytes >> 20 <= u64::from(server.memory_mb)) {
+            self.line("warning", "memory_mb is all the memory there is, so it protects from nothing");
         }
     }
 
@@ -246,7 +258,7 @@ fn hears(microphone: &MicrophoneSettings) -> String {
 }
 
 fn answers(remote: &RemoteSettings) -> String {
-    let asked = Place::new(remote.clone()).and_then(|place| place.ask(&|| true));
+    let asked = Place::new(remote.clone(), Account::unlimited()).and_then(|place| place.ask(&|| true));
     match asked {
         Ok(listing) => format!("{}: {}", remote.address, listing.summary()),
         // Not a reason not to start: it may be switched on later.

@@ -86,6 +86,10 @@ pub struct ServerConfig {
     pub session_max: Duration,
     /// Origins of other sites whose pages may read the answers.
     pub cors_origins: Vec<String>,
+    /// For `Strict-Transport-Security`, in seconds; 0: the field is not sent.
+    pub hsts_s: u32,
+    /// Most memory for large buffers, in MiB; 0: a quarter of the machine's, at most 64.
+    pub memory_mb: u32,
     /// Connections at a time.
     pub max_connections: u32,
     /// Connections at a time from one address.

@@ -237,6 +237,8 @@ impl<'a> Parser<'a> {
                 "a list of origins such as [\"https://panel.example\"]",
                 is_origin,
             ),
+            hsts_s: section.integer("hsts_s", 0..=2 * 365 * 24 * 3600, 0),
+            memory_mb: section.integer("memory_mb", 0..=2048, 0),
             max_connections: section.integer("max_connections", 1..=4096, 128),
             max_connections_per_address: section.integer("max_connections_per_address", 1..=4096, 64),
         };

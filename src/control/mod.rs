@@ -20,6 +20,7 @@ use crate::capture::controls;
 use crate::config::{Config, Flags, LEVELS};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::logging::Logging;
+use crate::memory::Memory;
 use crate::remote::{Listing, Place};
 use remotes::Follower;
 use state::{Seen, State};
@@ -43,22 +44,30 @@ pub struct Control {
     seen: Mutex<Arc<Seen>>,
     flags: Flags,
     logging: Logging,
+    memory: Memory,
     cameras: Arc<FeedList<CameraFeed>>,
     microphones: Arc<FeedList<MicrophoneFeed>>,
 }
 
 impl Control {
-    /// Starts what `config` asks for; `flags` are those it was loaded with.
+    /// Starts what `config` asks for; `flags` are those it was loaded with. What comes from other
+    /// Defenders lies in `memory`.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(config: Config, flags: &Flags, logging: Logging) -> Result<Arc<Self>, ControlError> {
+    pub fn start(
+        config: Config,
+        flags: &Flags,
+        logging: Logging,
+        memory: Memory,
+    ) -> Result<Arc<Self>, ControlError> {
         let (cameras, microphones) = (Arc::new(FeedList::default()), Arc::new(FeedList::default()));
         let mut state = State::new(config, Arc::clone(&cameras), Arc::clone(&microphones));
         state.apply()?;
         let seen = Mutex::new(Arc::new(state.seen()));
         let state = Mutex::new(state);
-        let control = Arc::new(Self { state, seen, flags: flags.clone(), logging, cameras, microphones });
+        let control =
+            Arc::new(Self { state, seen, flags: flags.clone(), logging, memory, cameras, microphones });
         control.follow_remotes()?;
         Ok(control)
     }
@@ -68,7 +77,8 @@ impl Control {
     pub fn without_devices() -> Arc<Self> {
         let config =
             Config::of_text("", std::path::Path::new("defender.conf")).expect("nothing is wrong in it");
-        Self::start(config, &Flags::default(), Logging::unheard()).expect("no thread is needed")
+        Self::start(config, &Flags::default(), Logging::unheard(), Memory::new(0))
+            .expect("no thread is needed")
     }
 
     /// The cameras, first one first.
@@ -239,7 +249,7 @@ impl Control {
                 let same = before.iter().position(|follower| follower.place.settings() == settings);
                 let started = match same {
                     Some(at) => Ok(before.remove(at)),
-                    None => Follower::start(settings, Arc::downgrade(self)),
+                    None => Follower::start(settings, self.memory.for_remote(), Arc::downgrade(self)),
                 };
                 match started {
                     Ok(mut follower) => {

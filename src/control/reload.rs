@@ -70,6 +70,7 @@ pub fn tell_overridden(overridden: &str, level: LevelFilter) {
 mod tests {
     use super::*;
     use crate::logging::Logging;
+    use crate::memory::Memory;
     use std::fs;
 
     #[test]
@@ -79,7 +80,7 @@ mod tests {
         fs::write(&file, "[camera.yard]\ndevice = \"test\"\n").unwrap();
         let config = Config::load(&Flags { config: Some(file.clone()), ..Flags::default() }).unwrap();
         // Found in one of the usual places, as without a flag.
-        let control = Control::start(config, &Flags::default(), Logging::unheard()).unwrap();
+        let control = Control::start(config, &Flags::default(), Logging::unheard(), Memory::new(0)).unwrap();
         fs::remove_file(&file).unwrap();
         control.reload();
         assert!(control.camera_settings("yard").is_some());

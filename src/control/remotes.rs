@@ -13,6 +13,7 @@ use crate::capture::{Chroma, DeviceChoice, RemoteDevice};
 use crate::config::limits;
 use crate::hub::Stop;
 use crate::media::SoundFormat;
+use crate::memory::Account;
 use crate::remote::{Listing, Place, RemoteError, RemoteSettings};
 
 /// How often each is asked.
@@ -38,10 +39,15 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Starts asking; `control` hears of what changes.
-    pub(super) fn start(settings: &RemoteSettings, control: Weak<Control>) -> io::Result<Self> {
+    /// Starts asking; `control` hears of what changes. What comes lies in memory of `account`.
+    pub(super) fn start(
+        settings: &RemoteSettings,
+        account: Arc<Account>,
+        control: Weak<Control>,
+    ) -> io::Result<Self> {
         let place =
-            Arc::new(Place::new(settings.clone()).map_err(|error| io::Error::other(error.to_string()))?);
+            Place::new(settings.clone(), account).map_err(|error| io::Error::other(error.to_string()))?;
+        let place = Arc::new(place);
         let stop = Stop::new();
         let mine = (Arc::clone(&place), stop.clone());
         let thread = thread::Builder::new()

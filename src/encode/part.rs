@@ -3,18 +3,37 @@
 //! The boundary goes *behind* each part: a browser shows a part when it sees the boundary that
 //! ends it, so a boundary sent with the next frame would hold every picture back by one frame.
 
+use std::sync::OnceLock;
+
 use crate::media::{Frame, Timestamp};
 
-/// The boundary of every `/video` stream, without the leading dashes.
-pub const BOUNDARY: &str = "defender-frame";
+/// What [`build`] adds to a JPEG at the most, in bytes.
+pub const OVERHEAD_BYTES: usize = HEADER_ROOM + 8 + BOUNDARY_BYTES;
 
-/// What goes on the wire once, before the first part.
-pub const OPENING: &str = "--defender-frame\r\n";
-
-const CLOSING: &str = "\r\n--defender-frame\r\n";
+/// Length of the boundary: 128 bits as hexadecimal digits, which need no quotes (RFC 2045, section 5.1).
+const BOUNDARY_BYTES: usize = 32;
 
 /// Room kept before the JPEG for the header of the part, which needs the JPEG's length.
 const HEADER_ROOM: usize = 128;
+
+/// The boundary of every `/video` stream, without the leading dashes: random for each start of the
+/// server. A picture from elsewhere that held it would end its part, and begin another of any type.
+///
+/// # Panics
+/// At the first call, when the system has no random bytes.
+pub fn boundary() -> &'static str {
+    static BOUNDARY: OnceLock<String> = OnceLock::new();
+    BOUNDARY.get_or_init(|| {
+        let mut random = [0; BOUNDARY_BYTES / 2];
+        getrandom::fill(&mut random).expect("the system has random bytes");
+        random.iter().map(|byte| format!("{byte:02x}")).collect()
+    })
+}
+
+/// What goes on the wire once, before the first part.
+pub fn opening() -> String {
+    format!("--{}\r\n", boundary())
+}
 
 /// Builds a frame in `buffer` (emptied first; hand in an old one to spare an allocation).
 ///
@@ -35,7 +54,9 @@ pub fn build<E>(
     let header = header(jpeg.len(), captured);
     let start = HEADER_ROOM - header.len();
     buffer[start..HEADER_ROOM].copy_from_slice(header.as_bytes());
-    buffer.extend_from_slice(CLOSING.as_bytes());
+    for piece in ["\r\n--", boundary(), "\r\n"] {
+        buffer.extend_from_slice(piece.as_bytes());
+    }
     let part = start..buffer.len();
     Ok(Frame::new(buffer, part, jpeg, captured, size))
 }
@@ -70,8 +91,18 @@ mod tests {
         let frame = frame(b"\xff\xd8jpeg\xff\xd9");
         let text = String::from_utf8_lossy(frame.part());
         assert!(text.starts_with("Content-Type: image/jpeg\r\nContent-Length: 8\r\nX-Timestamp: "), "{text}");
-        assert!(frame.part().ends_with(b"\r\n\r\n\xff\xd8jpeg\xff\xd9\r\n--defender-frame\r\n"), "{text}");
+        let end = [b"\r\n\r\n\xff\xd8jpeg\xff\xd9\r\n--", boundary().as_bytes(), b"\r\n"].concat();
+        assert!(frame.part().ends_with(&end), "{text}");
         assert_eq!(frame.jpeg(), b"\xff\xd8jpeg\xff\xd9");
+    }
+
+    #[test]
+    fn the_boundary_is_random_and_needs_no_quotes() {
+        assert_eq!(boundary().len(), BOUNDARY_BYTES);
+        assert!(boundary().bytes().all(|byte| byte.is_ascii_alphanumeric()), "{}", boundary());
+        assert!(boundary().bytes().any(|byte| byte != boundary().as_bytes()[0]), "{}", boundary());
+        let frame = frame(b"jpeg");
+        assert!(frame.part().len() <= frame.jpeg().len() + OVERHEAD_BYTES);
     }
 
     #[test]
@@ -81,7 +112,7 @@ mod tests {
 
     #[test]
     fn an_old_buffer_leaves_no_trace() {
-        let old = frame(&[7; 5000]).into_buffer();
+        let (old, _) = frame(&[7; 5000]).into_buffer();
         let reused = build(old, Timestamp::now(), (4, 2), |out| {
             out.extend_from_slice(b"new");
             Ok::<(), ()>(())

@@ -59,6 +59,9 @@ pub fn append_with_tables(data: &[u8], scan: &Scan, out: &mut Vec<u8>) {
     out.extend_from_slice(&data[scan.first_scan..scan.range.end]);
 }
 
+/// Most bytes that [`append_with_tables`] adds to a picture.
+pub const MAX_TABLES_BYTES: usize = STANDARD_TABLES.len();
+
 /// The header of a JPEG that begins where `jpeg` does.
 pub(super) fn header(jpeg: &[u8]) -> Result<Header, ScanError> {
     read_header(jpeg, 0)

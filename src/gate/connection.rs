@@ -138,6 +138,9 @@ impl<'a> Connection<'a> {
     }
 
     fn answer(&mut self, head: RequestHead) -> io::Result<After> {
+        let Some(_lease) = self.context.exchanges.lease_body(head.body_bytes) else {
+            return self.refuse(503, "too many large requests at once");
+        };
         let body = match self.body(&head) {
             Ok(body) => body,
             Err(error) if is_timeout(&error) => return self.refuse(408, "the request body took too long"),

@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::client::{Caller, Client};
+use crate::memory::{Account, Lease};
 
 /// What a handler wants done on the connection's own thread, with the client itself.
 pub type Job = Box<dyn FnOnce(&mut Client) -> io::Result<After> + Send>;
@@ -75,12 +76,12 @@ impl Exchange {
     }
 }
 
-/// All live exchanges, and where the HTTP room is.
-#[derive(Default)]
+/// All live exchanges, where the HTTP room is, and the memory for their bodies.
 pub struct Exchanges {
     live: Mutex<HashMap<String, Arc<Exchange>>>,
     room: Mutex<Option<Room>>,
     arrived: Condvar,
+    bodies: Arc<Account>,
 }
 
 /// The HTTP room as the gate knows it.
@@ -99,9 +100,14 @@ pub(super) struct OpenExchange<'a> {
 }
 
 impl Exchanges {
-    /// No exchange is live, no HTTP room known.
-    pub fn new() -> Self {
-        Self::default()
+    /// No exchange is live, no HTTP room known. Bodies of requests lie in memory of `bodies`.
+    pub fn new(bodies: Arc<Account>) -> Self {
+        Self { live: Mutex::default(), room: Mutex::default(), arrived: Condvar::new(), bodies }
+    }
+
+    /// The right to hold a body of `bytes` and a copy of it; `None` where there is no room for them.
+    pub(super) fn lease_body(&self, bytes: usize) -> Option<Lease> {
+        self.bodies.lease(bytes.saturating_mul(2))
     }
 
     /// Tells the gate that the HTTP room listens on `port` of 127.0.0.1, and whom to tell when it

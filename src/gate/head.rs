@@ -12,19 +12,22 @@ const MAX_FIELDS: usize = 64;
 /// The private header that carries the exchange id; a client's own copy never passes.
 pub const EXCHANGE_HEADER: &str = "X-Defender-Exchange";
 
-/// Fields about one connection only (RFC 9110, section 7.6.1), and those the gate sets itself.
-const NOT_PASSED_ON: [&str; 11] = [
-    "connection",
-    "content-length",
-    "expect",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+/// How the names of our cookies begin. Of all cookies that a browser keeps for this host, whatever port
+/// they are from, only these are passed on.
+pub const COOKIE_PREFIX: &str = "__Host-defender";
+
+/// The fields that handlers read, but for `Host` and `Cookie`, in lower case. No other is passed on.
+const PASSED_ON: [&str; 10] = [
+    "accept",
+    "access-control-request-method",
+    "authorization",
+    "if-none-match",
+    "origin",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "user-agent",
+    "x-requested-with",
 ];
 
 /// A request head that passed every check.
@@ -32,9 +35,9 @@ const NOT_PASSED_ON: [&str; 11] = [
 pub struct RequestHead {
     /// The method, as sent.
     pub method: String,
-    /// The target in origin form: a path with an optional query, printable ASCII.
+    /// The target, printable ASCII: a path with an optional query, or `*` of `OPTIONS`.
     pub target: String,
-    /// The `Host` field, if there is one.
+    /// The host and port that were asked for, if that was told.
     pub host: Option<String>,
     /// Length of the body that follows, in bytes.
     pub body_bytes: usize,
@@ -117,20 +120,23 @@ impl RequestHead {
             Err(_) => return Err(HeadError::Malformed("not an HTTP/1.1 request head")),
         }
         let version = request.version.unwrap_or(0);
-        let target = check_target(request.path.unwrap_or(""))?;
-        let fields = Fields::collect(request.headers)?;
+        let method = request.method.unwrap_or("");
+        let (authority, target) = split_target(method, request.path.unwrap_or(""))?;
+        let fields = Fields(request.headers);
         let host = fields.at_most_one("host", "more than one Host")?;
         if host.is_none() && version == 1 {
             return Err(HeadError::Malformed("no Host"));
         }
+        let host = host.map(ascii).transpose()?;
         Ok(Self {
-            method: request.method.unwrap_or("").to_owned(),
+            method: method.to_owned(),
             target,
-            host: host.map(str::to_owned),
+            // The authority of a target counts before the field (RFC 9112, section 3.2.2).
+            host: authority.or(host).map(str::to_owned),
             body_bytes: fields.body_bytes(max_body_bytes)?,
             keep_alive: fields.keep_alive(version),
             expects_continue: fields.expects_continue()?,
-            fields: fields.0,
+            fields: fields.passed_on(),
         })
     }
 
@@ -138,11 +144,10 @@ impl RequestHead {
     /// request itself, and the id of the exchange.
     pub fn canonical(&self, exchange_id: &str) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        for (name, value) in &self.fields {
-            let passes = !NOT_PASSED_ON.iter().any(|dropped| name.eq_ignore_ascii_case(dropped));
-            if passes && !name.eq_ignore_ascii_case(EXCHANGE_HEADER) {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
+        let host = self.host.iter().map(|host| ("Host", host.as_str()));
+        let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in host.chain(fields) {
+            head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n", self.body_bytes));
         head.push_str(&format!("{EXCHANGE_HEADER}: {exchange_id}\r\n\r\n"));
@@ -150,15 +155,27 @@ impl RequestHead {
     }
 }
 
+/// Whether a field of this name is passed on to handlers as it is.
+pub fn is_passed_on(name: &str) -> bool {
+    PASSED_ON.iter().any(|passed| name.eq_ignore_ascii_case(passed))
+}
+
 /// Bytes that have no place in a head: NUL and other controls, a bare CR or LF (which parsers
-/// disagree about), and anything beyond ASCII.
+/// disagree about), and before the fields anything beyond ASCII. In the value of a field such a byte
+/// means nothing (RFC 9110, section 5.5); a name of a field does not hold one, as the parser sees to.
 fn check_bytes(head: &[u8]) -> Result<(), HeadError> {
+    let mut is_first_line = true;
     for (at, byte) in head.iter().enumerate() {
         let fault = match byte {
             b'\n' if at == 0 || head[at - 1] != b'\r' => "a bare line feed",
             b'\r' if head.get(at + 1) != Some(&b'\n') => "a bare carriage return",
-            b'\r' | b'\n' | b'\t' | b' '..=b'~' => continue,
-            0x80.. => "a byte beyond ASCII",
+            b'\n' => {
+                is_first_line = false;
+                continue;
+            }
+            b'\r' | b'\t' | b' '..=b'~' => continue,
+            0x80.. if is_first_line => "a byte beyond ASCII in the request line",
+            0x80.. => continue,
             _ => "a control character",
         };
         return Err(HeadError::Malformed(fault));
@@ -166,40 +183,71 @@ fn check_bytes(head: &[u8]) -> Result<(), HeadError> {
     Ok(())
 }
 
-fn check_target(target: &str) -> Result<String, HeadError> {
-    if !target.starts_with('/') {
-        return Err(HeadError::Malformed("the target is not a path"));
-    }
+/// The authority that a target names, if it does, and its path and query (RFC 9112, section 3.2).
+fn split_target<'t>(method: &str, target: &'t str) -> Result<(Option<&'t str>, String), HeadError> {
     if target.contains('#') {
         return Err(HeadError::Malformed("a fragment in the target"));
     }
-    Ok(target.to_owned())
+    if method == "CONNECT" {
+        return Err(HeadError::Malformed("CONNECT is for proxies, and this is none"));
+    }
+    if target.starts_with('/') || (target == "*" && method == "OPTIONS") {
+        return Ok((None, target.to_owned()));
+    }
+    let rest = target
+        .split_once("://")
+        .filter(|(scheme, _)| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)));
+    let Some((_, rest)) = rest else {
+        return Err(HeadError::Malformed("the target is neither a path nor a URL"));
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    // Neither a name and password nor anything that two readers could take for the end of it.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    if authority.is_empty() || !authority.bytes().all(is_plain) {
+        return Err(HeadError::Malformed("the URL of the target has no plain host"));
+    }
+    let target = match path {
+        "" if method == "OPTIONS" => "*".to_owned(),
+        path if path.starts_with('/') => path.to_owned(),
+        query => format!("/{query}"),
+    };
+    Ok((Some(authority), target))
 }
 
-struct Fields(Vec<(String, String)>);
+fn ascii(value: &[u8]) -> Result<&str, HeadError> {
+    match str::from_utf8(value) {
+        Ok(text) if text.is_ascii() => Ok(text),
+        _ => Err(HeadError::Malformed("a byte beyond ASCII in Host")),
+    }
+}
 
-impl Fields {
-    fn collect(headers: &[httparse::Header<'_>]) -> Result<Self, HeadError> {
-        let mut fields = Vec::with_capacity(headers.len());
-        for header in headers {
-            let value =
-                std::str::from_utf8(header.value).map_err(|_| HeadError::Malformed("a byte beyond ASCII"))?;
-            fields.push((header.name.to_owned(), value.trim().to_owned()));
-        }
-        Ok(Self(fields))
+/// The fields as they came; values may hold any byte but controls.
+struct Fields<'h>(&'h [httparse::Header<'h>]);
+
+impl<'h> Fields<'h> {
+    fn all(&self, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
+        let found = self.0.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+        found.map(|field| field.value.trim_ascii())
     }
 
-    fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-    }
-
-    fn at_most_one(&self, name: &'static str, fault: &'static str) -> Result<Option<&str>, HeadError> {
+    fn at_most_one(&self, name: &'static str, fault: &'static str) -> Result<Option<&'h [u8]>, HeadError> {
         let mut values = self.all(name);
         let first = values.next();
         if values.next().is_some() { Err(HeadError::Malformed(fault)) } else { Ok(first) }
+    }
+
+    /// What handlers see: the fields they read, in ASCII, and our cookies.
+    fn passed_on(&self) -> Vec<(String, String)> {
+        let passed = self.0.iter().filter(|field| is_passed_on(field.name));
+        let mut fields: Vec<_> =
+            passed.map(|field| (field.name.to_owned(), in_ascii(field.value.trim_ascii()))).collect();
+        let pairs = self.all("cookie").flat_map(|value| value.split(|byte| *byte == b';'));
+        let own = pairs.map(<[u8]>::trim_ascii).filter(|pair| pair.starts_with(COOKIE_PREFIX.as_bytes()));
+        let own: Vec<_> = own.map(in_ascii).collect();
+        if !own.is_empty() {
+            fields.push(("Cookie".to_owned(), own.join("; ")));
+        }
+        fields
     }
 
     /// Transfer-Encoding is refused outright: where it meets a Content-Length, or a parser that
@@ -213,6 +261,7 @@ impl Fields {
             };
         }
         let Some(digits) = length else { return Ok(0) };
+        let digits = str::from_utf8(digits).unwrap_or("");
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(HeadError::Malformed("a Content-Length that is not a number"));
         }
@@ -226,8 +275,8 @@ impl Fields {
     fn keep_alive(&self, version: u8) -> bool {
         let says = |word: &str| {
             self.all("connection")
-                .flat_map(|value| value.split(','))
-                .any(|token| token.trim().eq_ignore_ascii_case(word))
+                .flat_map(|value| value.split(|byte| *byte == b','))
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
         };
         if version == 0 { says("keep-alive") } else { !says("close") }
     }
@@ -235,10 +284,15 @@ impl Fields {
     fn expects_continue(&self) -> Result<bool, HeadError> {
         match self.at_most_one("expect", "more than one Expect")? {
             None => Ok(false),
-            Some(value) if value.eq_ignore_ascii_case("100-continue") => Ok(true),
+            Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(true),
             Some(_) => Err(HeadError::Expectation),
         }
     }
+}
+
+/// A value with `?` for each byte beyond ASCII, which means nothing here.
+fn in_ascii(value: &[u8]) -> String {
+    value.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
 }
 
 #[cfg(test)]
@@ -263,15 +317,30 @@ mod tests {
             ("GET / HTTP/1.1\nHost: a\n\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 400),
-            ("GET / HTTP/1.1\r\nHost: a\r\nX: \u{e9}\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: \u{e9}\r\n\r\n", 400),
+            ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\u{e9}: b\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\u{e9}\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \u{e9}\r\n\r\n", 411),
+            ("GET / HTTP/1.1\r\nHost: a\r\nExpect: \u{e9}\r\n\r\n", 417),
             ("GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
-            ("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET http://eve:secret@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET http:/x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET http://a\\b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET http://a/ HTTP/1.1\r\n\r\n", 400),
+            ("GET http://a/#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 400),
+            ("CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 505),
-            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("OPTIONS *x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", 400),
@@ -312,15 +381,49 @@ mod tests {
     fn the_canonical_head_drops_what_concerns_the_connection_and_a_forged_id() {
         let head = parse(
             "POST /api HTTP/1.1\r\nHost: a\r\nconnection: keep-alive, upgrade\r\nUpgrade: h2c\r\n\
-             x-defender-exchange: forged\r\nContent-Length: 007\r\nExpect: 100-continue\r\nCookie: b\r\n\r\n",
+             x-defender-exchange: forged\r\nContent-Length: 007\r\nExpect: 100-continue\r\nX-Odd: b\r\n\
+             ORIGIN: https://a\r\n\r\n",
         )
         .unwrap();
         assert!(head.expects_continue && head.body_bytes == 7);
         assert_eq!(
             String::from_utf8(head.canonical("id1")).unwrap(),
-            "POST /api HTTP/1.1\r\nHost: a\r\nCookie: b\r\nContent-Length: 7\r\nConnection: close\r\n\
+            "POST /api HTTP/1.1\r\nHost: a\r\nORIGIN: https://a\r\nContent-Length: 7\r\nConnection: close\r\n\
              X-Defender-Exchange: id1\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_in_a_field_lock_nobody_out_and_never_reach_the_room() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: farbe=Gr\xc3\xbcn; __Host-defender-1=x;y=\xff\r\n\
+                     X-Name: \xe9\r\nUser-Agent: Mozilla/5.0 (K\xfcche)\r\n\
+                     cookie: __Host-defender-2=\xff; z\r\nConnection: \xe9, close\r\n\r\n";
+        let parsed = RequestHead::parse(head, 0).unwrap();
+        assert!(!parsed.keep_alive);
+        assert_eq!(
+            String::from_utf8(parsed.canonical("id1")).unwrap(),
+            "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: Mozilla/5.0 (K?che)\r\n\
+             Cookie: __Host-defender-1=x; __Host-defender-2=?\r\nContent-Length: 0\r\nConnection: close\r\n\
+             X-Defender-Exchange: id1\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_target_may_be_a_url_whose_host_counts_or_an_asterisk() {
+        for (line, host, target) in [
+            ("GET http://board:8080/video?fps=5", "board:8080", "/video?fps=5"),
+            ("GET HTTPS://[fe80::1]:8443/", "[fe80::1]:8443", "/"),
+            ("GET http://board", "board", "/"),
+            ("GET http://board?a=b://c", "board", "/?a=b://c"),
+            ("GET /x://y", "other", "/x://y"),
+            ("OPTIONS *", "other", "*"),
+            ("OPTIONS http://board", "board", "*"),
+        ] {
+            let head = parse(&format!("{line} HTTP/1.1\r\nHost: other\r\n\r\n")).expect(line);
+            assert_eq!((head.host.as_deref(), head.target.as_str()), (Some(host), target), "{line}");
+            let canonical = String::from_utf8(head.canonical("id1")).unwrap();
+            assert!(canonical.contains(&format!(" {target} HTTP/1.1\r\nHost: {host}\r\n")), "{canonical}");
+        }
     }
 
     #[test]

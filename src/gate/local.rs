@@ -119,11 +119,12 @@ fn caller(socket: &UnixStream) -> io::Result<Caller> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Account;
     use std::os::unix::net::UnixDatagram;
 
     /// Why a server does not listen at `path`; the file there must have stayed.
     fn refused(path: &Path) -> io::Error {
-        let refused = LocalGate::listen(path, Arc::new(Exchanges::new()));
+        let refused = LocalGate::listen(path, Arc::new(Exchanges::new(Account::unlimited())));
         assert!(fs::symlink_metadata(path).is_ok(), "the file is gone");
         refused.err().expect("refused")
     }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use certificate::{CertificateError, Certificates};
 pub use client::Client;
 pub use exchange::{After, Exchange, Exchanges, Job};
-pub use head::EXCHANGE_HEADER;
+pub use head::{COOKIE_PREFIX, EXCHANGE_HEADER, is_passed_on};
 pub use limits::{Admission, Limits};
 pub use local::LocalGate;
 pub use reply::connection_field;

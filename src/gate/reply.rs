@@ -102,6 +102,8 @@ pub(super) fn refusal(status: u16, message: &str) -> Vec<u8> {
 
 /// Sends a plain-HTTP request on the TLS port to the same place over https.
 pub(super) fn https_redirect(host: &str, target: &str) -> Vec<u8> {
+    // `OPTIONS *` is about no place in particular.
+    let target = if target == "*" { "/" } else { target };
     format!(
         "HTTP/1.1 308 Permanent Redirect\r\nLocation: https://{host}{target}\r\nContent-Length: 0\r\n\
          Cache-Control: no-store\r\nConnection: close\r\n\r\n"

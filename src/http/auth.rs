@@ -10,10 +10,7 @@ use zeroize::Zeroizing;
 
 use super::reply::Reply;
 use super::{Route, field, page};
-
-/// The cookie of a session. `__Host-` makes browsers refuse one that is not ours alone: Secure,
-/// for this host, for every path (RFC 6265bis, section 4.1.3.2).
-pub const COOKIE: &str = "__Host-defender";
+use crate::gate::COOKIE_PREFIX;
 
 /// A name and password as the client sent them.
 #[derive(PartialEq, Eq)]
@@ -36,10 +33,13 @@ pub enum Given {
 }
 
 impl Given {
-    /// Reads the fields `Authorization`, which counts where it is there, and `Cookie`.
-    pub fn from_fields(authorization: Option<&str>, cookie: Option<&str>) -> Option<Self> {
+    /// Reads the fields `Authorization`, which counts where it is there, and `Cookie`, of which the
+    /// cookie `name` counts.
+    pub fn from_fields(authorization: Option<&str>, cookie: Option<&str>, name: &str) -> Option<Self> {
         let Some(field) = authorization else {
-            return cookie.and_then(session_cookie).map(|secret| Self::Secret(secret.to_owned().into()));
+            return cookie
+                .and_then(|field| session_cookie(field, name))
+                .map(|secret| Self::Secret(secret.to_owned().into()));
         };
         let (scheme, rest) = field.split_once(' ').unwrap_or((field, ""));
         let read = if scheme.eq_ignore_ascii_case("Basic") {
@@ -91,39 +91,52 @@ pub fn is_bearer(field: &str) -> bool {
     field.split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
 }
 
-/// The reply to who is not signed in: to a person the form; to a browser for what his page needs, over
-/// which the challenge would make it show its own dialog, the bare fact; to all else the challenge.
+/// The reply to who is not signed in. To a person in a browser it is the form; to a browser for what its
+/// page needs the bare fact, as the challenge would make it show its own dialog over the page; and to all
+/// else the challenge, with the form where HTML is taken.
 pub fn unauthorized(request: &Request) -> Reply {
+    let document = || page::sign_in_document(path(request));
     if is_navigation(request) {
-        return page::sign_in_document();
+        return document();
     }
-    let refused = Reply::error(401, "sign in");
+    let refused = || Reply::error(401, "sign in");
     if is_browser(request) {
-        return refused;
+        return refused();
     }
-    refused.with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
+    let takes_html = request.method().as_str() == "GET"
+        && field(request, "Accept").is_some_and(|types| types.contains("text/html"));
+    let reply = if takes_html { document() } else { refused() };
+    reply.with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
 }
 
 /// Whether a person waits for a page: the browser says so (Fetch Metadata), or, where it is too old
-/// for that or the connection is not encrypted, takes HTML by name.
+/// for that or the connection is not encrypted, wants HTML first and is called as all browsers are.
+/// Other programs take HTML, too, but wait for the challenge.
 fn is_navigation(request: &Request) -> bool {
     request.method().as_str() == "GET"
-        && field(request, "Sec-Fetch-Mode").map_or_else(|| takes_html(request), |mode| mode == "navigate")
-}
-
-fn takes_html(request: &Request) -> bool {
-    field(request, "Accept").is_some_and(|types| types.contains("text/html"))
+        && field(request, "Sec-Fetch-Mode").map_or_else(|| is_old_browser(request), |mode| mode == "navigate")
 }
 
 /// Whether a browser asks, for a page or one of its scripts: one that says so (Fetch Metadata). Those
-/// that are too old for that are known by our cookie, which they keep when the session is over, by what
-/// our scripts say, and by a file of the page, for which no other program asks.
+/// that are too old for that are known by a cookie of ours, which they keep when the session is over, by
+/// what our scripts say, and by their name where they ask for a file of the page.
 fn is_browser(request: &Request) -> bool {
     let says = ["Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "X-Requested-With"];
     says.iter().any(|name| field(request, name).is_some())
-        || takes_html(request)
-        || field(request, "Cookie").and_then(session_cookie).is_some()
-        || matches!(route(request), Some(Route::Page(_)))
+        || field(request, "Cookie").is_some_and(|field| field.contains(COOKIE_PREFIX))
+        || is_old_browser(request)
+        || (is_named_as_browser(request) && matches!(route(request), Some(Route::Page(_))))
+}
+
+/// Whether a browser without Fetch Metadata asks for a document.
+fn is_old_browser(request: &Request) -> bool {
+    field(request, "Accept").is_some_and(|types| types.starts_with("text/html"))
+        && is_named_as_browser(request)
+}
+
+/// As all browsers are, and few other programs.
+fn is_named_as_browser(request: &Request) -> bool {
+    field(request, "User-Agent").is_some_and(|name| name.starts_with("Mozilla/"))
 }
 
 fn route(request: &Request) -> Option<Route> {
@@ -131,19 +144,25 @@ fn route(request: &Request) -> Option<Route> {
     Route::of(path, query)
 }
 
+fn path(request: &Request) -> &str {
+    request.url().split_once('?').map_or(request.url(), |(path, _)| path)
+}
+
 const BEARER: &str = "Bearer";
 
-/// The value of our cookie (RFC 6265, section 5.4).
-fn session_cookie(field: &str) -> Option<&str> {
-    field.split(';').find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+/// The value of the cookie `name` (RFC 6265, section 5.4).
+fn session_cookie<'f>(field: &'f str, name: &str) -> Option<&'f str> {
+    field.split(';').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NAME: &str = "__Host-defender-0a1b2c3d";
+
     fn basic(field: &str) -> Option<(String, String)> {
-        match Given::from_fields(Some(field), None) {
+        match Given::from_fields(Some(field), None, NAME) {
             Some(Given::Basic(found)) => Some((found.name, found.password.to_string())),
             _ => None,
         }
@@ -173,27 +192,34 @@ mod tests {
             "Bearer",
             "Bearer  ",
         ] {
-            let given = Given::from_fields(Some(field), Some("__Host-defender=x"));
+            let given = Given::from_fields(Some(field), Some("__Host-defender-0a1b2c3d=x"), NAME);
             assert_eq!(given, Some(Given::Malformed), "{field:?}");
         }
     }
 
     #[test]
     fn a_secret_is_read_from_bearer_and_from_our_cookie_only() {
-        assert_eq!(Given::from_fields(Some("bearer abc"), None), secret("abc"));
-        let cookie = |field| Given::from_fields(None, Some(field));
-        assert_eq!(cookie("a=b; __Host-defender=abc; c=d"), secret("abc"));
-        for other in
-            ["", "a=b", "defender=abc", "x__Host-defender=abc", "__Host-defender", "__Host-defenderx=a"]
-        {
+        assert_eq!(Given::from_fields(Some("bearer abc"), None, NAME), secret("abc"));
+        let cookie = |field| Given::from_fields(None, Some(field), NAME);
+        assert_eq!(cookie("a=b; __Host-defender-0a1b2c3d=abc; c=d"), secret("abc"));
+        for other in [
+            "",
+            "a=b",
+            "defender=abc",
+            "x__Host-defender-0a1b2c3d=abc",
+            "__Host-defender-0a1b2c3d",
+            "__Host-defender-0a1b2c3dx=a",
+            "__Host-defender=of an older server",
+            "__Host-defender-00000000=of another server of this host",
+        ] {
             assert_eq!(cookie(other), None, "{other}");
         }
-        assert_eq!(Given::from_fields(None, None), None);
+        assert_eq!(Given::from_fields(None, None, NAME), None);
     }
 
     #[test]
     fn a_password_is_never_shown() {
-        let shown = format!("{:?}", Given::from_fields(Some("Basic ZXZlOnNlY3JldA=="), None));
+        let shown = format!("{:?}", Given::from_fields(Some("Basic ZXZlOnNlY3JldA=="), None, NAME));
         assert!(shown.contains("eve") && !shown.contains("secret"), "{shown}");
     }
 

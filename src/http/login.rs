@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 use crate::gate::Exchange;
 use crate::users::{Change, Denied, Identity, whole_seconds};
 
-use super::auth::COOKIE;
 use super::reply::Reply;
 use super::users::refused_edit;
 use super::{Service, audit, body};
@@ -65,7 +64,7 @@ pub fn logout(service: &Service, user: &Identity, exchange: &Exchange) -> Reply 
     if service.accounts.end_session(user) {
         audit::changed_own(exchange.peer(), &user.name, "signed out");
     }
-    no_content().with("Set-Cookie", format!("{COOKIE}=; {ATTRIBUTES}; Max-Age=0"))
+    no_content().with("Set-Cookie", format!("{}=; {ATTRIBUTES}; Max-Age=0", service.cookie))
 }
 
 /// `PUT /api/1.0/password`: one's own. All sessions of the user end, this one with them.
@@ -128,5 +127,6 @@ fn begun(service: &Service, user: &Identity, secret: &str) -> Reply {
         idle_s: limits.idle.as_secs(),
         max_s,
     };
-    Reply::json(200, &session).with("Set-Cookie", format!("{COOKIE}={secret}; {ATTRIBUTES}; Max-Age={max_s}"))
+    let cookie = format!("{}={secret}; {ATTRIBUTES}; Max-Age={max_s}", service.cookie);
+    Reply::json(200, &session).with("Set-Cookie", cookie)
 }

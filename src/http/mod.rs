@@ -15,6 +15,7 @@ mod cameras;
 mod coder;
 mod cors;
 mod devices;
+mod file;
 pub(crate) mod login;
 mod metrics;
 mod page;
@@ -43,6 +44,7 @@ pub use route::{Access, Route};
 use crate::control::Control;
 use crate::gate::{Admission, EXCHANGE_HEADER, Exchange, Exchanges, Job};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
+use crate::memory::Memory;
 use crate::users::{Accounts, Identity, Role};
 use auth::Given;
 pub use coder::Coders;
@@ -72,8 +74,14 @@ pub struct Service {
     pub page: Option<Page>,
     /// The gate's count of connections.
     pub admission: Admission,
+    /// The memory for large buffers.
+    pub memory: Memory,
     /// How often what was asked.
     pub counts: Counts,
+    /// For `Strict-Transport-Security`, in seconds; 0: the field is not sent.
+    pub hsts_s: u32,
+    /// The name of the cookie of a session.
+    pub cookie: String,
     /// Other sites whose pages may read the answers.
     pub origins: Origins,
     /// When the server started.
@@ -168,6 +176,13 @@ impl HttpRoom {
             handled.unwrap_or_else(|_| Outcome::Reply(Reply::error(500, "a fault in Defender; see its log")));
         match outcome {
             Outcome::Reply(reply) => {
+                let bytes = Some(reply.body_bytes()).filter(|bytes| *bytes > SMALL_REPLY_BYTES);
+                let requests = self.service.memory.for_requests();
+                // Kept until the reply is sent.
+                let (reply, _lease) = match bytes.map(|bytes| requests.lease(bytes)) {
+                    Some(None) => (out_of_memory(), None),
+                    lease => (reply, lease.flatten()),
+                };
                 self.service.counts.answered(Some(reply.status()));
                 let peer = exchange.peer();
                 debug!("{peer}: {} {} {}", request.method(), path_of(request.url()), reply.status());
@@ -192,7 +207,8 @@ impl HttpRoom {
 impl Service {
     fn surroundings(&self, request: &Request, exchange: &Exchange) -> Surroundings {
         let origin = self.origins.allowed(field(request, "Origin")).map(str::to_owned);
-        Surroundings { secure: exchange.is_secure(), origin, varies: !self.origins.0.is_empty() }
+        let hsts = (exchange.is_secure() && self.hsts_s > 0).then(|| format!("max-age={}", self.hsts_s));
+        Surroundings { hsts, origin, varies: !self.origins.0.is_empty() }
     }
 
     fn handle(&self, request: &mut Request, exchange: &Exchange) -> Outcome {
@@ -204,6 +220,10 @@ impl Service {
         let asks_first = method == "OPTIONS" && field(request, "Access-Control-Request-Method").is_some();
         if asks_first && self.origins.allowed(field(request, "Origin")).is_some() {
             return Outcome::Reply(cors::preflight(route.as_ref().map_or(&[], Route::methods)));
+        }
+        if (method, path) == ("OPTIONS", "*") {
+            let allowed = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+            return Outcome::Reply(Reply::empty(204).with("Allow", allowed));
         }
         let access = route.as_ref().map_or(Access::Viewer, |route| route.access(method));
         let user = match access {
@@ -217,7 +237,7 @@ impl Service {
             return Outcome::Reply(refused);
         }
         match (route, user) {
-            (None, _) => not_found(),
+            (None, _) => Outcome::Reply(Reply::error(404, Route::hint(path, query))),
             (Some(route), None) => self.answer_anybody(&route, request, exchange),
             (Some(route), Some(user)) => self.answer_user(&route, query, request, exchange, &user),
         }
@@ -284,16 +304,34 @@ impl Service {
             Route::Metrics => metrics::metrics(self, user),
             Route::Page(path) => {
                 let known_tags = field(request, "If-None-Match");
-                return self
-                    .page
-                    .as_ref()
-                    .and_then(|page| page.get(path, known_tags))
-                    .map_or_else(not_found, Outcome::Reply);
+                match self.page.as_ref().and_then(|page| page.get(path, known_tags)) {
+                    Some(page::Found::Reply(reply)) => reply,
+                    Some(page::Found::File(reply, file)) => {
+                        return self.send_file(reply, file, request, exchange, user);
+                    }
+                    None => return not_found(),
+                }
             }
             Route::Video(_) | Route::Audio(_) | Route::Snapshot(_) => {
                 return streams::answer(self, route, query, request, exchange, user);
             }
         })
+    }
+
+    fn send_file(
+        &self,
+        reply: Reply,
+        file: file::OpenFile,
+        request: &Request,
+        exchange: &Exchange,
+        user: &Identity,
+    ) -> Outcome {
+        let Some(lease) = self.memory.for_requests().lease(file::PIECE_BYTES) else {
+            return Outcome::Reply(out_of_memory());
+        };
+        let how = (request.method().as_str() == "HEAD", exchange.keeps_alive());
+        let job = file.send(reply, self.surroundings(request, exchange), how, lease);
+        Outcome::HandOver(streams::while_allowed(self, user, job))
     }
 
     /// Signs the request in. The log learns why it was refused, the client only that it was.
@@ -302,7 +340,8 @@ impl Service {
             return Ok(Identity::local(uid));
         }
         let peer = exchange.peer();
-        let given = Given::from_fields(field(request, "Authorization"), field(request, "Cookie"));
+        let given =
+            Given::from_fields(field(request, "Authorization"), field(request, "Cookie"), &self.cookie);
         let (name, signed_in) = match &given {
             None => return Err(auth::unauthorized(request)),
             Some(Given::Malformed) => {
@@ -370,6 +409,13 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// A reply of this size or less is not counted, in bytes.
+const SMALL_REPLY_BYTES: usize = 4096;
+
+fn out_of_memory() -> Reply {
+    Reply::error(503, "too many large replies at once").with("Retry-After", "5")
 }
 
 fn not_found() -> Outcome {

@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::file::{self, OpenFile};
 use super::reply::Reply;
-
-/// Largest file served from a folder, in bytes: it is read into memory.
-const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Files of `www/`, each as its name and its bytes.
 macro_rules! built_in {
@@ -52,7 +49,7 @@ const SIGN_IN: &[(&str, &[u8])] = &built_in![
 ];
 
 /// The document itself: the answer to a browser that wants any page, but signed in.
-const SIGN_IN_DOCUMENT: &[u8] = include_bytes!("../../www/sign-in/index.html");
+const SIGN_IN_DOCUMENT: &str = include_str!("../../www/sign-in/index.html");
 
 /// Where the page's files come from.
 #[derive(Debug)]
@@ -61,6 +58,15 @@ pub enum Page {
     BuiltIn(Vec<(&'static str, &'static [u8], String)>),
     /// Those of a folder, given as its canonical path.
     Folder(PathBuf),
+}
+
+/// A file of the page.
+#[derive(Debug)]
+pub enum Found {
+    /// All there is to answer.
+    Reply(Reply),
+    /// The fields of the answer, and the file that is its body.
+    File(Reply, OpenFile),
 }
 
 /// The folder for the page cannot be used.
@@ -94,15 +100,19 @@ impl Page {
 
     /// The file at `path` (as [`super::route::Route::Page`] carries it), or 304 where the client
     /// has it already; `None` when there is no such file.
-    pub fn get(&self, path: &str, known_tags: Option<&str>) -> Option<Reply> {
-        let (tag, body) = match self {
+    pub fn get(&self, path: &str, known_tags: Option<&str>) -> Option<Found> {
+        let root = match self {
             Self::BuiltIn(files) => {
                 let (_, bytes, tag) = files.iter().find(|(name, ..)| *name == path)?;
-                (tag.clone(), Cow::Borrowed(*bytes))
+                let reply = tagged(path, tag.clone(), Cow::Borrowed(*bytes), known_tags);
+                return Some(Found::Reply(reply.with("Vary", WHO_ASKS)));
             }
-            Self::Folder(root) => read_inside(root, path)?,
+            Self::Folder(root) => root,
         };
-        Some(tagged(path, tag, body, known_tags).with("Vary", WHO_ASKS))
+        let opened = file::open_below(root, path)?;
+        let reply = tagged(path, opened.tag().to_owned(), Cow::Borrowed(&[]), known_tags);
+        let reply = reply.with("Vary", WHO_ASKS);
+        Some(if reply.status() == 304 { Found::Reply(reply) } else { Found::File(reply, opened) })
     }
 }
 
@@ -114,12 +124,22 @@ pub fn sign_in_file(name: &str, known_tags: Option<&str>) -> Option<Reply> {
     Some(tagged(path, content_tag(bytes), Cow::Borrowed(bytes), known_tags))
 }
 
-/// The answer to a browser whose user is not signed in and wants a page. No challenge is in it, so
-/// that the browser shows the form and not its own dialog; and no tag, for the same address has
+/// The answer to a browser whose user is not signed in and wants a page, at `path`. It has no challenge,
+/// so that the browser shows the form and not its own dialog; and no tag, for the same address has
 /// something else for who is signed in.
-pub fn sign_in_document() -> Reply {
-    Reply::new(401, content_type("index.html"), Cow::Borrowed(SIGN_IN_DOCUMENT))
+pub fn sign_in_document(path: &str) -> Reply {
+    let document = SIGN_IN_DOCUMENT.replace("\"sign-in/", &format!("\"{}sign-in/", way_up(path)));
+    Reply::new(401, content_type("index.html"), document.into_bytes().into())
         .with("Cache-Control", "no-store")
+}
+
+/// What leads from a document at `path` to the place of `/`, which may be below a path of a proxy that
+/// is not known here.
+fn way_up(path: &str) -> String {
+    // An address this deep is nobody's; the document stays small.
+    const DEEPEST: usize = 32;
+    let depth = path.bytes().filter(|byte| *byte == b'/').count().saturating_sub(1);
+    if depth > DEEPEST { "/".to_owned() } else { "../".repeat(depth) }
 }
 
 /// The fields of a request that say who asks: on them depends what of the page and of the API is given,
@@ -137,17 +157,6 @@ pub fn tagged(path: &str, tag: String, body: Cow<'static, [u8]>, known_tags: Opt
     };
     // no-cache: keep it, but ask each time whether it is still the one; the answer is a 304.
     reply.with("ETag", tag).with("Cache-Control", "no-cache")
-}
-
-/// Reads a file below `root`. Links are followed only to places below it.
-fn read_inside(root: &Path, path: &str) -> Option<(String, Cow<'static, [u8]>)> {
-    let file = fs::canonicalize(root.join(path)).ok()?;
-    let found = fs::metadata(&file).ok()?;
-    if !file.starts_with(root) || !found.is_file() || found.len() > MAX_FILE_BYTES {
-        return None;
-    }
-    let tag = format!("\"{:x}-{:x}-{:x}\"", found.mtime(), found.mtime_nsec(), found.len());
-    Some((tag, fs::read(&file).ok()?.into()))
 }
 
 /// The entity tag of these bytes.
@@ -181,13 +190,16 @@ mod tests {
     #[test]
     fn a_file_the_client_has_is_not_sent_again() {
         let page = Page::open(None).unwrap();
-        let text =
-            |reply: Reply| String::from_utf8(reply.into_bytes(&Surroundings::default(), true, true)).unwrap();
-        let first = text(page.get("index.html", None).unwrap());
+        let get = |known_tags: Option<&str>| match page.get("index.html", known_tags) {
+            Some(Found::Reply(reply)) => reply,
+            other => panic!("{other:?}"),
+        };
+        let first = get(None).into_bytes(&Surroundings::default(), true, true);
+        let first = String::from_utf8(first).unwrap();
         let tag = first.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap().to_owned();
-        let again = page.get("index.html", Some(&format!("\"other\", {tag}"))).unwrap();
-        assert_eq!(again.status(), 304);
-        assert_eq!(page.get("index.html", Some("\"other\"")).unwrap().status(), 200);
+        let known = format!("\"other\", {tag}");
+        assert_eq!(get(Some(&known)).status(), 304);
+        assert_eq!(get(Some("\"other\"")).status(), 200);
     }
 
     #[test]
@@ -229,6 +241,29 @@ mod tests {
         // A folder that was moved away serves nothing rather than something else.
         fs::rename(&root, folder.path().join("moved")).unwrap();
         assert!(page.get("sub/a.txt", None).is_none());
+    }
+
+    #[test]
+    fn the_form_finds_its_files_at_any_depth_and_below_the_path_of_a_proxy() {
+        for (path, up) in [
+            ("/", ""),
+            ("/video", ""),
+            ("/video/front", "../"),
+            ("/a/b/", "../../"),
+            ("//a", "../"),
+            ("*", ""),
+        ] {
+            let reply = sign_in_document(path).into_bytes(&Surroundings::default(), true, true);
+            let text = String::from_utf8(reply).unwrap();
+            let links: Vec<_> =
+                [" src=\"", " href=\""].iter().flat_map(|name| text.split(name).skip(1)).collect();
+            assert!(links.len() >= 5, "{text}");
+            for link in links {
+                assert!(link.starts_with(&format!("{up}sign-in/")), "{path}: {link:.40}");
+            }
+        }
+        let deep = sign_in_document(&"/".repeat(10_000)).into_bytes(&Surroundings::default(), true, true);
+        assert!(deep.len() < 4096, "{} bytes", deep.len());
     }
 
     #[test]

@@ -13,11 +13,16 @@ use crate::gate::connection_field;
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
      media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// For pictures and sound, some of whose bytes are a stranger's: as a document of its own nothing is
+/// loaded or run by it, and its origin is none.
+const MEDIA_POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'; sandbox";
+
 /// What of a request shows in the fields of every reply to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
-    /// Whether TLS protects it.
-    pub secure: bool,
+    /// The value of `Strict-Transport-Security`, where it is sent.
+    pub hsts: Option<String>,
     /// The other site whose page it comes from, where that one may read the reply.
     pub origin: Option<String>,
     /// Whether the reply depends on that, for caches: whether any other site may read anything.
@@ -30,6 +35,7 @@ pub struct Reply {
     status: u16,
     fields: Vec<(&'static str, String)>,
     body: Cow<'static, [u8]>,
+    policy: &'static str,
 }
 
 #[derive(Serialize)]
@@ -51,12 +57,18 @@ impl Reply {
 
     /// A status that has no body, and so no type of it (RFC 9110, section 8.3).
     pub fn empty(status: u16) -> Self {
-        Self { status, fields: Vec::new(), body: Cow::Borrowed(&[]) }
+        Self { status, fields: Vec::new(), body: Cow::Borrowed(&[]), policy: PAGE_POLICY }
     }
 
     /// Any body.
     pub fn new(status: u16, content_type: &str, body: Cow<'static, [u8]>) -> Self {
-        Self { status, fields: vec![("Content-Type", content_type.to_owned())], body }
+        let fields = vec![("Content-Type", content_type.to_owned())];
+        Self { status, fields, body, policy: PAGE_POLICY }
+    }
+
+    /// A picture; its bytes are sent behind [`Reply::head`].
+    pub fn picture() -> Self {
+        Self { policy: MEDIA_POLICY, ..Self::new(200, "image/jpeg", Cow::Borrowed(&[])) }
     }
 
     /// Adds a header field.
@@ -70,12 +82,20 @@ impl Reply {
         self.status
     }
 
+    /// Bytes of memory that its body takes of its own.
+    pub fn body_bytes(&self) -> usize {
+        match &self.body {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(bytes) => bytes.capacity(),
+        }
+    }
+
     /// The form tiny_http sends.
     pub fn into_response(self, around: &Surroundings) -> Response<Cursor<Cow<'static, [u8]>>> {
         let length = self.body.len();
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
         // A field that is not ASCII is left out; every name and value here is the program's own.
-        let fields = own.chain(common_fields(around));
+        let fields = own.chain(common_fields(around, self.policy));
         let headers = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
         Response::new(StatusCode(self.status), headers, Cursor::new(self.body), Some(length), None)
             .with_chunked_threshold(usize::MAX)
@@ -83,14 +103,19 @@ impl Reply {
 
     /// The same response as bytes for a job that writes to the client itself.
     pub fn into_bytes(self, around: &Surroundings, keep: bool, with_body: bool) -> Vec<u8> {
-        let length = self.body.len().to_string();
-        let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
-        let fields = own.chain([("Content-Length", length.as_str())]).chain(common_fields(around));
-        let mut bytes = head(self.status, fields, keep);
+        let mut bytes = self.head(self.body.len() as u64, around, keep);
         if with_body {
             bytes.extend_from_slice(&self.body);
         }
         bytes
+    }
+
+    /// Its head, for a body of `body_bytes` that the caller sends.
+    pub fn head(&self, body_bytes: u64, around: &Surroundings, keep: bool) -> Vec<u8> {
+        let length = body_bytes.to_string();
+        let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
+        let fields = own.chain([("Content-Length", length.as_str())]);
+        head(self.status, fields.chain(common_fields(around, self.policy)), keep)
     }
 }
 
@@ -98,7 +123,7 @@ impl Reply {
 /// it.
 pub fn stream_head(content_type: &str, more: &[(&str, &str)], around: &Surroundings) -> Vec<u8> {
     let own = [("Content-Type", content_type), ("Cache-Control", "no-store"), ("Pragma", "no-cache")];
-    head(200, own.into_iter().chain(more.iter().copied()).chain(common_fields(around)), false)
+    head(200, own.into_iter().chain(more.iter().copied()).chain(common_fields(around, MEDIA_POLICY)), false)
 }
 
 fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep: bool) -> Vec<u8> {
@@ -114,19 +139,22 @@ fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep:
     head.into_bytes()
 }
 
-fn common_fields(around: &Surroundings) -> impl Iterator<Item = (&str, &str)> {
+fn common_fields<'a>(
+    around: &'a Surroundings,
+    policy: &'static str,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
     let readers = if around.origin.is_some() { "cross-origin" } else { "same-origin" };
     let always = [
-        ("Content-Security-Policy", PAGE_POLICY),
+        ("Content-Security-Policy", policy),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
         ("Referrer-Policy", "no-referrer"),
         ("Cross-Origin-Resource-Policy", readers),
     ];
-    let under_tls = ("Strict-Transport-Security", "max-age=31536000");
+    let hsts = around.hsts.iter().map(|value| ("Strict-Transport-Security", value.as_str()));
     let shared = around.origin.iter().flat_map(|origin| cors::fields(origin));
     let varies = around.varies.then_some(("Vary", "Origin"));
-    always.into_iter().chain(around.secure.then_some(under_tls)).chain(varies).chain(shared)
+    always.into_iter().chain(hsts).chain(varies).chain(shared)
 }
 
 #[cfg(test)]
@@ -142,11 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn hsts_is_promised_only_under_tls() {
-        let promised = |secure| {
-            let around = Surroundings { secure, ..Surroundings::default() };
-            String::from_utf8(stream_head("a/b", &[], &around)).unwrap().contains("Strict-Transport")
-        };
-        assert!(promised(true) && !promised(false));
+    fn pictures_and_sound_are_no_documents_that_can_do_anything() {
+        let around = Surroundings::default();
+        let stream = String::from_utf8(stream_head("a/b", &[], &around)).unwrap();
+        let picture = String::from_utf8(Reply::picture().head(1, &around, true)).unwrap();
+        for head in [stream, picture] {
+            let policy = head.lines().find_map(|line| line.strip_prefix("Content-Security-Policy: "));
+            let policy = policy.expect("a policy");
+            assert!(policy.contains("default-src 'none'") && policy.ends_with("; sandbox"), "{policy}");
+            assert!(head.contains("\r\nX-Content-Type-Options: nosniff\r\n"), "{head}");
+        }
     }
 }

@@ -79,12 +79,22 @@ impl Route {
     /// The route of a request target; `None` where there can be nothing. Only at `/` does the query
     /// take part in it.
     pub fn of(path: &str, query: &str) -> Option<Self> {
-        let action = || query.split('&').find_map(|pair| pair.strip_prefix("action="));
-        match path {
-            "/" if action() == Some("stream") => Some(Self::Video(None)),
-            "/" if action() == Some("snapshot") => Some(Self::Snapshot(None)),
-            _ => Self::parse(path),
+        match action(path, query) {
+            Some("stream") => Some(Self::Video(None)),
+            Some("snapshot") => Some(Self::Snapshot(None)),
+            // Not the page: a program that wants a picture would take its HTML for one.
+            Some(_) => None,
+            None => Self::parse(path),
         }
+    }
+
+    /// What to say of a target without a route; only to who is signed in.
+    pub fn hint(path: &str, query: &str) -> &'static str {
+        if action(path, query).is_none() {
+            return "there is nothing here";
+        }
+        "there is no such action; streams are at /video, /video/NAME and /?action=stream, pictures at \
+         /snapshot, /snapshot/NAME and /?action=snapshot, sound at /audio"
     }
 
     /// The route of a request target's path; `None` where there can be nothing.
@@ -261,6 +271,13 @@ impl Route {
     }
 }
 
+/// The action that a client of mjpg-streamer asks for, which it does at the root alone.
+fn action<'q>(path: &str, query: &'q str) -> Option<&'q str> {
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let is_root = ["/", "/index.html"].contains(&path);
+    pairs.find(|(name, _)| is_root && name.eq_ignore_ascii_case("action")).map(|(_, value)| value)
+}
+
 fn decode_segment(segment: &str) -> Option<String> {
     let decoded = percent_decode_str(segment).decode_utf8().ok()?;
     let odd = decoded.is_empty() || decoded.starts_with('.') || decoded.contains(['/', '\\', '\0']);
@@ -314,7 +331,16 @@ mod tests {
     fn an_action_is_a_route_at_the_root_alone() {
         assert_eq!(Route::of("/", "action=stream"), Some(Route::Video(None)));
         assert_eq!(Route::of("/", "fps=5&action=snapshot"), Some(Route::Snapshot(None)));
-        assert_eq!(Route::of("/", "action=command"), Route::parse("/"));
+        for near in ["snapshot_0", "stream_1", "streaming", "command", "Stream", "snapshot%20", ""] {
+            assert_eq!(Route::of("/", &format!("action={near}")), None, "{near}");
+            assert_eq!(Route::of("/", &format!("a=b&Action={near}&c")), None, "{near}");
+            assert_eq!(Route::of("/index.html", &format!("action={near}")), None, "{near}");
+        }
+        assert_eq!(Route::of("/", "action"), None);
+        assert_eq!(Route::of("/", "camera=action"), Route::parse("/"));
+        assert_eq!(Route::of("/", "reaction=x"), Route::parse("/"));
+        assert!(Route::hint("/", "action=command").contains("/?action=snapshot"));
+        assert!(!Route::hint("/nothing", "action=command").contains("/snapshot"));
         assert_eq!(Route::of("/healthz", "action=stream"), Some(Route::Health));
         assert_eq!(Route::of("/api/1.0/nothing", "action=stream"), None);
     }

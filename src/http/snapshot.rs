@@ -23,19 +23,26 @@ pub fn take(
 ) -> Job {
     let asked = Timestamp::now();
     Box::new(move |client: &mut Client| {
-        let reply = match fresh(&feed, &mut reader, asked) {
+        match fresh(&feed, &mut reader, asked) {
             Ok(frame) => {
                 feed.sent.tally().add(asked, |sums| {
                     sums.frames += 1;
                     sums.bytes += frame.jpeg().len() as u64;
                 });
-                Reply::new(200, "image/jpeg", frame.jpeg().to_vec().into())
+                let reply = Reply::picture()
                     .with("Cache-Control", "no-store")
-                    .with("X-Timestamp", part::x_timestamp(frame.captured()))
+                    .with("X-Timestamp", part::x_timestamp(frame.captured()));
+                client.write_all(&reply.head(frame.jpeg().len() as u64, &around, keep))?;
+                // Not copied behind the head: all who take this picture share its memory.
+                if !head_only {
+                    client.write_all(frame.jpeg())?;
+                }
             }
-            Err(why) => Reply::error(503, &why).with("Retry-After", "5"),
-        };
-        client.write_all(&reply.into_bytes(&around, keep, !head_only))?;
+            Err(why) => {
+                let reply = Reply::error(503, &why).with("Retry-After", "5");
+                client.write_all(&reply.into_bytes(&around, keep, !head_only))?;
+            }
+        }
         Ok(if keep { After::KeepAlive } else { After::Close })
     })
 }

@@ -79,7 +79,7 @@ pub fn find<F: Named>(
 }
 
 /// Ends a job with what let its user in: a session, a token, the user's line in the file.
-fn while_allowed(service: &Service, user: &Identity, job: Job) -> Job {
+pub fn while_allowed(service: &Service, user: &Identity, job: Job) -> Job {
     let (accounts, user) = (Arc::clone(&service.accounts), user.clone());
     Box::new(move |client| client.run_while(move || accounts.holds(&user), job))
 }

@@ -12,6 +12,7 @@ use crate::encode::sound::Codec;
 use crate::gate::{Gate, Limits};
 use crate::hub::latest;
 use crate::media::{PixelFormat, SoundFormat};
+use crate::memory::{Account, Memory};
 use crate::users::SessionLimits;
 
 /// "password" under "saltsalt", with few rounds.
@@ -119,9 +120,13 @@ fn service(users: &Path) -> Service {
     let (_, microphone) = MicrophoneFeed::new("front", SoundFormat { rate_hz: 8000, channels: 1 });
     microphones.replace(vec![Arc::new(microphone)]);
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let gate =
-        Gate::new(Gate::listen(any_port).unwrap(), Limits::default(), None, Arc::new(Exchanges::new()))
-            .unwrap();
+    let gate = Gate::new(
+        Gate::listen(any_port).unwrap(),
+        Limits::default(),
+        None,
+        Arc::new(Exchanges::new(Account::unlimited())),
+    )
+    .unwrap();
     Service {
         // What the routes see of devices is made above.
         control: Control::without_devices(),
@@ -131,7 +136,10 @@ fn service(users: &Path) -> Service {
         coders: Coders::default(),
         page: Some(Page::open(None).unwrap()),
         admission: gate.admission(),
+        memory: Memory::new(1024 * 1024),
         counts: Counts::default(),
+        hsts_s: 0,
+        cookie: "__Host-defender-0a1b2c3d".to_owned(),
         origins: Origins::default(),
         started: Instant::now(),
     }
@@ -227,7 +235,7 @@ fn every_route_by_every_method_gives_everybody_what_is_his_and_no_more() {
 #[test]
 fn nothing_is_changed_from_another_sites_page_whatever_the_browser_sends_along() {
     let ground = Ground::new();
-    let cookie = format!("{}={}", auth::COOKIE, ground.admin);
+    let cookie = format!("{}={}", ground.service.cookie, ground.admin);
     let basic = ("Authorization", "Basic YWRhOnBhc3N3b3Jk");
     for credentials in [("Cookie", cookie.as_str()), basic] {
         for foreign in
@@ -259,15 +267,22 @@ fn who_is_not_signed_in_gets_the_form_in_a_browser_and_never_its_dialog_and_a_pr
     let ground = Ground::new();
     let navigates: [&[(&str, &str)]; 3] = [
         &[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")],
-        &[("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")],
+        &[
+            ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+            ("User-Agent", "Mozilla/5.0 (iPad; CPU OS 12_5 like Mac OS X)"),
+        ],
         &[
             ("Sec-Fetch-Mode", "navigate"),
-            ("Cookie", "__Host-defender=over"),
+            ("Cookie", "__Host-defender-0a1b2c3d=over"),
             ("Authorization", "Basic eA=="),
         ],
     ];
-    let others: [&[(&str, &str)]; 3] = [
+    // Java's default client, `curl --anyauth` and a text browser.
+    let others: [&[(&str, &str)]; 6] = [
         &[],
+        &[("Accept", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"), ("User-Agent", "Java/17.0.9")],
+        &[("Accept", "text/html"), ("User-Agent", "curl/8.5.0")],
+        &[("Accept", "*/*, text/html"), ("User-Agent", "Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1")],
         &[("Accept", "*/*"), ("User-Agent", "VLC/3.0.18 LibVLC/3.0.18")],
         &[("Icy-MetaData", "1"), ("Cookie", "other=1")],
     ];
@@ -275,7 +290,7 @@ fn who_is_not_signed_in_gets_the_form_in_a_browser_and_never_its_dialog_and_a_pr
         &[("Accept", "text/html"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")],
         &[("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")],
         &[("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "script")],
-        &[("Accept", "*/*"), ("Cookie", "__Host-defender=over")],
+        &[("Accept", "*/*"), ("Cookie", "__Host-defender-0a1b2c3d=over")],
         &[("Accept", "*/*"), ("X-Requested-With", "fetch")],
     ];
     for route in Route::all().iter().filter(|route| route.access("GET") != Access::Public) {
@@ -287,9 +302,18 @@ fn who_is_not_signed_in_gets_the_form_in_a_browser_and_never_its_dialog_and_a_pr
             .chain(navigates.map(|fields| (fields, "POST", false)))
         {
             let head = ground.refusal(method, &route.path(), fields);
-            assert_eq!(head.contains("text/html"), gets_form, "{method} {route:?} {fields:?}: {head}");
-            let is_program = others.contains(&fields) && !matches!(route, Route::Page(_));
+            let is_page = matches!(route, Route::Page(_));
+            let is_named = fields.iter().any(|(_, value)| value.starts_with("Mozilla/"));
+            let is_program = others.contains(&fields) && !(is_page && is_named);
             assert_eq!(head.contains("WWW-Authenticate"), is_program, "{route:?} {fields:?}: {head}");
+            let takes_html =
+                fields.iter().any(|(name, value)| *name == "Accept" && value.contains("text/html"));
+            let has_form = head.contains("text/html");
+            assert_eq!(
+                has_form,
+                gets_form || is_program && takes_html,
+                "{method} {route:?} {fields:?}: {head}"
+            );
         }
     }
 }
@@ -301,6 +325,41 @@ fn an_unknown_path_is_told_to_users_only() {
     for path in ["/api/1.0/nothing", "/nothing.html", "/../users"] {
         assert_eq!(ground.ask("GET", path, &[], ""), 401, "{path}");
         assert_eq!(ground.ask("GET", path, &[("Authorization", &bearer)], ""), 404, "{path}");
+    }
+}
+
+#[test]
+fn no_handler_reads_a_field_that_the_gate_does_not_pass_on() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
+    let mut asked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        for piece in text.split("field(request, \"").skip(1) {
+            let name = piece.split('"').next().unwrap();
+            let passes = ["Host", "Cookie"].contains(&name) || crate::gate::is_passed_on(name);
+            assert!(passes, "{name} in {}", path.display());
+            asked += 1;
+        }
+    }
+    for name in ["Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "X-Requested-With"] {
+        assert!(crate::gate::is_passed_on(name), "{name}");
+    }
+    assert!(asked > 10 && crate::gate::is_passed_on(EXCHANGE_HEADER).eq(&false));
+}
+
+#[test]
+fn a_near_miss_of_an_action_is_told_to_users_what_there_is() {
+    let ground = Ground::new();
+    let bearer = format!("Bearer {}", ground.viewer);
+    for action in ["snapshot_0", "streaming", "command&dest=0", ""] {
+        let path = format!("/?action={action}");
+        assert_eq!(ground.ask("GET", &path, &[], ""), 401, "{path}");
+        let Outcome::Reply(reply) = ground.outcome("GET", &path, &[("Authorization", &bearer)], "") else {
+            panic!("{path} is a stream");
+        };
+        let text = String::from_utf8(reply.into_bytes(&Surroundings::default(), true, true)).unwrap();
+        assert!(text.starts_with("HTTP/1.1 404 ") && text.contains("/?action=snapshot"), "{text}");
     }
 }
 

@@ -26,10 +26,10 @@ pub fn stream(
     around: Surroundings,
 ) -> Job {
     Box::new(move |client: &mut Client| {
-        let content_type = format!("multipart/x-mixed-replace; boundary={}", part::BOUNDARY);
+        let content_type = format!("multipart/x-mixed-replace; boundary={}", part::boundary());
         let mut opening = stream_head(&content_type, &[], &around);
         if !head_only {
-            opening.extend_from_slice(part::OPENING.as_bytes());
+            opening.extend_from_slice(part::opening().as_bytes());
         }
         client.write_all(&opening)?;
         if !head_only {

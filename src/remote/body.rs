@@ -11,12 +11,19 @@ use rustls::{ClientConfig, ClientConnection};
 use super::connect::{SLICE, connect};
 use super::pin::Seen;
 use super::{Address, RemoteError};
+use crate::memory::{Account, Lease};
 
 /// For the handshake, for the head of the answer, and for a document.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Largest head read, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
+
+/// Most that is read at a time, in bytes.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// A buffer of this size is not made smaller.
+const SMALL_BYTES: usize = 128 * 1024;
 
 enum Socket {
     Plain(TcpStream),
@@ -33,6 +40,8 @@ pub struct Body<'a> {
     socket: Socket,
     /// Received and not yet read.
     ahead: Vec<u8>,
+    /// Of the memory that `ahead` takes.
+    lease: Lease,
     /// Its bytes, as the head says; `None`: all until the connection ends.
     length: Option<usize>,
     wanted: &'a dyn Fn() -> bool,
@@ -44,6 +53,7 @@ pub(super) struct Way<'a> {
     pub(super) tls: &'a Arc<ClientConfig>,
     pub(super) seen: &'a Seen,
     pub(super) is_pinned: bool,
+    pub(super) account: &'a Arc<Account>,
 }
 
 impl<'a> Body<'a> {
@@ -55,11 +65,12 @@ impl<'a> Body<'a> {
         token: &str,
         wanted: &'a dyn Fn() -> bool,
     ) -> Result<Self, RemoteError> {
+        let lease = way.account.lease(0).ok_or(RemoteError::NoMemory)?;
         let tcp = connect(way.address, wanted)?;
         tcp.set_nodelay(true).and_then(|()| tcp.set_read_timeout(Some(SLICE))).map_err(RemoteError::Io)?;
         tcp.set_write_timeout(Some(HEAD_TIMEOUT)).map_err(RemoteError::Io)?;
         let socket = if way.address.is_secure { handshake(way, tcp, wanted)? } else { Socket::Plain(tcp) };
-        let mut body = Self { socket, ahead: Vec::new(), length: None, wanted };
+        let mut body = Self { socket, ahead: Vec::new(), lease, length: None, wanted };
         let host = way.address.authority();
         // Nothing on the way may send chunks in answer to HTTP/1.0 (RFC 9112, section 6.1), as a proxy
         // before the other likes to do with a stream.
@@ -100,9 +111,49 @@ impl<'a> Body<'a> {
         self.ahead.drain(..count);
     }
 
+    /// Makes room for `count` bytes ahead, and what may come behind them; false where there is no memory
+    /// for them.
+    pub(super) fn make_room(&mut self, count: usize) -> bool {
+        let needed = count.saturating_add(CHUNK_BYTES);
+        if needed <= self.ahead.capacity() {
+            return true;
+        }
+        if !self.lease.resize(needed) {
+            return false;
+        }
+        self.ahead.reserve_exact(needed - self.ahead.len());
+        true
+    }
+
+    /// Gives up memory that `count` bytes ahead would hardly use.
+    pub(super) fn shrink(&mut self, count: usize) {
+        let enough = count.saturating_mul(2).max(SMALL_BYTES);
+        if self.ahead.capacity() > enough.saturating_mul(2) {
+            self.ahead.shrink_to(enough);
+            self.lease.resize(self.ahead.capacity());
+        }
+    }
+
+    /// Reads `count` bytes and keeps none of them.
+    pub(super) fn skip(&mut self, count: usize, end: Instant) -> Result<(), RemoteError> {
+        let mut left = count;
+        loop {
+            let now = left.min(self.ahead.len());
+            self.take(now);
+            left -= now;
+            if left == 0 {
+                return Ok(());
+            }
+            self.fill(end)?;
+        }
+    }
+
     /// Waits for more, until `end` at most.
     pub(super) fn fill(&mut self, end: Instant) -> Result<(), RemoteError> {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = [0; CHUNK_BYTES];
+        if self.ahead.capacity() - self.ahead.len() < CHUNK_BYTES && !self.make_room(self.ahead.len() * 2) {
+            return Err(RemoteError::NoMemory);
+        }
         loop {
             if !(self.wanted)() {
                 return Err(RemoteError::Stopped);

@@ -30,6 +30,8 @@ pub enum RemoteError {
     Garbled(&'static str),
     /// The connection ended.
     Ended,
+    /// There is no memory here for what it sends.
+    NoMemory,
     /// Nothing came for a while.
     Stalled,
     /// The connection failed.
@@ -69,6 +71,10 @@ impl fmt::Display for RemoteError {
             Self::Status(status) => write!(f, "it answers with error {status}"),
             Self::Garbled(what) => write!(f, "what it sends is no Defender's: {what}"),
             Self::Ended => f.write_str("it ended the connection"),
+            Self::NoMemory => f.write_str(
+                "its pictures are too large for the memory that is left here; raise memory_mb in [server], or \
+                 let it send smaller ones",
+            ),
             Self::Stalled => f.write_str("nothing comes from it any more"),
             Self::Io(error) => write!(f, "the connection failed: {error}"),
             Self::Stopped => f.write_str("stopped"),

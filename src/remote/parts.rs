@@ -44,21 +44,26 @@ impl<'a> Parts<'a> {
         Self { body, taken: 0 }
     }
 
-    /// The next picture.
+    /// The next picture; `None` for one that was left out, as there was no memory for it.
     ///
     /// # Errors
     /// Those of the connection, or what is no part of a Defender's.
-    pub fn next_part(&mut self) -> Result<Part<'_>, RemoteError> {
+    pub fn next_part(&mut self) -> Result<Option<Part<'_>>, RemoteError> {
+        self.body.shrink(self.taken);
         self.body.take(std::mem::take(&mut self.taken));
         let end = Instant::now() + STALL;
         let found = loop {
             match find(self.body.ahead())? {
                 Some(found) if found.jpeg.end <= self.body.ahead().len() => break found,
+                Some(found) if !self.body.make_room(found.jpeg.end) => {
+                    self.body.skip(found.jpeg.end, end)?;
+                    return Ok(None);
+                }
                 _ => self.body.fill(end)?,
             }
         };
         self.taken = found.jpeg.end;
-        Ok(Part { jpeg: &self.body.ahead()[found.jpeg.clone()], stamp_us: found.stamp_us })
+        Ok(Some(Part { jpeg: &self.body.ahead()[found.jpeg.clone()], stamp_us: found.stamp_us }))
     }
 }
 

@@ -12,6 +12,7 @@ use super::parts::Parts;
 use super::pin::{self, Seen};
 use super::{Address, Fingerprint, Listing, RemoteError};
 use crate::disk;
+use crate::memory::Account;
 
 /// Largest status document read, in bytes.
 const STATUS_BYTES: usize = 256 * 1024;
@@ -53,6 +54,7 @@ pub struct Place {
     settings: RemoteSettings,
     tls: Arc<ClientConfig>,
     seen: Arc<Seen>,
+    account: Arc<Account>,
     known: Mutex<Known>,
 }
 
@@ -72,19 +74,24 @@ pub struct Sound<'a> {
 }
 
 impl Place {
-    /// A place nobody has been to yet.
+    /// A place nobody has been to yet. What comes from it lies in memory of `account`.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(settings: RemoteSettings) -> Result<Self, RemoteError> {
+    pub fn new(settings: RemoteSettings, account: Arc<Account>) -> Result<Self, RemoteError> {
         let (tls, seen) =
             pin::config(settings.fingerprint).map_err(|error| RemoteError::Tls(error.to_string()))?;
-        Ok(Self { settings, tls, seen, known: Mutex::default() })
+        Ok(Self { settings, tls, seen, account, known: Mutex::default() })
     }
 
     /// How it is reached.
     pub fn settings(&self) -> &RemoteSettings {
         &self.settings
+    }
+
+    /// The memory for what comes from it.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// Asks what it has, and remembers the answer, or why there is none.
@@ -175,6 +182,7 @@ impl Place {
             tls: &self.tls,
             seen: &self.seen,
             is_pinned: self.settings.fingerprint.is_some(),
+            account: &self.account,
         };
         let token = match &self.settings.token {
             Token::Given(token) => token.clone(),

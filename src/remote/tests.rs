@@ -6,6 +6,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use crate::memory::{Account, Memory};
+
 use super::{Address, Listing, Place, RemoteError, RemoteSettings, Token};
 
 const NOTHING: &str = "{\"cameras\":[],\"microphones\":[]}";
@@ -33,7 +35,7 @@ fn stranger(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (Place, Receive
         token: Token::Given("dft_x".to_owned()),
         fingerprint: None,
     };
-    (Place::new(settings).unwrap(), asked)
+    (Place::new(settings, Account::unlimited()).unwrap(), asked)
 }
 
 /// One that sends this to whoever asks, and hangs up.
@@ -104,6 +106,23 @@ fn a_picture_that_drips_is_no_picture() {
     let wanted = || true;
     let mut parts = place.video("trap", &wanted).unwrap();
     assert!(matches!(parts.next_part(), Err(RemoteError::Stalled)));
+}
+
+#[test]
+fn a_picture_for_which_there_is_no_memory_is_left_out_and_the_next_one_comes() {
+    let large = [b"--b\r\nContent-Length: 3000000\r\n\r\n".to_vec(), vec![b'x'; 3_000_000]].concat();
+    let small = b"--b\r\nContent-Length: 5\r\n\r\nsmall".to_vec();
+    let sent = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), large, small].concat();
+    let memory = Memory::new(4 * 1024 * 1024);
+    let place = Place::new(sends(sent).settings().clone(), memory.for_remote()).unwrap();
+    let wanted = || true;
+    let mut parts = place.video("trap", &wanted).unwrap();
+    assert_eq!(parts.next_part().unwrap(), None);
+    assert_eq!(parts.next_part().unwrap().unwrap().jpeg, b"small");
+    let used = memory.usage()[0].1.used_bytes;
+    assert!((1..100_000).contains(&used), "{used} bytes are used for a small picture");
+    drop(parts);
+    assert_eq!(memory.usage()[0].1.used_bytes, 0);
 }
 
 #[test]

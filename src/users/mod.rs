@@ -15,6 +15,7 @@ mod remembered;
 mod rules;
 mod scope;
 mod secret;
+mod server_id;
 mod sessions;
 mod store;
 mod throttle;
@@ -29,6 +30,7 @@ pub use file::is_valid_name;
 pub use identity::{Denied, Identity, whole_seconds};
 pub use rules::{MAX_PASSWORD_BYTES, check as check_password};
 pub use scope::Scope;
+pub use server_id::server_id;
 pub use sessions::{SessionInfo, SessionLimits};
 
 /// What a user may do.

@@ -171,8 +171,8 @@ impl Viewer {
     /// Whole parts received so far.
     pub fn parts(&self) -> usize {
         let bytes = fs::read(&self.file).unwrap_or_default();
-        let boundary = b"\r\n--defender-frame\r\n";
-        bytes.windows(boundary.len()).filter(|window| window == boundary).count()
+        let boundary = boundary(&bytes);
+        bytes.windows(boundary.len()).filter(|window| *window == boundary).count()
     }
 
     /// Waits for `more` further parts.
@@ -184,8 +184,8 @@ impl Viewer {
     /// Of each frame received so far its `X-Timestamp` in seconds, and its mean brightness.
     pub fn frames(&self) -> Vec<(f64, f64)> {
         let bytes = self.bytes();
-        let boundary = b"\r\n--defender-frame\r\n";
-        let ends = bytes.windows(boundary.len()).enumerate().filter(|(_, window)| window == boundary);
+        let boundary = boundary(&bytes);
+        let ends = bytes.windows(boundary.len()).enumerate().filter(|(_, window)| *window == boundary);
         let mut begin = 0;
         let mut frames = Vec::new();
         for (end, _) in ends {
@@ -256,4 +256,10 @@ fn configure(folder: &std::path::Path, sections: &str) {
         "[server]\naddress = \"0.0.0.0\"\nport = 8443\nuser = \"root\"\nlog_level = \"debug\"\n{sections}"
     );
     fs::write(folder.join("defender.conf"), text).expect("the work folder takes a file");
+}
+
+/// What ends each part of a stream: the line that it begins with, which is another at each start.
+fn boundary(stream: &[u8]) -> Vec<u8> {
+    let length = stream.windows(2).position(|two| two == b"\r\n").map_or(0, |end| end + 2);
+    [b"\r\n", &stream[..length]].concat()
 }

@@ -82,7 +82,7 @@ fn a_login_gives_a_cookie_and_a_token_and_logout_ends_both() {
     let answer = server.curl("/api/1.0/login", &["-c", jar, "-d", &body]);
     assert_eq!(answer.status, 200, "{}", answer.text());
     let cookie = answer.field("Set-Cookie").unwrap();
-    for part in ["__Host-defender=", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"] {
+    for part in ["__Host-defender-", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"] {
         assert!(cookie.contains(part), "{part}: {cookie}");
     }
     let token = value(&answer, "token");

@@ -36,6 +36,23 @@ fn answers_well(server: &Server) {
 }
 
 #[test]
+fn bytes_beyond_ascii_and_targets_with_a_host_are_taken() {
+    let server = plain();
+    let rows: &[(&[u8], u16)] = &[
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nCookie: farbe=Gr\xc3\xbcn\r\nConnection: close\r\n\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Raum: K\xfcche\r\nConnection: close\r\n\r\n", 200),
+        (b"GET http://a:1/healthz HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", 200),
+        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 204),
+        (b"GET /api/1.0/status HTTP/1.1\r\nHost: a\r\nAuthorization: Basic \xff\r\nConnection: close\r\n\r\n", 401),
+    ];
+    for (request, expected) in rows {
+        let answer = server.send_raw(request);
+        assert_eq!(status(&answer), *expected, "{}: {answer}", String::from_utf8_lossy(request));
+    }
+    answers_well(&server);
+}
+
+#[test]
 fn malformed_heads_are_refused_and_the_server_goes_on() {
     let server = plain();
     let rows: &[(&[u8], u16)] = &[
@@ -43,7 +60,9 @@ fn malformed_heads_are_refused_and_the_server_goes_on() {
         (b"GET / HTTP/1.1\nHost: a\n\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
-        (b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://a@b/ HTTP/1.1\r\nHost: b\r\n\r\n", 400),
+        (b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n", 400),
         (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
         (b"POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),

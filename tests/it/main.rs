@@ -13,6 +13,7 @@ mod gate;
 mod hostile;
 mod life;
 mod logging;
+mod memory;
 mod metrics;
 mod notify;
 mod page;

@@ -35,8 +35,10 @@ fn nothing_but_health_and_versions_is_open() {
         assert_eq!(answer.text(), "{\"error\":\"sign in\"}", "{path}");
     }
     for path in ["/", "/index.html", "/app.js", "/nothing"] {
-        let answer = server.curl(path, &[]);
-        assert_eq!((answer.status, answer.field("www-authenticate")), (401, None), "{path}");
+        let program = server.curl(path, &[]);
+        assert_eq!((program.status, program.field("www-authenticate").is_some()), (401, true), "{path}");
+        let browser = server.curl(path, &["-A", "Mozilla/5.0 (X11; Linux)"]);
+        assert_eq!((browser.status, browser.field("www-authenticate")), (401, None), "{path}");
     }
 }
 
@@ -46,7 +48,7 @@ fn a_page_whose_session_is_over_makes_no_browser_show_its_own_dialog() {
     // What browsers send for a page's module, its style and its script's requests, the newer ones first.
     let modules: [&[&str]; 3] = [
         &["-H", "Sec-Fetch-Site: same-origin", "-H", "Sec-Fetch-Mode: cors", "-H", "Sec-Fetch-Dest: script"],
-        &["-H", "Accept: */*", "-H", "Cookie: __Host-defender=0123"],
+        &["-H", "Accept: */*", "-H", "Cookie: __Host-defender-0a1b2c3d=0123"],
         &["-H", "Accept: */*", "-H", "X-Requested-With: fetch"],
     ];
     for path in ["/settings.js", "/settings.css", "/api/1.0/status", "/video/front", "/audio"] {
@@ -56,7 +58,7 @@ fn a_page_whose_session_is_over_makes_no_browser_show_its_own_dialog() {
             assert_eq!(answer.field("www-authenticate"), None, "{path} {fields:?}");
         }
         let program = server.curl(path, &["-H", "Accept: */*", "-H", "User-Agent: Lavf/60.16.100"]);
-        assert_eq!(program.field("www-authenticate").is_some(), !path.starts_with("/settings"), "{path}");
+        assert!(program.field("www-authenticate").is_some(), "{path}");
     }
 }
 
@@ -111,11 +113,69 @@ fn every_response_carries_the_security_fields() {
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(answer.field("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
         assert_eq!(answer.field("referrer-policy").as_deref(), Some("no-referrer"), "{path}");
-        assert!(answer.field("strict-transport-security").is_some(), "{path}");
+        assert_eq!(answer.field("strict-transport-security"), None, "{path}");
         assert!(!answer.head.to_lowercase().contains("tiny"), "the inner server shows: {}", answer.head);
     }
-    let plain = Setup::new().plain().start();
-    assert!(plain.curl("/api", &[]).field("strict-transport-security").is_none(), "HSTS without TLS");
+    for path in ["/snapshot", "/video", "/audio"] {
+        let answer = signed_in(&server, path, &["-I"]);
+        let policy = answer.field("content-security-policy").unwrap_or_default();
+        assert!(path == "/audio" || policy.contains("sandbox"), "{path}: {policy}");
+    }
+}
+
+#[test]
+fn hsts_is_promised_only_where_it_is_asked_for_and_never_without_tls() {
+    let field = |setup: Setup| {
+        setup.server("hsts_s = 600").start().curl("/api", &[]).field("strict-transport-security")
+    };
+    assert_eq!(field(Setup::new()).as_deref(), Some("max-age=600"));
+    assert_eq!(field(Setup::new().plain()), None);
+}
+
+#[test]
+fn two_servers_of_one_host_do_not_sign_each_other_out() {
+    let (one, other) = (Setup::new().start(), Setup::new().start());
+    let login = format!("{{\"user\":\"{USER}\",\"password\":\"{PASSWORD}\"}}");
+    let cookie = |server: &Server| {
+        let set = server.curl("/api/1.0/login", &["-d", &login]).field("set-cookie").unwrap();
+        set.split(';').next().unwrap().to_owned()
+    };
+    // As a browser does, which keeps the cookies of a host for all its ports.
+    let (first, second) = (cookie(&one), cookie(&other));
+    let both = format!("Cookie: {first}; farbe=Gr\u{fc}n; {second}; __Host-defender=0123456789");
+    let fields = ["-H", both.as_str()];
+    for server in [&one, &other] {
+        assert_eq!(server.curl("/api/1.0/status", &fields).status, 200, "{both}");
+    }
+    // The other's cookie alone is no failed sign-in here.
+    for _ in 0..20 {
+        assert_eq!(one.curl("/api/1.0/status", &["-H", &format!("Cookie: {second}")]).status, 401);
+    }
+    assert!(!one.log().contains("refused"), "{}", one.log());
+    assert_eq!(one.curl("/api/1.0/status", &fields).status, 200);
+}
+
+#[test]
+fn programs_that_take_html_are_asked_for_a_password() {
+    let server = Setup::new().start();
+    let login = format!("{USER}:{PASSWORD}");
+    for accept in ["text/html", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "*/*"] {
+        for path in ["/", "/snapshot", "/api/1.0/status"] {
+            let fields = ["--anyauth", "-u", &login, "-H", &format!("Accept: {accept}")];
+            assert_eq!(server.curl(path, &fields).status, 200, "{path} {accept}");
+        }
+    }
+}
+
+#[test]
+fn a_near_miss_of_an_action_gives_no_page() {
+    let server = Setup::new().start();
+    for action in ["snapshot_0", "streaming", "command"] {
+        let answer = signed_in(&server, &format!("/?action={action}"), &[]);
+        assert_eq!(answer.status, 404, "{action}");
+        assert!(answer.text().contains("/?action=snapshot"), "{}", answer.text());
+        assert_eq!(server.curl(&format!("/?action={action}"), &[]).text(), "{\"error\":\"sign in\"}");
+    }
 }
 
 #[test]

@@ -194,17 +194,17 @@ fn head_answers_like_get_without_a_body() {
     let server = two_cameras();
     let login = format!("{USER}:{PASSWORD}");
     for (path, content_type) in [
-        ("/video", "multipart/x-mixed-replace; boundary=defender-frame"),
+        ("/video", "multipart/x-mixed-replace; boundary="),
         ("/snapshot", "image/jpeg"),
         ("/api/1.0/status", "application/json"),
         ("/", "text/html; charset=utf-8"),
     ] {
         let answer = server.curl(path, &["-I", "-u", &login]);
-        assert_eq!(
-            (answer.status, answer.field("content-type").as_deref()),
-            (200, Some(content_type)),
-            "{path}"
-        );
+        let found = answer.field("content-type").unwrap_or_default();
+        // A boundary is another at each start.
+        let (known, rest) = found.split_at(content_type.len().min(found.len()));
+        assert_eq!((answer.status, known), (200, content_type), "{path}");
+        assert!(rest.is_empty() || path == "/video", "{path}: {found}");
         assert!(
             path == "/video" || answer.field("content-length").is_some_and(|length| length != "0"),
             "{path}"

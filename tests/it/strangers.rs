@@ -1,5 +1,6 @@
 //! What only seems to be another Defender, and what it costs.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::remote::wait_status;
-use crate::support::{Setup, parts, wait_for, watch};
+use crate::support::{PASSWORD, Setup, USER, parts, wait_for, watch};
 
 /// The port of one that lists a camera, and whose pictures are what `pictures` sends. It ends with the
 /// test's process, whatever it waits for.
@@ -99,4 +100,36 @@ fn a_stranger_that_drips_its_answer_does_not_keep_the_server_from_ending() {
     }
     panel.signal("TERM");
     assert!(panel.wait_end().is_some_and(|status| status.success()));
+}
+
+#[test]
+fn a_picture_cannot_end_its_part_and_begin_another() {
+    let card = Setup::new().start().get("/snapshot/front").body;
+    let html =
+        b"\r\n--defender-frame\r\nContent-Type: text/html\r\n\r\n<h1>mine</h1>\r\n--defender-frame\r\n";
+    let comment = [b"\xff\xfe".as_slice(), &(html.len() as u16 + 2).to_be_bytes(), html].concat();
+    let picture = [&card[..2], &comment, &card[2..]].concat();
+    let part = [format!("--b\r\nContent-Length: {}\r\n\r\n", picture.len()).as_bytes(), &picture].concat();
+    let port = stranger(move |mut socket| {
+        while socket.write_all(&part).is_ok() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let section = format!("[remote.evil]\nurl = \"http://127.0.0.1:{port}/\"\ntoken = \"dft_x\"\n");
+    let panel = Setup::new().server("mode = \"server\"").sections(&section).start();
+    wait_status(&panel, "\"name\":\"evil-trap\"");
+    let head = panel.curl("/video/evil-trap", &["-I", "-u", &format!("{USER}:{PASSWORD}")]).head;
+    let boundary = head.split("boundary=").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let policy = head.lines().find(|line| line.starts_with("Content-Security-Policy")).unwrap();
+    assert!(policy.ends_with("; sandbox"), "{policy}");
+    let (_viewer, file) = watch(&panel, "/video/evil-trap", "stream");
+    wait_for("its pictures", || {
+        let bytes = fs::read(&file).unwrap_or_default();
+        bytes.windows(html.len()).any(|window| window == html).then_some(())
+    });
+    let bytes = fs::read(&file).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    for part in text.split(&format!("--{boundary}\r\n")).skip(1).filter(|part| !part.is_empty()) {
+        assert!("Content-Type: image/jpeg".starts_with(&part[..part.len().min(24)]), "{part:.60}");
+    }
 }

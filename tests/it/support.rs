@@ -380,6 +380,8 @@ pub fn watch(server: &Server, path: &str, into: &str) -> (Background, PathBuf) {
 /// How many whole parts a recorded multipart stream holds.
 pub fn parts(file: &Path) -> usize {
     let bytes = fs::read(file).unwrap_or_default();
-    let boundary = b"\r\n--defender-frame\r\n";
-    bytes.windows(boundary.len()).filter(|window| window == boundary).count()
+    // The stream begins with its boundary, which is another at each start.
+    let Some(length) = bytes.windows(2).position(|two| two == b"\r\n") else { return 0 };
+    let boundary = [b"\r\n", &bytes[..length + 2]].concat();
+    bytes.windows(boundary.len()).filter(|window| *window == boundary).count()
 }

@@ -1,7 +1,9 @@
 // The form, and who is let in by it for how long.
 
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, request } from "node:https";
+import { once } from "node:events";
 
 import { Server, camera, fillIn, hide, open, signedIn, until, untilItMoves, test } from "./support.js";
 
@@ -69,6 +71,41 @@ test("a session that is over leads back to the form, which says so", async (t) =
   await page.getByText("You were signed out. Sign in to go on.").waitFor();
   await fillIn(page, "eve");
   await camera(page).and(page.locator(".live")).waitFor();
+});
+
+// A reverse proxy that shows `server` below /cam/, as nginx does with `proxy_pass https://board/;`.
+async function proxy(t, server) {
+  const [key, cert] = ["key.pem", "server.pem"].map((name) => readFileSync(`${server.folder}/${name}`));
+  const proxied = createServer({ key, cert }, (asked, answer) => {
+    if (!asked.url.startsWith("/cam/")) return answer.writeHead(404).end();
+    const { method, headers } = asked;
+    const onwards = request(server.url(asked.url.slice(4)), { method, headers, rejectUnauthorized: false }, (got) => {
+      answer.writeHead(got.statusCode, got.headers);
+      got.pipe(answer);
+    });
+    onwards.on("error", () => answer.destroy());
+    answer.on("close", () => onwards.destroy());
+    asked.pipe(onwards);
+  });
+  proxied.listen(0, "127.0.0.1");
+  await once(proxied, "listening");
+  t.after(() => proxied.closeAllConnections());
+  t.after(() => proxied.close());
+  return (path) => `https://127.0.0.1:${proxied.address().port}${path}`;
+}
+
+test("a person signs in below the path of a reverse proxy, at any depth", async (t) => {
+  const server = await new Server(t).start();
+  const url = await proxy(t, server);
+  const page = await open(server, { expected: /401/ });
+  await page.goto(url("/cam/video/front?fps=5"));
+  await until("the form's script", () => page.evaluate(() => document.documentElement.dataset.runs));
+  const has = await page.evaluate(() => [document.styleSheets[0].cssRules.length, document.images[0].naturalWidth]);
+  assert.ok(has.every((count) => count > 0), `rules of style, width of the icon: ${has}`);
+  await page.goto(url("/cam/"));
+  await fillIn(page, "eve");
+  await camera(page).and(page.locator(".live")).waitFor();
+  assert.equal(page.url(), url("/cam/"));
 });
 
 test("a folder of one's own is behind the same form", async (t) => {

@@ -1,6 +1,8 @@
 // In place of the sign-in form's script and of the page where these do not run: what any browser can
 // do. Nothing here is newer than 2009.
 (function () {
+  // Where the form's own script lies tells where the server's root is.
+  var base = document.getElementsByTagName("script")[0].src.replace(/sign-in\/[^\/]*$/, "");
   var form = document.querySelector(".door form");
   if (form) signIn(); else showPicture();
 
@@ -9,7 +11,7 @@
     form.onsubmit = function () {
       var request = new XMLHttpRequest();
       error.textContent = "";
-      request.open("POST", "/api/1.0/login");
+      request.open("POST", base + "api/1.0/login");
       request.onreadystatechange = function () {
         if (request.readyState !== 4) return;
         if (request.status === 200) location.reload();

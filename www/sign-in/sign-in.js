@@ -4,8 +4,14 @@
 // A small board needs seconds for a password, and takes one at a time.
 const LOGIN_MS = 60_000;
 
-// Without the name and password that the address may hold: fetch takes no URL with them.
-const api = (path) => new URL(`/api/1.0/${path}`, location.origin);
+// Beside this script's folder, wherever a proxy put that. Without the name and password that the address
+// may hold: fetch takes no URL with them.
+function api(path) {
+  const url = new URL(`../api/1.0/${path}`, import.meta.url);
+  url.username = "";
+  url.password = "";
+  return url;
+}
 
 // Older browsers show a dialog of their own where the server takes them for another program.
 const OURS = { "X-Requested-With": "fetch" };

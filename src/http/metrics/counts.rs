@@ -30,7 +30,7 @@ impl Counts {
         self.logins[if was_checked { 1 } else { 2 }].add(1);
     }
 
-    /// A request was answered with this status; `None`: with a stream or a picture.
+    /// A request was answered with this status; `None`: with a stream, a picture or a file.
     pub fn answered(&self, status: Option<u16>) {
         let class = status.map_or(0, |status| usize::from(status / 100).clamp(2, 5) - 1);
         self.requests[class].add(1);

@@ -8,6 +8,7 @@ mod text;
 use std::path::Path;
 
 use crate::hub::{CameraFeed, MicrophoneFeed, Named, Sums, Totals};
+use crate::memory::Usage;
 use crate::users::{Identity, Scope};
 
 use super::Service;
@@ -39,6 +40,14 @@ fn server(text: &mut Text, service: &Service) {
     let refused = [("total", tally.refused_total), ("address", tally.refused_address)]
         .map(|(limit, count)| (vec![("limit", limit)], count));
     text.family("counter", "defender_connections_refused_total", "Turned away at a limit.", &refused);
+    let usage = service.memory.usage();
+    let of = |value: fn(&Usage) -> usize| usage.map(|(part, usage)| (vec![("for", part)], value(&usage)));
+    let limits = of(|usage| usage.limit_bytes);
+    text.family("gauge", "defender_buffer_limit_bytes", "Most memory for large buffers.", &limits);
+    let used = of(|usage| usage.used_bytes);
+    text.family("gauge", "defender_buffer_used_bytes", "Memory in large buffers now.", &used);
+    let refused = of(|usage| usage.refused as usize);
+    text.family("counter", "defender_buffer_refused_total", "Buffers there was no memory for.", &refused);
     let remotes = service.control.remotes();
     let is_up: Vec<_> = remotes
         .iter()

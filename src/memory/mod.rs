@@ -1,0 +1,221 @@
+//! The bound on what all large buffers of the server take together.
+//!
+//! What belongs here: counting bytes against limits, and how much memory the machine has. What must
+//! not: the buffers themselves, and what happens to a request or frame for which there is no room.
+//!
+//! Each kind of buffer has a limit of its own elsewhere (a body, a frame, a reply); this is the limit
+//! of their sum. Whoever is about to allocate a large buffer takes a [`Lease`] of its size first and
+//! keeps it as long as the buffer.
+
+mod machine;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+pub use machine::installed_bytes;
+
+/// Most bytes used where defender.conf names no limit.
+const DEFAULT_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The server's memory for buffers, in two parts, so that no other Defender can take what requests need.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    relays: Arc<Pool>,
+    requests: Arc<Account>,
+}
+
+/// A limit and what is used of it.
+#[derive(Debug)]
+struct Pool {
+    limit_bytes: usize,
+    used_bytes: AtomicUsize,
+    refused: AtomicU32,
+}
+
+/// One user of a pool. Its leases are counted together.
+#[derive(Debug)]
+pub struct Account {
+    pool: Arc<Pool>,
+    used_bytes: AtomicUsize,
+    /// Whether it may never use more than it leaves free for others.
+    is_shared: bool,
+}
+
+/// A number of bytes that may be allocated; given back when dropped.
+#[derive(Debug)]
+pub struct Lease {
+    account: Arc<Account>,
+    bytes: usize,
+}
+
+/// A part of the memory as the metrics show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Most bytes that may be leased.
+    pub limit_bytes: usize,
+    /// Bytes leased now.
+    pub used_bytes: usize,
+    /// Leases refused since the start; wraps.
+    pub refused: u32,
+}
+
+impl Memory {
+    /// Three quarters of `bytes` for the pictures of other Defenders, one quarter for requests and
+    /// replies.
+    pub fn new(bytes: usize) -> Self {
+        let for_requests = bytes / 4;
+        let requests = Arc::new(Pool::new(for_requests));
+        Self {
+            relays: Arc::new(Pool::new(bytes - for_requests)),
+            requests: Arc::new(Account::new(requests, false)),
+        }
+    }
+
+    /// The memory for `configured_mb` MiB; 0: a quarter of the machine's memory, at most 64 MiB.
+    pub fn configured(configured_mb: u32) -> Self {
+        Self::new(limit_bytes(configured_mb, installed_bytes()))
+    }
+
+    /// An account for one other Defender. However much it sends, it leaves as much free for others as
+    /// it uses itself.
+    pub fn for_remote(&self) -> Arc<Account> {
+        Arc::new(Account::new(Arc::clone(&self.relays), true))
+    }
+
+    /// The account of request bodies and replies.
+    pub fn for_requests(&self) -> &Arc<Account> {
+        &self.requests
+    }
+
+    /// What is used by pictures of other Defenders, and by requests.
+    pub fn usage(&self) -> [(&'static str, Usage); 2] {
+        [("relays", self.relays.usage()), ("requests", self.requests.pool.usage())]
+    }
+}
+
+/// The limit in bytes for `configured_mb` MiB on a machine with `installed` bytes, where that is known.
+pub fn limit_bytes(configured_mb: u32, installed: Option<u64>) -> usize {
+    if configured_mb > 0 {
+        return usize::try_from(u64::from(configured_mb) << 20).unwrap_or(usize::MAX);
+    }
+    let quarter = installed.map_or(u64::MAX, |bytes| bytes / 4);
+    usize::try_from(quarter).unwrap_or(usize::MAX).min(DEFAULT_MAX_BYTES)
+}
+
+impl Pool {
+    fn new(limit_bytes: usize) -> Self {
+        Self { limit_bytes, used_bytes: AtomicUsize::new(0), refused: AtomicU32::new(0) }
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            limit_bytes: self.limit_bytes,
+            used_bytes: self.used_bytes.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Account {
+    fn new(pool: Arc<Pool>, is_shared: bool) -> Self {
+        Self { pool, used_bytes: AtomicUsize::new(0), is_shared }
+    }
+
+    /// An account without a limit, for programs that are no server and for tests.
+    pub fn unlimited() -> Arc<Self> {
+        Arc::new(Self::new(Arc::new(Pool::new(usize::MAX)), false))
+    }
+
+    /// The right to allocate `bytes`; `None` where there is no room for them.
+    pub fn lease(self: &Arc<Self>, bytes: usize) -> Option<Lease> {
+        self.take(bytes).then(|| Lease { account: Arc::clone(self), bytes })
+    }
+
+    // Relaxed throughout: the counts guard no data, only sums.
+    fn take(&self, bytes: usize) -> bool {
+        let own = self.used_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let pool = &self.pool;
+        let taken = pool.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            let used = used.checked_add(bytes)?;
+            let free = pool.limit_bytes.checked_sub(used)?;
+            (!self.is_shared || own <= free).then_some(used)
+        });
+        if taken.is_err() {
+            self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            pool.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        taken.is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.pool.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Lease {
+    /// Makes it a lease of `bytes`; false, and no change, where there is no room for more. One that
+    /// becomes smaller always does.
+    pub fn resize(&mut self, bytes: usize) -> bool {
+        if bytes > self.bytes {
+            if !self.account.take(bytes - self.bytes) {
+                return false;
+            }
+        } else {
+            self.account.give_back(self.bytes - bytes);
+        }
+        self.bytes = bytes;
+        true
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.account.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    #[test]
+    fn a_lease_is_given_back_when_it_ends_and_no_more_is_given_than_there_is() {
+        let memory = Memory::new(4 * MIB);
+        let requests = memory.for_requests();
+        let mut held = requests.lease(MIB / 2).unwrap();
+        assert!(held.resize(MIB) && !held.resize(MIB + 1));
+        assert!(requests.lease(1).is_none());
+        assert!(held.resize(MIB / 2));
+        assert!(requests.lease(MIB / 2).is_some());
+        drop(held);
+        let Usage { used_bytes, refused, .. } = memory.usage()[1].1;
+        assert_eq!((used_bytes, refused), (0, 2));
+        assert!(requests.lease(usize::MAX).is_none(), "sums do not wrap");
+        assert!(requests.lease(MIB).is_some());
+    }
+
+    #[test]
+    fn one_remote_leaves_room_for_another_and_for_requests() {
+        let memory = Memory::new(64 * MIB);
+        let greedy = memory.for_remote();
+        let held: Vec<_> = std::iter::from_fn(|| greedy.lease(MIB)).take(1000).collect();
+        assert_eq!(held.len(), 24, "half of three quarters");
+        let other = memory.for_remote();
+        assert!(other.lease(8 * MIB).is_some());
+        assert!(memory.for_requests().lease(16 * MIB).is_some());
+    }
+
+    #[test]
+    fn the_limit_is_a_quarter_of_the_machine_and_64_mib_at_most() {
+        let limit = |configured, installed: Option<usize>| {
+            limit_bytes(configured, installed.map(|bytes| bytes as u64)) / MIB
+        };
+        assert_eq!(limit(0, Some(128 * MIB)), 32);
+        assert_eq!(limit(0, Some(1024 * MIB)), 64);
+        assert_eq!(limit(0, None), 64);
+        assert_eq!(limit(200, Some(128 * MIB)), 200);
+    }
+}

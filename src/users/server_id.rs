@@ -1,0 +1,102 @@
+//! The random id by which this server's cookies are told from those of others on the same host: browsers
+//! send a cookie to every port of it, and to every board behind one name.
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use log::warn;
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+/// Name of the file that keeps the id, beside the user file.
+const FILE: &str = "server-id";
+
+const RANDOM_BYTES: usize = 16;
+
+/// Eight hexadecimal digits for a server with this user file and port, the same at each start. Where
+/// the file of the id can be neither read nor made, they are others at each start, and sign-ins in
+/// browsers end with the server.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn server_id(users: &Path, port: u16) -> io::Result<String> {
+    let path = users.with_file_name(FILE);
+    let made = make(&path);
+    let id = match made {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => read(&path),
+        made => made,
+    };
+    let id = match id {
+        Ok(id) => id,
+        Err(error) => {
+            warn!(
+                "{}: no lasting id of this server, so browsers sign in anew after a restart: {error}",
+                path.display()
+            );
+            random()?
+        }
+    };
+    let digest = Sha256::digest(format!("{id}:{port}"));
+    Ok(digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn make(path: &Path) -> io::Result<String> {
+    let id = random()?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(format!("{id}\n").as_bytes())?;
+    Ok(id)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut text = String::new();
+    file.take(2 * RANDOM_BYTES as u64 + 2).read_to_string(&mut text)?;
+    let id = text.trim_end();
+    if id.len() != 2 * RANDOM_BYTES || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "expected 32 hexadecimal digits; remove the file, and another is made",
+        ));
+    }
+    Ok(id.to_owned())
+}
+
+fn random() -> io::Result<String> {
+    let mut random = [0; RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn an_id_stays_and_differs_from_those_of_other_servers() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let users = one.path().join("users");
+        let id = server_id(&users, 8443).unwrap();
+        assert!(id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        assert_eq!(server_id(&users, 8443).unwrap(), id);
+        assert_ne!(server_id(&users, 8444).unwrap(), id);
+        assert_ne!(server_id(&other.path().join("users"), 8443).unwrap(), id);
+    }
+
+    #[test]
+    fn a_file_that_is_no_id_is_neither_followed_nor_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (users, target) = (folder.path().join("users"), folder.path().join("target"));
+        fs::write(&target, "0123456789abcdef0123456789abcdef\n").unwrap();
+        symlink(&target, folder.path().join(FILE)).unwrap();
+        assert_ne!(server_id(&users, 1).unwrap(), server_id(&users, 1).unwrap());
+        fs::remove_file(folder.path().join(FILE)).unwrap();
+        fs::write(folder.path().join(FILE), "not an id").unwrap();
+        assert_ne!(server_id(&users, 1).unwrap(), server_id(&users, 1).unwrap());
+        assert_eq!(fs::read_to_string(folder.path().join(FILE)).unwrap(), "not an id");
+    }
+}
