@@ -14,7 +14,7 @@ const MAY_NAME: [(&str, &[&str]); 16] = [
     ("capture", &["encode", "hub", "media", "remote"]),
     ("disk", &[]),
     ("users", &["disk"]),
-    ("gate", &["hub"]),
+    ("gate", &["disk", "hub"]),
     ("http", &["control", "encode", "gate", "hub", "media", "users"]),
     ("config", &["capture", "media", "remote"]),
     ("confine", &[]),

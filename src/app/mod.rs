@@ -1,14 +1,15 @@
 //! The wiring: builds every room from a configuration, starts the threads, answers signals, and
 //! joins everything on the way out. No other room knows this one.
 
+mod certificate;
 mod notify;
 mod rights;
 mod welcome;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
@@ -21,13 +22,14 @@ use signal_hook::iterator::Signals;
 use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
 use crate::confine::ConfineError;
 use crate::control::{self, Control, ControlError};
-use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits, LocalGate};
+use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits, Listeners, LocalGate};
 use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::{self, LogError, Logging};
 use crate::users::{Accounts, SessionLimits, UsersError};
 use notify::{Manager, Watchdog};
 
+pub use certificate::{certificate, find_certificate, renew_certificate, trust_anchor};
 pub use rights::{place_to_keep, runs_as};
 
 /// How long a stop may take before threads still at work are left to die with the process.
@@ -50,6 +52,8 @@ pub enum AppError {
     Users(UsersError),
     /// There is no usable certificate.
     Certificate(CertificateError),
+    /// The certificate was not made yet.
+    NoCertificate(PathBuf),
     /// The folder of the page cannot be used.
     Page(PageError),
     /// The address cannot be listened on.
@@ -71,6 +75,13 @@ impl fmt::Display for AppError {
             Self::Kept(error) => error.fmt(f),
             Self::Users(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
+            Self::NoCertificate(cert) => {
+                write!(
+                    f,
+                    "{}: there is no certificate yet; the server makes one when it starts",
+                    cert.display()
+                )
+            }
             Self::Page(error) => error.fmt(f),
             Self::Gate(error) => error.fmt(f),
             Self::Exposed(why) => f.write_str(why),
@@ -90,7 +101,7 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(AppError::System)?;
     let server = &config.server;
     refuse_plain_exposure(server)?;
-    let listener = Gate::listen(SocketAddr::new(server.address, server.port)).map_err(AppError::Gate)?;
+    let listeners = Gate::listen(&server.addresses, server.port).map_err(AppError::Gate)?;
     let warnings = rights::drop_root(&config)?;
     config.keep = place_to_keep(&config)?;
     let users = config.server.users.clone();
@@ -102,20 +113,13 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     for warning in config.warnings.iter().chain(&warnings) {
         warn!("{warning}");
     }
+    listeners.warning().iter().for_each(|warning| warn!("{warning}"));
     overridden.iter().for_each(|overridden| control::tell_overridden(overridden, server.log_level));
-    let mut server = Server::start(config, flags, logging, listener)?;
+    let mut server = Server::start(config, flags, logging, listeners)?;
     server.obey(signals);
     server.stop();
     info!("stopped");
     Ok(())
-}
-
-/// Whether there is a usable certificate; false where the first start will make one.
-///
-/// # Errors
-/// What would keep the server from starting with the files there are.
-pub fn has_certificate(server: &ServerConfig) -> Result<bool, AppError> {
-    Certificates::are_there(&server.cert, &server.key).map_err(AppError::Certificate)
 }
 
 /// Everything that runs.
@@ -136,7 +140,7 @@ impl Server {
         config: Config,
         flags: &Flags,
         logging: Logging,
-        listener: TcpListener,
+        listeners: Listeners,
     ) -> Result<Self, AppError> {
         let server = &config.server;
         let sessions = SessionLimits { idle: server.session_idle, max: server.session_max };
@@ -150,21 +154,18 @@ impl Server {
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };
-        let gate = Gate::new(listener, limits, certificates.clone(), Arc::clone(&exchanges))
+        let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&exchanges))
             .map_err(AppError::Gate)?;
         let gate = Arc::new(gate);
         // As late as may be, and told at once: after a start that failed in between, the first
         // password would be known to nobody. Nobody is served yet.
         let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
         refuse_userless_exposure(server, &accounts)?;
-        welcome::announce(server, gate.address(), first_password.as_deref());
-        if let Some(certificates) = &certificates {
-            info!("certificate {}: {}", server.cert.display(), certificates.fingerprint());
-        }
+        welcome::announce(server, gate.addresses(), certificates.as_deref(), first_password.as_deref());
         let local = listen_locally(server, &exchanges);
         rights::lock_in(&config);
 
-        let url = welcome::url(server, gate.address());
+        let url = welcome::url(server, gate.addresses());
         let origins = Origins(server.cors_origins.clone());
         let control = Control::start(config, flags, logging).map_err(AppError::Control)?;
         let service = Service {
@@ -177,6 +178,7 @@ impl Server {
             admission: gate.admission(),
             counts: Counts::default(),
             origins,
+            certificates: certificates.clone(),
             started: Instant::now(),
         };
         let room = Arc::new(HttpRoom::new(service, exchanges));
@@ -328,26 +330,30 @@ fn end_in_any_case() {
 }
 
 fn refuse_plain_exposure(server: &ServerConfig) -> Result<(), AppError> {
-    if server.tls || server.address.is_loopback() {
+    if server.tls || server.is_loopback_only() {
         return Ok(());
     }
     Err(AppError::Exposed(format!(
         "without TLS, passwords and pictures would cross the network in the clear: not listening on {}; \
          set tls = true, or address = \"127.0.0.1\"",
-        server.address
+        listed(server)
     )))
 }
 
 fn refuse_userless_exposure(server: &ServerConfig, accounts: &Accounts) -> Result<(), AppError> {
-    if !accounts.is_empty() || server.address.is_loopback() {
+    if !accounts.is_empty() || server.is_loopback_only() {
         return Ok(());
     }
     Err(AppError::Exposed(format!(
         "{} holds no usable user: not listening on {}; add one with `defender user add NAME -u {}`",
         server.users.display(),
-        server.address,
+        listed(server),
         server.users.display()
     )))
+}
+
+fn listed(server: &ServerConfig) -> String {
+    server.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 /// Without it the server is as good, but for commands on the board.
@@ -363,7 +369,7 @@ fn listen_locally(server: &ServerConfig, exchanges: &Arc<Exchanges>) -> Option<A
 }
 
 fn open_certificates(server: &ServerConfig) -> Result<Arc<Certificates>, AppError> {
-    Certificates::open(&server.cert, &server.key).map_err(AppError::Certificate)
+    Certificates::open(certificate::files(server)).map_err(AppError::Certificate)
 }
 
 fn open_page(server: &ServerConfig) -> Result<Page, AppError> {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -81,9 +82,9 @@ impl Report {
         } else {
             format!("port {}", server.port)
         };
-        let whole = if server.address.is_unspecified() { " (every address of this machine)" } else { "" };
-        self.line("listens on", format_args!("{}{whole}, {port}, {scheme}", server.address));
-        if !server.tls && !server.address.is_loopback() {
+        let addresses = listed(&server.addresses);
+        self.line("listens on", format_args!("{addresses}, {port}, {scheme}"));
+        if !server.tls && !server.is_loopback_only() {
             self.trouble(
                 "TLS",
                 "without it only 127.0.0.1 may be listened on; set tls = true or address = \"127.0.0.1\"",
@@ -155,9 +156,14 @@ impl Report {
 
     fn certificate(&mut self, server: &ServerConfig) {
         let (cert, key) = (server.cert.display(), server.key.display());
-        match app::has_certificate(server) {
-            Ok(true) => self.line("certificate", format_args!("{cert}, key {key}")),
-            Ok(false) => {
+        match app::find_certificate(server) {
+            Ok(Some(found)) => {
+                self.line("certificate", format_args!("{cert}, key {key}"));
+                for remark in &found.remarks {
+                    self.line("warning", remark);
+                }
+            }
+            Ok(None) => {
                 self.line("certificate", format_args!("{cert} and {key} are made on the first start"))
             }
             Err(why) => self.trouble("certificate", why),
@@ -180,7 +186,7 @@ impl Report {
                 "users",
                 format_args!("none yet; the first start makes `admin` in {file} and tells the password once"),
             );
-        } else if server.address.is_loopback() {
+        } else if server.is_loopback_only() {
             self.line("users", format_args!("{file} holds no usable user: nobody can sign in"));
         } else {
             self.trouble(
@@ -189,6 +195,20 @@ impl Report {
             );
         }
     }
+}
+
+/// The addresses in words.
+fn listed(addresses: &[IpAddr]) -> String {
+    let has_v4 = addresses.iter().any(IpAddr::is_ipv4);
+    let word = |address: &IpAddr| match address {
+        IpAddr::V4(v4) if v4.is_unspecified() => format!("{address} (every IPv4 address of this machine)"),
+        IpAddr::V6(v6) if v6.is_unspecified() && has_v4 => {
+            format!("{address} (every IPv6 address of this machine)")
+        }
+        IpAddr::V6(v6) if v6.is_unspecified() => format!("{address} (every address of this machine)"),
+        other => other.to_string(),
+    };
+    addresses.iter().map(word).collect::<Vec<_>>().join(" and ")
 }
 
 /// Whether lines could be added to a file, or the file be made; neither is done.

@@ -5,6 +5,7 @@
 
 mod args;
 mod board;
+mod certificate;
 mod check;
 mod devices;
 mod help;
@@ -63,6 +64,12 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
         Wish::Board(command, as_json, flags) => {
             let socket = Config::load(&flags).map_err(|error| usage(&error))?.server.socket();
             print(&board::run(&command, &socket, as_json).map_err(|error| failed(&error))?);
+        }
+        Wish::Certificate(command, flags) => {
+            let server = Config::load(&flags).map_err(|error| usage(&error))?.server;
+            let printed = certificate::run(&command, &server).map_err(|error| failed(&error))?;
+            // A reader that went away is no error.
+            let _ = io::stdout().write_all(&printed).and_then(|()| io::stdout().flush());
         }
         Wish::User(command, flags) => {
             let users = user_file(&flags).map_err(|error| usage(&error))?;
