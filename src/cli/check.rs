@@ -46,7 +46,9 @@ pub fn report(config: &Config) -> Report {
         report.line(&format!("microphone {}", microphone.name), hears(microphone));
     }
     for remote in &config.remotes {
-        report.line(&format!("remote {}", remote.name), answers(remote));
+        let (answer, advice) = answers(remote);
+        report.line(&format!("remote {}", remote.name), answer);
+        advice.iter().for_each(|advice| report.line("warning", advice));
     }
     report
 }
@@ -244,15 +246,16 @@ fn hears(microphone: &MicrophoneSettings) -> String {
     }
 }
 
-fn answers(remote: &RemoteSettings) -> String {
-    let asked = Place::new(remote.clone()).and_then(|place| place.ask(&|| true));
+/// What it answers, and what to write otherwise in defender.conf.
+fn answers(remote: &RemoteSettings) -> (String, Option<String>) {
+    let asked = Place::new(remote.clone()).and_then(|place| Ok((place.ask(&|| true)?, place.advice())));
     match asked {
-        Ok(listing) => {
+        Ok((listing, advice)) => {
             let (cameras, microphones) = (listing.cameras.len(), listing.microphones.len());
-            format!("{}: {cameras} cameras, {microphones} microphones", remote.address)
+            (format!("{}: {cameras} cameras, {microphones} microphones", remote.address), advice)
         }
         // Not a reason not to start: it may be switched on later.
-        Err(error) => format!("NO ANSWER now: {}: {error}", remote.address),
+        Err(error) => (format!("NO ANSWER now: {}: {error}", remote.address), None),
     }
 }
 

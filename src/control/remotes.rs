@@ -96,6 +96,7 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
     let name = &place.settings().name;
     let mut told: Option<String> = None;
     let mut is_known = false;
+    let mut advised: Option<String> = None;
     let wanted = || !stop.is_requested();
     while wanted() {
         let mut pause = ASK_EVERY;
@@ -107,6 +108,11 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
                     info!("remote {name}: {address}: {cameras} cameras, {microphones} microphones");
                 }
                 is_known = true;
+                let advice = place.advice();
+                if advice != advised {
+                    advice.iter().for_each(|advice| warn!("remote {name}: {advice}"));
+                    advised = advice;
+                }
                 if let Some(control) = control.upgrade() {
                     control.has_listed(place, listing);
                 }
