@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use log::error;
 use rcgen::KeyPair;
@@ -21,9 +20,6 @@ use super::x509::Fields;
 
 /// Most certificates kept: a machine has a few addresses. Where it has more they are made again.
 const MOST_LEAVES: usize = 64;
-
-/// A certificate is made again after so long at the earliest, however the clock jumps.
-const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// The last year of a CA is remarked, for devices have to be told of the next one.
 const AUTHORITY_REMARK_DAYS: i64 = 365;
@@ -46,7 +42,6 @@ pub(super) struct Issued {
 struct Leaf {
     pair: Arc<CertifiedKey>,
     validity: Validity,
-    made: Instant,
 }
 
 /// What was found in the certificate's file.
@@ -79,7 +74,7 @@ impl Issued {
             None => authority.issue(&key, &names_in_file, now_s)?,
         };
         let pair = pair(certificate, former.as_ref(), &signing);
-        let common = Leaf { pair, validity, made: Instant::now() };
+        let common = Leaf { pair, validity };
         Ok((Self { authority, key, signing, former, names, common, by_address: Mutex::default() }, is_new))
     }
 
@@ -92,7 +87,7 @@ impl Issued {
             return Arc::clone(&self.common.pair);
         };
         let now_s = clock.best(Some(self.common.validity));
-        if let Some(leaf) = self.lock().get(&local).filter(|leaf| !leaf.is_due(now_s)) {
+        if let Some(leaf) = self.lock().get(&local).filter(|leaf| !self.is_leaf_due(leaf, now_s)) {
             return Arc::clone(&leaf.pair);
         }
         let mut names = self.names.clone();
@@ -102,7 +97,7 @@ impl Issued {
         match self.authority.issue(&self.key, &names, now_s) {
             Ok((certificate, validity)) => {
                 let pair = pair(certificate, self.former.as_ref(), &self.signing);
-                let leaf = Leaf { pair: Arc::clone(&pair), validity, made: Instant::now() };
+                let leaf = Leaf { pair: Arc::clone(&pair), validity };
                 let mut leaves = self.lock();
                 if leaves.len() >= MOST_LEAVES {
                     leaves.clear();
@@ -119,7 +114,7 @@ impl Issued {
 
     /// Whether the certificate in the file has to be made anew.
     pub(super) fn is_due(&self, clock: Clock) -> bool {
-        self.common.is_due(clock.best(Some(self.common.validity)))
+        self.is_leaf_due(&self.common, clock.best(Some(self.common.validity)))
     }
 
     /// Makes the certificate for the names alone anew, whatever the old one is like.
@@ -127,7 +122,7 @@ impl Issued {
         let now_s = clock.best(Some(self.common.validity));
         let (certificate, validity) = self.authority.issue(&self.key, &in_file(&self.names), now_s)?;
         let pair = pair(certificate, self.former.as_ref(), &self.signing);
-        self.common = Leaf { pair, validity, made: Instant::now() };
+        self.common = Leaf { pair, validity };
         Ok(())
     }
 
@@ -167,6 +162,11 @@ impl Issued {
         remarks
     }
 
+    /// Whether a new certificate would be better: shortly before the end of the CA it would be due at once.
+    fn is_leaf_due(&self, leaf: &Leaf, now_s: i64) -> bool {
+        leaf.validity.is_due(now_s) && !Validity::of_leaf(now_s, self.authority.validity).is_due(now_s)
+    }
+
     /// How many certificates for addresses are kept.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
@@ -175,12 +175,6 @@ impl Issued {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Leaf>> {
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Leaf {
-    fn is_due(&self, now_s: i64) -> bool {
-        self.validity.is_due(now_s) && self.made.elapsed() >= AGAIN_AFTER
     }
 }
 
