@@ -1,14 +1,15 @@
 //! The wiring: builds every room from a configuration, starts the threads, answers signals, and
 //! joins everything on the way out. No other room knows this one.
 
+mod certificate;
 mod notify;
 mod rights;
 mod welcome;
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
@@ -22,7 +23,7 @@ use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
 use crate::confine::ConfineError;
 use crate::control::{self, Control, ControlError};
 use crate::gate::{
-    COOKIE_PREFIX, CertificateError, Certificates, Exchanges, Gate, GateError, Limits, LocalGate,
+    COOKIE_PREFIX, CertificateError, Certificates, Exchanges, Gate, GateError, Limits, Listeners, LocalGate,
 };
 use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
@@ -32,6 +33,7 @@ use crate::users::{self, Accounts, SessionLimits, UsersError};
 use notify::{Manager, Watchdog};
 
 pub use crate::confine::Purpose;
+pub use certificate::{certificate, find_certificate, renew_certificate, trust_anchor};
 pub use rights::{RunsAs, become_owner, become_server_user, load_config, place_to_keep};
 
 /// How long a stop may take before threads still at work are left to die with the process.
@@ -56,6 +58,8 @@ pub enum AppError {
     Users(UsersError),
     /// There is no usable certificate.
     Certificate(CertificateError),
+    /// The certificate was not made yet.
+    NoCertificate(PathBuf),
     /// The folder of the page cannot be used.
     Page(PageError),
     /// The address cannot be listened on.
@@ -77,6 +81,13 @@ impl fmt::Display for AppError {
             Self::Config(error) | Self::Kept(error) => error.fmt(f),
             Self::Users(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
+            Self::NoCertificate(cert) => {
+                write!(
+                    f,
+                    "{}: there is no certificate yet; the server makes one when it starts",
+                    cert.display()
+                )
+            }
             Self::Page(error) => error.fmt(f),
             Self::Gate(error) => error.fmt(f),
             Self::Exposed(why) => f.write_str(why),
@@ -96,7 +107,7 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(AppError::System)?;
     let server = &config.server;
     refuse_plain_exposure(server)?;
-    let listener = Gate::listen(SocketAddr::new(server.address, server.port)).map_err(AppError::Gate)?;
+    let listeners = Gate::listen(&server.addresses, server.port).map_err(AppError::Gate)?;
     let warnings = rights::drop_root(&config)?;
     config.keep = place_to_keep(&config)?;
     let users = config.server.users.clone();
@@ -110,20 +121,13 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     for warning in config.warnings.iter().chain(&warnings) {
         warn!("{warning}");
     }
+    listeners.warning().iter().for_each(|warning| warn!("{warning}"));
     overridden.iter().for_each(|overridden| control::tell_overridden(overridden, server.log_level));
-    let mut server = Server::start(config, flags, logging, listener)?;
+    let mut server = Server::start(config, flags, logging, listeners)?;
     server.obey(signals);
     server.stop();
     info!("stopped");
     Ok(())
-}
-
-/// Whether there is a usable certificate; false where the first start will make one.
-///
-/// # Errors
-/// What would keep the server from starting with the files there are.
-pub fn has_certificate(server: &ServerConfig) -> Result<bool, AppError> {
-    Certificates::are_there(&server.cert, &server.key).map_err(AppError::Certificate)
 }
 
 /// Everything that runs.
@@ -144,7 +148,7 @@ impl Server {
         config: Config,
         flags: &Flags,
         logging: Logging,
-        listener: TcpListener,
+        listeners: Listeners,
     ) -> Result<Self, AppError> {
         let server = &config.server;
         let sessions = SessionLimits { idle: server.session_idle, max: server.session_max };
@@ -159,17 +163,14 @@ impl Server {
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };
-        let gate = Gate::new(listener, limits, certificates.clone(), Arc::clone(&exchanges))
+        let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&exchanges))
             .map_err(AppError::Gate)?;
         let gate = Arc::new(gate);
         // As late as may be, and told at once: after a start that failed in between, the first
         // password would be known to nobody. Nobody is served yet.
         let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
         refuse_userless_exposure(server, &accounts)?;
-        welcome::announce(server, gate.address(), first_password.as_deref());
-        if let Some(certificates) = &certificates {
-            info!("certificate {}: {}", server.cert.display(), certificates.fingerprint());
-        }
+        welcome::announce(server, gate.addresses(), certificates.as_deref(), first_password.as_deref());
         let id = users::server_id(&server.users, server.port).map_err(AppError::System)?;
         let cookie = format!("{COOKIE_PREFIX}-{id}");
         let local = listen_locally(server, &exchanges);
@@ -177,7 +178,7 @@ impl Server {
         // The first threads: they may do what the process may do now.
         logging.start().map_err(AppError::System)?;
 
-        let url = welcome::url(server, gate.address());
+        let url = welcome::url(server, gate.addresses());
         let origins = Origins(server.cors_origins.clone());
         let hsts_s = server.hsts_s;
         let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
@@ -194,6 +195,7 @@ impl Server {
             hsts_s,
             cookie,
             origins,
+            certificates: certificates.clone(),
             started: Instant::now(),
         };
         let room = Arc::new(HttpRoom::new(service, exchanges));
@@ -345,26 +347,30 @@ fn end_in_any_case() {
 }
 
 fn refuse_plain_exposure(server: &ServerConfig) -> Result<(), AppError> {
-    if server.tls || server.address.is_loopback() {
+    if server.tls || server.is_loopback_only() {
         return Ok(());
     }
     Err(AppError::Exposed(format!(
         "without TLS, passwords and pictures would cross the network in the clear: not listening on {}; \
          set tls = true, or address = \"127.0.0.1\"",
-        server.address
+        listed(server)
     )))
 }
 
 fn refuse_userless_exposure(server: &ServerConfig, accounts: &Accounts) -> Result<(), AppError> {
-    if !accounts.is_empty() || server.address.is_loopback() {
+    if !accounts.is_empty() || server.is_loopback_only() {
         return Ok(());
     }
     Err(AppError::Exposed(format!(
         "{} holds no usable user: not listening on {}; add one with `defender user add NAME -u {}`",
         server.users.display(),
-        server.address,
+        listed(server),
         server.users.display()
     )))
+}
+
+fn listed(server: &ServerConfig) -> String {
+    server.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 /// Without it the server is as good, but for commands on the board.
@@ -380,7 +386,7 @@ fn listen_locally(server: &ServerConfig, exchanges: &Arc<Exchanges>) -> Option<A
 }
 
 fn open_certificates(server: &ServerConfig) -> Result<Arc<Certificates>, AppError> {
-    Certificates::open(&server.cert, &server.key).map_err(AppError::Certificate)
+    Certificates::open(certificate::files(server)).map_err(AppError::Certificate)
 }
 
 fn open_page(server: &ServerConfig) -> Result<Page, AppError> {

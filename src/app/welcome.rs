@@ -10,10 +10,15 @@ use log::{info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::config::ServerConfig;
+use crate::gate::Certificates;
 use crate::users::{self, Accounts, UsersError};
 
 /// The file the first password goes to where standard output is a log.
 const PASSWORD_FILE: &str = "first-password";
+
+/// Stands before and behind what the lines of the log must not tear apart.
+const FRAME: &str =
+    "----------------------------------------------------------------------------------------";
 
 /// Makes the user `admin` when there is no user at all; its password, to be told once.
 ///
@@ -23,18 +28,41 @@ pub(super) fn first_admin(accounts: &Accounts, server: &ServerConfig) -> Result<
     if accounts.is_empty() { users::first_admin(&server.users) } else { Ok(None) }
 }
 
-/// The address listened on, as a URL.
-pub(super) fn url(server: &ServerConfig, address: SocketAddr) -> String {
-    format!("{}://{address}/", scheme(server))
+/// The first address listened on, as a URL.
+pub(super) fn url(server: &ServerConfig, addresses: &[SocketAddr]) -> String {
+    let first = addresses.first().map_or_else(String::new, ToString::to_string);
+    format!("{}://{first}/", scheme(server))
 }
 
-/// Says where the server is, and the first password if there is one.
-pub(super) fn announce(server: &ServerConfig, address: SocketAddr, first_password: Option<&str>) {
+/// Says where the server is, how its certificate is known, and the first password if there is one: in one
+/// block with a frame, for lines of the log stand before and behind it on a terminal.
+pub(super) fn announce(
+    server: &ServerConfig,
+    addresses: &[SocketAddr],
+    certificates: Option<&Certificates>,
+    first_password: Option<&str>,
+) {
     let scheme = scheme(server);
-    info!("listening on {}", url(server, address));
-    let mut text = String::new();
-    for reachable in reachable(address) {
+    for address in addresses {
+        info!("listening on {scheme}://{address}/");
+    }
+    let mut text = format!("\n{FRAME}\n");
+    for reachable in reachable(addresses) {
         text.push_str(&format!("Defender is at {scheme}://{reachable}/\n"));
+    }
+    if let Some(certificates) = certificates {
+        let key = certificates.key_fingerprint();
+        let cert = server.cert.display();
+        text.push_str(&format!("\nFingerprint of its key: {key}\n"));
+        match certificates.trust_anchor() {
+            Some(anchor) => {
+                let (print, name) = (anchor.fingerprint(), anchor.name);
+                info!("certificate {cert}: key {key}, of {name}, {print}");
+                text.push_str(&format!("Fingerprint of its CA:  {print}\n"));
+                text.push_str("How devices come to trust it: the page /trust\n");
+            }
+            None => info!("certificate {cert}: key {key}"),
+        }
     }
     if let Some(password) = first_password {
         match keep_out_of_log(server, password) {
@@ -46,6 +74,7 @@ pub(super) fn announce(server: &ServerConfig, address: SocketAddr, first_passwor
             )),
         }
     }
+    text.push_str(&format!("{FRAME}\n\n"));
     // What is said at each start is not worth a start that hangs; the first password is.
     if first_password.is_none() && !takes_text() {
         return;
@@ -73,7 +102,7 @@ fn keep_out_of_log(server: &ServerConfig, password: &str) -> Option<String> {
     let file = server.users.with_file_name(PASSWORD_FILE);
     match write_anew(&file, password) {
         Ok(()) => Some(format!(
-            "First start: the password of `admin` is in {}; remove it when read.\n",
+            "\nFirst start: the password of `admin` is in {}; remove it when read.\n",
             file.display()
         )),
         Err(error) => {
@@ -95,17 +124,22 @@ fn write_anew(file: &Path, password: &str) -> io::Result<()> {
     open.sync_all()
 }
 
-/// The addresses a person could type: the one listened on, or all of the machine's.
-fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
-    if !address.ip().is_unspecified() {
-        return vec![address];
-    }
-    let wants = |ip: &IpAddr| ip.is_ipv4() || (address.is_ipv6() && !is_link_local(ip));
+/// The addresses a person could type: those listened on, and in place of an unspecified one all of the
+/// machine's; where it is `::` alone, those of IPv4, too.
+fn reachable(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let faces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut ips: Vec<_> = faces.iter().map(|face| face.ip()).filter(wants).collect();
+    let mut found: Vec<SocketAddr> = Vec::new();
+    for address in addresses {
+        let takes_both = address.is_ipv6() && addresses.len() == 1;
+        let wants = |ip: &IpAddr| (ip.is_ipv4() == address.is_ipv4() || takes_both) && !is_link_local(ip);
+        let own = faces.iter().map(|face| face.ip()).filter(wants);
+        let ips = if address.ip().is_unspecified() { own.collect() } else { vec![address.ip()] };
+        found.extend(ips.into_iter().map(|ip| SocketAddr::new(ip, address.port())));
+    }
     // The loopback address last: it is of use on the board alone.
-    ips.sort_by_key(|ip| (ip.is_loopback(), *ip));
-    ips.into_iter().map(|ip| SocketAddr::new(ip, address.port())).collect()
+    found.sort_by_key(|address| (address.ip().is_loopback(), *address));
+    found.dedup();
+    found
 }
 
 fn is_link_local(ip: &IpAddr) -> bool {
@@ -145,11 +179,24 @@ mod tests {
         assert_eq!(fs::read_to_string(&other).unwrap(), "other\n");
     }
 
+    fn told(addresses: &[&str]) -> Vec<SocketAddr> {
+        reachable(&addresses.iter().map(|address| address.parse().unwrap()).collect::<Vec<_>>())
+    }
+
     #[test]
-    fn an_unspecified_address_is_told_as_those_of_the_machine() {
-        let told = reachable("0.0.0.0:9".parse().unwrap());
-        assert!(told.iter().any(|address| address.ip().is_loopback()), "{told:?}");
-        assert!(told.iter().all(|address| !address.ip().is_unspecified() && address.port() == 9), "{told:?}");
-        assert_eq!(reachable("127.0.0.1:9".parse().unwrap()).len(), 1);
+    fn an_unspecified_address_is_told_as_those_of_the_machine_that_it_stands_for() {
+        let v4 = told(&["0.0.0.0:9"]);
+        assert!(v4.iter().any(|address| address.ip().is_loopback()), "{v4:?}");
+        assert!(v4.iter().all(|address| address.is_ipv4() && !address.ip().is_unspecified()), "{v4:?}");
+        let both = told(&["[::]:9"]);
+        assert!(v4.iter().all(|address| both.contains(address)), "{both:?}");
+        let each = told(&["0.0.0.0:9", "[::]:9"]);
+        assert_eq!(each, both, "no address twice");
+        assert!(
+            told(&["127.0.0.1:9", "[::]:9"])
+                .iter()
+                .all(|address| address.is_ipv6() || address.ip().is_loopback())
+        );
+        assert_eq!(told(&["127.0.0.1:9"]).len(), 1);
     }
 }

@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use pico_args::Arguments;
 
 use super::board::BoardCommand;
+use super::certificate::{CertificateCommand, Form};
 use super::help::{self, Command};
 use super::token::TokenCommand;
 use super::user::{Confined, UserCommand};
@@ -25,6 +27,8 @@ pub enum Wish {
     ListDevices,
     /// Ask the server that runs here; true for its answer as JSON.
     Board(BoardCommand, bool, Flags),
+    /// Show, renew or export the certificate.
+    Certificate(CertificateCommand, Flags),
     /// Edit the user file.
     User(UserCommand, Flags),
     /// Edit the tokens in it.
@@ -65,6 +69,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
         [] | ["run"] => Wish::Run(flags(&mut arguments)?),
         ["check"] => Wish::Check(flags(&mut arguments)?),
         ["status" | "service" | "logging"] => board(command, &mut arguments)?,
+        ["certificate", verb] => certificate(verb, command, &mut arguments)?,
         ["user", verb] => user(verb, command, &mut arguments)?,
         ["token", verb] => token(verb, command, &mut arguments)?,
         _ => {
@@ -128,9 +133,12 @@ fn flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
         config: path(arguments, ["-c", "--config"])?,
         web_root: path(arguments, ["-w", "--web-root"])?,
         log: path(arguments, ["-l", "--log"])?,
-        address: value(arguments, ["-a", "--address"], "an IP address such as 127.0.0.1", |text| {
-            text.parse().ok()
-        })?,
+        addresses: value(
+            arguments,
+            ["-a", "--address"],
+            "an IP address such as 127.0.0.1, or several with commas",
+            addresses,
+        )?,
         port: value(arguments, ["-p", "--port"], "a port from 0 to 65535", |text| text.parse().ok())?,
         cert: path(arguments, ["-s", "--secure"])?,
         key: path(arguments, ["-k", "--key"])?,
@@ -138,6 +146,12 @@ fn flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
         mode: value(arguments, ["-m", "--mode"], "both, client or server", Mode::from_name)?,
         debug: arguments.contains(["-d", "--debug"]),
     })
+}
+
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    text.split(',')
+        .map(|address| address.trim().parse::<IpAddr>().ok().map(|address| address.to_canonical()))
+        .collect()
 }
 
 fn board(command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
@@ -169,6 +183,28 @@ fn service(command: &Command, arguments: &mut Arguments) -> Result<Option<(Strin
             )))
         }
     }
+}
+
+fn certificate(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+    let flags = Flags {
+        config: path(arguments, ["-c", "--config"])?,
+        cert: path(arguments, ["-s", "--secure"])?,
+        key: path(arguments, ["-k", "--key"])?,
+        ..Flags::default()
+    };
+    let asked = match verb {
+        "show" => CertificateCommand::Show,
+        "renew" => CertificateCommand::Renew { with_authority: arguments.contains("--ca") },
+        _ => {
+            let form = optional_operand(arguments, command)?.unwrap_or_else(|| "pem".to_owned());
+            let form = Form::from_name(&form).ok_or_else(|| {
+                let (name, operands) = (command.full_name(), command.operands);
+                UsageError(format!("{name} takes {operands}; not `{form}`\n{}", hint(command)))
+            })?;
+            CertificateCommand::Export(form)
+        }
+    };
+    Ok(Wish::Certificate(asked, flags))
 }
 
 fn user(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {

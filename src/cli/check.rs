@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -62,7 +63,9 @@ pub fn report(config: &Config, runs_as: Result<RunsAs, AppError>, may_look: Resu
         report.line(&format!("microphone {}", microphone.name), hears(microphone));
     }
     for remote in &config.remotes {
-        report.line(&format!("remote {}", remote.name), answers(remote));
+        let (answer, advice) = answers(remote);
+        report.line(&format!("remote {}", remote.name), answer);
+        advice.iter().for_each(|advice| report.line("warning", advice));
     }
     report
 }
@@ -99,9 +102,9 @@ impl Report {
         } else {
             format!("port {}", server.port)
         };
-        let whole = if server.address.is_unspecified() { " (every address of this machine)" } else { "" };
-        self.line("listens on", format_args!("{}{whole}, {port}, {scheme}", server.address));
-        if !server.tls && !server.address.is_loopback() {
+        let addresses = listed(&server.addresses);
+        self.line("listens on", format_args!("{addresses}, {port}, {scheme}"));
+        if !server.tls && !server.is_loopback_only() {
             self.trouble(
                 "TLS",
                 "without it only 127.0.0.1 may be listened on; set tls = true or address = \"127.0.0.1\"",
@@ -184,9 +187,14 @@ impl Report {
 
     fn certificate(&mut self, server: &ServerConfig) {
         let (cert, key) = (server.cert.display(), server.key.display());
-        match app::has_certificate(server) {
-            Ok(true) => self.line("certificate", format_args!("{cert}, key {key}")),
-            Ok(false) => {
+        match app::find_certificate(server) {
+            Ok(Some(found)) => {
+                self.line("certificate", format_args!("{cert}, key {key}"));
+                for remark in &found.remarks {
+                    self.line("warning", remark);
+                }
+            }
+            Ok(None) => {
                 self.line("certificate", format_args!("{cert} and {key} are made on the first start"))
             }
             Err(why) => self.trouble("certificate", why),
@@ -212,7 +220,7 @@ impl Report {
                 "users",
                 format_args!("none yet; the first start makes `admin` in {file} and tells the password once"),
             );
-        } else if server.address.is_loopback() {
+        } else if server.is_loopback_only() {
             self.line("users", format_args!("{file} holds no usable user: nobody can sign in"));
         } else {
             self.trouble(
@@ -221,6 +229,20 @@ impl Report {
             );
         }
     }
+}
+
+/// The addresses in words.
+fn listed(addresses: &[IpAddr]) -> String {
+    let has_v4 = addresses.iter().any(IpAddr::is_ipv4);
+    let word = |address: &IpAddr| match address {
+        IpAddr::V4(v4) if v4.is_unspecified() => format!("{address} (every IPv4 address of this machine)"),
+        IpAddr::V6(v6) if v6.is_unspecified() && has_v4 => {
+            format!("{address} (every IPv6 address of this machine)")
+        }
+        IpAddr::V6(v6) if v6.is_unspecified() => format!("{address} (every address of this machine)"),
+        other => other.to_string(),
+    };
+    addresses.iter().map(word).collect::<Vec<_>>().join(" and ")
 }
 
 /// Whether lines could be added to a file, or the file be made; neither is done.
@@ -257,12 +279,14 @@ fn hears(microphone: &MicrophoneSettings) -> String {
     }
 }
 
-fn answers(remote: &RemoteSettings) -> String {
-    let asked = Place::new(remote.clone(), Account::unlimited()).and_then(|place| place.ask(&|| true));
+/// What it answers, and what to write otherwise in defender.conf.
+fn answers(remote: &RemoteSettings) -> (String, Option<String>) {
+    let asked = Place::new(remote.clone(), Account::unlimited())
+        .and_then(|place| Ok((place.ask(&|| true)?, place.advice())));
     match asked {
-        Ok(listing) => format!("{}: {}", remote.address, listing.summary()),
+        Ok((listing, advice)) => (format!("{}: {}", remote.address, listing.summary()), advice),
         // Not a reason not to start: it may be switched on later.
-        Err(error) => format!("NO ANSWER now: {}: {error}", remote.address),
+        Err(error) => (format!("NO ANSWER now: {}: {error}", remote.address), None),
     }
 }
 

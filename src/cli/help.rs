@@ -42,7 +42,7 @@ const CONFIG: [Flag; 1] = [flag(
 const OVERRIDES: [Flag; 9] = [
     flag("-w", "--web-root", "DIR", "serve this folder in place of the built-in page"),
     flag("-l", "--log", "FILE", "log to this file in place of standard error"),
-    flag("-a", "--address", "ADDRESS", "listen on this address"),
+    flag("-a", "--address", "ADDRESS", "listen on this address, or these, with commas between them"),
     flag("-p", "--port", "PORT", "listen on this port"),
     flag("-s", "--secure", "CERT", "certificate chain, PEM"),
     flag("-k", "--key", "KEY", "key of the certificate, PEM"),
@@ -72,6 +72,14 @@ const CONFINED: [Flag; 2] = [
 
 const UNCONFINED: [Flag; 1] = [flag("", "--unconfined", "", "all cameras and microphones again")];
 
+const CERTIFICATE: [Flag; 2] = [
+    flag("-s", "--secure", "CERT", "certificate chain, PEM; else the one the configuration names"),
+    flag("-k", "--key", "KEY", "key of the certificate, PEM; else the one the configuration names"),
+];
+
+const AUTHORITY: [Flag; 1] =
+    [flag("", "--ca", "", "make a new CA, too; each device then has to trust it anew")];
+
 const JSON: [Flag; 1] = [flag("", "--json", "", "print the server's answer as it is")];
 
 const SAVE: [Flag; 1] = [flag("", "--save", "", "keep it for the next start")];
@@ -93,7 +101,7 @@ const TOP: [Flag; 2] = [
 const HELP: [Flag; 1] = [flag("-h", "--help", "", "print this help")];
 
 /// Every command there is; the program itself comes first.
-pub const COMMANDS: [Command; 15] = [
+pub const COMMANDS: [Command; 19] = [
     Command {
         words: &[],
         operands: "[COMMAND]",
@@ -129,6 +137,30 @@ pub const COMMANDS: [Command; 15] = [
         operands: "[off|error|warn|info|debug|trace]",
         about: "Change how much the running server logs; without a word say how much.",
         flags: &[&CONFIG, &USERS, &JSON, &SAVE],
+    },
+    Command {
+        words: &["certificate"],
+        operands: "show|renew|export",
+        about: "Show or renew the certificate that Defender made, or export its CA for devices to trust.",
+        flags: &[],
+    },
+    Command {
+        words: &["certificate", "show"],
+        operands: "",
+        about: "Say whose the certificate is, for which names and how long, and the fingerprints of key and CA.",
+        flags: &[&CONFIG, &CERTIFICATE],
+    },
+    Command {
+        words: &["certificate", "renew"],
+        operands: "",
+        about: "Make a new certificate for the same key; a running server follows. It does so by itself in time.",
+        flags: &[&CONFIG, &CERTIFICATE, &AUTHORITY],
+    },
+    Command {
+        words: &["certificate", "export"],
+        operands: "[pem|der|mobileconfig]",
+        about: "Print the certificate of this board's CA: as PEM, as DER, or as a profile for iOS and macOS.",
+        flags: &[&CONFIG, &CERTIFICATE],
     },
     Command {
         words: &["user"],

@@ -5,6 +5,7 @@
 
 mod args;
 mod board;
+mod certificate;
 mod check;
 mod devices;
 mod help;
@@ -71,6 +72,13 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             let socket = app::load_config(&flags).map_err(|error| usage(&error))?.server.socket();
             app::become_owner(&socket, Purpose::Read).map_err(|error| failed(&error))?;
             print(&board::run(&command, &socket, as_json).map_err(|error| failed(&error))?);
+        }
+        Wish::Certificate(command, flags) => {
+            let server = app::load_config(&flags).map_err(|error| usage(&error))?.server;
+            app::become_owner(&server.key, Purpose::Write).map_err(|error| failed(&error))?;
+            let printed = certificate::run(&command, &server).map_err(|error| failed(&error))?;
+            // A reader that went away is no error.
+            let _ = io::stdout().write_all(&printed).and_then(|()| io::stdout().flush());
         }
         Wish::User(command, flags) => {
             let users = user_file(&flags).map_err(|error| usage(&error))?;

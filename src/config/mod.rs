@@ -56,8 +56,8 @@ pub struct Config {
 pub struct ServerConfig {
     /// What is served.
     pub mode: Mode,
-    /// Address to listen on.
-    pub address: IpAddr,
+    /// Addresses to listen on, at least one; `::` alone is every address of the machine.
+    pub addresses: Vec<IpAddr>,
     /// Port to listen on; 0 lets the kernel choose.
     pub port: u16,
     /// Whether TLS is spoken; without it only loopback is listened on.
@@ -68,6 +68,8 @@ pub struct ServerConfig {
     pub cert: PathBuf,
     /// PEM file with its key.
     pub key: PathBuf,
+    /// Names and addresses that clients use besides the machine's own, for the certificate.
+    pub names: Vec<String>,
     /// The user file.
     pub users: PathBuf,
     /// Socket for commands on this machine; see [`ServerConfig::socket`].
@@ -116,8 +118,8 @@ pub struct Flags {
     pub web_root: Option<PathBuf>,
     /// `-l`: log file.
     pub log: Option<PathBuf>,
-    /// `-a`: address to listen on.
-    pub address: Option<IpAddr>,
+    /// `-a`: addresses to listen on.
+    pub addresses: Option<Vec<IpAddr>>,
     /// `-p`: port to listen on.
     pub port: Option<u16>,
     /// `-s`: certificate.
@@ -161,6 +163,11 @@ impl fmt::Display for ConfigError {
 }
 
 impl ServerConfig {
+    /// Whether no other machine can reach it.
+    pub fn is_loopback_only(&self) -> bool {
+        self.addresses.iter().all(|address| address.to_canonical().is_loopback())
+    }
+
     /// The socket for commands on this machine: the one configured, else one beside the user file,
     /// which lies in a folder that the server's user may write to.
     pub fn socket(&self) -> PathBuf {
@@ -260,12 +267,17 @@ impl Config {
                 path.clone_from(flag);
             }
         };
+        let over_list = |addresses: &mut Vec<IpAddr>, flag: &Option<Vec<IpAddr>>| {
+            if let Some(flag) = flag {
+                addresses.clone_from(flag);
+            }
+        };
         over(&mut server.cert, &flags.cert);
         over(&mut server.key, &flags.key);
         over(&mut server.users, &flags.users);
         server.www = flags.web_root.clone().or(server.www.take());
         server.log = flags.log.clone().or(server.log.take());
-        server.address = flags.address.unwrap_or(server.address);
+        over_list(&mut server.addresses, &flags.addresses);
         server.port = flags.port.unwrap_or(server.port);
         let mode = flags.mode.unwrap_or(server.mode);
         server.mode = mode;
@@ -337,7 +349,7 @@ mod tests {
         let flags = Flags { port: Some(2), mode: Some(Mode::Client), debug: true, ..flags };
         let server = Config::load(&flags).unwrap().server;
         assert_eq!((server.port, server.mode, server.log_level), (2, Mode::Client, LevelFilter::Debug));
-        assert_eq!(server.address, "::1".parse::<IpAddr>().unwrap());
+        assert_eq!(server.addresses, ["::1".parse::<IpAddr>().unwrap()]);
     }
 
     #[test]

@@ -121,6 +121,25 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A string that `read` understands, or a list of at least one; `expected` says what that is.
+    pub(super) fn one_or_more<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        default: Vec<T>,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let text = |value: &DeValue<'_>| match value {
+            DeValue::String(found) => read(found),
+            _ => None,
+        };
+        self.value(key, expected, default, |value| match value {
+            DeValue::Array(list) if list.is_empty() => None,
+            DeValue::Array(list) => list.iter().map(|value| text(value.get_ref())).collect(),
+            one => text(one).map(|one| vec![one]),
+        })
+    }
+
     /// A table of whole numbers, in the order of the file, under keys of any name.
     pub(super) fn numbers(&self, key: &'static str) -> Vec<(String, i32)> {
         let expected =

@@ -1,7 +1,7 @@
 //! What each section of defender.conf may say: keys, defaults, limits.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -210,11 +210,11 @@ impl<'a> Parser<'a> {
             |key, default| Duration::from_secs(section.integer(key, 1..=SESSION_MOST_S, default).into());
         let server = ServerConfig {
             mode: section.choice("mode", &Mode::NAMES, Mode::Both),
-            address: section.string(
+            addresses: section.one_or_more(
                 "address",
-                "an IP address such as \"0.0.0.0\" or \"127.0.0.1\"",
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                |found| found.parse().ok(),
+                "an IP address such as \"::\" or \"127.0.0.1\", or a list of them",
+                vec![IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
+                |found| found.parse::<IpAddr>().ok().map(|address| address.to_canonical()),
             ),
             port: section.integer("port", 0..=65535, 8443).try_into().expect("the range is that of a port"),
             tls: section.boolean("tls", true),
@@ -224,6 +224,11 @@ impl<'a> Parser<'a> {
             }),
             cert: path("cert", "server.pem"),
             key: path("key", "key.pem"),
+            names: section.strings(
+                "names",
+                "a list of names and addresses such as [\"cam.example.org\", \"203.0.113.5\"], without port or path",
+                is_host,
+            ),
             socket: optional("socket"),
             users: path("users", "users"),
             www: optional("www"),
@@ -253,6 +258,12 @@ fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
+}
+
+/// Whether this could be the name or address of a host. Which names a certificate can have is not judged here.
+fn is_host(text: &str) -> bool {
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/:@*[]".contains(c);
+    text.parse::<IpAddr>().is_ok() || !text.is_empty() && !text.contains(is_odd)
 }
 
 /// Whether a line of /etc/passwd could begin so. Whether one does is not looked at here.

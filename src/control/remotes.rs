@@ -106,6 +106,7 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
     let mut told: Option<String> = None;
     let mut is_known = false;
     let (mut known, mut changes) = (None::<Listing>, Changes::default());
+    let mut advised: Option<String> = None;
     let wanted = || !stop.is_requested();
     while wanted() {
         let mut pause = ASK_EVERY;
@@ -115,6 +116,11 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
                     info!("remote {name}: {}: {}", place.settings().address, listing.summary());
                 }
                 is_known = true;
+                let advice = place.advice();
+                if advice != advised {
+                    advice.iter().for_each(|advice| warn!("remote {name}: {advice}"));
+                    advised = advice;
+                }
                 let is_same = known.as_ref().is_some_and(|known| known.same_devices(&listing));
                 if !is_same
                     && changes.may_change(Instant::now())

@@ -11,6 +11,7 @@ use rustls::{ServerConfig, ServerConnection};
 
 use super::exchange::{After, Job};
 use super::limits::Limits;
+use super::listeners::canonical;
 
 /// How much a slow client may have waiting in the kernel, in bytes: more would be old pictures.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
@@ -83,9 +84,9 @@ impl Client {
         self.caller
     }
 
-    /// The address it connected to.
+    /// The address it connected to; one of IPv4 as such, whatever the listening socket is.
     pub(super) fn local(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.socket.local_addr().map(canonical)
     }
 
     /// Whether TLS protects the connection.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
-use rustls::ServerConfig;
 
 use super::client::{Caller, Client, is_timeout};
 use super::exchange::{After, Exchanges};
 use super::head::{HeadError, RequestHead, complete_head};
 use super::limits::Limits;
 use super::reply::{self, Carried};
+use super::tls::Tls;
 
 /// First byte of a TLS record that carries a handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -27,7 +27,7 @@ const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Context {
     pub(super) limits: Limits,
     /// `None`: plain HTTP.
-    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) tls: Option<Tls>,
     pub(super) exchanges: Arc<Exchanges>,
 }
 
@@ -61,8 +61,9 @@ impl<'a> Connection<'a> {
         let deadline = Instant::now() + context.limits.head_timeout;
         let redirects = match (&context.tls, client.peek(deadline)?) {
             (_, None) => return Ok(()),
-            (Some(config), Some(TLS_HANDSHAKE)) => {
-                client.start_tls(Arc::clone(config), deadline)?;
+            (Some(tls), Some(TLS_HANDSHAKE)) => {
+                let config = tls.config_for(client.local()?.ip());
+                client.start_tls(config, deadline)?;
                 false
             }
             // No head will ever come of it, so it is not waited for.

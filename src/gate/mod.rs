@@ -14,31 +14,33 @@ mod exchange;
 mod hall;
 pub(crate) mod head;
 mod limits;
+mod listeners;
 mod local;
 mod reply;
 mod tls;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-pub use certificate::{CertificateError, Certificates};
+pub use certificate::{CertificateError, CertificateFiles, Certificates, Inspection, TrustAnchor};
 pub use client::Client;
 pub use exchange::{After, Exchange, Exchanges, Job};
 pub use head::{COOKIE_PREFIX, EXCHANGE_HEADER, is_passed_on};
 pub use limits::{Admission, Limits};
+pub use listeners::Listeners;
 pub use local::LocalGate;
 pub use reply::connection_field;
 
 use client::Caller;
 use connection::Context;
 use hall::Hall;
+use tls::Tls;
 
-/// The listening socket and everything its connections share.
+/// The listening sockets and everything their connections share.
 pub struct Gate {
-    listener: TcpListener,
-    address: SocketAddr,
+    listeners: Listeners,
     hall: Hall,
 }
 
@@ -80,35 +82,32 @@ impl fmt::Display for GateError {
 }
 
 impl Gate {
-    /// Takes a port (0: the kernel chooses) for a gate to be. Whoever connects waits until that runs.
+    /// Takes a port (0: the kernel chooses) of these addresses for a gate to be. Whoever connects waits until
+    /// that runs. `::` stands for every address of the machine, also those of IPv4.
     ///
     /// # Errors
     /// [`GateError::Bind`].
-    pub fn listen(address: SocketAddr) -> Result<TcpListener, GateError> {
-        TcpListener::bind(address).map_err(|error| GateError::Bind(address, error))
+    pub fn listen(addresses: &[IpAddr], port: u16) -> Result<Listeners, GateError> {
+        Listeners::bind(addresses, port)
     }
 
     /// A gate on a port that was taken, with TLS when there are certificates.
     ///
     /// # Errors
-    /// [`GateError::Tls`], or [`GateError::Address`].
+    /// [`GateError::Tls`].
     pub fn new(
-        listener: TcpListener,
+        listeners: Listeners,
         limits: Limits,
         certificates: Option<Arc<Certificates>>,
         exchanges: Arc<Exchanges>,
     ) -> Result<Self, GateError> {
-        let tls = certificates.map(tls::server_config).transpose().map_err(GateError::Tls)?;
-        Ok(Self {
-            address: listener.local_addr().map_err(GateError::Address)?,
-            listener,
-            hall: Hall::new(Context { limits, tls, exchanges }),
-        })
+        let tls = certificates.map(Tls::new).transpose().map_err(GateError::Tls)?;
+        Ok(Self { listeners, hall: Hall::new(Context { limits, tls, exchanges }) })
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.listeners.addresses()
     }
 
     /// The count of connections, for the status page.
@@ -118,11 +117,16 @@ impl Gate {
 
     /// Accepts and serves until [`Gate::stop`]; returns when every connection's thread is done.
     pub fn run(&self) {
-        self.hall.serve(|| self.listener.accept().map(|(socket, peer)| Some((socket, Caller::Remote(peer)))));
+        self.hall.serve(|| {
+            let accepted = self.listeners.accept()?;
+            Ok(accepted.map(|(socket, peer)| (socket, Caller::Remote(peer))))
+        });
     }
 
     /// Stops accepting and ends every connection.
     pub fn stop(&self) {
-        self.hall.close(&self.listener);
+        for socket in self.listeners.sockets() {
+            self.hall.close(socket);
+        }
     }
 }

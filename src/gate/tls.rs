@@ -1,29 +1,65 @@
 //! The TLS side of the gate: which versions and ciphers, and in which order.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ServerConfig, SupportedCipherSuite};
 
 use super::certificate::Certificates;
 
-/// The configuration all connections share: TLS 1.2 and 1.3, forward secrecy only (rustls has
-/// nothing else), stateless resumption, HTTP/1.1.
-///
-/// # Errors
-/// When the system gives no random numbers for the ticket key.
-pub(super) fn server_config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, rustls::Error> {
+/// TLS for the connections of a gate.
+pub(super) struct Tls {
+    shared: ServerConfig,
+    certificates: Arc<Certificates>,
+}
+
+impl Tls {
+    /// # Errors
+    /// When the system gives no random numbers for the ticket key.
+    pub(super) fn new(certificates: Arc<Certificates>) -> Result<Self, rustls::Error> {
+        Ok(Self { shared: shared_config(Arc::clone(&certificates))?, certificates })
+    }
+
+    /// The configuration for a client that connected to this address of the machine: a handshake says which
+    /// name the client wants (SNI), and nothing of addresses.
+    pub(super) fn config_for(&self, local: IpAddr) -> Arc<ServerConfig> {
+        let mut config = self.shared.clone();
+        config.cert_resolver =
+            Arc::new(Resolver { certificates: Arc::clone(&self.certificates), local: Some(local) });
+        Arc::new(config)
+    }
+}
+
+/// Gives the certificate for an address.
+#[derive(Debug)]
+struct Resolver {
+    certificates: Arc<Certificates>,
+    local: Option<IpAddr>,
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.certificates.for_address(self.local))
+    }
+}
+
+/// What all connections share: TLS 1.2 and 1.3, forward secrecy only (rustls has nothing else), stateless
+/// resumption, HTTP/1.1.
+fn shared_config(certificates: Arc<Certificates>) -> Result<ServerConfig, rustls::Error> {
     let provider = CryptoProvider { cipher_suites: suites(has_aes()), ..ring::default_provider() };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(certificates);
+        .with_cert_resolver(Arc::new(Resolver { certificates, local: None }));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ticketer = ring::Ticketer::new()?;
     config.send_tls13_tickets = 1;
     // The server knows what its CPU is slow at; most clients have AES and would choose it.
     config.ignore_client_order = true;
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// Cheapest first. With AES instructions that is AES-128-GCM; without them, as on every Pi before

@@ -25,6 +25,7 @@ mod services;
 mod sessions;
 mod snapshot;
 mod streams;
+mod trust;
 mod users;
 mod video;
 
@@ -42,7 +43,7 @@ pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
 use crate::control::Control;
-use crate::gate::{Admission, EXCHANGE_HEADER, Exchange, Exchanges, Job};
+use crate::gate::{Admission, Certificates, EXCHANGE_HEADER, Exchange, Exchanges, Job};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
 use crate::memory::Memory;
 use crate::users::{Accounts, Identity, Role};
@@ -84,6 +85,8 @@ pub struct Service {
     pub cookie: String,
     /// Other sites whose pages may read the answers.
     pub origins: Origins,
+    /// The server's certificate; `None` without TLS.
+    pub certificates: Option<Arc<Certificates>>,
     /// When the server started.
     pub started: Instant,
 }
@@ -251,6 +254,9 @@ impl Service {
             }
             Route::Versions => api::versions(),
             Route::Login => login::login(self, request, exchange),
+            Route::Authority => trust::certificate(self.certificates.as_deref()),
+            Route::AuthorityProfile => trust::mobile_configuration(self.certificates.as_deref()),
+            Route::Trust => trust::page(self.certificates.as_deref()),
             Route::SignIn(name) => {
                 let known_tags = field(request, "If-None-Match");
                 return page::sign_in_file(name, known_tags).map_or_else(not_found, Outcome::Reply);
@@ -268,7 +274,13 @@ impl Service {
         user: &Identity,
     ) -> Outcome {
         Outcome::Reply(match route {
-            Route::Health | Route::Versions | Route::Login | Route::SignIn(_) => {
+            Route::Health
+            | Route::Versions
+            | Route::Login
+            | Route::Authority
+            | Route::AuthorityProfile
+            | Route::Trust
+            | Route::SignIn(_) => {
                 return self.answer_anybody(route, request, exchange);
             }
             Route::Logout => login::logout(self, user, exchange),

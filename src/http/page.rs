@@ -51,6 +51,9 @@ const SIGN_IN: &[(&str, &[u8])] = &built_in![
 /// The document itself: the answer to a browser that wants any page, but signed in.
 const SIGN_IN_DOCUMENT: &str = include_str!("../../www/sign-in/index.html");
 
+/// The page that says how devices come to trust the server, with places to be filled in.
+pub const TRUST_DOCUMENT: &str = include_str!("../../www/sign-in/trust.html");
+
 /// Where the page's files come from.
 #[derive(Debug)]
 pub enum Page {
@@ -213,8 +216,8 @@ mod tests {
             assert!(page.get(name, None).is_some() && sign_in_file(name, None).is_none(), "{name}");
         }
         for name in names("www/sign-in") {
-            // The form itself is an answer of its own.
-            assert_eq!(sign_in_file(&name, None).is_some(), name != "index.html", "{name}");
+            // Documents are answers of their own.
+            assert_eq!(sign_in_file(&name, None).is_some(), !name.ends_with(".html"), "{name}");
         }
     }
 

@@ -11,6 +11,12 @@ pub enum Route {
     Health,
     /// `/api`: the versions of the API.
     Versions,
+    /// `/ca.crt`: the CA of the board's own, for devices to trust.
+    Authority,
+    /// `/ca.mobileconfig`: the same for Apple's devices.
+    AuthorityProfile,
+    /// `/trust`: the page that says what to do with it.
+    Trust,
     /// `/api/1.0/login`: a name and password into a session.
     Login,
     /// `/api/1.0/logout`: the end of one's session.
@@ -110,6 +116,9 @@ impl Route {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         Some(match segments[..] {
             ["healthz"] => Self::Health,
+            ["ca.crt"] => Self::Authority,
+            ["ca.mobileconfig"] => Self::AuthorityProfile,
+            ["trust"] => Self::Trust,
             ["api"] => Self::Versions,
             ["api", "1.0", "login"] => Self::Login,
             ["api", "1.0", "logout"] => Self::Logout,
@@ -148,6 +157,7 @@ impl Route {
         let only_reads = ["GET", "HEAD"].contains(&method);
         match self {
             Self::Health | Self::Versions | Self::Login | Self::SignIn(_) => Access::Public,
+            Self::Authority | Self::AuthorityProfile | Self::Trust => Access::Public,
             Self::Logout | Self::Password | Self::Sessions | Self::Session(_) => Access::Viewer,
             Self::Status | Self::Metrics | Self::Page(_) => Access::Viewer,
             Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) => Access::Viewer,
@@ -171,6 +181,9 @@ impl Route {
             Self::Camera(_) | Self::ServiceOf(_) | Self::Logging => &["GET", "HEAD", "PUT"],
             Self::Health
             | Self::Versions
+            | Self::Authority
+            | Self::AuthorityProfile
+            | Self::Trust
             | Self::Sessions
             | Self::Status
             | Self::Cameras
@@ -202,7 +215,10 @@ impl Route {
         let front = || Some("front".to_owned());
         Some(match self {
             Self::Health => Self::Versions,
-            Self::Versions => Self::Login,
+            Self::Versions => Self::Authority,
+            Self::Authority => Self::AuthorityProfile,
+            Self::AuthorityProfile => Self::Trust,
+            Self::Trust => Self::Login,
             Self::Login => Self::Logout,
             Self::Logout => Self::Password,
             Self::Password => Self::Sessions,
@@ -243,6 +259,9 @@ impl Route {
         match self {
             Self::Health => "/healthz".to_owned(),
             Self::Versions => "/api".to_owned(),
+            Self::Authority => "/ca.crt".to_owned(),
+            Self::AuthorityProfile => "/ca.mobileconfig".to_owned(),
+            Self::Trust => "/trust".to_owned(),
             Self::Login => "/api/1.0/login".to_owned(),
             Self::Logout => "/api/1.0/logout".to_owned(),
             Self::Password => "/api/1.0/password".to_owned(),
@@ -297,6 +316,10 @@ mod tests {
             ("/sign-in", Some(Route::Page("sign-in".into()))),
             ("/stream", Some(Route::Video(None))),
             ("/healthz", Some(Route::Health)),
+            ("/ca.crt", Some(Route::Authority)),
+            ("/ca.mobileconfig", Some(Route::AuthorityProfile)),
+            ("/trust", Some(Route::Trust)),
+            ("/trust/x", Some(Route::Page("trust/x".into()))),
             ("/api", Some(Route::Versions)),
             ("/api/1.0/status", Some(Route::Status)),
             ("/api/1.0/nothing", None),

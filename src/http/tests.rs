@@ -9,7 +9,7 @@ use tiny_http::TestRequest;
 
 use super::*;
 use crate::encode::sound::Codec;
-use crate::gate::{Gate, Limits};
+use crate::gate::{CertificateFiles, Gate, Limits};
 use crate::hub::latest;
 use crate::media::{PixelFormat, SoundFormat};
 use crate::memory::{Account, Memory};
@@ -119,14 +119,9 @@ fn service(users: &Path) -> Service {
     let microphones = Arc::new(FeedList::default());
     let (_, microphone) = MicrophoneFeed::new("front", SoundFormat { rate_hz: 8000, channels: 1 });
     microphones.replace(vec![Arc::new(microphone)]);
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let gate = Gate::new(
-        Gate::listen(any_port).unwrap(),
-        Limits::default(),
-        None,
-        Arc::new(Exchanges::new(Account::unlimited())),
-    )
-    .unwrap();
+    let listeners = Gate::listen(&[Ipv4Addr::LOCALHOST.into()], 0).unwrap();
+    let exchanges = Arc::new(Exchanges::new(Account::unlimited()));
+    let gate = Gate::new(listeners, Limits::default(), None, exchanges).unwrap();
     Service {
         // What the routes see of devices is made above.
         control: Control::without_devices(),
@@ -141,8 +136,15 @@ fn service(users: &Path) -> Service {
         hsts_s: 0,
         cookie: "__Host-defender-0a1b2c3d".to_owned(),
         origins: Origins::default(),
+        certificates: Some(certificates(users)),
         started: Instant::now(),
     }
+}
+
+/// A CA beside the users.
+fn certificates(users: &Path) -> Arc<Certificates> {
+    let (cert, key) = (users.with_file_name("server.pem"), users.with_file_name("key.pem"));
+    Certificates::open(CertificateFiles::new(&cert, &key, &[])).unwrap()
 }
 
 fn peer() -> SocketAddr {
@@ -155,6 +157,7 @@ fn expected(route: &Route, method: &str, who: Who) -> u16 {
     let reads = ["GET", "HEAD"].contains(&method);
     let (for_anybody, admins_only, answer) = match route {
         Route::Health | Route::Versions | Route::SignIn(_) => (true, false, reads.then_some(200)),
+        Route::Authority | Route::AuthorityProfile | Route::Trust => (true, false, reads.then_some(200)),
         Route::Login => (true, false, (method == "POST").then_some(400)),
         Route::Logout => (false, false, (method == "POST").then_some(204)),
         Route::Password => (false, false, (method == "PUT").then_some(400)),
@@ -316,6 +319,30 @@ fn who_is_not_signed_in_gets_the_form_in_a_browser_and_never_its_dialog_and_a_pr
             );
         }
     }
+}
+
+#[test]
+fn without_a_ca_of_its_own_the_server_offers_none_and_the_page_says_so() {
+    let mut ground = Ground::new();
+    let text = |ground: &Ground, path: &str| match ground.outcome("GET", path, &[], "") {
+        Outcome::Reply(reply) => {
+            String::from_utf8(reply.into_bytes(&Surroundings::default(), true, true)).unwrap()
+        }
+        Outcome::HandOver(_) => panic!("{path}"),
+    };
+    let anchor = ground.service.certificates.as_ref().unwrap().trust_anchor().unwrap();
+    let page = text(&ground, "/trust");
+    assert!(
+        page.contains(&anchor.name) && page.contains("<div hidden>\n    <p>The certificate of"),
+        "{page}"
+    );
+    assert!(text(&ground, "/ca.crt").contains("application/x-x509-ca-cert"));
+    assert!(text(&ground, "/ca.crt").contains("-----BEGIN CERTIFICATE-----"));
+    assert!(text(&ground, "/ca.mobileconfig").contains("application/x-apple-aspen-config"));
+    ground.service.certificates = None;
+    assert_eq!(ground.ask("GET", "/ca.crt", &[], ""), 404);
+    assert_eq!(ground.ask("GET", "/ca.mobileconfig", &[], ""), 404);
+    assert!(text(&ground, "/trust").contains("<div hidden>\n    <p>This board has"), "no CA is offered");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where another Defender is, and how its certificate is known.
+//! Where another Defender is, and how its key is known.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub struct Address {
     pub is_secure: bool,
 }
 
-/// SHA-256 of a certificate in DER.
+/// SHA-256 of a public key (SubjectPublicKeyInfo in DER), or of a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 

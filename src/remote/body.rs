@@ -281,7 +281,7 @@ fn refused(way: &Way<'_>, error: &io::Error) -> RemoteError {
             use rustls::CertificateError::ApplicationVerificationFailure;
             *inner == rustls::Error::InvalidCertificate(ApplicationVerificationFailure)
         });
-    match way.seen.get() {
+    match way.seen.key() {
         Some(seen) if is_verdict && way.is_pinned => RemoteError::Changed(seen),
         Some(seen) if is_verdict => RemoteError::NotTrusted(seen),
         _ => RemoteError::Tls(error.to_string()),

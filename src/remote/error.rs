@@ -12,9 +12,9 @@ pub enum RemoteError {
     Unknown(io::Error),
     /// Nobody answers.
     Unreachable(io::Error),
-    /// Its certificate is not known yet.
+    /// Its key is not known yet.
     NotTrusted(Fingerprint),
-    /// Its certificate is another one than it was.
+    /// Its key is another one than it was.
     Changed(Fingerprint),
     /// TLS failed.
     Tls(String),
@@ -54,12 +54,12 @@ impl fmt::Display for RemoteError {
             Self::Unreachable(error) => write!(f, "it does not answer: {error}"),
             Self::NotTrusted(seen) => write!(
                 f,
-                "its certificate is not known here; if it is that board's, which tells it when it starts, write \
+                "its key is not known here; if it is that board's, which tells it when it starts, write \
                  fingerprint = \"{seen}\""
             ),
             Self::Changed(seen) => write!(
                 f,
-                "ITS CERTIFICATE HAS CHANGED; nothing was sent to it. If that board has a new one, which it tells \
+                "ITS KEY HAS CHANGED; nothing was sent to it. If that board has a new one, which it tells \
                  when it starts, write fingerprint = \"{seen}\""
             ),
             Self::Tls(why) => write!(f, "no TLS connection: {why}"),

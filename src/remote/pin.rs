@@ -1,10 +1,11 @@
-//! Trust in one certificate, whoever signed it: boards sign their own.
+//! Trust in one key, whoever certifies it: boards certify their own, and their certificates change.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use sha2::{Digest, Sha256};
 
@@ -12,16 +13,34 @@ use super::Fingerprint;
 
 /// What the last handshake showed, told apart from why it failed.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Mutex<Option<Fingerprint>>);
+pub(super) struct Seen(Mutex<LastSeen>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct LastSeen {
+    key: Option<Fingerprint>,
+    is_by_certificate: bool,
+}
 
 impl Seen {
-    pub(super) fn get(&self) -> Option<Fingerprint> {
+    /// The key that it was shown.
+    pub(super) fn key(&self) -> Option<Fingerprint> {
+        self.get().key
+    }
+
+    /// The key, where it was trusted because of the fingerprint of a certificate: one that holds only until
+    /// that certificate is replaced.
+    pub(super) fn key_to_write(&self) -> Option<Fingerprint> {
+        self.key().filter(|_| self.get().is_by_certificate)
+    }
+
+    fn get(&self) -> LastSeen {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// TLS that goes on only with the certificate of this fingerprint, with none where there is none; and
-/// where the certificate it was shown can be looked up.
+/// TLS that goes on only with the key of this fingerprint, with none where there is none; and where the key it
+/// was shown can be looked up. Versions up to 0.1 told the fingerprint of their certificate: that is taken, too,
+/// also where it is one behind the server's, for the same key.
 pub(super) fn config(trusted: Option<Fingerprint>) -> Result<(Arc<ClientConfig>, Arc<Seen>), Error> {
     let provider = Arc::new(ring::default_provider());
     let seen = Arc::new(Seen::default());
@@ -42,18 +61,29 @@ struct Pin {
 }
 
 impl ServerCertVerifier for Pin {
-    /// Names and dates say nothing here: the certificate itself is known, or it is not.
+    /// Names and dates say nothing here: the key is known, or it is not. That the server has it is proved by
+    /// the handshake.
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        others: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let shown = Fingerprint(Sha256::digest(end_entity).into());
-        *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
-        if self.trusted == Some(shown) {
+        let key = key_of(end_entity)?;
+        let is_by_key = self.trusted == Some(key);
+        let is_certificate = |certificate: &CertificateDer<'_>| {
+            self.trusted == Some(Fingerprint(Sha256::digest(certificate).into()))
+        };
+        let is_by_certificate = !is_by_key
+            && (is_certificate(end_entity)
+                || others
+                    .iter()
+                    .any(|other| is_certificate(other) && key_of(other).is_ok_and(|own| own == key)));
+        *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            LastSeen { key: Some(key), is_by_certificate };
+        if is_by_key || is_by_certificate {
             return Ok(ServerCertVerified::assertion());
         }
         Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
@@ -80,4 +110,10 @@ impl ServerCertVerifier for Pin {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// SHA-256 of a certificate's public key (SubjectPublicKeyInfo).
+fn key_of(certificate: &CertificateDer<'_>) -> Result<Fingerprint, Error> {
+    let key = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
+    Ok(Fingerprint(Sha256::digest(key).into()))
 }

@@ -26,7 +26,7 @@ pub struct RemoteSettings {
     pub address: Address,
     /// What lets this server in there.
     pub token: Token,
-    /// Its certificate, once that is known.
+    /// Its key, once that is known; or a certificate of it.
     pub fingerprint: Option<Fingerprint>,
 }
 
@@ -108,6 +108,16 @@ impl Place {
         }
         drop(known);
         answer
+    }
+
+    /// What to write in defender.conf in place of a fingerprint that will not hold, once it has answered.
+    pub fn advice(&self) -> Option<String> {
+        let (key, given) = (self.seen.key_to_write()?, self.settings.fingerprint?);
+        let address = &self.settings.address;
+        Some(format!(
+            "{address}: fingerprint = \"{given}\" is that of a certificate, which the next version takes no more; \
+             write that of its key, which stays: fingerprint = \"{key}\""
+        ))
     }
 
     /// Why the camera gives no picture, as far as is known; `None` while it is well.

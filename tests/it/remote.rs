@@ -117,8 +117,8 @@ fn a_board_that_comes_back_with_another_certificate_gets_nothing_more() {
         let _ = fs::remove_file(board.path().join(file));
     }
     board.start_again();
-    panel.wait_log("ITS CERTIFICATE HAS CHANGED");
-    wait_status(&panel, "ITS CERTIFICATE HAS CHANGED");
+    panel.wait_log("ITS KEY HAS CHANGED");
+    wait_status(&panel, "ITS KEY HAS CHANGED");
     let shown = parts(&file);
     wait_for("placards", || (parts(&file) > shown + 3).then_some(()));
     assert!(viewer.is_running(), "the viewer stayed");
@@ -186,13 +186,53 @@ fn a_certificate_that_is_not_known_is_told_and_gets_no_token() {
     let without: String =
         known.lines().filter(|line| !line.starts_with("fingerprint")).collect::<Vec<_>>().join("\n");
     let panel = Setup::new().sections(&without).start();
-    panel.wait_log(&format!("its certificate is not known here; if it is that board's, which tells it when it starts, write fingerprint = \"{}\"", fingerprint(&board)));
+    panel.wait_log(&format!("its key is not known here; if it is that board's, which tells it when it starts, write fingerprint = \"{}\"", fingerprint(&board)));
     let other = format!("{without}\nfingerprint = \"sha256:{}\"\n", "00".repeat(32));
     let panel = Setup::new().sections(&other).start();
-    panel.wait_log("ITS CERTIFICATE HAS CHANGED; nothing was sent to it");
-    wait_status(&panel, "ITS CERTIFICATE HAS CHANGED");
+    panel.wait_log("ITS KEY HAS CHANGED; nothing was sent to it");
+    wait_status(&panel, "ITS KEY HAS CHANGED");
     assert!(!board.log().contains("/api/1.0/status"), "a request came through");
     assert!(!panel.log().contains(&token), "the token is no word of a log");
+}
+
+/// The digest of the first certificate in a PEM file, as versions up to 0.1 told it.
+fn certificate_print(file: &Path) -> String {
+    let digest = Command::new("openssl")
+        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
+        .arg(file)
+        .output()
+        .expect("openssl runs");
+    let text = stdout(&digest);
+    format!("sha256:{}", text.trim().rsplit('=').next().expect("a digest").replace(':', "").to_lowercase())
+}
+
+#[test]
+fn a_board_known_by_the_certificate_it_had_before_an_update_is_known_by_its_key_with_a_warning() {
+    let setup = Setup::new().sections(DEVICES);
+    add_user(setup.path(), USER, "viewer");
+    let token = token(setup.path());
+    crate::tls::write_former(setup.path());
+    let before = certificate_print(&setup.path().join("server.pem"));
+    let board = setup.keep_users().start();
+    assert_ne!(certificate_print(&board.path().join("server.pem")), before, "it has a new one");
+    let old = section(&board, &token).replace(&fingerprint(&board), &before);
+    let panel = Setup::new().sections(&old).start();
+    panel.wait_log(&format!("that of its key, which stays: fingerprint = \"{}\"", fingerprint(&board)));
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let checked = stdout(&defender(panel.path(), &["check", "-c", "defender.conf"], ""));
+    assert!(checked.contains("which the next version takes no more"), "{checked}");
+    // One made for another key is worth nothing, though it stands behind.
+    let mut chain = fs::read_to_string(board.path().join("server.pem")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    crate::tls::write_former(other.path());
+    chain.push_str(&fs::read_to_string(other.path().join("server.pem")).unwrap());
+    let forger = Setup::new().sections(DEVICES);
+    fs::copy(board.path().join("key.pem"), forger.path().join("key.pem")).unwrap();
+    fs::write(forger.path().join("server.pem"), chain).unwrap();
+    let forger = forger.start();
+    let foreign = certificate_print(&other.path().join("server.pem"));
+    let section = section(&forger, &token).replace(&fingerprint(&forger), &foreign);
+    Setup::new().sections(&section).start().wait_log("ITS KEY HAS CHANGED; nothing was sent to it");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn run_is_what_is_meant_without_a_command() {
     ] {
         let Ok(Wish::Run(flags)) = read(line) else { panic!("{line}") };
         assert_eq!((flags.port, flags.mode, flags.debug), (Some(9), Some(Mode::Client), true), "{line}");
-        assert!(flags.address.is_some_and(|address| address.is_ipv6()), "{line}");
+        assert!(flags.addresses.is_some_and(|addresses| addresses[0].is_ipv6()), "{line}");
     }
 }
 
@@ -73,6 +73,10 @@ fn what_is_wrong_is_told_with_the_nearest_right_one() {
         ("--port 70000", "--port is `70000`; expected a port from 0 to 65535"),
         ("--mode bth", "expected both, client or server"),
         ("--address here", "expected an IP address"),
+        ("--address ::1,here", "expected an IP address"),
+        ("certificate", "needs one of: show, renew, export"),
+        ("certificate export jks", "takes [pem|der|mobileconfig]; not `jks`"),
+        ("certificate renew --cas", "did you mean `--ca`?"),
         ("user add eve --role king", "--role is `king`; expected admin or viewer"),
         ("user add", "needs a NAME"),
         ("user", "add, edit, remove, list"),

@@ -21,6 +21,14 @@ fn each_mistake_names_its_place_and_what_was_expected() {
         ("[server]\ntls = 1", &["tls in [server] is 1; expected true or false"]),
         ("[server]\nmode = \"bth\"", &["one of \"both\", \"client\", \"server\"", "did you mean `both`?"]),
         ("[server]\naddress = \"here\"", &["address in [server] is \"here\"; expected an IP address"]),
+        (
+            "[server]\naddress = []",
+            &["address in [server] is []; expected an IP address", "or a list of them"],
+        ),
+        ("[server]\naddress = [\"::1\", \"here\"]", &["expected an IP address"]),
+        ("[server]\naddress = [\"::1\", 1]", &["expected an IP address"]),
+        ("[server]\nnames = [\"https://cam/\"]", &["expected a list of names and addresses"]),
+        ("[server]\nnames = \"cam\"", &["expected a list of names and addresses"]),
         ("[server]\nuser = \"a b\"", &["user in [server] is \"a b\"; expected the name of a system user"]),
         ("[server]\nmax_connections = 0", &["from 1 to 4096"]),
         ("server = 1", &["server is a section: write [server]"]),
@@ -49,6 +57,23 @@ fn each_mistake_names_its_place_and_what_was_expected() {
             assert!(told.contains(part), "{part:?} is missing for {text:?}: {told}");
         }
     }
+}
+
+#[test]
+fn an_address_is_one_or_a_list_and_a_mapped_one_is_of_ipv4() {
+    for (line, addresses) in [
+        ("", &["::"][..]),
+        ("address = \"127.0.0.1\"", &["127.0.0.1"]),
+        ("address = [\"127.0.0.1\", \"::1\"]", &["127.0.0.1", "::1"]),
+        ("address = \"::ffff:127.0.0.1\"", &["127.0.0.1"]),
+    ] {
+        let server = read(&format!("[server]\n{line}\n")).unwrap().server;
+        let found: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(found, addresses, "{line}");
+        assert_eq!(server.is_loopback_only(), !line.is_empty(), "{line}");
+    }
+    let mixed = read("[server]\naddress = [\"127.0.0.1\", \"192.168.1.1\"]\n").unwrap().server;
+    assert!(!mixed.is_loopback_only());
 }
 
 #[test]

@@ -1,0 +1,284 @@
+//! The board's own CA: made once, trusted by a person's devices, and the issuer of the server's certificates.
+//!
+//! It may certify nothing but names and addresses of local networks and those of its board (name constraints,
+//! RFC 5280, section 4.2.1.10): whoever steals its key cannot pass for other sites before those who trust it.
+//! Addresses are constrained to the ranges of local networks, not to the board's own, which change with DHCP.
+//! OpenSSL, GnuTLS, NSS, Chromium, Go and Apple obey such constraints in a root; Java and Android ignore them.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
+
+use super::clock::{Validity, date_time};
+use super::error::CertificateError;
+use super::files;
+use super::names::{LOCAL_DOMAINS, LOCAL_NETWORKS, Names};
+use super::x509::Fields;
+
+/// Most characters of a common name (RFC 5280, appendix A.1, ub-common-name).
+const COMMON_NAME_CHARS: usize = 64;
+
+/// How the names of all CAs made here begin.
+pub(super) const NAME_BEGINS: &str = "Defender CA of ";
+
+/// A CA with its key.
+pub(super) struct Authority {
+    pub(super) certificate: CertificateDer<'static>,
+    pub(super) name: String,
+    pub(super) validity: Validity,
+    issuer: Issuer<'static, KeyPair>,
+    permitted: Option<Permitted>,
+}
+
+/// Names, and networks with their masks.
+type Permitted = (Vec<String>, Vec<(IpAddr, IpAddr)>);
+
+impl Authority {
+    /// The CA of two PEM files.
+    pub(super) fn load(cert: &Path, key: &Path) -> Result<Self, CertificateError> {
+        let chain = files::load_chain(cert)?;
+        let key = load_key_pair(key)?;
+        let broken = |why: &str| CertificateError::Broken(cert.to_owned(), why.to_owned());
+        let certificate = chain.into_iter().next().ok_or_else(|| broken("no certificate"))?;
+        let fields = Fields::read(&certificate).ok_or_else(|| broken("not a certificate"))?;
+        if fields.public_key != spki(&key) {
+            return Err(broken(
+                "this CA does not belong to the key beside it; put back the pair, or remove both",
+            ));
+        }
+        if !fields.has_plain_subject() {
+            return Err(broken(
+                "this CA was not made by Defender, which cannot use it; remove it and its key",
+            ));
+        }
+        let validity = Validity { not_before_s: fields.not_before_s, not_after_s: fields.not_after_s };
+        let (name, permitted) = (fields.common_name(), fields.permitted());
+        Ok(Self { name: name.clone(), validity, permitted, issuer: issuer(&name, key), certificate })
+    }
+
+    /// A new CA for a machine of these names, with `key`.
+    pub(super) fn make(key: KeyPair, names: &Names, now_s: i64) -> Result<Self, CertificateError> {
+        let mut parameters = CertificateParams::default();
+        // With a digest of the key, or two CAs of one name would be taken for one another.
+        let digest = Sha256::digest(spki(&key));
+        let mark = format!(" ({:02x}{:02x}{:02x})", digest[0], digest[1], digest[2]);
+        let host = names.dns.get(1).map_or("this board", String::as_str);
+        let room = COMMON_NAME_CHARS - NAME_BEGINS.len() - mark.len();
+        let name = format!("{NAME_BEGINS}{}{mark}", host.chars().take(room).collect::<String>());
+        parameters.distinguished_name = common_name(&name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        parameters.name_constraints =
+            Some(NameConstraints { permitted_subtrees: subtrees(names), excluded_subtrees: Vec::new() });
+        let validity = Validity::of_authority(now_s);
+        dated(&mut parameters, validity)?;
+        let made = parameters.self_signed(&key).map_err(CertificateError::Make)?;
+        let certificate = made.der().clone();
+        let permitted = Fields::read(&certificate).and_then(|fields| fields.permitted());
+        Ok(Self { name: name.clone(), validity, permitted, issuer: issuer(&name, key), certificate })
+    }
+
+    /// Whether a certificate is of this CA, by the names in both.
+    pub(super) fn has_issued(&self, certificate: &[u8]) -> bool {
+        let (own, other) = (Fields::read(&self.certificate), Fields::read(certificate));
+        own.zip(other)
+            .is_some_and(|(own, other)| own.subject == other.issuer && other.subject != other.issuer)
+    }
+
+    /// What of `names` it may certify, and what not.
+    pub(super) fn divide(&self, names: &Names) -> (Names, Vec<String>) {
+        let (dns, other): (Vec<_>, Vec<_>) =
+            names.dns.iter().cloned().partition(|name| self.permits_name(name));
+        let (addresses, others): (Vec<_>, Vec<_>) =
+            names.addresses.iter().copied().partition(|address| self.permits(*address));
+        let others = others.iter().map(ToString::to_string);
+        (Names { dns, addresses }, other.into_iter().chain(others).collect())
+    }
+
+    /// Whether it may certify an address.
+    pub(super) fn permits(&self, address: IpAddr) -> bool {
+        let Some((_, networks)) = &self.permitted else { return true };
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        networks.iter().any(|(network, mask)| {
+            network.is_ipv4() == address.is_ipv4()
+                && bits(address) & bits(*mask) == bits(*network) & bits(*mask)
+        })
+    }
+
+    fn permits_name(&self, name: &str) -> bool {
+        let Some((permitted, _)) = &self.permitted else { return true };
+        permitted.iter().any(|tree| {
+            name.strip_suffix(tree.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    }
+
+    /// A certificate of the server whose key is `key`, for `names`.
+    pub(super) fn issue(
+        &self,
+        key: &KeyPair,
+        names: &Names,
+        now_s: i64,
+    ) -> Result<(CertificateDer<'static>, Validity), CertificateError> {
+        let mut parameters = CertificateParams::default();
+        let host = names.dns.get(1).map_or("this board", String::as_str);
+        let subject: String = format!("Defender on {host}").chars().take(COMMON_NAME_CHARS).collect();
+        parameters.distinguished_name = common_name(&subject);
+        for name in &names.dns {
+            let name = name.as_str().try_into().map_err(CertificateError::Make)?;
+            parameters.subject_alt_names.push(SanType::DnsName(name));
+        }
+        parameters
+            .subject_alt_names
+            .extend(names.addresses.iter().map(|address| SanType::IpAddress(*address)));
+        parameters.is_ca = IsCa::ExplicitNoCa;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        parameters.use_authority_key_identifier_extension = true;
+        let validity = Validity::of_leaf(now_s, self.validity);
+        dated(&mut parameters, validity)?;
+        let made = parameters.signed_by(key, &self.issuer).map_err(CertificateError::Make)?;
+        Ok((made.der().clone(), validity))
+    }
+}
+
+/// A new key: ECDSA P-256, which every client takes, and whose handshake costs a small board a fiftieth of
+/// what RSA-4096 would.
+pub(super) fn new_key() -> Result<KeyPair, CertificateError> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(CertificateError::Make)
+}
+
+/// The key of a file, as one that signs certificates, or stands in them.
+pub(super) fn load_key_pair(path: &Path) -> Result<KeyPair, CertificateError> {
+    let key = files::load_key(path)?;
+    let broken = || CertificateError::Broken(path.to_owned(), "not a key that Defender made".to_owned());
+    let PrivateKeyDer::Pkcs8(der) = key else { return Err(broken()) };
+    KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256).map_err(|_| broken())
+}
+
+/// The public key in the form that certificates have.
+pub(super) fn spki(key: &KeyPair) -> Vec<u8> {
+    rcgen::PublicKeyData::subject_public_key_info(key)
+}
+
+fn issuer(name: &str, key: KeyPair) -> Issuer<'static, KeyPair> {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = common_name(name);
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    Issuer::new(parameters, key)
+}
+
+fn common_name(name: &str) -> rcgen::DistinguishedName {
+    let mut subject = rcgen::DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    subject
+}
+
+/// Sets the dates, and a serial number that no other certificate of the CA has: clients refuse two of one
+/// number, and rcgen would make it of the key, which all certificates of the server share.
+fn dated(parameters: &mut CertificateParams, validity: Validity) -> Result<(), CertificateError> {
+    let mut serial = [0; 16];
+    getrandom::fill(&mut serial).map_err(|_| CertificateError::Make(rcgen::Error::RingUnspecified))?;
+    // Positive and without a zero byte in front.
+    serial[0] = serial[0] & 0x3f | 0x40;
+    parameters.serial_number = Some(SerialNumber::from_slice(&serial));
+    parameters.not_before = date_time(validity.not_before_s);
+    parameters.not_after = date_time(validity.not_after_s);
+    Ok(())
+}
+
+fn subtrees(names: &Names) -> Vec<GeneralSubtree> {
+    let domains = LOCAL_DOMAINS.iter().map(|domain| (*domain).to_owned());
+    let dns = domains.chain(names.dns.iter().cloned()).filter(|name| {
+        // What lies below another needs no tree of its own.
+        !LOCAL_DOMAINS.iter().any(|domain| name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
+    });
+    let networks =
+        LOCAL_NETWORKS.iter().filter_map(|(network, bits)| Some((network.parse::<IpAddr>().ok()?, *bits)));
+    let own = names.addresses.iter().map(|address| (*address, if address.is_ipv4() { 32 } else { 128 }));
+    let networks = networks.chain(own).map(|(network, bits)| CidrSubnet::from_addr_prefix(network, bits));
+    dns.map(GeneralSubtree::DnsName).chain(networks.map(GeneralSubtree::IpAddress)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::certificate::clock::RELEASED_S;
+
+    fn authority(host: &str, configured: &[&str]) -> Authority {
+        let configured: Vec<String> = configured.iter().map(|name| (*name).to_owned()).collect();
+        Authority::make(new_key().unwrap(), &Names::of(host, &configured).0, RELEASED_S).unwrap()
+    }
+
+    #[test]
+    fn it_certifies_local_names_and_addresses_and_those_it_was_made_for() {
+        let authority = authority("attic", &["cam.example.org", "203.0.113.5"]);
+        for name in [
+            "localhost",
+            "attic",
+            "kitchen.local",
+            "kitchen.lan",
+            "a.home.arpa",
+            "cam.example.org",
+            "x.cam.example.org",
+        ] {
+            assert!(authority.permits_name(name), "{name}");
+        }
+        for name in ["example.org", "evilcam.example.org", "kitchen", "notlocal", "local.com", "google.com"] {
+            assert!(!authority.permits_name(name), "{name}");
+        }
+        for address in [
+            "10.1.2.3",
+            "172.31.0.1",
+            "192.168.7.7",
+            "169.254.1.1",
+            "127.0.0.9",
+            "fd00::1",
+            "fe80::1",
+            "::1",
+            "203.0.113.5",
+        ] {
+            assert!(authority.permits(address.parse().unwrap()), "{address}");
+        }
+        for address in ["8.8.8.8", "172.32.0.1", "2001:db8::1", "::2", "203.0.113.6"] {
+            assert!(!authority.permits(address.parse().unwrap()), "{address}");
+        }
+        let (may, not) = authority.divide(&Names::of("kitchen", &["2001:db8::1".to_owned()]).0);
+        assert_eq!(
+            (may.dns[1].as_str(), not),
+            ("kitchen.local", vec!["kitchen".to_owned(), "2001:db8::1".to_owned()])
+        );
+    }
+
+    #[test]
+    fn each_certificate_has_a_number_of_its_own_and_the_same_key() {
+        let authority = authority("attic", &[]);
+        let (key, names) = (new_key().unwrap(), Names::of("attic", &[]).0);
+        let made = || authority.issue(&key, &names, RELEASED_S).unwrap().0;
+        let (first, second) = (made(), made());
+        assert_ne!(first, second);
+        let (one, other) = (Fields::read(&first).unwrap(), Fields::read(&second).unwrap());
+        assert_eq!((one.public_key, one.alt_names()), (other.public_key, other.alt_names()));
+        assert!(authority.has_issued(&first) && !authority.has_issued(&authority.certificate));
+    }
+
+    #[test]
+    fn long_and_odd_names_fit_into_a_certificate() {
+        for host in ["", "(none)", &"a".repeat(63), &["abc"; 60].join("."), "küche"] {
+            let authority = authority(host, &[]);
+            assert!(authority.name.chars().count() <= COMMON_NAME_CHARS, "{}", authority.name);
+            let (names, left_out) = authority.divide(&Names::of(host, &[]).0);
+            assert!(left_out.is_empty(), "{host}: {left_out:?}");
+            let (leaf, _) = authority.issue(&new_key().unwrap(), &names, RELEASED_S).unwrap();
+            assert!(Fields::read(&leaf).unwrap().common_name().chars().count() <= COMMON_NAME_CHARS);
+        }
+    }
+}

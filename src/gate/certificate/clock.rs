@@ -1,0 +1,151 @@
+//! How far the wall clock is believed, and how long certificates live by it.
+//!
+//! A board without a battery starts in 1970, or at the time of its last shutdown. A certificate that it makes
+//! then must be valid for clients, whose clocks are right.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+
+/// 2026-11-28, the day of this release, in seconds since 1970: a clock that shows an earlier time is wrong.
+/// A constant, so that builds of one source are equal byte for byte.
+pub(super) const RELEASED_S: i64 = 1_795_824_000;
+
+const DAY_S: i64 = 24 * 3600;
+
+/// A certificate begins so long before it is made: clients' clocks may be slow.
+const BACKDATE_S: i64 = 2 * DAY_S;
+
+/// Apple takes at most 398 days of a public CA and 825 of a private one; browsers may follow.
+const LEAF_S: i64 = 397 * DAY_S;
+
+/// A CA lasts ten years from when it is made.
+const AUTHORITY_S: i64 = 3652 * DAY_S;
+
+/// The wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(fn() -> i64);
+
+/// From when to when a certificate is valid, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) not_before_s: i64,
+    pub(super) not_after_s: i64,
+}
+
+impl Clock {
+    /// The system's.
+    pub(super) fn system() -> Self {
+        Self(|| match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            Err(_) => 0,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(now: fn() -> i64) -> Self {
+        Self(now)
+    }
+
+    /// The time, where the clock can be right.
+    pub(super) fn believed(self) -> Option<i64> {
+        Some((self.0)()).filter(|now| *now >= RELEASED_S)
+    }
+
+    /// The time; of a clock that is wrong, the latest one known to have passed: that of the release, or
+    /// that at which the certificate in use was made.
+    pub(super) fn best(self, in_use: Option<Validity>) -> i64 {
+        let known = in_use.map_or(0, |validity| validity.not_before_s + BACKDATE_S);
+        self.believed().unwrap_or(known.max(RELEASED_S))
+    }
+}
+
+impl Validity {
+    /// That of a CA made at this time. It begins with the release: a certificate made after the clock was
+    /// set back must lie within.
+    pub(super) fn of_authority(now_s: i64) -> Self {
+        Self { not_before_s: RELEASED_S - BACKDATE_S, not_after_s: now_s.saturating_add(AUTHORITY_S) }
+    }
+
+    /// That of a server's certificate made at this time, within that of its CA.
+    pub(super) fn of_leaf(now_s: i64, authority: Self) -> Self {
+        let not_before_s = (now_s - BACKDATE_S).max(authority.not_before_s);
+        // The last second counts, too (RFC 5280, section 4.1.2.5).
+        Self { not_before_s, not_after_s: (not_before_s + LEAF_S - 1).min(authority.not_after_s) }
+    }
+
+    /// Whether a certificate has to be made anew at this time: after two thirds of its life, or before it
+    /// begins, as when a clock that was ahead is set right.
+    pub(super) fn is_due(self, now_s: i64) -> bool {
+        let life_s = self.not_after_s.saturating_sub(self.not_before_s);
+        !(self.not_before_s..self.not_before_s.saturating_add(life_s / 3 * 2)).contains(&now_s)
+    }
+
+    /// Days until its end; negative after it.
+    pub(super) fn days_left(self, now_s: i64) -> i64 {
+        (self.not_after_s - now_s).div_euclid(DAY_S)
+    }
+
+    /// The days from its first to its last second.
+    pub(super) fn days(self) -> i64 {
+        (self.not_after_s - self.not_before_s + 1).div_euclid(DAY_S)
+    }
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", day(self.not_before_s), day(self.not_after_s))
+    }
+}
+
+/// The day of a time, such as `2026-11-28`.
+pub(super) fn day(seconds: i64) -> String {
+    let date = date_time(seconds).date();
+    format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+}
+
+/// The form in which certificates are made; a time that it cannot hold is 1970.
+pub(super) fn date_time(seconds: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YEAR_S: i64 = 365 * DAY_S;
+
+    #[test]
+    fn a_clock_from_before_the_release_is_not_believed() {
+        let (lost, right) = (Clock::of(|| 17), Clock::of(|| RELEASED_S + YEAR_S));
+        assert_eq!((lost.believed(), right.believed()), (None, Some(RELEASED_S + YEAR_S)));
+        assert_eq!(lost.best(None), RELEASED_S);
+        let authority = Validity::of_authority(RELEASED_S);
+        let in_use = Validity::of_leaf(RELEASED_S + YEAR_S, authority);
+        assert_eq!(lost.best(Some(in_use)), RELEASED_S + YEAR_S, "what is known to have passed");
+        assert!(!in_use.is_due(lost.best(Some(in_use))), "nothing is made anew by a wrong clock");
+        assert_eq!(
+            right.best(Some(Validity::of_leaf(RELEASED_S + 9 * YEAR_S, authority))),
+            RELEASED_S + YEAR_S
+        );
+    }
+
+    #[test]
+    fn a_certificate_made_by_a_slow_clock_is_valid_by_a_right_one() {
+        let authority = Validity::of_authority(RELEASED_S);
+        let made = Validity::of_leaf(RELEASED_S, authority);
+        assert_eq!((made.days(), day(made.not_before_s).as_str()), (397, "2026-11-26"));
+        let right_s = RELEASED_S + 390 * DAY_S;
+        assert!(made.not_before_s < right_s && right_s < made.not_after_s && made.is_due(right_s));
+        assert!(!made.is_due(RELEASED_S + 200 * DAY_S) && made.is_due(RELEASED_S - 3 * DAY_S));
+    }
+
+    #[test]
+    fn no_certificate_outlives_its_authority() {
+        let authority = Validity::of_authority(RELEASED_S);
+        let late = Validity::of_leaf(authority.not_after_s - 100 * DAY_S, authority);
+        assert_eq!(late.not_after_s, authority.not_after_s);
+        assert_eq!(authority.days_left(RELEASED_S), 3652);
+    }
+}

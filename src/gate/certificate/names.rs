@@ -1,0 +1,220 @@
+//! The names and addresses that a certificate may be for.
+
+use std::net::IpAddr;
+
+/// Domains of local networks: multicast DNS (RFC 6762), home networks (RFC 8375), private use (ICANN's
+/// `internal`), and what routers use by habit. Nobody outside can have a name in them.
+pub(super) const LOCAL_DOMAINS: [&str; 4] = ["local", "lan", "home.arpa", "internal"];
+
+/// Networks of local addresses, each with the length of its prefix: private (RFC 1918, RFC 4193), link-local
+/// and loopback.
+pub(super) const LOCAL_NETWORKS: [(&str, u8); 8] = [
+    ("10.0.0.0", 8),
+    ("172.16.0.0", 12),
+    ("192.168.0.0", 16),
+    ("169.254.0.0", 16),
+    ("127.0.0.0", 8),
+    ("fc00::", 7),
+    ("fe80::", 10),
+    ("::1", 128),
+];
+
+/// Longest label and longest name (RFC 1035, section 2.3.4).
+const LABEL_BYTES: usize = 63;
+const NAME_BYTES: usize = 253;
+
+/// What a certificate is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Names {
+    /// In the form of DNS: lower case ASCII.
+    pub(super) dns: Vec<String>,
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+impl Names {
+    /// The names of a machine whose host name is `host`, and those that its owner configured; and what of
+    /// the latter cannot be a name.
+    pub(super) fn of(host: &str, configured: &[String]) -> (Self, Vec<String>) {
+        let mut names = Self { dns: vec!["localhost".to_owned()], addresses: Vec::new() };
+        if let Some(host) = dns_name(host).filter(|host| host != "localhost") {
+            let label = host.split('.').next().unwrap_or_default().to_owned();
+            names.add(host);
+            names.add(label.clone());
+            for domain in LOCAL_DOMAINS {
+                names.add(format!("{label}.{domain}"));
+            }
+        }
+        let mut odd = Vec::new();
+        for name in configured {
+            match (name.parse::<IpAddr>(), dns_name(name)) {
+                (Ok(address), _) => names.addresses.push(address.to_canonical()),
+                (_, Some(name)) => names.add(name),
+                _ => odd.push(name.clone()),
+            }
+        }
+        (names, odd)
+    }
+
+    fn add(&mut self, name: String) {
+        if name.len() <= NAME_BYTES && !self.dns.contains(&name) {
+            self.dns.push(name);
+        }
+    }
+}
+
+/// The name of this machine, as the kernel has it.
+pub(super) fn host() -> String {
+    // A name that is not UTF-8 is none for DNS either, and is left out for what stands in its place.
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// A name in the form that stands in certificates, of a name as people write it: without a last dot, in
+/// lower case, letters beyond ASCII by IDNA's encoding (RFC 5891). `None` for what can be no name in DNS.
+pub(super) fn dns_name(name: &str) -> Option<String> {
+    let name = name.trim().strip_suffix('.').unwrap_or(name.trim());
+    let labels = name.split('.').map(dns_label).collect::<Option<Vec<_>>>()?;
+    // A name of digits alone at its end would be read as an address.
+    let last_is_number = labels.last()?.bytes().all(|byte| byte.is_ascii_digit());
+    Some(labels.join(".")).filter(|name| !last_is_number && name.len() <= NAME_BYTES)
+}
+
+fn dns_label(label: &str) -> Option<String> {
+    let label = label.to_lowercase();
+    let is_letter =
+        |c: char| if c.is_ascii() { c.is_ascii_alphanumeric() || c == '-' } else { c.is_alphanumeric() };
+    let is_odd = label.is_empty() || label.starts_with('-') || label.ends_with('-');
+    if is_odd || !label.chars().all(is_letter) {
+        return None;
+    }
+    let encoded = if label.is_ascii() { label } else { format!("xn--{}", punycode(&label)?) };
+    (encoded.len() <= LABEL_BYTES).then_some(encoded)
+}
+
+/// Punycode (RFC 3492, section 6.3). `None` for a label too long to be one.
+fn punycode(label: &str) -> Option<String> {
+    const BASE: u32 = 36;
+    const DAMP: u32 = 700;
+    let threshold = |k: u32, bias: u32| k.saturating_sub(bias).clamp(1, 26);
+    // 0 to 25 are letters, 26 to 35 digits.
+    let digit =
+        |value: u32| char::from(if value < 26 { b'a' + value as u8 } else { b'0' + (value - 26) as u8 });
+    if label.chars().count() > LABEL_BYTES {
+        return None;
+    }
+    let mut output: String = label.chars().filter(char::is_ascii).collect();
+    let basic = output.len() as u32;
+    if basic > 0 {
+        output.push('-');
+    }
+    let (mut code, mut delta, mut bias, mut handled) = (128u32, 0u32, 72u32, basic);
+    while let Some(next) = label.chars().map(u32::from).filter(|c| *c >= code).min() {
+        delta = delta.checked_add((next - code).checked_mul(handled + 1)?)?;
+        code = next;
+        for c in label.chars().map(u32::from) {
+            if c < code {
+                delta = delta.checked_add(1)?;
+            }
+            if c == code {
+                let (mut rest, mut k) = (delta, BASE);
+                while rest >= threshold(k, bias) {
+                    let t = threshold(k, bias);
+                    output.push(digit(t + (rest - t) % (BASE - t)));
+                    rest = (rest - t) / (BASE - t);
+                    k += BASE;
+                }
+                output.push(digit(rest));
+                bias = adapted(delta, handled + 1, if handled == basic { DAMP } else { 2 });
+                (delta, handled) = (0, handled + 1);
+            }
+        }
+        (delta, code) = (delta.checked_add(1)?, code + 1);
+    }
+    Some(output)
+}
+
+/// The bias for the next delta (RFC 3492, section 6.1).
+fn adapted(delta: u32, handled: u32, damp: u32) -> u32 {
+    let mut delta = delta / damp;
+    delta += delta / handled;
+    let mut k = 0;
+    while delta > 455 {
+        delta /= 35;
+        k += 36;
+    }
+    k + 36 * delta / (delta + 38)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beyond_ascii_are_encoded_as_browsers_do() {
+        for (name, encoded) in [
+            ("küche", "xn--kche-0ra"),
+            ("Küche.Example", "xn--kche-0ra.example"),
+            ("bücher", "xn--bcher-kva"),
+            ("münchen-ost", "xn--mnchen-ost-9db"),
+            ("ü", "xn--tda"),
+            ("カメラ", "xn--lckxfya"),
+            ("камера", "xn--80aaoslz"),
+            ("board.", "board"),
+            ("BOARD", "board"),
+        ] {
+            assert_eq!(dns_name(name).as_deref(), Some(encoded), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_that_can_be_no_name_is_left_out() {
+        let long = "a".repeat(64);
+        for odd in [
+            "",
+            "(none)",
+            "a_b",
+            "-a",
+            "a-",
+            ".",
+            "..",
+            "a..b",
+            "a b",
+            "a\0b",
+            "10.0.0.1",
+            "7",
+            &long,
+            "*.a",
+            "a/b",
+            "\u{fffd}",
+            &"ü".repeat(64),
+            &["a"; 130].join("."),
+        ] {
+            assert_eq!(dns_name(odd), None, "{odd:?}");
+            assert_eq!(Names::of(odd, &[]).0.dns, ["localhost"], "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_has_its_name_in_the_domains_of_local_networks() {
+        let (names, odd) = Names::of(
+            "attic",
+            &["cam.example.org".to_owned(), "::ffff:9.9.9.9".to_owned(), "a b".to_owned()],
+        );
+        assert_eq!(
+            names.dns,
+            [
+                "localhost",
+                "attic",
+                "attic.local",
+                "attic.lan",
+                "attic.home.arpa",
+                "attic.internal",
+                "cam.example.org"
+            ]
+        );
+        assert_eq!((names.addresses, odd), (vec![IpAddr::from([9, 9, 9, 9])], vec!["a b".to_owned()]));
+        let (full, _) = Names::of("attic.example.org", &[]);
+        assert_eq!(full.dns[1..4], ["attic.example.org", "attic", "attic.local"]);
+        assert_eq!(Names::of("localhost", &[]).0.dns, ["localhost"]);
+        assert_eq!(Names::of(&"a".repeat(63), &[]).0.dns.len(), 6);
+    }
+}

@@ -1,0 +1,117 @@
+//! The CA in the forms in which devices take it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+/// A certificate in PEM (RFC 7468).
+pub(super) fn pem(certificate: &[u8]) -> String {
+    format!("-----BEGIN CERTIFICATE-----\n{}-----END CERTIFICATE-----\n", lines(certificate))
+}
+
+/// A configuration profile with a root certificate, as iOS and macOS install it. Its identifiers come from the
+/// certificate, so that a profile that is installed again takes the place of the former.
+pub(super) fn mobile_configuration(name: &str, certificate: &[u8]) -> String {
+    let (of_root, of_profile) = (uuid("root", certificate), uuid("profile", certificate));
+    let (name, data) = (escaped(name), lines(certificate));
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+<key>PayloadContent</key>
+<array>
+<dict>
+<key>PayloadCertificateFileName</key>
+<string>defender-ca.cer</string>
+<key>PayloadContent</key>
+<data>
+{data}</data>
+<key>PayloadDescription</key>
+<string>Trusts the certificates of this board</string>
+<key>PayloadDisplayName</key>
+<string>{name}</string>
+<key>PayloadIdentifier</key>
+<string>defender.ca.{of_root}</string>
+<key>PayloadType</key>
+<string>com.apple.security.root</string>
+<key>PayloadUUID</key>
+<string>{of_root}</string>
+<key>PayloadVersion</key>
+<integer>1</integer>
+</dict>
+</array>
+<key>PayloadDescription</key>
+<string>The camera server's own CA. Compare its fingerprint before you trust it.</string>
+<key>PayloadDisplayName</key>
+<string>{name}</string>
+<key>PayloadIdentifier</key>
+<string>defender.profile.{of_profile}</string>
+<key>PayloadRemovalDisallowed</key>
+<false/>
+<key>PayloadType</key>
+<string>Configuration</string>
+<key>PayloadUUID</key>
+<string>{of_profile}</string>
+<key>PayloadVersion</key>
+<integer>1</integer>
+</dict>
+</plist>
+"#
+    )
+}
+
+/// SHA-256 as it is compared with what devices show: `sha256:` and hexadecimal digits.
+pub(super) fn fingerprint(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// A UUID of a digest (RFC 9562, version 8).
+fn uuid(purpose: &str, certificate: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(purpose).chain_update(certificate).finalize();
+    let mut bytes: Vec<u8> = digest.iter().take(16).copied().collect();
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
+/// Base64 in lines of 64 characters.
+fn lines(bytes: &[u8]) -> String {
+    let text = STANDARD.encode(bytes);
+    let mut lines = String::with_capacity(text.len() + text.len() / 64 + 1);
+    for (at, c) in text.chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            lines.push('\n');
+        }
+        lines.push(c);
+    }
+    lines.push('\n');
+    lines
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_the_same_each_time_and_another_for_another_certificate() {
+        let profile = mobile_configuration("a <b> & c", b"certificate");
+        assert_eq!(profile, mobile_configuration("a <b> & c", b"certificate"));
+        assert!(profile.contains("<string>a &lt;b&gt; &amp; c</string>"), "{profile}");
+        assert_ne!(uuid("root", b"certificate"), uuid("root", b"other"));
+        assert_ne!(uuid("root", b"certificate"), uuid("profile", b"certificate"));
+        assert_eq!(uuid("root", b"certificate").len(), 36);
+    }
+
+    #[test]
+    fn pem_has_lines_of_64_characters() {
+        let text = pem(&[7; 100]);
+        assert!(text.lines().all(|line| line.len() <= 64), "{text}");
+        assert_eq!(text.lines().count(), 5);
+    }
+}

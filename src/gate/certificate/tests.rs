@@ -1,0 +1,353 @@
+//! Certificates as files come, go and change, and as clock and name of the machine do.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose};
+
+use super::clock::RELEASED_S;
+use super::*;
+
+const DAY_S: i64 = 24 * 3600;
+
+thread_local! {
+    static NOW_S: Cell<i64> = const { Cell::new(RELEASED_S + 100 * DAY_S) };
+    static HOST: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        HOST.set("attic".to_owned());
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn files(&self) -> CertificateFiles {
+        CertificateFiles::new(&self.path("server.pem"), &self.path("key.pem"), &[])
+    }
+
+    fn open(&self) -> Result<Arc<Certificates>, CertificateError> {
+        Certificates::open_with(self.files(), Clock::of(|| NOW_S.get()), || HOST.with_borrow(Clone::clone))
+    }
+
+    fn error(&self) -> String {
+        self.open().map(drop).expect_err("refused").to_string()
+    }
+
+    /// The self-signed certificate as older versions made it.
+    fn write_former(&self) -> Vec<u8> {
+        let mut parameters =
+            CertificateParams::new(vec!["localhost".to_owned(), "attic".to_owned()]).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, "Defender on attic");
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        parameters.not_before = rcgen::date_time_ymd(2024, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(2049, 12, 31);
+        self.write_pair(&parameters)
+    }
+
+    fn write_pair(&self, parameters: &CertificateParams) -> Vec<u8> {
+        let key = new_key().unwrap();
+        let made = parameters.self_signed(&key).unwrap();
+        fs::write(self.path("key.pem"), key.serialize_pem()).unwrap();
+        fs::set_permissions(self.path("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(self.path("server.pem"), made.pem()).unwrap();
+        made.der().to_vec()
+    }
+}
+
+fn shown(certificates: &Certificates, local: &str) -> Vec<u8> {
+    certificates.for_address(local.parse().ok()).cert[0].to_vec()
+}
+
+fn addresses(certificate: &[u8]) -> Vec<String> {
+    Fields::read(certificate).unwrap().alt_names().1.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_first_start_makes_a_ca_a_key_and_a_certificate_and_the_next_finds_them() {
+    let folder = Folder::new();
+    let first = folder.open().unwrap();
+    for (file, mode) in [
+        ("key.pem", 0o600),
+        ("defender-ca-key.pem", 0o600),
+        ("server.pem", 0o644),
+        ("defender-ca.pem", 0o644),
+    ] {
+        assert_eq!(fs::metadata(folder.path(file)).unwrap().mode() & 0o777, mode, "{file}");
+    }
+    let before = folder.files().stamps();
+    let again = folder.open().unwrap();
+    assert_eq!(folder.files().stamps(), before, "nothing is written a second time");
+    assert_eq!(again.current().common().cert, first.current().common().cert);
+    assert_eq!(first.trust_anchor(), again.trust_anchor());
+}
+
+#[test]
+fn a_client_sees_the_names_and_the_address_it_connected_to_and_no_other() {
+    let certificates = Folder::new().open().unwrap();
+    assert_eq!(addresses(&shown(&certificates, "192.168.1.7")), ["192.168.1.7"]);
+    assert_eq!(addresses(&shown(&certificates, "::ffff:10.0.0.1")), ["10.0.0.1"]);
+    assert_eq!(addresses(&shown(&certificates, "fd00::7")), ["fd00::7"]);
+    // What the CA may not certify would spoil the names, too.
+    let public = shown(&certificates, "2001:db8::7");
+    assert_eq!(addresses(&public), ["127.0.0.1", "::1"]);
+    assert!(Fields::read(&public).unwrap().alt_names().0.contains(&"attic.local".to_owned()));
+    assert_eq!(shown(&certificates, "10.0.0.1"), shown(&certificates, "10.0.0.1"), "made once");
+}
+
+#[test]
+fn many_addresses_take_no_more_memory_than_a_few() {
+    let certificates = Folder::new().open().unwrap();
+    for number in 0..200 {
+        let local = format!("10.0.1.{number}");
+        assert_eq!(addresses(&shown(&certificates, &local)), [local.as_str()]);
+    }
+    let Current::Issued(issued) = &*certificates.current() else { panic!("not ours") };
+    assert!(issued.count() <= 64, "{}", issued.count());
+}
+
+#[test]
+fn a_certificate_is_made_anew_before_its_end_for_the_same_key() {
+    let folder = Folder::new();
+    let certificates = folder.open().unwrap();
+    let (first, key) = (shown(&certificates, ""), certificates.key_fingerprint());
+    NOW_S.set(NOW_S.get() + 200 * DAY_S);
+    certificates.follow();
+    assert_eq!(shown(&certificates, ""), first, "it is good for longer");
+    NOW_S.set(NOW_S.get() + 80 * DAY_S);
+    certificates.follow();
+    let second = shown(&certificates, "");
+    let fields = Fields::read(&second).unwrap();
+    assert!(fields.not_before_s < NOW_S.get() && NOW_S.get() + 390 * DAY_S < fields.not_after_s);
+    assert_eq!(certificates.key_fingerprint(), key);
+    assert_eq!(shown(&folder.open().unwrap(), ""), second, "it is kept in the file");
+    NOW_S.set(NOW_S.get() - 50 * DAY_S);
+    certificates.follow();
+    assert!(
+        Fields::read(&shown(&certificates, "")).unwrap().not_before_s < NOW_S.get(),
+        "the clock was ahead"
+    );
+}
+
+#[test]
+fn a_board_without_a_clock_makes_nothing_that_is_dated_1970() {
+    let folder = Folder::new();
+    NOW_S.set(17);
+    let certificates = folder.open().unwrap();
+    let first = shown(&certificates, "");
+    let fields = Fields::read(&first).unwrap();
+    assert!((RELEASED_S - 3 * DAY_S..RELEASED_S).contains(&fields.not_before_s));
+    NOW_S.set(RELEASED_S + 300 * DAY_S);
+    certificates.follow();
+    let second = shown(&certificates, "");
+    assert!(
+        Fields::read(&second).unwrap().not_after_s > RELEASED_S + 600 * DAY_S,
+        "made anew by the right clock"
+    );
+    NOW_S.set(17);
+    assert_eq!(shown(&folder.open().unwrap(), ""), second, "a clock that is lost again changes nothing");
+}
+
+#[test]
+fn another_name_of_the_machine_gets_into_the_certificate_without_a_restart() {
+    let folder = Folder::new();
+    let certificates = folder.open().unwrap();
+    let anchor = certificates.trust_anchor();
+    HOST.set("kitchen".to_owned());
+    certificates.follow();
+    let names = Fields::read(&shown(&certificates, "10.0.0.1")).unwrap().alt_names().0;
+    assert!(
+        names.contains(&"kitchen.local".to_owned()) && !names.contains(&"attic.local".to_owned()),
+        "{names:?}"
+    );
+    // The CA was made for `attic`: a name without a domain that it may not certify would spoil the others.
+    assert!(!names.contains(&"kitchen".to_owned()), "{names:?}");
+    assert_eq!(certificates.trust_anchor(), anchor);
+}
+
+#[test]
+fn no_name_of_a_machine_keeps_the_first_start_from_its_work() {
+    for host in
+        ["küche", "(none)", &"a".repeat(64), "my_cam", "", "attic.", "a.b.example.org", "-", "10.0.0.1"]
+    {
+        let folder = Folder::new();
+        HOST.set(host.to_owned());
+        let certificates = folder.open().unwrap_or_else(|error| panic!("{host}: {error}"));
+        assert_eq!(addresses(&shown(&certificates, "10.0.0.1")), ["10.0.0.1"], "{host}");
+    }
+}
+
+#[test]
+fn the_certificate_of_an_older_version_is_replaced_and_its_key_kept() {
+    let folder = Folder::new();
+    let former = folder.write_former();
+    let key = fs::read(folder.path("key.pem")).unwrap();
+    let certificates = folder.open().unwrap();
+    let chain = certificates.for_address("10.0.0.1".parse().ok()).cert.clone();
+    assert_ne!(chain[0].as_ref(), former);
+    assert_eq!(chain[1].as_ref(), former, "for those who know the board by it");
+    assert_eq!(fs::read(folder.path("key.pem")).unwrap(), key);
+    let again = folder.open().unwrap().for_address("10.0.0.1".parse().ok()).cert.clone();
+    assert_eq!(again[1].as_ref(), former, "after the next start, too");
+}
+
+#[test]
+fn a_certificate_of_the_owners_is_used_as_it_is_whatever_it_is_called() {
+    let names = ["board", "Defender on attic", "Defender CA of attic (000000)"];
+    for name in names {
+        let folder = Folder::new();
+        let mut parameters = CertificateParams::new(vec!["board".to_owned()]).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        let own = folder.write_pair(&parameters);
+        let certificates = folder.open().unwrap();
+        assert_eq!(shown(&certificates, "10.0.0.1"), own, "{name}");
+        assert!(certificates.trust_anchor().is_none() && !folder.path("defender-ca.pem").exists(), "{name}");
+        let refused = Certificates::renew(&folder.files(), false).expect_err("refused").to_string();
+        assert!(refused.contains("was not made by Defender"), "{refused}");
+    }
+}
+
+#[test]
+fn what_a_power_cut_left_of_a_first_start_is_completed() {
+    let leftovers: [&[&str]; 3] = [
+        &["defender-ca-key.pem"],
+        &["defender-ca-key.pem", "defender-ca.pem"],
+        &["defender-ca-key.pem", "defender-ca.pem", "key.pem"],
+    ];
+    for kept in leftovers {
+        let folder = Folder::new();
+        folder.open().unwrap();
+        for file in ["defender-ca-key.pem", "defender-ca.pem", "key.pem", "server.pem"] {
+            if !kept.contains(&file) {
+                fs::remove_file(folder.path(file)).unwrap();
+            }
+        }
+        let ca_key = fs::read(folder.path("defender-ca-key.pem")).unwrap();
+        folder.open().unwrap_or_else(|error| panic!("{kept:?}: {error}"));
+        assert_eq!(fs::read(folder.path("defender-ca-key.pem")).unwrap(), ca_key, "{kept:?}");
+    }
+}
+
+#[test]
+fn half_a_pair_is_an_error_and_nothing_is_made() {
+    let folder = Folder::new();
+    folder.write_former();
+    fs::remove_file(folder.path("server.pem")).unwrap();
+    assert!(folder.error().contains("server.pem is missing"));
+    assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 1, "nothing was made");
+    let folder = Folder::new();
+    folder.open().unwrap();
+    fs::remove_file(folder.path("key.pem")).unwrap();
+    assert!(folder.error().contains("key.pem is missing"));
+}
+
+#[test]
+fn a_ca_of_another_key_is_an_error_that_says_so() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    folder.open().unwrap();
+    other.open().unwrap();
+    fs::copy(other.path("defender-ca-key.pem"), folder.path("defender-ca-key.pem")).unwrap();
+    assert!(folder.error().contains("does not belong to the key beside it"), "{}", folder.error());
+}
+
+#[test]
+fn without_the_cas_key_the_certificate_is_used_to_its_end() {
+    let folder = Folder::new();
+    let made = shown(&folder.open().unwrap(), "");
+    fs::remove_file(folder.path("defender-ca-key.pem")).unwrap();
+    assert_eq!(shown(&folder.open().unwrap(), "10.0.0.1"), made);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_any_more_costs_a_warning_and_not_the_server() {
+    let folder = Folder::new();
+    folder.open().unwrap();
+    // A folder in the place of the file that is written first stops root, too.
+    fs::create_dir(folder.path("server.pem.new")).unwrap();
+    NOW_S.set(NOW_S.get() + 300 * DAY_S);
+    let certificates = folder.open().unwrap();
+    assert!(Fields::read(&shown(&certificates, "")).unwrap().not_after_s > NOW_S.get() + 390 * DAY_S);
+    let before = shown(&certificates, "");
+    certificates.follow();
+    assert_eq!(shown(&certificates, ""), before, "it is not made again at each look");
+}
+
+#[test]
+fn a_renewed_certificate_is_followed_and_a_new_ca_with_it() {
+    let folder = Folder::new();
+    let certificates = folder.open().unwrap();
+    let (first, anchor, key) =
+        (shown(&certificates, ""), certificates.trust_anchor(), certificates.key_fingerprint());
+    Certificates::renew(&folder.files(), false).unwrap();
+    certificates.follow();
+    assert_ne!(shown(&certificates, ""), first);
+    assert_eq!(certificates.trust_anchor(), anchor);
+    Certificates::renew(&folder.files(), true).unwrap();
+    certificates.follow();
+    assert_ne!(certificates.trust_anchor(), anchor);
+    assert_eq!(certificates.key_fingerprint(), key);
+}
+
+#[test]
+fn a_changed_pair_is_followed_and_a_broken_one_is_not() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    let certificates = folder.open().unwrap();
+    let first = shown(&certificates, "");
+    fs::write(folder.path("server.pem"), "garbage").unwrap();
+    certificates.follow();
+    assert_eq!(shown(&certificates, ""), first, "the old certificate stays");
+    let own = other.write_pair(&CertificateParams::new(vec!["board".to_owned()]).unwrap());
+    for file in ["key.pem", "server.pem"] {
+        fs::copy(other.path(file), folder.path(file)).unwrap();
+    }
+    certificates.follow();
+    assert_eq!(shown(&certificates, ""), own, "the owner's is used");
+    assert!(certificates.trust_anchor().is_none());
+}
+
+#[test]
+fn a_key_that_others_may_write_is_refused_and_one_they_may_read_is_not() {
+    let folder = Folder::new();
+    folder.open().unwrap();
+    for file in ["key.pem", "defender-ca-key.pem"] {
+        for (mode, taken) in [(0o620, false), (0o602, false), (0o644, true), (0o600, true)] {
+            fs::set_permissions(folder.path(file), fs::Permissions::from_mode(mode)).unwrap();
+            let opened = folder.open();
+            assert_eq!(opened.is_ok(), taken, "{file}: mode {mode:o}");
+            if let Err(error) = opened {
+                assert!(error.to_string().contains("chmod 600"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_of_another_kind_are_told_apart() {
+    let folder = Folder::new();
+    let der = folder.write_former();
+    let (pem, key) =
+        (fs::read_to_string(folder.path("server.pem")).unwrap(), fs::read(folder.path("key.pem")).unwrap());
+    let utf16: Vec<u8> = [0xfeff].into_iter().chain(pem.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let rows: [(&[u8], &str); 5] = [
+        (b"hello", "expected a PEM file with a CERTIFICATE"),
+        (&key, "found a PRIVATE KEY"),
+        (&der, "openssl x509 -inform der"),
+        (&utf16, "iconv -f utf-16"),
+        (b"-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n", "a CA has yet to make"),
+    ];
+    for (bytes, told) in rows {
+        fs::write(folder.path("server.pem"), bytes).unwrap();
+        assert!(folder.error().contains(told), "{told:?} is missing in {}", folder.error());
+    }
+    fs::write(folder.path("server.pem"), vec![b'\n'; 300 * 1024]).unwrap();
+    assert!(folder.error().contains("more than 256 KB"), "{}", folder.error());
+    fs::write(folder.path("server.pem"), format!("\u{feff}{}", pem.replace('\n', "\r\n"))).unwrap();
+    folder.open().unwrap_or_else(|error| panic!("a mark and the line ends of Windows: {error}"));
+}

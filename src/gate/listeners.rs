@@ -1,0 +1,215 @@
+//! The sockets that are listened on: one for each configured address, or one for all addresses of the machine,
+//! IPv6 and IPv4.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
+
+use super::GateError;
+
+/// Connections that may wait to be accepted, of each socket.
+const BACKLOG: i32 = 1024;
+
+/// How often another port is tried where the kernel chose one that is taken at another address.
+const PORT_TRIES: usize = 16;
+
+/// Sockets that listen on one port.
+#[derive(Debug)]
+pub struct Listeners {
+    sockets: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    warning: Option<String>,
+}
+
+impl Listeners {
+    /// Listens on a port (0: the kernel chooses one) of each address. `::` alone stands for every address of
+    /// the machine, also those of IPv4, and beside addresses of IPv4 for all of IPv6.
+    pub(super) fn bind(addresses: &[IpAddr], port: u16) -> Result<Self, GateError> {
+        let addresses = without_covered(addresses);
+        let mut tries = PORT_TRIES;
+        loop {
+            match Self::try_bind(&addresses, port) {
+                Err(GateError::Bind(_, error))
+                    if port == 0 && error.kind() == ErrorKind::AddrInUse && tries > 0 =>
+                {
+                    tries -= 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn try_bind(addresses: &[IpAddr], port: u16) -> Result<Self, GateError> {
+        let has_v4 = addresses.iter().any(IpAddr::is_ipv4);
+        let mut listeners = Self { sockets: Vec::new(), addresses: Vec::new(), warning: None };
+        for ip in addresses {
+            let chosen = listeners.addresses.first().map_or(port, SocketAddr::port);
+            let address = SocketAddr::new(*ip, chosen);
+            let is_any = *ip == Ipv6Addr::UNSPECIFIED;
+            match listen(address, !is_any || has_v4) {
+                Ok(socket) => listeners.add(socket)?,
+                // A kernel without IPv6.
+                Err(error) if is_any && addresses.len() == 1 && is_without_v6(&error) => {
+                    let address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), chosen);
+                    let socket = listen(address, false).map_err(|error| GateError::Bind(address, error))?;
+                    listeners.add(socket)?;
+                    listeners.warning =
+                        Some("this machine has no IPv6: listening on its IPv4 addresses alone".to_owned());
+                }
+                Err(error) => return Err(GateError::Bind(address, error)),
+            }
+        }
+        Ok(listeners)
+    }
+
+    fn add(&mut self, socket: TcpListener) -> Result<(), GateError> {
+        self.addresses.push(socket.local_addr().map_err(GateError::Address)?);
+        self.sockets.push(socket);
+        Ok(())
+    }
+
+    /// Where they listen, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What is not as it was configured.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// The next client; `None` where it left before it was accepted.
+    pub(super) fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        let mut polled: Vec<_> =
+            self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
+        match poll(&mut polled, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let ready = polled.iter().position(|polled| !polled.revents().is_empty()).unwrap_or(0);
+        match self.sockets[ready].accept() {
+            Ok((socket, peer)) => Ok(Some((socket, canonical(peer)))),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The socket whose end wakes whoever waits in [`Listeners::accept`], and the others.
+    pub(super) fn sockets(&self) -> &[TcpListener] {
+        &self.sockets
+    }
+}
+
+/// An address of IPv4 as such, where an IPv6 socket shows it as a mapped one (RFC 4291, section 2.5.5.2).
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => SocketAddr::from((v4, address.port())),
+        // With its scope.
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The addresses without repetitions and without those that another one covers.
+fn without_covered(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let mut kept: Vec<IpAddr> = Vec::new();
+    for ip in addresses.iter().map(IpAddr::to_canonical) {
+        let is_covered =
+            addresses.iter().any(|any| any.is_unspecified() && any.is_ipv4() == ip.is_ipv4() && *any != ip);
+        if !is_covered && !kept.contains(&ip) {
+            kept.push(ip);
+        }
+    }
+    kept
+}
+
+fn listen(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    // Not waiting: a client that left between poll and accept must not hold up the others.
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    // Connections of a server before this one may still be ending.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, is_v6_only)?;
+    }
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Whether there is no IPv6: not in the kernel, or it is switched off.
+fn is_without_v6(error: &io::Error) -> bool {
+    let codes = [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL];
+    codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bind(addresses: &[&str]) -> Listeners {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        Listeners::bind(&addresses, 0).unwrap()
+    }
+
+    /// Who a client that connects to `host` is to the server.
+    fn peer(listeners: &Listeners, host: &str) -> io::Result<IpAddr> {
+        let port = listeners.addresses()[0].port();
+        let client = TcpStream::connect((host.parse::<IpAddr>().unwrap(), port))?;
+        let (accepted, peer) = loop {
+            if let Some(accepted) = listeners.accept()? {
+                break accepted;
+            }
+        };
+        assert_eq!(peer, client.local_addr()?, "the address as the client knows it");
+        drop(accepted);
+        Ok(peer.ip())
+    }
+
+    #[test]
+    fn every_address_is_that_of_both_families_and_peers_are_known_by_their_own() {
+        let listeners = bind(&["::"]);
+        if listeners.warning().is_none() {
+            assert!(peer(&listeners, "::1").unwrap().is_loopback());
+        }
+        assert_eq!(peer(&listeners, "127.0.0.1").unwrap(), Ipv4Addr::LOCALHOST);
+        assert!(peer(&bind(&["0.0.0.0"]), "::1").is_err(), "0.0.0.0 is IPv4 alone");
+    }
+
+    #[test]
+    fn a_list_is_listened_on_at_one_port_whatever_stands_beside_what() {
+        for (list, count) in [
+            (&["127.0.0.1", "::1"][..], 2),
+            (&["::", "127.0.0.1"], 2),
+            (&["0.0.0.0", "::"], 2),
+            (&["0.0.0.0", "127.0.0.1"], 1),
+            (&["127.0.0.1", "127.0.0.1", "::ffff:127.0.0.1"], 1),
+            (&["127.0.0.1", "127.0.0.2"], 2),
+        ] {
+            let listeners = bind(list);
+            assert_eq!(listeners.addresses().len(), count, "{list:?}");
+            for address in listeners.addresses() {
+                assert_eq!(address.port(), listeners.addresses()[0].port(), "{list:?}");
+                let host = if address.ip().is_unspecified() {
+                    "127.0.0.1".to_owned()
+                } else {
+                    address.ip().to_string()
+                };
+                let host =
+                    if address.is_ipv6() && address.ip().is_unspecified() { "::1".to_owned() } else { host };
+                peer(&listeners, &host).unwrap_or_else(|error| panic!("{list:?} {host}: {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_that_another_machine_has_is_an_error_that_names_it() {
+        let addresses = ["127.0.0.1".parse().unwrap(), "203.0.113.77".parse().unwrap()];
+        let error = Listeners::bind(&addresses, 0).unwrap_err().to_string();
+        assert!(error.contains("203.0.113.77") && error.contains("no such address"), "{error}");
+    }
+}

@@ -1,0 +1,82 @@
+//! How devices come to trust this server: its CA in their forms, and the page that says what to do with it.
+//! Nobody has to sign in for them, for who is to type a password should trust the server before.
+
+use super::page;
+use super::reply::Reply;
+use crate::gate::{Certificates, TrustAnchor};
+
+/// What stands in the page for the CA's name and fingerprint, and for what is hidden where there is none.
+const NAME: &str = "{name}";
+const FINGERPRINT: &str = "{fingerprint}";
+const WITH_CA: &str = "data-with-ca";
+const WITHOUT_CA: &str = "data-without-ca";
+
+/// `GET /ca.crt`: the CA in PEM, which every system takes under this type.
+pub fn certificate(certificates: Option<&Certificates>) -> Reply {
+    download(certificates, "application/x-x509-ca-cert", "defender-ca.crt", TrustAnchor::pem)
+}
+
+/// `GET /ca.mobileconfig`: the CA as a configuration profile for iOS and macOS.
+pub fn mobile_configuration(certificates: Option<&Certificates>) -> Reply {
+    let form = TrustAnchor::mobile_configuration;
+    download(certificates, "application/x-apple-aspen-config", "defender-ca.mobileconfig", form)
+}
+
+/// `GET /trust`: what to do with them, for each system.
+pub fn page(certificates: Option<&Certificates>) -> Reply {
+    let anchor = certificates.and_then(Certificates::trust_anchor);
+    let page = page::TRUST_DOCUMENT;
+    let filled = match &anchor {
+        Some(anchor) => page
+            .replace(WITHOUT_CA, "hidden")
+            .replace(NAME, &escaped(&anchor.name))
+            .replace(FINGERPRINT, &spaced(&anchor.fingerprint())),
+        None => page.replace(WITH_CA, "hidden").replace(NAME, "").replace(FINGERPRINT, ""),
+    };
+    Reply::new(200, "text/html; charset=utf-8", filled.into_bytes().into()).with("Cache-Control", "no-store")
+}
+
+fn download(
+    certificates: Option<&Certificates>,
+    content_type: &str,
+    name: &str,
+    form: impl Fn(&TrustAnchor) -> String,
+) -> Reply {
+    match certificates.and_then(Certificates::trust_anchor) {
+        Some(anchor) => Reply::new(200, content_type, form(&anchor).into_bytes().into())
+            .with("Cache-Control", "no-store")
+            .with("Content-Disposition", format!("attachment; filename=\"{name}\"")),
+        None => Reply::error(404, "this server's certificate is not of a CA of its own: ask who runs it"),
+    }
+}
+
+/// A fingerprint as systems show it: pairs of capital digits.
+fn spaced(fingerprint: &str) -> String {
+    let digits = fingerprint.rsplit(':').next().unwrap_or_default().to_uppercase();
+    let pairs: Vec<&str> = digits.as_bytes().chunks(2).filter_map(|pair| str::from_utf8(pair).ok()).collect();
+    // A line may break between the halves and nowhere else.
+    let (first, second) = pairs.split_at(pairs.len() / 2);
+    format!("{} {}", first.join(":"), second.join(":"))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_shown_as_systems_show_it() {
+        assert_eq!(spaced("sha256:0aff10"), "0A FF:10");
+        assert_eq!(spaced(&format!("sha256:{}", "0a".repeat(32))).len(), 95);
+    }
+
+    #[test]
+    fn the_page_has_all_that_is_filled_in() {
+        for place in [NAME, FINGERPRINT, WITH_CA, WITHOUT_CA] {
+            assert!(page::TRUST_DOCUMENT.contains(place), "{place}");
+        }
+    }
+}
