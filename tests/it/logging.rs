@@ -185,7 +185,10 @@ fn what_a_server_answers_to_defender_status_cannot_talk_to_the_terminal() {
                 stream.read_exact(&mut byte).unwrap();
                 head.push(byte[0]);
             }
-            let code = if head.starts_with(b"PUT") { 409 } else { 200 };
+            let head = String::from_utf8(head).unwrap();
+            let length = head.split_once("Content-Length: ").unwrap().1.split("\r\n").next().unwrap();
+            stream.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
+            let code = if head.starts_with("PUT") { 409 } else { 200 };
             let length = document.len();
             let answer = format!("HTTP/1.1 {code} X\r\nContent-Length: {length}\r\n\r\n{document}");
             let _ = stream.write_all(answer.as_bytes());
