@@ -11,7 +11,7 @@ use rustix::fs::{Access, OFlags, access};
 
 use crate::app::{self, AppError, RunsAs};
 use crate::capture::sound::{self, MicrophoneSettings};
-use crate::capture::{CameraSettings, DeviceChoice, devices};
+use crate::capture::{CameraSettings, CaptureError, DeviceChoice, devices};
 use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::memory::{self, Account};
 use crate::remote::{Place, RemoteSettings};
@@ -266,8 +266,12 @@ fn describe(camera: &CameraSettings) -> (String, bool) {
         Err(error) if camera.device == DeviceChoice::Auto => {
             (format!("the test card until a camera is plugged in ({error}){demand}; {wish}"), true)
         }
-        // Not a reason not to start: it may be plugged in later.
-        Err(error) => (format!("NO SIGNAL now: {error}{demand}; {wish}"), false),
+        // Not a reason not to start: it may be plugged in later. A busy one gives its picture to somebody,
+        // most likely to the server that runs.
+        Err(error) => {
+            let is_busy = matches!(error, CaptureError::Busy(_));
+            (format!("NO SIGNAL now: {error}{demand}; {wish}"), is_busy)
+        }
     }
 }
 
@@ -349,6 +353,16 @@ mod tests {
             assert!(report.would_start, "{server:?} {files:?}:\n{}", report.text);
             assert!(report.text.contains(told), "{told:?} is missing in\n{}", report.text);
         }
+    }
+
+    #[test]
+    fn a_camera_that_gives_no_picture_is_named_apart_from_what_keeps_the_server_from_starting() {
+        let report = check(
+            "[camera.yard]\ndevice = \"/dev/no-such-camera\"\n[camera.card]\ndevice = \"test\"\n[camera.any]\n",
+            &[],
+        );
+        assert!(report.would_start, "{}", report.text);
+        assert_eq!(report.silent_cameras, ["yard"]);
     }
 
     #[test]

@@ -117,7 +117,8 @@ pub const COMMANDS: [Command; 19] = [
     Command {
         words: &["check"],
         operands: "",
-        about: "Say what the configuration means and what each camera gives; start nothing.",
+        about: "Say what the configuration means and what each camera gives; start nothing. Fails where the \
+                server would not start, or a camera gives no picture.",
         flags: &[&CONFIG, &OVERRIDES],
     },
     Command {

@@ -53,6 +53,7 @@ fn check_says_what_a_configuration_means() {
     }
     let (code, output) = check("[camera.front]\ndevice = \"/dev/video99\"\n");
     assert!(output.contains("/dev/video99: no such device"), "{code} {output}");
+    assert!(code == 1 && output.contains("without a picture of: front"), "{code} {output}");
 }
 
 #[test]

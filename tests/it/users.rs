@@ -133,6 +133,30 @@ fn mistakes_are_told_and_change_nothing() {
 }
 
 #[test]
+fn a_camera_that_no_configuration_has_is_warned_of_and_the_user_is_added() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("defender.conf"),
+        "[camera.front]\n[microphone.desk]\n[remote.attic]\nurl = \"https://127.0.0.1:9/\"\ntoken = \"x\"\n",
+    )
+    .unwrap();
+    add_user(folder.path(), "ada", "admin");
+    let confined = ["user", "add", "eve", "--cameras", "frnt,front,attic-yard", "--microphones", "desk"];
+    for (name, more) in [("eve", &[][..]), ("bob", &["-u", "users"])] {
+        let mut arguments = [&confined[..], &["--password-stdin"], more].concat();
+        arguments[2] = name;
+        let ran = defender(folder.path(), &arguments, &format!("{PASSWORD}\n"));
+        let told = stderr(&ran);
+        assert!(ran.status.success(), "{told}");
+        assert_eq!(
+            told.lines().next(),
+            Some("defender: warning: no camera `frnt` is configured; did you mean `front`?")
+        );
+        assert!(!told.contains("attic-yard") && !told.contains("desk"), "{told}");
+    }
+}
+
+#[test]
 fn an_unwritable_users_file_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     // A folder in the file's place: refused to root as well.
