@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use miniserde::json::{self, Value};
 use tiny_http::TestRequest;
@@ -136,15 +137,20 @@ fn service(users: &Path) -> Service {
         hsts_s: 0,
         cookie: "__Host-defender-0a1b2c3d".to_owned(),
         origins: Origins::default(),
-        certificates: Some(certificates(users)),
+        certificates: Some(certificates()),
         started: Instant::now(),
     }
 }
 
-/// A CA beside the users.
-fn certificates(users: &Path) -> Arc<Certificates> {
-    let (cert, key) = (users.with_file_name("server.pem"), users.with_file_name("key.pem"));
-    Certificates::open(CertificateFiles::new(&cert, &key, &[])).unwrap()
+/// A CA and a certificate of it, the same for all: their files are gone, but nobody looks at them again.
+fn certificates() -> Arc<Certificates> {
+    static MADE: OnceLock<Arc<Certificates>> = OnceLock::new();
+    let make = || {
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("server.pem"), folder.path().join("key.pem"));
+        Certificates::open(CertificateFiles::new(&cert, &key, &[])).unwrap()
+    };
+    Arc::clone(MADE.get_or_init(make))
 }
 
 fn peer() -> SocketAddr {

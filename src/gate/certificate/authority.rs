@@ -19,7 +19,7 @@ use super::clock::{Validity, date_time};
 use super::error::CertificateError;
 use super::files;
 use super::names::{LOCAL_DOMAINS, LOCAL_NETWORKS, Names};
-use super::x509::Fields;
+use super::x509::{Fields, Permitted};
 
 /// Most characters of a common name (RFC 5280, appendix A.1, ub-common-name).
 const COMMON_NAME_CHARS: usize = 64;
@@ -35,9 +35,6 @@ pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     permitted: Option<Permitted>,
 }
-
-/// Names, and networks with their masks.
-type Permitted = (Vec<String>, Vec<(IpAddr, IpAddr)>);
 
 impl Authority {
     /// The CA of two PEM files.
@@ -103,20 +100,20 @@ impl Authority {
 
     /// Whether it may certify an address.
     pub(super) fn permits(&self, address: IpAddr) -> bool {
-        let Some((_, networks)) = &self.permitted else { return true };
+        let Some(permitted) = &self.permitted else { return true };
         let bits = |address: IpAddr| match address {
             IpAddr::V4(v4) => u128::from(v4.to_bits()),
             IpAddr::V6(v6) => v6.to_bits(),
         };
-        networks.iter().any(|(network, mask)| {
+        permitted.networks.iter().any(|(network, mask)| {
             network.is_ipv4() == address.is_ipv4()
                 && bits(address) & bits(*mask) == bits(*network) & bits(*mask)
         })
     }
 
     fn permits_name(&self, name: &str) -> bool {
-        let Some((permitted, _)) = &self.permitted else { return true };
-        permitted.iter().any(|tree| {
+        let Some(permitted) = &self.permitted else { return true };
+        permitted.names.iter().any(|tree| {
             name.strip_suffix(tree.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         })
     }

@@ -10,10 +10,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use super::authority::NAME_BEGINS;
 use super::clock::{Clock, Validity};
 use super::der::{self, Reader};
 use super::error::{CertificateError, Instead};
-use super::x509::{Fields, KeyKind};
+use super::x509::{self, Fields, KeyKind};
 use crate::disk;
 
 /// Largest file read, in bytes: a long chain has 20 KB.
@@ -96,6 +97,12 @@ pub(super) fn remarks(cert: &Path, chain: &[CertificateDer<'_>], clock: Clock) -
                 "{file}: the certificate is not valid yet ({validity}); is the clock right? `date` tells it"
             ));
         }
+    }
+    if x509::common_name(fields.issuer).is_some_and(|issuer| issuer.starts_with(NAME_BEGINS)) {
+        remarks.push(format!(
+            "{file}: the board's CA that issued this certificate is not beside it, so it is not renewed: put \
+             defender-ca.pem and defender-ca-key.pem back, or remove {file} and its key and all are made anew"
+        ));
     }
     let (names, addresses) = fields.alt_names();
     if names.is_empty() && addresses.is_empty() {

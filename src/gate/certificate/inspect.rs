@@ -95,8 +95,18 @@ impl Certificates {
         } else {
             files.authority(&names, now_s)?
         };
-        let mut issued = Issued::new(authority, load_key_pair(&files.key)?, &names, Some(stored), clock)?.0;
+        let mut issued = Issued::new(
+            authority,
+            load_key_pair(&files.key)?,
+            &names,
+            Some(stored),
+            &files.by_address(),
+            clock,
+        )?
+        .0;
         issued.make_anew(clock)?;
+        // Those were made before.
+        let _ = std::fs::remove_file(files.by_address());
         write(&files.cert, issued.file().as_bytes(), 0o644)?;
         inspect(files)
     }
@@ -116,7 +126,15 @@ fn inspect(files: &CertificateFiles) -> Result<Inspection, CertificateError> {
             let authority = Authority::load(&files.authority, &files.authority_key)?;
             let stored = super::stored(files, &pair)?;
             let anchor = TrustAnchor::of(&authority);
-            let issued = Issued::new(authority, load_key_pair(&files.key)?, &wanted, stored, clock)?.0;
+            let issued = Issued::new(
+                authority,
+                load_key_pair(&files.key)?,
+                &wanted,
+                stored,
+                &files.by_address(),
+                clock,
+            )?
+            .0;
             (Some(anchor), issued.remarks(&wanted, clock))
         }
         Maker::Former => (None, Vec::new()),

@@ -1,11 +1,12 @@
 //! The server's certificates by the board's own CA: one for each address that clients connect to, made when
 //! the first of them comes, all with one key, so that who knows the key need not care.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use log::error;
+use log::{debug, error};
 use rcgen::KeyPair;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -14,12 +15,18 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use super::authority::Authority;
 use super::clock::{Clock, Validity, day};
 use super::error::CertificateError;
+use super::files;
 use super::names::Names;
 use super::profile::pem;
 use super::x509::Fields;
+use crate::disk;
 
-/// Most certificates kept: a machine has a few addresses. Where it has more they are made again.
+/// Most certificates in memory: a machine has a few addresses. Where it has more they are made again.
 const MOST_LEAVES: usize = 64;
+
+/// Most of them that are kept in a file, and how often that is written at most.
+const MOST_KEPT: usize = 16;
+const KEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The last year of a CA is remarked, for devices have to be told of the next one.
 const AUTHORITY_REMARK_DAYS: i64 = 365;
@@ -35,7 +42,16 @@ pub(super) struct Issued {
     names: Names,
     /// For the names alone, as it stands in the file.
     common: Leaf,
-    by_address: Mutex<HashMap<IpAddr, Leaf>>,
+    by_address: Mutex<ByAddress>,
+    /// Keeps those for addresses over a restart: a browser's exception is for one certificate.
+    kept_in: PathBuf,
+}
+
+/// The oldest first.
+#[derive(Default)]
+struct ByAddress {
+    leaves: Vec<(IpAddr, Leaf)>,
+    kept_at: Option<Instant>,
 }
 
 #[derive(Clone)]
@@ -57,6 +73,7 @@ impl Issued {
         key: KeyPair,
         wanted: &Names,
         stored: Option<Stored>,
+        kept_in: &Path,
         clock: Clock,
     ) -> Result<(Self, bool), CertificateError> {
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -75,34 +92,38 @@ impl Issued {
         };
         let pair = pair(certificate, former.as_ref(), &signing);
         let common = Leaf { pair, validity };
-        Ok((Self { authority, key, signing, former, names, common, by_address: Mutex::default() }, is_new))
+        let kept_in = kept_in.to_owned();
+        let by_address = Mutex::default();
+        let mut issued = Self { authority, key, signing, former, names, common, by_address, kept_in };
+        // Those beside a certificate that was made anew are as old as the former one.
+        if !is_new {
+            issued.take_kept(now_s);
+        }
+        Ok((issued, is_new))
     }
 
-    /// The certificate for who connected to `local`. One for an address that the CA may not certify has the
-    /// names alone.
+    /// The certificate for who connected to `local`: that in the file, where it has the address or the CA may
+    /// not certify it.
     pub(super) fn pair_for(&self, local: Option<IpAddr>, clock: Clock) -> Arc<CertifiedKey> {
-        let Some(local) =
-            local.map(|local| local.to_canonical()).filter(|local| self.authority.permits(*local))
-        else {
+        let is_common = |local: &IpAddr| in_file(&self.names).addresses.contains(local);
+        let local = local.map(|local| local.to_canonical()).filter(|local| self.authority.permits(*local));
+        let Some(local) = local.filter(|local| !is_common(local)) else {
             return Arc::clone(&self.common.pair);
         };
         let now_s = clock.best(Some(self.common.validity));
-        if let Some(leaf) = self.lock().get(&local).filter(|leaf| !self.is_leaf_due(leaf, now_s)) {
-            return Arc::clone(&leaf.pair);
+        let found = self.lock().get(local);
+        if let Some(leaf) = found.filter(|leaf| !self.is_leaf_due(leaf, now_s)) {
+            return leaf.pair;
         }
-        let mut names = self.names.clone();
-        if !names.addresses.contains(&local) {
-            names.addresses.push(local);
-        }
-        match self.authority.issue(&self.key, &names, now_s) {
+        match self.authority.issue(&self.key, &self.names_at(local), now_s) {
             Ok((certificate, validity)) => {
                 let pair = pair(certificate, self.former.as_ref(), &self.signing);
-                let leaf = Leaf { pair: Arc::clone(&pair), validity };
-                let mut leaves = self.lock();
-                if leaves.len() >= MOST_LEAVES {
-                    leaves.clear();
+                let to_keep = self.lock().put(local, Leaf { pair: Arc::clone(&pair), validity });
+                if let Some(text) = to_keep
+                    && let Err(error) = disk::replace(&self.kept_in, text.as_bytes(), 0o644)
+                {
+                    debug!("{}: certificates are made anew after a restart: {error}", self.kept_in.display());
                 }
-                leaves.insert(local, leaf);
                 pair
             }
             Err(error) => {
@@ -162,6 +183,32 @@ impl Issued {
         remarks
     }
 
+    /// Goes on with certificates that were made before a restart.
+    fn take_kept(&mut self, now_s: i64) {
+        let kept = if self.kept_in.exists() { files::load_chain(&self.kept_in) } else { return };
+        let own_key = super::authority::spki(&self.key);
+        for certificate in kept.into_iter().flatten() {
+            let Some(fields) = Fields::read(&certificate) else { continue };
+            let (_, addresses) = fields.alt_names();
+            let Some(local) = addresses.iter().copied().find(|local| !self.names.addresses.contains(local))
+            else {
+                continue;
+            };
+            let is_ours = fields.public_key == own_key && self.authority.has_issued(&certificate);
+            let validity = validity_of(&certificate).filter(|_| is_ours);
+            if let Some(validity) = validity.filter(|_| is_good(&certificate, &self.names_at(local), now_s)) {
+                let pair = pair(certificate, self.former.as_ref(), &self.signing);
+                self.lock().leaves.push((local, Leaf { pair, validity }));
+            }
+        }
+    }
+
+    fn names_at(&self, local: IpAddr) -> Names {
+        let mut names = self.names.clone();
+        names.addresses.push(local);
+        names
+    }
+
     /// Whether a new certificate would be better: shortly before the end of the CA it would be due at once.
     fn is_leaf_due(&self, leaf: &Leaf, now_s: i64) -> bool {
         leaf.validity.is_due(now_s) && !Validity::of_leaf(now_s, self.authority.validity).is_due(now_s)
@@ -170,11 +217,33 @@ impl Issued {
     /// How many certificates for addresses are kept.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().leaves.len()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Leaf>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByAddress> {
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ByAddress {
+    fn get(&self, local: IpAddr) -> Option<Leaf> {
+        self.leaves.iter().find(|(address, _)| *address == local).map(|(_, leaf)| leaf.clone())
+    }
+
+    /// Takes a new certificate in; gives what is to be kept, where it is time for that.
+    fn put(&mut self, local: IpAddr, leaf: Leaf) -> Option<String> {
+        self.leaves.retain(|(address, _)| *address != local);
+        if self.leaves.len() >= MOST_LEAVES {
+            self.leaves.remove(0);
+        }
+        self.leaves.push((local, leaf));
+        // Of loopback there are millions of addresses, and nobody but this machine sees them.
+        if local.is_loopback() || self.kept_at.is_some_and(|at| at.elapsed() < KEEP_EVERY) {
+            return None;
+        }
+        self.kept_at = Some(Instant::now());
+        let lasting = self.leaves.iter().rev().filter(|(address, _)| !address.is_loopback()).take(MOST_KEPT);
+        Some(lasting.filter_map(|(_, leaf)| leaf.pair.cert.first()).map(|leaf| pem(leaf)).collect())
     }
 }
 

@@ -98,6 +98,11 @@ impl CertificateFiles {
         [&self.cert, &self.key, &self.authority, &self.authority_key].map(|file| files::stamp(file))
     }
 
+    /// Certificates for addresses of the machine, over a restart.
+    fn by_address(&self) -> PathBuf {
+        self.cert.with_file_name("defender-addresses.pem")
+    }
+
     fn has_authority(&self) -> bool {
         self.authority.exists() && self.authority_key.exists()
     }
@@ -312,7 +317,7 @@ fn establish(files: &CertificateFiles, host: &str, clock: Clock) -> Result<Curre
     let key = if files.key.exists() { load_key_pair(&files.key)? } else { make_key(&files.key)? };
     let is_first = stored.is_none();
     let is_former = stored.as_ref().is_some_and(|stored| stored.former.as_ref() == Some(&stored.leaf));
-    let (issued, is_new) = Issued::new(authority, key, &names, stored, clock)?;
+    let (issued, is_new) = Issued::new(authority, key, &names, stored, &files.by_address(), clock)?;
     issued.remarks(&names, clock).iter().for_each(|remark| warn!("{remark}"));
     if is_new {
         match write(&files.cert, issued.file().as_bytes(), 0o644) {

@@ -103,6 +103,21 @@ fn a_client_sees_the_names_and_the_address_it_connected_to_and_no_other() {
 }
 
 #[test]
+fn a_restart_changes_no_certificate_for_a_browsers_exception_is_for_one() {
+    let folder = Folder::new();
+    let first = shown(&folder.open().unwrap(), "192.168.1.7");
+    let again = folder.open().unwrap();
+    assert_eq!(shown(&again, "192.168.1.7"), first);
+    fs::write(folder.path("defender-addresses.pem"), "garbage").unwrap();
+    assert_ne!(shown(&folder.open().unwrap(), "192.168.1.7"), first, "a broken file costs no more than that");
+    HOST.set("kitchen".to_owned());
+    again.follow();
+    assert_ne!(shown(&again, "192.168.1.7"), first, "another name");
+    Certificates::renew(&folder.files(), false).unwrap();
+    assert_ne!(shown(&folder.open().unwrap(), "192.168.1.7"), first, "renewed");
+}
+
+#[test]
 fn many_addresses_take_no_more_memory_than_a_few() {
     let certificates = Folder::new().open().unwrap();
     for number in 0..200 {

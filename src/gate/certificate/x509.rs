@@ -21,6 +21,15 @@ pub(super) struct Fields<'a> {
     extensions: Vec<(&'a [u8], &'a [u8])>,
 }
 
+/// What a CA may certify.
+#[derive(Debug)]
+pub(super) struct Permitted {
+    /// Names, each with all below it.
+    pub(super) names: Vec<String>,
+    /// Networks, each with its mask.
+    pub(super) networks: Vec<(IpAddr, IpAddr)>,
+}
+
 /// The kind of a public key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyKind {
@@ -98,9 +107,8 @@ impl<'a> Fields<'a> {
         (dns, addresses)
     }
 
-    /// What a CA may certify (RFC 5280, section 4.2.1.10): names, and addresses with their masks.
-    /// `None`: anything.
-    pub(super) fn permitted(&self) -> Option<(Vec<String>, Vec<(IpAddr, IpAddr)>)> {
+    /// What a CA may certify (RFC 5280, section 4.2.1.10); `None`: anything.
+    pub(super) fn permitted(&self) -> Option<Permitted> {
         let value = self.extension(NAME_CONSTRAINTS)?;
         let trees = Reader::new(value).tagged(der::SEQUENCE)?.inside().tagged(0xa0)?;
         let (mut dns, mut networks) = (Vec::new(), Vec::new());
@@ -114,7 +122,7 @@ impl<'a> Fields<'a> {
                 _ => {}
             }
         }
-        Some((dns, networks))
+        Some(Permitted { names: dns, networks })
     }
 
     fn extension(&self, oid: &[u8]) -> Option<&'a [u8]> {
