@@ -166,16 +166,16 @@ impl Report {
 
     fn users(&mut self, server: &ServerConfig) {
         let file = server.users.display();
-        let (found, complaints) = match users::list(&server.users) {
-            Ok(read) => (read.users, read.complaints),
+        let (found, complaints, is_unused) = match users::list(&server.users) {
+            Ok(read) => (read.users, read.complaints, read.is_unused),
             Err(error) => return self.trouble("users", error),
         };
         for complaint in &complaints {
-            self.line("warning", format_args!("{complaint}; this user cannot sign in"));
+            self.line("warning", complaint);
         }
         if !found.is_empty() {
             self.line("users", format_args!("{} in {file}", found.len()));
-        } else if complaints.is_empty() {
+        } else if is_unused {
             self.line(
                 "users",
                 format_args!("none yet; the first start makes `admin` in {file} and tells the password once"),

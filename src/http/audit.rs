@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use log::{debug, info, warn};
 
-use crate::users::Denied;
+use crate::users::{Denied, Identity};
 
 /// Somebody was let in by a password.
 pub fn signed_in(peer: SocketAddr, name: &str, how: &str) {
@@ -25,12 +25,17 @@ pub fn refused(peer: SocketAddr, name: &str, why: Denied) {
     }
 }
 
+/// A request brought credentials that cannot be read. What is wrong with them is for the log alone.
+pub fn malformed(peer: SocketAddr, why: &str) {
+    warn!("{peer}: login refused: {why}");
+}
+
 /// A user asked for what is not his to do.
-pub fn forbidden(peer: SocketAddr, name: &str, what: &str) {
-    warn!("{peer}: `{name}` may not {what:.120}");
+pub fn forbidden(peer: SocketAddr, user: &Identity, what: &str) {
+    warn!("{peer}: {} may not {what:.120}", user.actor());
 }
 
 /// A user changed something.
-pub fn changed(peer: SocketAddr, name: &str, what: &str) {
-    info!("{peer}: `{name}` {what}");
+pub fn changed(peer: SocketAddr, user: &Identity, what: &str) {
+    info!("{peer}: {} {what}", user.actor());
 }

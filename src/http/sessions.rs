@@ -37,7 +37,7 @@ pub fn list(service: &Service, user: &Identity) -> Reply {
 pub fn end(service: &Service, user: &Identity, id: &str, exchange: &Exchange) -> Reply {
     match service.accounts.end_session_by_id(id, user) {
         Some(whose) => {
-            audit::changed(exchange.peer(), &user.name, &format!("ended a session of `{whose}`"));
+            audit::changed(exchange.peer(), user, &format!("ended a session of `{whose}`"));
             no_content()
         }
         None => Reply::error(404, "there is no such session"),
