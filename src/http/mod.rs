@@ -382,15 +382,15 @@ impl Service {
         {
             return refused(user, "only an admin may do this");
         }
-        let takes_tokens = route.is_none_or(|route| route.takes_tokens(method));
-        if let Some(user) = user.filter(|user| user.is_token() && !takes_tokens) {
-            return refused(user, "no token may do this; sign in with the password");
-        }
         if let Some(route) = route
             && !route.methods().contains(&method)
         {
             let allowed = route.methods().join(", ");
             return Err(Reply::error(405, &format!("{path} takes {allowed}")).with("Allow", allowed));
+        }
+        let takes_tokens = route.is_none_or(|route| route.takes_tokens(method));
+        if let Some(user) = user.filter(|user| user.is_token() && !takes_tokens) {
+            return refused(user, "no token may do this; sign in with the password");
         }
         Ok(())
     }

@@ -219,7 +219,7 @@ fn expected(route: &Route, method: &str, who: Who) -> u16 {
     match who {
         Who::Nobody | Who::Ended if !for_anybody => 401,
         Who::Viewer | Who::Confined | Who::ConfinedToken if admins_only => 403,
-        _ if who.is_token() && is_about_accounts(route, reads) => 403,
+        _ if who.is_token() && answer.is_some() && is_about_accounts(route, reads) => 403,
         _ => answer.unwrap_or(405),
     }
 }
