@@ -138,6 +138,7 @@ struct Server {
     /// `None` where the socket could not be made, which was said.
     local: Option<Arc<LocalGate>>,
     room: Arc<HttpRoom>,
+    accounts: Arc<Accounts>,
     ended: Receiver<&'static str>,
     manager: Manager,
     watchdog: Option<Watchdog>,
@@ -183,7 +184,7 @@ impl Server {
         let hsts_s = server.hsts_s;
         let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
         let service = Service {
-            accounts,
+            accounts: Arc::clone(&accounts),
             cameras: Arc::clone(control.cameras()),
             microphones: Arc::clone(control.microphones()),
             control: Arc::clone(&control),
@@ -199,14 +200,14 @@ impl Server {
             started: Instant::now(),
         };
         let room = Arc::new(HttpRoom::new(service, exchanges));
-        let ended = start_threads(&gate, local.as_ref(), &room).map_err(AppError::System)?;
+        let ended = start_threads(&gate, local.as_ref(), &room, &accounts).map_err(AppError::System)?;
         let manager = Manager::from_environment();
         let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
         let pulses = move || pulses(&cameras, &microphones);
         let watchdog = manager.watch(pulses).map_err(AppError::System)?;
         let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
         manager.ready(&url);
-        Ok(Self { control, reload, gate, local, room, ended, manager, watchdog })
+        Ok(Self { control, reload, gate, local, room, accounts, ended, manager, watchdog })
     }
 
     /// Sleeps until a signal, and does what it says, until one says to stop.
@@ -226,11 +227,12 @@ impl Server {
 
     fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { control, reload, gate, local, room, ended, watchdog, .. } = self;
+        let Self { control, reload, gate, local, room, accounts, ended, watchdog, .. } = self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         local.iter().for_each(|local| local.stop());
         room.stop();
+        accounts.stop_keeping();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 // First, for a reload under way would start what was stopped.
@@ -302,15 +304,18 @@ fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>
     cameras.chain(microphones).collect()
 }
 
-/// Starts the threads of the gate and of the HTTP room; the receiver hears when they end.
+/// Starts the threads of the gate, of the HTTP room and of what is kept of sessions; the receiver hears when they end.
 fn start_threads(
     gate: &Arc<Gate>,
     local: Option<&Arc<LocalGate>>,
     room: &Arc<HttpRoom>,
+    accounts: &Arc<Accounts>,
 ) -> io::Result<Receiver<&'static str>> {
     let (sender, ended) = mpsc::channel();
     let (gate, room) = (Arc::clone(gate), Arc::clone(room));
     start_thread("http", sender.clone(), move || room.run())?;
+    let accounts = Arc::clone(accounts);
+    start_thread("sessions", sender.clone(), move || accounts.keep_sessions())?;
     if let Some(local) = local.map(Arc::clone) {
         start_thread("local-gate", sender.clone(), move || local.run())?;
     }

@@ -203,19 +203,19 @@ impl Report {
 
     fn users(&mut self, server: &ServerConfig) {
         let file = server.users.display();
-        let (found, complaints) = match users::list(&server.users) {
-            Ok(read) => (read.users, read.complaints),
+        let (found, complaints, is_unused) = match users::list(&server.users) {
+            Ok(read) => (read.users, read.complaints, read.is_unused),
             Err(error) => return self.trouble("users", error),
         };
         for complaint in complaints.iter().take(MOST_COMPLAINTS) {
-            self.line("warning", format_args!("{complaint}; this user cannot sign in"));
+            self.line("warning", complaint);
         }
         if let Some(more @ 1..) = complaints.len().checked_sub(MOST_COMPLAINTS) {
             self.line("warning", format_args!("{file}: and {more} more such lines"));
         }
         if !found.is_empty() {
             self.line("users", format_args!("{} in {file}", found.len()));
-        } else if complaints.is_empty() {
+        } else if is_unused {
             self.line(
                 "users",
                 format_args!("none yet; the first start makes `admin` in {file} and tells the password once"),

@@ -71,7 +71,8 @@ fn add(users: &Path, name: &str, user: &str, confined: &Confined) -> Result<(), 
 fn list(users: &Path) -> Result<(), UsersError> {
     let found = users::list(users)?;
     let line = |token: &users::ListedToken| {
-        format!("{} of {}{}\n", token.name, token.user, shown_scope(&token.scope))
+        let dead = if token.is_live { "" } else { " (lets nobody in: its user is gone)" };
+        format!("{} of {}{}{dead}\n", token.name, token.user, shown_scope(&token.scope))
     };
     say(&found.tokens.iter().map(line).collect::<String>());
     Ok(())

@@ -23,6 +23,8 @@ pub enum ControlError {
     NoFile,
     /// It cannot be kept: the file, and why.
     NotKept(PathBuf, String),
+    /// Whoever asked may not do this any more.
+    NotAllowed,
     /// The system gives no thread.
     System(io::Error),
 }
@@ -46,6 +48,7 @@ impl fmt::Display for ControlError {
             Self::NotKept(file, why) => {
                 write!(f, "nothing was changed: it cannot be kept in {}: {why}", file.display())
             }
+            Self::NotAllowed => f.write_str("nothing was changed: you may not do this any more"),
             Self::System(error) => write!(f, "the system refused: {error}"),
         }
     }

@@ -128,8 +128,8 @@ impl Control {
     /// Changes a camera while it runs, and keeps that for the next start if `keeps`; a change of nothing
     /// keeps what was changed before. In this order all values are looked at, the file is written,
     /// controls are set, and the camera is started anew if it must be: what is likeliest to fail comes
-    /// first, and is taken back if the driver then refuses. Viewers stay. `told` logs the change, once
-    /// it is made.
+    /// first, and is taken back if the driver then refuses. Viewers stay. `may` tells whether whoever asks
+    /// may do so still, now that it is this change's turn; `told` logs the change, once it is made.
     ///
     /// # Errors
     /// Why the change was not made, or, if it was told, that the system gives a device no thread.
@@ -138,9 +138,13 @@ impl Control {
         name: &str,
         change: &CameraChange,
         keeps: bool,
+        may: impl FnOnce() -> bool,
         told: impl FnOnce(),
     ) -> Result<(), ControlError> {
         self.change(|state| {
+            if !may() {
+                return Err(ControlError::NotAllowed);
+            }
             let Some(at) = state.config.cameras.iter().position(|camera| camera.name == name) else {
                 return Err(ControlError::NotOurs(name.to_owned()));
             };
@@ -175,7 +179,8 @@ impl Control {
     }
 
     /// Stops capture in the name of `who`, or starts it again. Viewers stay, and see it stopped.
-    /// What is stopped stays so in the name of who was first; `told` logs what is a change.
+    /// What is stopped stays so in the name of who was first. `may` and `told` as in
+    /// [`Control::change_camera`]; `told` logs what is a change.
     ///
     /// # Errors
     /// When the system gives a device no thread; the others are stopped or started.
@@ -184,9 +189,13 @@ impl Control {
         media: Media,
         running: bool,
         who: &str,
+        may: impl FnOnce() -> bool,
         told: impl FnOnce(),
     ) -> Result<(), ControlError> {
         self.change(|state| {
+            if !may() {
+                return Err(ControlError::NotAllowed);
+            }
             let stopped_by = state.stopped_by(media);
             if running == stopped_by.is_none() {
                 return Ok(());
@@ -202,15 +211,25 @@ impl Control {
         level_name(self.logging.level())
     }
 
-    /// Logs from this level on, and keeps that for the next start if `keeps`. `told` logs the change; it
-    /// is called while the louder of both levels holds, so that turning the log off is still in it.
+    /// Logs from this level on, and keeps that for the next start if `keeps`. `may` as in
+    /// [`Control::change_camera`]. `told` logs the change; it is called while the louder of both levels
+    /// holds, so that turning the log off is still in it.
     ///
     /// # Errors
     /// A name that is none, or why it could not be kept; nothing is changed then.
-    pub fn set_log_level(&self, name: &str, keeps: bool, told: impl FnOnce()) -> Result<(), ControlError> {
+    pub fn set_log_level(
+        &self,
+        name: &str,
+        keeps: bool,
+        may: impl FnOnce() -> bool,
+        told: impl FnOnce(),
+    ) -> Result<(), ControlError> {
         let level = LEVELS.iter().find(|(known, _)| *known == name).map(|(_, level)| *level);
         let level = level.ok_or_else(|| ControlError::Level(name.to_owned()))?;
         self.change(|state| {
+            if !may() {
+                return Err(ControlError::NotAllowed);
+            }
             if keeps {
                 keep::log_level(&state.config, level)?;
             }
@@ -361,7 +380,7 @@ mod tests {
         let control = Control::without_devices();
         let set = |running, who| {
             let is_told = std::cell::Cell::new(false);
-            control.set_running(Media::Video, running, who, || is_told.set(true)).unwrap();
+            control.set_running(Media::Video, running, who, || true, || is_told.set(true)).unwrap();
             is_told.get()
         };
         assert!(!set(true, "ada"));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use log::{Level, info};
 
 use crate::logging::{Limit, network};
-use crate::users::Denied;
+use crate::users::{Denied, Identity};
 
 const WINDOW: Duration = Duration::from_secs(600);
 
@@ -47,21 +47,27 @@ pub fn refused(peer: SocketAddr, name: &str, why: Denied) {
     limit.log(&network(peer.ip()), level, module_path!(), line);
 }
 
+/// A request brought credentials that cannot be read. What is wrong with them is for the log alone.
+pub fn malformed(peer: SocketAddr, why: &str) {
+    let line = format_args!("{peer}: login refused: {why}");
+    REFUSED.log(&network(peer.ip()), Level::Warn, module_path!(), line);
+}
+
 /// A user asked for what only others may do.
-pub fn forbidden(peer: SocketAddr, name: &str, what: &str) {
-    let line = format_args!("{peer}: `{name}` may not {what:.120}");
-    FORBIDDEN.log(&subject(peer, name), Level::Warn, module_path!(), line);
+pub fn forbidden(peer: SocketAddr, user: &Identity, what: &str) {
+    let line = format_args!("{peer}: {} may not {what:.120}", user.actor());
+    FORBIDDEN.log(&subject(peer, &user.name), Level::Warn, module_path!(), line);
 }
 
 /// A user changed what is their own: a session or the password.
-pub fn changed_own(peer: SocketAddr, name: &str, what: &str) {
-    let line = format_args!("{peer}: `{name}` {what}");
-    OWN.log(&subject(peer, name), Level::Info, module_path!(), line);
+pub fn changed_own(peer: SocketAddr, user: &Identity, what: &str) {
+    let line = format_args!("{peer}: {} {what}", user.actor());
+    OWN.log(&subject(peer, &user.name), Level::Info, module_path!(), line);
 }
 
 /// An admin changed something.
-pub fn changed(peer: SocketAddr, name: &str, what: &str) {
-    info!("{peer}: `{name}` {what}");
+pub fn changed(peer: SocketAddr, user: &Identity, what: &str) {
+    info!("{peer}: {} {what}", user.actor());
 }
 
 fn subject(peer: SocketAddr, name: &str) -> String {

@@ -153,10 +153,10 @@ pub fn change(
     };
     let told = || {
         if keeps || !change.is_nothing() {
-            audit::changed(exchange.peer(), &admin.name, &what);
+            audit::changed(exchange.peer(), admin, &what);
         }
     };
-    match service.control.change_camera(name, &change, keeps, told) {
+    match service.control.change_camera(name, &change, keeps, || service.accounts.holds(admin), told) {
         Ok(()) => document(service, &feed),
         Err(error) => refused(&error),
     }
@@ -181,6 +181,7 @@ pub fn refused(error: &ControlError) -> Reply {
         ControlError::Value(_) | ControlError::Level(_) => 400,
         ControlError::NotOurs(_) | ControlError::NoCamera(_) | ControlError::Camera(_) => 409,
         ControlError::NoFile | ControlError::NotKept(..) => 409,
+        ControlError::NotAllowed => 403,
         ControlError::System(_) => 500,
     };
     Reply::error(status, &error.to_string())

@@ -5,7 +5,7 @@ use tiny_http::Request;
 use zeroize::Zeroizing;
 
 use crate::gate::Exchange;
-use crate::users::{Change, Denied, Identity, whole_seconds};
+use crate::users::{Denied, Identity, whole_seconds};
 
 use super::reply::Reply;
 use super::users::refused_edit;
@@ -62,7 +62,7 @@ pub fn login(service: &Service, request: &mut Request, exchange: &Exchange) -> R
 /// `POST /api/1.0/logout`: the session ends, and with it what streams by it.
 pub fn logout(service: &Service, user: &Identity, exchange: &Exchange) -> Reply {
     if service.accounts.end_session(user) {
-        audit::changed_own(exchange.peer(), &user.name, "signed out");
+        audit::changed_own(exchange.peer(), user, "signed out");
     }
     no_content().with("Set-Cookie", format!("{}=; {ATTRIBUTES}; Max-Age=0", service.cookie))
 }
@@ -75,19 +75,18 @@ pub fn password(service: &Service, user: &Identity, request: &mut Request, excha
     };
     let (old, new) = (Zeroizing::new(asked.old), Zeroizing::new(asked.new));
     let peer = exchange.peer();
-    match service.accounts.authenticate(&user.name, &old, peer.ip()) {
-        Ok(known) if known.has_given_password() => {}
+    let present = match service.accounts.authenticate(&user.name, &old, peer.ip()) {
+        Ok(present) if present.has_given_password() => present,
         Ok(_) => return Reply::error(403, "a token is no password"),
         Err(denied) => {
             service.counts.refused(denied);
             audit::refused(peer, &user.name, denied);
             return refusal(denied).unwrap_or_else(|| Reply::error(403, "the old password is wrong"));
         }
-    }
-    let change = Change { password: Some(new), ..Change::default() };
-    match service.accounts.change(&user.name, &change, peer.ip()) {
+    };
+    match service.accounts.change_own_password(user, &present, new, peer.ip()) {
         Ok(()) => {
-            audit::changed_own(peer, &user.name, "changed the own password");
+            audit::changed_own(peer, user, "changed the own password");
             no_content()
         }
         Err(error) => refused_edit(&error),
@@ -100,7 +99,7 @@ pub fn refusal(denied: Denied) -> Option<Reply> {
         Denied::Busy => {
             Some(Reply::error(503, "too many logins at once, try again").with("Retry-After", "2"))
         }
-        Denied::Throttled(wait) => {
+        Denied::Throttled(wait) | Denied::WrongWhileThrottled(wait) => {
             let seconds = whole_seconds(wait);
             let why = format!("too many failed logins, try again in {seconds} s");
             Some(Reply::error(429, &why).with("Retry-After", seconds.to_string()))

@@ -224,6 +224,11 @@ impl Service {
         if asks_first && self.origins.allowed(field(request, "Origin")).is_some() {
             return Outcome::Reply(cors::preflight(route.as_ref().map_or(&[], Route::methods)));
         }
+        // Before the sign-in, which may cost a hash. It depends on the fields of the request alone, and
+        // tells nobody which paths there are.
+        if let Err(refused) = self.check_origin(request, exchange, path, route.as_ref()) {
+            return Outcome::Reply(refused);
+        }
         if (method, path) == ("OPTIONS", "*") {
             let allowed = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
             return Outcome::Reply(Reply::empty(204).with("Allow", allowed));
@@ -356,8 +361,8 @@ impl Service {
             Given::from_fields(field(request, "Authorization"), field(request, "Cookie"), &self.cookie);
         let (name, signed_in) = match &given {
             None => return Err(auth::unauthorized(request)),
-            Some(Given::Malformed) => {
-                debug!("{peer}: login refused: neither Basic nor Bearer credentials");
+            Some(Given::Malformed(why)) => {
+                audit::malformed(peer, why);
                 return Err(auth::unauthorized(request));
             }
             Some(Given::Secret(secret)) => ("", self.accounts.by_secret(secret)),
@@ -382,31 +387,18 @@ impl Service {
         }
     }
 
-    /// Whether somebody may ask for this at all, this way, and from where he does.
-    fn check(
+    /// Whether a request that changes something comes from where its sender knows of it: a page of another
+    /// site is its reader's only by a token of its own; a browser adds cookies and names that it remembers
+    /// for a reader who knows nothing of it.
+    fn check_origin(
         &self,
         request: &Request,
         exchange: &Exchange,
         path: &str,
-        (route, access): (Option<&Route>, Access),
-        user: Option<&Identity>,
+        route: Option<&Route>,
     ) -> Result<(), Reply> {
         let method = request.method().as_str();
-        if access == Access::Admin
-            && let Some(user) = user.filter(|user| user.role != Role::Admin)
-        {
-            audit::forbidden(exchange.peer(), &user.name, &format!("{method} {path}"));
-            return Err(Reply::error(403, "only an admin may do this"));
-        }
-        if let Some(route) = route
-            && !route.methods().contains(&method)
-        {
-            let allowed = route.methods().join(", ");
-            return Err(Reply::error(405, &format!("{path} takes {allowed}")).with("Allow", allowed));
-        }
         let (site, origin) = (field(request, "Sec-Fetch-Site"), field(request, "Origin"));
-        // A page of another site is its reader's only by a token of its own; a browser adds cookies and
-        // names that it remembers for a reader who knows nothing of it.
         let brings_token = || {
             matches!(route, Some(Route::Login))
                 || field(request, "Authorization").is_some_and(auth::is_bearer)
@@ -418,6 +410,38 @@ impl Service {
         if !["GET", "HEAD"].contains(&method) && !is_own() {
             debug!("{}: {method} {path} refused: it comes from another site's page", exchange.peer());
             return Err(Reply::error(403, "this comes from another site's page"));
+        }
+        Ok(())
+    }
+
+    /// Whether somebody may ask for this at all, and this way.
+    fn check(
+        &self,
+        request: &Request,
+        exchange: &Exchange,
+        path: &str,
+        (route, access): (Option<&Route>, Access),
+        user: Option<&Identity>,
+    ) -> Result<(), Reply> {
+        let method = request.method().as_str();
+        let refused = |user: &Identity, why: &str| {
+            audit::forbidden(exchange.peer(), user, &format!("{method} {path}"));
+            Err(Reply::error(403, why))
+        };
+        if access == Access::Admin
+            && let Some(user) = user.filter(|user| user.role != Role::Admin)
+        {
+            return refused(user, "only an admin may do this");
+        }
+        if let Some(route) = route
+            && !route.methods().contains(&method)
+        {
+            let allowed = route.methods().join(", ");
+            return Err(Reply::error(405, &format!("{path} takes {allowed}")).with("Allow", allowed));
+        }
+        let takes_tokens = route.is_none_or(|route| route.takes_tokens(method));
+        if let Some(user) = user.filter(|user| user.is_token() && !takes_tokens) {
+            return refused(user, "no token may do this; sign in with the password");
         }
         Ok(())
     }

@@ -170,6 +170,17 @@ impl Route {
         }
     }
 
+    /// Whether a token may use it with this method. Accounts are people's: no token changes a user or a
+    /// password, not even an admin's, and none sees or ends sessions; what whoever has it could do there
+    /// would outlive its removal.
+    pub fn takes_tokens(&self, method: &str) -> bool {
+        match self {
+            Self::Password | Self::Sessions | Self::Session(_) => false,
+            Self::Users | Self::User(_) => ["GET", "HEAD"].contains(&method),
+            _ => true,
+        }
+    }
+
     /// The methods it takes, as the `Allow` field lists them.
     pub fn methods(&self) -> &'static [&'static str] {
         match self {

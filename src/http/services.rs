@@ -75,8 +75,9 @@ pub fn change(
     };
     let verb = if wanted.running { "started" } else { "stopped" };
     let what = format!("{verb} {}", media.name());
-    let told = || audit::changed(exchange.peer(), &admin.name, &what);
-    match service.control.set_running(media, wanted.running, &admin.name, told) {
+    let told = || audit::changed(exchange.peer(), admin, &what);
+    let may = || service.accounts.holds(admin);
+    match service.control.set_running(media, wanted.running, &admin.name, may, told) {
         Ok(()) => one(service, media),
         Err(error) => refused(&error),
     }
@@ -97,8 +98,9 @@ pub fn set_logging(service: &Service, admin: &Identity, request: &mut Request, e
     let keeps = wanted.save == Some(true);
     let kept = if keeps { ", and kept that" } else { "" };
     let what = format!("set the log to {}{kept}", wanted.level);
-    let told = || audit::changed(exchange.peer(), &admin.name, &what);
-    match service.control.set_log_level(&wanted.level, keeps, told) {
+    let told = || audit::changed(exchange.peer(), admin, &what);
+    let may = || service.accounts.holds(admin);
+    match service.control.set_log_level(&wanted.level, keeps, may, told) {
         Ok(()) => logging(service),
         Err(error) => refused(&error),
     }

@@ -38,7 +38,7 @@ pub fn end(service: &Service, user: &Identity, id: &str, exchange: &Exchange) ->
     match service.accounts.end_session_by_id(id, user) {
         Some(whose) => {
             let tell = if whose == user.name { audit::changed_own } else { audit::changed };
-            tell(exchange.peer(), &user.name, &format!("ended a session of `{whose}`"));
+            tell(exchange.peer(), user, &format!("ended a session of `{whose}`"));
             no_content()
         }
         None => Reply::error(404, "there is no such session"),

@@ -36,9 +36,24 @@ enum Who {
     /// A viewer who may see `yard` and hear nothing; the session in the table is not his.
     Confined,
     Admin,
+    /// A token of the admin's.
+    Token,
+    /// A token of the admin's that is confined to `yard`.
+    ConfinedToken,
 }
 
-const EVERYBODY: [Who; 5] = [Who::Nobody, Who::Ended, Who::Viewer, Who::Confined, Who::Admin];
+const EVERYBODY: [Who; 7] =
+    [Who::Nobody, Who::Ended, Who::Viewer, Who::Confined, Who::Admin, Who::Token, Who::ConfinedToken];
+
+impl Who {
+    fn is_confined(self) -> bool {
+        matches!(self, Self::Confined | Self::ConfinedToken)
+    }
+
+    fn is_token(self) -> bool {
+        matches!(self, Self::Token | Self::ConfinedToken)
+    }
+}
 
 /// A server without a socket, the secrets of its users, and the id of the viewer's session.
 struct Ground {
@@ -47,6 +62,7 @@ struct Ground {
     viewer_id: String,
     confined: String,
     admin: String,
+    tokens: [String; 2],
     _folder: tempfile::TempDir,
 }
 
@@ -56,6 +72,10 @@ impl Ground {
         let users = folder.path().join("users");
         let text = format!("ada:admin:{CHEAP}\neve:viewer:{CHEAP}\nbob:viewer:{CHEAP}:cameras=yard\n");
         std::fs::write(&users, text).unwrap();
+        let token = |name: &str, cameras: &[String]| {
+            crate::users::add_token(&users, name, "ada", cameras, &[]).unwrap().to_string()
+        };
+        let tokens = [token("whole", &[]), token("narrow", &["yard".to_owned()])];
         let service = service(&users);
         let sign_in = |name: &str| {
             let user = service.accounts.authenticate(name, "password", peer().ip()).unwrap();
@@ -63,7 +83,7 @@ impl Ground {
         };
         let (viewer, confined, admin) = (sign_in("eve"), sign_in("bob"), sign_in("ada"));
         let viewer_id = service.accounts.by_secret(&viewer).unwrap().session_id().unwrap();
-        Self { service, viewer, viewer_id, confined, admin, _folder: folder }
+        Self { service, viewer, viewer_id, confined, admin, tokens, _folder: folder }
     }
 
     fn secret(&self, who: Who) -> Option<String> {
@@ -77,6 +97,8 @@ impl Ground {
             Who::Viewer => Some(self.viewer.clone()),
             Who::Confined => Some(self.confined.clone()),
             Who::Admin => Some(self.admin.clone()),
+            Who::Token => Some(self.tokens[0].clone()),
+            Who::ConfinedToken => Some(self.tokens[1].clone()),
         }
     }
 
@@ -176,11 +198,11 @@ fn expected(route: &Route, method: &str, who: Who) -> u16 {
         // Nothing is to change, and nothing is changed.
         Route::Camera(_) if method == "PUT" => (false, true, Some(409)),
         Route::Camera(_) => {
-            let is_seen = who != Who::Confined;
+            let is_seen = !who.is_confined();
             (false, !reads, reads.then_some(if is_seen { 200 } else { 404 }))
         }
         Route::Microphone(_) => {
-            let is_heard = who != Who::Confined;
+            let is_heard = !who.is_confined();
             (false, false, reads.then_some(if is_heard { 200 } else { 404 }))
         }
         Route::ServiceOf(_) => {
@@ -203,18 +225,28 @@ fn expected(route: &Route, method: &str, who: Who) -> u16 {
             },
         ),
         Route::Audio(_) => {
-            let is_heard = who != Who::Confined;
+            let is_heard = !who.is_confined();
             (false, false, reads.then_some(if is_heard { JOB } else { 404 }))
         }
         Route::Video(name) | Route::Snapshot(name) => {
-            let is_seen = name.as_deref() != Some("front") || who != Who::Confined;
+            let is_seen = name.as_deref() != Some("front") || !who.is_confined();
             (false, false, reads.then_some(if is_seen { JOB } else { 404 }))
         }
     };
     match who {
         Who::Nobody | Who::Ended if !for_anybody => 401,
-        Who::Viewer | Who::Confined if admins_only => 403,
+        Who::Viewer | Who::Confined | Who::ConfinedToken if admins_only => 403,
+        _ if who.is_token() && answer.is_some() && is_about_accounts(route, reads) => 403,
         _ => answer.unwrap_or(405),
+    }
+}
+
+/// What no token may do, told apart from the code that decides it.
+fn is_about_accounts(route: &Route, reads: bool) -> bool {
+    match route {
+        Route::Password | Route::Sessions | Route::Session(_) => true,
+        Route::Users | Route::User(_) => !reads,
+        _ => false,
     }
 }
 
@@ -260,6 +292,37 @@ fn nothing_is_changed_from_another_sites_page_whatever_the_browser_sends_along()
     }
     assert_eq!(ground.ask("POST", "/api/1.0/login", &[("Sec-Fetch-Site", "cross-site")], "{}"), 403);
     assert_eq!(ground.service.accounts.list().unwrap().users.len(), 3);
+}
+
+#[test]
+fn a_request_of_another_sites_page_costs_no_hash_and_tells_no_paths() {
+    let ground = Ground::new();
+    let foreign = ("Origin", "https://evil.example");
+    for path in ["/api/1.0/users", "/api/1.0/nothing", "/nothing.html", "/../users"] {
+        // "ada:wrong"
+        let fields = [("Authorization", "Basic YWRhOndyb25n"), foreign, ("Host", "board:8443")];
+        let (status, rounds) = crate::users::rounds_spent::during(|| ground.ask("POST", path, &fields, "{}"));
+        assert_eq!((status, rounds), (403, 0), "{path}");
+        assert_eq!(ground.ask("POST", path, &[foreign], "{}"), 403, "{path} without a name");
+    }
+}
+
+#[test]
+fn whoever_is_no_admin_any_more_when_a_change_has_its_turn_is_not_obeyed() {
+    let ground = Ground::new();
+    let service = &ground.service;
+    let ada = service.accounts.by_secret(&ground.admin).unwrap();
+    assert!(service.accounts.end_session(&ada));
+    let may = || service.accounts.holds(&ada);
+    let untold = || panic!("it was not made");
+    let control = &service.control;
+    let refused =
+        |made: Result<(), crate::control::ControlError>| cameras::refused(&made.unwrap_err()).status();
+    assert_eq!(refused(control.set_running(crate::control::Media::Video, false, "ada", may, untold)), 403);
+    assert_eq!(refused(control.set_log_level("off", false, may, untold)), 403);
+    let change = crate::control::CameraChange::default();
+    assert_eq!(refused(control.change_camera("front", &change, false, may, untold)), 403);
+    assert_eq!(control.stopped_by(crate::control::Media::Video), None);
 }
 
 #[test]

@@ -92,10 +92,10 @@ pub fn add(service: &Service, admin: &Identity, request: &mut Request, exchange:
         microphones: asked.microphones,
         unconfined: false,
     };
-    match service.accounts.add(&asked.name, &new, exchange.peer().ip()) {
+    match service.accounts.add(&asked.name, &new, admin, exchange.peer().ip()) {
         Ok(role) => {
             let what = format!("added the {} `{}`", role.name(), asked.name);
-            audit::changed(exchange.peer(), &admin.name, &what);
+            audit::changed(exchange.peer(), admin, &what);
             let place = format!("/api/1.0/users/{}", asked.name);
             Reply::json(201, &Added { name: asked.name, role: role.name() }).with("Location", place)
         }
@@ -130,9 +130,9 @@ pub fn change(
     if change.is_nothing() {
         return body::expected(example);
     }
-    match service.accounts.change(name, &change, exchange.peer().ip()) {
+    match service.accounts.change(name, &change, admin, exchange.peer().ip()) {
         Ok(()) => {
-            audit::changed(exchange.peer(), &admin.name, &format!("gave `{name}` {}", told(&change)));
+            audit::changed(exchange.peer(), admin, &format!("gave `{name}` {}", told(&change)));
             no_content()
         }
         Err(error) => refused_edit(&error),
@@ -141,9 +141,9 @@ pub fn change(
 
 /// `DELETE /api/1.0/users/NAME`.
 pub fn remove(service: &Service, admin: &Identity, name: &str, exchange: &Exchange) -> Reply {
-    match service.accounts.remove(name) {
+    match service.accounts.remove(name, admin) {
         Ok(()) => {
-            audit::changed(exchange.peer(), &admin.name, &format!("removed `{name}`"));
+            audit::changed(exchange.peer(), admin, &format!("removed `{name}`"));
             no_content()
         }
         Err(error) => refused_edit(&error),
@@ -156,6 +156,7 @@ pub fn refused_edit(error: &UsersError) -> Reply {
         UsersError::Name(_) | UsersError::Password(_) | UsersError::Scope(_) => 400,
         UsersError::Unknown(_) | UsersError::UnknownToken(_) => 404,
         UsersError::Taken(_) | UsersError::TokenTaken(_) | UsersError::LastAdmin(_) => 409,
+        UsersError::NotAllowed => 403,
         UsersError::Busy => {
             return Reply::error(503, &error.to_string()).with("Retry-After", "2");
         }

@@ -4,51 +4,77 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use zeroize::Zeroizing;
 
+use super::attempt::Attempt;
 use super::edits::{self, Change};
-use super::file::Record;
+use super::file::{Record, UserFile};
 use super::followed::{Followed, Users};
 use super::identity::{Denied, Grant, Identity};
+use super::keeper::{Keeper, Restored};
 use super::password::PasswordHash;
-use super::queue::Queue;
-use super::remembered::{Remembered, Tag, TagKey};
+use super::queue::{Applicant, Queue};
+use super::remembered::{Remembered, TagKey};
 use super::secret::Digest;
-use super::sessions::{SessionInfo, SessionLimits, Sessions};
+use super::session_file::SessionFile;
+use super::sessions::{Ended, SessionInfo, SessionLimits, Sessions};
 use super::throttle::{Source, Throttle};
 use super::{Listing, Role, Scope, UsersError};
 
 /// The users, followed as the file changes, and their sessions.
 ///
 /// Each lock is taken for a look at a map and no longer: none is held while the file is read or a
-/// line is logged. Only the queue's is held for long, for that is what it is for.
+/// line is logged. Password hashes take turns without one.
 pub struct Accounts {
     file: Followed,
-    tag_key: TagKey,
-    remembered: Mutex<Remembered>,
-    throttle: Mutex<Throttle>,
-    queue: Queue,
+    pub(super) tag_key: TagKey,
+    pub(super) remembered: Mutex<Remembered>,
+    pub(super) throttle: Mutex<Throttle>,
+    pub(super) queue: Queue,
     sessions: Sessions,
+    keeper: Keeper,
+    restored: Mutex<Option<Restored>>,
     /// What an unknown user's password is checked against.
-    nobody: Arc<Record>,
+    pub(super) nobody: Arc<Record>,
 }
 
 impl Accounts {
-    /// The users of a file, which need not exist yet.
+    /// The users of a file, which need not exist yet, and the sessions that were kept beside it.
     pub fn open(path: &Path, limits: SessionLimits) -> Self {
         let hash = PasswordHash::of_nobody();
         let nobody = Record { name: String::new(), role: Role::Viewer, hash, scope: Scope::All };
+        let (sessions, keeper) = (Sessions::new(limits), Keeper::new(SessionFile::beside(path)));
+        let file = Followed::new(path);
+        let records: Vec<_> = file.users().all().cloned().collect();
+        let restored = keeper.restore(&sessions, &records);
+        let mut throttle = Throttle::new();
+        for (address, name) in sessions.origins() {
+            throttle.succeeded(Source::of(address), Digest::of(&name), Instant::now());
+        }
         Self {
-            file: Followed::new(path),
+            file,
             tag_key: TagKey::random(),
             remembered: Mutex::default(),
-            throttle: Mutex::new(Throttle::new()),
+            throttle: Mutex::new(throttle),
             queue: Queue::default(),
-            sessions: Sessions::new(limits),
+            sessions,
+            keeper,
+            restored: Mutex::new(restored),
             nobody: Arc::new(nobody),
         }
+    }
+
+    /// Keeps sessions on disk until [`Accounts::stop_keeping`].
+    pub fn keep_sessions(&self) {
+        let restored = lock(&self.restored).take();
+        self.keeper.run(&self.sessions, restored);
+    }
+
+    /// Makes [`Accounts::keep_sessions`] write them once more and return.
+    pub fn stop_keeping(&self) {
+        self.keeper.stop();
     }
 
     /// Checks a name and password given by somebody at `from`. Slow (one PBKDF2) unless the same
@@ -62,15 +88,9 @@ impl Accounts {
             return Ok(identity);
         }
         let attempt = Attempt::new(self, &users, (name, password), Source::of(from));
-        let is_new = match attempt.look() {
-            (true, _) => false,
-            (false, Some(wait)) => return Err(Denied::Throttled(wait)),
-            (false, None) => {
-                self.queue.alone(attempt.source, || attempt.check()).map_err(|_| Denied::Busy)??
-            }
-        };
-        let grant = Grant::Password(Arc::clone(attempt.record));
-        Ok(Identity { is_new, ..Identity::new(attempt.record, grant) })
+        let is_new = attempt.sign_in()?;
+        let grant = Grant::Password(Arc::clone(attempt.record()));
+        Ok(Identity { is_new, ..Identity::new(attempt.record(), grant) })
     }
 
     /// Checks the secret of a session or a token: no slow hash, no wait.
@@ -113,25 +133,37 @@ impl Accounts {
         let users = self.file.users();
         self.sessions.keep(|record| users.has(record));
         let begun = self.sessions.begin(Arc::clone(record), from, Instant::now());
+        self.keeper.has_news();
         begun.map(Some).map_err(UsersError::Random)
     }
 
     /// Ends the session somebody came in by; false when he came in by other means.
     pub fn end_session(&self, identity: &Identity) -> bool {
-        matches!(&identity.grant, Grant::Session(digest) if self.sessions.end(digest))
+        let Grant::Session(digest) = &identity.grant else { return false };
+        self.ended(self.sessions.end(digest)).is_some()
     }
 
-    /// Ends a session by its id, if it is somebody's own or he is an admin; whose it was.
+    /// Ends a session by its id, if it is one of those that [`Accounts::sessions`] lists; whose it was.
     pub fn end_session_by_id(&self, id: &str, identity: &Identity) -> Option<String> {
-        self.sessions.end_by_id(id, |user| identity.role == Role::Admin || user == identity.name)
+        self.ended(self.sessions.end_by_id(id, |user| may_see_sessions(identity, user)))
     }
 
-    /// The sessions somebody may see: his own, or all for an admin. Youngest first.
+    /// Sees to it that a session that somebody ended does not come back; whose it was.
+    fn ended(&self, ended: Option<Ended>) -> Option<String> {
+        let Ended { user, is_saved } = ended?;
+        if is_saved {
+            self.keeper.write_end(&self.sessions);
+        }
+        Some(user)
+    }
+
+    /// The sessions somebody may see: the own, or all for an admin; none for a token, whoever's it is.
+    /// Youngest first.
     pub fn sessions(&self, identity: &Identity) -> Vec<SessionInfo> {
         let users = self.file.users();
         self.sessions.keep(|record| users.has(record));
         let mut list = self.sessions.list(Instant::now());
-        list.retain(|session| identity.role == Role::Admin || session.user == identity.name);
+        list.retain(|session| may_see_sessions(identity, &session.user));
         list
     }
 
@@ -140,28 +172,51 @@ impl Accounts {
         self.sessions.limits()
     }
 
-    /// Adds a user, as [`super::add`] does; the password's hash takes its turn behind others.
+    /// Adds a user, as [`super::add`] does; the password's hash takes its turn behind others. `by` must
+    /// be an admin still when the file is changed, here and below.
     ///
     /// # Errors
-    /// As [`super::add`]; [`UsersError::Busy`].
-    pub fn add(&self, name: &str, new: &Change, from: IpAddr) -> Result<Role, UsersError> {
-        edits::add_with(self.file.path(), name, new, |password| self.hash(password, from))
+    /// As [`super::add`]; [`UsersError::Busy`], [`UsersError::NotAllowed`].
+    pub fn add(&self, name: &str, new: &Change, by: &Identity, from: IpAddr) -> Result<Role, UsersError> {
+        let may = |file: &UserFile| self.must_be_admin(by, file);
+        edits::add_with(self.file.path(), name, new, &may, |password| self.hash(password, from))
     }
 
     /// Changes a user, as [`super::change`] does; the password's hash takes its turn behind others.
     ///
     /// # Errors
-    /// As [`super::change`]; [`UsersError::Busy`].
-    pub fn change(&self, name: &str, change: &Change, from: IpAddr) -> Result<(), UsersError> {
-        edits::change_with(self.file.path(), name, change, |password| self.hash(password, from))
+    /// As [`super::change`]; [`UsersError::Busy`], [`UsersError::NotAllowed`].
+    pub fn change(&self, name: &str, change: &Change, by: &Identity, from: IpAddr) -> Result<(), UsersError> {
+        let may = |file: &UserFile| self.must_be_admin(by, file);
+        edits::change_with(self.file.path(), name, change, &may, |password| self.hash(password, from))
+    }
+
+    /// Changes the password of the user `by`, who gave the present one as `present`. What let both in
+    /// must hold still when the file is changed.
+    ///
+    /// # Errors
+    /// As [`super::change`]; [`UsersError::Busy`], [`UsersError::NotAllowed`].
+    pub fn change_own_password(
+        &self,
+        by: &Identity,
+        present: &Identity,
+        new: Zeroizing<String>,
+        from: IpAddr,
+    ) -> Result<(), UsersError> {
+        let change = Change { password: Some(new), ..Change::default() };
+        let may = |file: &UserFile| {
+            let hold = self.holds_by(by, file) && self.holds_by(present, file);
+            if hold && present.name == by.name { Ok(()) } else { Err(UsersError::NotAllowed) }
+        };
+        edits::change_with(self.file.path(), &by.name, &change, &may, |password| self.hash(password, from))
     }
 
     /// Removes a user and his tokens.
     ///
     /// # Errors
-    /// As [`super::remove`].
-    pub fn remove(&self, name: &str) -> Result<(), UsersError> {
-        edits::remove(self.file.path(), name)
+    /// As [`super::remove`]; [`UsersError::NotAllowed`].
+    pub fn remove(&self, name: &str, by: &Identity) -> Result<(), UsersError> {
+        edits::remove_with(self.file.path(), name, &|file| self.must_be_admin(by, file))
     }
 
     /// All users and tokens, and what is wrong with other lines.
@@ -177,8 +232,36 @@ impl Accounts {
         self.file.users().all().next().is_none()
     }
 
+    /// Whether a user's line is the same in the file as it is now.
+    pub(super) fn is_current(&self, record: &Record) -> bool {
+        self.file.users().has(record)
+    }
+
+    fn must_be_admin(&self, by: &Identity, file: &UserFile) -> Result<(), UsersError> {
+        let is_admin = by.role == Role::Admin && self.holds_by(by, file);
+        if is_admin { Ok(()) } else { Err(UsersError::NotAllowed) }
+    }
+
+    /// Whether what let somebody in still would by this file.
+    fn holds_by(&self, identity: &Identity, file: &UserFile) -> bool {
+        let has = |record: &Record| file.find(&record.name).is_some_and(|now| now == record);
+        match &identity.grant {
+            Grant::Password(record) => has(record),
+            Grant::Local => true,
+            Grant::Session(digest) => {
+                self.sessions.touch(digest, Instant::now()).is_some_and(|record| has(&record))
+            }
+            Grant::Token(token, record) => {
+                has(record) && file.find_token(&token.name).is_some_and(|now| *now == **token)
+            }
+        }
+    }
+
+    /// Hashes a new password for somebody who is signed in.
     fn hash(&self, password: &str, from: IpAddr) -> Result<PasswordHash, UsersError> {
-        let hashed = self.queue.alone(Source::of(from), || PasswordHash::new(password));
+        let account = Digest::of("a new password");
+        let applicant = Applicant { source: Source::of(from), account, is_known: true };
+        let hashed = self.queue.alone(applicant, || PasswordHash::new(password));
         hashed.map_err(|_| UsersError::Busy)?.map_err(UsersError::Random)
     }
 
@@ -192,6 +275,12 @@ impl Accounts {
     }
 }
 
+/// Whether sessions of `user` are somebody's to see and to end. They are people's; a token has none, and
+/// acts for no person in this.
+fn may_see_sessions(identity: &Identity, user: &str) -> bool {
+    !identity.is_token() && (identity.role == Role::Admin || user == identity.name)
+}
+
 /// Who a token lets in. One that is confined is a viewer's, whoever made it.
 fn token_identity(users: &Users, secret: &str) -> Option<Identity> {
     let token = users.find_token(&Digest::of(secret))?;
@@ -201,76 +290,8 @@ fn token_identity(users: &Users, secret: &str) -> Option<Identity> {
     Some(Identity { role, scope: record.scope.and(&token.scope), ..Identity::new(record, grant) })
 }
 
-/// One try of a name and password. An unknown name goes the same way as a known one.
-struct Attempt<'a> {
-    accounts: &'a Accounts,
-    users: &'a Users,
-    name: &'a str,
-    password: &'a str,
-    source: Source,
-    record: &'a Arc<Record>,
-    tag: Option<Tag>,
-}
-
-impl<'a> Attempt<'a> {
-    fn new(
-        accounts: &'a Accounts,
-        users: &'a Users,
-        (name, password): (&'a str, &'a str),
-        source: Source,
-    ) -> Self {
-        let record = users.find(name).unwrap_or(&accounts.nobody);
-        let tag = accounts.tag_key.tag(record, password, source);
-        Self { accounts, users, name, password, source, record, tag }
-    }
-
-    /// Whether it worked lately; else how long it has to wait.
-    fn look(&self) -> (bool, Option<Duration>) {
-        let now = Instant::now();
-        let mut throttle = lock(&self.accounts.throttle);
-        let wait = throttle.wait(self.source, self.name, now);
-        let may_look = wait.is_none() || throttle.may_look(self.source, now);
-        drop(throttle);
-        let knows = |tag| lock(&self.accounts.remembered).knows(&tag, now);
-        (may_look && self.tag.is_some_and(knows), wait)
-    }
-
-    /// The slow way, when it is its turn. Whoever was there before may have had the same password
-    /// hashed, or failed once too often. False when that made the hash needless.
-    fn check(&self) -> Result<bool, Denied> {
-        match self.look() {
-            (true, _) => return Ok(false),
-            (false, Some(wait)) => return Err(Denied::Throttled(wait)),
-            (false, None) => {}
-        }
-        let is_right = self.record.hash.verify(self.password, self.users.rounds());
-        let now = Instant::now();
-        let mut throttle = lock(&self.accounts.throttle);
-        if !is_right {
-            throttle.failed(self.source, self.name, now);
-            return Err(self.why());
-        }
-        throttle.succeeded(self.source, self.name, now);
-        drop(throttle);
-        if let Some(tag) = self.tag {
-            lock(&self.accounts.remembered).remember(tag, now);
-        }
-        Ok(true)
-    }
-
-    fn why(&self) -> Denied {
-        if self.users.find(self.name).is_some() {
-            Denied::WrongPassword
-        } else if self.users.is_malformed(self.name) {
-            Denied::MalformedRecord
-        } else {
-            Denied::UnknownUser
-        }
-    }
-}
-
 /// Each of these locks guards a map that is whole after every operation.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

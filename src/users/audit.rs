@@ -47,7 +47,8 @@ fn differences(before: &Users, after: &Users) -> Vec<String> {
         lines.push(format!("token `{}` of user `{}` added{}", new.name, new.user, fields(&new.scope)));
     }
     for old in before.tokens().filter(|old| after.find_token(&old.digest).is_none()) {
-        lines.push(format!("token `{}` of user `{}` removed", old.name, old.user));
+        let what = if after.is_orphan(&old.digest) { "lets nobody in any more" } else { "removed" };
+        lines.push(format!("token `{}` of user `{}` {what}", old.name, old.user));
     }
     lines.sort();
     lines

@@ -71,7 +71,7 @@ impl Change {
 /// An impossible or taken name; a password against the rules; a scope that makes no sense; a file
 /// that cannot be read or written.
 pub fn add(path: &Path, name: &str, new: &Change) -> Result<Role, UsersError> {
-    add_with(path, name, new, |password| PasswordHash::new(password).map_err(UsersError::Random))
+    add_with(path, name, new, ANYBODY, |password| PasswordHash::new(password).map_err(UsersError::Random))
 }
 
 /// Changes a user.
@@ -80,14 +80,24 @@ pub fn add(path: &Path, name: &str, new: &Change) -> Result<Role, UsersError> {
 /// An unknown name; the last admin's demotion; a password against the rules; a scope that makes no
 /// sense; a file that cannot be read or written.
 pub fn change(path: &Path, name: &str, change: &Change) -> Result<(), UsersError> {
-    change_with(path, name, change, |password| PasswordHash::new(password).map_err(UsersError::Random))
+    change_with(path, name, change, ANYBODY, |password| {
+        PasswordHash::new(password).map_err(UsersError::Random)
+    })
 }
+
+/// Whether whoever makes an edit may make it still, by the file as it is just before the edit: a hash, a
+/// lock and a disk take their time.
+pub(super) type May<'a> = &'a dyn Fn(&UserFile) -> Result<(), UsersError>;
+
+/// Whoever can write the file may edit it.
+const ANYBODY: May<'static> = &|_| Ok(());
 
 /// As [`add`], with a hash that takes its turn.
 pub(super) fn add_with(
     path: &Path,
     name: &str,
     new: &Change,
+    may: May<'_>,
     hash: impl FnOnce(&str) -> Result<PasswordHash, UsersError>,
 ) -> Result<Role, UsersError> {
     if !is_valid_name(name) {
@@ -102,6 +112,7 @@ pub(super) fn add_with(
     rules::check(name, password).map_err(UsersError::Password)?;
     let hash = hash(password)?;
     edit(path, |file| {
+        may(file)?;
         free(file)?;
         let usual = if file.users().next().is_none() { Role::Admin } else { Role::Viewer };
         let role = new.role.unwrap_or(usual);
@@ -116,6 +127,7 @@ pub(super) fn change_with(
     path: &Path,
     name: &str,
     change: &Change,
+    may: May<'_>,
     hash: impl FnOnce(&str) -> Result<PasswordHash, UsersError>,
 ) -> Result<(), UsersError> {
     let known =
@@ -128,6 +140,7 @@ pub(super) fn change_with(
     });
     let hash = checked.transpose()?;
     edit(path, |file| {
+        may(file)?;
         let mut record = known(file)?;
         if change.role == Some(Role::Viewer) {
             keep_an_admin(file, name)?;
@@ -145,7 +158,13 @@ pub(super) fn change_with(
 /// # Errors
 /// An unknown name; the last admin; a file that cannot be read or written.
 pub fn remove(path: &Path, name: &str) -> Result<(), UsersError> {
+    remove_with(path, name, ANYBODY)
+}
+
+/// As [`remove`], by somebody who must be allowed to still.
+pub(super) fn remove_with(path: &Path, name: &str, may: May<'_>) -> Result<(), UsersError> {
     edit(path, |file| {
+        may(file)?;
         keep_an_admin(file, name)?;
         if file.remove(name) { Ok(()) } else { Err(UsersError::Unknown(name.to_owned())) }
     })
@@ -172,13 +191,12 @@ pub fn add_token(
     let scope = if is_confined { only()? } else { Scope::All };
     let (secret, digest) = new_secret(TOKEN_PREFIX).map_err(UsersError::Random)?;
     edit(path, |file| {
-        if file.find(user).is_none() {
-            return Err(UsersError::Unknown(user.to_owned()));
-        }
+        let record = file.find(user).ok_or_else(|| UsersError::Unknown(user.to_owned()))?;
+        let bound = Some(record.binding());
         if file.find_token(name).is_some() {
             return Err(UsersError::TokenTaken(name.to_owned()));
         }
-        file.add_token(TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope });
+        file.add_token(TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope, bound });
         Ok(secret)
     })
 }
@@ -211,13 +229,17 @@ pub fn list(path: &Path) -> Result<Listing, UsersError> {
         name: token.name.clone(),
         user: token.user.clone(),
         scope: token.scope.clone(),
+        is_live: file.is_live(token),
     };
-    let complaint =
-        |bad: &super::file::BadLine| format!("{}: line {}: {}", path.display(), bad.number, bad.why);
+    let complaint = |bad: &super::file::BadLine| {
+        format!("{}: line {}: {}; this line lets nobody in", path.display(), bad.number, bad.why)
+    };
+    let orphans: Vec<_> = file.orphans().map(|(line, _)| line).collect();
     Ok(Listing {
         users: file.users().map(user).collect(),
         tokens: file.tokens().map(token).collect(),
-        complaints: file.bad_lines().map(complaint).collect(),
+        is_unused: file.is_unused(),
+        complaints: file.bad_lines().chain(&orphans).map(complaint).collect(),
     })
 }
 

@@ -20,7 +20,7 @@ pub struct Record {
     pub scope: Scope,
 }
 
-/// One token's line: `@name:user:digest`, and the fields of its scope.
+/// One token's line: `@name:user:digest`, the fields of its scope, and what it is bound to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenRecord {
     /// The name; as a user's.
@@ -31,6 +31,9 @@ pub struct TokenRecord {
     pub digest: Digest,
     /// What the token opens of what its user may see and hear.
     pub scope: Scope,
+    /// The [`Record::binding`] of its user; without it, as earlier versions wrote it, the token is of
+    /// whoever has the name.
+    pub bound: Option<String>,
 }
 
 /// A line that lets nobody in.
@@ -65,6 +68,31 @@ enum Content {
     /// A comment or an empty line.
     Nothing,
 }
+
+impl Record {
+    /// The line, without its end.
+    pub fn line(&self) -> String {
+        let Self { name, role, hash, scope } = self;
+        format!("{name}:{}:{hash}{scope}", role.name())
+    }
+
+    /// What tokens are bound to: 64 bits of the digest of the salted hash. Another user of the same name
+    /// has another.
+    pub fn binding(&self) -> String {
+        Digest::of(&self.hash.to_string()).id()
+    }
+}
+
+impl TokenRecord {
+    fn line(&self) -> String {
+        let Self { name, user, digest, scope, bound } = self;
+        let bound = bound.as_ref().map(|bound| format!(":{BOUND}{bound}")).unwrap_or_default();
+        format!("@{name}:{user}:{digest}{scope}{bound}")
+    }
+}
+
+/// The last field of a token's line.
+const BOUND: &str = "bound=";
 
 /// Whether a name can be a user's: 1 to 32 of A-Z a-z 0-9 . _ -, the first a letter or digit. No
 /// colon, so that Basic credentials (RFC 7617, section 2) are never ambiguous.
@@ -128,9 +156,30 @@ impl UserFile {
         })
     }
 
-    /// Whether no line was meant for a user, not even a malformed one.
+    /// The tokens that let nobody in because the user they were made for is gone, as lines and why.
+    pub fn orphans(&self) -> impl Iterator<Item = (BadLine, &TokenRecord)> {
+        let tokens = self.lines.iter().enumerate().filter_map(|(at, line)| match &line.content {
+            Content::Token(token) => Some((at + 1, token)),
+            _ => None,
+        });
+        tokens.filter(|(_, token)| !self.is_live(token)).map(|(number, token)| {
+            let why = match self.find(&token.user) {
+                Some(_) => "this token was made for an earlier user of that name; remove it",
+                None => "this token's user is not in the file; remove it",
+            };
+            (BadLine { number, name: Some(format!("@{}", token.name)), why }, token)
+        })
+    }
+
+    /// Whether the user is there that a token was made for.
+    pub fn is_live(&self, token: &TokenRecord) -> bool {
+        let is_bound = |user: &Record| token.bound.as_ref().is_none_or(|bound| *bound == user.binding());
+        self.find(&token.user).is_some_and(is_bound)
+    }
+
+    /// Whether no line was meant for a user, not even a malformed one. A token is no user.
     pub fn is_unused(&self) -> bool {
-        self.lines.iter().all(|line| matches!(line.content, Content::Nothing))
+        self.lines.iter().all(|line| matches!(line.content, Content::Nothing | Content::Token(_)))
     }
 
     /// The user of a name.
@@ -143,23 +192,28 @@ impl UserFile {
         self.tokens().find(|token| token.name == name)
     }
 
-    /// Puts a record in the place of the one of its name, or at the end.
+    /// Puts a record in the place of the one of its name, whose tokens go on, or at the end; then tokens
+    /// that an earlier user of that name left behind are taken out.
     pub fn put(&mut self, record: Record) {
-        let Record { name, role, hash, scope } = &record;
-        let text = format!("{name}:{}:{hash}{scope}\n", role.name()).into_bytes();
+        let text = format!("{}\n", record.line()).into_bytes();
+        let (binding, tokens) = (record.binding(), self.tokens_of(&record.name));
         let is_same =
             |line: &&mut Line| matches!(&line.content, Content::User(user) if user.name == record.name);
         if let Some(line) = self.lines.iter_mut().find(is_same) {
             *line = Line { text, content: Content::User(record) };
+            let live = tokens.into_iter().filter(|(_, is_live)| *is_live);
+            live.for_each(|(token, _)| self.bind(&token, &binding));
             return;
+        }
+        for (token, _) in &tokens {
+            self.remove_token(token);
         }
         self.append(Line { text, content: Content::User(record) });
     }
 
     /// Puts a token at the end. Its name must be new.
     pub fn add_token(&mut self, token: TokenRecord) {
-        let TokenRecord { name, user, digest, scope } = &token;
-        let text = format!("@{name}:{user}:{digest}{scope}\n").into_bytes();
+        let text = format!("{}\n", token.line()).into_bytes();
         self.append(Line { text, content: Content::Token(token) });
     }
 
@@ -169,9 +223,7 @@ impl UserFile {
     /// the removal would have let somebody in.
     pub fn remove(&mut self, name: &str) -> bool {
         let is_known = self.find(name).is_some();
-        let tokens: Vec<_> =
-            self.tokens().filter(|token| token.user == name).map(|token| token.name.clone()).collect();
-        for token in tokens {
+        for (token, _) in self.tokens_of(name) {
             self.remove_token(&token);
         }
         self.lines.retain(|line| match &line.content {
@@ -192,6 +244,25 @@ impl UserFile {
             Content::User(_) | Content::Malformed(_) | Content::Nothing => true,
         });
         is_known
+    }
+
+    /// The names of a user's tokens, and whether each lets somebody in.
+    fn tokens_of(&self, user: &str) -> Vec<(String, bool)> {
+        let own = self.tokens().filter(|token| token.user == user);
+        own.map(|token| (token.name.clone(), self.is_live(token))).collect()
+    }
+
+    /// Binds a token to a user's line.
+    fn bind(&mut self, name: &str, binding: &str) {
+        for line in &mut self.lines {
+            if let Content::Token(token) = &mut line.content
+                && token.name == name
+                && token.bound.as_deref() != Some(binding)
+            {
+                token.bound = Some(binding.to_owned());
+                line.text = format!("{}\n", token.line()).into_bytes();
+            }
+        }
     }
 
     fn append(&mut self, line: Line) {
@@ -216,10 +287,9 @@ fn parse_line(line: &[u8]) -> Result<Content, &'static str> {
     let line = str::from_utf8(line).map_err(|_| "expected name:role:hash in UTF-8")?;
     let fields: Vec<&str> = line.split(':').collect();
     let [name, second, third, scope @ ..] = &fields[..] else { return Err("expected name:role:hash") };
-    let scope = Scope::parse(scope)?;
     match name.strip_prefix('@') {
         Some(name) => parse_token(name, second, third, scope).map(Content::Token),
-        None => parse_user(name, second, third, scope).map(Content::User),
+        None => parse_user(name, second, third, Scope::parse(scope)?).map(Content::User),
     }
 }
 
@@ -232,11 +302,21 @@ fn parse_user(name: &str, role: &str, hash: &str, scope: Scope) -> Result<Record
     Ok(Record { name: name.to_owned(), role, hash: PasswordHash::parse(hash)?, scope })
 }
 
-fn parse_token(name: &str, user: &str, digest: &str, scope: Scope) -> Result<TokenRecord, &'static str> {
+fn parse_token(name: &str, user: &str, digest: &str, fields: &[&str]) -> Result<TokenRecord, &'static str> {
     check_name(name)?;
     check_name(user)?;
     let digest = Digest::parse(digest)?;
-    Ok(TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope })
+    let (bound, scope) = match fields {
+        [scope @ .., last] if last.starts_with(BOUND) => (last.strip_prefix(BOUND), scope),
+        scope => (None, scope),
+    };
+    let is_binding =
+        |text: &str| text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if bound.is_some_and(|bound| !is_binding(bound)) {
+        return Err("expected 16 digits of a to f and 0 to 9 behind bound=");
+    }
+    let (scope, bound) = (Scope::parse(scope)?, bound.map(str::to_owned));
+    Ok(TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope, bound })
 }
 
 fn check_name(name: &str) -> Result<(), &'static str> {

@@ -24,6 +24,8 @@ pub struct Followed {
 pub struct Users {
     by_name: HashMap<String, Arc<Record>>,
     tokens: HashMap<Digest, Arc<TokenRecord>>,
+    /// The tokens that let nobody in because their user is gone.
+    orphans: HashSet<Digest>,
     /// Names that have a malformed line and no good one.
     malformed: HashSet<String>,
     /// What any wrong password costs: the most that one of the records takes.
@@ -115,7 +117,8 @@ impl Followed {
                 if stamp.is_some_and(|stamp| stamp.is_open_to_all()) {
                     warn!("{path}: every user of this machine may read it; `chmod 600 {path}`");
                 }
-                for bad in file.bad_lines() {
+                let orphans: Vec<_> = file.orphans().map(|(line, _)| line).collect();
+                for bad in file.bad_lines().chain(&orphans) {
                     warn!("{path}: line {}: {}; this line lets nobody in", bad.number, bad.why);
                 }
                 info!("{path}: {} can sign in", file.users().count());
@@ -140,13 +143,20 @@ impl Users {
         let malformed = file.bad_lines().filter_map(|bad| bad.name.clone());
         let malformed = malformed.filter(|name| !by_name.contains_key(name)).collect();
         let rounds = by_name.values().map(|record| record.hash.rounds()).fold(ROUNDS, u32::max);
-        let tokens = file.tokens().map(|token| (token.digest, Arc::new(token.clone()))).collect();
-        Self { by_name, tokens, malformed, rounds }
+        let live = file.tokens().filter(|token| file.is_live(token));
+        let tokens = live.map(|token| (token.digest, Arc::new(token.clone()))).collect();
+        let orphans = file.orphans().map(|(_, token)| token.digest).collect();
+        Self { by_name, tokens, orphans, malformed, rounds }
     }
 
     /// The user of a name.
     pub fn find(&self, name: &str) -> Option<&Arc<Record>> {
         self.by_name.get(name)
+    }
+
+    /// Whether the token of a digest is there and lets nobody in, because its user is gone.
+    pub fn is_orphan(&self, token: &Digest) -> bool {
+        self.orphans.contains(token)
     }
 
     /// The token of a digest.
@@ -164,7 +174,7 @@ impl Users {
         self.by_name.values()
     }
 
-    /// All tokens, in no order.
+    /// All tokens that let somebody in, in no order.
     pub fn tokens(&self) -> impl Iterator<Item = &Arc<TokenRecord>> {
         self.tokens.values()
     }

@@ -46,10 +46,15 @@ pub enum Denied {
     WrongPassword,
     /// No such session or token, or no longer.
     Ended,
+    /// The user's line changed while the password was checked.
+    Changed,
     /// Too many passwords are being checked already; nothing was checked.
     Busy,
     /// Too many failures; nothing was checked, and nothing will be for so long.
     Throttled(Duration),
+    /// Too many failures, and the password is none that worked from there lately. Checked no further;
+    /// nothing will be for so long.
+    WrongWhileThrottled(Duration),
 }
 
 impl fmt::Display for Denied {
@@ -59,8 +64,12 @@ impl fmt::Display for Denied {
             Self::MalformedRecord => f.write_str("the user's line in the file is malformed"),
             Self::WrongPassword => f.write_str("wrong password"),
             Self::Ended => f.write_str("no such session or token, or it has ended"),
+            Self::Changed => f.write_str("the user was changed while the password was checked"),
             Self::Busy => f.write_str("too many passwords are being checked already"),
             Self::Throttled(wait) => write!(f, "too many failures, wait {} s", whole_seconds(*wait)),
+            Self::WrongWhileThrottled(wait) => {
+                write!(f, "another guess after too many failures, wait {} s", whole_seconds(*wait))
+            }
         }
     }
 }
@@ -91,6 +100,19 @@ impl Identity {
             scope: Scope::default(),
             is_new: false,
             grant: Grant::Local,
+        }
+    }
+
+    /// Whether a token let the user in.
+    pub fn is_token(&self) -> bool {
+        matches!(self.grant, Grant::Token(..))
+    }
+
+    /// Who acts, for the audit log: the user, and the token that acts in the user's name, if one does.
+    pub fn actor(&self) -> String {
+        match &self.grant {
+            Grant::Token(token, _) => format!("`{}` by token `{}`", self.name, token.name),
+            _ => format!("`{}`", self.name),
         }
     }
 

@@ -4,11 +4,13 @@
 //! running server's view of them all. What must not: HTTP, prompts, the command line.
 
 mod accounts;
+mod attempt;
 mod audit;
 mod edits;
 pub(crate) mod file;
 mod followed;
 mod identity;
+mod keeper;
 mod password;
 mod queue;
 mod remembered;
@@ -16,6 +18,7 @@ mod rules;
 mod scope;
 mod secret;
 mod server_id;
+mod session_file;
 mod sessions;
 mod store;
 mod throttle;
@@ -28,6 +31,8 @@ pub use accounts::Accounts;
 pub use edits::{Change, add, add_token, change, first_admin, list, remove, remove_token};
 pub use file::is_valid_name;
 pub use identity::{Denied, Identity, whole_seconds};
+#[cfg(test)]
+pub use password::rounds_spent;
 pub use rules::{MAX_PASSWORD_BYTES, check as check_password};
 pub use scope::Scope;
 pub use server_id::server_id;
@@ -62,6 +67,8 @@ pub struct ListedToken {
     pub user: String,
     /// What it opens of what its user may see and hear.
     pub scope: Scope,
+    /// Whether it lets somebody in; not when the user is gone that it was made for.
+    pub is_live: bool,
 }
 
 /// What a user file holds, in its order.
@@ -73,6 +80,8 @@ pub struct Listing {
     pub tokens: Vec<ListedToken>,
     /// What is wrong with lines that let nobody in, each with file and line.
     pub complaints: Vec<String>,
+    /// Whether no line was meant for a user: the next start makes one.
+    pub is_unused: bool,
 }
 
 /// What can go wrong with the user file.
@@ -104,6 +113,8 @@ pub enum UsersError {
     UnknownToken(String),
     /// Too many passwords are being hashed already; nothing was done.
     Busy,
+    /// Whoever asked may not do this any more; nothing was done.
+    NotAllowed,
 }
 
 impl fmt::Display for UsersError {
@@ -135,6 +146,7 @@ impl fmt::Display for UsersError {
             }
             Self::UnknownToken(name) => write!(f, "there is no token `{name}`"),
             Self::Busy => f.write_str("too many passwords are being checked already; try again"),
+            Self::NotAllowed => f.write_str("you may not do this any more"),
         }
     }
 }

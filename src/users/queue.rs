@@ -1,101 +1,407 @@
 //! The queue for the one password hash that runs: one is all that a small board can give without
 //! its streams suffering.
+//!
+//! Whoever signed in from the same address before is served first and has places of their own, so
+//! that no flood of strangers keeps them out. Among strangers the addresses take turns. Requests that
+//! bring the same name and password as one that waits already share its hash and take no place.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::remembered::Tag;
+use super::secret::Digest;
 use super::throttle::Source;
 
-/// How many may have a place, the one that is served included.
-pub const PLACES: usize = 17;
+/// Places for strangers, the one that is served included. Each holds a connection while it waits.
+pub const PLACES: usize = 64;
 
-/// How many places one address may have. A browser opens six connections at once, and several may
-/// be behind one router; all of one user have the same password, and one hash serves them all.
-pub const SHARE: usize = 12;
+/// Places that one address of strangers may have.
+pub const SHARE: usize = 56;
 
-/// The queue. `serving` is held while a hash runs, on purpose; `places` only for a look.
-#[derive(Default)]
-pub struct Queue {
-    serving: Mutex<()>,
-    places: Mutex<Vec<Source>>,
+/// Places that one account may have at an address from where its owner signed in before.
+pub const KNOWN_SHARE: usize = 4;
+
+/// Who asks for a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applicant {
+    /// Where the request comes from.
+    pub source: Source,
+    /// The digest of the account's name.
+    pub account: Digest,
+    /// Whether this account signed in from this source before.
+    pub is_known: bool,
+}
+
+/// What came of a request for a hash.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// The request had its turn.
+    Own(T),
+    /// Another request with the same name and password had its turn.
+    Shared {
+        /// Whether the password is right; `None` when that was not found out.
+        is_right: Option<bool>,
+        /// Whether this is the first request of its source that learns it.
+        is_first_of_source: bool,
+    },
 }
 
 /// There is no place in the queue.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
+/// The queue. The lock is held for a look at the list and no longer; a hash runs without it.
+#[derive(Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    is_hashing: bool,
+    entries: Vec<Entry>,
+    next_id: u64,
+    /// The turn of the stranger who was served last.
+    turn: u64,
+}
+
+struct Entry {
+    id: u64,
+    applicant: Applicant,
+    /// The how-manieth turn of its source this is, counted from the turn that was served when it came:
+    /// served by this number, sources take turns (start-time fair queueing).
+    turn: u64,
+    shared: Option<Arc<Shared>>,
+}
+
+/// A check that several requests wait for.
+struct Shared {
+    key: Tag,
+    result: OnceLock<Option<bool>>,
+    /// The sources that learned the result.
+    sources: Mutex<Vec<Source>>,
+}
+
 impl Queue {
-    /// Runs a hash while no other runs, for somebody from `source`.
+    /// Runs a hash while no other runs.
     ///
     /// # Errors
-    /// At once, when all places or all of the source's share are taken.
-    pub fn alone<T>(&self, source: Source, hash: impl FnOnce() -> T) -> Result<T, Full> {
-        let _place = self.take(source).ok_or(Full)?;
-        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+    /// At once, when the applicant's places are taken.
+    pub fn alone<T>(&self, applicant: Applicant, hash: impl FnOnce() -> T) -> Result<T, Full> {
+        let mut place = self.take(&mut self.lock(), applicant, None).ok_or(Full)?;
+        place.wait();
         Ok(hash())
     }
 
-    fn take(&self, source: Source) -> Option<Place<'_>> {
-        let mut places = self.places();
-        let share = places.iter().filter(|taken| **taken == source).count();
-        if places.len() >= PLACES || share >= SHARE {
+    /// Runs `check` while no other hash runs, unless a request with the same `key` waits already: then
+    /// waits for the result of that one. `check` gives what it came to, and whether the password is
+    /// right, if it found that out.
+    ///
+    /// # Errors
+    /// At once, when the applicant's places are taken and there is no check to wait for.
+    pub fn check<T>(
+        &self,
+        applicant: Applicant,
+        key: Option<Tag>,
+        check: impl FnOnce() -> (T, Option<bool>),
+    ) -> Result<Outcome<T>, Full> {
+        let mut state = self.lock();
+        if let Some(shared) = key.and_then(|key| state.join(&applicant, &key)) {
+            drop(state);
+            return Ok(self.wait_for(&shared, applicant.source));
+        }
+        let shared = key.map(|key| Arc::new(Shared::new(key, applicant.source)));
+        let place = self.take(&mut state, applicant, shared.clone());
+        drop(state);
+        let mut place = place.ok_or(Full)?;
+        place.wait();
+        let (made, is_right) = check();
+        if let Some(shared) = shared {
+            let _ = shared.result.set(is_right);
+        }
+        Ok(Outcome::Own(made))
+    }
+
+    fn wait_for<T>(&self, shared: &Shared, source: Source) -> Outcome<T> {
+        let mut state = self.lock();
+        let is_right = loop {
+            match shared.result.get() {
+                Some(is_right) => break *is_right,
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(state);
+        let mut sources = lock(&shared.sources);
+        let is_first_of_source = !sources.contains(&source);
+        if is_first_of_source {
+            sources.push(source);
+        }
+        Outcome::Shared { is_right, is_first_of_source }
+    }
+
+    fn take(
+        &self,
+        state: &mut State,
+        applicant: Applicant,
+        shared: Option<Arc<Shared>>,
+    ) -> Option<Place<'_>> {
+        if !state.has_place_for(&applicant) {
             return None;
         }
-        places.push(source);
-        Some(Place { queue: self, source })
+        let id = state.next_id;
+        state.next_id += 1;
+        let of_source = state.entries.iter().filter(|entry| entry.applicant.source == applicant.source);
+        let turn = of_source.map(|entry| entry.turn + 1).max().unwrap_or(0).max(state.turn);
+        state.entries.push(Entry { id, applicant, turn, shared });
+        Some(Place { queue: self, id, is_served: false })
     }
 
     /// The list is whole after every operation on it.
-    fn places(&self) -> MutexGuard<'_, Vec<Source>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    /// The check of this key that waits or runs. It is served as early as the earliest of those who
+    /// share it would be.
+    fn join(&mut self, applicant: &Applicant, key: &Tag) -> Option<Arc<Shared>> {
+        let is_same = |entry: &&mut Entry| entry.shared.as_ref().is_some_and(|shared| shared.key == *key);
+        let entry = self.entries.iter_mut().find(is_same)?;
+        entry.applicant.is_known |= applicant.is_known;
+        entry.shared.clone()
     }
 
-    /// The hold of a test on the queue: nobody is served meanwhile.
-    #[cfg(test)]
-    pub fn stop(&self) -> MutexGuard<'_, ()> {
-        self.serving.lock().unwrap()
+    fn has_place_for(&self, applicant: &Applicant) -> bool {
+        let count = |counts: &dyn Fn(&Applicant) -> bool| {
+            self.entries.iter().filter(|entry| counts(&entry.applicant)).count()
+        };
+        if applicant.is_known {
+            return count(&|other| other == applicant) < KNOWN_SHARE;
+        }
+        let strangers = count(&|other| !other.is_known);
+        let of_source = count(&|other| !other.is_known && other.source == applicant.source);
+        strangers < PLACES && of_source < SHARE
     }
 
-    /// How many have a place.
-    #[cfg(test)]
-    pub fn waiting(&self) -> usize {
-        self.places().len()
+    /// Who is served next.
+    fn next(&self) -> Option<&Entry> {
+        self.entries.iter().min_by_key(|entry| (!entry.applicant.is_known, entry.turn, entry.id))
+    }
+}
+
+impl Shared {
+    fn new(key: Tag, source: Source) -> Self {
+        Self { key, result: OnceLock::new(), sources: Mutex::new(vec![source]) }
     }
 }
 
 /// A place in the queue, given back when dropped.
 struct Place<'a> {
     queue: &'a Queue,
-    source: Source,
+    id: u64,
+    is_served: bool,
+}
+
+impl Place<'_> {
+    /// Waits for its turn.
+    fn wait(&mut self) {
+        let mut state = self.queue.lock();
+        while state.is_hashing || state.next().is_none_or(|next| next.id != self.id) {
+            state = self.queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_hashing = true;
+        let turn = state.next().filter(|next| !next.applicant.is_known).map(|next| next.turn);
+        state.turn = turn.unwrap_or(state.turn);
+        self.is_served = true;
+    }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut places = self.queue.places();
-        if let Some(at) = places.iter().position(|taken| *taken == self.source) {
-            places.swap_remove(at);
+        let mut state = self.queue.lock();
+        if let Some(at) = state.entries.iter().position(|entry| entry.id == self.id) {
+            let entry = state.entries.swap_remove(at);
+            if let Some(shared) = entry.shared {
+                // Has no effect unless the check panicked; nobody waits for it without end then.
+                let _ = shared.result.set(None);
+            }
         }
+        if self.is_served {
+            state.is_hashing = false;
+        }
+        drop(state);
+        self.queue.changed.notify_all();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::thread::{self, Scope};
+
     use super::*;
 
-    fn source(number: u32) -> Source {
-        Source::of(std::net::IpAddr::V4(number.into()))
+    /// The hold of a test on the queue: nobody is served meanwhile.
+    pub struct Stopped<'a>(&'a Queue);
+
+    impl Queue {
+        /// Lets nobody be served until the hold is dropped.
+        pub fn stop(&self) -> Stopped<'_> {
+            let was_hashing = std::mem::replace(&mut self.lock().is_hashing, true);
+            assert!(!was_hashing, "a hash runs");
+            Stopped(self)
+        }
+
+        /// How many have a place.
+        pub fn waiting(&self) -> usize {
+            self.lock().entries.len()
+        }
+
+        /// How many wait for the check of another.
+        pub fn sharing(&self) -> usize {
+            // One reference is the entry's and one is that of the request that has the place.
+            let count =
+                |entry: &Entry| entry.shared.as_ref().map_or(0, |shared| Arc::strong_count(shared) - 2);
+            self.lock().entries.iter().map(count).sum()
+        }
+    }
+
+    impl Drop for Stopped<'_> {
+        fn drop(&mut self) {
+            self.0.lock().is_hashing = false;
+            self.0.changed.notify_all();
+        }
+    }
+
+    fn stranger(number: u32) -> Applicant {
+        let source = Source::of(IpAddr::V4(number.into()));
+        Applicant { source, account: Digest::of("eve"), is_known: false }
+    }
+
+    fn known(number: u32, account: &str) -> Applicant {
+        Applicant { account: Digest::of(account), is_known: true, ..stranger(number) }
+    }
+
+    /// Queues an applicant, who adds `name` to `served` when served, and waits until that is in the queue.
+    fn queue_up<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        (queue, served): (&'scope Queue, &'scope Mutex<Vec<&'static str>>),
+        applicant: Applicant,
+        name: &'static str,
+    ) {
+        let before = queue.waiting();
+        scope.spawn(move || queue.alone(applicant, || lock(served).push(name)).unwrap());
+        while queue.waiting() == before {
+            thread::yield_now();
+        }
+    }
+
+    fn in_order(applicants: &[(Applicant, &'static str)]) -> Vec<&'static str> {
+        let (queue, served) = (Queue::default(), Mutex::default());
+        let stopped = queue.stop();
+        thread::scope(|scope| {
+            for (applicant, name) in applicants {
+                queue_up(scope, (&queue, &served), *applicant, name);
+            }
+            drop(stopped);
+        });
+        served.into_inner().unwrap()
     }
 
     #[test]
     fn one_address_cannot_fill_the_queue() {
         let queue = Queue::default();
-        let flood: Vec<_> = (0..100).filter_map(|_| queue.take(source(1))).collect();
+        let take = |number| queue.take(&mut queue.lock(), stranger(number), None);
+        let flood: Vec<_> = (0..100).filter_map(|_| take(1)).collect();
         assert_eq!(flood.len(), SHARE);
-        assert_eq!(queue.alone(source(2), || 7), Ok(7), "another address is served");
-        let others: Vec<_> = (0..100).filter_map(|number| queue.take(source(number))).collect();
+        let others: Vec<_> = (0..100).filter_map(|number| take(100 + number)).collect();
         assert_eq!(flood.len() + others.len(), PLACES);
-        assert_eq!(queue.alone(source(200), || 7), Err(Full));
+        assert_eq!(queue.alone(stranger(300), || 7), Err(Full));
         drop((flood, others));
         assert_eq!(queue.waiting(), 0);
-        assert_eq!(queue.alone(source(1), || 7), Ok(7));
+        assert_eq!(queue.alone(stranger(1), || 7), Ok(7));
+    }
+
+    #[test]
+    fn whoever_is_known_has_a_place_in_a_full_queue_but_not_any_number() {
+        let queue = Queue::default();
+        let take = |applicant| queue.take(&mut queue.lock(), applicant, None);
+        let flood: Vec<_> = (0..200).filter_map(|number| take(stranger(number))).collect();
+        assert_eq!(flood.len(), PLACES);
+        let own: Vec<_> = (0..100).filter_map(|_| take(known(1, "eve"))).collect();
+        assert_eq!(own.len(), KNOWN_SHARE);
+        assert!(take(known(1, "adam")).is_some(), "another account at the same address");
+    }
+
+    #[test]
+    fn whoever_is_known_is_served_before_strangers_who_came_first() {
+        let order = [(stranger(1), "first"), (stranger(2), "second"), (known(3, "eve"), "owner")];
+        assert_eq!(in_order(&order), ["owner", "first", "second"]);
+    }
+
+    #[test]
+    fn addresses_of_strangers_take_turns() {
+        let order = [
+            (stranger(1), "flood 1"),
+            (stranger(1), "flood 2"),
+            (stranger(1), "flood 3"),
+            (stranger(2), "other"),
+        ];
+        assert_eq!(in_order(&order), ["flood 1", "other", "flood 2", "flood 3"]);
+    }
+
+    #[test]
+    fn requests_of_one_key_share_a_check_and_take_no_place() {
+        let queue = Queue::default();
+        let stopped = queue.stop();
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let ask = |number| queue.check(stranger(number), Some([1; 32]), || ((), Some(true))).unwrap();
+            let mut asked = vec![scope.spawn(move || ask(1))];
+            while queue.waiting() == 0 {
+                thread::yield_now();
+            }
+            asked.extend((0..2 * PLACES).map(|_| scope.spawn(move || ask(1))));
+            asked.push(scope.spawn(move || ask(2)));
+            while queue.sharing() < 2 * PLACES + 1 {
+                thread::yield_now();
+            }
+            assert_eq!(queue.waiting(), 1);
+            drop(stopped);
+            asked.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let firsts = |outcome: &&Outcome<()>| {
+            **outcome == Outcome::Shared { is_right: Some(true), is_first_of_source: true }
+        };
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Own(())).count(), 1);
+        assert_eq!(outcomes.iter().filter(firsts).count(), 1, "the other address, once");
+    }
+
+    #[test]
+    fn a_check_that_panics_leaves_nobody_waiting() {
+        let queue = Queue::default();
+        let stopped = queue.stop();
+        thread::scope(|scope| {
+            let queue = &queue;
+            let check =
+                move |check: fn() -> ((), Option<bool>)| queue.check(stranger(1), Some([1; 32]), check);
+            let first = scope.spawn(move || check(|| panic!("meant to be")));
+            while queue.waiting() == 0 {
+                thread::yield_now();
+            }
+            let second = scope.spawn(move || check(|| ((), Some(true))));
+            while queue.sharing() == 0 {
+                thread::yield_now();
+            }
+            drop(stopped);
+            assert!(first.join().is_err());
+            let not_found_out = Outcome::Shared { is_right: None, is_first_of_source: false };
+            assert_eq!(second.join().unwrap(), Ok(not_found_out));
+        });
+        assert_eq!(queue.alone(stranger(1), || 7), Ok(7));
     }
 }

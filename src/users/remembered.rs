@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 use super::file::Record;
 use super::throttle::Source;
 
-/// Sign-ins remembered; more than a household has clients.
-const REMEMBERED: usize = 64;
+/// Sign-ins remembered; more than the gate has connections by default, so that clients which all send
+/// their passwords with each request do not push each other out.
+const REMEMBERED: usize = 256;
 
 /// A sign-in is forgotten when it was not used for this long.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
@@ -41,9 +42,20 @@ impl TagKey {
 
     /// The tag of a password given for the user of `record` from `source`.
     pub fn tag(&self, record: &Record, password: &str, source: Source) -> Option<Tag> {
+        let source = source.address().to_string();
+        self.digest(&[&record.name, password, &record.hash.to_string(), &source])
+    }
+
+    /// The tag of a password that is being checked, given for `name` from anywhere. The name is in it
+    /// as it was given, so that unknown names share no more checks than known ones.
+    pub fn check_tag(&self, name: &str, record: &Record, password: &str) -> Option<Tag> {
+        self.digest(&[name, password, &record.hash.to_string()])
+    }
+
+    fn digest(&self, parts: &[&str]) -> Option<Tag> {
         let key = self.0.as_ref()?;
         let mut digest = Hmac::<Sha256>::new_from_slice(&**key).expect("HMAC takes a key of any length");
-        for part in [&record.name, password, &record.hash.to_string(), &source.address().to_string()] {
+        for part in parts {
             // The length first: no two lists of parts are fed alike.
             digest.update(&(part.len() as u64).to_le_bytes());
             digest.update(part.as_bytes());

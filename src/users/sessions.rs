@@ -1,5 +1,5 @@
-//! Sessions: what a login leaves behind, so that no later request needs the password. They live
-//! in memory only; a restart signs everybody out.
+//! Sessions: what a login leaves behind, so that no later request needs the password. How they outlast
+//! a restart is the business of [`super::keeper`].
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::file::Record;
 use super::secret::{Digest, new_secret};
+use super::session_file::SavedSession;
 
 /// Sessions at a time, and of one user: the one longest unused makes room.
 const MOST: usize = 512;
@@ -47,15 +48,47 @@ pub struct SessionInfo {
 /// All sessions, by the digest of their secrets.
 pub struct Sessions {
     limits: SessionLimits,
-    open: Mutex<HashMap<Digest, Session>>,
+    open: Mutex<Open>,
+}
+
+/// What the file of sessions does not have yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unsaved {
+    /// It has everything.
+    #[default]
+    Nothing,
+    /// When sessions were used.
+    Use,
+    /// Sessions that began or ended.
+    Session,
+}
+
+#[derive(Default)]
+struct Open {
+    sessions: HashMap<Digest, Session>,
+    unsaved: Unsaved,
 }
 
 struct Session {
     /// The user's line when the session began; any change of it ends the session.
     record: Arc<Record>,
     address: IpAddr,
-    began: Instant,
-    used: Instant,
+    /// When this process learned of it, and how old and for how long unused it was then.
+    since: Instant,
+    age_before: Duration,
+    idle_before: Duration,
+    used: Option<Instant>,
+    /// Whether the file has it.
+    is_saved: bool,
+}
+
+/// A session that was ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Whose it was.
+    pub user: String,
+    /// Whether the file has it still.
+    pub is_saved: bool,
 }
 
 impl Default for SessionLimits {
@@ -87,45 +120,104 @@ impl Sessions {
     ) -> Result<Zeroizing<String>, getrandom::Error> {
         let (secret, digest) = new_secret(PREFIX)?;
         let mut open = self.lock();
-        open.retain(|_, session| session.left(&self.limits, now).is_some());
-        let of_user = |session: &Session| session.record.name == record.name;
-        if open.values().filter(|session| of_user(session)).count() >= MOST_OF_ONE_USER {
-            drop_longest_unused(&mut open, of_user);
-        } else if open.len() >= MOST {
-            drop_longest_unused(&mut open, |_| true);
-        }
-        open.insert(digest, Session { record, address, began: now, used: now });
+        open.sessions.retain(|_, session| session.left(&self.limits, now).is_some());
+        open.put(digest, Session::new(record, address, now), now);
         Ok(secret)
+    }
+
+    /// Puts a session back that was saved, and `off` ago at that; whether it still lasts.
+    pub fn restore(&self, saved: &SavedSession, record: Arc<Record>, off: Duration, now: Instant) -> bool {
+        let age_before = saved.age.saturating_add(off);
+        let idle_before = saved.idle.saturating_add(off);
+        let fresh = Session::new(record, saved.address, now);
+        let session = Session { age_before, idle_before, is_saved: true, ..fresh };
+        if session.left(&self.limits, now).is_none() {
+            return false;
+        }
+        self.lock().put(saved.digest, session, now);
+        true
+    }
+
+    /// All of them, to be saved. They are taken for saved until [`Sessions::not_saved`].
+    pub fn saved(&self, now: Instant) -> Vec<SavedSession> {
+        let mut open = self.lock();
+        open.sessions.retain(|_, session| session.left(&self.limits, now).is_some());
+        open.unsaved = Unsaved::Nothing;
+        let save = |(digest, session): (&Digest, &mut Session)| {
+            session.is_saved = true;
+            SavedSession {
+                digest: *digest,
+                record: Digest::of(&session.record.line()),
+                address: session.address,
+                age: session.age(now),
+                idle: session.idle(now),
+            }
+        };
+        open.sessions.iter_mut().map(save).collect()
+    }
+
+    /// Saving them failed.
+    pub fn not_saved(&self) {
+        self.lock().unsaved = Unsaved::Session;
+    }
+
+    /// What is to be saved.
+    pub fn unsaved(&self) -> Unsaved {
+        self.lock().unsaved
+    }
+
+    /// The server was off for so much longer than it thought when it put sessions back.
+    pub fn were_off(&self, longer: Duration) {
+        let mut open = self.lock();
+        for session in open.sessions.values_mut().filter(|session| !session.age_before.is_zero()) {
+            session.age_before = session.age_before.saturating_add(longer);
+            session.idle_before = session.idle_before.saturating_add(longer);
+        }
+        open.unsaved = Unsaved::Session;
     }
 
     /// The user's line of a live session, which is used by that.
     pub fn touch(&self, digest: &Digest, now: Instant) -> Option<Arc<Record>> {
         let mut open = self.lock();
-        let session = open.get_mut(digest)?;
+        let open = &mut *open;
+        let session = open.sessions.get_mut(digest)?;
         if session.left(&self.limits, now).is_none() {
-            open.remove(digest);
+            open.end(digest);
             return None;
         }
-        session.used = now;
+        session.used = Some(now);
+        open.unsaved = open.unsaved.max(Unsaved::Use);
         Some(Arc::clone(&session.record))
     }
 
-    /// Ends a session; whether there was one.
-    pub fn end(&self, digest: &Digest) -> bool {
-        self.lock().remove(digest).is_some()
+    /// Ends a session, if there is one.
+    pub fn end(&self, digest: &Digest) -> Option<Ended> {
+        self.lock().end(digest)
     }
 
-    /// Ends the session of an id, if it is one that `may` be ended; the user's name.
-    pub fn end_by_id(&self, id: &str, may: impl Fn(&str) -> bool) -> Option<String> {
+    /// Ends the session of an id, if it is one that `may` be ended.
+    pub fn end_by_id(&self, id: &str, may: impl Fn(&str) -> bool) -> Option<Ended> {
         let mut open = self.lock();
-        let found = open.iter().find(|(digest, session)| digest.id() == id && may(&session.record.name));
-        let digest = *found?.0;
-        open.remove(&digest).map(|session| session.record.name.clone())
+        let is_meant =
+            |(digest, session): &(&Digest, &Session)| digest.id() == id && may(&session.record.name);
+        let digest = *open.sessions.iter().find(is_meant)?.0;
+        open.end(&digest)
     }
 
     /// Ends those whose user's line is not what it was when they began.
     pub fn keep(&self, is_current: impl Fn(&Record) -> bool) {
-        self.lock().retain(|_, session| is_current(&session.record));
+        let mut open = self.lock();
+        let before = open.sessions.len();
+        open.sessions.retain(|_, session| is_current(&session.record));
+        if open.sessions.len() < before {
+            open.unsaved = Unsaved::Session;
+        }
+    }
+
+    /// Where whose sessions began.
+    pub fn origins(&self) -> Vec<(IpAddr, String)> {
+        let open = self.lock();
+        open.sessions.values().map(|session| (session.address, session.record.name.clone())).collect()
     }
 
     /// The live ones, youngest first.
@@ -136,36 +228,72 @@ impl Sessions {
                 id: digest.id(),
                 user: session.record.name.clone(),
                 address: session.address,
-                age: now.saturating_duration_since(session.began),
-                idle: now.saturating_duration_since(session.used),
+                age: session.age(now),
+                idle: session.idle(now),
                 left: session.left(&self.limits, now)?,
             })
         };
-        let mut list: Vec<_> = open.iter().filter_map(info).collect();
+        let mut list: Vec<_> = open.sessions.iter().filter_map(info).collect();
         drop(open);
         list.sort_by(|a, b| a.age.cmp(&b.age).then_with(|| a.id.cmp(&b.id)));
         list
     }
 
     /// The map is whole after every operation on it.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Session>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Session {
-    fn left(&self, limits: &SessionLimits, now: Instant) -> Option<Duration> {
-        let idle = limits.idle.checked_sub(now.saturating_duration_since(self.used))?;
-        let max = limits.max.checked_sub(now.saturating_duration_since(self.began))?;
-        let left = idle.min(max);
-        (!left.is_zero()).then_some(left)
+impl Open {
+    /// Adds a session; where there are too many the one longest unused makes room.
+    fn put(&mut self, digest: Digest, session: Session, now: Instant) {
+        let of_user = |other: &Session| other.record.name == session.record.name;
+        if self.sessions.values().filter(|other| of_user(other)).count() >= MOST_OF_ONE_USER {
+            self.drop_longest_unused(of_user, now);
+        } else if self.sessions.len() >= MOST {
+            self.drop_longest_unused(|_| true, now);
+        }
+        self.unsaved = Unsaved::Session;
+        self.sessions.insert(digest, session);
+    }
+
+    fn end(&mut self, digest: &Digest) -> Option<Ended> {
+        let Session { record, is_saved, .. } = self.sessions.remove(digest)?;
+        self.unsaved = Unsaved::Session;
+        Some(Ended { user: record.name.clone(), is_saved })
+    }
+
+    fn drop_longest_unused(&mut self, among: impl Fn(&Session) -> bool, now: Instant) {
+        let candidates = self.sessions.iter().filter(|(_, session)| among(session));
+        if let Some(digest) =
+            candidates.max_by_key(|(_, session)| session.idle(now)).map(|(digest, _)| *digest)
+        {
+            self.sessions.remove(&digest);
+        }
     }
 }
 
-fn drop_longest_unused(open: &mut HashMap<Digest, Session>, among: impl Fn(&Session) -> bool) {
-    let candidates = open.iter().filter(|(_, session)| among(session));
-    if let Some(digest) = candidates.min_by_key(|(_, session)| session.used).map(|(digest, _)| *digest) {
-        open.remove(&digest);
+impl Session {
+    fn new(record: Arc<Record>, address: IpAddr, now: Instant) -> Self {
+        let (age_before, idle_before) = (Duration::ZERO, Duration::ZERO);
+        Self { record, address, since: now, age_before, idle_before, used: None, is_saved: false }
+    }
+
+    fn age(&self, now: Instant) -> Duration {
+        self.age_before.saturating_add(now.saturating_duration_since(self.since))
+    }
+
+    fn idle(&self, now: Instant) -> Duration {
+        match self.used {
+            Some(used) => now.saturating_duration_since(used),
+            None => self.idle_before.saturating_add(now.saturating_duration_since(self.since)),
+        }
+    }
+
+    fn left(&self, limits: &SessionLimits, now: Instant) -> Option<Duration> {
+        let left = limits.idle.checked_sub(self.idle(now))?.min(limits.max.checked_sub(self.age(now))?);
+        (!left.is_zero()).then_some(left)
     }
 }
 
@@ -225,7 +353,8 @@ mod tests {
         let id = sessions.list(now).remove(0).id;
         assert!(sessions.touch(&Digest::of(&id), now).is_none());
         assert_eq!(sessions.end_by_id(&id, |user| user == "adam"), None);
-        assert_eq!(sessions.end_by_id(&id, |user| user == "eve").as_deref(), Some("eve"));
+        let ended = Ended { user: "eve".to_owned(), is_saved: false };
+        assert_eq!(sessions.end_by_id(&id, |user| user == "eve"), Some(ended));
         assert!(sessions.touch(&digest, now).is_none());
     }
 
@@ -235,5 +364,39 @@ mod tests {
         let (eve, adam) = (begin(&sessions, "eve", now), begin(&sessions, "adam", now));
         sessions.keep(|record| record.name != "eve");
         assert!(sessions.touch(&eve, now).is_none() && sessions.touch(&adam, now).is_some());
+    }
+
+    #[test]
+    fn a_saved_session_goes_on_with_its_age_and_its_disuse() {
+        let (sessions, start) = (Sessions::new(LIMITS), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let digest = begin(&sessions, "eve", start);
+        sessions.touch(&digest, at(4)).unwrap();
+        let saved = sessions.saved(at(6));
+        assert_eq!((saved[0].age.as_secs(), saved[0].idle.as_secs()), (6, 2));
+        let after = |off: u64| {
+            let sessions = Sessions::new(LIMITS);
+            sessions.restore(&saved[0], record("eve"), Duration::from_secs(off), start).then_some(sessions)
+        };
+        assert!(after(8).is_none(), "unused for 10 s");
+        let sessions = after(7).unwrap();
+        assert!(sessions.touch(&digest, start).is_some());
+        assert!(sessions.touch(&digest, at(9)).is_some(), "used, so it goes on");
+        assert!(sessions.touch(&digest, at(12)).is_none(), "25 s old");
+        let sessions = after(0).unwrap();
+        sessions.were_off(Duration::from_secs(8));
+        assert!(sessions.touch(&digest, start).is_none(), "the clock learned how long it was off");
+    }
+
+    #[test]
+    fn it_is_known_what_is_not_saved() {
+        let (sessions, now) = (Sessions::new(LIMITS), Instant::now());
+        let digest = begin(&sessions, "eve", now);
+        assert_eq!(sessions.unsaved(), Unsaved::Session);
+        assert_eq!((sessions.saved(now).len(), sessions.unsaved()), (1, Unsaved::Nothing));
+        sessions.touch(&digest, now);
+        assert_eq!(sessions.unsaved(), Unsaved::Use);
+        assert!(sessions.end(&digest).unwrap().is_saved);
+        assert_eq!(sessions.unsaved(), Unsaved::Session);
     }
 }

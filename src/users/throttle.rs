@@ -1,5 +1,6 @@
-//! Failed logins, counted for each address and each account, and how long the next one has to
-//! wait. Memory is bounded whoever comes: see [`Tally`].
+//! Failed logins, counted for each address, each account, and each account at an address from where
+//! its owner signed in before; and how long the next one has to wait. Memory is bounded whoever comes:
+//! see [`Tally`].
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,15 +18,22 @@ const LONGEST_FOR_ADDRESS: Duration = Duration::from_secs(15 * 60);
 const FREE_FOR_ACCOUNT: u32 = 10;
 const LONGEST_FOR_ACCOUNT: Duration = Duration::from_secs(60);
 
+/// Requests for one account from one address that found no place in the queue. The longest wait is
+/// short: they may have been right.
+const FREE_REFUSALS: u32 = 5;
+const LONGEST_AFTER_REFUSALS: Duration = Duration::from_secs(30);
+
 /// Addresses and accounts kept in mind, each.
 const KEPT: usize = 1024;
 
-/// Addresses kept in mind from which an account signed in.
+/// Pairs of address and account kept in mind that signed in, in all and of one account: whoever has an
+/// account cannot push those of others out from many addresses.
 const KNOWN: usize = 256;
+const KNOWN_OF_ONE_ACCOUNT: usize = 64;
 
-/// Remembered sign-ins looked up in a second for an address that has to wait. A look is no slow
-/// hash: without a bound, guesses that meet a remembered sign-in would be free.
-const LOOKS_A_SECOND: u32 = 100;
+/// Passwords in vain that are looked up among the remembered sign-ins during one wait. A look is no
+/// slow hash: without a bound, guesses that meet a remembered sign-in would be free.
+const LOOKS_IN_VAIN: u32 = 5;
 
 /// Where somebody comes from, as far as guesses go: an IPv4 address, or the 64 bits of an IPv6
 /// one that tell its network, for within it a guesser has as many as he likes.
@@ -36,9 +44,15 @@ pub struct Source(IpAddr);
 pub struct Throttle {
     addresses: Tally<Source>,
     accounts: Tally<Digest>,
-    /// An account's owner at home does not wait because somebody elsewhere guesses.
-    known: HashMap<(Source, Digest), Instant>,
+    /// Of the pairs in `known`, which wait for nothing else: whoever guesses elsewhere, or behind the
+    /// same address at another account, does not keep the owner out.
+    pairs: Tally<Pair>,
+    refusals: Tally<Pair>,
+    known: HashMap<Pair, Instant>,
 }
+
+/// An account, by the digest of its name, at an address.
+type Pair = (Source, Digest);
 
 impl Source {
     /// The source of an address.
@@ -61,41 +75,100 @@ impl Throttle {
         Self {
             addresses: Tally::new(FREE_FOR_ADDRESS, LONGEST_FOR_ADDRESS),
             accounts: Tally::new(FREE_FOR_ACCOUNT, LONGEST_FOR_ACCOUNT),
+            pairs: Tally::new(FREE_FOR_ADDRESS, LONGEST_FOR_ADDRESS),
+            refusals: Tally::new(FREE_REFUSALS, LONGEST_AFTER_REFUSALS),
             known: HashMap::new(),
         }
     }
 
-    /// How long a login of `name` from `source` has to wait still; `None` when it may be checked.
+    /// How long a login to `account` from `source` has to wait still; `None` when it may be checked.
     /// `now` is monotonic.
-    pub fn wait(&self, source: Source, name: &str, now: Instant) -> Option<Duration> {
-        let account = Digest::of(name);
-        let for_account = self.accounts.wait(&account, now);
-        let for_account = for_account.filter(|_| !self.known.contains_key(&(source, account)));
-        self.addresses.wait(&source, now).max(for_account)
+    pub fn wait(&self, source: Source, account: Digest, now: Instant) -> Option<Duration> {
+        let pair = (source, account);
+        let for_failures = if self.is_known(source, account) {
+            self.pairs.wait(&pair, now)
+        } else {
+            self.addresses.wait(&source, now).max(self.accounts.wait(&account, now))
+        };
+        for_failures.max(self.refusals.wait(&pair, now))
     }
 
-    /// Whether a waiting source may be looked up among the remembered sign-ins.
-    pub fn may_look(&mut self, source: Source, now: Instant) -> bool {
-        self.addresses.may_look(&source, now)
+    /// Whether the account signed in from there before.
+    pub fn is_known(&self, source: Source, account: Digest) -> bool {
+        self.known.contains_key(&(source, account))
+    }
+
+    /// Whether a login that has to wait may be looked up among the remembered sign-ins.
+    pub fn may_look(&self, source: Source, account: Digest) -> bool {
+        let looks = |failures: &Failures| failures.looks_in_vain;
+        let pair = (source, account);
+        self.known.contains_key(&pair) && self.pairs.failures.get(&pair).map_or(0, looks) < LOOKS_IN_VAIN
+    }
+
+    /// A login that had to wait was looked up in vain. It counts as a failure, too.
+    pub fn looked_in_vain(&mut self, source: Source, account: Digest, now: Instant) {
+        let pair = (source, account);
+        let looks = self.pairs.failures.get(&pair).map_or(0, |failures| failures.looks_in_vain);
+        self.failed(source, account, now);
+        if let Some(failures) = self.pairs.failures.get_mut(&pair) {
+            failures.looks_in_vain = looks + 1;
+        }
     }
 
     /// A password was wrong, or its user unknown.
-    pub fn failed(&mut self, source: Source, name: &str, now: Instant) {
+    pub fn failed(&mut self, source: Source, account: Digest, now: Instant) {
+        self.failed_with_another(source, account, now);
+        self.accounts.failed(account, now);
+    }
+
+    /// A password was wrong that another address gave at the same time: for the account it is one guess.
+    pub fn failed_with_another(&mut self, source: Source, account: Digest, now: Instant) {
         self.addresses.failed(source, now);
-        self.accounts.failed(Digest::of(name), now);
+        if self.is_known(source, account) {
+            self.pairs.failed((source, account), now);
+        }
+    }
+
+    /// A login found no place in the queue. That of a stranger counts for the account like a failure,
+    /// or guesses that are sent away would be free; for the address it does not, or the many users
+    /// behind a proxy would lock each other out.
+    pub fn refused(&mut self, source: Source, account: Digest, now: Instant) {
+        self.refusals.failed((source, account), now);
+        if !self.is_known(source, account) {
+            self.accounts.failed(account, now);
+        }
     }
 
     /// A password was right. The address keeps its failures: whoever has an account could
     /// otherwise wipe them away between his guesses of another's.
-    pub fn succeeded(&mut self, source: Source, name: &str, now: Instant) {
-        let account = Digest::of(name);
+    pub fn succeeded(&mut self, source: Source, account: Digest, now: Instant) {
+        let pair = (source, account);
         self.accounts.failures.remove(&account);
-        if self.known.len() >= KNOWN
-            && let Some(oldest) = self.known.iter().min_by_key(|(_, since)| **since).map(|(key, _)| *key)
-        {
+        self.pairs.failures.remove(&pair);
+        self.refusals.failures.remove(&pair);
+        if !self.known.contains_key(&pair) {
+            let of_account = self.known.keys().filter(|(_, known)| *known == account).count();
+            if of_account >= KNOWN_OF_ONE_ACCOUNT {
+                self.forget_oldest(|(_, known)| *known == account);
+            } else if self.known.len() >= KNOWN {
+                self.forget_oldest(|_| true);
+            }
+        }
+        self.known.insert(pair, now);
+    }
+
+    /// A remembered sign-in was used.
+    pub fn used(&mut self, source: Source, account: Digest, now: Instant) {
+        if let Some(since) = self.known.get_mut(&(source, account)) {
+            *since = now;
+        }
+    }
+
+    fn forget_oldest(&mut self, among: impl Fn(&Pair) -> bool) {
+        let candidates = self.known.iter().filter(|(pair, _)| among(pair));
+        if let Some(oldest) = candidates.min_by_key(|(_, since)| **since).map(|(pair, _)| *pair) {
             self.known.remove(&oldest);
         }
-        self.known.insert((source, account), now);
     }
 }
 
@@ -111,7 +184,8 @@ struct Tally<K> {
 struct Failures {
     count: u32,
     last: Instant,
-    looked: (Instant, u32),
+    /// Since a password was last checked the slow way.
+    looks_in_vain: u32,
 }
 
 impl<K: Copy + Eq + Hash> Tally<K> {
@@ -127,16 +201,6 @@ impl<K: Copy + Eq + Hash> Tally<K> {
         (!left.is_zero()).then_some(left)
     }
 
-    fn may_look(&mut self, key: &K, now: Instant) -> bool {
-        let Some(failures) = self.failures.get_mut(key) else { return true };
-        let (since, count) = &mut failures.looked;
-        if now.saturating_duration_since(*since) >= Duration::from_secs(1) {
-            (*since, *count) = (now, 0);
-        }
-        *count += 1;
-        *count <= LOOKS_A_SECOND
-    }
-
     fn failed(&mut self, key: K, now: Instant) {
         // Twice the longest wait: somebody who goes on when it is over goes on where he was.
         let forget = self.longest * 2;
@@ -150,15 +214,20 @@ impl<K: Copy + Eq + Hash> Tally<K> {
                 self.failures.remove(&least);
             }
         }
-        let failures = self.failures.entry(key).or_insert(Failures { count: 0, last: now, looked: (now, 0) });
+        let failures = self.failures.entry(key).or_insert(Failures { count: 0, last: now, looks_in_vain: 0 });
         failures.count = failures.count.saturating_add(1);
         failures.last = now;
+        failures.looks_in_vain = 0;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(name: &str) -> Digest {
+        Digest::of(name)
+    }
 
     fn source(number: u32) -> Source {
         Source::of(IpAddr::V4(number.into()))
@@ -170,60 +239,60 @@ mod tests {
         let mut waits = Vec::new();
         for attempt in 0..20 {
             // Another name each time: the address alone is to blame.
-            throttle.failed(source(1), &attempt.to_string(), now);
-            let wait = throttle.wait(source(1), "eve", now).unwrap_or_default();
+            throttle.failed(source(1), of(&attempt.to_string()), now);
+            let wait = throttle.wait(source(1), of("eve"), now).unwrap_or_default();
             waits.push(wait.as_secs());
             now += wait;
         }
         assert_eq!(waits[..8], [0, 0, 0, 0, 1, 2, 4, 8]);
         assert_eq!(waits[19], LONGEST_FOR_ADDRESS.as_secs());
-        assert_eq!(throttle.wait(source(2), "eve", now), None, "another address");
+        assert_eq!(throttle.wait(source(2), of("eve"), now), None, "another address");
     }
 
     #[test]
     fn an_account_is_guarded_against_many_addresses_and_its_owner_gets_in_at_home() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        throttle.succeeded(source(7), "eve", now);
-        (100..200).for_each(|number| throttle.failed(source(number), "eve", now));
-        assert_eq!(throttle.wait(source(1), "eve", now), Some(LONGEST_FOR_ACCOUNT));
-        assert_eq!(throttle.wait(source(1), "adam", now), None);
-        assert_eq!(throttle.wait(source(7), "eve", now), None);
-        throttle.succeeded(source(8), "eve", now);
-        assert_eq!(throttle.wait(source(1), "eve", now), None, "a right password clears the account");
+        throttle.succeeded(source(7), of("eve"), now);
+        (100..200).for_each(|number| throttle.failed(source(number), of("eve"), now));
+        assert_eq!(throttle.wait(source(1), of("eve"), now), Some(LONGEST_FOR_ACCOUNT));
+        assert_eq!(throttle.wait(source(1), of("adam"), now), None);
+        assert_eq!(throttle.wait(source(7), of("eve"), now), None);
+        throttle.succeeded(source(8), of("eve"), now);
+        assert_eq!(throttle.wait(source(1), of("eve"), now), None, "a right password clears the account");
     }
 
     #[test]
     fn a_right_password_does_not_clear_the_address() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), "eve", now));
-        throttle.succeeded(source(1), "mallory", now);
-        assert!(throttle.wait(source(1), "eve", now).is_some());
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), of("eve"), now));
+        throttle.succeeded(source(1), of("mallory"), now);
+        assert!(throttle.wait(source(1), of("eve"), now).is_some());
     }
 
     #[test]
     fn a_flood_of_addresses_takes_no_more_room_and_hides_nobody() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(0), "eve", now));
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(0), of("eve"), now));
         for number in 1..=20_000 {
-            throttle.failed(source(number), &format!("user{number}"), now);
+            throttle.failed(source(number), of(&format!("user{number}")), now);
         }
         assert_eq!((throttle.addresses.failures.len(), throttle.accounts.failures.len()), (KEPT, KEPT));
-        assert!(throttle.wait(source(0), "eve", now).is_some());
+        assert!(throttle.wait(source(0), of("eve"), now).is_some());
     }
 
     #[test]
     fn failures_are_forgotten() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), "eve", now));
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), of("eve"), now));
         let later = now + LONGEST_FOR_ADDRESS * 2;
-        throttle.failed(source(1), "eve", later);
-        assert_eq!(throttle.wait(source(1), "eve", later), None);
+        throttle.failed(source(1), of("eve"), later);
+        assert_eq!(throttle.wait(source(1), of("eve"), later), None);
     }
 
     #[test]
     fn known_addresses_are_bounded() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..1000).for_each(|number| throttle.succeeded(source(number), "eve", now));
+        (0..1000).for_each(|number| throttle.succeeded(source(number), of(&number.to_string()), now));
         assert_eq!(throttle.known.len(), KNOWN);
     }
 
@@ -237,11 +306,52 @@ mod tests {
     }
 
     #[test]
-    fn looks_of_a_waiting_address_are_bounded() {
+    fn whoever_is_known_waits_for_the_own_failures_only() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        throttle.failed(source(1), "eve", now);
-        let looks = (0..1000).filter(|_| throttle.may_look(source(1), now)).count();
-        assert_eq!(looks, LOOKS_A_SECOND as usize);
-        assert!(throttle.may_look(source(1), now + Duration::from_secs(1)));
+        throttle.succeeded(source(1), of("eve"), now);
+        (0..50).for_each(|_| throttle.failed(source(1), of("adam"), now));
+        (0..50).for_each(|number| throttle.failed(source(2 + number), of("eve"), now));
+        assert!(throttle.wait(source(1), of("adam"), now).is_some());
+        assert_eq!(throttle.wait(source(1), of("eve"), now), None, "behind the guesser's address");
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), of("eve"), now));
+        assert!(throttle.wait(source(1), of("eve"), now).is_some());
+    }
+
+    #[test]
+    fn looks_in_vain_count_as_failures_and_end_until_the_wait_is_over() {
+        let (mut throttle, now) = (Throttle::new(), Instant::now());
+        assert!(!throttle.may_look(source(1), of("eve")), "nothing is remembered of who never came in");
+        throttle.succeeded(source(1), of("eve"), now);
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), of("eve"), now));
+        let before = throttle.wait(source(1), of("eve"), now).unwrap();
+        let look = |throttle: &mut Throttle| {
+            let may_look = throttle.may_look(source(1), of("eve"));
+            may_look.then(|| throttle.looked_in_vain(source(1), of("eve"), now)).is_some()
+        };
+        assert_eq!((0..1000).filter(|_| look(&mut throttle)).count(), LOOKS_IN_VAIN as usize);
+        assert!(throttle.wait(source(1), of("eve"), now).unwrap() > before);
+        throttle.failed(source(1), of("eve"), now + LONGEST_FOR_ADDRESS);
+        assert!(throttle.may_look(source(1), of("eve")), "another wait");
+    }
+
+    #[test]
+    fn a_refusal_counts_for_a_strangers_account_and_makes_nobody_wait_long() {
+        let (mut throttle, now) = (Throttle::new(), Instant::now());
+        (0..100).for_each(|_| throttle.refused(source(1), of("eve"), now));
+        assert_eq!(throttle.wait(source(2), of("eve"), now), Some(LONGEST_FOR_ACCOUNT));
+        assert_eq!(throttle.wait(source(1), of("adam"), now), None, "another user behind the same address");
+        throttle.succeeded(source(7), of("adam"), now);
+        (0..100).for_each(|_| throttle.refused(source(7), of("adam"), now));
+        assert_eq!(throttle.wait(source(7), of("adam"), now), Some(LONGEST_AFTER_REFUSALS));
+        assert_eq!(throttle.wait(source(8), of("adam"), now), None);
+    }
+
+    #[test]
+    fn one_account_does_not_push_out_the_known_addresses_of_others() {
+        let (mut throttle, now) = (Throttle::new(), Instant::now());
+        throttle.succeeded(source(0), of("eve"), now);
+        (0..1000).for_each(|number| throttle.succeeded(source(number), of("mallory"), now));
+        assert!(throttle.is_known(source(0), of("eve")));
+        assert_eq!(throttle.known.len(), KNOWN_OF_ONE_ACCOUNT + 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Accounts over curl: roles, sessions, tokens, the throttle, users over the API, the audit log.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -445,4 +446,86 @@ fn the_audit_log_has_who_did_what_from_where_and_no_secret() {
         assert!(!audit.contains(secret), "{secret} is in\n{audit}");
     }
     assert!(!server.log().contains("login of"), "they are in their own file only");
+}
+
+#[test]
+fn all_who_come_at_once_after_a_start_with_one_right_password_get_in() {
+    let server = start(|setup| setup);
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let asked: Vec<_> = (0..50).map(|_| scope.spawn(|| server.get("/api/1.0/services").status)).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(statuses, [200; 50]);
+}
+
+#[test]
+fn sessions_outlast_a_kill_and_ended_ones_stay_ended() {
+    let mut server = start(|setup| setup);
+    let (kept, ended) = (sign_in(&server, USER), sign_in(&server, USER));
+    let file = server.path().join("sessions");
+    let has = |count: usize| {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        (text.matches("$sha256$").count() == 2 * count).then_some(())
+    };
+    // The first is written at once, a later one within a minute or at a stop.
+    wait_for("the first session on disk", || has(1).or_else(|| has(2)));
+    server.signal("TERM");
+    server.wait_end().unwrap();
+    assert_eq!(has(2), Some(()));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    server.start_again();
+    for token in [&kept, &ended] {
+        assert_eq!(get(&server, "/api/1.0/status", token).status, 200, "{}", server.log());
+    }
+    let [flag, field] = bearer(&ended);
+    assert_eq!(server.curl("/api/1.0/logout", &["-X", "POST", &flag, &field]).status, 204);
+    server.signal("KILL");
+    server.wait_end().unwrap();
+    server.start_again();
+    assert_eq!(get(&server, "/api/1.0/status", &ended).status, 401, "a logout is kept at once");
+    assert_eq!(get(&server, "/api/1.0/status", &kept).status, 200);
+}
+
+#[test]
+fn a_password_in_latin_1_is_taken_and_malformed_credentials_are_told_to_the_log_alone() {
+    let server = start(|setup| setup);
+    let add = ["user", "add", "bob", "--password-stdin"];
+    edit(server.path(), &add, "gr\u{fc}ne boote segeln\n");
+    let ask = |field: &str| server.curl("/api/1.0/status", &["-H", &format!("Authorization: {field}")]);
+    assert_eq!(ask("Basic Ym9iOmdy/G5lIGJvb3RlIHNlZ2Vsbg==").status, 200);
+    let wrong = ask("Basic eDp5");
+    for (field, why) in [
+        ("Basic !!!!", "the Basic credentials are not base64"),
+        ("Basic ZXZl", "the Basic credentials have no colon behind the name"),
+        ("Bearer", "there is no token behind Bearer"),
+        ("Digest x", "the credentials are neither Basic nor Bearer"),
+    ] {
+        let refused = ask(field);
+        assert_eq!((refused.status, refused.text()), (401, wrong.text()), "{field}");
+        assert!(server.log().contains(&format!("login refused: {why}")), "{field}: {}", server.log());
+    }
+}
+
+#[test]
+fn an_admins_token_operates_the_cameras_by_its_own_name_and_manages_no_accounts() {
+    let server = start(|setup| setup);
+    let token = edit(server.path(), &["token", "add", "ops", "--user", ADMIN], "");
+    let fields = bearer(token.trim());
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let ask = |method: &str, path: &str, body: &str| send(&server, method, path, &fields, body).status;
+    assert_eq!(ask("PUT", "/api/1.0/services/video", "{\"running\":false}"), 200);
+    assert!(server.log().contains("`ada` by token `ops` stopped video"), "{}", server.log());
+    let new = "{\"name\":\"bob\",\"password\":\"four odd blue kites\"}";
+    let own = format!("{{\"old\":\"{PASSWORD}\",\"new\":\"four odd blue kites\"}}");
+    for (method, path, body) in [
+        ("POST", "/api/1.0/users", new),
+        ("PUT", "/api/1.0/users/ada", "{\"password\":\"four odd blue kites\"}"),
+        ("DELETE", "/api/1.0/users/eve", ""),
+        ("PUT", "/api/1.0/password", own.as_str()),
+        ("GET", "/api/1.0/sessions", ""),
+        ("DELETE", "/api/1.0/sessions/0123456789abcdef", ""),
+    ] {
+        assert_eq!(ask(method, path, body), 403, "{method} {path}");
+    }
+    assert_eq!(as_admin(&server, "GET", "/api/1.0/users", "").status, 200, "the password is as it was");
 }

@@ -1,3 +1,4 @@
+use super::super::secret::Digest;
 use super::*;
 use crate::users::{Accounts, SessionLimits};
 
@@ -120,4 +121,44 @@ fn of_many_first_starts_at_once_one_makes_the_admin() {
 fn every_made_up_password_is_another_and_no_letter_is_twice_among_those_to_choose_from() {
     assert_ne!(made_up_password().unwrap(), made_up_password().unwrap());
     assert_eq!(std::collections::BTreeSet::from(*LETTERS).len(), LETTERS.len());
+}
+
+#[test]
+fn tokens_without_a_user_are_told_and_go_when_a_user_of_that_name_is_added() {
+    type Add = fn(&Path);
+    let ways: [(&str, Add); 2] = [
+        ("adam", |path| assert_eq!(add(path, "adam", &with_password()).unwrap(), Role::Admin)),
+        ("admin", |path| assert!(first_admin(path).unwrap().is_some())),
+    ];
+    for (name, add) in ways {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        let digest = Digest::of("token");
+        // As an earlier version wrote them, without a binding.
+        std::fs::write(&path, format!("@ha:{name}:{digest}\n@other:nobody:{digest}\n")).unwrap();
+        let found = list(&path).unwrap();
+        assert!(found.complaints.len() == 2 && found.tokens.iter().all(|token| !token.is_live));
+        assert!(accounts(&path).by_secret("token").is_err());
+        add(&path);
+        assert!(accounts(&path).by_secret("token").is_err());
+        let tokens: Vec<_> = list(&path).unwrap().tokens.into_iter().map(|token| token.name).collect();
+        assert_eq!(tokens, ["other"]);
+    }
+}
+
+#[test]
+fn a_token_of_an_earlier_version_works_and_is_bound_by_the_next_edit_of_its_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    add(&path, "adam", &with_password()).unwrap();
+    let digest = Digest::of("token");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}@ha:adam:{digest}:cameras=front\n")).unwrap();
+    assert!(accounts(&path).by_secret("token").is_ok());
+    add(&path, "eve", &role(Role::Admin)).unwrap_err();
+    let change =
+        Change { password: Some(Zeroizing::new("four odd blue kites".to_owned())), ..Change::default() };
+    super::change(&path, "adam", &change).unwrap();
+    assert!(accounts(&path).by_secret("token").is_ok());
+    assert!(std::fs::read_to_string(&path).unwrap().contains(":cameras=front:bound="));
 }

@@ -79,7 +79,7 @@ fn names_that_could_be_mistaken_are_refused() {
 
 fn token(name: &str, user: &str) -> TokenRecord {
     let digest = Digest::of(name);
-    TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope: Scope::All }
+    TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope: Scope::All, bound: None }
 }
 
 #[test]

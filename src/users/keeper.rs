@@ -1,0 +1,189 @@
+//! Keeps sessions over a restart: reads them at a start, writes them seldom, and at once when one ends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use log::{error, info, warn};
+
+use super::file::Record;
+use super::secret::Digest;
+use super::session_file::{Moment, SessionFile};
+use super::sessions::{Sessions, Unsaved};
+
+/// New sessions are written at most this often.
+const WRITE_EVERY: Duration = Duration::from_secs(60);
+
+/// That sessions were used is written at most this often: what is lost in a power cut ends a session a
+/// little earlier.
+const WRITE_USE_EVERY: Duration = Duration::from_secs(3600);
+
+/// For so long after a board started, a wall clock that jumps ahead is one that learns the time.
+const LEARNS_TIME_WITHIN: Duration = Duration::from_secs(3600);
+
+/// Where and when sessions are written.
+pub struct Keeper {
+    file: SessionFile,
+    started: (Instant, Moment),
+    state: Mutex<State>,
+    wake: Condvar,
+    /// Held while the file is written, on purpose: of two writers the later one has the later sessions.
+    writing: Mutex<Writing>,
+}
+
+#[derive(Default)]
+struct State {
+    is_stopping: bool,
+    has_news: bool,
+}
+
+#[derive(Default)]
+struct Writing {
+    last: Option<Instant>,
+    has_failed: bool,
+}
+
+/// What was read at the start, as far as the clock may still have to learn how long ago that was written.
+pub struct Restored {
+    saved: Moment,
+    counted: Duration,
+}
+
+impl Keeper {
+    /// Nothing is read or written yet.
+    pub fn new(file: SessionFile) -> Self {
+        let started = (Instant::now(), file.now());
+        Self { file, started, state: Mutex::default(), wake: Condvar::new(), writing: Mutex::default() }
+    }
+
+    /// Puts the sessions of the file whose users' lines are still the same back.
+    pub fn restore(&self, sessions: &Sessions, users: &[Arc<Record>]) -> Option<Restored> {
+        let (saved, found) = match self.file.read() {
+            Ok(read) => read?,
+            Err(error) => {
+                let path = self.file.path().display();
+                warn!("{path}: cannot read the sessions, so everybody has to sign in anew: {error}");
+                return None;
+            }
+        };
+        let counted = self.started.1.since(&saved).unwrap_or_default();
+        let by_digest: HashMap<Digest, &Arc<Record>> =
+            users.iter().map(|record| (Digest::of(&record.line()), record)).collect();
+        let mut count = 0;
+        for session in found {
+            if let Some(record) = by_digest.get(&session.record) {
+                count += u32::from(sessions.restore(&session, Arc::clone(record), counted, self.started.0));
+            }
+        }
+        if count > 0 {
+            info!("{count} sign-ins of before the restart go on");
+        }
+        self.started.1.is_of_another_boot(&saved).then_some(Restored { saved, counted })
+    }
+
+    /// Writes the sessions when it is time to, until [`Keeper::stop`], and once more then.
+    pub fn run(&self, sessions: &Sessions, mut restored: Option<Restored>) {
+        let mut pause = Duration::ZERO;
+        while !self.sleep(pause) {
+            if let Some(restored) = &mut restored {
+                self.count_more(sessions, restored);
+            }
+            pause = self.write_if_due(sessions);
+        }
+        if sessions.unsaved() != Unsaved::Nothing {
+            self.write(sessions);
+        }
+    }
+
+    /// Makes [`Keeper::run`] return.
+    pub fn stop(&self) {
+        self.lock().is_stopping = true;
+        self.wake.notify_all();
+    }
+
+    /// There is a new session.
+    pub fn has_news(&self) {
+        self.lock().has_news = true;
+        self.wake.notify_all();
+    }
+
+    /// Writes the sessions now, because one that the file has was ended: it must not come back. Where
+    /// that fails, no session comes back.
+    pub fn write_end(&self, sessions: &Sessions) {
+        if !self.write(sessions)
+            && let Err(error) = self.file.remove()
+        {
+            let path = self.file.path().display();
+            error!(
+                "{path}: a session that was ended may come back after a restart; remove this file: {error}"
+            );
+        }
+    }
+
+    /// Sleeps until there is news or the pause is over; true when it is time to stop.
+    fn sleep(&self, pause: Duration) -> bool {
+        let mut state = self.lock();
+        if !state.is_stopping && !state.has_news && !pause.is_zero() {
+            let woken = self.wake.wait_timeout(state, pause);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.has_news = false;
+        state.is_stopping
+    }
+
+    /// Writes if it is time to; how long to sleep then.
+    fn write_if_due(&self, sessions: &Sessions) -> Duration {
+        let every = match sessions.unsaved() {
+            Unsaved::Nothing => return WRITE_EVERY,
+            Unsaved::Use => WRITE_USE_EVERY.min(sessions.limits().idle / 8).max(WRITE_EVERY),
+            Unsaved::Session => WRITE_EVERY,
+        };
+        let last = lock(&self.writing).last;
+        let left = last.map_or(Duration::ZERO, |last| every.saturating_sub(last.elapsed()));
+        if left.is_zero() {
+            self.write(sessions);
+        }
+        // New ones may come meanwhile: those are due earlier than uses.
+        if left.is_zero() { WRITE_EVERY } else { left.min(WRITE_EVERY) }
+    }
+
+    fn write(&self, sessions: &Sessions) -> bool {
+        let mut writing = lock(&self.writing);
+        let written = self.file.write(&sessions.saved(Instant::now()));
+        writing.last = Some(Instant::now());
+        match &written {
+            Ok(()) => writing.has_failed = false,
+            Err(error) => {
+                sessions.not_saved();
+                if !std::mem::replace(&mut writing.has_failed, true) {
+                    let path = self.file.path().display();
+                    warn!("{path}: cannot keep sessions, so a restart signs everybody out: {error}");
+                }
+            }
+        }
+        written.is_ok()
+    }
+
+    /// A board without a battery learns some time after its start how long it was off.
+    fn count_more(&self, sessions: &Sessions, restored: &mut Restored) {
+        let running = self.started.0.elapsed();
+        if running > LEARNS_TIME_WITHIN {
+            return;
+        }
+        let passed = self.file.now().since(&restored.saved);
+        let off = passed.map(|passed| passed.saturating_sub(running));
+        let more = off.map_or(Duration::ZERO, |off| off.saturating_sub(restored.counted));
+        if more > WRITE_EVERY {
+            restored.counted += more;
+            sessions.were_off(more);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
