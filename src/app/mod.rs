@@ -1,6 +1,7 @@
 //! The wiring: builds every room from a configuration, starts the threads, answers signals, and
 //! joins everything on the way out. No other room knows this one.
 
+mod descriptors;
 mod notify;
 mod rights;
 mod welcome;
@@ -19,9 +20,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
-use crate::confine::ConfineError;
+use crate::confine::{self, ConfineError};
 use crate::control::{self, Control, ControlError};
-use crate::gate::{CertificateError, Certificates, Exchanges, Gate, GateError, Limits, LocalGate};
+use crate::gate::{
+    CertificateError, Certificates, Channel, ChannelError, Exchanges, Gate, GateError, Limits, LocalGate,
+};
 use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::{self, LogError, Logging};
@@ -54,6 +57,8 @@ pub enum AppError {
     Page(PageError),
     /// The address cannot be listened on.
     Gate(GateError),
+    /// The socket between the gate and the HTTP room cannot be made.
+    Channel(ChannelError),
     /// The configuration would expose pictures to the network unprotected.
     Exposed(String),
     /// It cannot give up its power, or could not work without.
@@ -73,6 +78,7 @@ impl fmt::Display for AppError {
             Self::Certificate(error) => error.fmt(f),
             Self::Page(error) => error.fmt(f),
             Self::Gate(error) => error.fmt(f),
+            Self::Channel(error) => error.fmt(f),
             Self::Exposed(why) => f.write_str(why),
             Self::Confine(error) => error.fmt(f),
             Self::Control(error) => error.fmt(f),
@@ -144,9 +150,10 @@ impl Server {
         let certificates = if server.tls { Some(open_certificates(server)?) } else { None };
         let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
 
-        let exchanges = Arc::new(Exchanges::new());
+        let channel = Channel::open(&confine::folder_of(&server.users)).map_err(AppError::Channel)?;
+        let exchanges = Arc::new(Exchanges::new(channel));
         let limits = Limits {
-            connections: server.max_connections,
+            connections: descriptors::make_room(&config),
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };

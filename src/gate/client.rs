@@ -149,7 +149,7 @@ impl Client {
         done
     }
 
-    /// Sends all of `bytes`.
+    /// Sends all of `bytes`; of none, nothing is sent and nothing is wrong.
     ///
     /// # Errors
     /// `PermissionDenied` when the permission the job runs by is gone; `TimedOut` when nothing moved
@@ -267,7 +267,7 @@ fn retry<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 
 fn write_until(socket: &TcpStream, bytes: &[u8], give_up: Instant) -> io::Result<()> {
     let mut rest = bytes;
-    loop {
+    while !rest.is_empty() {
         match retry(|| (&*socket).write(rest)).map_err(stalled)? {
             0 => return Err(ErrorKind::WriteZero.into()),
             sent if sent == rest.len() => return Ok(()),
@@ -275,6 +275,7 @@ fn write_until(socket: &TcpStream, bytes: &[u8], give_up: Instant) -> io::Result
         }
         check_deadline(give_up)?;
     }
+    Ok(())
 }
 
 /// Takes in TLS bytes that have come; an error in them is answered with an alert.

@@ -7,7 +7,9 @@
 //! Invariant: nothing a client sends reaches tiny_http but a head written anew by
 //! `RequestHead::canonical` and a body whose length was counted.
 
+mod admission;
 mod certificate;
+mod channel;
 mod client;
 mod connection;
 mod exchange;
@@ -23,17 +25,22 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+pub use admission::{Admission, Tally};
 pub use certificate::{CertificateError, Certificates};
+pub use channel::{AcceptLoop, Channel, ChannelError};
 pub use client::Client;
 pub use exchange::{After, Exchange, Exchanges, Job};
 pub use head::EXCHANGE_HEADER;
-pub use limits::{Admission, Limits};
+pub use limits::Limits;
 pub use local::LocalGate;
 pub use reply::connection_field;
 
 use client::Caller;
 use connection::Context;
 use hall::Hall;
+
+/// Connections that may wait to be accepted; the kernel's own bound is `net.core.somaxconn`.
+const BACKLOG: i32 = 1024;
 
 /// The listening socket and everything its connections share.
 pub struct Gate {
@@ -85,7 +92,12 @@ impl Gate {
     /// # Errors
     /// [`GateError::Bind`].
     pub fn listen(address: SocketAddr) -> Result<TcpListener, GateError> {
-        TcpListener::bind(address).map_err(|error| GateError::Bind(address, error))
+        let bound = TcpListener::bind(address).and_then(|listener| {
+            // The standard library's queue is too short for a burst; listening again sets its length.
+            rustix::net::listen(&listener, BACKLOG)?;
+            Ok(listener)
+        });
+        bound.map_err(|error| GateError::Bind(address, error))
     }
 
     /// A gate on a port that was taken, with TLS when there are certificates.

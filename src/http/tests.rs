@@ -1,7 +1,7 @@
 //! Every route, by every method, for everybody: who gets what.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use miniserde::json::{self, Value};
@@ -9,7 +9,7 @@ use tiny_http::TestRequest;
 
 use super::*;
 use crate::encode::sound::Codec;
-use crate::gate::{Gate, Limits};
+use crate::gate::{Channel, Gate, Limits};
 use crate::hub::latest;
 use crate::media::{PixelFormat, SoundFormat};
 use crate::users::SessionLimits;
@@ -119,9 +119,9 @@ fn service(users: &Path) -> Service {
     let (_, microphone) = MicrophoneFeed::new("front", SoundFormat { rate_hz: 8000, channels: 1 });
     microphones.replace(vec![Arc::new(microphone)]);
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let gate =
-        Gate::new(Gate::listen(any_port).unwrap(), Limits::default(), None, Arc::new(Exchanges::new()))
-            .unwrap();
+    let exchanges = Exchanges::new(Channel::open(users.parent().unwrap()).unwrap());
+    let gate = Gate::new(Gate::listen(any_port).unwrap(), Limits::default(), None, Arc::new(exchanges));
+    let gate = gate.unwrap();
     Service {
         // What the routes see of devices is made above.
         control: Control::without_devices(),

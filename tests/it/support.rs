@@ -68,6 +68,7 @@ pub struct Setup {
     server: String,
     sections: String,
     environment: Vec<(String, String)>,
+    open_files: Option<u32>,
     with_user: bool,
 }
 
@@ -88,6 +89,7 @@ impl Setup {
             server: String::new(),
             sections: "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n".to_owned(),
             environment: Vec::new(),
+            open_files: None,
             with_user: true,
         }
     }
@@ -129,6 +131,12 @@ impl Setup {
         self
     }
 
+    /// Bounds how many files the server may have open.
+    pub fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(limit);
+        self
+    }
+
     /// Writes defender.conf without starting anything.
     pub fn write_config(&self) {
         let has = |key: &str| self.server.lines().any(|line| line.starts_with(key));
@@ -145,7 +153,7 @@ impl Setup {
         if self.with_user {
             add_user(self.path(), USER, "viewer");
         }
-        let child = spawn(self.path(), &self.environment);
+        let child = spawn(self.path(), &self.environment, self.open_files);
         let mut server = Server { child, folder: self.folder, scheme: "", port: 0 };
         let address = wait_for("the line `listening on`", || server.listening());
         server.scheme = if address.starts_with("https") { "https" } else { "http" };
@@ -159,10 +167,19 @@ impl Setup {
     }
 }
 
-fn spawn(folder: &Path, environment: &[(String, String)]) -> Child {
+fn spawn(folder: &Path, environment: &[(String, String)], open_files: Option<u32>) -> Child {
     let log = fs::File::create(folder.join("stderr")).expect("created");
     let out = fs::File::create(folder.join("stdout")).expect("created");
-    Command::new(binary())
+    let mut command = match open_files {
+        None => Command::new(binary()),
+        Some(limit) => {
+            // It becomes the server: the process stays the same one.
+            let mut limited = Command::new("prlimit");
+            limited.arg(format!("--nofile={limit}:{limit}")).arg(binary());
+            limited
+        }
+    };
+    command
         .args(["-c", "defender.conf", "-d"])
         .current_dir(folder)
         .env("HOME", folder)
@@ -200,7 +217,7 @@ impl Server {
         let text = fs::read_to_string(&config).expect("there");
         let text = text.replace("port = 0\n", &format!("port = {}\n", self.port));
         fs::write(&config, text).expect("written");
-        self.child = spawn(self.folder.path(), &[]);
+        self.child = spawn(self.folder.path(), &[], None);
         wait_for("the line `listening on`", || self.listening());
     }
 

@@ -39,6 +39,8 @@ fn server(text: &mut Text, service: &Service) {
     let refused = [("total", tally.refused_total), ("address", tally.refused_address)]
         .map(|(limit, count)| (vec![("limit", limit)], count));
     text.family("counter", "defender_connections_refused_total", "Turned away at a limit.", &refused);
+    let why = "Closed to make room for another connection.";
+    text.counter("defender_connections_evicted_total", why, tally.evicted);
     let remotes = service.control.remotes();
     let is_up: Vec<_> = remotes
         .iter()
