@@ -157,14 +157,14 @@ impl AcceptLoop {
     /// The socket's.
     pub fn of(listener: &UnixListener) -> io::Result<Self> {
         let stat = rustix::fs::fstat(listener)?;
-        Ok(Self { descriptor: listener.as_raw_fd(), device: stat.st_dev as u64, inode: stat.st_ino as u64 })
+        Ok(Self { descriptor: listener.as_raw_fd(), device: stat.st_dev, inode: stat.st_ino })
     }
 
     /// Whether it can still accept. Its number may be another file's by now, but not another
     /// duplicate's: the next one is made when this one is gone.
     pub fn is_running(&self) -> bool {
         rustix::fs::stat(format!("/proc/self/fd/{}", self.descriptor))
-            .is_ok_and(|stat| stat.st_dev as u64 == self.device && stat.st_ino as u64 == self.inode)
+            .is_ok_and(|stat| stat.st_dev == self.device && stat.st_ino == self.inode)
     }
 }
 

@@ -11,8 +11,9 @@ use rustls::{ServerConfig, ServerConnection};
 
 use super::exchange::{After, Job};
 use super::limits::Limits;
+use super::send_buffer::SendBuffer;
 
-/// How much a slow client may have waiting in the kernel, in bytes: more would be old pictures.
+/// How much may wait in the kernel for a client, in bytes; of live streams less, see [`Client::stay_present`].
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 /// How much is handed to TLS at a time; bounds what a stalled client holds in memory.
@@ -50,6 +51,8 @@ pub struct Client {
     caller: Caller,
     write_total: Duration,
     tie: Option<Tie>,
+    /// Of a live stream.
+    send_buffer: Option<SendBuffer>,
 }
 
 /// The permission a job runs by.
@@ -70,7 +73,7 @@ impl Client {
         }
         socket.set_write_timeout(Some(limits.write_stall))?;
         rustix::net::sockopt::set_socket_send_buffer_size(&*socket, SEND_BUFFER_BYTES)?;
-        Ok(Self { socket, tls: None, caller, write_total: limits.write_total, tie: None })
+        Ok(Self { socket, tls: None, caller, write_total: limits.write_total, tie: None, send_buffer: None })
     }
 
     /// The client's true address.
@@ -158,7 +161,18 @@ impl Client {
         if self.is_cut() {
             return Err(ErrorKind::PermissionDenied.into());
         }
-        let give_up = Instant::now() + self.write_total;
+        let began = Instant::now();
+        self.write_until(bytes, began + self.write_total)?;
+        if let Some(send_buffer) = &mut self.send_buffer
+            && send_buffer.learn(bytes.len(), began, Instant::now())
+        {
+            let option = send_buffer.option();
+            self.limit_send_buffer(option);
+        }
+        Ok(())
+    }
+
+    fn write_until(&mut self, bytes: &[u8], give_up: Instant) -> io::Result<()> {
         let Some(tls) = &mut self.tls else {
             return write_until(&self.socket, bytes, give_up);
         };
@@ -174,6 +188,14 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// From now on each write is one frame of a live stream: the kernel holds back no more for this
+    /// client than the client takes in part of a second.
+    pub fn stay_present(&mut self) {
+        let send_buffer = SendBuffer::new();
+        self.limit_send_buffer(send_buffer.option());
+        self.send_buffer = Some(send_buffer);
     }
 
     /// Lets the kernel hold no more than about `bytes` for this client: of a stream that must stay
@@ -295,4 +317,24 @@ fn flush_tls(tls: &mut ServerConnection, socket: &TcpStream) -> io::Result<()> {
         retry(|| tls.write_tls(&mut &*socket))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn of_nothing_nothing_is_sent_and_nothing_is_wrong() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        let mut client = Client::new(Arc::new(socket), Caller::Remote(peer), &Limits::default()).unwrap();
+        client.write_all(&[]).unwrap();
+        client.write_all(b"x").unwrap();
+        drop(client);
+        let mut got = Vec::new();
+        other.read_to_end(&mut got).unwrap();
+        assert_eq!(got, b"x");
+    }
 }

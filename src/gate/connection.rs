@@ -288,7 +288,80 @@ fn is_plain_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::admission::Admission;
+    use super::super::channel::Channel;
     use super::*;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    /// All that a client gets for one request to a gate whose HTTP room is `room`.
+    fn ask(room: impl FnOnce(UnixListener) + Send) -> String {
+        let channel = Channel::open(&std::env::temp_dir()).unwrap();
+        let library = channel.listener().unwrap();
+        let exchanges = Arc::new(Exchanges::new(channel));
+        let context = Context { limits: Limits::default(), tls: None, exchanges };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        client.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let permit = Admission::new(&context.limits).admit(peer.ip(), Arc::new(|| {})).unwrap();
+        let mut answer = String::new();
+        thread::scope(|scope| {
+            scope.spawn(|| room(library));
+            scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), permit.place()));
+            client.read_to_string(&mut answer).unwrap();
+        });
+        answer
+    }
+
+    /// The next request's connection, with the request read.
+    fn next(library: &UnixListener) -> UnixStream {
+        let (mut socket, _) = library.accept().unwrap();
+        let mut request = Vec::new();
+        while complete_head(&request, 0).is_none() {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+            request.push(byte[0]);
+        }
+        socket
+    }
+
+    #[test]
+    fn a_reply_that_fails_in_its_middle_gets_no_second_head() {
+        for rest in ["too much of it", ""] {
+            let answer = ask(|library| {
+                let mut socket = next(&library);
+                socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc").unwrap();
+                // Not with the head: the gate has begun to send by then.
+                thread::sleep(LOOK_EVERY);
+                socket.write_all(rest.as_bytes()).unwrap();
+            });
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nabc"), "{answer}");
+            assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_none_is_answered_by_the_gate() {
+        for reply in [
+            "nonsense\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Le",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc",
+        ] {
+            let answer = ask(|library| next(&library).write_all(reply.as_bytes()).unwrap());
+            assert!(answer.starts_with("HTTP/1.1 502 "), "{reply:?}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_the_library_lost_unseen_is_offered_again() {
+        let answer = ask(|library| {
+            drop(library.accept().unwrap());
+            drop(next(&library));
+            next(&library).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        });
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("ok"), "{answer}");
+    }
 
     #[test]
     fn only_a_plain_host_is_sent_back() {

@@ -18,6 +18,7 @@ pub(crate) mod head;
 mod limits;
 mod local;
 mod reply;
+mod send_buffer;
 mod tls;
 
 use std::fmt;

@@ -113,10 +113,10 @@ impl HttpRoom {
         thread::scope(|scope| {
             let mut retired = Retired::new();
             while !self.stop.is_requested() {
-                match self.run_once(scope, &mut retired) {
-                    Ok(()) => continue,
-                    Err(error) => error!("the HTTP room cannot accept requests, and tries again: {error}"),
+                if let Err(error) = self.run_once(scope, &mut retired) {
+                    error!("the HTTP room cannot accept requests, and tries again: {error}");
                 }
+                // Out of descriptors is not mended by trying harder.
                 self.stop.sleep(RESTART_PAUSE);
             }
         });

@@ -185,7 +185,9 @@ fn strangers_that_hold_every_place_keep_no_user_out() {
     assert!(busy >= 64, "only {busy} of the strangers were answered");
     // From an address where nobody signed in before, again and again, beside what is held.
     let held: Vec<TcpStream> = (0..5).map(|_| signed_in(&server, "127.0.0.9", "/api/1.0/status")).collect();
-    strangers.iter_mut().for_each(|socket| drop(keep_busy(socket)));
+    for socket in &mut strangers {
+        keep_busy(socket);
+    }
     let more: Vec<TcpStream> = (0..128).filter_map(|_| connect_from("127.0.0.7", &server).ok()).collect();
     let _stream = signed_in(&server, "127.0.0.9", "/video");
     for mut socket in held {
@@ -199,7 +201,9 @@ fn strangers_of_a_users_own_address_do_not_keep_that_user_out() {
     let server = Setup::new().plain().server("max_connections_per_address = 8").start();
     let mut stream = signed_in(&server, "127.0.0.1", "/video");
     let mut strangers: Vec<TcpStream> = (0..20).map(|_| server.connect()).collect();
-    strangers.iter_mut().for_each(|socket| drop(keep_busy(socket)));
+    for socket in &mut strangers {
+        keep_busy(socket);
+    }
     let _second = signed_in(&server, "127.0.0.1", "/api/1.0/status");
     stream.read_exact(&mut [0; 100_000]).expect("the stream goes on");
 }
@@ -209,7 +213,7 @@ fn more_connections_than_descriptors_are_cut_to_what_there_are() {
     let server = Setup::new()
         .plain()
         .server("max_connections = 4096\nmax_connections_per_address = 4096")
-        .open_files(600)
+        .under(&["prlimit", "--nofile=600:600"])
         .start();
     server.wait_log("max_connections = 4096 in [server] needs");
     let mut held = Vec::new();

@@ -68,7 +68,7 @@ pub struct Setup {
     server: String,
     sections: String,
     environment: Vec<(String, String)>,
-    open_files: Option<u32>,
+    under: Vec<String>,
     with_user: bool,
 }
 
@@ -89,7 +89,7 @@ impl Setup {
             server: String::new(),
             sections: "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n".to_owned(),
             environment: Vec::new(),
-            open_files: None,
+            under: Vec::new(),
             with_user: true,
         }
     }
@@ -131,9 +131,9 @@ impl Setup {
         self
     }
 
-    /// Bounds how many files the server may have open.
-    pub fn open_files(mut self, limit: u32) -> Self {
-        self.open_files = Some(limit);
+    /// Starts the server by a command that becomes it, such as `prlimit`.
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -153,7 +153,7 @@ impl Setup {
         if self.with_user {
             add_user(self.path(), USER, "viewer");
         }
-        let child = spawn(self.path(), &self.environment, self.open_files);
+        let child = spawn(self.path(), &self.environment, &self.under);
         let mut server = Server { child, folder: self.folder, scheme: "", port: 0 };
         let address = wait_for("the line `listening on`", || server.listening());
         server.scheme = if address.starts_with("https") { "https" } else { "http" };
@@ -167,18 +167,12 @@ impl Setup {
     }
 }
 
-fn spawn(folder: &Path, environment: &[(String, String)], open_files: Option<u32>) -> Child {
+fn spawn(folder: &Path, environment: &[(String, String)], under: &[String]) -> Child {
     let log = fs::File::create(folder.join("stderr")).expect("created");
     let out = fs::File::create(folder.join("stdout")).expect("created");
-    let mut command = match open_files {
-        None => Command::new(binary()),
-        Some(limit) => {
-            // It becomes the server: the process stays the same one.
-            let mut limited = Command::new("prlimit");
-            limited.arg(format!("--nofile={limit}:{limit}")).arg(binary());
-            limited
-        }
-    };
+    let mut words = under.iter().map(String::as_str).chain([binary()]);
+    let mut command = Command::new(words.next().expect("the binary at least"));
+    command.args(words);
     command
         .args(["-c", "defender.conf", "-d"])
         .current_dir(folder)
@@ -217,7 +211,7 @@ impl Server {
         let text = fs::read_to_string(&config).expect("there");
         let text = text.replace("port = 0\n", &format!("port = {}\n", self.port));
         fs::write(&config, text).expect("written");
-        self.child = spawn(self.folder.path(), &[], None);
+        self.child = spawn(self.folder.path(), &[], &[]);
         wait_for("the line `listening on`", || self.listening());
     }
 
@@ -371,7 +365,11 @@ pub struct Background(Child);
 
 impl Background {
     pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().expect("the program starts"))
+        Self::of(command.spawn().expect("the program starts"))
+    }
+
+    pub fn of(child: Child) -> Self {
+        Self(child)
     }
 
     pub fn is_running(&mut self) -> bool {

@@ -95,8 +95,11 @@ fn a_newcomer_gets_in_past_strangers_of_many_addresses_that_are_busy() {
 #[test]
 fn a_users_connection_never_makes_room() {
     let admission = admission(4, 4);
-    let users: Vec<_> = (0..4).map(|at| come(&admission, &format!("10.0.0.{at}"))).collect();
-    users.iter().for_each(|user| user.ask(true));
+    let users = [0, 1, 2, 3].map(|at| {
+        let user = come(&admission, &format!("10.0.0.{at}"));
+        user.ask(true);
+        user
+    });
     assert!(!enters(&admission, "10.0.9.9") && !enters(&admission, "10.0.0.1"));
     assert!(users.iter().all(|user| !user.is_closed()));
     assert_eq!(admission.tally().refused_total, 2);
