@@ -2,6 +2,7 @@
 //! joins everything on the way out. No other room knows this one.
 
 mod certificate;
+mod descriptors;
 mod notify;
 mod rights;
 mod welcome;
@@ -20,10 +21,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
-use crate::confine::ConfineError;
+use crate::confine::{self, ConfineError};
 use crate::control::{self, Control, ControlError};
 use crate::gate::{
-    COOKIE_PREFIX, CertificateError, Certificates, Exchanges, Gate, GateError, Limits, Listeners, LocalGate,
+    COOKIE_PREFIX, CertificateError, Certificates, Channel, ChannelError, Exchanges, Gate, GateError, Limits,
+    Listeners, LocalGate,
 };
 use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
@@ -64,6 +66,8 @@ pub enum AppError {
     Page(PageError),
     /// The address cannot be listened on.
     Gate(GateError),
+    /// The socket between the gate and the HTTP room cannot be made.
+    Channel(ChannelError),
     /// The configuration would expose pictures to the network unprotected.
     Exposed(String),
     /// It cannot give up its power, or could not work without.
@@ -90,6 +94,7 @@ impl fmt::Display for AppError {
             }
             Self::Page(error) => error.fmt(f),
             Self::Gate(error) => error.fmt(f),
+            Self::Channel(error) => error.fmt(f),
             Self::Exposed(why) => f.write_str(why),
             Self::Confine(error) => error.fmt(f),
             Self::Control(error) => error.fmt(f),
@@ -158,9 +163,10 @@ impl Server {
         let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
 
         let memory = Memory::configured(server.memory_mb);
-        let exchanges = Arc::new(Exchanges::new(Arc::clone(memory.for_requests())));
+        let channel = Channel::open(&confine::folder_of(&server.users)).map_err(AppError::Channel)?;
+        let exchanges = Arc::new(Exchanges::new(channel, Arc::clone(memory.for_requests())));
         let limits = Limits {
-            connections: server.max_connections,
+            connections: descriptors::make_room(&config),
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };

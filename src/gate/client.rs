@@ -12,8 +12,9 @@ use rustls::{ServerConfig, ServerConnection};
 use super::exchange::{After, Job};
 use super::limits::Limits;
 use super::listeners::canonical;
+use super::send_buffer::SendBuffer;
 
-/// How much a slow client may have waiting in the kernel, in bytes: more would be old pictures.
+/// How much may wait in the kernel for a client, in bytes; of live streams less, see [`Client::stay_present`].
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 /// How much is handed to TLS at a time; bounds what a stalled client holds in memory.
@@ -51,6 +52,8 @@ pub struct Client {
     caller: Caller,
     write_total: Duration,
     tie: Option<Tie>,
+    /// Of a live stream.
+    send_buffer: Option<SendBuffer>,
 }
 
 /// The permission a job runs by.
@@ -71,7 +74,7 @@ impl Client {
         }
         socket.set_write_timeout(Some(limits.write_stall))?;
         rustix::net::sockopt::set_socket_send_buffer_size(&*socket, SEND_BUFFER_BYTES)?;
-        Ok(Self { socket, tls: None, caller, write_total: limits.write_total, tie: None })
+        Ok(Self { socket, tls: None, caller, write_total: limits.write_total, tie: None, send_buffer: None })
     }
 
     /// The client's true address.
@@ -150,7 +153,7 @@ impl Client {
         done
     }
 
-    /// Sends all of `bytes`.
+    /// Sends all of `bytes`; of none, nothing is sent and nothing is wrong.
     ///
     /// # Errors
     /// `PermissionDenied` when the permission the job runs by is gone; `TimedOut` when nothing moved
@@ -159,7 +162,18 @@ impl Client {
         if self.is_cut() {
             return Err(ErrorKind::PermissionDenied.into());
         }
-        let give_up = Instant::now() + self.write_total;
+        let began = Instant::now();
+        self.write_until(bytes, began + self.write_total)?;
+        if let Some(send_buffer) = &mut self.send_buffer
+            && send_buffer.learn(bytes.len(), began, Instant::now())
+        {
+            let option = send_buffer.option();
+            self.limit_send_buffer(option);
+        }
+        Ok(())
+    }
+
+    fn write_until(&mut self, bytes: &[u8], give_up: Instant) -> io::Result<()> {
         let Some(tls) = &mut self.tls else {
             return write_until(&self.socket, bytes, give_up);
         };
@@ -175,6 +189,14 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// From now on each write is one frame of a live stream: the kernel holds back no more for this
+    /// client than the client takes in part of a second.
+    pub fn stay_present(&mut self) {
+        let send_buffer = SendBuffer::new();
+        self.limit_send_buffer(send_buffer.option());
+        self.send_buffer = Some(send_buffer);
     }
 
     /// Lets the kernel hold no more than about `bytes` for this client: of a stream that must stay
@@ -268,7 +290,7 @@ fn retry<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 
 fn write_until(socket: &TcpStream, bytes: &[u8], give_up: Instant) -> io::Result<()> {
     let mut rest = bytes;
-    loop {
+    while !rest.is_empty() {
         match retry(|| (&*socket).write(rest)).map_err(stalled)? {
             0 => return Err(ErrorKind::WriteZero.into()),
             sent if sent == rest.len() => return Ok(()),
@@ -276,6 +298,7 @@ fn write_until(socket: &TcpStream, bytes: &[u8], give_up: Instant) -> io::Result
         }
         check_deadline(give_up)?;
     }
+    Ok(())
 }
 
 /// Takes in TLS bytes that have come; an error in them is answered with an alert.
@@ -295,4 +318,24 @@ fn flush_tls(tls: &mut ServerConnection, socket: &TcpStream) -> io::Result<()> {
         retry(|| tls.write_tls(&mut &*socket))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn of_nothing_nothing_is_sent_and_nothing_is_wrong() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        let mut client = Client::new(Arc::new(socket), Caller::Remote(peer), &Limits::default()).unwrap();
+        client.write_all(&[]).unwrap();
+        client.write_all(b"x").unwrap();
+        drop(client);
+        let mut got = Vec::new();
+        other.read_to_end(&mut got).unwrap();
+        assert_eq!(got, b"x");
+    }
 }

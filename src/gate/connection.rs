@@ -1,14 +1,17 @@
 //! The life of one connection: TLS or a redirect, then request after request until it ends.
 
-use std::io::{self, ErrorKind, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
+use super::admission::{Place, Stage};
 use super::client::{Caller, Client, is_timeout};
-use super::exchange::{After, Exchanges};
+use super::exchange::{After, Exchanges, OpenExchange};
 use super::head::{HeadError, RequestHead, complete_head};
 use super::limits::Limits;
 use super::reply::{self, Carried};
@@ -20,8 +23,15 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// Longest wait for the HTTP room's reply: several password hashes on the slowest board.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Longest wait for the HTTP room to be there: it starts with the gate, and again after a fault.
-const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a request is offered to the HTTP room again that the library lost before anybody saw it:
+/// its accept loop ended and is started again.
+const OFFER_FOR: Duration = Duration::from_secs(5);
+
+/// Pause before that.
+const OFFER_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether a reply can still come, and is still wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What every connection needs to know.
 pub(super) struct Context {
@@ -32,10 +42,10 @@ pub(super) struct Context {
 }
 
 /// Serves one client from the first byte to the last.
-pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller) {
+pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, place: &Place) {
     let peer = caller.address();
-    let outcome =
-        Client::new(socket, caller, &context.limits).and_then(|client| Connection::run(context, client));
+    let outcome = Client::new(socket, caller, &context.limits)
+        .and_then(|client| Connection::run(context, client, place));
     if let Err(error) = outcome {
         debug!("{peer}: connection ended: {error}");
     }
@@ -43,6 +53,7 @@ pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller) {
 
 struct Connection<'a> {
     context: &'a Context,
+    place: &'a Place,
     client: Client,
     /// Bytes received and not yet used up.
     received: Vec<u8>,
@@ -57,7 +68,7 @@ enum NoRequest {
 }
 
 impl<'a> Connection<'a> {
-    fn run(context: &'a Context, mut client: Client) -> io::Result<()> {
+    fn run(context: &'a Context, mut client: Client, place: &'a Place) -> io::Result<()> {
         let deadline = Instant::now() + context.limits.head_timeout;
         let redirects = match (&context.tls, client.peek(deadline)?) {
             (_, None) => return Ok(()),
@@ -73,7 +84,7 @@ impl<'a> Connection<'a> {
             }
             (tls, Some(_)) => tls.is_some(),
         };
-        let mut connection = Self { context, client, received: Vec::new() };
+        let mut connection = Self { context, place, client, received: Vec::new() };
         if redirects { connection.redirect() } else { connection.requests() }?;
         // Only where all was said: a client that cannot be written to hears no goodbye either.
         connection.client.finish();
@@ -92,6 +103,7 @@ impl<'a> Connection<'a> {
             if after == After::Close {
                 return Ok(());
             }
+            self.place.set_stage(Stage::Idle);
             begin_within = self.context.limits.idle_timeout;
         }
     }
@@ -147,43 +159,53 @@ impl<'a> Connection<'a> {
             Err(error) if is_timeout(&error) => return self.refuse(408, "the request body took too long"),
             Err(error) => return Err(error),
         };
-        let open = self.context.exchanges.open(&self.client, head.keep_alive)?;
-        let mut room = match self.send_to_room(&head, &open.id, &body) {
-            Ok(room) => room,
-            Err(error) => {
-                warn!("the HTTP room does not answer: {error}");
-                return self.refuse(503, "starting, try again");
+        self.place.set_stage(Stage::Request);
+        let open = self.context.exchanges.open(&self.client, head.keep_alive, self.place)?;
+        let mut request = head.canonical(&open.id);
+        request.extend_from_slice(&body);
+        let give_up = Instant::now() + OFFER_FOR;
+        loop {
+            let mut reply = match self.send_to_room(&request) {
+                Ok(room) => RoomReply::new(room, self.context, self.place),
+                Err(error) => {
+                    warn!("the HTTP room does not answer: {error}");
+                    return self.refuse(503, "starting, try again");
+                }
+            };
+            match reply::carry(&mut reply, &mut self.client, head.method == "HEAD", head.keep_alive)? {
+                Carried::Response if head.keep_alive => return Ok(After::KeepAlive),
+                Carried::Response => return Ok(After::Close),
+                Carried::Nothing if open.is_unclaimed() && Instant::now() < give_up => {
+                    self.context.exchanges.look();
+                    thread::sleep(OFFER_PAUSE);
+                }
+                Carried::Nothing => return self.run_job(&open),
+                Carried::Broken(error) if self.place.is_evicted() => return Err(error),
+                Carried::Broken(error) => {
+                    let path = head.target.split('?').next().unwrap_or_default();
+                    warn!("the HTTP room's reply to {} {path} is broken: {error}", head.method);
+                    return self.refuse(502, "broken reply");
+                }
             }
-        };
-        let is_head = head.method == "HEAD";
-        match reply::carry(&mut room, &mut self.client, is_head, head.keep_alive) {
-            Ok(Carried::Response) if head.keep_alive => Ok(After::KeepAlive),
-            Ok(Carried::Response) => Ok(After::Close),
-            Ok(Carried::Nothing) => match open.exchange.take_job() {
-                Some(job) => job(&mut self.client),
-                None => self.refuse(502, "no reply"),
-            },
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                warn!("the HTTP room's reply to {} {} is broken: {error}", head.method, head.target);
-                self.refuse(502, "broken reply")
-            }
-            Err(error) => Err(error),
         }
     }
 
-    fn send_to_room(&self, head: &RequestHead, id: &str, body: &[u8]) -> io::Result<TcpStream> {
-        let port = self.context.exchanges.room_port(ROOM_TIMEOUT).ok_or(ErrorKind::NotConnected)?;
-        let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
-        if connected.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
-            self.context.exchanges.report_lost(port);
+    fn run_job(&mut self, open: &OpenExchange<'_>) -> io::Result<After> {
+        match open.exchange.take_job() {
+            Some(job) => job(&mut self.client),
+            None if open.is_unclaimed() => self.refuse(503, "starting, try again"),
+            None => self.refuse(502, "no reply"),
         }
-        let mut room = connected?;
-        room.set_nodelay(true)?;
-        room.set_read_timeout(Some(REPLY_TIMEOUT))?;
-        let mut request = head.canonical(id);
-        request.extend_from_slice(body);
-        room.write_all(&request)?;
-        Ok(room)
+    }
+
+    fn send_to_room(&self, request: &[u8]) -> io::Result<UnixStream> {
+        let mut room = self.context.exchanges.channel().connect()?;
+        room.set_read_timeout(Some(LOOK_EVERY))?;
+        match room.write_all(request) {
+            // The library let go of it unread, which shows when the reply is read, too.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(room),
+            written => written.map(|()| room),
+        }
     }
 
     fn body(&mut self, head: &RequestHead) -> io::Result<Vec<u8>> {
@@ -228,6 +250,40 @@ impl<'a> Connection<'a> {
     }
 }
 
+/// The HTTP room's reply, waited for while it can come and the client is there.
+struct RoomReply<'a> {
+    room: UnixStream,
+    context: &'a Context,
+    place: &'a Place,
+    give_up: Instant,
+}
+
+impl<'a> RoomReply<'a> {
+    fn new(room: UnixStream, context: &'a Context, place: &'a Place) -> Self {
+        Self { room, context, place, give_up: Instant::now() + REPLY_TIMEOUT }
+    }
+}
+
+impl Read for RoomReply<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.room.read(buffer) {
+                // Closed with the request unread, which is an end without a reply.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(0),
+                Err(error) if is_timeout(&error) => {}
+                done => return done,
+            }
+            if self.place.is_evicted() {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            if Instant::now() >= self.give_up {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            self.context.exchanges.look();
+        }
+    }
+}
+
 /// Whether a `Host` is a name or address with an optional port and nothing else, fit to be sent
 /// back in a `Location`.
 fn is_plain_host(host: &str) -> bool {
@@ -236,7 +292,80 @@ fn is_plain_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::admission::Admission;
+    use super::super::channel::Channel;
     use super::*;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    /// All that a client gets for one request to a gate whose HTTP room is `room`.
+    fn ask(room: impl FnOnce(UnixListener) + Send) -> String {
+        let channel = Channel::open(&std::env::temp_dir()).unwrap();
+        let library = channel.listener().unwrap();
+        let exchanges = Arc::new(Exchanges::new(channel, crate::memory::Account::unlimited()));
+        let context = Context { limits: Limits::default(), tls: None, exchanges };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        client.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let permit = Admission::new(&context.limits).admit(peer.ip(), Arc::new(|| {})).unwrap();
+        let mut answer = String::new();
+        thread::scope(|scope| {
+            scope.spawn(|| room(library));
+            scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), permit.place()));
+            client.read_to_string(&mut answer).unwrap();
+        });
+        answer
+    }
+
+    /// The next request's connection, with the request read.
+    fn next(library: &UnixListener) -> UnixStream {
+        let (mut socket, _) = library.accept().unwrap();
+        let mut request = Vec::new();
+        while complete_head(&request, 0).is_none() {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+            request.push(byte[0]);
+        }
+        socket
+    }
+
+    #[test]
+    fn a_reply_that_fails_in_its_middle_gets_no_second_head() {
+        for rest in ["too much of it", ""] {
+            let answer = ask(|library| {
+                let mut socket = next(&library);
+                socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc").unwrap();
+                // Not with the head: the gate has begun to send by then.
+                thread::sleep(LOOK_EVERY);
+                socket.write_all(rest.as_bytes()).unwrap();
+            });
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nabc"), "{answer}");
+            assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_none_is_answered_by_the_gate() {
+        for reply in [
+            "nonsense\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Le",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc",
+        ] {
+            let answer = ask(|library| next(&library).write_all(reply.as_bytes()).unwrap());
+            assert!(answer.starts_with("HTTP/1.1 502 "), "{reply:?}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_the_library_lost_unseen_is_offered_again() {
+        let answer = ask(|library| {
+            drop(library.accept().unwrap());
+            drop(next(&library));
+            next(&library).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        });
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("ok"), "{answer}");
+    }
 
     #[test]
     fn only_a_plain_host_is_sent_back() {

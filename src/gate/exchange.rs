@@ -2,17 +2,23 @@
 //! is being answered.
 //!
 //! A connection opens an exchange, sends the request with the exchange's id to the HTTP room over
-//! loopback, and reads the reply. The HTTP room claims the exchange by its id, which works once.
-//! A reply of bytes comes back over loopback; to take over the client's connection itself the
-//! handler leaves a job in the exchange and ends its reply without a byte.
+//! the [`Channel`], and reads the reply. The HTTP room claims the exchange by its id, which works
+//! once. A reply of bytes comes back over the channel; to take over the client's connection itself
+//! the handler leaves a job in the exchange and ends its reply without a byte.
+//!
+//! Both sides know each other: the gate by what the kernel says of the socket's owner
+//! ([`Channel::connect`]), the HTTP room by the id, 128 random bits that only the gate and it have
+//! seen. The library does not show its socket to the HTTP room, so that the kernel cannot be asked
+//! there as well; and nobody else has a way to it.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::admission::Place;
+use super::channel::{Channel, random_name};
 use super::client::{Caller, Client};
 use crate::memory::{Account, Lease};
 
@@ -33,6 +39,8 @@ pub struct Exchange {
     caller: Caller,
     secure: bool,
     keep_alive: bool,
+    /// `None` in tests of handlers.
+    place: Option<Place>,
     job: Mutex<Option<Job>>,
 }
 
@@ -60,6 +68,14 @@ impl Exchange {
         self.keep_alive
     }
 
+    /// Tells the gate that a user makes this request, so that the connection is not closed to make
+    /// room for strangers.
+    pub fn mark_signed_in(&self) {
+        if let Some(place) = &self.place {
+            place.mark_signed_in();
+        }
+    }
+
     /// Asks the connection's thread to run `job` on the client once the reply ends without a byte.
     pub fn hand_over(&self, job: Job) {
         *lock(&self.job) = Some(job);
@@ -72,25 +88,21 @@ impl Exchange {
     /// An exchange without a connection, for the tests of handlers.
     #[cfg(test)]
     pub fn of(peer: SocketAddr, secure: bool) -> Self {
-        Self { caller: Caller::Remote(peer), secure, keep_alive: true, job: Mutex::new(None) }
+        let (caller, keep_alive) = (Caller::Remote(peer), true);
+        Self { caller, secure, keep_alive, place: None, job: Mutex::new(None) }
     }
 }
 
-/// All live exchanges, where the HTTP room is, and the memory for their bodies.
+/// All live exchanges, the way to the HTTP room, and the memory for their bodies.
 pub struct Exchanges {
     live: Mutex<HashMap<String, Arc<Exchange>>>,
-    room: Mutex<Option<Room>>,
-    arrived: Condvar,
+    channel: Channel,
+    look: Mutex<Option<Look>>,
     bodies: Arc<Account>,
 }
 
-/// The HTTP room as the gate knows it.
-struct Room {
-    /// On 127.0.0.1.
-    port: u16,
-    /// To be called when nobody answers there.
-    lost: Box<dyn Fn() + Send + Sync>,
-}
+/// Makes the HTTP room see whether its accept loop still runs; it must not wait for anything.
+type Look = Arc<dyn Fn() + Send + Sync>;
 
 /// The gate's hold on a live exchange; the id dies with it.
 pub(super) struct OpenExchange<'a> {
@@ -100,9 +112,9 @@ pub(super) struct OpenExchange<'a> {
 }
 
 impl Exchanges {
-    /// No exchange is live, no HTTP room known. Bodies of requests lie in memory of `bodies`.
-    pub fn new(bodies: Arc<Account>) -> Self {
-        Self { live: Mutex::default(), room: Mutex::default(), arrived: Condvar::new(), bodies }
+    /// No exchange is live. Bodies of requests lie in memory of `bodies`.
+    pub fn new(channel: Channel, bodies: Arc<Account>) -> Self {
+        Self { live: Mutex::default(), channel, look: Mutex::default(), bodies }
     }
 
     /// The right to hold a body of `bytes` and a copy of it; `None` where there is no room for them.
@@ -110,12 +122,20 @@ impl Exchanges {
         self.bodies.lease(bytes.saturating_mul(2))
     }
 
-    /// Tells the gate that the HTTP room listens on `port` of 127.0.0.1, and whom to tell when it
-    /// does not any more: tiny_http's listening thread can die without a word to its owner. `lost`
-    /// must not wait for anything.
-    pub fn set_room(&self, port: u16, lost: impl Fn() + Send + Sync + 'static) {
-        *lock(&self.room) = Some(Room { port, lost: Box::new(lost) });
-        self.arrived.notify_all();
+    /// The way to the HTTP room.
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// What to call while a reply is waited for: the library's accept loop can end without a word
+    /// to its owner.
+    pub fn set_look(&self, look: impl Fn() + Send + Sync + 'static) {
+        *lock(&self.look) = Some(Arc::new(look));
+    }
+
+    /// Nobody waits for replies any more.
+    pub fn clear_look(&self) {
+        *lock(&self.look) = None;
     }
 
     /// Claims the exchange of an id, as the HTTP room does for each request. It works once.
@@ -123,31 +143,33 @@ impl Exchanges {
         lock(&self.live).remove(id)
     }
 
-    /// Where the HTTP room listens, waited for while it starts, or starts again.
-    pub(super) fn room_port(&self, timeout: Duration) -> Option<u16> {
-        let missing = |room: &mut Option<Room>| room.is_none();
-        let waited = self.arrived.wait_timeout_while(lock(&self.room), timeout, missing);
-        let (room, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        room.as_ref().map(|room| room.port)
-    }
-
-    /// Nobody listens on `port`: the room is forgotten until it is set again.
-    pub(super) fn report_lost(&self, port: u16) {
-        let mut room = lock(&self.room);
-        if let Some(lost) = room.take_if(|room| room.port == port) {
-            (lost.lost)();
+    /// A reply does not come.
+    pub(super) fn look(&self) {
+        let look = lock(&self.look).clone();
+        if let Some(look) = look {
+            look();
         }
     }
 
     /// Opens an exchange under a fresh random id of 128 bits.
-    pub(super) fn open(&self, client: &Client, keep_alive: bool) -> io::Result<OpenExchange<'_>> {
-        let mut random = [0u8; 16];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let (caller, secure) = (client.caller(), client.is_secure());
-        let exchange = Arc::new(Exchange { caller, secure, keep_alive, job: Mutex::default() });
+    pub(super) fn open(
+        &self,
+        client: &Client,
+        keep_alive: bool,
+        place: &Place,
+    ) -> io::Result<OpenExchange<'_>> {
+        let id = random_name()?;
+        let (caller, secure, place) = (client.caller(), client.is_secure(), Some(place.clone()));
+        let exchange = Arc::new(Exchange { caller, secure, keep_alive, place, job: Mutex::default() });
         lock(&self.live).insert(id.clone(), Arc::clone(&exchange));
         Ok(OpenExchange { exchanges: self, id, exchange })
+    }
+}
+
+impl OpenExchange<'_> {
+    /// Whether the HTTP room has not seen the request.
+    pub(super) fn is_unclaimed(&self) -> bool {
+        lock(&self.exchanges.live).contains_key(&self.id)
     }
 }
 

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use log::{debug, error, warn};
 
+use super::admission::{Admission, Close};
 use super::client::Caller;
 use super::connection::{self, Context};
-use super::limits::Admission;
+
 use super::reply;
 use crate::hub::Stop;
 
@@ -80,22 +81,28 @@ impl Hall {
         caller: Caller,
     ) {
         let peer = caller.address();
-        let permit = match self.admission.admit(peer.ip()) {
+        let socket = Arc::new(socket);
+        let evicted = Arc::clone(&socket);
+        let close: Close = Arc::new(move || {
+            debug!("{peer}: closed to make room for another connection");
+            // Not I/O that waits: it only marks the socket and wakes its thread.
+            let _ = evicted.shutdown(Shutdown::Both);
+        });
+        let permit = match self.admission.admit(peer.ip(), close) {
             Ok(permit) => permit,
             Err(which) => {
                 debug!("{peer}: turned away, {which:?} limit of connections reached");
-                return self.turn_away(socket);
+                return self.turn_away(&socket);
             }
         };
-        let socket = Arc::new(socket);
         let entry = self.sockets.enter(Arc::clone(&socket));
         let spawned = thread::Builder::new()
             .name("connection".to_owned())
             .stack_size(STACK_BYTES)
             .spawn_scoped(scope, move || {
-                let _held = (permit, entry);
+                let _held = &entry;
                 let served = panic::catch_unwind(AssertUnwindSafe(|| {
-                    connection::serve(&self.context, socket, caller)
+                    connection::serve(&self.context, socket, caller, permit.place())
                 }));
                 if served.is_err() {
                     // The panic itself was logged where it happened; other connections go on.
@@ -109,11 +116,11 @@ impl Hall {
 
     /// Says 503 where that can be said at once (in the clear); under TLS it would cost the
     /// handshake that the cap is there to save, so the socket is closed.
-    fn turn_away(&self, socket: TcpStream) {
+    fn turn_away(&self, mut socket: &TcpStream) {
         if self.context.tls.is_none() && socket.set_nonblocking(true).is_ok() {
-            let _ = (&socket).write_all(&reply::refusal(503, "too many connections"));
+            let _ = socket.write_all(&reply::refusal(503, "too many connections"));
             let _ = socket.shutdown(Shutdown::Write);
-            let _ = io::Read::read(&mut &socket, &mut [0; 4096]);
+            let _ = io::Read::read(&mut socket, &mut [0; 4096]);
         }
     }
 }

@@ -21,9 +21,6 @@ use super::exchange::Exchanges;
 use super::hall::Hall;
 use super::limits::Limits;
 
-/// Connections at a time: commands that are typed, and a script or two.
-const CONNECTIONS: u32 = 16;
-
 /// The listening local socket; its file is removed when this is dropped.
 pub struct LocalGate {
     listener: UnixListener,
@@ -32,6 +29,9 @@ pub struct LocalGate {
 }
 
 impl LocalGate {
+    /// Connections at a time: commands that are typed, and a script or two.
+    pub const CONNECTIONS: u32 = 16;
+
     /// Listens at `path`, which only its own user and root can connect to. A socket that another
     /// server left there is taken over; any other file stays. To be called while there is no other thread: it sets the
     /// process' file mask for a moment.
@@ -45,8 +45,11 @@ impl LocalGate {
         let before = rustix::process::umask(Mode::from_raw_mode(0o177));
         let bound = UnixListener::bind(path);
         rustix::process::umask(before);
-        let limits =
-            Limits { connections: CONNECTIONS, connections_per_address: CONNECTIONS, ..Limits::default() };
+        let limits = Limits {
+            connections: Self::CONNECTIONS,
+            connections_per_address: Self::CONNECTIONS,
+            ..Limits::default()
+        };
         let hall = Hall::new(Context { limits, tls: None, exchanges });
         Ok(Self { listener: bound?, path: path.to_owned(), hall })
     }
@@ -118,13 +121,15 @@ fn caller(socket: &UnixStream) -> io::Result<Caller> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::channel::Channel;
     use super::*;
     use crate::memory::Account;
     use std::os::unix::net::UnixDatagram;
 
     /// Why a server does not listen at `path`; the file there must have stayed.
     fn refused(path: &Path) -> io::Error {
-        let refused = LocalGate::listen(path, Arc::new(Exchanges::new(Account::unlimited())));
+        let channel = Channel::open(&std::env::temp_dir()).unwrap();
+        let refused = LocalGate::listen(path, Arc::new(Exchanges::new(channel, Account::unlimited())));
         assert!(fs::symlink_metadata(path).is_ok(), "the file is gone");
         refused.err().expect("refused")
     }

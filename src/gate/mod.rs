@@ -7,7 +7,9 @@
 //! Invariant: nothing a client sends reaches tiny_http but a head written anew by
 //! `RequestHead::canonical` and a body whose length was counted.
 
+mod admission;
 mod certificate;
+mod channel;
 mod client;
 mod connection;
 mod exchange;
@@ -17,6 +19,7 @@ mod limits;
 mod listeners;
 mod local;
 mod reply;
+mod send_buffer;
 mod tls;
 
 use std::fmt;
@@ -24,11 +27,13 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use admission::{Admission, Tally};
 pub use certificate::{CertificateError, CertificateFiles, Certificates, Inspection, TrustAnchor};
+pub use channel::{AcceptLoop, Channel, ChannelError};
 pub use client::Client;
 pub use exchange::{After, Exchange, Exchanges, Job};
 pub use head::{COOKIE_PREFIX, EXCHANGE_HEADER, is_passed_on};
-pub use limits::{Admission, Limits};
+pub use limits::Limits;
 pub use listeners::Listeners;
 pub use local::LocalGate;
 pub use reply::connection_field;

@@ -15,52 +15,37 @@ const MAX_FIELDS: usize = 64;
 const SLOWEST_BYTES_A_SECOND: usize = 16 * 1024;
 
 /// What came back from the HTTP room.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Carried {
     /// A whole response was sent on.
     Response,
     /// Not a byte: the handler left a job instead.
     Nothing,
+    /// No response that could be sent on, and nothing was sent to the client: it can be told.
+    Broken(io::Error),
 }
 
 /// Copies one response from the HTTP room to the client, with the connection's own fields in
 /// place of the HTTP room's.
 ///
 /// # Errors
-/// Either side's I/O errors; `InvalidData` for a reply that is no HTTP response, before anything
-/// was sent to the client; `UnexpectedEof` for one that ends early.
+/// Whatever goes wrong once the first byte was handed to the client. The response cannot be finished
+/// and another one must not begin in its middle: the connection can only be closed.
 pub(super) fn carry(
     room: &mut impl Read,
     client: &mut Client,
     is_head: bool,
     keep: bool,
 ) -> io::Result<Carried> {
-    let mut received = Vec::with_capacity(4096);
-    let mut searched = 0;
-    let head_bytes = loop {
-        if let Some(length) = complete_head(&received, searched) {
-            break length;
-        }
-        searched = received.len();
-        if received.len() > MAX_HEAD_BYTES {
-            return Err(invalid("reply head too large"));
-        }
-        if read_some(room, &mut received)? == 0 {
-            return if received.is_empty() {
-                Ok(Carried::Nothing)
-            } else {
-                Err(ErrorKind::UnexpectedEof.into())
-            };
-        }
+    let Beginning { head, first, mut left } = match begin(room, is_head, keep) {
+        Ok(Some(beginning)) => beginning,
+        Ok(None) => return Ok(Carried::Nothing),
+        Err(error) => return Ok(Carried::Broken(error)),
     };
-    let (mut head, body_bytes) = rewrite(&received[..head_bytes], keep)?;
-    let body_bytes = if is_head { 0 } else { body_bytes };
-    let first = &received[head_bytes..];
-    let mut left = body_bytes.checked_sub(first.len()).ok_or_else(|| invalid("reply longer than it says"))?;
-    head.extend_from_slice(first);
-    client.write_all(&head)?;
+    client.write_all(&[head, first].concat())?;
     // Each write has its own limit; this one is for the whole of a long reply.
     let give_up = Instant::now() + Duration::from_secs(30 + (left / SLOWEST_BYTES_A_SECOND) as u64);
+    let mut received = Vec::with_capacity(8192);
     while left > 0 {
         if Instant::now() >= give_up {
             return Err(ErrorKind::TimedOut.into());
@@ -74,6 +59,39 @@ pub(super) fn carry(
         client.write_all(&received)?;
     }
     Ok(Carried::Response)
+}
+
+/// The beginning of a response, nothing of which was sent yet.
+struct Beginning {
+    head: Vec<u8>,
+    /// What came of the body with the head.
+    first: Vec<u8>,
+    /// Bytes of the body that are still to come.
+    left: usize,
+}
+
+/// Reads a response's head; `None` where there is not a byte of it.
+fn begin(room: &mut impl Read, is_head: bool, keep: bool) -> io::Result<Option<Beginning>> {
+    let mut received = Vec::with_capacity(4096);
+    let mut searched = 0;
+    let head_bytes = loop {
+        if let Some(length) = complete_head(&received, searched) {
+            break length;
+        }
+        searched = received.len();
+        if received.len() > MAX_HEAD_BYTES {
+            return Err(invalid("reply head too large"));
+        }
+        if read_some(room, &mut received)? == 0 {
+            let cut = Err(ErrorKind::UnexpectedEof.into());
+            return if received.is_empty() { Ok(None) } else { cut };
+        }
+    };
+    let (head, body_bytes) = rewrite(&received[..head_bytes], keep)?;
+    let body_bytes = if is_head { 0 } else { body_bytes };
+    let first = received.split_off(head_bytes);
+    let left = body_bytes.checked_sub(first.len()).ok_or_else(|| invalid("reply longer than it says"))?;
+    Ok(Some(Beginning { head, first, left }))
 }
 
 /// A small JSON response of the gate's own, after which the connection closes.

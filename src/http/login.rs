@@ -50,6 +50,7 @@ pub fn login(service: &Service, request: &mut Request, exchange: &Exchange) -> R
     };
     match service.accounts.begin_session(&user, peer.ip()) {
         Ok(Some(secret)) => {
+            exchange.mark_signed_in();
             service.counts.signed_in();
             audit::signed_in(peer, &user.name, "password, with a session");
             begun(service, &user, &secret)

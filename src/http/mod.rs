@@ -3,8 +3,8 @@
 //! What belongs here: routes, authentication of requests, handlers, the page. What must not: the
 //! public socket, TLS and limits (the gate's), capture, the user file's format.
 //!
-//! tiny_http listens on loopback only and sees requests only from the gate, each with the id of
-//! a live exchange; a request without one is refused whatever it asks.
+//! tiny_http accepts on the gate's channel, a socket without a name, and sees requests only from the
+//! gate, each with the id of a live exchange; a request without one is refused whatever it asks.
 
 mod api;
 mod audio;
@@ -30,7 +30,6 @@ mod users;
 mod video;
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -43,7 +42,7 @@ pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
 use crate::control::Control;
-use crate::gate::{Admission, Certificates, EXCHANGE_HEADER, Exchange, Exchanges, Job};
+use crate::gate::{AcceptLoop, Admission, Certificates, EXCHANGE_HEADER, Exchange, Exchanges, Job};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
 use crate::memory::Memory;
 use crate::users::{Accounts, Identity, Role};
@@ -91,6 +90,10 @@ pub struct Service {
     pub started: Instant,
 }
 
+/// How long a server whose accept loop ended is kept for the requests it has read: longer than the
+/// gate waits for their replies.
+const RETIRED_FOR: Duration = Duration::from_secs(90);
+
 /// Runs tiny_http for the gate.
 pub struct HttpRoom {
     service: Service,
@@ -98,6 +101,9 @@ pub struct HttpRoom {
     stop: Stop,
     server: Mutex<Option<Arc<Server>>>,
 }
+
+/// Servers whose accept loops ended, and when.
+type Retired = Vec<(Instant, Arc<Server>)>;
 
 /// What a handler decided.
 enum Outcome {
@@ -113,14 +119,22 @@ impl HttpRoom {
     }
 
     /// Serves until [`HttpRoom::stop`]. tiny_http gives up its accept loop at the first error, or
-    /// panics in it; it is then started again on a new port.
+    /// panics in it; another one then takes over the same listening socket and what waits there.
     pub fn run(&self) {
-        while !self.stop.is_requested() {
-            if let Err(error) = self.run_once() {
-                error!("the HTTP room failed and is started again: {error}");
+        thread::scope(|scope| {
+            let mut retired = Retired::new();
+            while !self.stop.is_requested() {
+                if let Err(error) = self.run_once(scope, &mut retired) {
+                    error!("the HTTP room cannot accept requests, and tries again: {error}");
+                }
+                // Out of descriptors is not mended by trying harder.
                 self.stop.sleep(RESTART_PAUSE);
             }
-        }
+        });
+        self.exchanges.clear_look();
+        *self.lock() = None;
+        // The accept loop sees that its server is gone when the next connection wakes it.
+        let _ = self.exchanges.channel().connect();
     }
 
     /// Makes [`HttpRoom::run`] return once the requests under way are answered.
@@ -131,23 +145,44 @@ impl HttpRoom {
         }
     }
 
-    fn run_once(&self) -> io::Result<()> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
+    /// Serves until the stop, or until the accept loop has ended. There is never a second loop beside
+    /// it, which would take connections and answer none.
+    fn run_once<'scope>(
+        &'scope self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        retired: &mut Retired,
+    ) -> io::Result<()> {
+        let listener = self.exchanges.channel().listener()?;
+        let accept_loop = AcceptLoop::of(&listener)?;
         let server = Arc::new(Server::from_listener(listener, None).map_err(io::Error::other)?);
         *self.lock() = Some(Arc::clone(&server));
-        let listening = Arc::clone(&server);
-        self.exchanges.set_room(port, move || listening.unblock());
-        thread::scope(|scope| {
-            while !self.stop.is_requested() {
-                match server.recv() {
-                    Ok(request) => self.dispatch(scope, request),
-                    Err(_) if self.stop.is_requested() => {}
-                    Err(error) => return Err(error),
+        let looked_at = Arc::clone(&server);
+        self.exchanges.set_look(move || looked_at.unblock());
+        while !self.stop.is_requested() {
+            match server.recv() {
+                Ok(request) => self.dispatch(scope, request),
+                // Either the loop's own error or a look that the gate asks for.
+                Err(_) => {
+                    self.drain(scope, retired);
+                    if !accept_loop.is_running() {
+                        warn!("the HTTP library's accept loop ended and is started again");
+                        retired.push((Instant::now(), server));
+                        return Ok(());
+                    }
                 }
             }
-            Ok(())
-        })
+        }
+        Ok(())
+    }
+
+    /// Answers requests that were read by servers whose accept loops ended.
+    fn drain<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>, retired: &mut Retired) {
+        for (_, server) in retired.iter() {
+            while let Ok(Some(request)) = server.try_recv() {
+                self.dispatch(scope, request);
+            }
+        }
+        retired.retain(|(since, _)| since.elapsed() < RETIRED_FOR);
     }
 
     /// A thread for each request: the gate's caps bound their number, and a password hash or a
@@ -168,7 +203,7 @@ impl HttpRoom {
     fn answer(&self, mut request: Request) {
         let claimed = field(&request, EXCHANGE_HEADER).and_then(|id| self.exchanges.claim(id));
         let Some(exchange) = claimed else {
-            debug!("a request on the loopback port did not come through the gate");
+            debug!("a request on the channel did not come through the gate");
             let refused = Reply::error(403, "requests come through the public port");
             let _ = request.respond(refused.into_response(&Surroundings::default()));
             return;
@@ -354,6 +389,7 @@ impl Service {
     /// Signs the request in. The log learns why it was refused, the client only that it was.
     fn sign_in(&self, request: &Request, exchange: &Exchange) -> Result<Identity, Reply> {
         if let Some(uid) = exchange.local_uid() {
+            exchange.mark_signed_in();
             return Ok(Identity::local(uid));
         }
         let peer = exchange.peer();
@@ -373,6 +409,7 @@ impl Service {
         };
         match signed_in {
             Ok(user) => {
+                exchange.mark_signed_in();
                 if user.is_new {
                     self.counts.signed_in();
                     audit::signed_in(peer, &user.name, "password, with each request");

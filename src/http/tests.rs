@@ -1,7 +1,7 @@
 //! Every route, by every method, for everybody: who gets what.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use tiny_http::TestRequest;
 
 use super::*;
 use crate::encode::sound::Codec;
-use crate::gate::{CertificateFiles, Gate, Limits};
+use crate::gate::{CertificateFiles, Channel, Gate, Limits};
 use crate::hub::latest;
 use crate::media::{PixelFormat, SoundFormat};
 use crate::memory::{Account, Memory};
@@ -143,7 +143,8 @@ fn service(users: &Path) -> Service {
     let (_, microphone) = MicrophoneFeed::new("front", SoundFormat { rate_hz: 8000, channels: 1 });
     microphones.replace(vec![Arc::new(microphone)]);
     let listeners = Gate::listen(&[Ipv4Addr::LOCALHOST.into()], 0).unwrap();
-    let exchanges = Arc::new(Exchanges::new(Account::unlimited()));
+    let channel = Channel::open(users.parent().unwrap()).unwrap();
+    let exchanges = Arc::new(Exchanges::new(channel, Account::unlimited()));
     let gate = Gate::new(listeners, Limits::default(), None, exchanges).unwrap();
     Service {
         // What the routes see of devices is made above.

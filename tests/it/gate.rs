@@ -2,12 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType};
 
-use crate::support::{PASSWORD, Server, Setup, USER, parts, wait_for, watch};
+use crate::support::{PASSWORD, PATIENCE, Server, Setup, USER, parts, wait_for, watch};
 
 fn plain() -> Server {
     Setup::new().plain().start()
@@ -153,7 +154,7 @@ fn silent_sockets_leave_room_for_others_and_are_cleared() {
 #[test]
 fn beyond_the_cap_a_plain_client_is_told_to_come_back() {
     let server = Setup::new().plain().server("max_connections_per_address = 1").start();
-    let _held = server.connect();
+    let _held = signed_in(&server, "127.0.0.1", "/video");
     let answer = wait_for("a refusal", || {
         let answer = server.send_raw(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
         (!answer.is_empty()).then_some(answer)
@@ -165,11 +166,84 @@ fn beyond_the_cap_a_plain_client_is_told_to_come_back() {
 #[test]
 fn beyond_the_cap_a_tls_client_is_closed_not_left_hanging() {
     let server = Setup::new().server("max_connections_per_address = 1").start();
-    let _held = server.connect();
-    thread::sleep(Duration::from_millis(100));
+    let (_viewer, file) = watch(&server, "/video", "recording");
+    wait_for("a frame", || (parts(&file) > 0).then_some(()));
     let mut second = server.connect();
     let got = second.read(&mut [0; 1]);
     assert!(matches!(&got, Ok(0)) || got.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+}
+
+/// A connection of [`USER`] on which `path` was asked for and answered.
+fn signed_in(server: &Server, source: &str, path: &str) -> TcpStream {
+    let mut socket = connect_from(source, server).expect("connected");
+    let login = format!("{USER}:{PASSWORD}");
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, login);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {basic}\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut head = [0; 13];
+    socket.read_exact(&mut head).expect("answered");
+    assert_eq!(&head, b"HTTP/1.1 200 ", "{}", String::from_utf8_lossy(&head));
+    socket
+}
+
+/// Asks for `/healthz` on a connection that is kept; whether it was answered.
+fn keep_busy(socket: &mut TcpStream) -> bool {
+    let mut answer = [0; 2048];
+    socket.set_read_timeout(Some(PATIENCE)).is_ok()
+        && socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").is_ok()
+        && socket.read(&mut answer).is_ok_and(|got| got > 0)
+}
+
+#[test]
+fn strangers_that_hold_every_place_keep_no_user_out() {
+    let server = plain();
+    let mut strangers: Vec<TcpStream> =
+        (0..256).filter_map(|at| connect_from(["127.0.0.7", "127.0.0.8"][at % 2], &server).ok()).collect();
+    let busy = strangers.iter_mut().filter_map(|socket| keep_busy(socket).then_some(())).count();
+    assert!(busy >= 64, "only {busy} of the strangers were answered");
+    // From an address where nobody signed in before, again and again, beside what is held.
+    let held: Vec<TcpStream> = (0..5).map(|_| signed_in(&server, "127.0.0.9", "/api/1.0/status")).collect();
+    for socket in &mut strangers {
+        keep_busy(socket);
+    }
+    let more: Vec<TcpStream> = (0..128).filter_map(|_| connect_from("127.0.0.7", &server).ok()).collect();
+    let _stream = signed_in(&server, "127.0.0.9", "/video");
+    for mut socket in held {
+        assert!(keep_busy(&mut socket), "a user's connection was closed for a stranger's");
+    }
+    drop(more);
+}
+
+#[test]
+fn strangers_of_a_users_own_address_do_not_keep_that_user_out() {
+    let server = Setup::new().plain().server("max_connections_per_address = 8").start();
+    let mut stream = signed_in(&server, "127.0.0.1", "/video");
+    let mut strangers: Vec<TcpStream> = (0..20).map(|_| server.connect()).collect();
+    for socket in &mut strangers {
+        keep_busy(socket);
+    }
+    let _second = signed_in(&server, "127.0.0.1", "/api/1.0/status");
+    stream.read_exact(&mut [0; 100_000]).expect("the stream goes on");
+}
+
+#[test]
+fn more_connections_than_descriptors_are_cut_to_what_there_are() {
+    let server = Setup::new()
+        .plain()
+        .server("max_connections = 4096\nmax_connections_per_address = 4096")
+        .under(&["prlimit", "--nofile=600:600"])
+        .start();
+    server.wait_log("max_connections = 4096 in [server] needs");
+    let mut held = Vec::new();
+    for _ in 0..400 {
+        let mut socket = server.connect();
+        let _ = socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+        held.push(socket);
+    }
+    assert_eq!(server.get("/snapshot").status, 200);
+    let log = server.log();
+    assert!(!log.contains("cannot accept a connection") && !log.contains("accept loop ended"), "{log}");
 }
 
 #[test]
@@ -191,26 +265,25 @@ fn a_viewer_that_never_reads_does_not_hold_up_others() {
 }
 
 #[test]
-fn the_loopback_port_behind_the_gate_answers_nobody_else() {
+fn nothing_but_the_public_port_and_the_local_socket_can_be_connected_to() {
     let server = plain();
     answers_well(&server);
-    let mut refused = 0;
-    for port in listening_ports(server.pid()) {
-        if port == server.port {
-            continue;
-        }
-        let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let forged = "0".repeat(32);
-        socket
-            .write_all(format!("GET /api HTTP/1.1\r\nHost: a\r\nX-Defender-Exchange: {forged}\r\nConnection: close\r\n\r\n").as_bytes())
-            .unwrap();
-        let mut answer = String::new();
-        let _ = socket.read_to_string(&mut answer);
-        assert_eq!(status(&answer), 403, "{answer}");
-        refused += 1;
-    }
-    assert_eq!(refused, 1, "one loopback port is expected behind the gate");
+    assert_eq!(listening_ports(server.pid()), [server.port]);
+    let inodes = sockets(server.pid());
+    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let named =
+        rows.filter(|row| inodes.iter().any(|inode| inode == row[6])).filter_map(|row| row.get(7).copied());
+    let open: Vec<_> = named
+        .filter(|name| name.starts_with('@') || UnixStream::connect(server.path().join(name)).is_ok())
+        .filter(|name| !name.ends_with("defender.sock"))
+        .collect();
+    assert!(open.is_empty(), "sockets that a local user finds by name: {open:?}");
+    let left: Vec<_> = std::fs::read_dir(server.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -251,18 +324,22 @@ fn descriptors_that_run_out_and_come_back_leave_a_server_that_answers() {
         limit(1024);
     }
     wait_for("an answer", || (server.curl("/healthz", &["--max-time", "5"]).status == 200).then_some(()));
-    // The gate ran out, and tiny_http did.
     server.wait_log("cannot accept a connection");
-    server.wait_log("the HTTP room failed and is started again");
+    server.wait_log("accept loop ended and is started again");
 }
 
-/// TCP ports a process listens on, by its socket inodes.
-fn listening_ports(pid: u32) -> Vec<u16> {
-    let inodes: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+/// The inodes of a process' sockets.
+fn sockets(pid: u32) -> Vec<String> {
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
         .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect();
+        .collect()
+}
+
+/// TCP ports a process listens on.
+fn listening_ports(pid: u32) -> Vec<u16> {
+    let inodes = sockets(pid);
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     rows.filter(|row| row[3] == "0A" && inodes.iter().any(|inode| inode == row[9]))

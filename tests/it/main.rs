@@ -20,6 +20,7 @@ mod notify;
 mod page;
 mod pictures;
 mod remote;
+mod slow_link;
 mod sound;
 mod strangers;
 mod support;

@@ -68,6 +68,7 @@ pub struct Setup {
     server: String,
     sections: String,
     environment: Vec<(String, String)>,
+    under: Vec<String>,
     with_user: bool,
 }
 
@@ -88,6 +89,7 @@ impl Setup {
             server: String::new(),
             sections: "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n".to_owned(),
             environment: Vec::new(),
+            under: Vec::new(),
             with_user: true,
         }
     }
@@ -129,6 +131,12 @@ impl Setup {
         self
     }
 
+    /// Starts the server by a command that becomes it, such as `prlimit`.
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Writes defender.conf without starting anything.
     pub fn write_config(&self) {
         let has = |key: &str| self.server.lines().any(|line| line.starts_with(key));
@@ -145,7 +153,7 @@ impl Setup {
         if self.with_user {
             add_user(self.path(), USER, "viewer");
         }
-        let child = spawn(self.path(), &self.environment);
+        let child = spawn(self.path(), &self.environment, &self.under);
         let mut server = Server { child, folder: self.folder, scheme: "", port: 0 };
         let address = wait_for("the line `listening on`", || server.listening());
         server.scheme = if address.starts_with("https") { "https" } else { "http" };
@@ -159,10 +167,13 @@ impl Setup {
     }
 }
 
-fn spawn(folder: &Path, environment: &[(String, String)]) -> Child {
+fn spawn(folder: &Path, environment: &[(String, String)], under: &[String]) -> Child {
     let log = fs::File::create(folder.join("stderr")).expect("created");
     let out = fs::File::create(folder.join("stdout")).expect("created");
-    Command::new(binary())
+    let mut words = under.iter().map(String::as_str).chain([binary()]);
+    let mut command = Command::new(words.next().expect("the binary at least"));
+    command.args(words);
+    command
         .args(["-c", "defender.conf", "-d"])
         .current_dir(folder)
         .env("HOME", folder)
@@ -200,7 +211,7 @@ impl Server {
         let text = fs::read_to_string(&config).expect("there");
         let text = text.replace("port = 0\n", &format!("port = {}\n", self.port));
         fs::write(&config, text).expect("written");
-        self.child = spawn(self.folder.path(), &[]);
+        self.child = spawn(self.folder.path(), &[], &[]);
         wait_for("the line `listening on`", || self.listening());
     }
 
@@ -354,7 +365,11 @@ pub struct Background(Child);
 
 impl Background {
     pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().expect("the program starts"))
+        Self::of(command.spawn().expect("the program starts"))
+    }
+
+    pub fn of(child: Child) -> Self {
+        Self(child)
     }
 
     pub fn is_running(&mut self) -> bool {

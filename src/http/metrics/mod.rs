@@ -40,6 +40,8 @@ fn server(text: &mut Text, service: &Service) {
     let refused = [("total", tally.refused_total), ("address", tally.refused_address)]
         .map(|(limit, count)| (vec![("limit", limit)], count));
     text.family("counter", "defender_connections_refused_total", "Turned away at a limit.", &refused);
+    let why = "Closed to make room for another connection.";
+    text.counter("defender_connections_evicted_total", why, tally.evicted);
     let usage = service.memory.usage();
     let of = |value: fn(&Usage) -> usize| usage.map(|(part, usage)| (vec![("for", part)], value(&usage)));
     let limits = of(|usage| usage.limit_bytes);

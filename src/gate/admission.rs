@@ -1,0 +1,323 @@
+//! Who may be connected: the caps on connections, and who makes room when they are reached.
+//!
+//! A connection is a *user's* while the last request on it was signed in, else a *stranger's*.
+//! Users' connections are never closed to make room. A share of the places is kept for users and
+//! for addresses that somebody signed in from lately (*known* addresses). When a newcomer finds no
+//! place, a stranger's connection is closed for it: of the address that has most of them, and
+//! there by [`Rank`], oldest first. So whoever holds many places loses one, whatever is done
+//! to keep them busy, and a newcomer is served at once.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::limits::Limits;
+
+/// How long an address is known after the last request that was signed in from there.
+const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Known addresses at a time; the one that was seen longest ago is forgotten first.
+const MAX_KNOWN: usize = 1024;
+
+/// A connection without a request is treated as a newcomer for so long: time for a TLS handshake
+/// and the request behind it, on a slow board and a slow link.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What closes a connection; it must not wait for anything.
+pub type Close = Arc<dyn Fn() + Send + Sync>;
+
+/// Counts connections against the caps and decides which one makes room.
+#[derive(Clone)]
+pub struct Admission {
+    places: Arc<Mutex<Places>>,
+    total: usize,
+    /// Of them for strangers of addresses that are not known.
+    for_unknown: usize,
+    per_address: usize,
+    /// Closed connections whose threads have not ended yet.
+    leaving: usize,
+}
+
+/// One admitted connection; gives its place back when dropped.
+pub struct Permit(Place);
+
+/// A connection's entry, for whoever knows more about the connection. It may be gone by now.
+#[derive(Clone)]
+pub struct Place {
+    places: Arc<Mutex<Places>>,
+    number: u64,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has not sent a whole request yet.
+    HalfOpen,
+    /// It waits for its next request.
+    Idle,
+    /// Its request is being answered.
+    Request,
+}
+
+/// Which cap was reached, with nobody to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The cap on all connections.
+    Total,
+    /// The cap on connections from this address.
+    Address,
+}
+
+/// Connections, by what became of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Open now.
+    pub open: u32,
+    /// Let in since the start.
+    pub accepted: u64,
+    /// Turned away since the start because there were too many in all.
+    pub refused_total: u64,
+    /// Turned away since the start because there were too many from their address.
+    pub refused_address: u64,
+    /// Closed since the start to make room for another.
+    pub evicted: u64,
+}
+
+#[derive(Default)]
+struct Places {
+    next: u64,
+    open: HashMap<u64, Entry>,
+    known: HashMap<IpAddr, Instant>,
+    accepted: u64,
+    refused_total: u64,
+    refused_address: u64,
+    evicted: u64,
+}
+
+struct Entry {
+    key: IpAddr,
+    stage: Stage,
+    /// When that stage began.
+    since: Instant,
+    is_user: bool,
+    /// Whether the request under way was signed in.
+    signs_in: bool,
+    is_leaving: bool,
+    close: Close,
+}
+
+/// In which order strangers make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Half-open for longer than [`GRACE`].
+    Slow,
+    Idle,
+    New,
+    InRequest,
+}
+
+impl Admission {
+    /// Nobody is in yet.
+    pub fn new(limits: &Limits) -> Self {
+        let total = limits.connections as usize;
+        let reserved = (total / 4).max(8).min(total / 2);
+        Self {
+            places: Arc::default(),
+            total,
+            for_unknown: total - reserved,
+            per_address: limits.connections_per_address as usize,
+            leaving: Limits::leaving(limits.connections) as usize,
+        }
+    }
+
+    /// Takes a place for a connection from `address`; `close` will be called if it has to make room
+    /// for another.
+    ///
+    /// # Errors
+    /// The cap that is reached, where nobody makes room.
+    pub fn admit(&self, address: IpAddr, close: Close) -> Result<Permit, Refused> {
+        let key = counted_as(address);
+        let (admitted, evicted) = self.decide(key, close);
+        if let Some(evicted) = evicted {
+            evicted();
+        }
+        let number = admitted?;
+        Ok(Permit(Place { places: Arc::clone(&self.places), number }))
+    }
+
+    /// Connections now.
+    pub fn connections(&self) -> u32 {
+        lock(&self.places).open.len() as u32
+    }
+
+    /// Connections so far.
+    pub fn tally(&self) -> Tally {
+        let places = lock(&self.places);
+        Tally {
+            open: places.open.len() as u32,
+            accepted: places.accepted,
+            refused_total: places.refused_total,
+            refused_address: places.refused_address,
+            evicted: places.evicted,
+        }
+    }
+
+    /// The place, and whom to close for it.
+    fn decide(&self, key: IpAddr, close: Close) -> (Result<u64, Refused>, Option<Close>) {
+        let mut guard = lock(&self.places);
+        let places = &mut *guard;
+        let now = Instant::now();
+        let staying = || places.open.values().filter(|entry| !entry.is_leaving);
+        let from_here = staying().filter(|entry| entry.key == key).count();
+        let unknown = staying().filter(|entry| places.is_unknown_stranger(entry, now)).count();
+        let is_known = places.is_known(key, now);
+        let (victim, refused) = if from_here >= self.per_address {
+            (places.victim(now, |entry| entry.key == key), Refused::Address)
+        } else if !is_known && unknown >= self.for_unknown || staying().count() >= self.total {
+            let unknown = places.victim(now, |entry| places.is_unknown_stranger(entry, now));
+            (unknown.or_else(|| places.victim(now, |_| true)), Refused::Total)
+        } else {
+            return (Ok(places.enter(key, close, now)), None);
+        };
+        // Whoever is known may use the last of these places, so that others cannot use all.
+        let leaving = places.open.values().filter(|entry| entry.is_leaving).count();
+        let is_room = leaving < if is_known { self.leaving } else { self.leaving / 2 };
+        let victim = victim.filter(|_| is_room).and_then(|number| places.open.get_mut(&number));
+        let Some(victim) = victim else {
+            match refused {
+                Refused::Total => places.refused_total += 1,
+                Refused::Address => places.refused_address += 1,
+            }
+            return (Err(refused), None);
+        };
+        victim.is_leaving = true;
+        let evicted = Arc::clone(&victim.close);
+        places.evicted += 1;
+        (Ok(places.enter(key, close, now)), Some(evicted))
+    }
+}
+
+impl Permit {
+    /// The entry, to be shared.
+    pub fn place(&self) -> &Place {
+        &self.0
+    }
+}
+
+impl Place {
+    /// Notes what the connection does now. With its request answered it is known whose it is.
+    pub fn set_stage(&self, stage: Stage) {
+        if let Some(entry) = lock(&self.places).open.get_mut(&self.number) {
+            if entry.stage == Stage::Request {
+                entry.is_user = entry.signs_in;
+            }
+            entry.signs_in = false;
+            entry.stage = stage;
+            entry.since = Instant::now();
+        }
+    }
+
+    /// Notes that the request under way was signed in: the connection is a user's now, and its
+    /// address known.
+    pub fn mark_signed_in(&self) {
+        let mut places = lock(&self.places);
+        let Some(entry) = places.open.get_mut(&self.number) else { return };
+        (entry.is_user, entry.signs_in) = (true, true);
+        let key = entry.key;
+        places.remember(key, Instant::now());
+    }
+
+    /// Whether the connection was closed to make room for another.
+    pub fn is_evicted(&self) -> bool {
+        lock(&self.places).open.get(&self.number).is_none_or(|entry| entry.is_leaving)
+    }
+}
+
+impl Places {
+    fn enter(&mut self, key: IpAddr, close: Close, now: Instant) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        let entry = Entry {
+            key,
+            stage: Stage::HalfOpen,
+            since: now,
+            is_user: false,
+            signs_in: false,
+            is_leaving: false,
+            close,
+        };
+        self.open.insert(number, entry);
+        self.accepted += 1;
+        number
+    }
+
+    fn remember(&mut self, key: IpAddr, now: Instant) {
+        if self.known.len() >= MAX_KNOWN && !self.known.contains_key(&key) {
+            let oldest = self.known.iter().min_by_key(|(_, seen)| **seen).map(|(key, _)| *key);
+            oldest.map(|oldest| self.known.remove(&oldest));
+        }
+        self.known.insert(key, now);
+    }
+
+    fn is_known(&self, key: IpAddr, now: Instant) -> bool {
+        self.known.get(&key).is_some_and(|seen| now.duration_since(*seen) < KNOWN_FOR)
+    }
+
+    fn is_unknown_stranger(&self, entry: &Entry, now: Instant) -> bool {
+        !entry.is_user && !self.is_known(entry.key, now)
+    }
+
+    /// The stranger, of those that `may` make room, that does.
+    fn victim(&self, now: Instant, may: impl Fn(&Entry) -> bool) -> Option<u64> {
+        let strangers = self.open.iter().filter(|(_, entry)| !entry.is_user && !entry.is_leaving);
+        let strangers: Vec<_> = strangers.filter(|(_, entry)| may(entry)).collect();
+        let mut by_address: HashMap<IpAddr, usize> = HashMap::new();
+        for (_, entry) in &strangers {
+            *by_address.entry(entry.key).or_default() += 1;
+        }
+        strangers
+            .into_iter()
+            .min_by_key(|(number, entry)| {
+                (Reverse(by_address[&entry.key]), entry.rank(now), entry.since, **number)
+            })
+            .map(|(number, _)| *number)
+    }
+}
+
+impl Entry {
+    fn rank(&self, now: Instant) -> Rank {
+        match self.stage {
+            Stage::HalfOpen if now.duration_since(self.since) > GRACE => Rank::Slow,
+            Stage::HalfOpen => Rank::New,
+            Stage::Idle => Rank::Idle,
+            Stage::Request => Rank::InRequest,
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        lock(&self.0.places).open.remove(&self.0.number);
+    }
+}
+
+/// What it guards is whole after each statement, so a panic elsewhere cannot have torn it.
+fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One household or attacker owns a whole /64, so that is what an IPv6 client is counted as.
+fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! The channel between the gate and the HTTP library: a listening Unix socket that has no name.
+//!
+//! Nobody can take the place of a socket without a name, and nobody else can connect to it. The
+//! socket is bound to a random name in a folder that only this process' user can enter, is opened
+//! by `O_PATH`, and loses its name before it listens. From then on the descriptor is the only way
+//! to it: connect(2) on `/proc/self/fd/N` resolves to the socket's inode. Another process would
+//! need the right to trace this one, and that is root.
+//!
+//! The library accepts on a duplicate of the listening descriptor. When its accept loop ends, the
+//! socket stays open, requests wait in its queue, and a new accept loop takes them over.
+
+use std::fmt;
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
+use rustix::process::{Pid, Uid};
+
+/// Requests that may wait for the library to accept them; more than there are connections.
+const BACKLOG: i32 = 4096;
+
+/// Longest wait for a place in that queue.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Where the socket may have its name for a moment, after the server's own folder.
+const FOLDERS: [&str; 3] = ["/run", "/tmp", "/dev/shm"];
+
+/// The listening socket, and what leads to it.
+pub struct Channel {
+    listener: UnixListener,
+    /// The socket's inode, by `O_PATH`.
+    inode: OwnedFd,
+    /// The folder the socket was bound in, which is removed. Its number is part of the bound
+    /// address, which the library connects to and removes when it ends: while the descriptor is
+    /// open, that address leads nowhere.
+    _folder: OwnedFd,
+}
+
+/// Why there is no channel: each folder that was tried, and why it did not do.
+#[derive(Debug)]
+pub struct ChannelError(Vec<(PathBuf, io::Error)>);
+
+impl fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "cannot make the socket for requests inside the server; it needs /proc and one folder that the server may write to:"
+        )?;
+        for (at, (folder, error)) in self.0.iter().enumerate() {
+            write!(f, "{} {}: {error}", if at == 0 { "" } else { ";" }, folder.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl Channel {
+    /// Makes the socket, in `own_folder`, `$RUNTIME_DIRECTORY`, `/run`, `/tmp` or `/dev/shm`,
+    /// whichever does first; nothing stays there. To be called before Landlock takes the right to
+    /// make sockets away, and as the user the server runs as.
+    ///
+    /// # Errors
+    /// [`ChannelError`].
+    pub fn open(own_folder: &Path) -> Result<Self, ChannelError> {
+        let runtime = std::env::var_os("RUNTIME_DIRECTORY");
+        // systemd separates several by colons.
+        let runtime = runtime.iter().flat_map(std::env::split_paths).filter(|path| path.is_absolute());
+        let folders = [own_folder.to_owned()].into_iter().chain(runtime).chain(FOLDERS.map(PathBuf::from));
+        let mut refused = Vec::new();
+        for folder in folders {
+            match Self::make_in(&folder) {
+                Ok(channel) => return Ok(channel),
+                Err(error) => refused.push((folder, error)),
+            }
+        }
+        Err(ChannelError(refused))
+    }
+
+    /// The listening socket for an accept loop of its own. There must be one such loop at a time.
+    pub fn listener(&self) -> io::Result<UnixListener> {
+        self.listener.try_clone()
+    }
+
+    /// Connects to the accept loop, or to its queue.
+    ///
+    /// # Errors
+    /// `PermissionDenied` when the socket at the other end is not this process' own; else the
+    /// socket's.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
+        connect(&socket, &through(&self.inode)?)?;
+        let peer = socket_peercred(&socket)?;
+        check_peer(peer.pid, peer.uid)?;
+        Ok(UnixStream::from(socket))
+    }
+
+    fn make_in(parent: &Path) -> io::Result<Self> {
+        let path = parent.join(format!(".defender-{}", random_name()?));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let made = Self::make_at(&path);
+        // Empty by now, whatever became of the socket.
+        let removed = fs::remove_dir(&path);
+        let channel = made?;
+        removed?;
+        Ok(channel)
+    }
+
+    /// Makes the socket in a folder that is there and empty; its name is gone afterwards.
+    fn make_at(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(path, flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&folder)?;
+        let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
+        if !is_own || stat.st_mode & 0o077 != 0 {
+            return Err(io::Error::other("the folder just made here belongs to somebody else"));
+        }
+        let name = random_name()?;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        // What bind(2) makes gets the mode of the socket it is made for.
+        rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+        // By the folder's descriptor: the path may be longer than a socket's address, and would
+        // be anybody's to make again later.
+        bind(&socket, &SocketAddrUnix::new(format!("{}/{name}", proc_path(&folder)))?)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let inode = rustix::fs::openat(&folder, &name, flags, Mode::empty());
+        rustix::fs::unlinkat(&folder, &name, AtFlags::empty())?;
+        // Not before: nobody who saw the name can have connected.
+        listen(&socket, BACKLOG)?;
+        let channel = Self { listener: UnixListener::from(socket), inode: inode?, _folder: folder };
+        // Whether it works is known now rather than with the first request.
+        drop((channel.connect()?, channel.listener.accept()?));
+        Ok(channel)
+    }
+}
+
+/// An accept loop of the library, watched from outside: it owns its duplicate of the listening
+/// socket and closes it when it ends, however it ends.
+pub struct AcceptLoop {
+    descriptor: i32,
+    device: u64,
+    inode: u64,
+}
+
+impl AcceptLoop {
+    /// Watches the loop that will be given `listener`.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn of(listener: &UnixListener) -> io::Result<Self> {
+        let stat = rustix::fs::fstat(listener)?;
+        Ok(Self { descriptor: listener.as_raw_fd(), device: stat.st_dev, inode: stat.st_ino })
+    }
+
+    /// Whether it can still accept. Its number may be another file's by now, but not another
+    /// duplicate's: the next one is made when this one is gone.
+    pub fn is_running(&self) -> bool {
+        rustix::fs::stat(format!("/proc/self/fd/{}", self.descriptor))
+            .is_ok_and(|stat| stat.st_dev == self.device && stat.st_ino == self.inode)
+    }
+}
+
+/// Whether the process that called listen(2), as the kernel noted it, is this one. It is another one
+/// only if a fault made the descriptor another socket's; then nothing is sent.
+fn check_peer(pid: Pid, uid: Uid) -> io::Result<()> {
+    if pid == rustix::process::getpid() && uid == rustix::process::geteuid() {
+        return Ok(());
+    }
+    let why = format!("the process {pid:?} of the user {} listens there", uid.as_raw());
+    Err(io::Error::new(ErrorKind::PermissionDenied, why))
+}
+
+/// The address of a socket that a descriptor leads to.
+fn through(inode: &OwnedFd) -> io::Result<SocketAddrUnix> {
+    Ok(SocketAddrUnix::new(proc_path(inode))?)
+}
+
+fn proc_path(descriptor: impl AsFd) -> String {
+    format!("/proc/self/fd/{}", descriptor.as_fd().as_raw_fd())
+}
+
+/// 128 random bits in hexadecimal.
+pub(super) fn random_name() -> io::Result<String> {
+    let mut random = [0u8; 16];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    #[test]
+    fn the_channel_works_and_leaves_no_name_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let channel = Channel::open(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let mut client = channel.connect().unwrap();
+        let (mut server, _) = channel.listener().unwrap().accept().unwrap();
+        client.write_all(b"x").unwrap();
+        let mut got = [0];
+        server.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"x");
+        let bound = channel.listener.local_addr().unwrap();
+        let path = bound.as_pathname().expect("the library asks for a path when it ends");
+        assert_eq!(UnixStream::connect(path).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn another_folder_is_taken_where_the_first_one_cannot_be_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let channel = Channel::open(&folder.path().join("missing")).unwrap();
+        channel.connect().unwrap();
+    }
+
+    #[test]
+    fn a_socket_of_another_process_or_user_is_refused() {
+        let (pid, uid) = (rustix::process::getpid(), rustix::process::geteuid());
+        assert!(check_peer(pid, uid).is_ok());
+        let parent = rustix::process::getppid().expect("somebody started the tests");
+        let other_user = Uid::from_raw(uid.as_raw() + 1);
+        for (pid, uid) in [(parent, uid), (pid, other_user)] {
+            assert_eq!(check_peer(pid, uid).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_accept_loop_is_seen_and_the_next_one_takes_over_what_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let channel = Channel::open(folder.path()).unwrap();
+        let listener = channel.listener().unwrap();
+        let first = AcceptLoop::of(&listener).unwrap();
+        assert!(first.is_running());
+        let waits = channel.connect().unwrap();
+        drop(listener);
+        assert!(!first.is_running());
+        let _reused = channel.connect().unwrap();
+        assert!(!first.is_running(), "another file with its number is not taken for it");
+        let second = channel.listener().unwrap();
+        second.accept().unwrap().0.write_all(b"x").unwrap();
+        (&waits).read_exact(&mut [0]).unwrap();
+    }
+}

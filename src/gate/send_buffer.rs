@@ -1,0 +1,172 @@
+//! How much of a live stream the kernel may hold for one client: what it takes in [`HOLDS`].
+//!
+//! A stream sends the newest picture, then waits until the send buffer has taken it. Whatever lies in
+//! the buffer by then is sent first, so the buffer's size in bytes, divided by the rate of the link,
+//! is how late the picture arrives. The buffer starts small and follows the rate: a client on a slow
+//! link gets fewer pictures, each of them new. A buffer that takes whole frames at once is not
+//! touched, so a fast client costs no system call.
+
+use std::time::{Duration, Instant};
+
+/// How long what the buffer holds may take on its way: with a frame on top less than a second. It
+/// has to be longer than the round trip, or the buffer would hold the stream up.
+const HOLDS: Duration = Duration::from_millis(600);
+
+/// At the beginning, in bytes: nothing is known of the link.
+const FIRST: usize = 16 * 1024;
+
+/// The least, in bytes, which is the kernel's own least.
+const SMALLEST: usize = 4608;
+
+/// The most, in bytes.
+const LARGEST: usize = 512 * 1024;
+
+/// A write that takes longer waited for room in the buffer.
+const WAITED: Duration = Duration::from_millis(1);
+
+/// Chooses the size of one client's send buffer.
+pub(super) struct SendBuffer {
+    bytes: usize,
+    /// What was sent since a write that left the buffer full, if all writes since then did.
+    window: Option<Window>,
+}
+
+struct Window {
+    began: Instant,
+    /// The buffer's size when it began, in bytes.
+    held: usize,
+    sent: usize,
+}
+
+impl SendBuffer {
+    /// A small buffer.
+    pub(super) fn new() -> Self {
+        Self { bytes: FIRST, window: None }
+    }
+
+    /// Its size for `SO_SNDBUF`, in bytes: the kernel takes twice that for its bookkeeping, and fills
+    /// it with data where writes are large.
+    pub(super) fn option(&self) -> usize {
+        self.bytes / 2
+    }
+
+    /// Learns from a write of `sent` bytes; whether the size is another one now.
+    pub(super) fn learn(&mut self, sent: usize, began: Instant, ended: Instant) -> bool {
+        let took = ended.saturating_duration_since(began);
+        if took < WAITED && sent <= self.bytes {
+            self.window = None;
+            return false;
+        }
+        // The buffer took what fits at most; the rest left it while the write waited.
+        let at_least = in_holds(sent.saturating_sub(self.bytes), took).min(2 * sent);
+        let Some(target) = self.measure(sent, ended) else { return self.resize(at_least.max(self.bytes)) };
+        // A lost packet holds a stream up for a moment: not all at once.
+        self.resize(target.max(at_least).max(self.bytes * 7 / 10))
+    }
+
+    /// What the link takes in [`HOLDS`], once enough was sent to tell: the kernel wakes a writer when
+    /// a third of the buffer is free, so that one write says little.
+    fn measure(&mut self, sent: usize, ended: Instant) -> Option<usize> {
+        let next = Window { began: ended, held: self.bytes, sent: 0 };
+        let Some(window) = &mut self.window else {
+            self.window = Some(next);
+            return None;
+        };
+        window.sent += sent;
+        if window.sent < 2 * self.bytes {
+            return None;
+        }
+        // From one full buffer to the next as much left it as came in, but for a change of its size.
+        let left = (window.sent + window.held).saturating_sub(self.bytes);
+        let target = in_holds(left, ended.saturating_duration_since(window.began));
+        self.window = Some(next);
+        Some(target)
+    }
+
+    fn resize(&mut self, target: usize) -> bool {
+        let next = target.min(self.bytes * 4).clamp(SMALLEST, LARGEST);
+        // Small steps are not worth a system call.
+        if next.abs_diff(self.bytes) <= self.bytes / 8 {
+            return false;
+        }
+        self.bytes = next;
+        true
+    }
+}
+
+/// What moves in [`HOLDS`] when `bytes` move in `time`.
+fn in_holds(bytes: usize, time: Duration) -> usize {
+    let micros = time.as_micros().max(1);
+    usize::try_from(bytes as u128 * HOLDS.as_micros() / micros).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link of `rate` bytes a second with acknowledgements after `round_trip`, and a camera of one frame size and
+    /// interval; the greatest age of a frame's first byte on arrival once `settled` frames were sent,
+    /// and the greatest rate, in bytes a second.
+    fn stream(
+        rate: f64,
+        round_trip: f64,
+        frame: usize,
+        interval: f64,
+        frames: usize,
+    ) -> (f64, f64, SendBuffer) {
+        let start = Instant::now();
+        let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
+        let mut buffer = SendBuffer::new();
+        let (mut now, mut queued, mut oldest, mut fastest) = (0.0f64, 0.0f64, 0.0f64, 0.0f64);
+        for number in 0..frames {
+            // What leaves the buffer is bounded by the link, and by what may be under way.
+            let leaves = rate.min(buffer.bytes as f64 / round_trip.max(1e-6));
+            let age = (queued / leaves - round_trip / 2.0).max(0.0) + round_trip / 2.0;
+            if number > frames / 2 {
+                oldest = oldest.max(age);
+            }
+            let room = buffer.bytes as f64 - queued;
+            let waits = ((frame as f64 - room) / leaves).max(0.0);
+            let ended = now + waits;
+            fastest = if number > frames / 2 { fastest.max(frame as f64 / waits.max(interval)) } else { 0.0 };
+            queued = (queued + frame as f64 - waits * leaves).max(0.0);
+            buffer.learn(frame, at(now), at(ended));
+            // The camera's next frame.
+            let next = ended.max(((ended / interval + 1e-6).floor() + 1.0) * interval);
+            queued = (queued - (next - ended) * leaves).max(0.0);
+            now = next;
+        }
+        (oldest, fastest, buffer)
+    }
+
+    #[test]
+    fn at_any_rate_and_delay_what_arrives_is_less_than_a_second_old() {
+        for rate in [6_000.0, 41_000.0, 125_000.0, 1_000_000.0, 12_500_000.0, 1e9] {
+            for round_trip in [0.0, 0.1, 0.4] {
+                for frame in [5_000, 20_000, 100_000, 400_000] {
+                    let (oldest, ..) = stream(rate, round_trip, frame, 1.0 / 30.0, 400);
+                    let limit = 0.8;
+                    assert!(oldest <= limit, "{rate} B/s, {round_trip} s, {frame} B: {oldest:.2} s");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_way_does_not_make_a_link_slow() {
+        for round_trip in [0.0, 0.1, 0.4] {
+            let (_, fastest, _) = stream(125_000.0, round_trip, 20_000, 1.0 / 30.0, 400);
+            assert!(fastest > 100_000.0, "{round_trip} s: {fastest:.0} B/s");
+        }
+    }
+
+    #[test]
+    fn a_fast_client_is_left_alone_once_a_frame_fits() {
+        let (_, _, mut buffer) = stream(1e9, 0.0005, 100_000, 1.0 / 30.0, 10);
+        assert!(buffer.bytes >= 100_000, "{}", buffer.bytes);
+        let now = Instant::now();
+        for _ in 0..1000 {
+            assert!(!buffer.learn(100_000, now, now + Duration::from_micros(50)));
+        }
+    }
+}
