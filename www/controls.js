@@ -17,7 +17,7 @@ export async function showControls(host, name) {
   const found = await askIfThere(path(name));
   if (!found || host.dataset.of !== name) return;
   const fixed = found.controls?.map(({ value, inactive, ...rest }) => rest);
-  const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), fixed]);
+  const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), found.sizes, fixed]);
   if (host.childElementCount && shown.shape === shape) {
     shown.show(found);
     return;

@@ -69,6 +69,7 @@ test("a size that the camera does not have is refused beside its field, and thos
   await server.start();
   const page = await signedIn(server, "ada", { path: "/?camera=front", expected: /401|400/ });
   await untilItMoves(page);
+  await page.getByLabel("Size").waitFor();
   const width = page.getByLabel("Width");
   await width.fill("641");
   await page.getByRole("button", { name: "Apply" }).click();
