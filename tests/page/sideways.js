@@ -15,7 +15,10 @@ for (const [kind, size] of [["narrow", "width = 640\nheight = 480\n"], ["wide", 
     await assertNotWide(page, "sideways, two cameras");
     await picture(page, `sideways-grid-${kind}`);
     await camera(page).locator(".picture").click();
-    await until("the whole height", async () => (await heightOf(page)) > 0.97 * SIDEWAYS.height);
+    await until("the whole height, and no more", async () => {
+      const { y, height } = await camera(page).locator(".picture").boundingBox();
+      return height > 0.97 * SIDEWAYS.height && y >= 0 && y + height <= SIDEWAYS.height + 1;
+    });
     await untilItMoves(page);
     await assertNotWide(page, "sideways");
     await assertAccessible(page, "sideways");
@@ -32,7 +35,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE, sidewa
     await page.goto(server.url("/?camera=front"));
     await fillIn(page, "ada");
     await untilItMoves(page);
-    for (const label of ["Brightness", "JPEG quality"]) {
+    for (const label of ["Brightness", "Sharpness"]) {
       const control = page.getByLabel(label);
       await control.focus();
       await control.scrollIntoViewIfNeeded();
