@@ -9,7 +9,7 @@ const NUMBERS_EVERY_MS = 1000;
 const LEAVES_AFTER_MS = 300;
 
 // Where what belongs to a picture lies beside it, as style.css has it; and a phone that is held sideways.
-const SIDEWAYS = "(orientation: landscape) and (max-height: 30rem)";
+const SIDEWAYS = "(min-aspect-ratio: 4/3) and (max-height: 30rem)";
 const beside = matchMedia(`(min-width: 64rem), ${SIDEWAYS}`);
 const sideways = matchMedia(SIDEWAYS);
 // How much of the window a picture takes that stays above its controls.

@@ -33,9 +33,9 @@ function inTurn(work) {
 }
 
 // How many frames came in a second, by the time between the first and the last.
-export function perSecond(frames, over_ms = STATS_OVER_MS) {
+export function perSecond(frames) {
   const between_ms = frames.length > 1 ? frames.at(-1).at - frames[0].at : 0;
-  return between_ms ? ((frames.length - 1) * 1000) / between_ms : (frames.length * 1000) / over_ms;
+  return between_ms ? ((frames.length - 1) * 1000) / between_ms : (frames.length * 1000) / STATS_OVER_MS;
 }
 
 export class Video {
@@ -124,7 +124,7 @@ export class Video {
     const sum = (list, key) => list.reduce((total, each) => total + each[key], 0);
     const known = this.#painted.filter(({ age_ms }) => age_ms !== undefined);
     return {
-      fps: perSecond(this.#painted, over_ms),
+      fps: this.#painted.length > 1 ? perSecond(this.#painted) : 1000 / over_ms,
       kbits: (sum(this.#received, "bytes") * 8) / Math.min(over_ms, now - this.#livesSince),
       latency_ms: known.length ? Math.max(0, sum(known, "age_ms") / known.length) : undefined,
     };
