@@ -1,7 +1,7 @@
 // One's own password, and the page's colours on this device.
 
 import { ask, leaving, recall, remember } from "./api.js";
-import { act, make } from "./dom.js";
+import { act, field, make } from "./dom.js";
 
 const THEMES = { "": "As the system has it", light: "Light", dark: "Dark" };
 
@@ -14,15 +14,15 @@ export function show(section, { user, role }) {
 }
 
 function passwordForm(user) {
-  const field = (name, label, autocomplete) =>
-    make("label", {}, label, make("input", { name, type: "password", autocomplete, required: true }));
+  const password = (name, label, autocomplete) =>
+    field(label, make("input", { name, type: "password", autocomplete, required: true }));
   const form = make("form", { class: "card" },
     make("h3", {}, "Change your password"),
     // Not shown: it tells a password manager whose password this is.
     make("input", { hidden: true, autocomplete: "username", value: user, readOnly: true, "aria-label": "Name" }),
-    field("old", "The old one", "current-password"),
-    field("new", "The new one", "new-password"),
-    field("again", "The new one again", "new-password"),
+    password("old", "The old one", "current-password"),
+    password("new", "The new one", "new-password"),
+    password("again", "The new one again", "new-password"),
     make("p", { class: "quiet" }, "At least 10 characters. You will be signed out wherever you are signed in."),
     make("button", { class: "main" }, "Change the password"));
   form.addEventListener("submit", (event) => {
@@ -32,10 +32,13 @@ function passwordForm(user) {
       if (wanted !== again) throw new Error("the new password is not the same twice");
       await leaving("Your password was changed. Sign in with the new one.", () =>
         ask("PUT", "password", { old, new: wanted }));
-    });
+    }, blame);
   });
   return form;
 }
+
+// The field that the server's or our own words are about.
+const blame = (words) => [["again", /twice/], ["old", /\bold\b/], ["new", /the password/]].find(([, about]) => about.test(words))?.[0];
 
 function themeForm() {
   const now = recall("theme");

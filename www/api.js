@@ -114,6 +114,8 @@ export async function askIfThere(path) {
 }
 
 const CLOCK_GETS_OLD_MS = 60_000;
+// Differences beyond what the way of an answer explains: one of both clocks was set.
+const CLOCK_WAS_SET_MS = 1000;
 let clock;
 
 // How far the server's clock, which stamps the frames, is ahead of ours. The answer that came
@@ -127,9 +129,10 @@ export async function status() {
     const got = Date.now();
     const stamp_ms = Number(response.headers.get("X-Timestamp")) * 1000;
     const took_ms = got - asked;
-    if (stamp_ms && (!clock || took_ms <= clock.took_ms || got - clock.got > CLOCK_GETS_OLD_MS)) {
-      clock = { took_ms, got, ahead_ms: stamp_ms - (asked + got) / 2 };
-    }
+    const ahead_ms = stamp_ms - (asked + got) / 2;
+    const isOld = () => Math.abs(got - clock.got) > CLOCK_GETS_OLD_MS;
+    const wasSet = () => Math.abs(ahead_ms - clock.ahead_ms) > (took_ms + clock.took_ms) / 2 + CLOCK_WAS_SET_MS;
+    if (stamp_ms && (!clock || took_ms <= clock.took_ms || isOld() || wasSet())) clock = { took_ms, got, ahead_ms };
     return response.json();
   });
 }

@@ -5,7 +5,7 @@ import { act, say, whileSeen } from "./dom.js";
 import { isKnown, showServerGone, showSingle, showStatus, showsPictures, startLive } from "./live.js";
 import { leaveSettings, showSettings } from "./settings.js";
 
-const STATUS_EVERY_MS = 2000;
+const STATUS_EVERY_MS = 1500;
 // So many answers in a row have to fail before that is told over pictures that come.
 const MISSED_TELL = 3;
 const POINTER_RESTS_MS = 3000;

@@ -1,8 +1,21 @@
 // One camera on the page: its picture, what is wrong with it in words, its numbers and buttons.
 
-import { answer, named } from "./api.js";
-import { act, announce, copyOf, duration, say, sentence } from "./dom.js";
+import { answer, ask, named } from "./api.js";
+import { act, announce, copyOf, duration, localTime, plural, say, sentence } from "./dom.js";
 import { Video } from "./video.js";
+
+// What the dot beside the name says, for those who do not see it.
+const CONDITIONS = {
+  live: "live", slow: "live", behind: "delayed", late: "delayed", card: "stand-in", frozen: "not live",
+  unchecked: "unverified", lost: "no picture", waiting: "no picture yet",
+};
+// Between two announcements that a picture froze or fell behind: on a bad network it does so all the time.
+const ANNOUNCE_AGAIN_MS = 30_000;
+const SLOW_MS = 950;
+const LATE_MS = 3000;
+
+// A rate of less than a picture a second, or about one, as people say it.
+export const paceWords = (interval_ms) => (interval_ms < 1500 ? "1/s" : `every ${Math.round(interval_ms / 1000)} s`);
 
 export class Camera {
   isOnScreen = false;
@@ -14,20 +27,28 @@ export class Camera {
   #status;
   #serverIsGone = false;
   #told = "back";
+  #toldAt = -Infinity;
+  #canStart = false;
 
   constructor(name, { onFull }) {
     this.#name = name;
     this.element = copyOf("#camera");
     this.#find = (what) => this.element.querySelector(what);
     this.element.dataset.name = name;
-    say(this.#find("h2"), name);
+    say(this.#find(".name"), name);
+    this.#find(".name").title = name;
     this.#find(".snapshot").setAttribute("aria-label", `Snapshot of ${name}`);
     this.#find(".full").setAttribute("aria-label", `${name} in full screen`);
     this.#find(".snapshot").addEventListener("click", (event) => act(event.currentTarget, () => this.#snapshot()));
     this.#find(".full").addEventListener("click", () => onFull(name));
+    this.#find(".start").addEventListener("click", (event) => act(event.currentTarget, async () => {
+      await ask("PUT", "services/video", { running: true });
+      return "video is running";
+    }));
     this.#video = new Video(name, (is, why) => {
+      const isNew = is !== this.#is || why !== this.#why;
       [this.#is, this.#why] = [is, why];
-      this.#sayHowItIs();
+      if (isNew) this.#sayHowItIs();
     });
     const surface = this.#video.surface;
     surface.setAttribute("role", "img");
@@ -57,8 +78,8 @@ export class Camera {
     this.#serverIsGone = !status;
     if (status) {
       this.#status = status;
-      this.#video.fps = status.fps || 1;
-      this.#announce();
+      // What was observed knows better than what the driver promised, unless there was nothing yet.
+      this.#video.interval_ms = Math.max(1000 / (status.fps || 1000), status.interval_ms ?? 0);
     }
     this.#sayHowItIs();
   }
@@ -67,70 +88,126 @@ export class Camera {
     return this.#status;
   }
 
+  // Whether this user may start video, which somebody stopped.
+  set canStart(canStart) {
+    this.#canStart = canStart;
+    this.#sayHowItIs();
+  }
+
   // Whether pictures come, whatever the server says or does not say.
   get isPainted() {
     return this.#is === "live";
   }
 
+  // Once a second.
   sayNumbers() {
+    this.#sayHowItIs();
     const found = this.#video.stats();
     const words = [];
     // The rate of a placard would tell nothing.
-    if (found && this.element.classList.contains("live")) {
-      words.push(`${found.fps < 9.95 ? found.fps.toFixed(1) : Math.round(found.fps)} fps`);
-      words.push(found.latency_ms < 1000 ? `${Math.round(found.latency_ms)} ms` : `${(found.latency_ms / 1000).toFixed(1)} s`);
+    if (found && this.#is === "live" && this.element.classList.contains("live")) {
+      words.push(found.fps < 1.45 ? paceWords(1000 / found.fps) : `${found.fps < 9.95 ? found.fps.toFixed(1) : Math.round(found.fps)} fps`);
+      if (found.latency_ms !== undefined) {
+        words.push(found.latency_ms < 1000 ? `${Math.round(found.latency_ms)} ms` : `${(found.latency_ms / 1000).toFixed(1)} s`);
+      }
       words.push(found.kbits < 1000 ? `${Math.round(found.kbits)} kbit/s` : `${(found.kbits / 1000).toFixed(1)} Mbit/s`);
     }
     say(this.#find(".stats"), words.join(" · "));
   }
 
   // Once for each change, not each time that the server says so.
-  #announce() {
-    const { online, problem } = this.#status;
-    const news = online ? "back" : problem?.startsWith("stopped by") ? problem : "no signal";
-    if (news !== this.#told) announce(`${this.#name}: ${news}`);
+  #announce(condition) {
+    const status = this.#status;
+    if (!status) return;
+    const isBad = ["frozen", "behind"].includes(condition);
+    const isKnown = !status.online || isBad || ["live", "slow", "late", "card"].includes(condition);
+    if (!isKnown && ["frozen", "behind the present"].includes(this.#told)) return;
+    const stopped = status.problem?.startsWith("stopped by") ? status.problem : "no signal";
+    const news = !status.online ? stopped
+      : isBad ? { frozen: "frozen", behind: "behind the present" }[condition]
+        : status.problem ? `${status.problem}, test card` : "back";
+    if (news === this.#told || (isBad && performance.now() - this.#toldAt < ANNOUNCE_AGAIN_MS)) return;
+    if (isBad) this.#toldAt = performance.now();
+    announce(`${this.#name}: ${news}`);
     this.#told = news;
   }
 
   #sayHowItIs() {
     const status = this.#status;
-    const [head, more] = this.#trouble();
+    const { condition, head, more, badge } = this.#condition();
     const [strong, span] = this.#find(".words").children;
     say(strong, head ?? "");
     say(span, more ?? "");
-    const isLive = !head && this.#is === "live";
-    this.element.classList.toggle("live", isLive);
-    this.element.classList.toggle("lost", Boolean(head) && this.#is !== "connecting");
-    if (!isLive) say(this.#find(".stats"), "");
+    say(this.#find(".badge"), badge ?? "");
+    say(this.#find(".condition"), `, ${CONDITIONS[condition]}`);
+    this.element.dataset.condition = condition;
+    const isShown = !head && ["live", "unchecked"].includes(this.#is);
+    this.element.classList.toggle("live", isShown);
+    this.element.classList.toggle("lost", condition === "lost");
+    const isStopped = !this.#serverIsGone && status && !status.online && status.problem?.startsWith("stopped by");
+    this.#find(".start").hidden = !(isStopped && this.#canStart);
+    if (!isShown) say(this.#find(".stats"), "");
+    this.#announce(condition);
     if (!status) return;
+    if (this.#serverIsGone) {
+      say(this.#find(".state"), "Not known now: the server does not answer");
+      return;
+    }
     const size = status.width ? `${status.width} × ${status.height}` : "";
-    const watching = status.viewers === 1 ? "1 viewer" : `${status.viewers} viewers`;
     const note = status.online && status.problem;
-    say(this.#find(".state"), [status.source, size, status.format, watching, note].filter(Boolean).join(" · "));
+    const { failed } = this.#video;
+    const broken = failed ? `${plural(failed, "picture")} could not be shown` : "";
+    say(this.#find(".state"), [status.source, size, status.format, plural(status.viewers, "viewer"), note, broken].filter(Boolean).join(" · "));
   }
 
-  // What to write over the picture.
-  #trouble() {
-    const status = this.#status;
-    if (this.#serverIsGone && !this.isPainted) return ["The server does not answer", "Trying again"];
-    if (status && !status.online) {
-      const problem = status.problem ?? "waiting for the camera";
-      const since = status.since_s ? `for ${duration(status.since_s)}` : "";
-      if (problem.startsWith("stopped by")) return [sentence(problem), since];
-      return ["No signal", [problem, since].filter(Boolean).join(", ")];
+  // What the picture is by what is known now: a word for it, what to write over the picture in place of
+  // it, or in a corner of it.
+  #condition() {
+    const [status, video] = [this.#status, this.#video];
+    if (this.#serverIsGone && !this.isPainted) {
+      return { condition: "lost", head: "The server does not answer", more: "Trying again" };
     }
-    if (this.#is === "lost") return ["The picture was lost", `${this.#why}; trying again`];
-    if (this.#is === "connecting" && this.#video.mode !== "off") return ["Connecting", ""];
-    return [];
+    if (status && !status.online) return this.#outage();
+    switch (this.#is) {
+      case "lost":
+        return { condition: "lost", head: "The picture was lost", more: `${this.#why}; trying again` };
+      case "frozen":
+        return { condition: "frozen", head: "Frozen", more: `no new picture for ${duration(video.stale_ms / 1000)}` };
+      case "unchecked":
+        return { condition: "unchecked", badge: "This browser cannot tell whether it is live" };
+      case "live":
+        return this.#pace();
+      default:
+        return { condition: "waiting", head: video.mode === "off" ? undefined : "Connecting" };
+    }
+  }
+
+  // Of a picture that comes.
+  #pace() {
+    const [{ problem } = {}, { mode, pace_ms, behind_ms }] = [this.#status, this.#video];
+    if (problem) return { condition: "card", badge: `${sentence(problem)}: test card` };
+    if (behind_ms) return { condition: "behind", badge: `${Math.round(behind_ms / 1000)} s behind` };
+    if (mode === "stills" && pace_ms > LATE_MS) return { condition: "late", badge: paceWords(pace_ms) };
+    if (mode === "stills" || pace_ms >= SLOW_MS) return { condition: "slow", badge: paceWords(pace_ms) };
+    return { condition: "live" };
+  }
+
+  // Of a camera that the server says gives no picture.
+  #outage() {
+    const { problem, since_s } = this.#status;
+    const since = since_s ? `for ${duration(since_s)}` : "";
+    const condition = this.#is === "connecting" ? "waiting" : "lost";
+    if (problem?.startsWith("stopped by")) return { condition, head: sentence(problem), more: since };
+    return { condition, head: "No signal", more: [problem ?? "waiting for the camera", since].filter(Boolean).join(", ") };
   }
 
   async #snapshot() {
     const read = async (response) => [response.headers.get("X-Timestamp"), await response.blob()];
     const [captured_s, picture] = await answer(named("snapshot", this.#name), read);
-    const stamp = new Date(Number(captured_s) * 1000).toISOString();
+    const stamp = localTime(captured_s ? new Date(Number(captured_s) * 1000) : new Date());
     const link = document.createElement("a");
     link.href = URL.createObjectURL(picture);
-    link.download = `${this.#name}-${stamp.slice(0, 19).replaceAll(":", "-")}.jpg`;
+    link.download = `${this.#name}-${stamp.replace(" ", "T").replaceAll(":", "-")}.jpg`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     return `saved ${link.download}`;

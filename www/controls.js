@@ -2,7 +2,7 @@
 // restart only where that is asked for.
 
 import { ask, askIfThere } from "./api.js";
-import { act, make, note, sentence } from "./dom.js";
+import { act, field, labelled, make, note, sentence, setWrong } from "./dom.js";
 
 // A slider that is drawn sends no more than so often.
 const SEND_EVERY_MS = 150;
@@ -17,7 +17,7 @@ export async function showControls(host, name) {
   const found = await askIfThere(path(name));
   if (!found || host.dataset.of !== name) return;
   const fixed = found.controls?.map(({ value, inactive, ...rest }) => rest);
-  const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), fixed]);
+  const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), found.sizes, fixed]);
   if (host.childElementCount && shown.shape === shape) {
     shown.show(found);
     return;
@@ -30,10 +30,17 @@ export async function showControls(host, name) {
   if (focused) host.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-function panel({ name, keeps, settings, controls }) {
+function panel({ name, keeps, settings, controls, sizes }) {
   const fields = new Map();
-  const sender = new Sender(name, (camera) => show(camera));
-  const form = settings ? settingsForm(settings, sender) : undefined;
+  // Beside the control that the camera refused, if it can be told which.
+  const refused = (fault, tried) => {
+    const named = tried.filter((control) => fault.message.includes(control));
+    const input = fields.get((named.length ? named : tried)[0])?.element.querySelector("[name]");
+    if (input && (named.length || tried.length === 1)) setWrong(input, fault.message);
+    else note(fault.message, true);
+  };
+  const sender = new Sender(name, { show: (camera) => show(camera), refused });
+  const form = settings ? settingsForm(settings, sizes ?? [], sender) : undefined;
   for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
   const show = (camera) => {
     if (camera.settings) form?.show(camera.settings);
@@ -66,17 +73,20 @@ function keeping(keeps, sender) {
   return [words, button];
 }
 
-// Tells the camera, with one request at a time, and `show` what it has then.
+// Tells the camera, with one request at a time, and `show` what it has then; `refused` why it does not
+// take controls that were set, and their names.
 class Sender {
   #name;
   #show;
+  #refused;
   #wanted = {};
   #last = Promise.resolve();
   #setting;
 
-  constructor(name, show) {
+  constructor(name, { show, refused }) {
     this.#name = name;
     this.#show = show;
+    this.#refused = refused;
   }
 
   // Whether a value of this control waits to be sent.
@@ -100,7 +110,7 @@ class Sender {
     while (Object.keys(this.#wanted).length) {
       const controls = this.#wanted;
       this.#wanted = {};
-      await this.#put({ controls }).catch((fault) => this.#failed(fault));
+      await this.#put({ controls }).catch((fault) => this.#failed(fault, Object.keys(controls)));
       await new Promise((rest) => setTimeout(rest, SEND_EVERY_MS));
     }
     this.#setting = undefined;
@@ -113,17 +123,22 @@ class Sender {
   }
 
   // Back to what the camera really has.
-  async #failed(fault) {
-    note(fault.message, true);
+  async #failed(fault, tried) {
+    this.#refused(fault, tried);
     const camera = await askIfThere(path(this.#name)).catch(() => undefined);
     if (camera) this.#show(camera);
   }
 }
 
-function settingsForm(settings, sender) {
-  const number = (key, label, attributes) => make("label", {}, label,
+// The field that the server's words are about.
+const blame = (words) => [["width", /\bwidth\b|\bsize\b/], ["height", /\bheight\b/], ["fps", /\bfps\b/], ["quality", /\bquality\b/]]
+  .find(([, about]) => about.test(words))?.[0];
+
+function settingsForm(settings, sizes, sender) {
+  const number = (key, label, attributes) => field(label,
     make("input", { name: key, type: "number", value: settings[key], required: true, ...attributes }));
   const form = make("form", { class: "row settings" },
+    sizes.length ? sizeField(sizes) : undefined,
     number("width", "Width", { min: 16, step: 1 }),
     number("height", "Height", { min: 16, step: 1 }),
     number("fps", "Frames a second", { min: 1, max: 240, step: 1 }),
@@ -136,16 +151,43 @@ function settingsForm(settings, sender) {
       const changed = asked.filter(([key, value]) => value !== settings[key]);
       await sender.send(Object.fromEntries(changed));
       return changed.length ? "applied" : "nothing was changed";
-    });
+    }, blame);
   });
+  const sizeNow = () => {
+    const size = form.querySelector("[data-sizes]");
+    if (size) size.value = sizes.map(sizeName).find((name) => name === sizeName(sideValues(form))) ?? "";
+  };
+  form.addEventListener("input", sizeNow);
   // A number that is being typed stays.
   const show = (camera) => {
     for (const input of form.querySelectorAll("input")) {
       if (input.value === String(settings[input.name])) input.value = camera[input.name];
       settings[input.name] = camera[input.name];
     }
+    sizeNow();
   };
+  sizeNow();
   return { element: form, show };
+}
+
+const sizeName = ({ width, height }) => `${width} × ${height}`;
+const sideValues = (form) => ({ width: form.elements.width.value, height: form.elements.height.value });
+
+// What the camera has; a choice fills in both numbers.
+function sizeField(sizes) {
+  const select = make("select", {}, sizes.map((size) => make("option", { value: sizeName(size) }, sizeName(size))), make("option", { value: "" }, "another"));
+  select.dataset.sizes = "";
+  select.addEventListener("input", (event) => {
+    event.stopPropagation();
+    const size = sizes.find((each) => sizeName(each) === select.value);
+    if (!size) return;
+    for (const side of ["width", "height"]) {
+      const input = select.form.elements[side];
+      input.value = size[side];
+      setWrong(input, "");
+    }
+  });
+  return make("div", { class: "field" }, make("label", {}, "Size", select));
 }
 
 function resetButton(name, sender) {
@@ -186,7 +228,7 @@ function slider(control, set) {
     input.disabled = inactive || read_only;
   };
   show(control);
-  return { show, element: make("label", { class: "slider" }, make("span", {}, control.label), input, output) };
+  return { show, element: labelled(make("label", { class: "slider" }, make("span", {}, control.label), input, output), input) };
 }
 
 function tick(control, set) {
@@ -197,7 +239,7 @@ function tick(control, set) {
     input.disabled = inactive || read_only;
   };
   show(control);
-  return { show, element: make("label", { class: "check" }, input, control.label) };
+  return { show, element: labelled(make("label", { class: "check" }, input, control.label), input) };
 }
 
 function menu(control, set) {
@@ -208,7 +250,7 @@ function menu(control, set) {
     select.disabled = inactive || read_only;
   };
   show(control);
-  return { show, element: make("label", {}, control.label, select) };
+  return { show, element: labelled(make("label", {}, control.label, select), select) };
 }
 
 function push(control, set) {
@@ -216,5 +258,5 @@ function push(control, set) {
   button.addEventListener("click", () => set(1));
   const show = ({ inactive, read_only }) => { button.disabled = inactive || read_only; };
   show(control);
-  return { show, element: button };
+  return { show, element: labelled(button, button) };
 }

@@ -33,10 +33,22 @@ export function say(element, text) {
 
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+// What was last heard of so long ago is not the present.
+export const FRESH_MS = 3000;
+
+// A moment as a clock on this browser's wall shows it.
+export function localTime(date) {
+  const two = (number) => String(number).padStart(2, "0");
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":")}`;
+}
+
 export function duration(seconds) {
   for (const [length, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]]) {
     const count = Math.floor(seconds / length);
-    if (count) return `${count} ${unit}${count === 1 ? "" : "s"}`;
+    if (count) return plural(count, unit);
   }
   return "a moment";
 }
@@ -61,17 +73,45 @@ export function note(text, isBad = false) {
   fading = setTimeout(() => { line.textContent = ""; }, isBad ? 10_000 : 4000);
 }
 
-// Does the work of a button or form, once at a time; says what came of it. The button is not disabled
+let fields = 0;
+
+// A form's input with its label, and room beside it for what is wrong with it.
+export const field = (label, input) => labelled(make("label", {}, label, input), input);
+
+// The same for an input that is in a label already.
+export function labelled(label, input) {
+  fields += 1;
+  input.addEventListener("input", () => setWrong(input, ""));
+  return make("div", { class: "field" }, label, make("p", { class: "bad wrong", role: "alert", id: `wrong-${fields}` }));
+}
+
+// Says beside an input made by `field` what is wrong with it; with no words that nothing is.
+export function setWrong(input, words) {
+  const wrong = input.closest(".field").querySelector(".wrong");
+  say(wrong, words && `${sentence(words)}.`);
+  if (words) input.setAttribute("aria-invalid", "true"); else input.removeAttribute("aria-invalid");
+  if (words) input.setAttribute("aria-describedby", wrong.id); else input.removeAttribute("aria-describedby");
+}
+
+// Does the work of a button or form, once at a time; says what came of it: beside the input that `blame`
+// gives the name of, for the words of a fault, or else at the foot of the page. The button is not disabled
 // meanwhile: it would lose the keyboard's focus.
-export async function act(control, work) {
+export async function act(control, work, blame = () => undefined) {
   const button = control.matches("form") ? control.querySelector("button:not([type=button])") : control;
   if (button.hasAttribute("aria-disabled")) return;
   button.setAttribute("aria-disabled", "true");
+  if (control.matches("form")) for (const input of control.querySelectorAll("[aria-invalid]")) setWrong(input, "");
   try {
     const words = await work();
     if (words) note(words);
   } catch (fault) {
-    note(fault.message, true);
+    const input = control.querySelector(`.field [name="${blame(fault.message)}"]`);
+    if (input) {
+      setWrong(input, fault.message);
+      input.focus();
+    } else {
+      note(fault.message, true);
+    }
   }
   button.removeAttribute("aria-disabled");
   // Where the work took the button away, the keyboard goes on beside it.

@@ -2,11 +2,18 @@
 
 import { layout, modesOf } from "./board.js";
 import { Camera } from "./camera.js";
-import { listening, onListening, showMicrophones } from "./microphones.js";
+import { listening, onListening, showMicrophones, showMicrophonesUnknown } from "./microphones.js";
 
 const NUMBERS_EVERY_MS = 1000;
 // A picture that leaves the screen and comes back at once keeps its stream.
 const LEAVES_AFTER_MS = 300;
+
+// Where what belongs to a picture lies beside it, as style.css has it; and a phone that is held sideways.
+const SIDEWAYS = "(min-aspect-ratio: 4/3) and (max-height: 30rem)";
+const beside = matchMedia(`(min-width: 64rem), ${SIDEWAYS}`);
+const sideways = matchMedia(SIDEWAYS);
+// How much of the window a picture takes that stays above its controls.
+const STUCK_PART = 0.55;
 
 const host = document.querySelector("#cameras");
 const place = document.querySelector("#live");
@@ -50,9 +57,14 @@ export function showStatus(status) {
     camera.element.remove();
     cameras.delete(name);
   }
-  for (const found of status.cameras) (cameras.get(found.name) ?? add(found.name)).status = found;
-  showMicrophones(status.microphones);
   isAdmin = status.role === "admin";
+  for (const found of status.cameras) {
+    const camera = cameras.get(found.name) ?? add(found.name);
+    camera.status = found;
+    // What is stopped at another server is not started here.
+    camera.canStart = isAdmin && status.services?.video === false && !found.relayed;
+  }
+  showMicrophones(status.microphones);
   showSingle(single?.name);
 }
 
@@ -60,6 +72,7 @@ export const showsPictures = () => [...cameras.values()].some(({ isPainted, elem
 
 export function showServerGone() {
   for (const camera of cameras.values()) camera.status = undefined;
+  showMicrophonesUnknown();
 }
 
 // One camera large, or with no name all of them.
@@ -90,7 +103,7 @@ function showImage(camera) {
     image.replaceChildren();
   }
   if (!camera) return;
-  import("./controls.js").then(({ showControls }) => showControls(image, camera.name)).catch(() => { source = undefined; });
+  import("./controls.js").then(({ showControls }) => showControls(image, camera.name)).then(arrange).catch(() => { source = undefined; });
 }
 
 export const isKnown = (name) => cameras.has(name);
@@ -126,18 +139,25 @@ async function share() {
 }
 
 function arrange() {
-  const isWall = document.documentElement.classList.contains("wall");
+  const root = document.documentElement;
+  const isWall = root.classList.contains("wall");
+  const isTuning = !image.hidden && image.childElementCount > 0;
+  place.classList.toggle("tuning", isTuning);
   const shown = [...cameras.values()].filter(({ element }) => !element.hidden);
   const { width = 4, height = 3 } = (shown.find(({ status }) => status?.width) ?? {}).status ?? {};
-  const [aspect, room] = [width / height || 4 / 3, host.getBoundingClientRect()];
-  const below = isWall ? 0 : microphones.offsetHeight + 28;
-  const top = isWall ? 0 : room.top + scrollY;
+  const aspect = width / height || 4 / 3;
+  const isBeside = isTuning && beside.matches;
+  const below = isWall || isBeside || sideways.matches ? 0 : microphones.offsetHeight + 28;
+  const top = isWall ? 0 : place.getBoundingClientRect().top + scrollY;
   // In a very low window a picture would vanish; the page scrolls instead.
-  const left = Math.max(innerHeight - top - below, Math.min(innerHeight, 240));
-  const caption = isWall ? 0 : (shown[0]?.element.querySelector("footer").offsetHeight ?? 0) + 2;
+  const most = isTuning && !isBeside && !isWall ? innerHeight * STUCK_PART : innerHeight;
+  const left = Math.max(Math.min(innerHeight - top - below, most), Math.min(innerHeight, 240));
+  const captions = shown.map(({ element }) => element.querySelector("footer").offsetHeight + 2);
+  const caption = isWall || sideways.matches ? 0 : Math.max(0, ...captions);
   const found = layout(shown.length, { width: host.clientWidth, height: left }, { aspect, caption, isWall });
   host.style.setProperty("--columns", found.columns);
   host.style.setProperty("--tile", `${found.width}px`);
   host.style.setProperty("--aspect", aspect);
+  root.style.setProperty("--stuck", isTuning && !isBeside && !isWall ? `${host.offsetHeight}px` : "0px");
   share();
 }

@@ -1,7 +1,7 @@
 // The last lines of the server's log and how much it tells, for admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, make, whileSeen } from "./dom.js";
+import { act, localTime, make, whileSeen } from "./dom.js";
 
 const LINES = 300;
 const LOOK_EVERY_MS = 2000;
@@ -16,7 +16,7 @@ export async function show(section) {
   }
   const filter = make("input", { type: "search", "aria-label": "Only lines with", placeholder: "Only lines with …" });
   const list = make("div", { class: "log card", role: "log", "aria-label": "Log", "aria-live": "off", tabIndex: 0 });
-  section.append(filter, list);
+  section.append(filter, make("p", { class: "quiet" }, `Times are those of this browser: ${zoneName()}.`), list);
   let lines = log.lines;
   const refill = () => fill(list, lines, filter.value.toLowerCase());
   filter.addEventListener("input", refill);
@@ -31,7 +31,7 @@ export async function show(section) {
 // Stays at the end where the reader is there.
 function fill(list, lines, wanted) {
   const wasAtEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 8;
-  const shown = lines.filter((line) => line.toLowerCase().includes(wanted));
+  const shown = lines.map(localLine).filter((line) => line.toLowerCase().includes(wanted));
   const key = `${shown.length} ${shown[0]} ${shown.at(-1)}`;
   if (list.dataset.key === key) return;
   list.dataset.key = key;
@@ -40,6 +40,20 @@ function fill(list, lines, wanted) {
     return make("p", { class: level }, line);
   }));
   if (wasAtEnd) list.scrollTop = list.scrollHeight;
+}
+
+// Lines begin with their time in UTC.
+function localLine(line) {
+  const [stamp] = /^\d{4}-\d\d-\d\dT[\d:.]+Z/.exec(line) ?? [];
+  const when = new Date(stamp);
+  return Number.isNaN(when.getTime()) ? line : `${localTime(when)}${line.slice(stamp.length)}`;
+}
+
+function zoneName() {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const part = Intl.DateTimeFormat("en", { timeZoneName: "longOffset" }).formatToParts().find(({ type }) => type === "timeZoneName");
+  const offset = part?.value === "GMT" ? "UTC" : part?.value.replace("GMT", "UTC") ?? "";
+  return !timeZone || timeZone === offset ? offset : `${timeZone}, now ${offset}`;
 }
 
 function levelForm({ level: now, keeps }) {

@@ -1,12 +1,13 @@
 // One bar for each microphone: its level, its volume, and a button to listen.
 
 import { named, recall, remember } from "./api.js";
-import { announce, copyOf, say } from "./dom.js";
+import { FRESH_MS, announce, copyOf, plural, say } from "./dom.js";
 import { Player } from "./sound.js";
 
 const WORDS = {
   playing: "you are listening",
   blocked: "the browser wants a click on the page before it plays sound",
+  late: "no sound comes now",
   lost: "the sound was cut off; trying again",
   stopped: "",
 };
@@ -24,8 +25,12 @@ export function onListening(changed) {
   tell = changed;
 }
 
-// Makes the page show the microphones of a status document.
+let aging;
+
+// Makes the page show the microphones of a status document, for as long as that is the present.
 export function showMicrophones(microphones) {
+  clearTimeout(aging);
+  aging = setTimeout(showMicrophonesUnknown, FRESH_MS);
   const names = new Set(microphones.map(({ name }) => name));
   for (const [name, { element, player }] of bars) {
     if (names.has(name)) continue;
@@ -34,13 +39,21 @@ export function showMicrophones(microphones) {
     bars.delete(name);
   }
   for (const microphone of microphones) {
-    const { element, player, meter } = bars.get(microphone.name) ?? add(microphone);
+    const { element, player, showLevel } = bars.get(microphone.name) ?? add(microphone);
     const wasLost = element.classList.contains("lost");
     if (wasLost === microphone.online) announce(`${microphone.name}: ${microphone.online ? "back" : "silent"}`);
     element.classList.toggle("lost", !microphone.online);
     say(element.querySelector(".state"), describe(microphone));
     // While it is listened to, the sound itself moves the meter.
-    if (!player.playing) meter.value = microphone.rms_dbfs;
+    if (!player.playing) showLevel(microphone.online ? microphone.rms_dbfs : undefined);
+  }
+}
+
+// Nothing is known of them now.
+export function showMicrophonesUnknown() {
+  for (const { element, player, showLevel } of bars.values()) {
+    say(element.querySelector(".state"), "not known now: the server does not answer");
+    if (!player.playing) showLevel();
   }
 }
 
@@ -52,13 +65,19 @@ function add({ name }) {
   button.setAttribute("aria-label", `Listen to ${name}`);
   meter.setAttribute("aria-label", `Sound level of ${name}`);
   volume.setAttribute("aria-label", `Volume of ${name}`);
+  // A level that is not known is drawn as none, and grey.
+  const showLevel = (dbfs) => {
+    meter.value = dbfs ?? meter.min;
+    element.classList.toggle("unknown", dbfs === undefined);
+    meter.setAttribute("aria-valuetext", dbfs === undefined ? "not known" : `${Math.round(dbfs)} dB`);
+  };
   const player = new Player(
     named("audio", name),
     (state) => {
       say(sound, WORDS[state]);
       element.classList.toggle("blocked", state === "blocked");
     },
-    (dbfs) => { meter.value = dbfs; },
+    showLevel,
   );
   const set = (isListening) => {
     if (isListening) player.start(); else player.stop();
@@ -71,7 +90,7 @@ function add({ name }) {
   button.addEventListener("click", () => set(!player.playing));
   volume.addEventListener("input", () => { player.volume = volume.valueAsNumber; });
   host.append(element);
-  bars.set(name, { element, player, meter });
+  bars.set(name, { element, player, showLevel });
   set(recall(listenedTo(name), sessionStorage) === "yes");
   return bars.get(name);
 }
@@ -79,7 +98,7 @@ function add({ name }) {
 function describe(microphone) {
   if (!microphone.online) return `silent: ${microphone.problem ?? "microphone not found"}`;
   const kind = { 1: "mono", 2: "stereo" }[microphone.channels] ?? `${microphone.channels} channels`;
-  const hearing = microphone.listeners === 1 ? "1 listener" : `${microphone.listeners} listeners`;
-  const lost = microphone.overruns ? `${microphone.overruns} overruns` : "";
+  const hearing = plural(microphone.listeners, "listener");
+  const lost = microphone.overruns ? plural(microphone.overruns, "overrun") : "";
   return [microphone.source, `${microphone.rate_hz / 1000} kHz ${kind}`, hearing, lost].filter(Boolean).join(" · ");
 }

@@ -1,17 +1,28 @@
 // Stopping and starting video and sound, for admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, make, say, whileSeen } from "./dom.js";
+import { act, confirmed, make, say, whileSeen } from "./dom.js";
 
 const LOOK_EVERY_MS = 3000;
 const KINDS = {
-  video: { title: "Video", off: "Cameras are off; who watches sees who stopped them." },
-  audio: { title: "Sound", off: "Microphones are off; who listens hears nothing." },
+  video: {
+    title: "Video",
+    off: "Cameras are off; viewers see who stopped them.",
+    question: "Stop video? Until it is started again, nobody sees a picture of any camera.",
+  },
+  audio: {
+    title: "Sound",
+    off: "Microphones are off; listeners hear nothing.",
+    question: "Stop sound? Until it is started again, nobody hears any microphone.",
+  },
 };
 
 export async function show(section) {
   const fill = async () => {
-    const found = await askIfThere("services");
+    const found = await askIfThere("services").catch((fault) => {
+      for (const [, card] of cards) card.tell(undefined);
+      throw fault;
+    });
     if (found) for (const [kind, card] of cards) card.tell(found[kind]?.running ?? true);
     return found;
   };
@@ -24,18 +35,24 @@ export async function show(section) {
   return whileSeen(LOOK_EVERY_MS, fill);
 }
 
-function service(kind, { title, off }) {
+function service(kind, { title, off, question }) {
   let isRunning;
   const state = make("p", { role: "status" });
   const button = make("button", { type: "button" });
   button.dataset.service = kind;
+  // Nothing while it is not known whether it runs: then the button stays what it was.
   const tell = (running) => {
+    if (running === undefined) {
+      say(state, "Not known now: the server does not answer.");
+      return;
+    }
     isRunning = running;
     say(state, running ? "Running." : `Stopped. ${off}`);
     say(button, `${running ? "Stop" : "Start"} ${title.toLowerCase()}`);
     button.classList.toggle("main", !running);
   };
   button.addEventListener("click", () => act(button, async () => {
+    if (isRunning && !await confirmed(question, `Stop ${title.toLowerCase()}`)) return undefined;
     const { running } = await ask("PUT", `services/${kind}`, { running: !isRunning });
     tell(running);
     return `${title.toLowerCase()} ${running ? "is running" : "was stopped"}`;

@@ -8,12 +8,15 @@ import { request } from "./api.js";
 const READY_S = 0.15;
 const LATE_S = 0.6;
 const RECONNECT_AFTER_MS = 2000;
-// Sound comes all the time, silence too.
-const STALL_MS = 4000;
+// Sound comes all the time, silence too. Without any for so long, what is shown of it is not the present;
+// for longer, the stream is opened anew.
+const FRESH_MS = 2500;
+const STALL_MS = 5000;
 const SILENCE_DBFS = -100;
 
 // Plays one stream until it is stopped. Calls `say` with "playing", "blocked" (the browser wants a
-// click first), "lost" or "stopped", and `level` with the RMS of what is played, in dBFS.
+// click first), "late" (none comes now), "lost" or "stopped", and `level` with the RMS of what comes, in
+// dBFS; with nothing while none does.
 export class Player {
   #url;
   #say;
@@ -40,6 +43,7 @@ export class Player {
     if (this.#run) return;
     const run = { abort: new AbortController() };
     this.#run = run;
+    this.#level();
     this.#follow(run);
   }
 
@@ -48,7 +52,7 @@ export class Player {
     this.#run = undefined;
     run?.abort.abort();
     run?.context?.close();
-    this.#level(SILENCE_DBFS);
+    this.#level();
     this.#say("stopped");
   }
 
@@ -61,7 +65,7 @@ export class Player {
         console.warn("sound:", fault.message);
       }
       if (this.#run !== run) return;
-      this.#level(SILENCE_DBFS);
+      this.#level();
       this.#say("lost");
       await new Promise((wait) => setTimeout(wait, RECONNECT_AFTER_MS));
     }
@@ -72,23 +76,33 @@ export class Player {
     const attempt = new AbortController();
     const end = () => attempt.abort();
     run.abort.signal.addEventListener("abort", end);
-    let stall;
+    let [stall, aging] = [];
+    let isLate = false;
     const alive = () => {
       clearTimeout(stall);
+      clearTimeout(aging);
       stall = setTimeout(end, STALL_MS);
+      aging = setTimeout(() => {
+        isLate = true;
+        this.#level();
+        this.#say("late");
+      }, FRESH_MS);
+      if (isLate) run.tell?.();
+      isLate = false;
     };
     try {
       alive();
       const response = await request(this.#url, { signal: attempt.signal });
-      await this.#read(run, response.body.getReader(), alive);
+      await this.#read(run, response.body.getReader(), { alive, signal: attempt.signal });
     } finally {
       clearTimeout(stall);
+      clearTimeout(aging);
       run.abort.signal.removeEventListener("abort", end);
       attempt.abort();
     }
   }
 
-  async #read(run, reader, alive) {
+  async #read(run, reader, { alive, signal }) {
     let bytes = new Uint8Array(0);
     let sink;
     for (;;) {
@@ -99,7 +113,7 @@ export class Player {
       if (!sink) {
         const format = wavFormat(bytes);
         if (!format) continue;
-        sink = this.#open(run, format);
+        sink = this.#open(run, format, signal);
         bytes = bytes.slice(format.dataAt);
       }
       const whole = bytes.length - (bytes.length % (2 * sink.channels));
@@ -108,19 +122,20 @@ export class Player {
     }
   }
 
-  // A context at the stream's own rate: nothing is resampled piece by piece, which would click.
-  #open(run, { rate, channels }) {
+  // A context at the stream's own rate: nothing is resampled piece by piece, which would click. Its
+  // listeners end with the connection, which `signal` ends.
+  #open(run, { rate, channels }, signal) {
     run.context?.close();
     const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
     const gain = new GainNode(context, { gain: this.#volume });
     gain.connect(context.destination);
-    Object.assign(run, { context, gain });
     const tell = () => this.#run === run && run.context === context && this.#say(context.state === "running" ? "playing" : "blocked");
-    context.addEventListener("statechange", tell);
+    Object.assign(run, { context, gain, tell });
+    context.addEventListener("statechange", tell, { signal });
     tell();
     // Any click or key on the page is what the browser waits for.
     const wake = () => context.state === "suspended" && context.resume();
-    for (const kind of ["click", "keydown"]) addEventListener(kind, wake, { signal: run.abort.signal });
+    for (const kind of ["click", "keydown"]) addEventListener(kind, wake, { signal });
     let next = 0;
     const play = (bytes) => {
       const samples = new Int16Array(bytes.buffer);

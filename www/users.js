@@ -1,9 +1,13 @@
 // The users and what each may see, for admins.
 
 import { ask } from "./api.js";
-import { act, confirmed, make } from "./dom.js";
+import { act, confirmed, field, make } from "./dom.js";
 
 const path = (name) => `users/${encodeURIComponent(name)}`;
+
+// The field that the server's words are about.
+const blame = (words) => [["password", /the password/], ["role", /\brole\b|last admin/], ["name", /\bname\b|\ba user\b/]]
+  .find(([, about]) => about.test(words.replaceAll(/`[^`]*`/g, "")))?.[0];
 
 export async function show(section, status) {
   const list = make("div", { class: "users" });
@@ -25,7 +29,7 @@ function newUser(devices, refill) {
   const scope = scopeFields(devices, { cameras: null, microphones: null });
   const form = make("form", { class: "card", id: "new-user" },
     make("h3", {}, "Add a user"),
-    make("label", {}, "Name", make("input", { name: "name", autocomplete: "off", autocapitalize: "none", spellcheck: false, required: true })),
+    field("Name", make("input", { name: "name", autocomplete: "username", autocapitalize: "none", spellcheck: false, required: true })),
     passwordField("Password", true),
     role, scope.element,
     make("button", { class: "main" }, "Add"));
@@ -39,7 +43,7 @@ function newUser(devices, refill) {
       scope.reset();
       await refill();
       return `added ${name}`;
-    });
+    }, blame);
   });
   return form;
 }
@@ -48,6 +52,8 @@ function userCard(user, { devices, own, refill }) {
   const role = roleField(user.role);
   const scope = scopeFields(devices, user);
   const form = make("form", {},
+    // Not shown: it tells a password manager whose password this is.
+    make("input", { hidden: true, autocomplete: "username", value: user.name, readOnly: true, "aria-label": "Name" }),
     role, scope.element, passwordField("A new password", false),
     make("div", { class: "row" }, make("button", { class: "main" }, "Save"), removeButton(user.name, refill)));
   form.addEventListener("submit", (event) => {
@@ -62,11 +68,11 @@ function userCard(user, { devices, own, refill }) {
       });
       await refill();
       return `changed ${user.name}`;
-    });
+    }, blame);
   });
   const sees = user.cameras === null ? "sees and hears everything" : `only ${[...user.cameras, ...user.microphones].join(", ")}`;
   const card = make("details", { class: "card", name: "user" },
-    make("summary", {}, make("strong", {}, user.name), make("span", { class: "badge" }, user.role),
+    make("summary", {}, make("strong", {}, user.name), make("span", { class: "role" }, user.role),
       make("span", { class: "quiet" }, user.name === own ? `you; ${sees}` : sees)),
     form);
   card.dataset.name = user.name;
@@ -84,12 +90,12 @@ function removeButton(name, refill) {
   return button;
 }
 
-const passwordField = (label, required) => make("label", {}, label,
+const passwordField = (label, required) => field(label,
   make("input", { name: "password", type: "password", autocomplete: "new-password", required, minLength: 10 }));
 
 function roleField(now) {
   const options = ["viewer", "admin"].map((role) => make("option", { value: role, selected: role === now }, role));
-  return make("label", {}, "Role", make("select", {}, options));
+  return field("Role", make("select", { name: "role" }, options));
 }
 
 // Everything, or what is ticked. What a user has that is not there now is kept in the list.

@@ -4,7 +4,16 @@
 import { answer, clockAhead_ms, named, request } from "./api.js";
 import { Parts } from "./multipart.js";
 
+// Without a new picture for so long, what is shown is no longer the present.
+const FRESH_MS = 2800;
+// Without one that was painted for so long, the stream is opened anew.
 const STALL_MS = 8000;
+const PAINT_LIMIT_MS = 4000;
+// A picture that is older when it is painted is behind; so much younger, it is not any more.
+const BEHIND_MS = 3000;
+const CAUGHT_UP_MS = 2500;
+// No round of stills is so long by nature.
+const LONGEST_ROUND_MS = 10_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 const STILL_EVERY_MS = 1000;
@@ -30,8 +39,10 @@ export function perSecond(frames) {
 }
 
 export class Video {
-  // What frames to expect, so that a slow camera is not taken for a dead one.
-  fps = 30;
+  // How long it is between two pictures of this camera, so that a slow one is not taken for a dead one.
+  interval_ms = 0;
+  // How many pictures could not be painted.
+  failed = 0;
   #name;
   #say;
   #surface;
@@ -41,8 +52,13 @@ export class Video {
   #painted = [];
   #received = [];
   #livesSince = 0;
+  #newest;
+  #before;
+  #aging;
+  #isBehind = false;
 
-  // Calls `say` with "connecting", "live", "off", or "lost" and the reason.
+  // Calls `say` with "connecting"; "live" at each picture; "frozen" when none came for too long;
+  // "unchecked" where the browser shows pictures and does not tell when; "off"; or "lost" and the reason.
   constructor(name, say) {
     this.#name = name;
     this.#say = say;
@@ -67,6 +83,7 @@ export class Video {
     this.#mode = mode;
     this.#run?.abort();
     this.#run = undefined;
+    clearTimeout(this.#aging);
     if (mode === "off") {
       if (!this.#context) this.#surface.removeAttribute("src");
       this.#say("off");
@@ -76,19 +93,40 @@ export class Video {
     this.#follow(this.#run.signal);
   }
 
-  // Frames and bits a second and the age of a painted frame, over the last two seconds; nothing
-  // where nothing was painted.
+  // Milliseconds between the pictures that are shown, where that is by nature: of this camera, or of stills.
+  get pace_ms() {
+    if (this.#mode !== "stills") return this.interval_ms;
+    const round_ms = Math.min(this.#newest?.after_ms ?? STILL_EVERY_MS, this.#before?.after_ms ?? STILL_EVERY_MS);
+    return Math.max(this.interval_ms, STILL_EVERY_MS, Math.min(round_ms, LONGEST_ROUND_MS));
+  }
+
+  // Milliseconds since the newest picture was painted.
+  get stale_ms() {
+    return this.#newest ? performance.now() - this.#newest.at : 0;
+  }
+
+  // How old the newest picture was when it was painted, where that is too old to be called the present.
+  get behind_ms() {
+    const age_ms = this.#newest?.age_ms ?? 0;
+    this.#isBehind = age_ms > (this.#isBehind ? CAUGHT_UP_MS : BEHIND_MS);
+    return this.#isBehind ? age_ms : 0;
+  }
+
+  // Frames and bits a second and the age of a painted frame, over the last two seconds, or some pictures
+  // of a slow camera; nothing where nothing was painted.
   stats() {
     const now = performance.now();
-    const since = now - STATS_OVER_MS;
+    const over_ms = Math.max(STATS_OVER_MS, 2.5 * this.pace_ms);
+    const since = now - over_ms;
     this.#painted = this.#painted.filter(({ at }) => at > since);
     this.#received = this.#received.filter(({ at }) => at > since);
     if (!this.#painted.length || now - this.#livesSince < STATS_AFTER_MS) return undefined;
     const sum = (list, key) => list.reduce((total, each) => total + each[key], 0);
+    const known = this.#painted.filter(({ age_ms }) => age_ms !== undefined);
     return {
-      fps: perSecond(this.#painted),
-      kbits: (sum(this.#received, "bytes") * 8) / Math.min(STATS_OVER_MS, now - this.#livesSince),
-      latency_ms: Math.max(0, sum(this.#painted, "age_ms") / this.#painted.length),
+      fps: this.#painted.length > 1 ? perSecond(this.#painted) : 1000 / over_ms,
+      kbits: (sum(this.#received, "bytes") * 8) / Math.min(over_ms, now - this.#livesSince),
+      latency_ms: known.length ? Math.max(0, sum(known, "age_ms") / known.length) : undefined,
     };
   }
 
@@ -100,20 +138,29 @@ export class Video {
     };
     while (!signal.aborted) {
       [this.#painted, this.#received, this.#livesSince] = [[], [], Infinity];
+      const failedBefore = this.failed;
       this.#say("connecting");
       let why = "the stream ended";
       try {
-        if (!this.#context) await this.#load(signal, onPicture);
+        if (!this.#context) await this.#load(signal);
         else if (this.#mode === "stills") await this.#stills(signal, onPicture);
         else await this.#stream(signal, onPicture);
       } catch (fault) {
         why = fault.message;
       }
       if (signal.aborted) return;
-      this.#say("lost", why);
+      clearTimeout(this.#aging);
+      const failed = this.failed - failedBefore;
+      this.#say("lost", failed ? `${why}; ${failed === 1 ? "one picture" : `${failed} pictures`} could not be shown` : why);
       await pause(wait_ms, signal);
       wait_ms = Math.min(wait_ms * 2, LONGEST_WAIT_MS);
     }
+  }
+
+  // Says so when the newest picture gets old.
+  #age() {
+    clearTimeout(this.#aging);
+    this.#aging = setTimeout(() => this.#say("frozen"), Math.max(FRESH_MS, 1.5 * this.pace_ms + 1000));
   }
 
   async #stream(signal, onPicture) {
@@ -123,12 +170,18 @@ export class Video {
     let stall;
     const alive = () => {
       clearTimeout(stall);
-      stall = setTimeout(end, Math.max(STALL_MS, 3000 / this.fps));
+      stall = setTimeout(end, Math.max(STALL_MS, 3 * this.interval_ms));
     };
     try {
       alive();
       const response = await request(named("video", this.#name), { signal: attempt.signal });
-      await this.#read(response.body.getReader(), { signal: attempt.signal, alive, onPicture });
+      await this.#read(response.body.getReader(), {
+        signal: attempt.signal,
+        onPicture: () => {
+          alive();
+          onPicture();
+        },
+      });
     } catch (fault) {
       throw attempt.signal.aborted ? new Error("no picture came for a while") : fault;
     } finally {
@@ -138,18 +191,21 @@ export class Video {
     }
   }
 
-  async #read(reader, { signal, alive, onPicture }) {
+  async #read(reader, { signal, onPicture }) {
     const parts = new Parts();
     let [newest, isPainting] = [undefined, false];
     const paintNewest = async () => {
       if (isPainting) return;
       isPainting = true;
-      while (newest && !signal.aborted) {
-        const part = newest;
-        newest = undefined;
-        if (await this.#paint(part, signal)) onPicture();
+      try {
+        while (newest && !signal.aborted) {
+          const part = newest;
+          newest = undefined;
+          if (await this.#paint(part, signal)) onPicture();
+        }
+      } finally {
+        isPainting = false;
       }
-      isPainting = false;
     };
     for (;;) {
       const { value, done } = await reader.read();
@@ -157,7 +213,6 @@ export class Video {
       this.#received.push({ at: performance.now(), bytes: value.length });
       const part = parts.newest(value);
       if (!part) continue;
-      alive();
       newest = part;
       paintNewest();
     }
@@ -178,35 +233,67 @@ export class Video {
     }
   }
 
-  // Whether it was painted. A picture that does not decode is passed over: the next one may.
+  // Whether it was painted. A picture that cannot be is counted and passed over, whatever is wrong with
+  // it or with the canvas: the next one may do.
   async #paint({ jpeg, captured_ms }, signal) {
-    let bitmap;
     try {
-      bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-    } catch {
+      const bitmap = await decoded(jpeg);
+      try {
+        if (!signal.aborted) this.#draw(bitmap);
+      } finally {
+        bitmap.close();
+      }
+    } catch (fault) {
+      this.failed += 1;
+      if (this.failed === 1) console.warn(`a picture of ${this.#name} cannot be shown:`, fault.message);
       return false;
     }
+    if (signal.aborted) return false;
+    const at = performance.now();
+    const age_ms = captured_ms ? Date.now() + clockAhead_ms() - captured_ms : undefined;
+    this.#before = this.#newest;
+    this.#newest = { at, age_ms, after_ms: this.#newest && at - this.#newest.at };
+    this.#livesSince = Math.min(this.#livesSince, at);
+    this.#painted.push(this.#newest);
+    this.#age();
+    return true;
+  }
+
+  #draw(bitmap) {
     const { width, height } = bitmap;
-    if (!signal.aborted) {
-      if (this.#surface.width !== width || this.#surface.height !== height) Object.assign(this.#surface, { width, height });
-      this.#context.drawImage(bitmap, 0, 0);
-      this.#livesSince = Math.min(this.#livesSince, performance.now());
-      this.#painted.push({ at: performance.now(), age_ms: Date.now() + clockAhead_ms() - captured_ms });
-    }
-    bitmap.close();
-    return !signal.aborted;
+    if (this.#surface.width !== width || this.#surface.height !== height) Object.assign(this.#surface, { width, height });
+    // Drawing to one does nothing, without a word.
+    if (this.#context.isContextLost?.()) throw new Error("the canvas was lost");
+    this.#context.drawImage(bitmap, 0, 0);
   }
 
   // The browser's own way, for one that cannot do ours. A query that changes makes it open the
   // stream anew instead of showing a dead one.
-  #load(signal, onPicture) {
+  #load(signal) {
     const image = this.#surface;
     return new Promise((_, failed) => {
-      image.onload = onPicture;
+      image.onload = () => this.#say("unchecked");
       image.onerror = () => failed(new Error("the picture does not load"));
       signal.addEventListener("abort", () => failed(new Error("ended")));
       image.src = `${named("video", this.#name)}?at=${Date.now()}`;
     });
+  }
+}
+
+// A picture of these bytes; one that takes too long is none.
+async function decoded(jpeg) {
+  const decoding = createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+  let limit;
+  const late = new Promise((_, failed) => {
+    limit = setTimeout(() => failed(new Error("it takes too long to decode")), PAINT_LIMIT_MS);
+  });
+  try {
+    return await Promise.race([decoding, late]);
+  } catch (fault) {
+    decoding.then((bitmap) => bitmap.close(), () => {});
+    throw fault;
+  } finally {
+    clearTimeout(limit);
   }
 }
 

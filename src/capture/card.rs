@@ -3,14 +3,13 @@
 //!
 //! No clocks here: the caller says what time it is.
 
-use std::time::Duration;
-
 use embedded_graphics::geometry::{Point, Size};
 use embedded_graphics::primitives::Rectangle;
 use time::OffsetDateTime;
 
 use super::canvas::{Canvas, Ink};
 use super::lettering::{Lettering, wrap};
+use super::zone::offset_name;
 use crate::media::RawImage;
 
 /// The colour bars from left to right: BT.601 primaries and their mixtures at 75 %, in RGB.
@@ -19,7 +18,7 @@ pub const BARS: [[u8; 3]; 7] =
 
 const LABEL: &str = "DEFENDER TEST CARD";
 /// As wide as the clock will ever be.
-const CLOCK_COLUMNS: u32 = "2026-11-23 13:05:17.3 UTC".len() as u32;
+const CLOCK_COLUMNS: u32 = "2026-11-23 13:05:17.3 +00:00".len() as u32;
 
 const BLACK: Ink = Ink::grey(0);
 const WHITE: Ink = Ink::grey(255);
@@ -60,9 +59,9 @@ impl TestCard {
 
     /// Draws the card's next picture; only what moves is drawn anew.
     ///
-    /// `wall` is the time since the Unix epoch. From 64x48 pixels up, pictures with successive
-    /// numbers always differ.
-    pub fn draw(&mut self, frame_number: u32, wall: Duration) -> RawImage<'_> {
+    /// `now` is the time to show, with its offset from UTC. From 64x48 pixels up, pictures with
+    /// successive numbers always differ.
+    pub fn draw(&mut self, frame_number: u32, now: OffsetDateTime) -> RawImage<'_> {
         self.canvas.fill(&self.block, BLACK);
         self.block = self.layout.block(frame_number);
         self.canvas.fill(&self.block, WHITE);
@@ -70,7 +69,7 @@ impl TestCard {
         let line = self.layout.clock;
         self.canvas.fill(&line, PANEL);
         let small = self.layout.small;
-        let (clock, counter) = (clock(wall), format!("frame {frame_number}"));
+        let (clock, counter) = (clock(now), format!("frame {frame_number}"));
         if small.width(&clock) + small.width("  frame 4294967295") <= line.size.width {
             small.draw(&mut self.canvas, &clock, line.top_left, BRIGHT);
             let indent = line.size.width - small.width(&counter);
@@ -145,16 +144,20 @@ fn body_lines(lines: &[&str], columns: u32, rows: u32) -> Vec<String> {
     wrapped
 }
 
-/// Date and time of day to the tenth of a second.
-fn clock(wall: Duration) -> String {
-    let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
-    let Ok(now) = OffsetDateTime::from_unix_timestamp(seconds) else {
-        return "a time beyond the year 9999".to_owned();
-    };
+/// Date and time of day to the tenth of a second, with the offset from UTC.
+fn clock(now: OffsetDateTime) -> String {
+    format!("{}.{} {}", seconds(now), now.millisecond() / 100, offset_name(now.offset()))
+}
+
+/// Date and time of day to the second, with the offset from UTC.
+pub(super) fn moment(now: OffsetDateTime) -> String {
+    format!("{} {}", seconds(now), offset_name(now.offset()))
+}
+
+fn seconds(now: OffsetDateTime) -> String {
     let (year, month, day) = now.to_calendar_date();
     let (hour, minute, second) = now.to_hms();
-    let tenth = wall.subsec_millis() / 100;
-    format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{tenth} UTC", u8::from(month))
+    format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02}", u8::from(month))
 }
 
 /// Where the parts of a test card go. Sixteenths of the height from the top: bars 9, greys 1,
@@ -239,9 +242,10 @@ impl Band {
 mod tests {
     use super::*;
     use crate::encode::jpeg::{Chroma, Encoder, Settings};
+    use time::UtcOffset;
+    use time::macros::datetime;
 
-    /// 2026-11-23 13:05:17.3 UTC.
-    const WALL: Duration = Duration::from_millis(1_795_439_117_300);
+    const NOW: OffsetDateTime = datetime!(2026-11-23 14:05:17.3 +01:00);
 
     const SIZES: [(u32, u32); 9] =
         [(0, 0), (1, 1), (7, 5), (64, 48), (161, 121), (640, 480), (1280, 720), (3840, 2160), (48, 4000)];
@@ -263,7 +267,7 @@ mod tests {
     fn the_bars_have_their_colours_at_their_places() {
         for (width, height) in [(64, 48), (640, 480), (1280, 720)] {
             let mut card = TestCard::new(width, height, "front", "test card");
-            let pixels = shown(&card.draw(0, WALL));
+            let pixels = shown(&card.draw(0, NOW));
             for (i, wanted) in BARS.into_iter().enumerate() {
                 let x = (2 * i + 1) * width as usize / (2 * BARS.len());
                 for y in [0, height as usize / 4, height as usize / 2] {
@@ -279,9 +283,9 @@ mod tests {
     fn successive_pictures_differ_even_within_one_tick_of_the_clock() {
         for (width, height) in [(64, 48), (640, 480), (3840, 2160)] {
             let mut card = TestCard::new(width, height, "front", "test card");
-            let mut before = luma(&card.draw(u32::MAX - 1, WALL)).to_vec();
+            let mut before = luma(&card.draw(u32::MAX - 1, NOW)).to_vec();
             for frame_number in [u32::MAX, 0, 1, 2, 59, 60, 61, 119, 120, 121] {
-                let picture = luma(&card.draw(frame_number, WALL)).to_vec();
+                let picture = luma(&card.draw(frame_number, NOW)).to_vec();
                 assert_ne!(picture, before, "{width}x{height}, frame {frame_number}");
                 before = picture;
             }
@@ -292,25 +296,25 @@ mod tests {
     fn a_picture_depends_on_its_number_and_time_alone() {
         let mut card = TestCard::new(640, 480, "front", "test card");
         for frame_number in [5, 999_999, 70, 3] {
-            card.draw(frame_number, WALL + Duration::from_secs(frame_number.into()));
+            card.draw(frame_number, NOW + time::Duration::seconds(frame_number.into()));
         }
         let mut fresh = TestCard::new(640, 480, "front", "test card");
-        assert_eq!(card.draw(8, WALL).data, fresh.draw(8, WALL).data);
+        assert_eq!(card.draw(8, NOW).data, fresh.draw(8, NOW).data);
     }
 
     #[test]
     fn the_name_and_the_note_are_to_be_seen() {
-        let draw = |title, note| TestCard::new(640, 480, title, note).draw(1, WALL).data.to_vec();
+        let draw = |title, note| TestCard::new(640, 480, title, note).draw(1, NOW).data.to_vec();
         assert_ne!(draw("front", "test card"), draw("back", "test card"));
         assert_ne!(draw("front", "test card"), draw("front", "no camera found"));
     }
 
     #[test]
-    fn the_clock_shows_utc_to_the_tenth_of_a_second() {
-        assert_eq!(clock(WALL), "2026-11-23 13:05:17.3 UTC");
-        assert_eq!(clock(Duration::from_millis(99)), "1970-01-01 00:00:00.0 UTC");
-        assert_eq!(clock(WALL).len(), CLOCK_COLUMNS as usize);
-        assert!(!clock(Duration::MAX).is_empty());
+    fn the_clock_shows_local_time_with_its_offset() {
+        assert_eq!(clock(NOW), "2026-11-23 14:05:17.3 +01:00");
+        assert_eq!(clock(NOW).len(), CLOCK_COLUMNS as usize);
+        assert_eq!(moment(NOW), "2026-11-23 14:05:17 +01:00");
+        assert_eq!(clock(NOW.to_offset(UtcOffset::UTC)), "2026-11-23 13:05:17.3 UTC");
     }
 
     #[test]
@@ -318,7 +322,7 @@ mod tests {
         let long = "very long \u{e9}\n name/of/a/device ".repeat(40);
         for (width, height) in SIZES {
             for text in ["", "front", &long] {
-                let image_bytes = TestCard::new(width, height, text, text).draw(7, WALL).data.len();
+                let image_bytes = TestCard::new(width, height, text, text).draw(7, NOW).data.len();
                 let mut placard = Placard::new(width, height);
                 for lines in [&[][..], &[text], &[text; 3], &[text; 90]] {
                     assert_eq!(placard.draw(lines).data.len(), image_bytes, "{width}x{height}");
@@ -331,11 +335,11 @@ mod tests {
     fn a_placard_shows_its_lines_and_forgets_the_ones_before() {
         let mut placard = Placard::new(640, 480);
         let empty = placard.draw(&[]).data.to_vec();
-        let lost = placard.draw(&["NO SIGNAL", "since 13:02:11 UTC"]).data.to_vec();
+        let lost = placard.draw(&["NO SIGNAL", "since 2026-11-23 14:02:11 +01:00"]).data.to_vec();
         let gone = placard.draw(&["NO SIGNAL", "front: /dev/video0 is gone"]).data.to_vec();
         assert_ne!(lost, empty);
         assert_ne!(gone, lost);
-        assert_eq!(placard.draw(&["NO SIGNAL", "since 13:02:11 UTC"]).data, lost);
+        assert_eq!(placard.draw(&["NO SIGNAL", "since 2026-11-23 14:02:11 +01:00"]).data, lost);
         assert_eq!(placard.draw(&[]).data, empty);
     }
 

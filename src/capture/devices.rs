@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::camera::{Camera, fourcc_text};
 use super::error::CaptureError;
-use super::negotiate::negotiate;
+use super::negotiate::{choose, negotiate};
 use super::v4l2::FrameSizes;
 use super::{CameraSettings, DeviceChoice};
 use crate::media::PixelFormat;
@@ -71,6 +71,20 @@ pub fn list() -> Vec<CameraDevice> {
         Some(CameraDevice { node, card, driver, by_id, formats, problem })
     };
     nodes().into_iter().filter_map(look).collect()
+}
+
+/// The sizes that a camera offers in the format that `settings` choose, to be named to people; none
+/// where it does not list them. Disturbs no camera that is in use.
+pub fn sizes_offered(node: &Path, settings: &CameraSettings) -> Vec<(u32, u32)> {
+    sizes(&frame_sizes(node, settings))
+}
+
+/// Whether a camera has the size that `settings` ask for. True where it does not list its sizes.
+///
+/// # Errors
+/// The sizes it has that are nearest, nearest first.
+pub fn check_size(node: &Path, settings: &CameraSettings) -> Result<(), Vec<(u32, u32)>> {
+    fitting(&frame_sizes(node, settings), (settings.width, settings.height))
 }
 
 /// Opens a camera as [`super::run()`] would and says what it would deliver, without starting it.
@@ -153,6 +167,46 @@ fn links(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
         entries.filter_map(|entry| Some((entry.path(), fs::canonicalize(entry.path()).ok()?))).collect();
     links.sort();
     links
+}
+
+/// What the driver lists for the format that `settings` choose; nothing where it cannot be asked.
+fn frame_sizes(node: &Path, settings: &CameraSettings) -> Vec<FrameSizes> {
+    let asked = Camera::open(node).and_then(|camera| {
+        let chosen = choose(settings.format, &camera.formats()?);
+        Ok(chosen.map(|fourcc| camera.sizes(fourcc)).unwrap_or_default())
+    });
+    asked.unwrap_or_else(|refused| {
+        log::debug!("cannot list sizes: {refused}");
+        Vec::new()
+    })
+}
+
+/// How many of the nearest sizes are named.
+const NEAREST: usize = 3;
+
+fn fitting(listed: &[FrameSizes], (width, height): (u32, u32)) -> Result<(), Vec<(u32, u32)>> {
+    let nearest = |answer: &FrameSizes| match *answer {
+        FrameSizes::One(width, height) => (width, height),
+        FrameSizes::Within { width: range, height: rows } => {
+            (nearest_in(width, range), nearest_in(height, rows))
+        }
+    };
+    let mut sizes: Vec<_> = listed.iter().map(nearest).collect();
+    if sizes.is_empty() || sizes.contains(&(width, height)) {
+        return Ok(());
+    }
+    sizes.sort_by_key(|size| (size.0.abs_diff(width) + size.1.abs_diff(height), *size));
+    sizes.dedup();
+    sizes.truncate(NEAREST);
+    Err(sizes)
+}
+
+/// The side in the range of (least, greatest, step) that is nearest to `side`.
+fn nearest_in(side: u32, (least, greatest, step): (u32, u32, u32)) -> u32 {
+    let (step, side) = (step.max(1), side.clamp(least, greatest.max(least)));
+    let below = side - (side - least) % step;
+    let above = below.saturating_add(step);
+    if above <= greatest && above - side < side - below { above } else { below }
 }
 
 fn formats(camera: &Camera) -> Result<Vec<DeviceFormat>, CaptureError> {
@@ -248,6 +302,22 @@ mod tests {
         let stepless = FrameSizes::Within { width: (640, 640, 0), height: (480, 480, 0) };
         assert_eq!(sizes(&[stepless]), [(640, 480)]);
         assert_eq!(sizes(&[FrameSizes::One(352, 288), FrameSizes::One(176, 144)]), [(352, 288), (176, 144)]);
+    }
+
+    #[test]
+    fn a_size_the_camera_does_not_have_is_told_with_the_nearest() {
+        let listed = [(1280, 720), (640, 480), (320, 240), (640, 360)].map(|(w, h)| FrameSizes::One(w, h));
+        assert_eq!(fitting(&listed, (640, 480)), Ok(()));
+        assert_eq!(fitting(&listed, (641, 480)), Err(vec![(640, 480), (640, 360), (320, 240)]));
+        assert_eq!(fitting(&[], (641, 480)), Ok(()), "a driver that does not list them");
+        let range = [FrameSizes::Within { width: (48, 1296, 16), height: (32, 972, 4) }];
+        assert_eq!(fitting(&range, (640, 480)), Ok(()));
+        assert_eq!(fitting(&range, (641, 479)), Err(vec![(640, 480)]));
+        assert_eq!(fitting(&range, (1, 9999)), Err(vec![(48, 972)]));
+        assert_eq!(
+            fitting(&[FrameSizes::Within { width: (8, 0, 0), height: (0, 0, 0) }], (7, 0)),
+            Err(vec![(8, 0)])
+        );
     }
 
     #[test]

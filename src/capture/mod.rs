@@ -20,6 +20,8 @@ mod show;
 pub mod sound;
 mod stream;
 mod v4l2;
+mod zone;
+mod zone_rule;
 
 pub use error::{Call, CaptureError};
 pub use run::run;

@@ -94,7 +94,7 @@ impl fmt::Display for Mode {
 
 /// The code to ask for: of the usable formats the most preferred, what the hardware gives before
 /// what is converted in software.
-fn choose(wanted: Option<PixelFormat>, offered: &[Offered]) -> Option<[u8; 4]> {
+pub(super) fn choose(wanted: Option<PixelFormat>, offered: &[Offered]) -> Option<[u8; 4]> {
     let rank = |offered: &&Offered| {
         let place = PixelFormat::ALL
             .iter()

@@ -109,7 +109,7 @@ impl Capture<'_> {
         }
     }
 
-    /// What is known of the camera there: what comes may be its placard.
+    /// What is known of the camera there: what comes may be its placard, or a test card.
     fn announce_relay(&mut self, device: &RemoteDevice) {
         let problem = device.place.camera_problem(&device.name);
         let source = device.to_string();
@@ -120,7 +120,7 @@ impl Capture<'_> {
         self.set_state(CameraState {
             source,
             online: problem.is_none(),
-            problem,
+            problem: problem.or_else(|| device.place.camera_stand_in(&device.name)),
             format: Some(PixelFormat::Mjpeg),
             width: self.settings.width,
             height: self.settings.height,

@@ -3,12 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use time::OffsetDateTime;
-
 use super::CameraSettings;
-use super::card::{Placard, TestCard};
+use super::card::{Placard, TestCard, moment};
 use super::output::Output;
 use super::run::SLICE;
+use super::zone::LocalClock;
 use crate::encode::jpeg::EncodeError;
 use crate::hub::{CameraFeed, Stop};
 use crate::media::Timestamp;
@@ -24,6 +23,7 @@ pub(super) struct CardShow {
     number: u32,
     interval: Duration,
     due: Instant,
+    clock: LocalClock,
 }
 
 impl CardShow {
@@ -35,6 +35,7 @@ impl CardShow {
             number: 0,
             interval: Duration::from_secs(1) / settings.fps.max(1),
             due: Instant::now(),
+            clock: LocalClock::default(),
         }
     }
 
@@ -64,7 +65,8 @@ impl CardShow {
         self.due = (self.due + self.interval).max(Instant::now());
         self.number = self.number.wrapping_add(1);
         let now = Timestamp::now();
-        output.publish_raw(&self.card.draw(self.number, now.wall_time()), Some(now))?;
+        let shown = self.clock.at(now.wall_time());
+        output.publish_raw(&self.card.draw(self.number, shown), Some(now))?;
         feed.counters.captured.add(1);
         Ok(())
     }
@@ -73,11 +75,12 @@ impl CardShow {
 /// Shows the placard while a camera is lost, over any number of tries to get it back.
 pub(super) struct PlacardShow {
     due: Instant,
+    clock: LocalClock,
 }
 
 impl PlacardShow {
     pub(super) fn new() -> Self {
-        Self { due: Instant::now() }
+        Self { due: Instant::now(), clock: LocalClock::default() }
     }
 
     /// Shows under `heading` that the camera `name` gives no picture since `since` because of
@@ -99,25 +102,9 @@ impl PlacardShow {
         }
         self.due = now + PLACARD_EVERY;
         let (since, reason) =
-            (format!("since {}", time_of_day(since.wall_time())), format!("{name}: {problem}"));
+            (format!("since {}", moment(self.clock.at(since.wall_time()))), format!("{name}: {problem}"));
         // Not kept: twice a second is rare enough, and a lost camera should cost no memory.
         let mut placard = Placard::new(size.0, size.1);
         output.publish_raw(&placard.draw(&[heading, &since, &reason]), None)
-    }
-}
-
-fn time_of_day(wall: Duration) -> String {
-    let time = (OffsetDateTime::UNIX_EPOCH + wall).time();
-    format!("{:02}:{:02}:{:02} UTC", time.hour(), time.minute(), time.second())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_of_day_is_that_of_utc() {
-        assert_eq!(time_of_day(Duration::from_secs(1_763_906_717)), "14:05:17 UTC");
-        assert_eq!(time_of_day(Duration::ZERO), "00:00:00 UTC");
     }
 }

@@ -17,8 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use log::{LevelFilter, error};
 
 use crate::capture::controls;
+use crate::capture::devices::{check_size, sizes_offered};
 use crate::config::{Config, Flags, LEVELS};
-use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
+use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::memory::Memory;
 use crate::remote::{Listing, Place};
@@ -125,6 +126,13 @@ impl Control {
         })
     }
 
+    /// The sizes that a camera offers; none where it does not list them, or no camera is open.
+    pub fn camera_sizes(&self, feed: &CameraFeed) -> Vec<(u32, u32)> {
+        // Not under the lock, as above.
+        let (node, settings) = (feed.state().node, self.camera_settings(feed.name()));
+        node.zip(settings).map(|(node, settings)| sizes_offered(&node, &settings)).unwrap_or_default()
+    }
+
     /// Changes a camera while it runs, and keeps that for the next start if `keeps`; a change of nothing
     /// keeps what was changed before. In this order all values are looked at, the file is written,
     /// controls are set, and the camera is started anew if it must be: what is likeliest to fail comes
@@ -149,7 +157,7 @@ impl Control {
                 return Err(ControlError::NotOurs(name.to_owned()));
             };
             let before = state.config.cameras[at].clone();
-            change.applied_to(&before)?;
+            self.check_size(name, change, &change.applied_to(&before)?)?;
             let asked = self.ask_controls(name, change)?;
             // A button is pressed once: neither a start nor a file does it again.
             let lasting = asked.as_ref().map(controls::Asked::lasting).unwrap_or_default();
@@ -305,6 +313,29 @@ impl Control {
                 error!("cannot start every camera and microphone: {error}");
             }
         });
+    }
+
+    /// Refuses a size that an open camera does not have: its driver would give another one, silently.
+    fn check_size(
+        &self,
+        name: &str,
+        change: &CameraChange,
+        after: &CameraSettings,
+    ) -> Result<(), ControlError> {
+        if change.width.or(change.height).is_none() {
+            return Ok(());
+        }
+        let node = self.cameras.find(Some(name), |_| true).and_then(|feed| feed.state().node);
+        node.map_or(Ok(()), |node| check_size(&node, after)).map_err(|nearest| {
+            let nearest: Vec<String> =
+                nearest.into_iter().map(|(width, height)| format!("{width}x{height}")).collect();
+            ControlError::Value(format!(
+                "the camera has no size {}x{}; the nearest it has: {}",
+                after.width,
+                after.height,
+                nearest.join(", ")
+            ))
+        })
     }
 
     /// The camera's controls that are to be changed, looked at; `None` where there are none.

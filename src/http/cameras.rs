@@ -16,8 +16,9 @@ use super::reply::Reply;
 use super::streams::find;
 use super::{Service, audit, body};
 
-/// A camera. `settings` is null for one of another server, `controls` in lists: they are asked of the
-/// driver, one by one. `keeps` tells whether changed settings can be kept for the next start.
+/// A camera. `settings` is null for one of another server, `controls` and `sizes` in lists: they are
+/// asked of the driver, one by one. `fps` is what the driver promised, `interval_ms` what was observed between
+/// frames. `keeps` tells whether changed settings can be kept for the next start.
 #[derive(Serialize)]
 pub struct Camera {
     name: String,
@@ -28,6 +29,7 @@ pub struct Camera {
     height: u32,
     format: Option<&'static str>,
     fps: f64,
+    interval_ms: Option<u32>,
     captured: u32,
     dropped: u32,
     encoded: u32,
@@ -37,6 +39,7 @@ pub struct Camera {
     settings: Option<Settings>,
     keeps: bool,
     controls: Option<Vec<Control>>,
+    sizes: Option<Vec<Size>>,
 }
 
 /// A microphone.
@@ -77,6 +80,12 @@ struct Settings {
     quality: u8,
     chroma: &'static str,
     on_demand: bool,
+}
+
+#[derive(Serialize)]
+struct Size {
+    width: u32,
+    height: u32,
 }
 
 #[derive(Serialize)]
@@ -213,6 +222,7 @@ fn camera(service: &Service, feed: &CameraFeed) -> Camera {
         height: state.height,
         format: state.format.map(PixelFormat::name),
         fps: (f64::from(state.fps) * 100.0).round() / 100.0,
+        interval_ms: feed.counters.captured.interval_ms(),
         captured: feed.counters.captured.get(),
         dropped: feed.counters.dropped.get(),
         encoded: feed.counters.encoded.get(),
@@ -222,6 +232,7 @@ fn camera(service: &Service, feed: &CameraFeed) -> Camera {
         settings: asked.as_ref().map(settings),
         keeps: asked.is_some() && service.control.keeps(),
         controls: None,
+        sizes: None,
     }
 }
 
@@ -251,7 +262,9 @@ fn age_s(since: Option<Timestamp>) -> u64 {
 
 fn document(service: &Service, feed: &CameraFeed) -> Reply {
     let controls = service.control.camera_controls(feed).into_iter().map(control).collect();
-    Reply::json(200, &Camera { controls: Some(controls), ..camera(service, feed) })
+    let sizes = service.control.camera_sizes(feed).into_iter();
+    let sizes = sizes.map(|(width, height)| Size { width, height }).collect();
+    Reply::json(200, &Camera { controls: Some(controls), sizes: Some(sizes), ..camera(service, feed) })
 }
 
 fn settings(asked: &CameraSettings) -> Settings {

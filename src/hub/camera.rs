@@ -31,7 +31,7 @@ pub struct CameraFeed {
 #[derive(Debug, Default)]
 pub struct CameraCounters {
     /// Frames the driver delivered whole.
-    pub captured: Count,
+    pub captured: Arrivals,
     /// Frames that were lost: broken, skipped to catch up, or lost by the driver.
     pub dropped: Count,
     /// Frames encoded to JPEG by Defender.
@@ -52,6 +52,44 @@ impl Count {
     /// The total so far.
     pub fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A counter that knows how long it was between what it counted, written by one thread.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    count: Count,
+    last_ms: AtomicU32,
+    interval_ms: AtomicU32,
+    before_ms: AtomicU32,
+}
+
+impl Arrivals {
+    /// Adds `n` that arrived now.
+    pub fn add(&self, n: u32) {
+        self.arrived(n, Timestamp::now());
+    }
+
+    /// The total so far.
+    pub fn get(&self) -> u32 {
+        self.count.get()
+    }
+
+    /// Milliseconds between arrivals: the shorter one of the last two intervals, so that a single gap
+    /// is none. `None` before the third arrival.
+    pub fn interval_ms(&self) -> Option<u32> {
+        // Relaxed, here and below: statistics; a reader between two stores sees a mixture of two
+        // neighbouring intervals.
+        let both = (self.interval_ms.load(Ordering::Relaxed), self.before_ms.load(Ordering::Relaxed));
+        (self.get() > 2).then_some(both.0.min(both.1))
+    }
+
+    fn arrived(&self, n: u32, now: Timestamp) {
+        // Wraps after 49 days, and differences with it.
+        let now_ms = (now.as_micros() / 1000) as u32;
+        let interval_ms = now_ms.wrapping_sub(self.last_ms.swap(now_ms, Ordering::Relaxed));
+        self.before_ms.store(self.interval_ms.swap(interval_ms, Ordering::Relaxed), Ordering::Relaxed);
+        self.count.add(n);
     }
 }
 
@@ -155,6 +193,18 @@ impl Named for CameraFeed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_interval_of_arrivals_is_theirs_and_not_that_of_one_gap() {
+        let arrivals = Arrivals::default();
+        let mut known = Vec::new();
+        for at_ms in [5_000, 12_000, 19_000, 26_100, 60_000, 60_040, 60_080] {
+            arrivals.arrived(1, Timestamp::from_micros(at_ms * 1000));
+            known.push(arrivals.interval_ms());
+        }
+        let expected = [None, None, Some(7000), Some(7000), Some(7100), Some(40), Some(40)];
+        assert_eq!((known, arrivals.get()), (expected.to_vec(), 7));
+    }
 
     #[test]
     fn since_moves_only_when_online_changes() {

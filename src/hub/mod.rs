@@ -27,7 +27,7 @@ mod stop;
 mod tally;
 
 #[cfg(not(loom))]
-pub use camera::{CameraCounters, CameraFeed, CameraState, Count, Flag};
+pub use camera::{Arrivals, CameraCounters, CameraFeed, CameraState, Count, Flag};
 #[cfg(not(loom))]
 pub use list::{FeedList, Named};
 #[cfg(not(loom))]

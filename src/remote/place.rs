@@ -128,6 +128,13 @@ impl Place {
         })
     }
 
+    /// Why the test card stands in for the camera there, as far as is known; `None` where none does.
+    pub fn camera_stand_in(&self, name: &str) -> Option<String> {
+        let known = self.lock();
+        let found = known.listing.as_ref()?.cameras.iter().find(|camera| camera.name == name)?;
+        found.stand_in.clone()
+    }
+
     /// Why the microphone gives no sound, as far as is known; `None` while it is well.
     pub fn microphone_problem(&self, name: &str) -> Option<String> {
         self.problem_of(|listing| {

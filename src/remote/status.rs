@@ -49,6 +49,8 @@ pub struct RemoteCamera {
     pub fps: f64,
     /// Why it is not online there.
     pub problem: Option<String>,
+    /// Why the test card stands in for it there.
+    pub stand_in: Option<String>,
 }
 
 /// A microphone there.
@@ -95,7 +97,7 @@ struct Microphone {
 impl Listing {
     /// Whether both have the same devices, whatever else is told of them.
     pub fn same_devices(&self, other: &Self) -> bool {
-        let camera = |found: &RemoteCamera| RemoteCamera { problem: None, ..found.clone() };
+        let camera = |found: &RemoteCamera| RemoteCamera { problem: None, stand_in: None, ..found.clone() };
         let microphone = |found: &RemoteMicrophone| RemoteMicrophone { problem: None, ..found.clone() };
         self.cameras.iter().map(camera).eq(other.cameras.iter().map(camera))
             && self.microphones.iter().map(microphone).eq(other.microphones.iter().map(microphone))
@@ -134,7 +136,8 @@ impl Listing {
 
 fn camera(found: Camera) -> RemoteCamera {
     let Camera { name, online, problem, width, height, fps, relayed: _ } = found;
-    RemoteCamera { name, width, height, fps, problem: why(online, problem) }
+    let stand_in = problem.as_deref().filter(|_| online).map(tamed);
+    RemoteCamera { name, width, height, fps, problem: why(online, problem), stand_in }
 }
 
 fn microphone(found: Microphone) -> RemoteMicrophone {
@@ -142,15 +145,18 @@ fn microphone(found: Microphone) -> RemoteMicrophone {
     RemoteMicrophone { name, rate_hz, channels, problem: why(online, problem) }
 }
 
-/// A stranger's sentence, as a log line and a placard can bear it.
+/// Why a device is not online.
 fn why(online: bool, problem: Option<String>) -> Option<String> {
-    const LONGEST: usize = 200;
     if online {
         return None;
     }
-    let Some(problem) = problem else { return Some("offline there".to_owned()) };
-    let start: String = problem.chars().take(LONGEST).collect();
-    Some(text::printable(&start).into_owned())
+    Some(problem.as_deref().map_or_else(|| "offline there".to_owned(), tamed))
+}
+
+/// A sentence of another server, as a log line and a placard can bear it.
+fn tamed(sentence: &str) -> String {
+    let start: String = sentence.chars().take(LONGEST).collect();
+    text::printable(&start).into_owned()
 }
 
 /// As defender.conf takes them.
@@ -162,6 +168,22 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_test_card_that_stands_in_there_is_no_outage_and_says_why() {
+        let camera = |online| {
+            format!(
+                r#"{{"cameras":[{{"name":"front","online":{online},"problem":"no camera found","width":640,"height":480,
+                "fps":30}}],"microphones":[]}}"#
+            )
+        };
+        let parse = |online| Listing::parse(camera(online).as_bytes()).unwrap();
+        let (card, lost) = (parse(true), parse(false));
+        let why = Some("no camera found".to_owned());
+        assert_eq!((&card.cameras[0].problem, &card.cameras[0].stand_in), (&None, &why));
+        assert_eq!((&lost.cameras[0].problem, &lost.cameras[0].stand_in), (&why, &None));
+        assert!(card.same_devices(&lost));
+    }
 
     #[test]
     fn devices_that_could_not_be_here_are_left_out_and_words_are_tamed() {

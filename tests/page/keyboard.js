@@ -52,6 +52,8 @@ test("an admin's work does not take the keyboard's place away", async (t) => {
   const stop = page.locator("[data-service=audio]");
   await stop.focus();
   await page.keyboard.press("Enter");
+  await tabTo(page, page.getByRole("dialog").getByRole("button", { name: "Stop sound" }));
+  await page.keyboard.press("Enter");
   await page.getByText("Sound was stopped").waitFor();
   assert.ok(await isFocused(stop), "after a service");
   await page.getByRole("link", { name: "Users" }).click();

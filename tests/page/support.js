@@ -15,6 +15,7 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 export const DESK = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
+export const SIDEWAYS = { width: 844, height: 390 };
 export const PASSWORD = "correct horse battery";
 
 // How long anything may take before a test gives up on it; nothing is asserted about less.
@@ -155,6 +156,47 @@ export async function retell(page, change) {
   });
 }
 
+// Streams of pictures and sound, once `window.hold()` was called, bring nothing until `window.release()`;
+// `window.cut()` breaks those there are.
+export const withStreamsInHand = (page) => page.addInitScript(() => {
+  const ask = window.fetch;
+  let [held, release] = [undefined, undefined];
+  window.hold = () => { held ??= new Promise((go) => { release = go; }); };
+  window.release = () => {
+    release();
+    held = undefined;
+  };
+  let open = [];
+  window.cut = () => {
+    for (const stream of open) stream.error(new Error("cut"));
+    open = [];
+  };
+  window.fetch = async (url, options) => {
+    const response = await ask(url, options);
+    if (!/\/(video|audio)\//.test(String(url)) || !response.ok) return response;
+    const tap = new TransformStream({
+      start(controller) {
+        open.push(controller);
+      },
+      async transform(chunk, controller) {
+        await held;
+        controller.enqueue(chunk);
+      },
+    });
+    return new Response(response.body.pipeThrough(tap), { headers: response.headers });
+  };
+});
+
+// The dot beside a camera's name: whether it has the colour that says that all is well.
+export const isGreen = (page, name = "front") => camera(page, name).evaluate((element) => {
+  const probe = document.createElement("i");
+  probe.style.color = "var(--good)";
+  element.append(probe);
+  const good = getComputedStyle(probe).color;
+  probe.remove();
+  return getComputedStyle(element.querySelector("h2"), "::before").backgroundColor === good;
+});
+
 export async function close() {
   await (await browser)?.close();
 }
@@ -162,7 +204,7 @@ export async function close() {
 // A window of its own, with no memory of others. What its console complains of fails the test, but
 // for what the browser itself says of refusals and lost connections that `expected` matches.
 export async function open(server, { viewport = DESK, expected = /401/, ...more } = {}) {
-  const context = await (await launched()).newContext({ ignoreHTTPSErrors: true, viewport, isMobile: viewport === PHONE, hasTouch: viewport === PHONE, ...more });
+  const context = await (await launched()).newContext({ ignoreHTTPSErrors: true, viewport, isMobile: viewport !== DESK && viewport.width < 900, hasTouch: viewport !== DESK && viewport.width < 900, ...more });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const complaints = [];

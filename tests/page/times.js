@@ -1,0 +1,38 @@
+// Times are those of who reads them.
+
+import assert from "node:assert/strict";
+
+import { Server, signedIn, test } from "./support.js";
+
+// No whole hours from UTC, and never summer.
+const timezoneId = "Asia/Kolkata";
+
+test("a snapshot is named by the time of the browser's zone", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "eve", { timezoneId });
+  const [download, response] = await Promise.all([
+    page.waitForEvent("download"),
+    page.waitForResponse((response) => response.url().endsWith("/snapshot/front")),
+    page.getByRole("button", { name: "Snapshot of front" }).click(),
+  ]);
+  const captured_ms = Math.floor(Number(response.headers()["x-timestamp"])) * 1000;
+  const there = new Date(captured_ms + 5.5 * 3_600_000).toISOString().slice(0, 19).replaceAll(":", "-");
+  assert.equal(download.suggestedFilename(), `front-${there}.jpg`);
+});
+
+test("the log has the times of the browser's zone, which it names", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "ada", { path: "/?settings=log", timezoneId });
+  const lines = {
+    lines: ["2026-11-28T18:40:05.123Z INFO  [defender] of the server", "2026-11-28T23:59:59Z WARN  [defender] of the next day", "a second line"],
+  };
+  await page.route("**/api/1.0/logs**", (route) => route.fulfill({ json: lines }));
+  const log = page.getByRole("log");
+  await log.getByText("2026-11-29 00:10:05 INFO").waitFor();
+  await log.getByText("2026-11-29 05:29:59 WARN").waitFor();
+  await log.getByText("a second line").waitFor();
+  await page.getByText(/Asia\/(Kolkata|Calcutta), now UTC\+05:30/).waitFor();
+  await page.getByLabel("Only lines with").fill("00:10:05");
+  await log.getByText("next day").waitFor({ state: "detached" });
+  await log.getByText("of the server").waitFor();
+});
