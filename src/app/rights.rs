@@ -70,7 +70,7 @@ fn noting_user(error: &io::Error, user: &str) -> io::Error {
 /// user may do is judged by the modes of files.
 ///
 /// # Errors
-/// As [`runs_as`].
+/// A user who is named and unknown, or a system whose users cannot be read.
 pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
     let account = choose(&config.server)?.account;
     let may_write = |path: &Path| confine::may_write(path, account.as_ref());

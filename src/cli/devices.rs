@@ -113,7 +113,7 @@ mod tests {
             channels: (1, 1),
             problem: None,
         };
-        let expected = "plughw:CARD=C210,DEV=0  Webcam C210, USB Audio\n  8000 to 48000 Hz, 1 channels\n";
+        let expected = "plughw:CARD=C210,DEV=0  Webcam C210, USB Audio\n  8000 to 48000 Hz, 1 channel\n";
         assert_eq!(hears(&device), expected);
         let busy = SoundDevice { problem: Some("plughw:CARD=C210,DEV=0: busy".to_owned()), ..device };
         assert_eq!(hears(&busy), "plughw:CARD=C210,DEV=0: busy\n  Webcam C210, USB Audio\n");
