@@ -60,6 +60,7 @@ impl Capture<'_> {
     /// Publishes what comes; why it ended.
     fn pass_on(&mut self, device: &RemoteDevice, parts: &mut Parts<'_>) -> RemoteError {
         let mut clock = FarClock::default();
+        let mut is_notice = device.place.camera_problem(&device.name).is_some();
         let (mut look, mut whole) = (Instant::now(), Instant::now());
         let mut brake = Brake::new(MOST_FPS, Instant::now());
         loop {
@@ -68,8 +69,12 @@ impl Capture<'_> {
                 Ok(part) => part,
                 Err(error) => return error,
             };
+            // What the other server sends may be its own notice.
+            self.output.set_notice(is_notice);
             let captured = part.stamp_us.map(|stamp_us| clock.here(stamp_us, Timestamp::now()));
-            match self.output.publish_jpeg(part.jpeg, captured) {
+            let published = self.output.publish_jpeg(part.jpeg, captured);
+            self.output.set_notice(false);
+            match published {
                 Ok(()) => {
                     self.feed.counters.captured.add(1);
                     whole = Instant::now();
@@ -85,30 +90,31 @@ impl Capture<'_> {
             }
             if Instant::now() >= look {
                 look = Instant::now() + LOOK_EVERY;
-                self.announce_relay(device);
+                is_notice = self.announce_relay(device);
             }
         }
     }
 
-    /// What is known of the camera there: what comes may be its placard.
-    fn announce_relay(&mut self, device: &RemoteDevice) {
+    /// Says what is known of the camera there; true when it is not online, so that its notice comes.
+    fn announce_relay(&mut self, device: &RemoteDevice) -> bool {
         let problem = device.place.camera_problem(&device.name);
         let source = device.to_string();
         if problem.is_none() && self.notices.is_new_run(&source) {
             info!("camera {}: {source}", self.settings.name);
         }
         self.outage = None;
+        let is_notice = problem.is_some();
         self.set_state(CameraState {
             source,
-            online: problem.is_none(),
+            online: !is_notice,
             problem,
             format: Some(PixelFormat::Mjpeg),
             width: self.settings.width,
             height: self.settings.height,
             fps: self.settings.fps as f32,
-            since: None,
-            node: None,
+            ..CameraState::default()
         });
+        is_notice
     }
 }
 
