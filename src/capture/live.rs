@@ -118,7 +118,8 @@ impl<'c, 'a> Live<'c, 'a> {
         // that gives JPEGs tells whether they are whole, and how large.
         let is_jpeg = mode.format == PixelFormat::Mjpeg;
         let is_wanted = self.capture.output.is_watched() || self.capture.pace.slow_interval().is_some();
-        if !is_wanted && !(is_jpeg && self.began.is_none()) {
+        let is_first_jpeg = is_jpeg && self.began.is_none();
+        if !is_wanted && !is_first_jpeg {
             return self.count_whole(None);
         }
         let output = &mut self.capture.output;
