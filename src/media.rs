@@ -178,6 +178,7 @@ pub struct Frame {
     captured: Timestamp,
     width: u32,
     height: u32,
+    is_notice: bool,
     /// Of the buffer's memory, where that is counted.
     lease: Option<Lease>,
 }
@@ -198,7 +199,7 @@ impl Frame {
             part.end <= bytes.len() && part.start <= jpeg.start && jpeg.end <= part.end,
             "ranges lie inside"
         );
-        Self { bytes, part, jpeg, captured, width: size.0, height: size.1, lease: None }
+        Self { bytes, part, jpeg, captured, width: size.0, height: size.1, is_notice: false, lease: None }
     }
 
     /// The whole multipart part: header, JPEG, closing boundary.
@@ -219,6 +220,16 @@ impl Frame {
     /// Width and height in pixels.
     pub fn size(&self) -> (u32, u32) {
         (self.width, self.height)
+    }
+
+    /// The same as a notice about the camera: no picture that it took.
+    pub(crate) fn into_notice(self) -> Self {
+        Self { is_notice: true, ..self }
+    }
+
+    /// Whether it says why there is no picture, instead of being one.
+    pub fn is_notice(&self) -> bool {
+        self.is_notice
     }
 
     /// Keeps `lease` for as long as the frame's buffer is in use.

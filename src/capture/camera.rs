@@ -243,8 +243,19 @@ fn given_format(format: &sys::v4l2_pix_format) -> Given {
         fourcc,
         width: format.width,
         height: format.height,
-        stride_bytes: format.bytesperline,
+        // Some drivers leave it zero, and mean that nothing lies between two rows.
+        stride_bytes: format.bytesperline.max(row_bytes(fourcc, format.width)),
         range: range(fourcc, format.colorspace, format.quantization),
+    }
+}
+
+/// The bytes of a row's pixels in the first plane; zero for a format without rows.
+fn row_bytes(fourcc: [u8; 4], width: u32) -> u32 {
+    match PixelFormat::from_fourcc(fourcc) {
+        Some(PixelFormat::Yuyv | PixelFormat::Uyvy) => width.next_multiple_of(2).saturating_mul(2),
+        Some(PixelFormat::Nv12 | PixelFormat::I420 | PixelFormat::Grey) => width,
+        Some(PixelFormat::Rgb3) => width.saturating_mul(3),
+        Some(PixelFormat::Mjpeg) | None => 0,
     }
 }
 
@@ -315,6 +326,21 @@ mod tests {
         assert_eq!(range(*b"GREY", srgb, 0), Range601::Full);
         assert_eq!(range(*b"YUYV", srgb, full), Range601::Full);
         assert_eq!(range(*b"YUYV", jpeg, limited), Range601::Limited);
+    }
+
+    #[test]
+    fn rows_without_a_told_length_lie_side_by_side() {
+        let given = |fourcc: &[u8; 4], bytesperline| {
+            let mut format = v4l2::blank_format();
+            format.pixelformat = u32::from_le_bytes(*fourcc);
+            (format.width, format.height, format.bytesperline) = (322, 240, bytesperline);
+            given_format(&format).stride_bytes
+        };
+        assert_eq!(given(b"YUYV", 0), 644);
+        assert_eq!(given(b"NV12", 0), 322);
+        assert_eq!(given(b"RGB3", 0), 966);
+        assert_eq!(given(b"YUYV", 704), 704, "padded rows");
+        assert_eq!(given(b"MJPG", 0), 0);
     }
 
     #[test]

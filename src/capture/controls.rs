@@ -170,7 +170,21 @@ fn known(camera: &Camera) -> Vec<Control> {
         after = found.id;
         controls.extend(control(camera, &found));
     }
+    name_apart(&mut controls);
     controls
+}
+
+/// Gives each control a name of its own. One whose label has no letters of ASCII, or the name of one
+/// before it, gets its number, which is the same after each start.
+fn name_apart(controls: &mut [Control]) {
+    for at in 0..controls.len() {
+        let (before, [control, ..]) = controls.split_at_mut(at) else { return };
+        if control.name.is_empty() {
+            control.name = format!("control_{:#010x}", control.id);
+        } else if before.iter().any(|other| other.name == control.name) {
+            control.name = format!("{}_{:#010x}", control.name, control.id);
+        }
+    }
 }
 
 /// The control of this name, if it could take the value.
@@ -316,6 +330,24 @@ mod tests {
         ];
         let order = in_order(steps).into_iter().map(|(control, _)| control.name).collect::<Vec<_>>();
         assert_eq!(order, ["auto_exposure", "autogain", "exposure", "gain", "restore"]);
+    }
+
+    #[test]
+    fn each_control_has_a_name_of_its_own_that_stays_the_same() {
+        let named =
+            |id, label: &str| Control { id, name: plain_name(label), ..control(ControlKind::Integer) };
+        let mut controls = [
+            named(0x0098_0900, "\u{4eae}\u{5ea6}"),
+            named(0x0098_0901, "Gain"),
+            named(0x0098_0902, "\u{42f}\u{440}\u{43a}\u{43e}\u{441}\u{442}\u{44c}"),
+            named(0x0098_0913, "Gain"),
+            named(0x0098_0914, "gain"),
+        ];
+        name_apart(&mut controls);
+        let names = controls.map(|control| control.name);
+        let wanted =
+            ["control_0x00980900", "gain", "control_0x00980902", "gain_0x00980913", "gain_0x00980914"];
+        assert_eq!(names, wanted);
     }
 
     #[test]

@@ -20,6 +20,17 @@ pub enum CaptureError {
     Denied(PathBuf),
     /// Another program streams from it.
     Busy(PathBuf),
+    /// The USB bus has no bandwidth left for it.
+    NoBandwidth(PathBuf),
+    /// There is no memory for its buffers.
+    NoMemory(PathBuf),
+    /// The camera does not answer as USB asks for.
+    UsbFailed {
+        /// The device.
+        node: PathBuf,
+        /// What was called.
+        call: Call,
+    },
     /// A file that is no V4L2 device.
     NotV4l2(PathBuf),
     /// A V4L2 device of another kind.
@@ -124,6 +135,20 @@ impl CaptureError {
             Some(Errno::NODEV | Errno::NXIO | Errno::IO) => Self::Gone(node),
             Some(Errno::ACCESS | Errno::PERM) if call == Call::Open => Self::Denied(node),
             Some(Errno::BUSY) => Self::Busy(node),
+            // The kernel's texts for these speak of disks, pipes and connections.
+            Some(Errno::NOSPC) => Self::NoBandwidth(node),
+            Some(Errno::NOMEM | Errno::NOBUFS) => Self::NoMemory(node),
+            Some(
+                Errno::PROTO
+                | Errno::PIPE
+                | Errno::TIMEDOUT
+                | Errno::TIME
+                | Errno::ILSEQ
+                | Errno::OVERFLOW
+                | Errno::REMOTEIO
+                | Errno::COMM
+                | Errno::SHUTDOWN,
+            ) => Self::UsbFailed { node, call },
             Some(Errno::NOTTY | Errno::INVAL) if call == Call::QueryCapability => Self::NotV4l2(node),
             _ => Self::Call { node, call, error },
         }
@@ -156,6 +181,22 @@ impl fmt::Display for CaptureError {
                 node.display()
             ),
             Self::Busy(node) => write!(f, "{}: busy, another program is using it", node.display()),
+            Self::NoBandwidth(node) => write!(
+                f,
+                "{}: USB bandwidth is used up by other devices on the bus; use a smaller size, a lower rate or \
+                 `format = \"mjpeg\"`, or another port",
+                node.display()
+            ),
+            Self::NoMemory(node) => write!(
+                f,
+                "{}: no memory for its buffers; use a smaller size, or give the kernel more (`cma=` in its command line)",
+                node.display()
+            ),
+            Self::UsbFailed { node, call } => write!(
+                f,
+                "{}: {call} failed: the camera does not answer as it should over USB; look at its cable, hub and power",
+                node.display()
+            ),
             Self::NotV4l2(node) => write!(f, "{}: not a camera (not a V4L2 device)", node.display()),
             Self::NotCapture(node) => {
                 write!(f, "{}: cannot capture (it is an output, codec or metadata device)", node.display())
@@ -247,7 +288,19 @@ mod tests {
         assert!(sentence(Call::SetFormat, Errno::BUSY).contains("another program"));
         assert!(sentence(Call::QueryCapability, Errno::NOTTY).contains("not a camera"));
         assert!(sentence(Call::Dequeue, Errno::NODEV).contains("gone"));
-        assert!(sentence(Call::StreamOn, Errno::NOSPC).contains("VIDIOC_STREAMON"));
+    }
+
+    #[test]
+    fn no_failure_speaks_of_disks_pipes_or_connections() {
+        assert_eq!(
+            sentence(Call::StreamOn, Errno::NOSPC),
+            "/dev/video7: USB bandwidth is used up by other devices on the bus; use a smaller size, a lower rate or \
+             `format = \"mjpeg\"`, or another port"
+        );
+        assert!(sentence(Call::RequestBuffers, Errno::NOMEM).contains("buffers"));
+        for errno in [Errno::PROTO, Errno::PIPE, Errno::TIMEDOUT, Errno::ILSEQ, Errno::OVERFLOW] {
+            assert!(sentence(Call::StreamOn, errno).contains("cable, hub and power"), "{errno:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
 
+use super::clock::{FrameClock, Trust};
 use super::devices::name;
 use super::error::CaptureError;
 use super::notice::Sequence;
@@ -13,8 +14,8 @@ use super::stream::{BUFFERS, Filled, Stream};
 use crate::hub::CameraState;
 use crate::media::{PixelFormat, RawImage};
 
-/// A camera that gave no whole frame for so long is opened anew.
-const STALLED_AFTER: Duration = Duration::from_secs(5);
+/// A frame is not older than this, whatever rate a driver tells.
+const CLOCK_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 /// How long a camera on demand stays open without viewers, so that a page that is loaded again
 /// does not close and open it.
@@ -25,6 +26,13 @@ pub(super) struct Live<'c, 'a> {
     capture: &'c mut Capture<'a>,
     stream: &'c Stream,
     sequence: Sequence,
+    clock: FrameClock,
+    /// Whether the driver had no frame ready when it was last asked.
+    has_waited: bool,
+    /// The size of the pictures, as the state has it.
+    size: (u32, u32),
+    /// The interval of a slow camera, as the state has it.
+    slow_interval: Option<Duration>,
     /// When the first whole frame came.
     began: Option<Instant>,
     /// When the last whole frame came; at first when the camera was started.
@@ -35,10 +43,17 @@ pub(super) struct Live<'c, 'a> {
 
 impl<'c, 'a> Live<'c, 'a> {
     pub(super) fn new(capture: &'c mut Capture<'a>, stream: &'c Stream) -> Self {
+        let mode = stream.mode();
+        let interval = Duration::try_from_secs_f32(1.0 / mode.fps).unwrap_or(Duration::ZERO);
+        capture.output.begin_camera();
         Self {
             capture,
             stream,
             sequence: Sequence::default(),
+            clock: FrameClock::new(interval.min(CLOCK_INTERVAL_MAX)),
+            has_waited: true,
+            size: (mode.width, mode.height),
+            slow_interval: None,
             began: None,
             last_whole: Instant::now(),
             broken_since_whole: false,
@@ -52,7 +67,8 @@ impl<'c, 'a> Live<'c, 'a> {
     /// When the camera is gone or stalled.
     pub(super) fn run(&mut self) -> Result<(), CaptureError> {
         while !self.capture.is_over() && !self.is_abandoned(Instant::now()) {
-            if self.stream.wait(SLICE)?
+            self.has_waited = !self.stream.wait(Duration::ZERO)?;
+            if (!self.has_waited || self.stream.wait(SLICE)?)
                 && let Some(filled) = self.take_newest()?
             {
                 self.deliver(&filled);
@@ -60,9 +76,13 @@ impl<'c, 'a> Live<'c, 'a> {
             if self.began.is_none() {
                 self.capture.show_placard();
             }
-            if self.last_whole.elapsed() >= STALLED_AFTER {
+            let waited = self.capture.pace.limit(self.stream.mode().fps);
+            if self.last_whole.elapsed() >= waited {
+                if self.began.is_none() {
+                    self.capture.pace.gave_nothing();
+                }
                 let (node, broken) = (self.stream.camera().node().to_owned(), self.broken_since_whole);
-                return Err(CaptureError::Stalled { node, waited: STALLED_AFTER, broken });
+                return Err(CaptureError::Stalled { node, waited, broken });
             }
         }
         Ok(())
@@ -92,11 +112,19 @@ impl<'c, 'a> Live<'c, 'a> {
 
     fn deliver(&mut self, filled: &Filled<'_>) {
         let mode = self.stream.mode();
+        let captured = self.clock.captured(filled.stamp, filled.taken, self.has_waited);
+        self.tell_clock();
+        // A slow camera's picture is kept for whoever asks before the next one; the first one of a camera
+        // that gives JPEGs tells whether they are whole, and how large.
+        let is_jpeg = mode.format == PixelFormat::Mjpeg;
+        let is_wanted = self.capture.output.is_watched() || self.capture.pace.slow_interval().is_some();
+        let is_first_jpeg = is_jpeg && self.began.is_none();
+        if !is_wanted && !is_first_jpeg {
+            return self.count_whole(None);
+        }
         let output = &mut self.capture.output;
-        let published = if !output.is_watched() {
-            Ok(())
-        } else if mode.format == PixelFormat::Mjpeg {
-            output.publish_jpeg(filled.bytes(), filled.captured).map_err(|error| error.to_string())
+        let finished = if is_jpeg {
+            output.pass_on(filled.bytes(), Some(captured)).map_err(|error| error.to_string())
         } else {
             let image = RawImage {
                 format: mode.format,
@@ -106,21 +134,33 @@ impl<'c, 'a> Live<'c, 'a> {
                 range: mode.range,
                 data: filled.bytes(),
             };
-            output.publish_raw(&image, filled.captured).map_err(|error| error.to_string())
+            output.encode(&image, Some(captured)).map_err(|error| error.to_string())
         };
-        match published {
-            Ok(()) => self.count_whole(),
+        match finished {
+            Ok(finished) => {
+                // In this order: whoever sees the picture finds its camera online.
+                self.count_whole(Some(finished.size()));
+                self.capture.output.publish(finished);
+            }
             Err(reason) => self.drop_broken(&reason),
         }
     }
 
-    fn count_whole(&mut self) {
+    /// Counts a whole frame, of this size if it was looked at, and says what is new of the camera.
+    fn count_whole(&mut self, size: Option<(u32, u32)>) {
         self.capture.feed.counters.captured.add(1);
-        self.last_whole = Instant::now();
+        let now = Instant::now();
+        self.capture.pace.came(now.duration_since(self.last_whole));
+        self.last_whole = now;
         self.broken_since_whole = false;
+        let size = size.unwrap_or(self.size);
         if self.began.is_none() {
             self.began = Some(self.last_whole);
+            self.size = size;
             self.announce();
+        } else if size != self.size || self.capture.pace.slow_interval() != self.slow_interval {
+            self.size = size;
+            self.set_state();
         }
     }
 
@@ -130,24 +170,49 @@ impl<'c, 'a> Live<'c, 'a> {
         let (mode, settings) = (self.stream.mode(), self.capture.settings);
         let source = name(self.stream.camera());
         let difference = mode.difference(settings).map(|asked| format!(" ({asked})")).unwrap_or_default();
-        let sentence = format!("{source}: {mode}{difference}");
+        let (width, height) = self.size;
+        let is_as_told = self.size == (mode.width, mode.height);
+        let true_size =
+            if is_as_told { String::new() } else { format!("; its pictures are {width}x{height}") };
+        let sentence = format!("{source}: {mode}{difference}{true_size}");
         if self.capture.notices.is_new_run(&sentence) {
             info!("camera {}: {sentence}", settings.name);
         } else {
             debug!("camera {}: {sentence}", settings.name);
         }
         self.capture.outage = None;
+        self.set_state();
+    }
+
+    fn set_state(&mut self) {
+        let mode = self.stream.mode();
+        self.slow_interval = self.capture.pace.slow_interval();
         self.capture.feed.set_state(CameraState {
-            source,
+            source: name(self.stream.camera()),
             online: true,
+            starting: false,
+            slow_interval: self.slow_interval,
             problem: None,
             format: Some(mode.format),
-            width: mode.width,
-            height: mode.height,
+            width: self.size.0,
+            height: self.size.1,
             fps: mode.fps,
             since: None,
             node: Some(self.stream.camera().node().to_owned()),
         });
+    }
+
+    /// Says once of a camera that its stamps are not what they should be.
+    fn tell_clock(&mut self) {
+        let what = match self.clock.trust() {
+            Trust::Monotonic => return,
+            _ if self.capture.told_clock => return,
+            Trust::Shifted => "are of another clock, and converted",
+            Trust::None => "are of no use; frames are stamped when they arrive",
+        };
+        self.capture.told_clock = true;
+        let (camera, node) = (&self.capture.settings.name, self.stream.camera().node().display());
+        info!("camera {camera}: {node}: the driver's time stamps {what}");
     }
 
     fn drop_broken(&mut self, reason: &str) {

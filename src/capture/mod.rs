@@ -6,14 +6,17 @@
 mod camera;
 pub mod canvas;
 pub mod card;
+mod clock;
 pub mod controls;
 pub mod devices;
+mod ending;
 mod error;
 mod lettering;
 mod live;
 mod negotiate;
 mod notice;
 mod output;
+mod pace;
 mod relay;
 mod run;
 mod show;

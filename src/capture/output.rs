@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use log::info;
+
 use super::CameraSettings;
+use super::ending::Endings;
 use crate::encode::jpeg::{EncodeError, Encoder, Settings};
 use crate::encode::part;
-use crate::encode::scan::{self, ScanError};
-use crate::hub::{CameraFeed, Publisher, Tally};
+use crate::encode::scan::{self, Scan, ScanError};
+use crate::hub::{CameraFeed, Named, Publisher, Tally};
 use crate::media::{Frame, RawImage, Timestamp};
 use crate::memory::{Account, Lease};
 
@@ -23,6 +26,22 @@ pub(super) struct Output<'a> {
     spare: (Vec<u8>, Option<Lease>),
     last: Timestamp,
     tally: Tally,
+    endings: Endings,
+    /// Whether what is published says why there is no picture.
+    is_notice: bool,
+}
+
+/// A frame to be published, and the time it took to encode.
+pub(super) struct Finished {
+    frame: Frame,
+    busy: Duration,
+}
+
+impl Finished {
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        self.frame.size()
+    }
 }
 
 impl<'a> Output<'a> {
@@ -42,6 +61,8 @@ impl<'a> Output<'a> {
             spare: (Vec::new(), None),
             last: Timestamp::from_micros(0),
             tally: feed.published.tally(),
+            endings: Endings::default(),
+            is_notice: false,
         }
     }
 
@@ -60,6 +81,16 @@ impl<'a> Output<'a> {
         self.publisher.is_closed()
     }
 
+    /// Whether what is published from now on says why there is no picture, instead of being one.
+    pub(super) fn set_notice(&mut self, is_notice: bool) {
+        self.is_notice = is_notice;
+    }
+
+    /// Forgets what was learned of the ends of a camera's frames: it is another one, or started anew.
+    pub(super) fn begin_camera(&mut self) {
+        self.endings = Endings::default();
+    }
+
     /// Encodes and publishes raw pixels. `captured` is the driver's time, if it tells one.
     ///
     /// # Errors
@@ -69,27 +100,72 @@ impl<'a> Output<'a> {
         image: &RawImage<'_>,
         captured: Option<Timestamp>,
     ) -> Result<(), EncodeError> {
-        let (size, stamp, buffer) = ((image.width, image.height), self.stamp(captured), self.take_buffer());
-        let began = Timestamp::now();
-        let frame = part::build(buffer, stamp, size, |out| self.encoder.encode(image, out))?;
-        self.feed.counters.encoded.add(1);
-        self.publish(frame, Timestamp::now().since(began));
+        let finished = self.encode(image, captured)?;
+        self.publish(finished);
         Ok(())
     }
 
-    /// Publishes a camera's own JPEG, with the tables it may lack.
+    /// Publishes a camera's own JPEG, with the tables and the EOI it may lack.
     ///
     /// # Errors
     /// When `data` does not hold one whole JPEG; nothing is published then.
     pub(super) fn publish_jpeg(&mut self, data: &[u8], captured: Option<Timestamp>) -> Result<(), ScanError> {
-        let found = scan::scan(data)?;
+        let finished = self.pass_on(data, captured)?;
+        self.publish(finished);
+        Ok(())
+    }
+
+    /// Encodes raw pixels for [`Self::publish`].
+    ///
+    /// # Errors
+    /// When they do not hold what they claim to.
+    pub(super) fn encode(
+        &mut self,
+        image: &RawImage<'_>,
+        captured: Option<Timestamp>,
+    ) -> Result<Finished, EncodeError> {
+        let (size, stamp, buffer) = ((image.width, image.height), self.stamp(captured), self.take_buffer());
+        let began = Timestamp::now();
+        let frame = part::build(buffer, stamp, size, |out| self.encoder.encode(image, out))?;
+        self.feed.counters.encoded.add(1);
+        Ok(Finished { frame, busy: Timestamp::now().since(began) })
+    }
+
+    /// Copies a camera's own JPEG for [`Self::publish`], with the tables and the EOI it may lack.
+    ///
+    /// # Errors
+    /// When `data` does not hold one whole JPEG.
+    pub(super) fn pass_on(
+        &mut self,
+        data: &[u8],
+        captured: Option<Timestamp>,
+    ) -> Result<Finished, ScanError> {
+        let found = self.look_over(data)?;
         let size = (found.width, found.height);
         let frame = part::build(self.take_buffer(), self.stamp(captured), size, |out| {
             scan::append_with_tables(data, &found, out);
             Ok(())
         })?;
-        self.publish(frame, Duration::ZERO);
-        Ok(())
+        Ok(Finished { frame, busy: Duration::ZERO })
+    }
+
+    fn look_over(&mut self, data: &[u8]) -> Result<Scan, ScanError> {
+        match scan::scan(data) {
+            Ok(found) => {
+                self.endings.ended();
+                Ok(found)
+            }
+            Err(ScanError::NoEnd) if self.endings.may_be_whole_without_end() => {
+                let found = scan::scan_without_end(data)?;
+                self.feed.counters.completed.add(1);
+                if self.endings.completed() {
+                    let camera = self.feed.name();
+                    info!("camera {camera}: its JPEGs end without EOI (FF D9), which is added");
+                }
+                Ok(found)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Publishes the JPEG of another server, as [`Output::publish_jpeg`] does, in memory of `account`.
@@ -110,7 +186,7 @@ impl<'a> Output<'a> {
             Ok::<(), std::convert::Infallible>(())
         });
         let Ok(frame) = built;
-        self.publish(frame.with_lease(lease), Duration::ZERO);
+        self.publish(Finished { frame: frame.with_lease(lease), busy: Duration::ZERO });
         Ok(())
     }
 
@@ -142,8 +218,9 @@ impl<'a> Output<'a> {
         Some((Vec::with_capacity(needed), lease))
     }
 
-    /// Publishes a frame that took so long to encode.
-    fn publish(&mut self, frame: Frame, busy: Duration) {
+    /// Publishes a frame.
+    pub(super) fn publish(&mut self, Finished { frame, busy }: Finished) {
+        let frame = if self.is_notice { frame.into_notice() } else { frame };
         self.last = frame.captured();
         let (now, bytes) = (Timestamp::now(), frame.jpeg().len() as u64);
         self.tally.add(now, |sums| {

@@ -62,6 +62,7 @@ impl Capture<'_> {
     /// Publishes what comes; why it ended.
     fn pass_on(&mut self, device: &RemoteDevice, parts: &mut Parts<'_>) -> RemoteError {
         let mut clock = FarClock::default();
+        let mut is_notice = device.place.camera_problem(&device.name).is_some();
         let (mut look, mut whole) = (Instant::now(), Instant::now());
         let mut brake = Brake::new(MOST_FPS, Instant::now());
         loop {
@@ -69,7 +70,11 @@ impl Capture<'_> {
             let published = match parts.next_part() {
                 Ok(Some(part)) => {
                     let captured = part.stamp_us.map(|stamp_us| clock.here(stamp_us, Timestamp::now()));
-                    self.output.publish_relayed(part.jpeg, captured, device.place.account())
+                    // What the other server sends may be its own notice.
+                    self.output.set_notice(is_notice);
+                    let published = self.output.publish_relayed(part.jpeg, captured, device.place.account());
+                    self.output.set_notice(false);
+                    published
                 }
                 Ok(None) => Err(RelayError::NoMemory),
                 Err(error) => return error,
@@ -79,7 +84,7 @@ impl Capture<'_> {
                 whole = Instant::now();
                 if whole >= look {
                     look = whole + LOOK_EVERY;
-                    self.announce_relay(device);
+                    is_notice = self.announce_relay(device);
                 }
                 continue;
             };
@@ -109,25 +114,26 @@ impl Capture<'_> {
         }
     }
 
-    /// What is known of the camera there: what comes may be its placard, or a test card.
-    fn announce_relay(&mut self, device: &RemoteDevice) {
+    /// Says what is known of the camera there; true when it is not online, so that its notice comes.
+    fn announce_relay(&mut self, device: &RemoteDevice) -> bool {
         let problem = device.place.camera_problem(&device.name);
         let source = device.to_string();
         if problem.is_none() && self.notices.is_new_run(&source) {
             info!("camera {}: {source}", self.settings.name);
         }
         self.outage = None;
+        let is_notice = problem.is_some();
         self.set_state(CameraState {
             source,
-            online: problem.is_none(),
+            online: !is_notice,
             problem: problem.or_else(|| device.place.camera_stand_in(&device.name)),
             format: Some(PixelFormat::Mjpeg),
             width: self.settings.width,
             height: self.settings.height,
             fps: self.settings.fps as f32,
-            since: None,
-            node: None,
+            ..CameraState::default()
         });
+        is_notice
     }
 }
 

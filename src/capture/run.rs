@@ -13,6 +13,7 @@ use super::error::CaptureError;
 use super::live::Live;
 use super::notice::{Backoff, BrokenFrames, Notices};
 use super::output::Output;
+use super::pace::Pace;
 use super::show::{CardShow, PlacardShow};
 use super::stream::Stream;
 use super::{CameraSettings, DeviceChoice};
@@ -42,6 +43,8 @@ pub fn run(settings: &CameraSettings, feed: &CameraFeed, publisher: &mut Publish
         camera: None,
         failed: None,
         outage: None,
+        pace: Pace::new(),
+        told_clock: false,
     }
     .run();
 }
@@ -63,10 +66,14 @@ pub(super) struct Capture<'a> {
     failed: Option<PathBuf>,
     /// What the placard says; `None` while there is a picture, or none is wanted.
     pub(super) outage: Option<String>,
+    pub(super) pace: Pace,
+    /// Whether it was said that the driver's time stamps cannot be taken as they are.
+    pub(super) told_clock: bool,
 }
 
 impl Capture<'_> {
     fn run(&mut self) {
+        self.forget_former_problem();
         while !self.is_over() {
             if let Some(who) = &self.settings.stopped_by {
                 self.stay_stopped(&format!("stopped by {who}"));
@@ -113,12 +120,29 @@ impl Capture<'_> {
         for refused in controls::restore(stream.camera(), &self.feed.controls()) {
             self.tell(&refused.to_string());
         }
+        self.set_starting();
         let mut live = Live::new(self, &stream);
         let ended = live.run();
         let ran_for = live.ran_for();
         self.ran(ran_for);
         self.failed = ended.is_err().then_some(node);
         ended
+    }
+
+    /// What the thread before this one said may be over: that the camera was stopped, first of all.
+    fn forget_former_problem(&self) {
+        let state = self.feed.state();
+        if !state.online {
+            self.feed.set_state(CameraState { problem: None, starting: true, ..state });
+        }
+    }
+
+    /// The camera was opened, and its first frame is waited for; until then the problem stays told.
+    fn set_starting(&self) {
+        let state = self.feed.state();
+        if !state.online {
+            self.feed.set_state(CameraState { starting: true, ..state });
+        }
     }
 
     /// For `auto`: starts the first camera that can be started. Once there was one, its absence
@@ -137,7 +161,8 @@ impl Capture<'_> {
         let source = self.source();
         let problem = Some(problem.to_owned());
         self.outage = problem.clone();
-        self.set_state(CameraState { source, online: false, problem, node: None, ..self.feed.state() });
+        let (online, starting) = (false, false);
+        self.set_state(CameraState { source, online, starting, problem, node: None, ..self.feed.state() });
         while !self.is_over() {
             self.show_placard();
             if self.output.wait_for_viewer(SLICE) {
@@ -159,7 +184,8 @@ impl Capture<'_> {
                 let source = source.clone();
                 // Its controls can be asked for all the same: that opens it, and does not start it.
                 let node = self.camera.as_ref().map(|(node, _)| node.clone());
-                self.set_state(CameraState { source, online, problem, node, ..self.feed.state() });
+                let starting = false;
+                self.set_state(CameraState { source, online, starting, problem, node, ..self.feed.state() });
             }
             if self.output.wait_for_viewer(SLICE) {
                 return;
@@ -207,7 +233,8 @@ impl Capture<'_> {
         self.tell(&problem);
         let source = self.source();
         let shown = Some(problem.clone());
-        let state = CameraState { source, online: false, problem: shown, node: None, ..self.feed.state() };
+        let (online, starting) = (false, false);
+        let state = CameraState { source, online, starting, problem: shown, node: None, ..self.feed.state() };
         self.set_state(state);
         self.outage = Some(problem);
         let was_missing = self.missing_node().is_some();

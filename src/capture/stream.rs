@@ -38,8 +38,10 @@ pub(super) struct Filled<'s> {
     used_bytes: usize,
     /// The driver's count of frames, those it lost included.
     pub(super) sequence: u32,
-    /// When it was captured; `None` when the driver tells no time, or that of another clock.
-    pub(super) captured: Option<Timestamp>,
+    /// The driver's stamp, of whatever clock it may be; `None` when it is none.
+    pub(super) stamp: Option<Timestamp>,
+    /// When it was taken from the driver.
+    pub(super) taken: Timestamp,
     /// The driver knows that the picture is damaged.
     pub(super) damaged: bool,
 }
@@ -115,7 +117,8 @@ impl Stream {
                 index: buffer.index,
                 used_bytes: buffer.bytesused as usize,
                 sequence: buffer.sequence,
-                captured: capture_time(&buffer),
+                stamp: stamp(&buffer),
+                taken: Timestamp::now(),
                 damaged: buffer.flags & sys::V4L2_BUF_FLAG_ERROR != 0,
             })),
             Err(error) if Errno::from_io_error(&error) == Some(Errno::AGAIN) => Ok(None),
@@ -164,11 +167,9 @@ fn map(camera: &Camera, index: u32) -> Result<Mapping, CaptureError> {
     Mapping::new(camera.fd(), offset, length_bytes).map_err(|error| camera.failed(Call::Map, error))
 }
 
-/// The driver's time, where it is of the clock Defender uses. Its width differs between targets.
-fn capture_time(buffer: &sys::v4l2_buffer) -> Option<Timestamp> {
-    if buffer.flags & sys::V4L2_BUF_FLAG_TIMESTAMP_MASK != sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC {
-        return None;
-    }
+/// The driver's stamp. What its flags say of the clock is not always true, and is not needed: see
+/// [`super::clock`]. Its width differs between targets.
+fn stamp(buffer: &sys::v4l2_buffer) -> Option<Timestamp> {
     let seconds = u64::try_from(buffer.timestamp.tv_sec).ok()?;
     let micros = u64::try_from(buffer.timestamp.tv_usec).ok()?;
     Some(Timestamp::from_micros(seconds.checked_mul(1_000_000)?.checked_add(micros)?))

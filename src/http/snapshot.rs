@@ -47,28 +47,27 @@ pub fn take(
     })
 }
 
-/// A frame captured since `asked` while the camera was there from start to end: a placard is no
-/// picture of the room.
+/// A picture captured since `asked`. A notice that there is none is no picture of the room: it ends the wait,
+/// unless the camera is being started.
+///
+/// Of a camera whose frames are seconds apart the newest one is taken when no newer came in time; its
+/// stamp says how old it is.
 fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, asked: Timestamp) -> Result<Arc<Frame>, String> {
     let end = Instant::now() + TIMEOUT;
     let offline = |problem: Option<String>| {
-        format!(
-            "camera {} gives no picture: {}",
-            feed.name(),
-            problem.as_deref().unwrap_or("it is not there")
-        )
+        let problem = problem.as_deref().unwrap_or("it has not given one since it was started");
+        format!("camera {} gives no picture: {problem}", feed.name())
     };
     loop {
-        let before = feed.state();
         let left = end.saturating_duration_since(Instant::now());
         match reader.wait_newer(left) {
             Wait::Fresh { value: frame, .. } if frame.captured() >= asked => {
-                let after = feed.state();
-                if before.online && after.online && before.since == after.since {
+                if !frame.is_notice() {
                     return Ok(frame);
                 }
-                if !after.online {
-                    return Err(offline(after.problem));
+                let state = feed.state();
+                if !state.online && !state.starting {
+                    return Err(offline(state.problem));
                 }
             }
             Wait::Fresh { .. } => {}
@@ -77,7 +76,13 @@ fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, asked: Timestamp) -> Res
                 if !state.online {
                     return Err(offline(state.problem));
                 }
-                return Err(format!("camera {} gave no picture within {} s", feed.name(), TIMEOUT.as_secs()));
+                let newest = reader.newest().filter(|frame| {
+                    let age = Timestamp::now().since(frame.captured());
+                    !frame.is_notice() && state.slow_interval.is_some_and(|interval| age <= interval * 3)
+                });
+                return newest.ok_or_else(|| {
+                    format!("camera {} gave no picture within {} s", feed.name(), TIMEOUT.as_secs())
+                });
             }
             Wait::Closed => return Err("the server is stopping".to_owned()),
         }
@@ -122,8 +127,41 @@ mod tests {
     #[test]
     fn a_placard_is_an_error_that_says_why() {
         let (mut publisher, feed, mut reader) = camera(false);
-        publisher.publish(frame(Timestamp::now()));
+        publisher.publish(frame(Timestamp::now()).into_notice());
         let why = fresh(&feed, &mut reader, Timestamp::from_micros(0)).unwrap_err();
         assert_eq!(why, "camera front gives no picture: unplugged");
+    }
+
+    #[test]
+    fn a_first_picture_is_taken_whatever_was_said_of_the_camera_before() {
+        let (mut publisher, feed, mut reader) = camera(false);
+        let asked = Timestamp::now();
+        publisher.publish(frame(Timestamp::now()));
+        assert!(fresh(&feed, &mut reader, asked).is_ok(), "the state may be told a moment later");
+    }
+
+    #[test]
+    fn while_a_camera_is_started_its_old_problem_ends_no_wait() {
+        let (mut publisher, feed, mut reader) = camera(false);
+        feed.set_state(CameraState { starting: true, ..feed.state() });
+        let asked = Timestamp::now();
+        publisher.publish(frame(Timestamp::now()).into_notice());
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            publisher.publish(frame(Timestamp::now()));
+            publisher
+        });
+        assert!(!fresh(&feed, &mut reader, asked).unwrap().is_notice());
+        drop(later.join());
+    }
+
+    #[test]
+    fn of_a_slow_camera_the_newest_picture_is_given_with_its_true_age() {
+        let (mut publisher, feed, mut reader) = camera(true);
+        feed.set_state(CameraState { slow_interval: Some(Duration::from_secs(7)), ..feed.state() });
+        let asked = Timestamp::now();
+        let before = asked.before(Duration::from_secs(3));
+        publisher.publish(frame(before));
+        assert_eq!(fresh(&feed, &mut reader, asked).unwrap().captured(), before);
     }
 }

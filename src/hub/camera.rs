@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{Latest, Named, Totals};
 use crate::media::{Frame, PixelFormat, Timestamp};
@@ -34,6 +35,8 @@ pub struct CameraCounters {
     pub captured: Arrivals,
     /// Frames that were lost: broken, skipped to catch up, or lost by the driver.
     pub dropped: Count,
+    /// JPEGs of the camera that lacked their EOI, and were given it.
+    pub completed: Count,
     /// Frames encoded to JPEG by Defender.
     pub encoded: Count,
 }
@@ -117,6 +120,10 @@ pub struct CameraState {
     pub source: String,
     /// Whether real frames are coming (or, on demand, would come): false shows a placard.
     pub online: bool,
+    /// While it is not online: whether it is being started, so that `problem` may be over.
+    pub starting: bool,
+    /// The time from one frame to the next, where that is seconds.
+    pub slow_interval: Option<Duration>,
     /// Why it is not online, for people.
     pub problem: Option<String>,
     /// The driver's pixel format.

@@ -155,6 +155,7 @@ fn why(online: bool, problem: Option<String>) -> Option<String> {
 
 /// A sentence of another server, as a log line and a placard can bear it.
 fn tamed(sentence: &str) -> String {
+    const LONGEST: usize = 200;
     let start: String = sentence.chars().take(LONGEST).collect();
     text::printable(&start).into_owned()
 }

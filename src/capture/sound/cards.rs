@@ -1,6 +1,7 @@
 //! Which microphones this machine has: for lists, for `auto`, and for names a person wrote.
 
 use std::fmt::Display;
+use std::fs;
 
 use alsa::pcm::{HwParams, PCM};
 use alsa::{Ctl, Direction, card, ctl};
@@ -59,7 +60,8 @@ pub(super) fn labels() -> Vec<String> {
 pub(super) fn listed_name(card: i32, device: u32) -> Option<String> {
     let card = u32::try_from(card).ok()?;
     let control = Ctl::new(&format!("hw:{card}"), true).ok()?;
-    Some(plughw(control.card_info().ok()?.get_id().ok()?, device))
+    let info = control.card_info().ok()?;
+    Some(plughw(&address(info.get_id(), card), device))
 }
 
 /// The PCM meant by a name: that of a card it is part of, else one of ALSA's own names.
@@ -88,7 +90,9 @@ fn named() -> Vec<Found> {
 fn of_card(card: &alsa::Card) -> alsa::Result<Vec<Found>> {
     let control = Ctl::from_card(card, true)?;
     let info = control.card_info()?;
-    let (id, card_name) = (info.get_id()?.to_owned(), info.get_name()?.to_owned());
+    let index = u32::try_from(card.get_index()).unwrap_or(0);
+    let id = address(info.get_id(), index);
+    let card_name = info.get_name().map_or_else(|_| readable_name(index), str::to_owned);
     let devices = ctl::DeviceIter::new(&control).filter_map(|device| {
         let info = control.pcm_info(u32::try_from(device).ok()?, 0, Direction::Capture).ok()?;
         let device_name = info.get_name().unwrap_or_default();
@@ -96,6 +100,28 @@ fn of_card(card: &alsa::Card) -> alsa::Result<Vec<Found>> {
         Some(Found { candidate, hardware: format!("hw:CARD={id},DEV={device}") })
     });
     Ok(devices.collect())
+}
+
+/// How a card is named in a PCM: by its id, or, if that is no UTF-8, which a PCM's name cannot hold, by its
+/// number.
+fn address(id: alsa::Result<&str>, index: u32) -> String {
+    id.map_or_else(|_| index.to_string(), str::to_owned)
+}
+
+/// A name for people of a card whose own name is no UTF-8: what of it can be read, from the kernel's list.
+fn readable_name(index: u32) -> String {
+    let listed = fs::read("/proc/asound/cards").unwrap_or_default();
+    listed_card(&listed, index).unwrap_or_else(|| format!("sound card {index}"))
+}
+
+/// The name in the line `N [ID ]: DRIVER - NAME` of a card.
+fn listed_card(listed: &[u8], index: u32) -> Option<String> {
+    let listed = String::from_utf8_lossy(listed);
+    let line = listed.lines().find(|line| {
+        line.trim_start().split_once(' ').is_some_and(|(number, _)| number.parse() == Ok(index))
+    })?;
+    let name = line.split_once("]: ")?.1;
+    Some(name.split_once(" - ").map_or(name, |(_, name)| name).trim().to_owned())
 }
 
 fn plughw(card_id: &str, device: impl Display) -> String {
@@ -141,6 +167,18 @@ mod tests {
         for part in ["webcam", "C210", "usb audio"] {
             assert_eq!(choose(part, &found()).pcm, "plughw:CARD=C210,DEV=0", "{part}");
         }
+    }
+
+    #[test]
+    fn a_card_whose_name_is_no_utf8_is_listed_and_named_by_its_number() {
+        let no_utf8 = || Err(alsa::Error::unsupported("no UTF-8"));
+        assert_eq!(plughw(&address(no_utf8(), 2), 0), "plughw:CARD=2,DEV=0");
+        assert_eq!(plughw(&address(Ok("C210"), 2), 0), "plughw:CARD=C210,DEV=0");
+        let listed = b" 0 [PCH            ]: HDA-Intel - HDA Intel PCH\n                      at 0xf7\n \
+                       2 [M\xe4x            ]: USB-Audio - M\xe4x Mikro\n";
+        assert_eq!(listed_card(listed, 2).as_deref(), Some("M\u{fffd}x Mikro"));
+        assert_eq!(listed_card(listed, 0).as_deref(), Some("HDA Intel PCH"));
+        assert_eq!(listed_card(listed, 1), None);
     }
 
     #[test]
