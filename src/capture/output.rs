@@ -105,16 +105,6 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    /// Publishes a camera's own JPEG, with the tables and the EOI it may lack.
-    ///
-    /// # Errors
-    /// When `data` does not hold one whole JPEG; nothing is published then.
-    pub(super) fn publish_jpeg(&mut self, data: &[u8], captured: Option<Timestamp>) -> Result<(), ScanError> {
-        let finished = self.pass_on(data, captured)?;
-        self.publish(finished);
-        Ok(())
-    }
-
     /// Encodes raw pixels for [`Self::publish`].
     ///
     /// # Errors
@@ -168,7 +158,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Publishes the JPEG of another server, as [`Output::publish_jpeg`] does, in memory of `account`.
+    /// Publishes the JPEG of another server, with the tables it may lack, in memory of `account`.
     ///
     /// # Errors
     /// [`RelayError::NoMemory`] when the account has no room for it; nothing is published then.
