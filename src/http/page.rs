@@ -131,7 +131,11 @@ pub fn sign_in_file(name: &str, known_tags: Option<&str>) -> Option<Reply> {
 /// so that the browser shows the form and not its own dialog; and no tag, for the same address has
 /// something else for who is signed in.
 pub fn sign_in_document(path: &str) -> Reply {
-    let document = SIGN_IN_DOCUMENT.replace("\"sign-in/", &format!("\"{}sign-in/", way_up(path)));
+    let up = way_up(path);
+    let mut document = SIGN_IN_DOCUMENT.to_owned();
+    for address in ["\"sign-in/", "\"trust\""] {
+        document = document.replace(address, &format!("\"{up}{}", &address[1..]));
+    }
     Reply::new(401, content_type("index.html"), document.into_bytes().into())
         .with("Cache-Control", "no-store")
 }
@@ -262,7 +266,8 @@ mod tests {
                 [" src=\"", " href=\""].iter().flat_map(|name| text.split(name).skip(1)).collect();
             assert!(links.len() >= 5, "{text}");
             for link in links {
-                assert!(link.starts_with(&format!("{up}sign-in/")), "{path}: {link:.40}");
+                let leads_up = ["sign-in/", "trust\""].map(|place| link.starts_with(&format!("{up}{place}")));
+                assert!(leads_up.contains(&true), "{path}: {link:.40}");
             }
         }
         let deep = sign_in_document(&"/".repeat(10_000)).into_bytes(&Surroundings::default(), true, true);

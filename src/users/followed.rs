@@ -240,7 +240,7 @@ mod tests {
         fs::rename(&path, path.with_extension("away")).unwrap();
         fs::create_dir(&path).unwrap();
         assert_eq!(count(&followed), 0);
-        assert!(followed.lock().outcome == Some(Outcome::Failed(io::ErrorKind::Other)));
+        assert!(followed.lock().outcome == Some(Outcome::Failed(io::ErrorKind::InvalidInput)));
         // What failed is not taken for what is there, even where the stamp stays the same.
         assert!(followed.seen_at(Stamp::of(&path)).is_none());
         fs::remove_dir(&path).unwrap();

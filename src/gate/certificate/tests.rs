@@ -362,7 +362,7 @@ fn files_of_another_kind_are_told_apart() {
         assert!(folder.error().contains(told), "{told:?} is missing in {}", folder.error());
     }
     fs::write(folder.path("server.pem"), vec![b'\n'; 300 * 1024]).unwrap();
-    assert!(folder.error().contains("more than 256 KB"), "{}", folder.error());
+    assert!(folder.error().contains("more than 262144 bytes"), "{}", folder.error());
     fs::write(folder.path("server.pem"), format!("\u{feff}{}", pem.replace('\n', "\r\n"))).unwrap();
     folder.open().unwrap_or_else(|error| panic!("a mark and the line ends of Windows: {error}"));
 }
