@@ -13,9 +13,12 @@ const WITHOUT_CA: &str = "data-without-ca";
 
 /// `GET /ca.crt`: the CA in PEM, which every system takes under this type.
 pub fn certificate(certificates: Option<&Certificates>) -> Reply {
-    // Android installs it from a file alone, so it is not to be opened.
-    answer(certificates, "application/x-x509-ca-cert", TrustAnchor::pem)
-        .with("Content-Disposition", "attachment; filename=\"defender-ca.crt\"")
+    let reply = answer(certificates, "application/x-x509-ca-cert", TrustAnchor::pem);
+    // Android installs it from a file alone, so it is not to be opened; an error is.
+    match reply.status() {
+        200 => reply.with("Content-Disposition", "attachment; filename=\"defender-ca.crt\""),
+        _ => reply,
+    }
 }
 
 /// `GET /ca.mobileconfig`: the CA as a configuration profile for iOS and macOS.
