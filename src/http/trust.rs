@@ -13,13 +13,17 @@ const WITHOUT_CA: &str = "data-without-ca";
 
 /// `GET /ca.crt`: the CA in PEM, which every system takes under this type.
 pub fn certificate(certificates: Option<&Certificates>) -> Reply {
-    download(certificates, "application/x-x509-ca-cert", "defender-ca.crt", TrustAnchor::pem)
+    let reply = answer(certificates, "application/x-x509-ca-cert", TrustAnchor::pem);
+    // Android installs it from a file alone, so it is not to be opened; an error is.
+    match reply.status() {
+        200 => reply.with("Content-Disposition", "attachment; filename=\"defender-ca.crt\""),
+        _ => reply,
+    }
 }
 
 /// `GET /ca.mobileconfig`: the CA as a configuration profile for iOS and macOS.
 pub fn mobile_configuration(certificates: Option<&Certificates>) -> Reply {
-    let form = TrustAnchor::mobile_configuration;
-    download(certificates, "application/x-apple-aspen-config", "defender-ca.mobileconfig", form)
+    answer(certificates, "application/x-apple-aspen-config", TrustAnchor::mobile_configuration)
 }
 
 /// `GET /trust`: what to do with them, for each system.
@@ -36,16 +40,15 @@ pub fn page(certificates: Option<&Certificates>) -> Reply {
     Reply::new(200, "text/html; charset=utf-8", filled.into_bytes().into()).with("Cache-Control", "no-store")
 }
 
-fn download(
+fn answer(
     certificates: Option<&Certificates>,
     content_type: &str,
-    name: &str,
     form: impl Fn(&TrustAnchor) -> String,
 ) -> Reply {
     match certificates.and_then(Certificates::trust_anchor) {
-        Some(anchor) => Reply::new(200, content_type, form(&anchor).into_bytes().into())
-            .with("Cache-Control", "no-store")
-            .with("Content-Disposition", format!("attachment; filename=\"{name}\"")),
+        Some(anchor) => {
+            Reply::new(200, content_type, form(&anchor).into_bytes().into()).with("Cache-Control", "no-store")
+        }
         None => Reply::error(404, "this server's certificate is not of a CA of its own: ask who runs it"),
     }
 }

@@ -9,37 +9,23 @@ use crate::tls::{certificate, openssl};
 
 /// Writes the self-signed certificate that versions up to 0.1 made, and its key.
 pub fn write_former(folder: &Path) {
-    let options = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-    ];
-    certificate(folder, "Defender on attic", &options);
-    // `openssl req` of Debian 12 takes days and no dates; `openssl ca` and `x509` do not either.
-    let name = ["-subj", "/CN=Defender on attic"];
-    openssl(folder, &[&["req", "-new", "-key", "key.pem", "-out", "request"][..], &name].concat());
+    write_dated(folder, "Defender on attic", ["20240101000000Z", "20491231000000Z"]);
+}
+
+/// Writes a self-signed certificate that is valid from and to these times, and its key. Of openssl's commands
+/// only `ca` takes times.
+pub fn write_dated(folder: &Path, name: &str, [from, to]: [&str; 2]) {
+    certificate(folder, name, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+    let subject = format!("/CN={name}");
+    openssl(folder, &["req", "-new", "-key", "key.pem", "-subj", &subject, "-out", "request"]);
+    let settings = "[ca]\ndefault_ca = d\n[d]\ndatabase = index\nnew_certs_dir = .\nrand_serial = yes\n\
+                    default_md = sha256\npolicy = p\nx509_extensions = e\n[p]\ncommonName = supplied\n\
+                    [e]\nsubjectAltName = DNS:localhost\nextendedKeyUsage = serverAuth\n";
+    fs::write(folder.join("ca.conf"), settings).unwrap();
     fs::write(folder.join("index"), "").unwrap();
-    fs::write(folder.join("ca.conf"), "[ca]\ndefault_ca = d\n[d]\ndatabase = index\nnew_certs_dir = .\nrand_serial = yes\ndefault_md = sha256\npolicy = p\nx509_extensions = e\n[p]\ncommonName = supplied\n[e]\nsubjectAltName = DNS:localhost\nextendedKeyUsage = serverAuth\n").unwrap();
-    let dates = ["-startdate", "20240101000000Z", "-enddate", "20491231000000Z"];
-    let signs = [
-        "ca",
-        "-batch",
-        "-selfsign",
-        "-config",
-        "ca.conf",
-        "-keyfile",
-        "key.pem",
-        "-in",
-        "request",
-        "-out",
-        "server.pem",
-        "-notext",
-    ];
-    openssl(folder, &[&signs[..], &dates].concat());
-    openssl(folder, &["pkey", "-in", "key.pem", "-out", "key.pem"]);
+    let signs = ["ca", "-batch", "-selfsign", "-config", "ca.conf", "-keyfile", "key.pem", "-in", "request"];
+    let dated = ["-startdate", from, "-enddate", to, "-notext", "-out", "server.pem"];
+    openssl(folder, &[&signs[..], &dated].concat());
 }
 
 /// What openssl prints of a certificate.

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Server, Setup, defender, stderr, wait_for};
+use crate::certificate::write_dated;
+use crate::support::{Server, Setup, defender, stderr, stdout, wait_for};
 
 /// What `openssl s_client` says about a handshake, and the answer to a request.
 fn s_client(server: &Server, arguments: &[&str]) -> String {
@@ -116,17 +117,20 @@ fn keys_in_every_common_form_are_taken() {
     }
 }
 
+/// What a server says that does not start with the files that `prepare` makes.
+fn refusal(prepare: &dyn Fn(&Path)) -> String {
+    let setup = Setup::new();
+    setup.write_config();
+    crate::support::add_user(setup.path(), "eve", "viewer");
+    prepare(setup.path());
+    let ran = defender(setup.path(), &["-c", "defender.conf"], "");
+    assert_eq!(ran.status.code(), Some(1), "{}", stderr(&ran));
+    stderr(&ran)
+}
+
 #[test]
 fn a_bad_pair_is_a_clear_error_at_the_start() {
-    let run = |prepare: &dyn Fn(&Path)| {
-        let setup = Setup::new();
-        setup.write_config();
-        crate::support::add_user(setup.path(), "eve", "viewer");
-        prepare(setup.path());
-        let ran = defender(setup.path(), &["-c", "defender.conf"], "");
-        assert_eq!(ran.status.code(), Some(1), "{}", stderr(&ran));
-        stderr(&ran)
-    };
+    let run = refusal;
     let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
     let lonely = run(&|folder| {
         certificate(folder, "a", &ec);
@@ -140,78 +144,6 @@ fn a_bad_pair_is_a_clear_error_at_the_start() {
         fs::write(folder.join("server.pem"), chain).unwrap();
     });
     assert!(foreign.contains("does not belong to the certificate"), "{foreign}");
-    let p256 = |folder: &Path| certificate(folder, "a", &ec);
-    let encrypted = run(&|folder| {
-        p256(folder);
-        openssl(folder, &["pkey", "-aes256", "-passout", "pass:secret", "-in", "key.pem", "-out", "key.pem"]);
-    });
-    assert!(
-        encrypted.contains("the key is encrypted") && encrypted.contains("openssl pkey -in"),
-        "{encrypted}"
-    );
-    let traditional = run(&|folder| {
-        certificate(folder, "a", &["-newkey", "rsa:2048"]);
-        openssl(
-            folder,
-            &[
-                "rsa",
-                "-aes256",
-                "-traditional",
-                "-passout",
-                "pass:secret",
-                "-in",
-                "key.pem",
-                "-out",
-                "key.pem",
-            ],
-        );
-    });
-    assert!(traditional.contains("the key is encrypted"), "{traditional}");
-    for (options, found) in [
-        (&["-newkey", "rsa:1024"][..], "an RSA key of 1024 bits"),
-        (&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp521r1"], "an ECDSA key on the curve P-521"),
-        (
-            &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
-            "an ECDSA key on the curve secp256k1",
-        ),
-        (&["-newkey", "ed448"], "a key of another kind"),
-    ] {
-        let told = run(&|folder| certificate(folder, "a", options));
-        assert!(told.contains(found) && told.contains("`openssl req -x509"), "{found} is missing in {told}");
-    }
-    let first = run(&|folder| {
-        p256(folder);
-        let requests = ["req", "-new", "-key", "key.pem", "-subj", "/CN=a", "-out", "request"];
-        openssl(folder, &requests);
-        openssl(
-            folder,
-            &["x509", "-req", "-in", "request", "-key", "key.pem", "-days", "30", "-out", "server.pem"],
-        );
-    });
-    assert!(first.contains("X.509 certificate of version 1"), "{first}");
-    let reversed = run(&|folder| {
-        p256(folder);
-        let (own, key) =
-            (fs::read(folder.join("server.pem")).unwrap(), fs::read(folder.join("key.pem")).unwrap());
-        certificate(folder, "ca", &ec);
-        let ca = fs::read(folder.join("server.pem")).unwrap();
-        fs::write(folder.join("server.pem"), [ca, own].concat()).unwrap();
-        fs::write(folder.join("key.pem"), key).unwrap();
-    });
-    assert!(reversed.contains("is the one at place 2; move it to the beginning"), "{reversed}");
-    let pipe = run(&|folder| {
-        p256(folder);
-        fs::remove_file(folder.join("key.pem")).unwrap();
-        assert!(
-            Command::new("mkfifo")
-                .args(["-m", "600"])
-                .arg(folder.join("key.pem"))
-                .status()
-                .unwrap()
-                .success()
-        );
-    });
-    assert!(pipe.contains("key.pem: expected a PEM file, found a pipe"), "{pipe}");
     let garbage = run(&|folder| {
         certificate(folder, "a", &ec);
         fs::write(folder.join("server.pem"), "hello").unwrap();
@@ -230,24 +162,84 @@ fn a_changed_certificate_is_used_without_a_restart() {
     assert!(s_client(&server, &[]).contains("CN = renewed"), "the last good certificate stays");
 }
 
+const P256: [&str; 4] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+
+#[test]
+fn a_key_that_cannot_be_used_is_told_with_the_line_that_mends_it() {
+    let locked = |folder: &Path, convert: &[&str]| {
+        let files = ["-passout", "pass:secret", "-in", "key.pem", "-out", "locked.pem"];
+        openssl(folder, &[convert, &files].concat());
+        fs::rename(folder.join("locked.pem"), folder.join("key.pem")).unwrap();
+    };
+    for (options, convert) in [
+        (&P256[..], &["pkey", "-aes256"][..]),
+        (&["-newkey", "rsa:2048"], &["rsa", "-aes256", "-traditional"]),
+    ] {
+        let told = refusal(&|folder| {
+            certificate(folder, "a", options);
+            locked(folder, convert);
+        });
+        assert!(told.contains("the key is encrypted") && told.contains("openssl pkey -in"), "{told}");
+    }
+    let curve = |name: &'static str| ["-newkey", "ec", "-pkeyopt", name];
+    for (options, found) in [
+        (&["-newkey", "rsa:1024"][..], "an RSA key of 1024 bits"),
+        (&curve("ec_paramgen_curve:secp521r1"), "an ECDSA key on the curve P-521"),
+        (&curve("ec_paramgen_curve:secp256k1"), "an ECDSA key on the curve secp256k1"),
+        (&["-newkey", "ed448"], "a key of another kind"),
+    ] {
+        let told = refusal(&|folder| certificate(folder, "a", options));
+        assert!(told.contains(found) && told.contains("`openssl req -x509"), "{found} is missing in {told}");
+    }
+    let pipe = refusal(&|folder| {
+        certificate(folder, "a", &P256);
+        fs::remove_file(folder.join("key.pem")).unwrap();
+        let made = Command::new("mkfifo").args(["-m", "600"]).arg(folder.join("key.pem")).status();
+        assert!(made.expect("mkfifo runs").success());
+    });
+    assert!(pipe.contains("key.pem: expected a PEM file, found a pipe"), "{pipe}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_told_with_what_to_do() {
+    let first = refusal(&|folder| {
+        certificate(folder, "a", &P256);
+        openssl(folder, &["req", "-new", "-key", "key.pem", "-subj", "/CN=a", "-out", "request"]);
+        let signs =
+            ["x509", "-req", "-in", "request", "-signkey", "key.pem", "-days", "30", "-out", "server.pem"];
+        openssl(folder, &signs);
+    });
+    assert!(first.contains("X.509 certificate of version 1"), "{first}");
+    let reversed = refusal(&|folder| {
+        certificate(folder, "a", &P256);
+        let (own, key) =
+            (fs::read(folder.join("server.pem")).unwrap(), fs::read(folder.join("key.pem")).unwrap());
+        certificate(folder, "ca", &P256);
+        let ca = fs::read(folder.join("server.pem")).unwrap();
+        fs::write(folder.join("server.pem"), [ca, own].concat()).unwrap();
+        fs::write(folder.join("key.pem"), key).unwrap();
+    });
+    assert!(reversed.contains("is the one at place 2; move it to the beginning"), "{reversed}");
+}
+
 #[test]
 fn what_is_odd_about_a_certificate_of_the_owners_is_told_and_it_is_used() {
-    let days =
-        |days: &'static str| ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", days];
-    for (options, told) in [
-        (days("-2"), "the certificate has expired"),
-        (days("30"), "names nothing in subjectAltName"),
-        (days("3000"), "Apple's devices take 825 at most"),
-    ] {
+    let of_days = |folder: &Path, days: &str| {
+        certificate(folder, "board", &[&P256[..], &["-days", days]].concat());
+    };
+    let dated = |folder: &Path, from: &str, to: &str| write_dated(folder, "board", [from, to]);
+    let rows: [(&dyn Fn(&Path), &str); 4] = [
+        (&|folder| dated(folder, "20240101000000Z", "20250101000000Z"), "the certificate has expired"),
+        (&|folder| dated(folder, "20480101000000Z", "20490101000000Z"), "the certificate is not valid yet"),
+        (&|folder| of_days(folder, "30"), "names nothing in subjectAltName"),
+        (&|folder| of_days(folder, "3000"), "Apple's devices take 825 at most"),
+    ];
+    for (write, told) in rows {
         let setup = Setup::new();
-        certificate(setup.path(), "board", &options);
+        write(setup.path());
         setup.write_config();
-        let checked = defender(setup.path(), &["check", "-c", "defender.conf"], "");
-        assert!(
-            crate::support::stdout(&checked).contains(told),
-            "{told}: {}",
-            crate::support::stdout(&checked)
-        );
+        let checked = stdout(&defender(setup.path(), &["check", "-c", "defender.conf"], ""));
+        assert!(checked.contains(told), "{told}: {checked}");
         let server = setup.start();
         server.wait_log(told);
         assert_eq!(server.curl("/healthz", &[]).status, 200, "{told}");
