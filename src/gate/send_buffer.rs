@@ -16,10 +16,14 @@ const HOLDS: Duration = Duration::from_millis(600);
 const FIRST: usize = 16 * 1024;
 
 /// The least, in bytes, which is the kernel's own least.
-const SMALLEST: usize = 4608;
+const SMALLEST: usize = 2304;
 
 /// The most, in bytes.
-const LARGEST: usize = 512 * 1024;
+const LARGEST: usize = 256 * 1024;
+
+/// How many times its size the buffer holds at most: the kernel takes twice what is asked for, and
+/// its bookkeeping of small packets, which slow links have, takes half of that.
+const HELD_AT_MOST: usize = 2;
 
 /// A write that takes longer waited for room in the buffer.
 const WAITED: Duration = Duration::from_millis(1);
@@ -44,10 +48,9 @@ impl SendBuffer {
         Self { bytes: FIRST, window: None }
     }
 
-    /// Its size for `SO_SNDBUF`, in bytes: the kernel takes twice that for its bookkeeping, and fills
-    /// it with data where writes are large.
+    /// Its size for `SO_SNDBUF`, in bytes.
     pub(super) fn option(&self) -> usize {
-        self.bytes / 2
+        self.bytes
     }
 
     /// Learns from a write of `sent` bytes; whether the size is another one now.
@@ -58,7 +61,7 @@ impl SendBuffer {
             return false;
         }
         // The buffer took what fits at most; the rest left it while the write waited.
-        let at_least = in_holds(sent.saturating_sub(self.bytes), took).min(2 * sent);
+        let at_least = in_holds(sent.saturating_sub(HELD_AT_MOST * self.bytes), took).min(2 * sent);
         let Some(target) = self.measure(sent, ended) else { return self.resize(at_least.max(self.bytes)) };
         // A lost packet holds a stream up for a moment: not all at once.
         self.resize(target.max(at_least).max(self.bytes * 7 / 10))
@@ -73,7 +76,7 @@ impl SendBuffer {
             return None;
         };
         window.sent += sent;
-        if window.sent < 2 * self.bytes {
+        if window.sent < HELD_AT_MOST * self.bytes {
             return None;
         }
         // From one full buffer to the next as much left it as came in, but for a change of its size.
