@@ -25,7 +25,7 @@ use time::macros::format_description;
 use crate::text;
 use file::RotatingFile;
 pub use limit::{Limit, network};
-use writer::{Output, Writer};
+use writer::{Line, Output, Writer};
 
 /// A file is put aside when it has this many bytes.
 const ROTATE_BYTES: u64 = 10 * 1000 * 1000;
@@ -147,7 +147,9 @@ pub fn flush_at_end() {
 /// Sends panics to the log, with the thread's name: each is a fault in Defender.
 pub fn log_panics() {
     panic::set_hook(Box::new(|info| {
-        error!("fault in thread {}: {info}", thread::current().name().unwrap_or("?"));
+        if !writer::is_writing() {
+            error!("fault in thread {}: {info}", thread::current().name().unwrap_or("?"));
+        }
     }));
 }
 
@@ -186,13 +188,13 @@ impl Log for Sink {
                 return;
             }
         }
-        let line = line(record.level(), record.target(), &message(record));
+        let line = Line::new(record.level(), record.target(), &message(record));
         let own = self.audit.filter(|_| is_audit);
         if own.is_none() {
-            lock(&self.recent).push(line.clone());
+            lock(&self.recent).push(line.text().to_owned());
         }
         let is_important = is_audit || record.level() == Level::Error;
-        own.or(self.file).unwrap_or(self.stderr).push(line + "\n", is_important);
+        own.or(self.file).unwrap_or(self.stderr).push(line, is_important);
     }
 
     fn flush(&self) {
@@ -204,7 +206,7 @@ impl Log for Sink {
 impl Sink {
     fn new(file: Option<RotatingFile>, audit: Option<RotatingFile>, level: LevelFilter) -> Self {
         let leak = |name, output| -> &'static Writer { Box::leak(Box::new(Writer::new(name, output))) };
-        let stderr = leak("log", Output::Stderr);
+        let stderr = leak("log", Output::stderr());
         let to_file =
             |name, file: Option<RotatingFile>| file.map(|file| leak(name, Output::File(file, stderr)));
         Self {

@@ -4,15 +4,17 @@
 //! Each output has a queue and a thread of its own, so that a blocked standard error does not hold up the audit
 //! file. When a queue is full, lines are dropped and counted, and the count stands where they are missing.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::Level;
+use log::{Level, LevelFilter, Log, Record};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use simple_logger::SimpleLogger;
 
 use super::LogError;
 use super::file::RotatingFile;
@@ -30,8 +32,8 @@ const STACK_BYTES: usize = 128 * 1024;
 
 /// Where lines go.
 pub(super) enum Output {
-    /// Standard error.
-    Stderr,
+    /// Standard error. Each line there has the time at which it was written.
+    Stderr(SimpleLogger),
     /// A file; what cannot be written there goes to the other writer.
     File(RotatingFile, &'static Writer),
 }
@@ -57,8 +59,37 @@ struct Queue {
     is_writing: bool,
 }
 
+/// A line, as a file and standard error take it.
+pub(super) struct Line {
+    level: Level,
+    target: String,
+    /// With time, level, target and line feed.
+    text: String,
+    /// Where in `text` the message begins, which goes on to the line feed.
+    message_at: usize,
+}
+
+impl Line {
+    /// A line with the present time.
+    pub(super) fn new(level: Level, target: &str, message: &str) -> Self {
+        let mut text = super::line(level, target, message);
+        let message_at = text.len() - message.len();
+        text.push('\n');
+        Self { level, target: target.to_owned(), text, message_at }
+    }
+
+    /// The whole line, without its line feed.
+    pub(super) fn text(&self) -> &str {
+        &self.text[..self.text.len() - 1]
+    }
+
+    fn message(&self) -> &str {
+        &self.text()[self.message_at..]
+    }
+}
+
 enum Item {
-    Line(String),
+    Line(Line),
     /// Lines that are missing here.
     Dropped {
         lines: u64,
@@ -94,8 +125,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Queues a line that ends with a line feed. A part of the queue is kept for important ones.
-    pub(super) fn push(&self, line: String, is_important: bool) {
+    /// Queues a line. A part of the queue is kept for important ones.
+    pub(super) fn push(&self, line: Line, is_important: bool) {
         let mut queue = self.lock();
         let cost = cost(&line);
         let most = if is_important { MOST_BYTES_IMPORTANT } else { MOST_BYTES };
@@ -194,10 +225,11 @@ impl Writer {
             },
         };
         match output {
-            Output::Stderr => to_stderr(line.as_bytes()),
+            Output::Stderr(logger) => to_stderr(logger, &line),
             Output::File(file, other) => {
-                if let Err(trouble) = file.write_line(&line) {
-                    other.push(format!("{}{trouble}\n", line.trim_end_matches('\n')), true);
+                if let Err(trouble) = file.write_line(&line.text) {
+                    let message = format!("{}{trouble}", line.message());
+                    other.push(Line::new(line.level, &line.target, &message), true);
                 }
             }
         }
@@ -205,7 +237,7 @@ impl Writer {
 
     /// Whether a write would not wait, by `end` at the latest. A file is always ready, says the kernel.
     fn is_ready(&self, end: Instant) -> bool {
-        if !matches!(*self.output.lock().unwrap_or_else(PoisonError::into_inner), Output::Stderr) {
+        if !matches!(*self.output.lock().unwrap_or_else(PoisonError::into_inner), Output::Stderr(_)) {
             return true;
         }
         poll_stderr(Some(end.saturating_duration_since(Instant::now())))
@@ -217,19 +249,24 @@ impl Writer {
 }
 
 impl Output {
+    /// Standard error, with every line that comes.
+    pub(super) fn stderr() -> Self {
+        Self::Stderr(SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps())
+    }
+
     fn reopen(&mut self) -> Result<(), LogError> {
         match self {
-            Self::Stderr => Ok(()),
+            Self::Stderr(_) => Ok(()),
             Self::File(file, _) => file.reopen(),
         }
     }
 }
 
-fn cost(line: &str) -> usize {
-    line.len() + LINE_OVERHEAD_BYTES
+fn cost(line: &Line) -> usize {
+    line.text.len() + line.target.len() + LINE_OVERHEAD_BYTES
 }
 
-fn dropped(lines: u64, important: u64) -> String {
+fn dropped(lines: u64, important: u64) -> Line {
     let of_them =
         if important > 0 { format!(", {important} of them audit lines or errors") } else { String::new() };
     let text =
@@ -237,24 +274,32 @@ fn dropped(lines: u64, important: u64) -> String {
     own_line(Level::Warn, &text)
 }
 
-fn own_line(level: Level, message: &str) -> String {
-    super::line(level, module_path!(), message) + "\n"
+fn own_line(level: Level, message: &str) -> Line {
+    Line::new(level, module_path!(), message)
 }
 
-/// Writes a line, however long that takes. Nobody reading any more (`defender 2>&1 | head`) is no reason to end.
-fn to_stderr(mut line: &[u8]) {
-    while !line.is_empty() {
-        match io::stderr().write(line) {
-            Ok(0) => return,
-            Ok(written) => line = &line[written..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Another process that shares it has set it so.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                poll_stderr(None);
-            }
-            Err(_) => return,
-        }
-    }
+thread_local! {
+    /// Whether this thread is writing to standard error.
+    static WRITING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic is simple_logger's, of a write to standard error that failed. It must not be logged: that
+/// would be the next such write.
+pub(super) fn is_writing() -> bool {
+    WRITING.get()
+}
+
+/// Writes a line, however long that takes. Nobody reading any more (`defender 2>&1 | head`) is no reason to end,
+/// though simple_logger panics then.
+fn to_stderr(logger: &SimpleLogger, line: &Line) {
+    // Where another process that shares it made it non-blocking, simple_logger would not wait.
+    poll_stderr(None);
+    let record = |message: std::fmt::Arguments<'_>| {
+        logger.log(&Record::builder().level(line.level).target(&line.target).args(message).build());
+    };
+    WRITING.set(true);
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| record(format_args!("{}", line.message()))));
+    WRITING.set(false);
 }
 
 /// Whether standard error takes a line or will never do, within `longest`.
@@ -272,9 +317,15 @@ mod tests {
 
     fn writer(folder: &std::path::Path) -> (&'static Writer, std::path::PathBuf) {
         let path = folder.join("log");
-        let stderr: &'static Writer = Box::leak(Box::new(Writer::new("log", Output::Stderr)));
+        let stderr: &'static Writer = Box::leak(Box::new(Writer::new("log", Output::stderr())));
         let file = RotatingFile::open(&path, 100_000_000).unwrap();
         (Box::leak(Box::new(Writer::new("log-file", Output::File(file, stderr)))), path)
+    }
+
+    /// A line without time, level and target.
+    fn plain(message: &str) -> Line {
+        let text = format!("{message}\n");
+        Line { level: Level::Info, target: String::new(), text, message_at: 0 }
     }
 
     fn far() -> Instant {
@@ -285,11 +336,11 @@ mod tests {
     fn a_full_queue_drops_and_counts_and_keeps_room_for_audit_lines() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, path) = writer(folder.path());
-        let line = |number: usize| format!("{number:0>100}\n");
+        let line = |number: usize| plain(&format!("{number:0>100}"));
         // As much as fills it ten times over: the thread, which is not started, is as good as one that waits.
         let fits = MOST_BYTES / cost(&line(0));
         (0..10 * fits).for_each(|number| writer.push(line(number), false));
-        writer.push("audit\n".to_owned(), true);
+        writer.push(plain("audit"), true);
         (0..5).for_each(|number| writer.push(line(number), false));
         (0..10 * fits).for_each(|number| writer.push(line(number), true));
         let bytes: usize = writer
@@ -306,7 +357,7 @@ mod tests {
         writer.flush(far());
         let text = fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert!((0..fits).all(|number| lines[number] == line(number).trim_end()), "in order");
+        assert!((0..fits).all(|number| lines[number] == line(number).text()), "in order");
         assert!(lines[fits].contains(&format!("{} lines were dropped here:", 9 * fits)), "{}", lines[fits]);
         assert_eq!(lines[fits + 1], "audit");
         assert!(lines[fits + 2].contains(" 5 lines were dropped here:"), "{}", lines[fits + 2]);
@@ -317,12 +368,12 @@ mod tests {
     fn lines_of_before_the_thread_are_written_by_it_or_by_a_flush() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, path) = writer(folder.path());
-        writer.push("first\n".to_owned(), false);
+        writer.push(plain("first"), false);
         writer.flush(far());
         assert_eq!(fs::read_to_string(&path).unwrap(), "first\n");
-        writer.push("second\n".to_owned(), false);
+        writer.push(plain("second"), false);
         writer.start().unwrap();
-        writer.push("third\n".to_owned(), false);
+        writer.push(plain("third"), false);
         writer.flush(far());
         assert_eq!(fs::read_to_string(&path).unwrap(), "first\nsecond\nthird\n");
     }
@@ -333,9 +384,9 @@ mod tests {
         let (writer, path) = writer(folder.path());
         let moved = folder.path().join("moved");
         fs::rename(&path, &moved).unwrap();
-        writer.push("before\n".to_owned(), false);
+        writer.push(plain("before"), false);
         writer.reopen();
-        writer.push("after\n".to_owned(), false);
+        writer.push(plain("after"), false);
         writer.start().unwrap();
         writer.flush(far());
         assert_eq!(fs::read_to_string(&moved).unwrap(), "before\n");
@@ -348,13 +399,14 @@ mod tests {
         let (writer, path) = writer(folder.path());
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-        writer.push("lost?\n".to_owned(), false);
+        writer.push(plain("lost?"), false);
         writer.flush(far());
         let output = writer.output.lock().unwrap();
         let Output::File(_, other) = &*output else { panic!() };
         let queue = other.lock();
         let Some(Item::Line(line)) = queue.items.front() else { panic!("nothing was passed on") };
-        assert!(line.starts_with("lost? (and this goes to standard error because of"), "{line}");
-        assert!(line.contains("No space left"), "{line}");
+        let message = line.message();
+        assert!(message.starts_with("lost? (and this goes to standard error because of"), "{message}");
+        assert!(message.contains("No space left"), "{message}");
     }
 }
