@@ -31,14 +31,16 @@ pub fn printable_json(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Whether a character is more than what it looks like. The zero-width joiner and non-joiner (U+200C, U+200D) are
-/// not: Persian, Indian scripts and emoji are written with them.
+/// Whether a character is more than what it looks like: controls, separators, and those that are shown as nothing
+/// (`Default_Ignorable_Code_Point` of Unicode). The zero-width joiner and non-joiner (U+200C, U+200D), the grapheme
+/// joiner and the variation selectors are not: scripts and emoji are written with them.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'
+            | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
 fn is_layout(c: char) -> bool {
@@ -72,7 +74,8 @@ mod tests {
         );
         let ranges = ['\0'..='\x1f', '\x7f'..='\u{9f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{206f}'];
         let single = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{feff}', '\u{200b}', '\u{e0041}', '\u{ad}'];
-        for c in ranges.into_iter().flatten().chain(single) {
+        let shapeless = ['\u{115f}', '\u{3164}', '\u{ffa0}', '\u{17b4}', '\u{1d173}', '\u{e0fff}'];
+        for c in ranges.into_iter().flatten().chain(single).chain(shapeless) {
             let text = format!("a{c}b");
             assert!(printable(&text).chars().all(|shown| (' '..='~').contains(&shown)), "{text:?}");
             assert_eq!(printable_lines(&text).contains(c), matches!(c, '\n' | '\t'), "{text:?}");
@@ -81,8 +84,16 @@ mod tests {
 
     #[test]
     fn letters_of_any_language_stay() {
-        for text in ["späte Züge", "камера", "カメラ", "می\u{200c}خواهم", "👨\u{200d}👩", "e\u{301}", "مرحبا"]
-        {
+        for text in [
+            "späte Züge",
+            "камера",
+            "カメラ",
+            "می\u{200c}خواهم",
+            "👨\u{200d}👩",
+            "e\u{301}",
+            "مرحبا",
+            "❤\u{fe0f}",
+        ] {
             assert!(matches!(printable(text), Cow::Borrowed(same) if same == text), "{text}");
         }
     }

@@ -164,7 +164,7 @@ impl Server {
 
         let memory = Memory::configured(server.memory_mb);
         let channel = Channel::open(&confine::folder_of(&server.users)).map_err(AppError::Channel)?;
-        let exchanges = Arc::new(Exchanges::new(channel, Arc::clone(memory.for_requests())));
+        let exchanges = Arc::new(Exchanges::new(channel, Arc::clone(memory.for_bodies())));
         let limits = Limits {
             connections: descriptors::make_room(&config),
             connections_per_address: server.max_connections_per_address,

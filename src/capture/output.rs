@@ -161,7 +161,7 @@ impl<'a> Output<'a> {
     /// Publishes the JPEG of another server, with the tables it may lack, in memory of `account`.
     ///
     /// # Errors
-    /// [`RelayError::NoMemory`] when the account has no room for it; nothing is published then.
+    /// [`RelayError`], and nothing is published then.
     pub(super) fn publish_relayed(
         &mut self,
         data: &[u8],
@@ -176,6 +176,9 @@ impl<'a> Output<'a> {
             Ok::<(), std::convert::Infallible>(())
         });
         let Ok(frame) = built;
+        if part::holds_boundary(frame.jpeg()) {
+            return Err(RelayError::Boundary);
+        }
         self.publish(Finished { frame: frame.with_lease(lease), busy: Duration::ZERO });
         Ok(())
     }
@@ -233,6 +236,8 @@ impl<'a> Output<'a> {
 pub(super) enum RelayError {
     /// It is no whole JPEG.
     Broken(ScanError),
+    /// It holds the boundary between the parts of a stream.
+    Boundary,
     /// There is no memory for it now.
     NoMemory,
 }
@@ -248,6 +253,9 @@ fn believable(captured: Option<Timestamp>, last: Timestamp, now: Timestamp) -> T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::{Chroma, DeviceChoice};
+    use crate::hub::latest;
+    use crate::media::{PixelFormat, Range601};
 
     #[test]
     fn a_frame_is_always_newer_than_the_one_before() {
@@ -258,5 +266,46 @@ mod tests {
         assert_eq!(believable(Some(at(61)), at(40), at(60)), at(60), "from the future");
         assert_eq!(believable(None, at(40), at(60)), at(60));
         assert_eq!(believable(None, at(60), at(60)), at(61), "two within a microsecond");
+    }
+
+    #[test]
+    fn a_picture_of_another_server_that_holds_the_boundary_is_not_published() {
+        let settings = CameraSettings {
+            name: "front".to_owned(),
+            device: DeviceChoice::Test,
+            format: None,
+            width: 16,
+            height: 16,
+            fps: 1,
+            quality: 80,
+            chroma: Chroma::AsCaptured,
+            on_demand: false,
+            controls: Vec::new(),
+            stopped_by: None,
+        };
+        let (mut publisher, frames) = latest(4);
+        let feed = CameraFeed::new(&settings.name, frames);
+        let mut viewer = feed.frames().subscribe().unwrap();
+        let mut output = Output::new(&settings, &feed, &mut publisher);
+        let account = Account::unlimited();
+        // With a comment that is to become an HTML document in the viewer's browser.
+        let text = format!("\r\n--{}\r\nContent-Type: text/html\r\n\r\n<h1>", part::boundary());
+        let length = (text.len() as u16 + 2).to_be_bytes();
+        let comment = [b"\xff\xfe", length.as_slice(), text.as_bytes()].concat();
+        let pixels = RawImage {
+            format: PixelFormat::Rgb3,
+            width: 16,
+            height: 16,
+            stride_bytes: 48,
+            range: Range601::Limited,
+            data: &[7; 16 * 48],
+        };
+        let mut plain = Vec::new();
+        output.encoder.encode(&pixels, &mut plain).unwrap();
+        let hostile = [&plain[..2], &comment, &plain[2..]].concat();
+        assert!(matches!(output.publish_relayed(&hostile, None, &account), Err(RelayError::Boundary)));
+        assert!(viewer.newest().is_none());
+        assert!(output.publish_relayed(&plain, None, &account).is_ok());
+        assert_eq!(viewer.newest().unwrap().jpeg(), plain);
     }
 }

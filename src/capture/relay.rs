@@ -94,6 +94,13 @@ impl Capture<'_> {
                     debug!("camera {}: broken frame: {error}", self.settings.name);
                     RemoteError::Garbled("pictures, and none of them whole")
                 }
+                RelayError::Boundary => {
+                    debug!(
+                        "camera {}: a frame holds the boundary of this server's streams",
+                        self.settings.name
+                    );
+                    RemoteError::Garbled("pictures that would end their part of a stream")
+                }
                 RelayError::NoMemory => {
                     self.say_no_memory();
                     RemoteError::NoMemory

@@ -35,6 +35,18 @@ pub fn opening() -> String {
     format!("--{}\r\n", boundary())
 }
 
+/// Whether a JPEG holds the [`boundary`], by which it would end its part: another server that is also
+/// a viewer here knows it.
+pub fn holds_boundary(jpeg: &[u8]) -> bool {
+    let boundary = boundary().as_bytes();
+    // Each place where it can lie covers one of these bytes, most of which are none of its digits.
+    (BOUNDARY_BYTES - 1..jpeg.len()).step_by(BOUNDARY_BYTES).any(|at| {
+        let end = (at + BOUNDARY_BYTES).min(jpeg.len());
+        boundary.contains(&jpeg[at])
+            && jpeg[at + 1 - BOUNDARY_BYTES..end].windows(BOUNDARY_BYTES).any(|found| found == boundary)
+    })
+}
+
 /// Builds a frame in `buffer` (emptied first; hand in an old one to spare an allocation).
 ///
 /// `write_jpeg` appends exactly one JPEG image to the buffer it is given.
@@ -103,6 +115,20 @@ mod tests {
         assert!(boundary().bytes().any(|byte| byte != boundary().as_bytes()[0]), "{}", boundary());
         let frame = frame(b"jpeg");
         assert!(frame.part().len() <= frame.jpeg().len() + OVERHEAD_BYTES);
+    }
+
+    #[test]
+    fn a_picture_that_holds_the_boundary_is_known_wherever_it_lies() {
+        let filler = vec![b'-'; 3 * BOUNDARY_BYTES];
+        for at in 0..=filler.len() {
+            let mut jpeg = filler.clone();
+            jpeg.splice(at..at, boundary().bytes());
+            assert!(holds_boundary(&jpeg), "{at}");
+            jpeg[at] ^= 1;
+            assert!(!holds_boundary(&jpeg), "{at}");
+        }
+        assert!(!holds_boundary(&[]) && !holds_boundary(&boundary().as_bytes()[1..]));
+        assert!(holds_boundary(boundary().as_bytes()));
     }
 
     #[test]

@@ -22,6 +22,9 @@ use super::channel::{Channel, random_name};
 use super::client::{Caller, Client};
 use crate::memory::{Account, Lease};
 
+/// A body of this size or less is not counted, in bytes.
+const SMALL_BODY_BYTES: usize = 4096;
+
 /// What a handler wants done on the connection's own thread, with the client itself.
 pub type Job = Box<dyn FnOnce(&mut Client) -> io::Result<After> + Send>;
 
@@ -117,9 +120,12 @@ impl Exchanges {
         Self { live: Mutex::default(), channel, look: Mutex::default(), bodies }
     }
 
-    /// The right to hold a body of `bytes` and a copy of it; `None` where there is no room for them.
+    /// The right to hold a body of `bytes` and a copy of it; `None` where there is no room for them. A
+    /// small one is not counted, so that large ones of strangers keep nobody from signing in: the limits
+    /// on connections bound their number.
     pub(super) fn lease_body(&self, bytes: usize) -> Option<Lease> {
-        self.bodies.lease(bytes.saturating_mul(2))
+        let counted = if bytes > SMALL_BODY_BYTES { bytes } else { 0 };
+        self.bodies.lease(counted.saturating_mul(2))
     }
 
     /// The way to the HTTP room.

@@ -30,6 +30,17 @@ const PASSED_ON: [&str; 10] = [
     "x-requested-with",
 ];
 
+/// Of them those that hold one value and decide who asks and from where: one that came twice would be read
+/// differently by a proxy before this server.
+const AT_MOST_ONCE: [(&str, &str); 6] = [
+    ("access-control-request-method", "more than one Access-Control-Request-Method"),
+    ("authorization", "more than one Authorization"),
+    ("origin", "more than one Origin"),
+    ("sec-fetch-dest", "more than one Sec-Fetch-Dest"),
+    ("sec-fetch-mode", "more than one Sec-Fetch-Mode"),
+    ("sec-fetch-site", "more than one Sec-Fetch-Site"),
+];
+
 /// A request head that passed every check.
 #[derive(Debug, PartialEq, Eq)]
 pub struct RequestHead {
@@ -128,6 +139,9 @@ impl RequestHead {
             return Err(HeadError::Malformed("no Host"));
         }
         let host = host.map(ascii).transpose()?;
+        for (name, fault) in AT_MOST_ONCE {
+            fields.at_most_one(name, fault)?;
+        }
         Ok(Self {
             method: method.to_owned(),
             target,
@@ -327,6 +341,10 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: b\r\nauthorization: c\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nAuthorization:\r\nAuthorization: c\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: a\r\nOrigin: http://a\r\nOrigin: http://b\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n\r\n", 400),
             ("GET http://eve:secret@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET http:/x HTTP/1.1\r\nHost: a\r\n\r\n", 400),

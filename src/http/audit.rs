@@ -21,6 +21,10 @@ static SIGNED_IN: Limit = Limit::new("logins", 10, 120, WINDOW);
 /// By network. More than fail2ban's `maxretry` in its `findtime` (docs/fail2ban), so that it bans who goes on.
 static REFUSED: Limit = Limit::new("refused logins", 20, 300, WINDOW);
 
+/// By network. Not with those that were refused: it costs a client nothing to send what cannot be read, and
+/// its guesses must not go unlogged for that.
+static MALFORMED: Limit = Limit::new("logins that cannot be read", 10, 60, WINDOW);
+
 /// By network.
 static UNCHECKED: Limit = Limit::new("logins that were not checked", 20, 120, WINDOW);
 
@@ -50,7 +54,7 @@ pub fn refused(peer: SocketAddr, name: &str, why: Denied) {
 /// A request brought credentials that cannot be read. What is wrong with them is for the log alone.
 pub fn malformed(peer: SocketAddr, why: &str) {
     let line = format_args!("{peer}: login refused: {why}");
-    REFUSED.log(&network(peer.ip()), Level::Warn, module_path!(), line);
+    MALFORMED.log(&network(peer.ip()), Level::Warn, module_path!(), line);
 }
 
 /// A user asked for what only others may do.

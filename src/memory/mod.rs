@@ -22,6 +22,7 @@ const DEFAULT_MAX_BYTES: usize = 64 * 1024 * 1024;
 pub struct Memory {
     relays: Arc<Pool>,
     requests: Arc<Account>,
+    bodies: Arc<Account>,
 }
 
 /// A limit and what is used of it.
@@ -67,6 +68,7 @@ impl Memory {
         let requests = Arc::new(Pool::new(for_requests));
         Self {
             relays: Arc::new(Pool::new(bytes - for_requests)),
+            bodies: Arc::new(Account::new(Arc::clone(&requests), true)),
             requests: Arc::new(Account::new(requests, false)),
         }
     }
@@ -82,9 +84,15 @@ impl Memory {
         Arc::new(Account::new(Arc::clone(&self.relays), true))
     }
 
-    /// The account of request bodies and replies.
+    /// The account of replies.
     pub fn for_requests(&self) -> &Arc<Account> {
         &self.requests
+    }
+
+    /// The account of request bodies, which come before it is known who sends them. They leave as much
+    /// free for replies as they use themselves.
+    pub fn for_bodies(&self) -> &Arc<Account> {
+        &self.bodies
     }
 
     /// What is used by pictures of other Defenders, and by requests.
@@ -126,13 +134,16 @@ impl Account {
         Arc::new(Self::new(Arc::new(Pool::new(usize::MAX)), false))
     }
 
-    /// The right to allocate `bytes`; `None` where there is no room for them.
+    /// The right to allocate `bytes`; `None` where there is no room for them. There always is for none.
     pub fn lease(self: &Arc<Self>, bytes: usize) -> Option<Lease> {
         self.take(bytes).then(|| Lease { account: Arc::clone(self), bytes })
     }
 
     // Relaxed throughout: the counts guard no data, only sums.
     fn take(&self, bytes: usize) -> bool {
+        if bytes == 0 {
+            return true;
+        }
         let own = self.used_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let pool = &self.pool;
         let taken = pool.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
@@ -206,6 +217,16 @@ mod tests {
         let other = memory.for_remote();
         assert!(other.lease(8 * MIB).is_some());
         assert!(memory.for_requests().lease(16 * MIB).is_some());
+    }
+
+    #[test]
+    fn bodies_leave_room_for_replies() {
+        let memory = Memory::new(64 * MIB);
+        let held: Vec<_> = std::iter::from_fn(|| memory.for_bodies().lease(MIB)).take(1000).collect();
+        assert_eq!(held.len(), 8, "half of a quarter");
+        assert!(memory.for_requests().lease(8 * MIB).is_some());
+        let _all = memory.for_requests().lease(8 * MIB).unwrap();
+        assert!(memory.for_bodies().lease(1).is_none() && memory.for_bodies().lease(0).is_some());
     }
 
     #[test]

@@ -502,7 +502,7 @@ fn a_password_in_latin_1_is_taken_and_malformed_credentials_are_told_to_the_log_
     ] {
         let refused = ask(field);
         assert_eq!((refused.status, refused.text()), (401, wrong.text()), "{field}");
-        assert!(server.log().contains(&format!("login refused: {why}")), "{field}: {}", server.log());
+        server.wait_log(&format!("login refused: {why}"));
     }
 }
 
@@ -514,7 +514,7 @@ fn an_admins_token_operates_the_cameras_by_its_own_name_and_manages_no_accounts(
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     let ask = |method: &str, path: &str, body: &str| send(&server, method, path, &fields, body).status;
     assert_eq!(ask("PUT", "/api/1.0/services/video", "{\"running\":false}"), 200);
-    assert!(server.log().contains("`ada` by token `ops` stopped video"), "{}", server.log());
+    server.wait_log("`ada` by token `ops` stopped video");
     let new = "{\"name\":\"bob\",\"password\":\"four odd blue kites\"}";
     let own = format!("{{\"old\":\"{PASSWORD}\",\"new\":\"four odd blue kites\"}}");
     for (method, path, body) in [

@@ -156,6 +156,17 @@ fn a_viewer_who_is_forbidden_a_thousand_times_is_some_lines_and_a_count() {
 }
 
 #[test]
+fn a_guess_is_logged_however_many_credentials_before_it_cannot_be_read() {
+    let server = Setup::new().plain().start();
+    let head = "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic !\r\n";
+    let many = format!("{head}\r\n").repeat(49) + head + "Connection: close\r\n\r\n";
+    assert_eq!(server.send_raw(many.as_bytes()).matches("HTTP/1.1 401").count(), 50);
+    // The line that fail2ban waits for.
+    server.curl("/", &["-u", "guess:x"]);
+    server.wait_log("login of `guess` refused");
+}
+
+#[test]
 fn a_name_that_turns_text_around_reaches_no_log_as_it_is() {
     let server = Setup::new().plain().start();
     let hostile = "ev\u{202e}e\u{2028}\u{9b}2J\u{1b}[2J\u{2066}\u{feff}";

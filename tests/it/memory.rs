@@ -105,11 +105,34 @@ fn requests_for_which_there_is_no_memory_are_told_to_come_again() {
     let bearer = format!("Authorization: Bearer {token}");
     let refused = server.curl("/a.bin", &["-H", &bearer]);
     assert_eq!((refused.status, refused.field("retry-after").as_deref()), (503, Some("5")));
-    let refused = server.curl("/api/1.0/login", &["-d", "{}"]);
+    let refused = server.curl("/api/1.0/login", &["-d", &" ".repeat(5000)]);
     assert_eq!((refused.status, refused.field("retry-after").as_deref()), (503, Some("5")));
+    assert_eq!(server.curl("/api/1.0/login", &["-d", "{}"]).status, 400, "a small one is taken");
     assert_eq!(server.curl("/healthz", &[]).status, 200);
     drop(clients);
     wait_for("room", || (server.curl("/a.bin", &["-H", &bearer]).status == 200).then_some(()));
+}
+
+#[test]
+fn bodies_of_strangers_leave_memory_for_who_is_signed_in() {
+    let server = with_folder("memory_mb = 1");
+    fs::write(server.path().join("site/a.bin"), "a").unwrap();
+    let bearer = format!("Authorization: Bearer {}", session(&server));
+    // Each is told to go on when there is memory for its body, of which no byte comes.
+    let head =
+        "POST /api/1.0/login HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\nExpect: 100-continue\r\n\r\n";
+    let begin = || {
+        let mut socket = server.connect();
+        socket.write_all(head.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).unwrap();
+        (String::from_utf8_lossy(&answer).into_owned(), socket)
+    };
+    let strangers: Vec<_> = (0..4).map(|_| begin()).collect();
+    assert_eq!(strangers[0].0, "HTTP/1.1 100");
+    assert_eq!(strangers[3].0, "HTTP/1.1 503");
+    assert_eq!(server.curl("/a.bin", &["-H", &bearer]).status, 200);
+    session(&server);
 }
 
 /// A JPEG of 7 MiB, made from a small one by comments.
