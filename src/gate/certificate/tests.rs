@@ -251,6 +251,36 @@ fn what_a_power_cut_left_of_a_first_start_is_completed() {
 }
 
 #[test]
+fn what_a_power_cut_left_of_a_renewed_ca_is_completed() {
+    // In the order in which they are written.
+    const WRITTEN: [&str; 3] = ["defender-ca-key.pem", "defender-ca.pem", "server.pem"];
+    for count in 0..=WRITTEN.len() {
+        let folder = Folder::new();
+        let before = folder.open().unwrap().trust_anchor();
+        let lost: Vec<_> =
+            WRITTEN[count..].iter().map(|file| (file, fs::read(folder.path(file)).unwrap())).collect();
+        Certificates::renew(&folder.files(), true).unwrap();
+        let key = fs::read(folder.path("key.pem")).unwrap();
+        for (file, text) in lost {
+            fs::write(folder.path(file), text).unwrap();
+        }
+        let certificates = folder.open().unwrap_or_else(|error| panic!("{count} written: {error}"));
+        let anchor = certificates.trust_anchor().unwrap_or_else(|| panic!("{count} written: no CA"));
+        assert_eq!(before.as_ref() == Some(&anchor), count == 0, "{count} written");
+        let (leaf, ca) = (shown(&certificates, "10.0.0.1"), anchor.der.clone());
+        assert_eq!(
+            Fields::read(&leaf).unwrap().issuer,
+            Fields::read(&ca).unwrap().subject,
+            "{count} written"
+        );
+        assert_eq!(fs::read(folder.path("key.pem")).unwrap(), key, "{count} written");
+        assert_eq!(folder.open().unwrap().trust_anchor(), Some(anchor), "{count} written");
+        let inspected = Certificates::inspect(&folder.files()).unwrap().unwrap();
+        assert!(inspected.trust_anchor.is_some(), "{count} written");
+    }
+}
+
+#[test]
 fn half_a_pair_is_an_error_and_nothing_is_made() {
     let folder = Folder::new();
     folder.write_former();
