@@ -86,6 +86,8 @@ impl Authority {
         parameters.distinguished_name = common_name(&name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        // Names of other kinds are not constrained: without this it could certify mail addresses and programs.
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         parameters.name_constraints =
             Some(NameConstraints { permitted_subtrees: subtrees(names), excluded_subtrees: Vec::new() });
         let validity = Validity::of_authority(now_s);
@@ -283,7 +285,7 @@ mod tests {
         let (may, not) = authority.divide(&Names::of("kitchen", &["2001:db8::1".to_owned()]).0);
         assert_eq!(
             (may.dns[1].as_str(), not),
-            ("kitchen.local", vec!["kitchen".to_owned(), "2001:db8::1".to_owned()])
+            ("kitchen.local", vec!["cellar".to_owned(), "2001:db8::1".to_owned()])
         );
     }
 
