@@ -255,15 +255,15 @@ mod tests {
         for name in [
             "localhost",
             "attic",
-            "kitchen.local",
-            "kitchen.lan",
+            "cellar.local",
+            "cellar.lan",
             "a.home.arpa",
             "cam.example.org",
             "x.cam.example.org",
         ] {
             assert!(authority.permits_name(name), "{name}");
         }
-        for name in ["example.org", "evilcam.example.org", "kitchen", "notlocal", "local.com", "google.com"] {
+        for name in ["example.org", "evilcam.example.org", "cellar", "notlocal", "local.com", "google.com"] {
             assert!(!authority.permits_name(name), "{name}");
         }
         for address in [
@@ -282,10 +282,10 @@ mod tests {
         for address in ["8.8.8.8", "172.32.0.1", "2001:db8::1", "::2", "203.0.113.6"] {
             assert!(!authority.permits(address.parse().unwrap()), "{address}");
         }
-        let (may, not) = authority.divide(&Names::of("kitchen", &["2001:db8::1".to_owned()]).0);
+        let (may, not) = authority.divide(&Names::of("cellar", &["2001:db8::1".to_owned()]).0);
         assert_eq!(
             (may.dns[1].as_str(), not),
-            ("kitchen.local", vec!["cellar".to_owned(), "2001:db8::1".to_owned()])
+            ("cellar.local", vec!["cellar".to_owned(), "2001:db8::1".to_owned()])
         );
     }
 

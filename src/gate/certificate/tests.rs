@@ -110,7 +110,7 @@ fn a_restart_changes_no_certificate_for_a_browsers_exception_is_for_one() {
     assert_eq!(shown(&again, "192.168.1.7"), first);
     fs::write(folder.path("defender-addresses.pem"), "garbage").unwrap();
     assert_ne!(shown(&folder.open().unwrap(), "192.168.1.7"), first, "a broken file costs no more than that");
-    HOST.set("kitchen".to_owned());
+    HOST.set("cellar".to_owned());
     again.follow();
     assert_ne!(shown(&again, "192.168.1.7"), first, "another name");
     Certificates::renew(&folder.files(), false).unwrap();
@@ -175,15 +175,15 @@ fn another_name_of_the_machine_gets_into_the_certificate_without_a_restart() {
     let folder = Folder::new();
     let certificates = folder.open().unwrap();
     let anchor = certificates.trust_anchor();
-    HOST.set("kitchen".to_owned());
+    HOST.set("cellar".to_owned());
     certificates.follow();
     let names = Fields::read(&shown(&certificates, "10.0.0.1")).unwrap().alt_names().0;
     assert!(
-        names.contains(&"kitchen.local".to_owned()) && !names.contains(&"attic.local".to_owned()),
+        names.contains(&"cellar.local".to_owned()) && !names.contains(&"attic.local".to_owned()),
         "{names:?}"
     );
     // The CA was made for `attic`: a name without a domain that it may not certify would spoil the others.
-    assert!(!names.contains(&"kitchen".to_owned()), "{names:?}");
+    assert!(!names.contains(&"cellar".to_owned()), "{names:?}");
     assert_eq!(certificates.trust_anchor(), anchor);
 }
 
