@@ -213,6 +213,44 @@ fn commands_on_the_user_file_change_nothing_outside_the_folder_whatever_is_plant
 }
 
 #[test]
+fn commands_on_the_certificate_change_nothing_outside_the_folder_whatever_is_planted() {
+    let Some(place) = Place::new(nobody()) else { return };
+    fs::write(
+        place.path().join("defender.conf"),
+        "[server]\nuser = \"nobody\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"state/users\"\n\
+         cert = \"state/server.pem\"\nkey = \"state/key.pem\"\n",
+    )
+    .unwrap();
+    let started = place.run(&["run", "-c", "defender.conf"]);
+    let made = ["key.pem", "server.pem", "defender-ca.pem", "defender-ca-key.pem"].map(|name| {
+        (name, fs::read(place.state().join(name)).unwrap_or_else(|_| panic!("{}", started.said)))
+    });
+    let others =
+        ["server.pem.new", "defender-ca.pem.new", "defender-ca-key.pem.new", "defender-addresses.pem"];
+    let commands: [&[&str]; 4] = [&["show"], &["renew"], &["renew", "--ca"], &["export"]];
+    for name in made.iter().map(|(name, _)| *name).chain(others) {
+        for plant in PLANTS {
+            for command in commands {
+                place.begin_anew(None);
+                for (file, text) in &made {
+                    let file = place.state().join(file);
+                    fs::write(&file, text).unwrap();
+                    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+                    chown(file, Some(place.owner), Some(place.owner)).unwrap();
+                }
+                if !place.plant(plant, name) {
+                    continue;
+                }
+                let ended = place.run(&[&["certificate"], command, &["-c", "defender.conf"]].concat());
+                let what = format!("{plant} as {name}, {command:?}: {}", ended.said);
+                place.check_outside(&what);
+                assert!(!ended.said.contains("root's own"), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_folder_that_became_a_link_is_not_followed() {
     let Some(place) = Place::new(STRANGER) else { return };
     let home = place.path().join("home");
@@ -375,6 +413,10 @@ fn a_start_and_a_check_as_root_change_nothing_outside_whatever_is_planted() {
         "defender.sock",
         "server.pem",
         "key.pem",
+        "defender-ca.pem",
+        "defender-ca-key.pem",
+        "sessions",
+        "server-id",
         "log",
         "audit",
         "token",
