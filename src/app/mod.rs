@@ -36,7 +36,9 @@ use notify::{Manager, Watchdog};
 
 pub use crate::confine::Purpose;
 pub use certificate::{certificate, find_certificate, renew_certificate, trust_anchor};
-pub use rights::{RunsAs, become_owner, become_server_user, load_config, place_to_keep};
+pub use rights::{
+    RunsAs, become_owner, become_owner_of_pair, become_server_user, load_config, place_to_keep,
+};
 
 /// How long a stop may take before threads still at work are left to die with the process.
 const STOP_WITHIN: Duration = Duration::from_millis(900);

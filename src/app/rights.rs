@@ -30,21 +30,40 @@ pub fn load_config(flags: &Flags) -> Result<Config, AppError> {
     let Some(file) = Config::locate(flags) else { return Config::load(flags).map_err(AppError::Config) };
     let flags = Flags { config: Some(file.clone()), ..flags.clone() };
     let (loaded, user) = confine::as_owner(&file, || Config::load(&flags)).map_err(AppError::Confine)?;
-    loaded.map_err(|error| match (error, user) {
-        (ConfigError::Read(path, error), Some(user)) => {
-            AppError::Config(ConfigError::Read(path, noting_user(&error, &user)))
-        }
-        (error, _) => AppError::Config(error),
-    })
+    match loaded {
+        Ok(config) => Ok(Config { read_as: user, ..config }),
+        Err(error) => Err(AppError::Config(match (error, user) {
+            (ConfigError::Read(path, error), Some(user)) => {
+                ConfigError::Read(path, noting_user(&error, &user))
+            }
+            (error, _) => error,
+        })),
+    }
 }
 
 /// For root: becomes the owner of the folder that a file lies in, before anything there is opened; see
-/// [`confine::become_owner`]. Gives the name of the user it became.
+/// [`confine::become_owner`]. Gives the name of the user it became. `named_by` is the user in whose folder the
+/// configuration lies that names the file.
 ///
 /// # Errors
 /// [`AppError::Confine`].
-pub fn become_owner(file: &Path, purpose: Purpose) -> Result<Option<String>, AppError> {
-    confine::become_owner(file, purpose).map_err(AppError::Confine)
+pub fn become_owner(
+    file: &Path,
+    purpose: Purpose,
+    named_by: Option<&str>,
+) -> Result<Option<String>, AppError> {
+    confine::become_owner(file, purpose, named_by).map_err(AppError::Confine)
+}
+
+/// For root: becomes the owner of the folder that the server's key lies in. Where that is root, the
+/// certificate's folder must be root's own, too.
+///
+/// # Errors
+/// [`AppError::Confine`].
+pub fn become_owner_of_pair(config: &Config) -> Result<(), AppError> {
+    let ServerConfig { cert, key, .. } = &config.server;
+    become_owner(key, Purpose::Write, config.read_as.as_deref())?;
+    confine::check_roots_own(cert, Purpose::Write).map_err(AppError::Confine)
 }
 
 /// For root: becomes, for good, the user the server would run as, so that what is looked at is what the
@@ -52,7 +71,7 @@ pub fn become_owner(file: &Path, purpose: Purpose) -> Result<Option<String>, App
 /// Gives who the server would run as, or what would keep it from starting; the second is why nothing may be
 /// looked at.
 pub fn become_server_user(config: &Config) -> (Result<RunsAs, AppError>, Result<(), AppError>) {
-    let chosen = choose(&config.server).and_then(|Choice { account, warning }| {
+    let chosen = choose_for(config).and_then(|Choice { account, warning }| {
         let user = account.as_ref().map(|account| account.name.clone());
         if let Some(account) = account.filter(|_| rustix::process::geteuid().is_root()) {
             confine::become_account(&account).and_then(|()| confine::forbid()).map_err(AppError::Confine)?;
@@ -97,7 +116,7 @@ pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
 /// root and another user can change what its paths lead to.
 pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
     let server = &config.server;
-    let Choice { account, warning } = choose(server)?;
+    let Choice { account, warning } = choose_for(config)?;
     let folders =
         [&server.users, &server.cert, &server.key].map(|file| file.parent().unwrap_or(Path::new("")));
     let mut warnings: Vec<String> = warning.into_iter().collect();
@@ -187,6 +206,15 @@ fn check_places(config: &Config) -> Result<(), ConfineError> {
 
 fn choose(server: &ServerConfig) -> Result<Choice, AppError> {
     confine::choose(server.user.as_deref()).map_err(AppError::Confine)
+}
+
+/// Whom to become, where the configuration may say so.
+fn choose_for(config: &Config) -> Result<Choice, AppError> {
+    let choice = choose(&config.server)?;
+    if let (Some(account), Some(file)) = (&choice.account, &config.file) {
+        confine::check_named_by(file, config.read_as.as_deref(), &account.name).map_err(AppError::Confine)?;
+    }
+    Ok(choice)
 }
 
 fn check_files(server: &ServerConfig, account: &Account) -> Result<(), confine::ConfineError> {

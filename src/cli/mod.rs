@@ -69,34 +69,40 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             }
         }
         Wish::Board(command, as_json, flags) => {
-            let socket = app::load_config(&flags).map_err(|error| usage(&error))?.server.socket();
-            app::become_owner(&socket, Purpose::Read).map_err(|error| failed(&error))?;
+            let config = app::load_config(&flags).map_err(|error| usage(&error))?;
+            let socket = config.server.socket();
+            app::become_owner(&socket, Purpose::Read, config.read_as.as_deref())
+                .map_err(|error| failed(&error))?;
             print(&board::run(&command, &socket, as_json).map_err(|error| failed(&error))?);
         }
         Wish::Certificate(command, flags) => {
-            let server = app::load_config(&flags).map_err(|error| usage(&error))?.server;
-            app::become_owner(&server.key, Purpose::Write).map_err(|error| failed(&error))?;
-            let printed = certificate::run(&command, &server).map_err(|error| failed(&error))?;
+            let config = app::load_config(&flags).map_err(|error| usage(&error))?;
+            app::become_owner_of_pair(&config).map_err(|error| failed(&error))?;
+            let printed = certificate::run(&command, &config.server).map_err(|error| failed(&error))?;
             // A reader that went away is no error.
             let _ = io::stdout().write_all(&printed).and_then(|()| io::stdout().flush());
         }
         Wish::User(command, flags) => {
-            let users = user_file(&flags).map_err(|error| usage(&error))?;
+            let (users, named_by) = user_file(&flags).map_err(|error| usage(&error))?;
             warn_of_unknown(&flags, command.confined());
-            as_owner(&users, || user::run(command, &users))?;
+            as_owner(&users, named_by.as_deref(), || user::run(command, &users))?;
         }
         Wish::Token(command, flags) => {
-            let users = user_file(&flags).map_err(|error| usage(&error))?;
+            let (users, named_by) = user_file(&flags).map_err(|error| usage(&error))?;
             warn_of_unknown(&flags, command.confined());
-            as_owner(&users, || token::run(command, &users))?;
+            as_owner(&users, named_by.as_deref(), || token::run(command, &users))?;
         }
     }
     Ok(())
 }
 
-/// A user file that is named needs no configuration.
-fn user_file(flags: &Flags) -> Result<PathBuf, AppError> {
-    flags.users.clone().map_or_else(|| app::load_config(flags).map(|config| config.server.users), Ok)
+/// The user file, and in whose folder the configuration lies that names it. A user file that is named needs
+/// no configuration.
+fn user_file(flags: &Flags) -> Result<(PathBuf, Option<String>), AppError> {
+    match &flags.users {
+        Some(users) => Ok((users.clone(), None)),
+        None => app::load_config(flags).map(|config| (config.server.users, config.read_as)),
+    }
 }
 
 /// Says which cameras and microphones of a confinement the configuration does not have: a mistyped name
@@ -133,8 +139,13 @@ fn warn_of_unknown(flags: &Flags, confined: Option<&Confined>) {
 }
 
 /// Works on a user file as the user who owns its folder, where it is root that asks.
-fn as_owner<E: Display>(users: &Path, work: impl FnOnce() -> Result<(), E>) -> Result<(), (u8, String)> {
-    let became = app::become_owner(users, Purpose::Write).map_err(|error| (FAILED, error.to_string()))?;
+fn as_owner<E: Display>(
+    users: &Path,
+    named_by: Option<&str>,
+    work: impl FnOnce() -> Result<(), E>,
+) -> Result<(), (u8, String)> {
+    let became =
+        app::become_owner(users, Purpose::Write, named_by).map_err(|error| (FAILED, error.to_string()))?;
     work().map_err(|error| match became {
         Some(user) => (FAILED, format!("{error} (done as the user `{user}`, the owner of the folder)")),
         None => (FAILED, error.to_string()),

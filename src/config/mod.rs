@@ -37,6 +37,8 @@ const MOST_MISTYPED_BYTES: usize = 64;
 pub struct Config {
     /// The file it came from; `None` when there was none and all is default.
     pub file: Option<PathBuf>,
+    /// The user in whose folder the file lies, where root read it with that user's rights.
+    pub read_as: Option<String>,
     /// Where changed settings are kept; for whoever knows the server's rights to say.
     pub keep: Keep,
     /// `[server]`.

@@ -110,6 +110,7 @@ impl<'a> Parser<'a> {
         let server = self.table(root, "server").unwrap_or(&nothing);
         Config {
             file: None,
+            read_as: None,
             keep: Keep::default(),
             server: self.server(Section::new(self.document, "server".to_owned(), server)),
             cameras: self.named(root, "camera", |name, section| camera(name, section, &self.paths)),

@@ -28,7 +28,7 @@ use rustix::{fs::Gid, fs::Uid};
 pub use account::{Account, Choice, DEFAULT_USER, choose};
 pub use files::{Access, check_access, folder_of, make_first_folder, make_folders, may_write};
 pub use landlock::{Reach, restrict};
-pub use owner::{Purpose, as_owner, become_owner, check_roots_own};
+pub use owner::{Purpose, as_owner, become_owner, check_named_by, check_roots_own};
 
 /// Why the process cannot give up its power.
 #[derive(Debug)]
@@ -75,6 +75,15 @@ pub enum ConfineError {
         folder: PathBuf,
         /// The outer folder's owner.
         user: String,
+    },
+    /// A configuration in a user's folder has root act as another user.
+    ForeignConfig {
+        /// The file that it names, or its own.
+        path: PathBuf,
+        /// The user whose rights it takes.
+        user: String,
+        /// The user whose folder the configuration lies in.
+        named_by: String,
     },
     /// The server stays root, and a file of its lies in a folder of another user.
     ForeignFolder {
@@ -146,6 +155,13 @@ impl fmt::Display for ConfineError {
                  ...`), or `chown` one of the two",
                 path = path.display(),
                 folder = folder.display()
+            ),
+            Self::ForeignConfig { path, user, named_by } => write!(
+                f,
+                "{path}: the configuration lies in a folder of the user `{named_by}`, and root does nothing as the user \
+                 `{user}` because `{named_by}` says so; do it as `{named_by}` (`sudo -u {named_by} defender ...`), or put \
+                 the configuration into a folder of root's, such as /etc/defender",
+                path = path.display()
             ),
             Self::ForeignFolder { path, folder, user } => write!(
                 f,

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, openat, readli
 use rustix::process::{geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::{Account, ConfineError, account, become_account, forbid};
+use super::{Account, ConfineError, DEFAULT_USER, account, become_account, forbid};
 
 /// As many links as the kernel follows in one path.
 const MOST_LINKS: u32 = 40;
@@ -39,13 +39,23 @@ enum Owner {
 
 /// For root: becomes, for good, the user who owns the folder that `file` lies in; stays root where
 /// that is root. Gives the name of the user it became. For anybody else nothing is done. To be called
-/// before the first file of that folder is opened, and while there is one thread.
+/// before the first file of that folder is opened, and while there is one thread. `named_by` is the user
+/// who chose the path, where that is not root: see [`check_named_by`].
 ///
 /// # Errors
 /// [`ConfineError::SharedFolder`], [`ConfineError::ForeignLink`] and [`ConfineError::MixedOwners`] where no
-/// single user owns the way to the file; those of [`become_account`].
-pub fn become_owner(file: &Path, purpose: Purpose) -> Result<Option<String>, ConfineError> {
-    let Some(account) = account_of_owner(file, purpose)? else { return Ok(None) };
+/// single user owns the way to the file; those of [`check_named_by`] and [`become_account`].
+pub fn become_owner(
+    file: &Path,
+    purpose: Purpose,
+    named_by: Option<&str>,
+) -> Result<Option<String>, ConfineError> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    let account = account_of_owner(file, purpose)?;
+    check_named_by(file, named_by, account.as_ref().map_or("root", |account| &account.name))?;
+    let Some(account) = account else { return Ok(None) };
     become_account(&account)?;
     forbid()?;
     Ok(Some(account.name))
@@ -73,6 +83,23 @@ pub fn as_owner<T>(file: &Path, work: impl FnOnce() -> T) -> Result<(T, Option<S
         .and_then(|()| set_thread_groups(&root_groups))
         .map_err(failed)?;
     Ok((done, Some(account.name)))
+}
+
+/// Whether root may act as `user` on a file, or with a configuration, that the user `named_by` chose: only
+/// as that user, or as the one that servers run as by default. With any other user's rights root would do
+/// what it is told by somebody who has not those rights.
+///
+/// # Errors
+/// [`ConfineError::ForeignConfig`].
+pub fn check_named_by(file: &Path, named_by: Option<&str>, user: &str) -> Result<(), ConfineError> {
+    match named_by {
+        Some(named_by) if ![named_by, DEFAULT_USER].contains(&user) => Err(ConfineError::ForeignConfig {
+            path: absolute(file),
+            user: user.to_owned(),
+            named_by: named_by.to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// For a process that stays root: whether root alone can change what a path leads to. For anybody else
@@ -106,9 +133,9 @@ fn account_of_owner(file: &Path, purpose: Purpose) -> Result<Option<Account>, Co
 /// Whether a path names a descriptor that the process was started with, as a shell's `<(...)` does: it
 /// is open already.
 fn is_own_descriptor(file: &Path) -> bool {
-    ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc/self/fd"]
-        .iter()
-        .any(|own| file.starts_with(own))
+    let is_number = |name: &Path| name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+    ["/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(|own| file == Path::new(own))
+        || ["/dev/fd", "/proc/self/fd"].iter().any(|own| file.strip_prefix(own).is_ok_and(is_number))
 }
 
 /// Walks a path component by component, as the kernel does, and finds the first user other than root
@@ -352,6 +379,18 @@ mod tests {
         }
         symlink("round", at("root/round")).unwrap();
         assert!(uid_of(&at("root/round")).is_err());
+    }
+
+    #[test]
+    fn only_a_number_behind_the_folder_of_descriptors_is_one() {
+        for own in ["/dev/stdin", "/dev/fd/63", "/proc/self/fd/3"] {
+            assert!(is_own_descriptor(Path::new(own)), "{own}");
+        }
+        for other in
+            ["/dev/fd", "/dev/fd/../../etc/users", "/proc/self/fd/3/../../../../etc/users", "/dev/stdin/x"]
+        {
+            assert!(!is_own_descriptor(Path::new(other)), "{other}");
+        }
     }
 
     #[test]

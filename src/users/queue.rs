@@ -1,9 +1,10 @@
 //! The queue for the one password hash that runs: one is all that a small board can give without
 //! its streams suffering.
 //!
-//! Whoever signed in from the same address before is served first and has places of their own, so
-//! that no flood of strangers keeps them out. Among strangers the addresses take turns. Requests that
-//! bring the same name and password as one that waits already share its hash and take no place.
+//! Whoever signed in from the same address before has places of their own and three of four turns, so
+//! that no flood of strangers keeps them out, and they do not keep strangers out. Among strangers the
+//! addresses take turns. Requests that bring the same name and password as one that waits already share
+//! its hash and take no place.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -19,6 +20,10 @@ pub const SHARE: usize = 56;
 
 /// Places that one account may have at an address from where its owner signed in before.
 pub const KNOWN_SHARE: usize = 4;
+
+/// Turns of known applicants, one after the other, after which a stranger has one: a user who keeps the
+/// queue busy, by changing the own password again and again, must not keep all new sign-ins out.
+const KNOWN_IN_A_ROW: u32 = 3;
 
 /// Who asks for a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,8 @@ struct State {
     next_id: u64,
     /// The turn of the stranger who was served last.
     turn: u64,
+    /// Known applicants who were served since the last stranger.
+    known_in_a_row: u32,
 }
 
 struct Entry {
@@ -186,7 +193,9 @@ impl State {
 
     /// Who is served next.
     fn next(&self) -> Option<&Entry> {
-        self.entries.iter().min_by_key(|entry| (!entry.applicant.is_known, entry.turn, entry.id))
+        let is_strangers_turn = self.known_in_a_row >= KNOWN_IN_A_ROW;
+        let is_later = |entry: &Entry| entry.applicant.is_known == is_strangers_turn;
+        self.entries.iter().min_by_key(|entry| (is_later(entry), entry.turn, entry.id))
     }
 }
 
@@ -211,8 +220,10 @@ impl Place<'_> {
             state = self.queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.is_hashing = true;
-        let turn = state.next().filter(|next| !next.applicant.is_known).map(|next| next.turn);
-        state.turn = turn.unwrap_or(state.turn);
+        match state.next().filter(|next| !next.applicant.is_known).map(|next| next.turn) {
+            Some(turn) => (state.turn, state.known_in_a_row) = (turn, 0),
+            None => state.known_in_a_row = state.known_in_a_row.saturating_add(1),
+        }
         self.is_served = true;
     }
 }
@@ -342,6 +353,17 @@ mod tests {
     fn whoever_is_known_is_served_before_strangers_who_came_first() {
         let order = [(stranger(1), "first"), (stranger(2), "second"), (known(3, "eve"), "owner")];
         assert_eq!(in_order(&order), ["owner", "first", "second"]);
+    }
+
+    #[test]
+    fn whoever_is_known_does_not_keep_strangers_out() {
+        let known = |number| (known(number, "eve"), "known");
+        let order =
+            [stranger(9)].map(|stranger| (stranger, "stranger")).into_iter().chain((1..=5).map(known));
+        let served = in_order(&order.collect::<Vec<_>>());
+        assert_eq!(served, ["known", "known", "known", "stranger", "known", "known"]);
+        // Nobody waits for a stranger who is not there.
+        assert_eq!(in_order(&(1..=5).map(known).collect::<Vec<_>>()).len(), 5);
     }
 
     #[test]

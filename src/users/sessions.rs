@@ -80,6 +80,8 @@ struct Session {
     used: Option<Instant>,
     /// Whether the file has it.
     is_saved: bool,
+    /// Whether it is of before the start.
+    is_restored: bool,
 }
 
 /// A session that was ended.
@@ -130,7 +132,7 @@ impl Sessions {
         let age_before = saved.age.saturating_add(off);
         let idle_before = saved.idle.saturating_add(off);
         let fresh = Session::new(record, saved.address, now);
-        let session = Session { age_before, idle_before, is_saved: true, ..fresh };
+        let session = Session { age_before, idle_before, is_saved: true, is_restored: true, ..fresh };
         if session.left(&self.limits, now).is_none() {
             return false;
         }
@@ -169,10 +171,13 @@ impl Sessions {
     /// The server was off for so much longer than it thought when it put sessions back.
     pub fn were_off(&self, longer: Duration) {
         let mut open = self.lock();
-        for session in open.sessions.values_mut().filter(|session| !session.age_before.is_zero()) {
+        for session in open.sessions.values_mut().filter(|session| session.is_restored) {
             session.age_before = session.age_before.saturating_add(longer);
             session.idle_before = session.idle_before.saturating_add(longer);
         }
+        // A use meanwhile revives none that was over before the start.
+        let idle = self.limits.idle;
+        open.sessions.retain(|_, session| session.idle_before < idle);
         open.unsaved = Unsaved::Session;
     }
 
@@ -277,7 +282,8 @@ impl Open {
 impl Session {
     fn new(record: Arc<Record>, address: IpAddr, now: Instant) -> Self {
         let (age_before, idle_before) = (Duration::ZERO, Duration::ZERO);
-        Self { record, address, since: now, age_before, idle_before, used: None, is_saved: false }
+        let (is_saved, is_restored) = (false, false);
+        Self { record, address, since: now, age_before, idle_before, used: None, is_saved, is_restored }
     }
 
     fn age(&self, now: Instant) -> Duration {
@@ -386,6 +392,19 @@ mod tests {
         let sessions = after(0).unwrap();
         sessions.were_off(Duration::from_secs(8));
         assert!(sessions.touch(&digest, start).is_none(), "the clock learned how long it was off");
+    }
+
+    #[test]
+    fn a_session_that_was_saved_when_it_began_ages_while_the_server_is_off_too() {
+        let (sessions, now) = (Sessions::new(LIMITS), Instant::now());
+        let digest = begin(&sessions, "eve", now);
+        let saved = sessions.saved(now);
+        let sessions = Sessions::new(LIMITS);
+        assert!(sessions.restore(&saved[0], record("eve"), Duration::ZERO, now));
+        let fresh = begin(&sessions, "adam", now);
+        sessions.touch(&digest, now).unwrap();
+        sessions.were_off(LIMITS.idle);
+        assert!(sessions.touch(&digest, now).is_none() && sessions.touch(&fresh, now).is_some());
     }
 
     #[test]

@@ -116,6 +116,40 @@ fn a_certificate_lasts_as_long_as_browsers_take_it_and_has_a_number_of_its_own()
     assert_ne!(numbers[0], numbers[1]);
 }
 
+#[test]
+fn the_boards_ca_certifies_no_other_names_no_mail_and_no_programs() {
+    let server = Setup::new().start();
+    let rows = [
+        ("DNS:board.local", "sslserver", true),
+        ("IP:192.168.1.9", "sslserver", true),
+        ("DNS:other.example.org", "sslserver", false),
+        ("DNS:localhost.example.org", "sslserver", false),
+        ("IP:9.9.9.9", "sslserver", false),
+        ("IP:2001:db8::1", "sslserver", false),
+        ("email:eve@example.org", "smimesign", false),
+    ];
+    openssl(
+        server.path(),
+        &[
+            "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout", "x.key", "-out",
+            "x.csr",
+        ],
+    );
+    for (name, purpose, is_valid) in rows {
+        fs::write(server.path().join("x.ext"), format!("subjectAltName={name}\n")).unwrap();
+        let issue = "x509 -req -in x.csr -CA defender-ca.pem -CAkey defender-ca-key.pem -days 30 -extfile x.ext -out x.pem";
+        openssl(server.path(), &issue.split(' ').collect::<Vec<_>>());
+        let verify = ["verify", "-purpose", purpose, "-CAfile", "defender-ca.pem", "x.pem"];
+        let verified = Command::new("openssl").args(verify).current_dir(server.path()).output().unwrap();
+        assert_eq!(
+            verified.status.success(),
+            is_valid,
+            "{name}: {}",
+            String::from_utf8_lossy(&verified.stderr)
+        );
+    }
+}
+
 /// The certificate of a server on every address of IPv4 at one of them.
 fn seen_at(host: &str) -> String {
     let server = Setup::new().server("address = \"0.0.0.0\"").start();

@@ -213,6 +213,44 @@ fn commands_on_the_user_file_change_nothing_outside_the_folder_whatever_is_plant
 }
 
 #[test]
+fn commands_on_the_certificate_change_nothing_outside_the_folder_whatever_is_planted() {
+    let Some(place) = Place::new(nobody()) else { return };
+    fs::write(
+        place.path().join("defender.conf"),
+        "[server]\nuser = \"nobody\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"state/users\"\n\
+         cert = \"state/server.pem\"\nkey = \"state/key.pem\"\n",
+    )
+    .unwrap();
+    let started = place.run(&["run", "-c", "defender.conf"]);
+    let made = ["key.pem", "server.pem", "defender-ca.pem", "defender-ca-key.pem"].map(|name| {
+        (name, fs::read(place.state().join(name)).unwrap_or_else(|_| panic!("{}", started.said)))
+    });
+    let others =
+        ["server.pem.new", "defender-ca.pem.new", "defender-ca-key.pem.new", "defender-addresses.pem"];
+    let commands: [&[&str]; 4] = [&["show"], &["renew"], &["renew", "--ca"], &["export"]];
+    for name in made.iter().map(|(name, _)| *name).chain(others) {
+        for plant in PLANTS {
+            for command in commands {
+                place.begin_anew(None);
+                for (file, text) in &made {
+                    let file = place.state().join(file);
+                    fs::write(&file, text).unwrap();
+                    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+                    chown(file, Some(place.owner), Some(place.owner)).unwrap();
+                }
+                if !place.plant(plant, name) {
+                    continue;
+                }
+                let ended = place.run(&[&["certificate"], command, &["-c", "defender.conf"]].concat());
+                let what = format!("{plant} as {name}, {command:?}: {}", ended.said);
+                place.check_outside(&what);
+                assert!(!ended.said.contains("root's own"), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_folder_that_became_a_link_is_not_followed() {
     let Some(place) = Place::new(STRANGER) else { return };
     let home = place.path().join("home");
@@ -277,6 +315,58 @@ fn a_configuration_in_a_users_folder_shows_nothing_that_only_root_may_read() {
 }
 
 #[test]
+fn a_configuration_in_a_users_folder_has_root_do_nothing_that_the_user_may_not() {
+    let Some(place) = Place::new(STRANGER) else { return };
+    // A program that changes the file would keep these lines, as those it does not understand.
+    let outside = place.path().join("outside");
+    let service = UnixListener::bind(place.path().join("service")).unwrap();
+    service.set_nonblocking(true).unwrap();
+    let commands: [&[&str]; 9] = [
+        &["user", "add", "new", "--password-stdin"],
+        &["user", "list"],
+        &["token", "list"],
+        &["certificate", "show"],
+        &["certificate", "renew", "--ca"],
+        &["status"],
+        &["service", "video", "stop"],
+        &["check"],
+        &["run"],
+    ];
+    let round = format!("/proc/self/fd/../../..{}", outside.display());
+    for folder in [outside.display().to_string(), round] {
+        for user in ["root", "nobody"] {
+            place.begin_anew(None);
+            let text = format!(
+                "[server]\nuser = \"{user}\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"{folder}/victim\"\n\
+                 cert = \"{folder}/victim\"\nkey = \"{folder}/victim\"\nsocket = \"{folder}/../service\"\n"
+            );
+            fs::write(place.state().join("defender.conf"), text).unwrap();
+            for command in commands {
+                let ended = place.run(&[command, &["-c", "state/defender.conf"]].concat());
+                let what = format!("{command:?} {user} {folder}: {}", ended.said);
+                assert_eq!(ended.code, Some(1), "{what}");
+                place.check_outside(&what);
+            }
+        }
+    }
+    assert!(service.accept().is_err(), "root asked another service");
+}
+
+#[test]
+fn a_certificate_in_a_users_folder_is_not_renewed_by_root_though_its_key_is_roots() {
+    let Some(place) = Place::new(STRANGER) else { return };
+    let text = "[server]\naddress = \"127.0.0.1\"\nport = 0\nusers = \"outside/users\"\n\
+                cert = \"state/server.pem\"\nkey = \"outside/victim\"\n";
+    fs::write(place.path().join("defender.conf"), text).unwrap();
+    for command in [["certificate", "show"], ["certificate", "renew"], ["certificate", "export"]] {
+        let ended = place.run(&[&command[..], &["-c", "defender.conf"]].concat());
+        assert_eq!(ended.code, Some(1), "{command:?}: {}", ended.said);
+        assert!(ended.said.contains("state") && ended.said.contains("54321"), "{}", ended.said);
+        place.check_outside(command[1]);
+    }
+}
+
+#[test]
 fn commands_to_the_server_follow_no_planted_socket() {
     let Some(place) = Place::new(STRANGER) else { return };
     fs::write(place.path().join("defender.conf"), "[server]\nusers = \"state/users\"\n").unwrap();
@@ -323,6 +413,10 @@ fn a_start_and_a_check_as_root_change_nothing_outside_whatever_is_planted() {
         "defender.sock",
         "server.pem",
         "key.pem",
+        "defender-ca.pem",
+        "defender-ca-key.pem",
+        "sessions",
+        "server-id",
         "log",
         "audit",
         "token",

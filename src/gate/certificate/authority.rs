@@ -19,6 +19,7 @@ use super::clock::{Validity, date_time};
 use super::error::CertificateError;
 use super::files;
 use super::names::{LOCAL_DOMAINS, LOCAL_NETWORKS, Names};
+use super::profile::pem;
 use super::x509::{Fields, Permitted};
 
 /// Most characters of a common name (RFC 5280, appendix A.1, ub-common-name).
@@ -34,15 +35,28 @@ pub(super) struct Authority {
     pub(super) validity: Validity,
     issuer: Issuer<'static, KeyPair>,
     permitted: Option<Permitted>,
+    /// Whether the certificate's file holds it; not after a power cut while the CA was renewed.
+    pub(super) is_in_place: bool,
+    /// The CAs that it replaced.
+    former: Vec<CertificateDer<'static>>,
 }
 
 impl Authority {
-    /// The CA of two PEM files.
+    /// The CA of two PEM files. That of the key may hold the certificate, too: see [`Authority::key_file`].
     pub(super) fn load(cert: &Path, key: &Path) -> Result<Self, CertificateError> {
         let chain = files::load_chain(cert)?;
-        let key = load_key_pair(key)?;
+        // None in the key's file is the usual thing.
+        let (beside_key, key) = (files::load_chain(key).unwrap_or_default(), load_key_pair(key)?);
         let broken = |why: &str| CertificateError::Broken(cert.to_owned(), why.to_owned());
-        let certificate = chain.into_iter().next().ok_or_else(|| broken("no certificate"))?;
+        let is_of_key = |certificate: &CertificateDer<'_>| {
+            Fields::read(certificate).is_some_and(|fields| fields.public_key == spki(&key))
+        };
+        let (of_key, former): (Vec<_>, Vec<_>) = beside_key.into_iter().partition(is_of_key);
+        let in_file = chain.into_iter().next().ok_or_else(|| broken("no certificate"))?;
+        let (certificate, is_in_place) = match of_key.into_iter().next() {
+            Some(certificate) if !is_of_key(&in_file) => (certificate, false),
+            _ => (in_file, true),
+        };
         let fields = Fields::read(&certificate).ok_or_else(|| broken("not a certificate"))?;
         if fields.public_key != spki(&key) {
             return Err(broken(
@@ -56,7 +70,8 @@ impl Authority {
         }
         let validity = Validity { not_before_s: fields.not_before_s, not_after_s: fields.not_after_s };
         let (name, permitted) = (fields.common_name(), fields.permitted());
-        Ok(Self { name: name.clone(), validity, permitted, issuer: issuer(&name, key), certificate })
+        let issuer = issuer(&name, key);
+        Ok(Self { name, validity, permitted, issuer, certificate, is_in_place, former })
     }
 
     /// A new CA for a machine of these names, with `key`.
@@ -71,6 +86,8 @@ impl Authority {
         parameters.distinguished_name = common_name(&name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        // Names of other kinds are not constrained: without this it could certify mail addresses and programs.
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         parameters.name_constraints =
             Some(NameConstraints { permitted_subtrees: subtrees(names), excluded_subtrees: Vec::new() });
         let validity = Validity::of_authority(now_s);
@@ -78,7 +95,15 @@ impl Authority {
         let made = parameters.self_signed(&key).map_err(CertificateError::Make)?;
         let certificate = made.der().clone();
         let permitted = Fields::read(&certificate).and_then(|fields| fields.permitted());
-        Ok(Self { name: name.clone(), validity, permitted, issuer: issuer(&name, key), certificate })
+        let (issuer, former) = (issuer(&name, key), Vec::new());
+        Ok(Self { name, validity, permitted, issuer, certificate, is_in_place: true, former })
+    }
+
+    /// What is written to the key's file when the CA takes the place of `former`: with both certificates in it,
+    /// this one file decides which CA it is, and a power cut before the others are written loses nothing.
+    pub(super) fn key_file(&self, key_text: &str, former: Option<&CertificateDer<'_>>) -> String {
+        let certificates = [Some(&self.certificate), former];
+        certificates.into_iter().flatten().fold(key_text.to_owned(), |text, one| text + &pem(one))
     }
 
     /// Whether a certificate is of this CA, by the names in both.
@@ -86,6 +111,15 @@ impl Authority {
         let (own, other) = (Fields::read(&self.certificate), Fields::read(certificate));
         own.zip(other)
             .is_some_and(|(own, other)| own.subject == other.issuer && other.subject != other.issuer)
+    }
+
+    /// Whether a certificate is of a CA that this one replaced, by the names in both.
+    pub(super) fn follows_issuer_of(&self, certificate: &[u8]) -> bool {
+        let issuer = Fields::read(certificate).map(|fields| fields.issuer);
+        issuer.is_some_and(|issuer| {
+            let names = self.former.iter().filter_map(|former| Fields::read(former));
+            names.into_iter().any(|former| former.subject == issuer)
+        })
     }
 
     /// What of `names` it may certify, and what not.
@@ -221,15 +255,15 @@ mod tests {
         for name in [
             "localhost",
             "attic",
-            "kitchen.local",
-            "kitchen.lan",
+            "cellar.local",
+            "cellar.lan",
             "a.home.arpa",
             "cam.example.org",
             "x.cam.example.org",
         ] {
             assert!(authority.permits_name(name), "{name}");
         }
-        for name in ["example.org", "evilcam.example.org", "kitchen", "notlocal", "local.com", "google.com"] {
+        for name in ["example.org", "evilcam.example.org", "cellar", "notlocal", "local.com", "google.com"] {
             assert!(!authority.permits_name(name), "{name}");
         }
         for address in [
@@ -248,10 +282,10 @@ mod tests {
         for address in ["8.8.8.8", "172.32.0.1", "2001:db8::1", "::2", "203.0.113.6"] {
             assert!(!authority.permits(address.parse().unwrap()), "{address}");
         }
-        let (may, not) = authority.divide(&Names::of("kitchen", &["2001:db8::1".to_owned()]).0);
+        let (may, not) = authority.divide(&Names::of("cellar", &["2001:db8::1".to_owned()]).0);
         assert_eq!(
             (may.dns[1].as_str(), not),
-            ("kitchen.local", vec!["kitchen".to_owned(), "2001:db8::1".to_owned()])
+            ("cellar.local", vec!["cellar".to_owned(), "2001:db8::1".to_owned()])
         );
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::authority::{Authority, load_key_pair, new_key};
 use super::clock::{Clock, Validity};
 use super::error::CertificateError;
@@ -89,6 +91,8 @@ impl Certificates {
             let key = new_key()?;
             let text = key.serialize_pem();
             let authority = Authority::make(key, &names, now_s)?;
+            let former = files::load_chain(&files.authority).unwrap_or_default();
+            let text = Zeroizing::new(authority.key_file(&text, former.first()));
             write(&files.authority_key, text.as_bytes(), 0o600)?;
             write(&files.authority, pem(&authority.certificate).as_bytes(), 0o644)?;
             authority

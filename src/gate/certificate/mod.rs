@@ -121,7 +121,15 @@ impl CertificateFiles {
     /// The CA in its files, or a new one. A key that lost its certificate to a power cut gets a new one.
     fn authority(&self, names: &Names, now_s: i64) -> Result<Authority, CertificateError> {
         if self.has_authority() {
-            return Authority::load(&self.authority, &self.authority_key);
+            let authority = Authority::load(&self.authority, &self.authority_key)?;
+            if !authority.is_in_place {
+                // It is used in any case; without its file it is found in the key's again.
+                let written = write(&self.authority, profile::pem(&authority.certificate).as_bytes(), 0o644);
+                written.unwrap_or_else(|error| {
+                    warn!("the renewed CA is used, but not put in its place: {error}")
+                });
+            }
+            return Ok(authority);
         }
         if self.authority.exists() {
             let (present, missing) = (self.authority.clone(), self.authority_key.clone());
@@ -277,7 +285,8 @@ fn maker(files: &CertificateFiles, certificate: &[u8]) -> Result<Maker, Certific
             return Ok(Maker::Owner);
         }
         let authority = Authority::load(&files.authority, &files.authority_key)?;
-        return Ok(if authority.has_issued(certificate) { Maker::Authority } else { Maker::Owner });
+        let is_ours = authority.has_issued(certificate) || authority.follows_issuer_of(certificate);
+        return Ok(if is_ours { Maker::Authority } else { Maker::Owner });
     }
     Ok(if is_former(&fields) { Maker::Former } else { Maker::Owner })
 }

@@ -19,6 +19,22 @@ pub(super) const LOCAL_NETWORKS: [(&str, u8); 8] = [
     ("::1", 128),
 ];
 
+/// Top-level domains of the Internet that a machine may well be called. A CA that may certify such a name may
+/// certify every site in that domain. So may one of two letters, which are those of countries.
+const PUBLIC_DOMAINS: &str = "app arpa art auto baby bar bike blog boats boo box build business cab cafe cam camera \
+    camp car cars casa cash cat center church city click clinic cloud club codes coffee com community computer cool \
+    dance data day dev diy dog domains earth eco edu energy estate events express family farm fashion film fish fit \
+    flights flowers foo forum free fun fund fyi gallery game games garden gay gift gle global glass gold golf goo gov \
+    green group guide guru hair haus help here homes horse hospital host hot hotel house how info ink int jobs kids \
+    kitchen land law life lighting like link live living lol love map market media meet mil mobi mobile mom monster \
+    moto movie museum music name net network new news ninja now office one ong online open org page parts party pet \
+    phone photo photography photos pics pictures pid pin pink pizza place play plus post press prod pub quest radio \
+    read red rent repair rest review rip rocks room run safe sale save school science search secure security select \
+    services sex shop show silk site ski sky smart soccer social software solar space spot storage store stream \
+    studio style supply support surf surgery systems talk taxi team tech tel theater tips tires today tools top \
+    total tours town toys training travel tube university vet video villas vision voting wang watch weather website \
+    wiki win wine winners work works world wow wtf xyz yachts yoga you zero zip zone";
+
 /// Longest label and longest name (RFC 1035, section 2.3.4).
 const LABEL_BYTES: usize = 63;
 const NAME_BYTES: usize = 253;
@@ -38,8 +54,11 @@ impl Names {
         let mut names = Self { dns: vec!["localhost".to_owned()], addresses: Vec::new() };
         if let Some(host) = dns_name(host).filter(|host| host != "localhost") {
             let label = host.split('.').next().unwrap_or_default().to_owned();
-            names.add(host);
-            names.add(label.clone());
+            for name in [&host, &label] {
+                if !is_public_domain(name) {
+                    names.add(name.clone());
+                }
+            }
             for domain in LOCAL_DOMAINS {
                 names.add(format!("{label}.{domain}"));
             }
@@ -60,6 +79,12 @@ impl Names {
             self.dns.push(name);
         }
     }
+}
+
+/// Whether a name is that of a whole domain of the Internet.
+fn is_public_domain(name: &str) -> bool {
+    let is_of_country = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    is_of_country || PUBLIC_DOMAINS.split_whitespace().any(|domain| domain == name)
 }
 
 /// The name of this machine, as the kernel has it.
@@ -191,6 +216,21 @@ mod tests {
             assert_eq!(dns_name(odd), None, "{odd:?}");
             assert_eq!(Names::of(odd, &[]).0.dns, ["localhost"], "{odd:?}");
         }
+    }
+
+    #[test]
+    fn a_machine_that_is_called_as_a_domain_of_the_internet_is_certified_below_local_domains_only() {
+        let local =
+            |name: &str| ["local", "lan", "home.arpa", "internal"].map(|domain| format!("{name}.{domain}"));
+        for public in ["camera", "cam", "com", "tv", "zip"] {
+            assert_eq!(Names::of(public, &[]).0.dns[1..], local(public), "{public}");
+            let full = format!("{public}.example.org");
+            let names = Names::of(&full, &[]).0.dns;
+            assert_eq!((names[1].as_str(), &names[2..]), (full.as_str(), &local(public)[..]), "{public}");
+            let (named, _) = Names::of("attic", &[public.to_owned()]);
+            assert_eq!(named.dns.last().map(String::as_str), Some(public), "its owner may say so");
+        }
+        assert!(Names::of("attic", &[]).0.dns.contains(&"attic".to_owned()));
     }
 
     #[test]

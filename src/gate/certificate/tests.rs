@@ -110,7 +110,7 @@ fn a_restart_changes_no_certificate_for_a_browsers_exception_is_for_one() {
     assert_eq!(shown(&again, "192.168.1.7"), first);
     fs::write(folder.path("defender-addresses.pem"), "garbage").unwrap();
     assert_ne!(shown(&folder.open().unwrap(), "192.168.1.7"), first, "a broken file costs no more than that");
-    HOST.set("kitchen".to_owned());
+    HOST.set("cellar".to_owned());
     again.follow();
     assert_ne!(shown(&again, "192.168.1.7"), first, "another name");
     Certificates::renew(&folder.files(), false).unwrap();
@@ -175,15 +175,15 @@ fn another_name_of_the_machine_gets_into_the_certificate_without_a_restart() {
     let folder = Folder::new();
     let certificates = folder.open().unwrap();
     let anchor = certificates.trust_anchor();
-    HOST.set("kitchen".to_owned());
+    HOST.set("cellar".to_owned());
     certificates.follow();
     let names = Fields::read(&shown(&certificates, "10.0.0.1")).unwrap().alt_names().0;
     assert!(
-        names.contains(&"kitchen.local".to_owned()) && !names.contains(&"attic.local".to_owned()),
+        names.contains(&"cellar.local".to_owned()) && !names.contains(&"attic.local".to_owned()),
         "{names:?}"
     );
     // The CA was made for `attic`: a name without a domain that it may not certify would spoil the others.
-    assert!(!names.contains(&"kitchen".to_owned()), "{names:?}");
+    assert!(!names.contains(&"cellar".to_owned()), "{names:?}");
     assert_eq!(certificates.trust_anchor(), anchor);
 }
 
@@ -247,6 +247,36 @@ fn what_a_power_cut_left_of_a_first_start_is_completed() {
         let ca_key = fs::read(folder.path("defender-ca-key.pem")).unwrap();
         folder.open().unwrap_or_else(|error| panic!("{kept:?}: {error}"));
         assert_eq!(fs::read(folder.path("defender-ca-key.pem")).unwrap(), ca_key, "{kept:?}");
+    }
+}
+
+#[test]
+fn what_a_power_cut_left_of_a_renewed_ca_is_completed() {
+    // In the order in which they are written.
+    const WRITTEN: [&str; 3] = ["defender-ca-key.pem", "defender-ca.pem", "server.pem"];
+    for count in 0..=WRITTEN.len() {
+        let folder = Folder::new();
+        let before = folder.open().unwrap().trust_anchor();
+        let lost: Vec<_> =
+            WRITTEN[count..].iter().map(|file| (file, fs::read(folder.path(file)).unwrap())).collect();
+        Certificates::renew(&folder.files(), true).unwrap();
+        let key = fs::read(folder.path("key.pem")).unwrap();
+        for (file, text) in lost {
+            fs::write(folder.path(file), text).unwrap();
+        }
+        let certificates = folder.open().unwrap_or_else(|error| panic!("{count} written: {error}"));
+        let anchor = certificates.trust_anchor().unwrap_or_else(|| panic!("{count} written: no CA"));
+        assert_eq!(before.as_ref() == Some(&anchor), count == 0, "{count} written");
+        let (leaf, ca) = (shown(&certificates, "10.0.0.1"), anchor.der.clone());
+        assert_eq!(
+            Fields::read(&leaf).unwrap().issuer,
+            Fields::read(&ca).unwrap().subject,
+            "{count} written"
+        );
+        assert_eq!(fs::read(folder.path("key.pem")).unwrap(), key, "{count} written");
+        assert_eq!(folder.open().unwrap().trust_anchor(), Some(anchor), "{count} written");
+        let inspected = Certificates::inspect(&folder.files()).unwrap().unwrap();
+        assert!(inspected.trust_anchor.is_some(), "{count} written");
     }
 }
 
