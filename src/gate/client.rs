@@ -191,17 +191,16 @@ impl Client {
         Ok(())
     }
 
-    /// From now on each write is one frame of a live stream: the kernel holds back no more for this
-    /// client than the client takes in part of a second.
+    /// From now on each write is one frame or packet of a live stream: the kernel holds back no more for
+    /// this client than the client takes in part of a second.
     pub fn stay_present(&mut self) {
         let send_buffer = SendBuffer::new();
         self.limit_send_buffer(send_buffer.option());
         self.send_buffer = Some(send_buffer);
     }
 
-    /// Lets the kernel hold no more than about `bytes` for this client: of a stream that must stay
-    /// near the present, what a slow client has waiting is late already.
-    pub fn limit_send_buffer(&self, bytes: usize) {
+    /// Lets the kernel hold no more than about `bytes` for this client.
+    fn limit_send_buffer(&self, bytes: usize) {
         // Best effort: a kernel that refuses leaves the buffer as it was, which works too.
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&*self.socket, bytes);
     }

@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 /// has to be longer than the round trip, or the buffer would hold the stream up.
 const HOLDS: Duration = Duration::from_millis(600);
 
+/// A measurement ends with the first write that waits after this: a link that became slow is noticed
+/// although the buffer, made for a fast one, takes long to leave.
+const WINDOW: Duration = Duration::from_millis(1200);
+
 /// At the beginning, in bytes: nothing is known of the link.
 const FIRST: usize = 16 * 1024;
 
@@ -25,13 +29,17 @@ const LARGEST: usize = 256 * 1024;
 /// its bookkeeping of small packets, which slow links have, takes half of that.
 const HELD_AT_MOST: usize = 2;
 
+/// After a longer pause between writes (a camera of few frames a second) the buffer may have run
+/// empty, and what left it says nothing of the link.
+const IDLE: Duration = Duration::from_millis(250);
+
 /// A write that takes longer waited for room in the buffer.
 const WAITED: Duration = Duration::from_millis(1);
 
 /// Chooses the size of one client's send buffer.
 pub(super) struct SendBuffer {
     bytes: usize,
-    /// What was sent since a write that left the buffer full, if all writes since then did.
+    /// What was sent since a write that left the buffer full; `None` while no write waits.
     window: Option<Window>,
 }
 
@@ -40,6 +48,8 @@ struct Window {
     /// The buffer's size when it began, in bytes.
     held: usize,
     sent: usize,
+    /// When the last write ended.
+    last: Instant,
 }
 
 impl SendBuffer {
@@ -56,8 +66,10 @@ impl SendBuffer {
     /// Learns from a write of `sent` bytes; whether the size is another one now.
     pub(super) fn learn(&mut self, sent: usize, began: Instant, ended: Instant) -> bool {
         let took = ended.saturating_duration_since(began);
+        let pause = |window: &Window| began.saturating_duration_since(window.last);
+        self.window = self.window.take().filter(|window| pause(window) <= IDLE);
         if took < WAITED && sent <= self.bytes {
-            self.window = None;
+            self.count(sent, ended);
             return false;
         }
         // The buffer took what fits at most; the rest left it while the write waited.
@@ -67,23 +79,37 @@ impl SendBuffer {
         self.resize(target.max(at_least).max(self.bytes * 7 / 10))
     }
 
+    /// Counts a write that did not wait. Acknowledgements over a long round trip come in bursts, and a
+    /// burst makes space for several frames, so such a write does not end a measurement. When no write
+    /// waits for long, the link takes all that there is, and there is nothing to measure.
+    fn count(&mut self, sent: usize, ended: Instant) {
+        if let Some(window) = &mut self.window {
+            window.sent += sent;
+            window.last = ended;
+            if ended.saturating_duration_since(window.began) > 2 * WINDOW {
+                self.window = None;
+            }
+        }
+    }
+
     /// What the link takes in [`HOLDS`], once enough was sent to tell: the kernel wakes a writer when
     /// a third of the buffer is free, so that one write says little.
     fn measure(&mut self, sent: usize, ended: Instant) -> Option<usize> {
-        let next = Window { began: ended, held: self.bytes, sent: 0 };
+        let next = Window { began: ended, held: self.bytes, sent: 0, last: ended };
         let Some(window) = &mut self.window else {
             self.window = Some(next);
             return None;
         };
         window.sent += sent;
-        if window.sent < HELD_AT_MOST * self.bytes {
+        window.last = ended;
+        let took = ended.saturating_duration_since(window.began);
+        if window.sent < HELD_AT_MOST * self.bytes && took < WINDOW {
             return None;
         }
         // From one full buffer to the next as much left it as came in, but for a change of its size.
         let left = (window.sent + window.held).saturating_sub(self.bytes);
-        let target = in_holds(left, ended.saturating_duration_since(window.began));
         self.window = Some(next);
-        Some(target)
+        Some(in_holds(left, took))
     }
 
     fn resize(&mut self, target: usize) -> bool {
@@ -161,6 +187,49 @@ mod tests {
             let (_, fastest, _) = stream(125_000.0, round_trip, 20_000, 1.0 / 30.0, 400);
             assert!(fastest > 100_000.0, "{round_trip} s: {fastest:.0} B/s");
         }
+    }
+
+    #[test]
+    fn acknowledgements_that_come_in_bursts_do_not_keep_the_buffer_small() {
+        let mut buffer = SendBuffer::new();
+        let mut now = Instant::now();
+        for _ in 0..20 {
+            // A burst, once a round trip, makes space for as much as the buffer holds: with the doubling
+            // by the kernel and its bookkeeping, some more than its size.
+            let frames = buffer.bytes * 5 / 4 / 5_000;
+            now += Duration::from_millis(400);
+            buffer.learn(5_000, now - Duration::from_millis(400), now);
+            for _ in 1..frames {
+                now += Duration::from_micros(100);
+                buffer.learn(5_000, now - Duration::from_micros(50), now);
+            }
+        }
+        assert!(buffer.bytes > 100_000, "{}", buffer.bytes);
+    }
+
+    #[test]
+    fn a_link_that_becomes_slow_gets_a_small_buffer_soon() {
+        let mut buffer = SendBuffer { bytes: LARGEST, window: None };
+        let mut now = Instant::now();
+        let mut sent = 0;
+        while buffer.bytes > 40_000 {
+            let began = now;
+            now += Duration::from_millis(300);
+            buffer.learn(12_000, began, now);
+            sent += 12_000;
+        }
+        assert!(sent < LARGEST * 2, "{sent} bytes at 40,000 a second");
+    }
+
+    #[test]
+    fn a_camera_of_few_frames_does_not_make_the_link_seem_slow() {
+        let mut buffer = SendBuffer { bytes: 100_000, window: None };
+        let mut now = Instant::now();
+        for _ in 0..20 {
+            buffer.learn(100_000, now, now + Duration::from_millis(2));
+            now += Duration::from_secs(1);
+        }
+        assert!(buffer.bytes >= 100_000, "{}", buffer.bytes);
     }
 
     #[test]

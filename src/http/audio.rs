@@ -23,8 +23,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// held up for less has taken what it missed by then: that goes faster than it is heard.
 const MAX_LAG: Duration = Duration::from_secs(1);
 
-/// What a listener's socket may hold back: with a packet on top, less than 300 ms.
-const SOCKET_HOLDS: Duration = Duration::from_millis(100);
+/// The same for a listener whose link turned out to be too slow for the sound: it would fall behind
+/// again and again, and what the send buffer holds comes on top.
+const MAX_LAG_ON_SLOW_LINK: Duration = Duration::from_millis(200);
+
+/// A listener that lost nothing for so long has a link that is fast enough.
+const KEPT_UP_FOR: Duration = Duration::from_secs(10);
 
 /// How long the step over lost sound is smoothed.
 const FADE: Duration = Duration::from_millis(5);
@@ -49,8 +53,7 @@ pub fn stream(
         }
         client.write_all(&opening)?;
         if !head_only {
-            let held = u64::from(format.bytes_per_second()) * SOCKET_HOLDS.as_millis() as u64 / 1000;
-            client.limit_send_buffer(held as usize);
+            client.stay_present();
             listener.send(client)?;
         }
         Ok(After::Close)
@@ -82,6 +85,8 @@ struct Listener {
     last: Vec<i16>,
     /// When there was last less than a packet to send.
     caught_up: Instant,
+    /// When sound was last skipped because the listener was late.
+    last_late: Option<Instant>,
     /// Whether sound was skipped since the last packet.
     skipped: bool,
 }
@@ -90,7 +95,16 @@ impl Listener {
     fn new(mut listening: Listening, coder: Arc<Coder>, tally: Tally) -> Self {
         coder.align(&mut listening.reader);
         let caught_up = Instant::now();
-        Self { listening, coder, tally, number: 0, last: Vec::new(), caught_up, skipped: false }
+        Self {
+            listening,
+            coder,
+            tally,
+            number: 0,
+            last: Vec::new(),
+            caught_up,
+            last_late: None,
+            skipped: false,
+        }
     }
 
     /// Sends until the listener leaves or the sound ends.
@@ -129,11 +143,14 @@ impl Listener {
         let (packet, reader) = (self.coder.packet_frames(), &mut self.listening.reader);
         let behind = reader.behind();
         let room = reader.capacity() - 2 * packet;
-        let keep = if self.caught_up.elapsed() > MAX_LAG { packet } else { room };
+        let slow = self.last_late.is_some_and(|late| late.elapsed() < KEPT_UP_FOR);
+        let max_lag = if slow { MAX_LAG_ON_SLOW_LINK } else { MAX_LAG };
+        let keep = if self.caught_up.elapsed() > max_lag { packet } else { room };
         // By whole packets, for those who share them start where others do.
         let skipped = behind.saturating_sub(keep) / packet;
         if skipped > 0 {
             reader.skip(skipped * packet);
+            self.last_late = Some(Instant::now());
             self.tally.add(Timestamp::now(), |sums| sums.skipped += u64::from(skipped * packet));
             self.skipped = true;
         }
@@ -210,6 +227,18 @@ mod tests {
         let greatest = steps.map(|(before, after)| (i32::from(*before) - i32::from(*after)).abs()).max();
         assert!(greatest.unwrap() <= 501, "a fortieth of the step at a time: {greatest:?}");
         assert_eq!(heard.samples[159], -10_000);
+    }
+
+    #[test]
+    fn a_listener_on_a_slow_link_is_not_left_to_fall_far_behind_again() {
+        let (mut writer, mut listener) = listener(Codec::Wav);
+        write(&mut writer, 50, 7);
+        listener.caught_up = Instant::now() - MAX_LAG * 2;
+        listener.skip_what_is_late();
+        write(&mut writer, 20, 7);
+        listener.caught_up = Instant::now() - MAX_LAG / 2;
+        listener.skip_what_is_late();
+        assert_eq!(listener.listening.reader.behind(), 160);
     }
 
     #[test]

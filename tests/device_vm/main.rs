@@ -15,8 +15,15 @@ mod devices;
 mod discovery;
 mod faults;
 mod ground;
+#[path = "../it/links.rs"]
+#[allow(dead_code)]
+mod links;
 mod pictures;
 mod server;
+mod slow_links;
 mod sound;
 mod soundcard;
+#[path = "../it/support.rs"]
+#[allow(dead_code)]
+mod support;
 mod vm;

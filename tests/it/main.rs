@@ -13,6 +13,7 @@ mod foreign;
 mod gate;
 mod hostile;
 mod life;
+mod links;
 mod logging;
 mod memory;
 mod metrics;

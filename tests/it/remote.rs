@@ -5,32 +5,18 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::{
-    PASSWORD, Server, Setup, USER, add_user, defender, parts, stderr, stdout, wait_for, watch,
+    PASSWORD, Server, Setup, USER, add_token, add_user, defender, fingerprint, parts, stderr, stdout,
+    wait_for, watch,
 };
 
 const DEVICES: &str = "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
                        [microphone.desk]\ndevice = \"test\"\nrate_hz = 16000\n";
 
-/// A token of the usual viewer.
-fn token(folder: &Path) -> String {
-    let added = defender(folder, &["token", "add", "panel", "--user", USER, "-u", "users"], "");
-    stdout(&added).split_whitespace().find(|word| word.starts_with("dft_")).expect("a token").to_owned()
-}
-
-/// What a server says of its certificate.
-fn fingerprint(server: &Server) -> String {
-    let log = wait_for("the fingerprint", || {
-        let log = server.log();
-        log.contains("sha256:").then_some(log)
-    });
-    log[log.find("sha256:").unwrap()..][..7 + 64].to_owned()
-}
-
 /// A board with a camera and a microphone, and the token to it.
 fn board() -> (Server, String) {
     let setup = Setup::new().sections(DEVICES);
     add_user(setup.path(), USER, "viewer");
-    let token = token(setup.path());
+    let token = add_token(setup.path());
     (setup.keep_users().start(), token)
 }
 
@@ -210,7 +196,7 @@ fn certificate_print(file: &Path) -> String {
 fn a_board_known_by_the_certificate_it_had_before_an_update_is_known_by_its_key_with_a_warning() {
     let setup = Setup::new().sections(DEVICES);
     add_user(setup.path(), USER, "viewer");
-    let token = token(setup.path());
+    let token = add_token(setup.path());
     crate::certificate::write_former(setup.path());
     let before = certificate_print(&setup.path().join("server.pem"));
     let board = setup.keep_users().start();
@@ -396,5 +382,5 @@ fn check_tries_each_remote_and_ffmpeg_plays_what_is_relayed() {
 }
 
 fn local_token(panel: &Server) -> String {
-    token(panel.path())
+    add_token(panel.path())
 }

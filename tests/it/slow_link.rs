@@ -1,203 +1,24 @@
-//! Viewers on slow links: what arrives is new, whatever the rate. The links are pairs of virtual
-//! interfaces between network namespaces, shaped by the kernel (tc), which needs root.
+//! Viewers on slow links: what arrives is new, whatever the rate.
 
-use std::io::Read;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use crate::support::{Background, PASSWORD, Setup, USER};
-
-/// How long a viewer looks before and while ages are taken.
-const SETTLE: Duration = Duration::from_secs(4);
-const MEASURE: Duration = Duration::from_secs(16);
-
-/// The promise: this and the time that the frame takes on the link.
-const PROMISED: Duration = Duration::from_secs(1);
-
-/// What a busy machine may add.
-const SLACK: Duration = Duration::from_millis(1500);
-
-/// A link to a viewer: bits a second, one way's delay, lost packets in a hundred.
-struct Link {
-    rate_kbit: u32,
-    delay_ms: u32,
-    loss: u32,
-}
-
-const fn link(rate_kbit: u32, delay_ms: u32, loss: u32) -> Link {
-    Link { rate_kbit, delay_ms, loss }
-}
-
-/// By `tbf`, which most kernels have.
-const NEAR: [Link; 3] = [link(330, 0, 0), link(1000, 0, 0), link(8000, 0, 0)];
-
-/// By `netem`.
-const FAR: [Link; 8] = [
-    link(330, 100, 0),
-    link(330, 400, 0),
-    link(330, 100, 1),
-    link(1000, 100, 0),
-    link(1000, 400, 1),
-    link(8000, 100, 1),
-    link(8000, 400, 0),
-    link(8000, 400, 1),
-];
-
-/// A namespace; what is in it goes with it.
-struct Namespace(String);
-
-impl Namespace {
-    fn new(name: &str) -> Result<Self, String> {
-        let name = format!("defender-{}-{name}", std::process::id());
-        run("ip", &["netns", "add", &name])?;
-        Ok(Self(name))
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = run("ip", &["netns", "del", &self.0]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let ran =
-        Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
-    let said =
-        || format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&ran.stderr).trim());
-    if ran.status.success() { Ok(()) } else { Err(said()) }
-}
-
-/// Joins a viewer's namespace to the server's; the server's address on this link.
-fn join(server: &Namespace, viewer: &Namespace, number: usize, link: &Link) -> Result<String, String> {
-    let (here, there) = (format!("s{number}"), format!("v{number}"));
-    let (near, far) = (format!("10.201.{number}.1"), format!("10.201.{number}.2"));
-    let in_server = |words: &[&str]| run("ip", &[&["-n", &server.0], words].concat());
-    let in_viewer = |words: &[&str]| run("ip", &[&["-n", &viewer.0], words].concat());
-    in_server(&["link", "add", "name", &here, "type", "veth", "peer", "name", &there, "netns", &viewer.0])?;
-    in_server(&["addr", "add", &format!("{near}/24"), "dev", &here])?;
-    in_viewer(&["addr", "add", &format!("{far}/24"), "dev", &there])?;
-    // One packet is one packet, as on a real link.
-    in_server(&["link", "set", &here, "up", "gso_max_segs", "1"])?;
-    in_viewer(&["link", "set", &there, "up"])?;
-    let (rate, delay) = (format!("{}kbit", link.rate_kbit), format!("{}ms", link.delay_ms));
-    let loss = format!("{}%", link.loss);
-    let mut tc = vec!["netns", "exec", &server.0, "tc", "qdisc", "add", "dev", &here, "root"];
-    if link.delay_ms == 0 {
-        tc.extend(["tbf", "rate", &rate, "burst", "4000", "latency", "200ms"]);
-    } else {
-        tc.extend(["netem", "rate", &rate, "delay", &delay, "loss", &loss, "limit", "1000"]);
-    }
-    run("ip", &tc)?;
-    Ok(near)
-}
-
-/// The ages of the frames that a viewer gets, each with the bytes of its part.
-fn watch(viewer: &Namespace, url: &str) -> Vec<(Duration, usize)> {
-    let login = format!("{USER}:{PASSWORD}");
-    let mut child = Command::new("ip")
-        .args(["netns", "exec", &viewer.0, "curl", "-skN", "-u", &login, url])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("curl runs");
-    let mut stream = child.stdout.take().expect("piped");
-    let _curl = Background::of(child);
-    let (mut received, mut chunk) = (Vec::new(), [0; 65_536]);
-    let (mut ages, began) = (Vec::new(), Instant::now());
-    while began.elapsed() < SETTLE + MEASURE {
-        let got = stream.read(&mut chunk).expect("the stream goes on");
-        assert!(got > 0, "the stream ended");
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        received.extend_from_slice(&chunk[..got]);
-        while let Some((captured, bytes)) = take_part(&mut received) {
-            if began.elapsed() > SETTLE {
-                ages.push((now.saturating_sub(captured), bytes));
-            }
-        }
-    }
-    ages
-}
-
-/// Takes a whole part off the front: when it was captured, and its bytes.
-fn take_part(received: &mut Vec<u8>) -> Option<(Duration, usize)> {
-    let head_end = received.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8_lossy(&received[..head_end]).into_owned();
-    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    let Some(length) = field("Content-Length: ").and_then(|text| text.parse::<usize>().ok()) else {
-        // The response's own head.
-        received.drain(..head_end);
-        return None;
-    };
-    if received.len() < head_end + length {
-        return None;
-    }
-    received.drain(..head_end + length);
-    let captured = field("X-Timestamp: ")?.parse().ok().map(Duration::from_secs_f64)?;
-    Some((captured, head_end + length))
-}
-
-/// Whether nine of ten frames are as new as promised on each link, or why that cannot be tried.
-fn try_links(name: &str, links: &[Link]) -> Result<(), String> {
-    let inside = Namespace::new(&format!("{name}-server"))?;
-    run("ip", &["-n", &inside.0, "link", "set", "lo", "up"])?;
-    let mut viewers = Vec::new();
-    for (number, link) in links.iter().enumerate() {
-        let viewer = Namespace::new(&format!("{name}-viewer-{number}"))?;
-        let address = join(&inside, &viewer, number, link)?;
-        viewers.push((viewer, address, link));
-    }
-    let server = Setup::new()
-        .server("address = \"0.0.0.0\"")
-        .sections("[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\nfps = 25\n")
-        .under(&["ip", "netns", "exec", &inside.0])
-        .start();
-    let port = server.port;
-    let late: Vec<String> = thread::scope(|scope| {
-        let watching: Vec<_> = viewers
-            .iter()
-            .map(|(viewer, address, link)| {
-                scope.spawn(move || (watch(viewer, &format!("https://{address}:{port}/video")), link))
-            })
-            .collect();
-        watching.into_iter().filter_map(|thread| judge(thread.join().expect("watched"))).collect()
-    });
-    assert!(late.is_empty(), "frames older than promised:\n{}", late.join("\n"));
-    Ok(())
-}
-
-/// What is wrong with the frames that came over a link.
-fn judge((ages, link): (Vec<(Duration, usize)>, &&Link)) -> Option<String> {
-    let Link { rate_kbit, delay_ms, loss } = link;
-    let on_link = |bytes: usize| Duration::from_micros(bytes as u64 * 8_000 / u64::from(*rate_kbit));
-    let delay = Duration::from_millis((*delay_ms).into());
-    let as_promised =
-        ages.iter().filter(|(age, bytes)| *age <= PROMISED + on_link(*bytes) + delay / 2 + SLACK).count();
-    let mut sorted: Vec<_> = ages.iter().map(|(age, _)| *age).collect();
-    sorted.sort_unstable();
-    let at = |part: usize| sorted.get(sorted.len() * part / 100).copied().unwrap_or_default();
-    let bytes = ages.iter().map(|(_, bytes)| *bytes).sum::<usize>();
-    let seen = format!(
-        "{rate_kbit} kbit/s, {delay_ms} ms, {loss} % lost: {} frames, {bytes} bytes, ages {:?} (median), {:?} (90 of 100), {:?} (most)",
-        ages.len(),
-        at(50),
-        at(90),
-        at(99)
-    );
-    println!("{seen}");
-    (ages.is_empty() || as_promised * 10 < ages.len() * 9).then_some(seen)
-}
+use crate::links::{try_far, try_near, try_relay};
 
 #[test]
 fn a_viewer_on_a_slow_link_sees_the_present() {
-    if let Err(why) = try_links("near", &NEAR) {
+    if let Err(why) = try_near() {
         eprintln!("skipped: links cannot be shaped here (root, iproute2 and sch_tbf are needed): {why}");
     }
 }
 
 #[test]
 fn a_viewer_on_a_slow_link_far_away_sees_the_present() {
-    if let Err(why) = try_links("far", &FAR) {
+    if let Err(why) = try_far() {
         eprintln!("skipped: links cannot be delayed here (root, iproute2 and sch_netem are needed): {why}");
+    }
+}
+
+#[test]
+fn a_viewer_of_a_relay_on_a_slow_link_sees_the_present() {
+    if let Err(why) = try_relay() {
+        eprintln!("skipped: links cannot be shaped here (root, iproute2 and sch_tbf are needed): {why}");
     }
 }

@@ -196,6 +196,21 @@ pub fn add_user(folder: &Path, name: &str, role: &str) {
     assert!(added.status.success(), "{}", stderr(&added));
 }
 
+/// A new access token of [`USER`].
+pub fn add_token(folder: &Path) -> String {
+    let added = defender(folder, &["token", "add", "panel", "--user", USER, "-u", "users"], "");
+    stdout(&added).split_whitespace().find(|word| word.starts_with("dft_")).expect("a token").to_owned()
+}
+
+/// The fingerprint of a server's certificate, from its log.
+pub fn fingerprint(server: &Server) -> String {
+    let log = wait_for("the fingerprint", || {
+        let log = server.log();
+        log.contains("sha256:").then_some(log)
+    });
+    log[log.find("sha256:").unwrap()..][..7 + 64].to_owned()
+}
+
 impl Server {
     pub fn path(&self) -> &Path {
         self.folder.path()
