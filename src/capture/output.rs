@@ -154,7 +154,8 @@ impl<'a> Output<'a> {
         Ok(found)
     }
 
-    /// Publishes the JPEG of another server, with the tables it may lack, in memory of `account`.
+    /// Publishes the JPEG of another server, with the tables it may lack, in memory of `account`; its width
+    /// and height.
     ///
     /// # Errors
     /// [`RelayError::NoMemory`] when the account has no room for it; nothing is published then.
@@ -163,7 +164,7 @@ impl<'a> Output<'a> {
         data: &[u8],
         captured: Option<Timestamp>,
         account: &Arc<Account>,
-    ) -> Result<(), RelayError> {
+    ) -> Result<(u32, u32), RelayError> {
         let found = self.scanner.scan(data).map_err(RelayError::Broken)?;
         let (buffer, lease) = self.leased_buffer(data.len(), account).ok_or(RelayError::NoMemory)?;
         let size = (found.width, found.height);
@@ -173,7 +174,7 @@ impl<'a> Output<'a> {
         });
         let Ok(frame) = built;
         self.publish(Finished { frame: frame.with_lease(lease), busy: Duration::ZERO });
-        Ok(())
+        Ok(size)
     }
 
     /// Gives up the buffer that is kept for the next frame.
