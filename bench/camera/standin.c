@@ -12,6 +12,7 @@
  *     STANDIN_YUYV     film of raw frames, offered as YUYV
  *     STANDIN_SIZE     WIDTHxHEIGHT of both films (default 1280x720)
  *     STANDIN_FPS      frames a second (default 30)
+ *     STANDIN_LOG      a file that gets the name of each request that sets or starts something
  *     STANDIN_STAMP=1  put a COM segment behind SOI of each MJPG frame: "standin " and the
  *                      moment of capture, CLOCK_MONOTONIC in ns, as 20 decimal digits
  *
@@ -24,6 +25,13 @@
  *     error       frames come with V4L2_BUF_FLAG_ERROR
  *     truncate    MJPG frames have lost their last third
  *     nodht       MJPG frames come without Huffman tables, as from many webcams
+ *     noeoi       MJPG frames come without EOI
+ *     twosoi      MJPG frames begin with a SOI too many
+ *     half        MJPG frames begin with the first half of another picture
+ *     stale       each MJPG frame fills its buffer, with old bytes behind the picture that end in EOI
+ *     oldstamp    frames are stamped by a clock that is a minute late
+ *     zerostamp   frames are stamped by a clock that begins with the stream
+ *     slow        a frame comes every seven seconds
  * An empty or missing file, or any other word, means a healthy camera.
  *
  * How it works. An open gives one end of a socket pair; the other end belongs to a driver thread
@@ -58,9 +66,13 @@ enum { MAX_NODES = 4, MAX_HANDLES = 16, MAX_BUFFERS = 16, MAX_FRAMES = 4096, STA
 #define SECOND_NS 1000000000LL
 #define STAMP_BYTES 32 /* marker 2, length 2, "standin " 8, digits 20 */
 
-enum fault { HEALTHY, UNPLUG, BUSY, NOT_CAPTURE, STALL, ERROR_FLAG, TRUNCATE, NO_DHT };
+enum fault {
+    HEALTHY, UNPLUG, BUSY, NOT_CAPTURE, STALL, ERROR_FLAG, TRUNCATE, NO_DHT,
+    NO_EOI, TWO_SOI, HALF, STALE, OLD_STAMP, ZERO_STAMP, SLOW,
+};
 static const char *const fault_names[] = {
     "", "unplug", "busy", "notcapture", "stall", "error", "truncate", "nodht",
+    "noeoi", "twosoi", "half", "stale", "oldstamp", "zerostamp", "slow",
 };
 
 struct film {
@@ -244,7 +256,7 @@ static enum fault fault_of(const struct node *node) {
     next_close(fd);
     if (got < 0) return HEALTHY;
     text[strcspn(text, " \r\n")] = 0;
-    for (enum fault fault = UNPLUG; fault <= NO_DHT; fault++)
+    for (enum fault fault = UNPLUG; fault <= SLOW; fault++)
         if (!strcmp(text, fault_names[fault])) return fault;
     return HEALTHY;
 }
@@ -283,24 +295,41 @@ static size_t copy_jpeg(uint8_t *to, const uint8_t *jpeg, size_t bytes, int64_t 
         from += segment;
     }
     memcpy(at, jpeg + from, bytes - from), at += bytes - from;
+    if (fault == NO_EOI) at -= 2;
     return fault == TRUNCATE ? (size_t)(at - to) * 2 / 3 : (size_t)(at - to);
 }
 
+/* A frame that holds more than its picture; returns how many bytes it has. */
+static size_t copy_careless(uint8_t *to, const uint8_t *jpeg, size_t bytes, int64_t captured_ns,
+                            enum fault fault) {
+    size_t before = fault == HALF ? bytes / 2 : fault == TWO_SOI ? 2 : 0;
+    if (before + bytes + STAMP_BYTES + 2 > state->buffer_bytes) before = 0;
+    memcpy(to, jpeg, before);
+    size_t end = before + copy_jpeg(to + before, jpeg, bytes, captured_ns, fault);
+    if (fault != STALE || end + 2 > state->buffer_bytes) return end;
+    memset(to + end, 0x55, state->buffer_bytes - end - 2);
+    memcpy(to + state->buffer_bytes - 2, "\xff\xd9", 2);
+    return state->buffer_bytes;
+}
+
 static void fill(struct handle *handle, uint32_t index, uint32_t sequence, int64_t captured_ns,
-                 enum fault fault) {
+                 int64_t start_ns, enum fault fault) {
     bool mjpeg = handle->fourcc == V4L2_PIX_FMT_MJPEG;
     const struct film *film = mjpeg ? &state->mjpeg : &state->yuyv;
     const uint8_t *frame = film->bytes + film->start[sequence % film->frames];
     size_t bytes = film->length[sequence % film->frames];
     uint8_t *to = handle->memory + index * state->buffer_bytes;
     struct v4l2_buffer *filled = &handle->filled[index];
-    if (mjpeg) bytes = copy_jpeg(to, frame, bytes, captured_ns, fault);
+    if (mjpeg) bytes = copy_careless(to, frame, bytes, captured_ns, fault);
     else memcpy(to, frame, bytes);
     filled->bytesused = bytes;
     filled->sequence = sequence;
     filled->flags = fault == ERROR_FLAG ? V4L2_BUF_FLAG_ERROR : 0;
-    filled->timestamp.tv_sec = captured_ns / SECOND_NS;
-    filled->timestamp.tv_usec = captured_ns % SECOND_NS / 1000;
+    int64_t stamp_ns = captured_ns;
+    if (fault == OLD_STAMP) stamp_ns -= 60 * SECOND_NS;
+    if (fault == ZERO_STAMP) stamp_ns -= start_ns;
+    filled->timestamp.tv_sec = stamp_ns / SECOND_NS;
+    filled->timestamp.tv_usec = stamp_ns % SECOND_NS / 1000;
 }
 
 /* Closing with the peer's bytes unread is what makes poll on the peer say POLLERR. */
@@ -312,7 +341,7 @@ static void unplug(struct handle *handle) {
 
 static void *drive(void *of) {
     struct handle *handle = of;
-    int64_t start_ns = now_ns(), period_ns = SECOND_NS / state->fps;
+    int64_t start_ns = now_ns(), last_ns = start_ns, period_ns = SECOND_NS / state->fps;
     pthread_mutex_lock(&lock);
     for (uint32_t sequence = 0; !handle->stop; sequence++) {
         int64_t tick_ns = start_ns + (sequence + 1) * period_ns;
@@ -325,10 +354,12 @@ static void *drive(void *of) {
             break;
         }
         if (fault == STALL || !handle->empty.count) continue;
+        if (fault == SLOW && tick_ns - last_ns < 7 * SECOND_NS) continue;
+        last_ns = tick_ns;
         uint32_t index = pop(&handle->empty);
         /* Unlocked: a server may queue another buffer while this one fills; STREAMOFF waits. */
         pthread_mutex_unlock(&lock);
-        fill(handle, index, sequence, tick_ns, fault);
+        fill(handle, index, sequence, tick_ns, start_ns, fault);
         pthread_mutex_lock(&lock);
         push(&handle->full, index);
         if (write(handle->driver_fd, "f", 1) != 1) break;
@@ -536,7 +567,23 @@ static int enumerate_input(struct v4l2_input *input) {
 }
 
 /* Called with the lock held. */
+static void note(const char *request) {
+    const char *path = setting("STANDIN_LOG", NULL);
+    int fd = path ? next_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+    if (fd < 0) return;
+    dprintf(fd, "%s\n", request);
+    next_close(fd);
+}
+
+/* Called with the lock held. */
 static int answer(struct handle *handle, unsigned request, void *argument) {
+    switch (request) {
+    case VIDIOC_S_FMT: note("S_FMT"); break;
+    case VIDIOC_S_PARM: note("S_PARM"); break;
+    case VIDIOC_TRY_FMT: note("TRY_FMT"); break;
+    case VIDIOC_REQBUFS: note("REQBUFS"); break;
+    case VIDIOC_STREAMON: note("STREAMON"); break;
+    }
     switch (request) {
     case VIDIOC_QUERYCAP: return query_capability(argument, fault_of(handle->node));
     case VIDIOC_ENUM_FMT: return enumerate_format(argument);

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use v4l::v4l_sys as sys;
 
 use super::error::{Call, CaptureError};
@@ -135,16 +136,48 @@ impl Camera {
         rates
     }
 
+    /// The frame rate nearest to `fps` that it lists for a format and size; zero when it lists none.
+    pub(super) fn nearest_rate_fps(&self, fourcc: [u8; 4], size: (u32, u32), fps: u32) -> f32 {
+        let mut nearest = 0.0_f32;
+        let wanted = fps as f32;
+        for index in 0..ENUMERATED_MAX {
+            let Ok(listed) = v4l2::enum_frame_intervals(self.fd(), index, fourcc, size) else { break };
+            let (rate, is_last) = match listed {
+                FrameIntervals::One(interval) => (rate_fps(interval), false),
+                FrameIntervals::Within(shortest, longest) => {
+                    (wanted.min(rate_fps(shortest)).max(rate_fps(longest)), true)
+                }
+            };
+            if nearest == 0.0 || (rate - wanted).abs() < (nearest - wanted).abs() {
+                nearest = rate;
+            }
+            if is_last {
+                break;
+            }
+        }
+        nearest
+    }
+
+    /// What it would give for a format and size; nothing is set.
+    ///
+    /// # Errors
+    /// When the device is gone, or the driver refuses.
+    pub(super) fn would_give(&self, fourcc: [u8; 4], size: (u32, u32)) -> Result<Given, CaptureError> {
+        let wanted = wanted_format(fourcc, size);
+        let given = v4l2::try_format(self.fd(), wanted).or_else(|error| {
+            // A driver need not have this call. What it will make of the format is unknown then.
+            let is_unknown_call = Errno::from_io_error(&error) == Some(Errno::NOTTY);
+            if is_unknown_call { Ok(wanted) } else { Err(error) }
+        });
+        given.map(|format| given_format(&format)).map_err(|error| self.failed(Call::SetFormat, error))
+    }
+
     /// Asks for a format and size; see [`Self::given`] for what came of it.
     ///
     /// # Errors
     /// When the driver refuses, such as while another program streams.
-    pub(super) fn ask(&self, fourcc: [u8; 4], (width, height): (u32, u32)) -> Result<Given, CaptureError> {
-        let mut wanted = v4l2::blank_format();
-        (wanted.width, wanted.height) = (width, height);
-        wanted.pixelformat = u32::from_le_bytes(fourcc);
-        wanted.field = sys::v4l2_field_V4L2_FIELD_NONE;
-        let given = v4l2::set_format(self.fd(), wanted);
+    pub(super) fn ask(&self, fourcc: [u8; 4], size: (u32, u32)) -> Result<Given, CaptureError> {
+        let given = v4l2::set_format(self.fd(), wanted_format(fourcc, size));
         given.map(|format| given_format(&format)).map_err(|error| self.failed(Call::SetFormat, error))
     }
 
@@ -233,8 +266,15 @@ fn enumerate<T>(mut answer: impl FnMut(u32) -> io::Result<T>) -> io::Result<Vec<
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     matches!(Errno::from_io_error(error), Some(Errno::NODEV | Errno::NXIO | Errno::IO))
+}
+
+fn wanted_format(fourcc: [u8; 4], (width, height): (u32, u32)) -> sys::v4l2_pix_format {
+    let mut wanted = v4l2::blank_format();
+    (wanted.width, wanted.height) = (width, height);
+    wanted.pixelformat = u32::from_le_bytes(fourcc);
+    wanted.field = sys::v4l2_field_V4L2_FIELD_NONE;
+    wanted
 }
 
 fn given_format(format: &sys::v4l2_pix_format) -> Given {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::camera::{Camera, fourcc_text};
 use super::error::CaptureError;
-use super::negotiate::{choose, negotiate};
+use super::negotiate::{choose, foresee};
 use super::v4l2::FrameSizes;
 use super::{CameraSettings, DeviceChoice};
 use crate::media::PixelFormat;
@@ -87,7 +87,8 @@ pub fn check_size(node: &Path, settings: &CameraSettings) -> Result<(), Vec<(u32
     fitting(&frame_sizes(node, settings), (settings.width, settings.height))
 }
 
-/// Opens a camera as [`super::run()`] would and says what it would deliver, without starting it.
+/// Opens a camera as [`super::run()`] would and says what it would deliver, without starting it or setting
+/// it to anything: another program may be about to.
 ///
 /// # Errors
 /// Why it would not deliver. For `auto` without any camera that is no error: it shows the test
@@ -95,7 +96,7 @@ pub fn check_size(node: &Path, settings: &CameraSettings) -> Result<(), Vec<(u32
 pub fn probe(settings: &CameraSettings) -> Result<String, CaptureError> {
     let try_one = |path: &Path| {
         let camera = Camera::open(path)?;
-        let mode = negotiate(&camera, settings)?;
+        let mode = foresee(&camera, settings)?;
         Ok(sentence(&camera, &mode.to_string()))
     };
     match &settings.device {

@@ -9,7 +9,6 @@ pub mod card;
 mod clock;
 pub mod controls;
 pub mod devices;
-mod ending;
 mod error;
 mod lettering;
 mod live;

@@ -30,16 +30,32 @@ pub(super) struct Mode {
 /// # Errors
 /// When it has no such format, or refuses to be set.
 pub(super) fn negotiate(camera: &Camera, settings: &CameraSettings) -> Result<Mode, CaptureError> {
-    let offered = camera.formats()?;
-    let fourcc = choose(settings.format, &offered).ok_or_else(|| CaptureError::NotOffered {
-        node: camera.node().to_owned(),
-        wanted: settings.format,
-        offered: offered.iter().map(|format| format_name(format.fourcc)).collect(),
-    })?;
+    let fourcc = chosen(camera, settings)?;
     let given = camera.ask(fourcc, (settings.width, settings.height))?;
     // The rates there are depend on the format and size, so the rate comes last.
     let fps = camera.ask_rate(settings.fps);
     accept(camera.node(), settings, given, fps)
+}
+
+/// What [`negotiate`] would come to, as far as the driver says without being set to anything.
+///
+/// # Errors
+/// As those of [`negotiate`].
+pub(super) fn foresee(camera: &Camera, settings: &CameraSettings) -> Result<Mode, CaptureError> {
+    let fourcc = chosen(camera, settings)?;
+    let given = camera.would_give(fourcc, (settings.width, settings.height))?;
+    let fps = camera.nearest_rate_fps(fourcc, (given.width, given.height), settings.fps);
+    accept(camera.node(), settings, given, fps)
+}
+
+/// The code of the camera's format to ask for.
+fn chosen(camera: &Camera, settings: &CameraSettings) -> Result<[u8; 4], CaptureError> {
+    let offered = camera.formats()?;
+    choose(settings.format, &offered).ok_or_else(|| CaptureError::NotOffered {
+        node: camera.node().to_owned(),
+        wanted: settings.format,
+        offered: offered.iter().map(|format| format_name(format.fourcc)).collect(),
+    })
 }
 
 /// The mode of a format the driver has in force.

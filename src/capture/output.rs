@@ -9,10 +9,10 @@ use std::time::Duration;
 use log::info;
 
 use super::CameraSettings;
-use super::ending::Endings;
 use crate::encode::jpeg::{EncodeError, Encoder, Settings};
 use crate::encode::part;
 use crate::encode::scan::{self, Scan, ScanError};
+use crate::encode::scanner::Scanner;
 use crate::hub::{CameraFeed, Named, Publisher, Tally};
 use crate::media::{Frame, RawImage, Timestamp};
 use crate::memory::{Account, Lease};
@@ -26,7 +26,9 @@ pub(super) struct Output<'a> {
     spare: (Vec<u8>, Option<Lease>),
     last: Timestamp,
     tally: Tally,
-    endings: Endings,
+    scanner: Scanner,
+    /// Whether it was logged that the camera sends no EOI.
+    was_completed: bool,
     /// Whether what is published says why there is no picture.
     is_notice: bool,
 }
@@ -61,7 +63,8 @@ impl<'a> Output<'a> {
             spare: (Vec::new(), None),
             last: Timestamp::from_micros(0),
             tally: feed.published.tally(),
-            endings: Endings::default(),
+            scanner: Scanner::new(),
+            was_completed: false,
             is_notice: false,
         }
     }
@@ -86,9 +89,9 @@ impl<'a> Output<'a> {
         self.is_notice = is_notice;
     }
 
-    /// Forgets what was learned of the ends of a camera's frames: it is another one, or started anew.
+    /// Forgets what was learned of a camera's frames: it is another one, or started anew.
     pub(super) fn begin_camera(&mut self) {
-        self.endings = Endings::default();
+        self.scanner = Scanner::new();
     }
 
     /// Encodes and publishes raw pixels. `captured` is the driver's time, if it tells one.
@@ -140,25 +143,19 @@ impl<'a> Output<'a> {
     }
 
     fn look_over(&mut self, data: &[u8]) -> Result<Scan, ScanError> {
-        match scan::scan(data) {
-            Ok(found) => {
-                self.endings.ended();
-                Ok(found)
+        let found = self.scanner.scan(data)?;
+        if !found.has_end {
+            self.feed.counters.completed.add(1);
+            if !std::mem::replace(&mut self.was_completed, true) {
+                let camera = self.feed.name();
+                info!("camera {camera}: its JPEGs end without EOI (FF D9), which is added");
             }
-            Err(ScanError::NoEnd) if self.endings.may_be_whole_without_end() => {
-                let found = scan::scan_without_end(data)?;
-                self.feed.counters.completed.add(1);
-                if self.endings.completed() {
-                    let camera = self.feed.name();
-                    info!("camera {camera}: its JPEGs end without EOI (FF D9), which is added");
-                }
-                Ok(found)
-            }
-            Err(error) => Err(error),
         }
+        Ok(found)
     }
 
-    /// Publishes the JPEG of another server, with the tables it may lack, in memory of `account`.
+    /// Publishes the JPEG of another server, with the tables it may lack, in memory of `account`; its width
+    /// and height.
     ///
     /// # Errors
     /// [`RelayError`], and nothing is published then.
@@ -167,8 +164,8 @@ impl<'a> Output<'a> {
         data: &[u8],
         captured: Option<Timestamp>,
         account: &Arc<Account>,
-    ) -> Result<(), RelayError> {
-        let found = scan::scan(data).map_err(RelayError::Broken)?;
+    ) -> Result<(u32, u32), RelayError> {
+        let found = self.scanner.scan(data).map_err(RelayError::Broken)?;
         let (buffer, lease) = self.leased_buffer(data.len(), account).ok_or(RelayError::NoMemory)?;
         let size = (found.width, found.height);
         let built = part::build(buffer, self.stamp(captured), size, |out| {
@@ -180,7 +177,7 @@ impl<'a> Output<'a> {
             return Err(RelayError::Boundary);
         }
         self.publish(Finished { frame: frame.with_lease(lease), busy: Duration::ZERO });
-        Ok(())
+        Ok(size)
     }
 
     /// Gives up the buffer that is kept for the next frame.

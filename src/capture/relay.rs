@@ -46,6 +46,7 @@ impl Capture<'_> {
         let error = match device.place.video(&device.name, &wanted) {
             Ok(mut parts) => {
                 let began = Instant::now();
+                self.output.begin_camera();
                 let error = self.pass_on(device, &mut parts);
                 self.ran(began.elapsed());
                 self.output.drop_spare();
@@ -79,14 +80,17 @@ impl Capture<'_> {
                 Ok(None) => Err(RelayError::NoMemory),
                 Err(error) => return error,
             };
-            let Err(dropped) = published else {
-                self.feed.counters.captured.add(1);
-                whole = Instant::now();
-                if whole >= look {
-                    look = whole + LOOK_EVERY;
-                    is_notice = self.announce_relay(device);
+            let dropped = match published {
+                Ok(size) => {
+                    self.feed.counters.captured.add(1);
+                    whole = Instant::now();
+                    if whole >= look {
+                        look = whole + LOOK_EVERY;
+                        is_notice = self.announce_relay(device, size);
+                    }
+                    continue;
                 }
-                continue;
+                Err(dropped) => dropped,
             };
             self.feed.counters.dropped.add(1);
             let why = match dropped {
@@ -121,8 +125,9 @@ impl Capture<'_> {
         }
     }
 
-    /// Says what is known of the camera there; true when it is not online, so that its notice comes.
-    fn announce_relay(&mut self, device: &RemoteDevice) -> bool {
+    /// Says what is known of the camera there, whose pictures have this width and height; true when it is not
+    /// online, so that its notice comes.
+    fn announce_relay(&mut self, device: &RemoteDevice, (width, height): (u32, u32)) -> bool {
         let problem = device.place.camera_problem(&device.name);
         let source = device.to_string();
         if problem.is_none() && self.notices.is_new_run(&source) {
@@ -135,8 +140,8 @@ impl Capture<'_> {
             online: !is_notice,
             problem: problem.or_else(|| device.place.camera_stand_in(&device.name)),
             format: Some(PixelFormat::Mjpeg),
-            width: self.settings.width,
-            height: self.settings.height,
+            width,
+            height,
             fps: self.settings.fps as f32,
             ..CameraState::default()
         });

@@ -110,6 +110,17 @@ pub(super) fn set_format(
     call(device, SET_FORMAT, format).map(pix_format)
 }
 
+/// VIDIOC_TRY_FMT: what the driver would give for a format, which it does not set.
+pub(super) fn try_format(
+    device: BorrowedFd<'_>,
+    wanted: sys::v4l2_pix_format,
+) -> io::Result<sys::v4l2_pix_format> {
+    let mut format: sys::v4l2_format = blank();
+    format.type_ = CAPTURE;
+    format.fmt.pix = wanted;
+    call(device, TRY_FORMAT, format).map(pix_format)
+}
+
 /// VIDIOC_G_FMT: the format in force.
 pub(super) fn get_format(device: BorrowedFd<'_>) -> io::Result<sys::v4l2_pix_format> {
     let mut format: sys::v4l2_format = blank();
@@ -239,6 +250,7 @@ const ENUM_FORMAT: Request<sys::v4l2_fmtdesc> = Request::new(vidioc::VIDIOC_ENUM
 const ENUM_FRAME_SIZES: Request<sys::v4l2_frmsizeenum> = Request::new(vidioc::VIDIOC_ENUM_FRAMESIZES);
 const ENUM_FRAME_INTERVALS: Request<sys::v4l2_frmivalenum> = Request::new(vidioc::VIDIOC_ENUM_FRAMEINTERVALS);
 const SET_FORMAT: Request<sys::v4l2_format> = Request::new(vidioc::VIDIOC_S_FMT);
+const TRY_FORMAT: Request<sys::v4l2_format> = Request::new(vidioc::VIDIOC_TRY_FMT);
 const GET_FORMAT: Request<sys::v4l2_format> = Request::new(vidioc::VIDIOC_G_FMT);
 const SET_PARAMETERS: Request<sys::v4l2_streamparm> = Request::new(vidioc::VIDIOC_S_PARM);
 const GET_PARAMETERS: Request<sys::v4l2_streamparm> = Request::new(vidioc::VIDIOC_G_PARM);

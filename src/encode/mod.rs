@@ -6,4 +6,5 @@ mod huffman;
 pub mod jpeg;
 pub mod part;
 pub mod scan;
+pub mod scanner;
 pub mod sound;

@@ -16,7 +16,7 @@ pub struct Rig {
 
 impl Rig {
     /// `fault` is what is wrong with the camera from the start.
-    fn start(fault: &str, keys: &str) -> Self {
+    pub fn start(fault: &str, keys: &str) -> Self {
         Self::start_with(Setup::new(), fault, keys)
     }
 
@@ -62,7 +62,12 @@ impl Rig {
         });
     }
 
-    fn snapshot(&self) -> Vec<u8> {
+    /// The film that the camera plays.
+    pub fn film(&self) -> &[u8] {
+        &self.film
+    }
+
+    pub fn snapshot(&self) -> Vec<u8> {
         wait_for("a snapshot", || Some(self.server.get("/snapshot")).filter(|answer| answer.status == 200))
             .body
     }
@@ -74,7 +79,7 @@ impl Rig {
     }
 }
 
-fn build_standin(folder: &Path) -> PathBuf {
+pub fn build_standin(folder: &Path) -> PathBuf {
     let object = folder.join("standin.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/camera/standin.c");
     let built = Command::new("cc")
@@ -88,7 +93,7 @@ fn build_standin(folder: &Path) -> PathBuf {
 }
 
 /// A second of moving pictures with the standard Huffman tables, as webcams use.
-fn make_film(folder: &Path) -> PathBuf {
+pub fn make_film(folder: &Path) -> PathBuf {
     let film = folder.join("film.mjpeg");
     let made = Command::new("ffmpeg")
         .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=15", "-t", "1"])
@@ -100,7 +105,7 @@ fn make_film(folder: &Path) -> PathBuf {
     film
 }
 
-fn holds(bytes: &[u8], part: &[u8]) -> bool {
+pub fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod board;
+mod careless;
 mod certificate;
 mod config;
 mod confine;

@@ -93,6 +93,9 @@ fn cameras(text: &mut Text, service: &Service, scope: &Scope) {
     each("counter", "defender_frames_dropped_total", "Lost at the camera.", &|feed| {
         feed.counters.dropped.get().to_string()
     });
+    each("counter", "defender_frames_completed_total", "Given the end marker that was missing.", &|feed| {
+        feed.counters.completed.get().to_string()
+    });
     each("counter", "defender_frames_encoded_total", "Made JPEG here.", &|feed| {
         feed.counters.encoded.get().to_string()
     });
