@@ -117,7 +117,7 @@ pub const COMMANDS: [Command; 19] = [
     Command {
         words: &["check"],
         operands: "",
-        about: "Say what the configuration means and what each camera gives; start nothing. Fails where the \
+        about: "Say what the configuration means and what each camera would give; start nothing. Fails where the \
                 server would not start, or a camera gives no picture.",
         flags: &[&CONFIG, &OVERRIDES],
     },
