@@ -34,19 +34,8 @@ const fn link(rate_kbit: u32, delay_ms: u32, loss: u32) -> Link {
 /// By `tbf`, which most kernels have.
 const NEAR: [Link; 3] = [link(330, 0, 0), link(1000, 0, 0), link(8000, 0, 0)];
 
-/// By `netem`.
-const FAR: [Link; 10] = [
-    link(330, 100, 0),
-    link(330, 400, 0),
-    link(330, 100, 1),
-    link(1000, 100, 0),
-    link(1000, 400, 0),
-    link(1000, 400, 1),
-    link(8000, 100, 0),
-    link(8000, 400, 0),
-    link(8000, 100, 1),
-    link(8000, 400, 1),
-];
+/// By `netem`. Few, because the emulated machine that tries them has to log in and encrypt for each.
+const FAR: [Link; 4] = [link(330, 400, 0), link(330, 100, 1), link(1000, 400, 1), link(8000, 400, 1)];
 
 /// Viewers on links without delay see the present; an error says why that cannot be tried.
 pub fn try_near() -> Result<(), String> {
@@ -192,14 +181,15 @@ fn try_links(name: &str, links: &[Link]) -> Result<(), String> {
                 scope.spawn(move || (ages(&watch(viewer, &url, SETTLE + MEASURE)), *link))
             })
             .collect();
-        watching.into_iter().filter_map(|thread| judge(thread.join().expect("watched"))).collect()
+        let judged = |(ages, link): (Vec<_>, &Link)| judge(&ages, link);
+        watching.into_iter().filter_map(|thread| judged(thread.join().expect("watched"))).collect()
     });
     assert!(late.is_empty(), "frames older than promised:\n{}", late.join("\n"));
     Ok(())
 }
 
 /// What is wrong with the frames that came over a link.
-fn judge((ages, link): (Vec<(Duration, usize)>, &Link)) -> Option<String> {
+fn judge(ages: &[(Duration, usize)], link: &Link) -> Option<String> {
     let Link { rate_kbit, delay_ms, loss } = link;
     let on_link = |bytes: usize| Duration::from_micros(bytes as u64 * 8_000 / u64::from(*rate_kbit));
     let delay = Duration::from_millis((*delay_ms).into());
@@ -266,7 +256,7 @@ pub fn try_relay() -> Result<(), String> {
             true
         })
     });
-    let late = judge((ages(&seen_here), link));
+    let late = judge(&ages(&seen_here), link);
     assert!(late.is_none(), "frames older than promised: {}", late.unwrap_or_default());
     Ok(())
 }
