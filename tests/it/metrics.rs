@@ -83,19 +83,23 @@ fn logins_requests_and_connections_are_counted_by_how_they_went() {
     let server = Setup::new().start();
     let login = |password: &str| {
         let body = format!("{{\"user\":\"{USER}\",\"password\":\"{password}\"}}");
-        server.curl("/api/1.0/login", &["-d", &body]).status
+        server.curl("/api/1.0/login", &["-d", &body])
     };
-    assert_eq!(login(PASSWORD), 200);
-    let failed = (0..100).take_while(|_| login("wrong") == 401).count();
-    assert!((1..100).contains(&failed), "in the end it is not even checked");
-    let text = wait_for("the wait to be over", || {
-        let answer = server.get("/metrics");
-        (answer.status == 200).then(|| answer.text())
-    });
+    let signed_in = login(PASSWORD);
+    assert_eq!(signed_in.status, 200);
+    let text = signed_in.text();
+    let token = text.split("\"token\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+    let guesses: Vec<u16> = (0..30).map(|_| login("wrong").status).collect();
+    let denied = guesses.iter().filter(|status| **status == 401).count();
+    let waits = guesses.iter().filter(|status| **status == 429).count();
+    assert!(denied >= 1 && waits >= 1 && denied + waits == guesses.len(), "{guesses:?}");
+    // A session does not wait.
+    let text = server.curl("/metrics", &["-H", &format!("Authorization: Bearer {token}")]).text();
     assert!(value(&text, "defender_logins_total{result=\"ok\"}") >= 1.0);
-    // The guess that ended the row was looked up among the passwords that worked lately, and failed there.
-    assert_eq!(value(&text, "defender_logins_total{result=\"failed\"}"), failed as f64 + 1.0);
-    assert!(value(&text, "defender_logins_total{result=\"not_checked\"}") >= 1.0);
+    let of = |result: &str| value(&text, &format!("defender_logins_total{{result=\"{result}\"}}"));
+    // Some guesses of those that wait are looked up among the passwords that worked lately, and fail there.
+    assert!(of("failed") >= denied as f64 && of("not_checked") >= 1.0, "{text}");
+    assert_eq!(of("failed") + of("not_checked"), guesses.len() as f64);
     assert!(value(&text, "defender_requests_total{answer=\"4xx\"}") >= 2.0);
     assert!(value(&text, "defender_connections_accepted_total") >= 4.0);
     assert!(value(&text, "process_resident_memory_bytes") > 500_000.0);
