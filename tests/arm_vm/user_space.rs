@@ -53,9 +53,12 @@ fn serve(emulator: &[&str], binary: &Path) {
         let mut lines = said.lines().skip_while(|line| !line.contains("with the password")).skip(1);
         lines.find(|line| !line.is_empty()).map(|line| line.trim().to_owned())
     });
-    let log = read("log");
-    let port = log.lines().find_map(|line| line.split_once("listening on https://127.0.0.1:"));
-    let port = port.and_then(|(_, rest)| rest.trim_end_matches('/').parse().ok()).expect("a port");
+    // A thread of its own writes the log, after the password was printed.
+    let port = wait_for("a port", || {
+        let log = read("log");
+        let (_, rest) = log.lines().find_map(|line| line.split_once("listening on https://127.0.0.1:"))?;
+        rest.trim_end_matches('/').parse().ok()
+    });
     let admin = Web { port, user: "admin".into(), password };
 
     let picture = admin.get("/snapshot");

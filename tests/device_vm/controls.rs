@@ -44,6 +44,7 @@ fn a_control_changes_the_picture_at_once_under_a_viewer_that_stays() {
     let mut viewer = server.watch("/video", "recording");
     viewer.wait_parts(2);
     let before = brightness(&server.snapshot());
+    server.wait_log("320x180 yuyv");
     let started = server.log().matches("320x180 yuyv").count();
     let (status, text) = server.put(PATH, r#"{"controls":{"brightness":250}}"#);
     assert_eq!((status, text.contains(r#""default":128,"value":250"#)), (200, true), "{text}");
