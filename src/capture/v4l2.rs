@@ -104,10 +104,7 @@ pub(super) fn set_format(
     device: BorrowedFd<'_>,
     wanted: sys::v4l2_pix_format,
 ) -> io::Result<sys::v4l2_pix_format> {
-    let mut format: sys::v4l2_format = blank();
-    format.type_ = CAPTURE;
-    format.fmt.pix = wanted;
-    call(device, SET_FORMAT, format).map(pix_format)
+    call(device, SET_FORMAT, format_of(wanted)).map(pix_format)
 }
 
 /// VIDIOC_TRY_FMT: what the driver would give for a format, which it does not set.
@@ -115,10 +112,7 @@ pub(super) fn try_format(
     device: BorrowedFd<'_>,
     wanted: sys::v4l2_pix_format,
 ) -> io::Result<sys::v4l2_pix_format> {
-    let mut format: sys::v4l2_format = blank();
-    format.type_ = CAPTURE;
-    format.fmt.pix = wanted;
-    call(device, TRY_FORMAT, format).map(pix_format)
+    call(device, TRY_FORMAT, format_of(wanted)).map(pix_format)
 }
 
 /// VIDIOC_G_FMT: the format in force.
@@ -287,6 +281,13 @@ fn blank_buffer(index: u32) -> sys::v4l2_buffer {
     let mut buffer: sys::v4l2_buffer = blank();
     (buffer.index, buffer.type_, buffer.memory) = (index, CAPTURE, MEMORY);
     buffer
+}
+
+fn format_of(wanted: sys::v4l2_pix_format) -> sys::v4l2_format {
+    let mut format: sys::v4l2_format = blank();
+    format.type_ = CAPTURE;
+    format.fmt.pix = wanted;
+    format
 }
 
 fn pix_format(format: sys::v4l2_format) -> sys::v4l2_pix_format {
