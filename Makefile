@@ -1,7 +1,7 @@
 # Defender. `make help` lists what there is to make.
 #
-# Each target first sees to what it needs: .ci/need installs missing Debian packages (with sudo
-# where you are not root) and says what it does.
+# `make deps`, `make run` and `make test` install missing Debian packages (with sudo where you are not root) and
+# say so. All other targets name what is missing and install nothing.
 
 CARGO := .ci/cargo
 
@@ -11,17 +11,24 @@ ARCH ?= $(HOST_ARCH)
 made-by-armhf := arm
 made-by-arm64 := arm64
 made-by-$(HOST_ARCH) := build
+# A later compiler has lints that this code has not met: they are shown, and do not end the run.
+DENY_WARNINGS = $(if $(filter $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml).%,$(shell $(CARGO) --which-version)),-D warnings)
 # FEATURES=turbo: raw pictures are encoded by libjpeg-turbo. .ci/need knows what each feature needs by its name.
 FEATURES ?=
 features := $(if $(FEATURES),--features $(FEATURES))
 BINARY ?= $(if $(filter $(ARCH),$(HOST_ARCH)),target/release/defender,.build/$(made-by-$(ARCH))/defender)
 
-.PHONY: help run build arm arm64 test check unit turbo loom integration page api-test vm arm-vm packages fuzz bench deb deploy binary where clean
+.PHONY: help deps run build arm arm64 test quick check unit turbo loom integration page api-test vm arm-vm packages fuzz bench size deb deploy binary where clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build ## Build Defender and run it with ./defender.conf
+deps: ## Install the Debian packages that all targets need
+	@.ci/need --install build lint test turbo cross arm-vm api bench fuzz
+
+run: ## Build Defender and run it with ./defender.conf; installs what the build needs
+	@.ci/need --install build $(FEATURES)
+	@$(MAKE) --no-print-directory build
 	./target/release/defender run
 
 build: ## Build the release binary, target/release/defender; FEATURES=turbo: with libjpeg-turbo
@@ -39,11 +46,19 @@ arm64: ## Build the static binary of 64-bit boards, .build/arm64/defender
 test: ## Run every check and every test: what has to pass before a change is taken
 	@.ci/test
 
+quick: ## The inner loop: formatting, lints, unit tests, models of the hub, integration tests
+	@.ci/need build lint test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- $(DENY_WARNINGS)
+	@.ci/promtool
+	$(CARGO) test --locked --lib --bins --test it --test rooms --test cross --test corpus
+	.ci/loom
+
 check: ## Formatting, lints and documentation
 	@.ci/need build lint
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
+	$(CARGO) clippy --workspace --all-targets --locked -- $(DENY_WARNINGS)
+	RUSTDOCFLAGS="$(DENY_WARNINGS)" $(CARGO) doc --no-deps --locked --document-private-items
 	.ci/deny
 	git ls-files | xargs awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }' | xargs shellcheck --severity=warning
 	@# Fuzzers are built by `make fuzz` alone: here only whether their versions are still those of Cargo.toml.
