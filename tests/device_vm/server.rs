@@ -98,6 +98,13 @@ impl<'a> Server<'a> {
         found.unwrap_or_else(|| panic!("no number {key} in {status}"))
     }
 
+    /// The sum of a metric over its labels.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.get("/metrics").1;
+        let values = text.lines().filter(|line| line.starts_with(name));
+        values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    }
+
     /// Status code and text of a document.
     pub fn get(&self, path: &str) -> (u16, String) {
         let (status, body) = self.fetch(path);

@@ -2,9 +2,9 @@
 
 use std::f64::consts::TAU;
 
-use crate::server::{DEFENDER, Server};
+use crate::server::{DEFENDER, Server, Viewer};
 use crate::soundcard::{Known, MICROPHONE, RATE_HZ, heard};
-use crate::vm::{self, Vm, wait_for};
+use crate::vm::{self, Job, Vm, wait_for};
 
 const TONE_HZ: f64 = 997.0;
 
@@ -17,32 +17,55 @@ fn tone(seconds: u32) -> Vec<i16> {
     (0..seconds * RATE_HZ).map(|at| ((f64::from(at) * turn).sin() * 16_000.0) as i16).collect()
 }
 
-/// Where samples are not a sine of [`TONE_HZ`] that goes on: each follows from the two before it.
-fn seams(samples: &[i16]) -> Vec<usize> {
-    let twice = 2.0 * (TAU * TONE_HZ / f64::from(RATE_HZ)).cos();
-    let follows = |three: &[i16]| {
-        (twice * f64::from(three[1]) - f64::from(three[0]) - f64::from(three[2])).abs() <= 4.0
-    };
-    let found = samples.windows(3).enumerate().filter(|(_, three)| !follows(three)).map(|(at, _)| at);
-    // The first ones tell enough.
-    found.take(5).collect()
+/// What may make a gap in the sound and is counted where it happens: an emulated machine is held up at times.
+#[derive(Debug, PartialEq)]
+struct Disturbances {
+    /// Samples that the card had to drop because the server was late.
+    overruns: u64,
+    /// Samples that were left out for listeners that were late.
+    skipped_samples: u64,
+    /// Times that the player was late.
+    underruns: usize,
 }
 
-/// Looks for seams until there are none, a few times: an emulated machine may be held up for longer than the
-/// card's buffer lasts, and then that is heard and counted as an overrun; or so long that a listener is
-/// brought to the present, which is heard, too, and counted with those that stall on purpose. A seam that
-/// is the server's doing is there each time.
-fn undisturbed(server: &Server, mut seams: impl FnMut() -> Vec<usize>) {
-    let mut found = Vec::new();
-    for _ in 0..5 {
-        found = seams();
-        if found.is_empty() {
-            return;
+impl Disturbances {
+    fn of(server: &Server, player: &Job) -> Self {
+        Self {
+            overruns: server.metric("defender_sound_overruns_total"),
+            skipped_samples: server.metric("defender_sound_frames_skipped_total"),
+            underruns: player.stderr().matches("underrun").count(),
         }
     }
-    panic!(
-        "seams each time, the last ones at {found:?}, {} overruns:\n{}",
-        server.count("overruns"),
+}
+
+/// Waits until every listener has heard twenty seconds of `known`; every gap in them must be one that was
+/// counted. On a machine that is not held up nothing is counted, and nothing may be missing.
+fn assert_gaps_are_counted(server: &Server, player: &Job, known: &Known, listeners: &[Viewer]) {
+    wait_for("twenty seconds at everybody", || {
+        listeners.iter().all(|one| heard(one).len() > 20 * RATE_HZ as usize).then_some(())
+    });
+    let all: Vec<_> = listeners.iter().map(|one| known.stretches(&heard(one))).collect();
+    // Read last: whatever is missing in what was heard is counted by now.
+    let counted = Disturbances::of(server, player);
+    let mut left_out_samples = 0;
+    for stretches in &all {
+        assert!(!stretches.is_empty(), "nothing of what was played is heard: {counted:?}");
+        for pair in stretches.windows(2) {
+            let heard_gap = pair[1].0 - (pair[0].0 + pair[0].2);
+            let played_gap = pair[1].1.checked_sub(pair[0].1 + pair[0].2).expect("nothing is heard twice");
+            let left_out = played_gap.saturating_sub(heard_gap) as u64;
+            left_out_samples += if counted.overruns == 0 { left_out } else { 0 };
+            assert!(
+                counted.overruns + counted.underruns as u64 > 0 || left_out > 0,
+                "a gap of {heard_gap} samples, {played_gap} of what was played, that nothing explains: \
+                 {stretches:?}, {counted:?}\n{}",
+                server.log()
+            );
+        }
+    }
+    assert!(
+        left_out_samples <= counted.skipped_samples,
+        "{left_out_samples} samples are missing, {counted:?}\n{}",
         server.log()
     );
 }
@@ -55,33 +78,26 @@ fn with_card() -> std::sync::MutexGuard<'static, Vm> {
 }
 
 #[test]
-fn a_tone_is_heard_for_twenty_seconds_without_a_seam() {
+fn twenty_seconds_are_heard_without_a_gap() {
     let vm = with_card();
-    let _player = vm.play(0, &tone(180), RATE_HZ, 1);
+    let known = Known::new(120);
+    let player = vm.play(0, known.samples(), RATE_HZ, 1);
     let server = Server::start(&vm, &microphone(MICROPHONE));
-    server.wait_status("\"rms_dbfs\":-9");
-    undisturbed(&server, || {
-        let alone = server.watch("/audio", "alone");
-        wait_for("twenty seconds", || (heard(&alone).len() > 20 * RATE_HZ as usize).then_some(()));
-        seams(&heard(&alone))
-    });
+    server.wait_log("microphone front: hw:0,1,0");
+    assert_gaps_are_counted(&server, &player, &known, &[server.watch("/audio", "alone")]);
 }
 
 #[test]
-fn twenty_hear_a_tone_without_a_seam_while_five_stall() {
+fn twenty_hear_sound_without_a_gap_while_five_stall() {
     let vm = with_card();
-    let _player = vm.play(0, &tone(180), RATE_HZ, 1);
+    let known = Known::new(120);
+    let player = vm.play(0, known.samples(), RATE_HZ, 1);
     let server = Server::start(&vm, &microphone(MICROPHONE));
-    server.wait_status("\"rms_dbfs\":-9");
+    server.wait_log("microphone front: hw:0,1,0");
     let _stalled: Vec<_> = (0..5).map(|_| server.listen_slowly("/audio", 100)).collect();
-    undisturbed(&server, || {
-        let listeners: Vec<_> =
-            (0..20).map(|number| server.watch("/audio", &format!("listener{number}"))).collect();
-        wait_for("twenty seconds at everybody", || {
-            listeners.iter().all(|one| heard(one).len() > 20 * RATE_HZ as usize).then_some(())
-        });
-        listeners.iter().flat_map(|one| seams(&heard(one))).collect()
-    });
+    let listeners: Vec<_> =
+        (0..20).map(|number| server.watch("/audio", &format!("listener{number}"))).collect();
+    assert_gaps_are_counted(&server, &player, &known, &listeners);
 }
 
 #[test]
@@ -93,17 +109,19 @@ fn what_an_overrun_loses_is_silence_of_the_same_length() {
     server.wait_log("microphone front: hw:0,1,0");
     let listener = server.watch("/audio", "listener");
     wait_for("a second", || (heard(&listener).len() > RATE_HZ as usize).then_some(()));
+    let overruns_before = server.count("overruns");
     server.pause(2);
     let before = heard(&listener).len();
     wait_for("sound after it", || (heard(&listener).len() > before + 3 * RATE_HZ as usize).then_some(()));
-    assert_eq!(server.count("overruns"), 1, "{}", server.log());
+    assert!(server.count("overruns") > overruns_before, "{}", server.log());
     let found = known.stretches(&heard(&listener));
     let [first, .., last] = found[..] else { panic!("heard before and after: {found:?}") };
-    let lost = last.1 - (first.1 + first.2);
+    let lost: usize = found.windows(2).map(|pair| pair[1].1 - (pair[0].1 + pair[0].2)).sum();
     assert!(lost > RATE_HZ as usize, "more than a second was lost: {found:?}");
-    // Where what was played last stands, if nothing had been lost: within 20 ms.
+    // Where what was played last stands, if nothing had been lost: within 20 ms for each overrun.
     let off = (last.0 - first.0).abs_diff(last.1 - first.1);
-    assert!(off < RATE_HZ as usize / 50, "{off} samples off: {found:?}");
+    let may_be_off = server.count("overruns") as usize * RATE_HZ as usize / 50;
+    assert!(off < may_be_off, "{off} samples off: {found:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub const GUEST_WORK: &str = "/mnt";
 
 /// How long anything in the guest may take before a test gives up on it; nothing is asserted about
 /// less. Emulation is slow, and the machine may be busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How often the host looks whether the guest is done.
 const POLL: Duration = Duration::from_millis(50);
