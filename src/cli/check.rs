@@ -10,12 +10,12 @@ use std::path::Path;
 use rustix::fs::{Access, OFlags, access};
 
 use crate::app::{self, AppError, RunsAs};
+use crate::base::text::printable;
 use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, CaptureError, DeviceChoice, devices};
 use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::memory::{self, Account};
 use crate::remote::{Place, RemoteSettings};
-use crate::text::printable;
 use crate::users;
 
 /// As many lines that let nobody in are told of one user file.

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::app::{self, AppError, Purpose};
+use crate::base::text::{printable, printable_lines};
 use crate::config::{Flags, nearest};
-use crate::text::{printable, printable_lines};
 use args::Wish;
 use user::Confined;
 

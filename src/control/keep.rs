@@ -9,8 +9,8 @@ use log::{LevelFilter, error};
 
 use super::level_name;
 use super::{CameraChange, ControlError};
+use crate::base::disk;
 use crate::config::{Config, Edit, Keep, Kept, edited};
-use crate::disk;
 
 /// Permissions of the file of kept settings, which is nobody else's business.
 const KEPT_MODE: u32 = 0o600;

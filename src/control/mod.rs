@@ -12,10 +12,11 @@ mod reload;
 mod remotes;
 mod state;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use log::{LevelFilter, error};
 
+use crate::base::lock;
 use crate::capture::controls;
 use crate::capture::devices::{check_size, sizes_offered};
 use crate::config::{Config, Flags, LEVELS};
@@ -41,6 +42,8 @@ pub use crate::capture::controls::{Control as CameraControl, ControlKind};
 /// joined, controls are set and a file is written, on purpose, and only other changes wait for it.
 /// Whoever asks is told from `seen`, whose lock is held to copy a pointer.
 pub struct Control {
+    /// A panic under the lock leaves devices and configuration as they were between two steps; the next change
+    /// brings them together again.
     state: Mutex<State>,
     seen: Mutex<Arc<Seen>>,
     flags: Flags,
@@ -363,12 +366,6 @@ impl Control {
     fn seen(&self) -> Arc<Seen> {
         Arc::clone(&lock(&self.seen))
     }
-}
-
-/// A panic under a lock leaves devices and configuration as they were between two steps, which the
-/// next change brings together again.
-fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
-    guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that hangs in a network's silence ends a little later, and by itself.

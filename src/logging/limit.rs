@@ -14,10 +14,12 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use log::{Level, Metadata, Record};
+
+use crate::base::lock;
 
 /// At most so many subjects have their count in a line of its own; the counts of the others are added up.
 const COUNTS: usize = 20;
@@ -104,7 +106,7 @@ impl Limit {
     ) -> (bool, Vec<Count>) {
         let mut counts = self.lock();
         if !std::mem::replace(&mut counts.is_registered, true) {
-            USED.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+            lock(&USED).push(self);
         }
         let over = self.end_window(&mut counts, |began| now.duration_since(began) >= self.window);
         counts.began.get_or_insert(now);
@@ -165,7 +167,7 @@ impl Limit {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counts)
     }
 }
 
@@ -187,7 +189,7 @@ pub fn network(address: IpAddr) -> String {
 /// Writes the counts of all windows that are over by `now`; with `ends`, of all. Gives the time until the next
 /// window is over.
 pub(super) fn write_counts(now: Instant, ends: bool) -> Option<Duration> {
-    let used = USED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let used = lock(&USED).clone();
     let mut next: Option<Duration> = None;
     for limit in used {
         let mut counts = limit.lock();

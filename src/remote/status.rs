@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use miniserde::{Deserialize, json};
 
 use super::RemoteError;
-use crate::text;
+use crate::base::text;
 
 /// Most cameras, and most microphones, taken from one other: each costs a thread here.
 const DEVICES_MAX: usize = 16;

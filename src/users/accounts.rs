@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use zeroize::Zeroizing;
@@ -22,6 +22,7 @@ use super::session_file::SessionFile;
 use super::sessions::{Ended, SessionInfo, SessionLimits, Sessions};
 use super::throttle::{Source, Throttle};
 use super::{Listing, Role, Scope, UsersError};
+use crate::base::lock;
 
 /// The users, followed as the file changes, and their sessions.
 ///
@@ -288,11 +289,6 @@ fn token_identity(users: &Users, secret: &str) -> Option<Identity> {
     let role = if token.scope == Scope::All { record.role } else { Role::Viewer };
     let grant = Grant::Token(Arc::clone(token), Arc::clone(record));
     Some(Identity { role, scope: record.scope.and(&token.scope), ..Identity::new(record, grant) })
-}
-
-/// Each of these locks guards a map that is whole after every operation.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

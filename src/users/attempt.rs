@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Accounts;
-use super::accounts::lock;
 use super::file::Record;
 use super::followed::Users;
 use super::identity::Denied;
@@ -12,6 +11,7 @@ use super::queue::{Applicant, Full, Outcome};
 use super::remembered::Tag;
 use super::secret::Digest;
 use super::throttle::Source;
+use crate::base::lock;
 
 /// One try of a name and password. An unknown name goes the same way as a known one.
 pub struct Attempt<'a> {

@@ -6,11 +6,12 @@
 //! addresses take turns. Requests that bring the same name and password as one that waits already share
 //! its hash and take no place.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use super::remembered::Tag;
 use super::secret::Digest;
 use super::throttle::Source;
+use crate::base::{lock, unpoisoned};
 
 /// Places for strangers, the one that is served included. Each holds a connection while it waits.
 pub const PLACES: usize = 64;
@@ -134,7 +135,7 @@ impl Queue {
         let is_right = loop {
             match shared.result.get() {
                 Some(is_right) => break *is_right,
-                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => state = unpoisoned(self.changed.wait(state)),
             }
         };
         drop(state);
@@ -217,7 +218,7 @@ impl Place<'_> {
     fn wait(&mut self) {
         let mut state = self.queue.lock();
         while state.is_hashing || state.next().is_none_or(|next| next.id != self.id) {
-            state = self.queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = unpoisoned(self.queue.changed.wait(state));
         }
         state.is_hashing = true;
         match state.next().filter(|next| !next.applicant.is_known).map(|next| next.turn) {
@@ -244,10 +245,6 @@ impl Drop for Place<'_> {
         drop(state);
         self.queue.changed.notify_all();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::secret::Digest;
-use crate::disk;
+use crate::base::disk;
 
 /// The file's name, beside the user file.
 const NAME: &str = "sessions";

@@ -1,0 +1,10 @@
+//! Small tools that every layer uses: no part of them knows what Defender does.
+//!
+//! What belongs here: functions over plain values, files and locks that at least two layers need and that depend on
+//! nothing but the standard library and crates. What must not: anything of cameras, users or HTTP.
+
+pub mod disk;
+mod lock;
+pub mod text;
+
+pub use lock::{lock, unpoisoned};
