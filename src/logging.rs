@@ -24,7 +24,7 @@ use time::macros::format_description;
 
 use crate::base::{lock, text};
 use file::RotatingFile;
-pub use limit::{Limit, network};
+pub use limit::Limit;
 use writer::{Line, Output, Writer};
 
 /// A file is put aside when it has this many bytes.

@@ -5,6 +5,8 @@
 
 pub mod disk;
 mod lock;
+mod network;
 pub mod text;
 
 pub use lock::{lock, unpoisoned};
+pub use network::Network;

@@ -13,7 +13,6 @@
 //! Of all other lines, those of one place in the code are limited by `SITE` and `SITE_DEBUG` in `sites.rs`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -177,15 +176,6 @@ impl Count {
     }
 }
 
-/// The network of a client, as the subject of a limit: an IPv4 address, or the first 64 bits of an IPv6 address,
-/// within which one client has as many addresses as it likes.
-pub fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("{}/64", Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
-}
-
 /// Writes the counts of all windows that are over by `now`; with `ends`, of all. Gives the time until the next
 /// window is over.
 pub(super) fn write_counts(now: Instant, ends: bool) -> Option<Duration> {
@@ -251,13 +241,5 @@ mod tests {
         assert_eq!(counts.len(), COUNTS + 1);
         assert_eq!(counts[0].text, "0: 10 more knocks in 60 s");
         assert_eq!(counts[COUNTS].text, "10160 more knocks of others in 60 s");
-    }
-
-    #[test]
-    fn a_network_is_one_subject_however_many_addresses_it_has() {
-        let of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
     }
 }

@@ -20,9 +20,9 @@ use super::remembered::{Remembered, TagKey};
 use super::secret::Digest;
 use super::session_file::SessionFile;
 use super::sessions::{Ended, SessionInfo, SessionLimits, Sessions};
-use super::throttle::{Source, Throttle};
+use super::throttle::Throttle;
 use super::{Listing, Role, Scope, UsersError};
-use crate::base::lock;
+use crate::base::{Network, lock};
 
 /// The users, followed as the file changes, and their sessions.
 ///
@@ -52,7 +52,7 @@ impl Accounts {
         let restored = keeper.restore(&sessions, &records);
         let mut throttle = Throttle::new();
         for (address, name) in sessions.origins() {
-            throttle.succeeded(Source::of(address), Digest::of(&name), Instant::now());
+            throttle.succeeded(Network::of(address), Digest::of(&name), Instant::now());
         }
         Self {
             file,
@@ -88,7 +88,7 @@ impl Accounts {
         if let Some(identity) = token_identity(&users, password).filter(|user| user.name == name) {
             return Ok(identity);
         }
-        let attempt = Attempt::new(self, &users, (name, password), Source::of(from));
+        let attempt = Attempt::new(self, &users, (name, password), Network::of(from));
         let is_new = attempt.sign_in()?;
         let grant = Grant::Password(Arc::clone(attempt.record()));
         Ok(Identity { is_new, ..Identity::new(attempt.record(), grant) })
@@ -261,7 +261,7 @@ impl Accounts {
     /// Hashes a new password for somebody who is signed in.
     fn hash(&self, password: &str, from: IpAddr) -> Result<PasswordHash, UsersError> {
         let account = Digest::of("a new password");
-        let applicant = Applicant { source: Source::of(from), account, is_known: true };
+        let applicant = Applicant { network: Network::of(from), account, is_known: true };
         let hashed = self.queue.alone(applicant, || PasswordHash::new(password));
         hashed.map_err(|_| UsersError::Busy)?.map_err(UsersError::Random)
     }
