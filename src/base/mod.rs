@@ -4,6 +4,7 @@
 //! nothing but the standard library and crates. What must not: anything of cameras, users or HTTP.
 
 pub mod disk;
+pub mod hex;
 mod lock;
 mod network;
 pub mod text;

@@ -18,9 +18,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use super::admission::Place;
-use super::channel::{Channel, random_name};
+use super::channel::Channel;
 use super::client::{Caller, Client};
-use crate::base::lock;
+use crate::base::{hex, lock};
 use crate::memory::{Account, Lease};
 
 /// A body of this size or less is not counted, in bytes.
@@ -165,7 +165,7 @@ impl Exchanges {
         keep_alive: bool,
         place: &Place,
     ) -> io::Result<OpenExchange<'_>> {
-        let id = random_name()?;
+        let id = hex::random_id()?;
         let (caller, secure, place) = (client.caller(), client.is_secure(), Some(place.clone()));
         let exchange = Arc::new(Exchange { caller, secure, keep_alive, place, job: Mutex::default() });
         lock(&self.live).insert(id.clone(), Arc::clone(&exchange));
