@@ -6,8 +6,10 @@
 pub mod disk;
 pub mod hex;
 mod lock;
+mod nearest;
 mod network;
 pub mod text;
 
 pub use lock::{lock, unpoisoned};
+pub use nearest::{did_you_mean, nearest};
 pub use network::Network;

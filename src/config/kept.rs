@@ -13,9 +13,10 @@ use rustix::fs::OFlags;
 use toml::de::DeTable;
 
 use super::locate::read_open;
-use super::read::{Document, Section, did_you_mean, shown};
+use super::read::{Document, Section, shown};
 use super::sections::{LEVELS, Parser, note_faults};
 use super::{Config, ConfigError, Flags, Mode, limits};
+use crate::base::did_you_mean;
 use crate::capture::CameraSettings;
 
 /// Its name, beside the user file.

@@ -9,8 +9,9 @@ use log::LevelFilter;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::read::{Document, Section, did_you_mean, shown};
+use super::read::{Document, Section, shown};
 use super::{Config, Keep, Mode, ServerConfig};
+use crate::base::did_you_mean;
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
