@@ -6,6 +6,7 @@
 pub mod disk;
 pub mod hex;
 mod lock;
+pub mod names;
 mod nearest;
 mod network;
 pub mod text;

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::read::{Document, Section, shown};
 use super::{Config, Keep, Mode, ServerConfig};
-use crate::base::did_you_mean;
+use crate::base::{did_you_mean, names};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
@@ -180,9 +180,7 @@ impl<'a> Parser<'a> {
 
     fn check_name<'i>(&self, kind: &str, name: &Spanned<std::borrow::Cow<'i, str>>, seen: &HashSet<String>) {
         let text = name.get_ref();
-        let plain = (1..=32).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        if !plain {
+        if !names::is_name(text) {
             let message = format!(
                 "{kind} name `{}`; expected 1 to 32 letters, digits, - or _, for it becomes part of a URL",
                 shown(text)
