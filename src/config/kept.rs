@@ -15,8 +15,8 @@ use toml::de::DeTable;
 use super::locate::read_open;
 use super::read::{Document, Section, shown};
 use super::sections::{LEVELS, Parser, note_faults};
-use super::{Config, ConfigError, Flags, Mode, limits};
-use crate::base::did_you_mean;
+use super::{Config, ConfigError, Flags, Mode};
+use crate::base::{did_you_mean, limits};
 use crate::capture::CameraSettings;
 
 /// Its name, beside the user file.

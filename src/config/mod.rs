@@ -10,7 +10,7 @@ mod locate;
 mod read;
 pub(crate) mod sections;
 
-pub use sections::{LEVELS, limits};
+pub use sections::LEVELS;
 
 use std::collections::BTreeSet;
 use std::fmt;

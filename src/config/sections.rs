@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::read::{Document, Section, shown};
 use super::{Config, Keep, Mode, ServerConfig};
-use crate::base::{did_you_mean, names};
+use crate::base::{did_you_mean, limits, names};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
@@ -21,18 +21,6 @@ const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
 
 /// Most cameras, most microphones and most other Defenders: each has a thread.
 const MOST_SECTIONS: usize = 64;
-
-/// What a camera can be asked for.
-pub mod limits {
-    use std::ops::RangeInclusive;
-
-    /// Width and height in pixels.
-    pub const SIDE: RangeInclusive<u32> = 16..=8192;
-    /// Frames a second.
-    pub const FPS: RangeInclusive<u32> = 1..=240;
-    /// JPEG quality.
-    pub const QUALITY: RangeInclusive<u32> = 1..=100;
-}
 
 /// The levels of the log by their names.
 pub const LEVELS: [(&str, LevelFilter); 6] = [
