@@ -5,6 +5,7 @@
 
 pub mod disk;
 pub mod hex;
+pub mod level;
 pub mod limits;
 mod lock;
 pub mod names;

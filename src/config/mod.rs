@@ -10,8 +10,6 @@ mod locate;
 mod read;
 pub(crate) mod sections;
 
-pub use sections::LEVELS;
-
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::read::{Document, Section, shown};
 use super::{Config, Keep, Mode, ServerConfig};
-use crate::base::{did_you_mean, limits, names};
+use crate::base::{did_you_mean, level, limits, names};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
@@ -21,16 +21,6 @@ const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
 
 /// Most cameras, most microphones and most other Defenders: each has a thread.
 const MOST_SECTIONS: usize = 64;
-
-/// The levels of the log by their names.
-pub const LEVELS: [(&str, LevelFilter); 6] = [
-    ("off", LevelFilter::Off),
-    ("error", LevelFilter::Error),
-    ("warn", LevelFilter::Warn),
-    ("info", LevelFilter::Info),
-    ("debug", LevelFilter::Debug),
-    ("trace", LevelFilter::Trace),
-];
 
 /// Longest life of a session, in seconds: a year.
 const SESSION_MOST_S: u32 = 365 * 24 * 3600;
@@ -221,7 +211,7 @@ impl<'a> Parser<'a> {
             users: path("users", "users"),
             www: optional("www"),
             log: optional("log"),
-            log_level: section.choice("log_level", &LEVELS, LevelFilter::Info),
+            log_level: section.choice("log_level", &level::LEVELS, LevelFilter::Info),
             audit_log: optional("audit_log"),
             session_idle: seconds("session_idle_s", 12 * 3600),
             session_max: seconds("session_max_s", 30 * 24 * 3600),

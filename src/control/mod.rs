@@ -16,10 +16,10 @@ use std::sync::{Arc, Mutex};
 
 use log::{LevelFilter, error};
 
-use crate::base::lock;
+use crate::base::{level, lock};
 use crate::capture::controls;
 use crate::capture::devices::{check_size, sizes_offered};
-use crate::config::{Config, Flags, LEVELS};
+use crate::config::{Config, Flags};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::memory::Memory;
@@ -219,7 +219,7 @@ impl Control {
 
     /// The least level that is logged.
     pub fn log_level(&self) -> &'static str {
-        level_name(self.logging.level())
+        level::name(self.logging.level())
     }
 
     /// Logs from this level on, and keeps that for the next start if `keeps`. `may` as in
@@ -235,8 +235,7 @@ impl Control {
         may: impl FnOnce() -> bool,
         told: impl FnOnce(),
     ) -> Result<(), ControlError> {
-        let level = LEVELS.iter().find(|(known, _)| *known == name).map(|(_, level)| *level);
-        let level = level.ok_or_else(|| ControlError::Level(name.to_owned()))?;
+        let level = level::from_name(name).ok_or_else(|| ControlError::Level(name.to_owned()))?;
         self.change(|state| {
             if !may() {
                 return Err(ControlError::NotAllowed);
@@ -374,10 +373,6 @@ fn join(ended: Vec<std::thread::JoinHandle<()>>) {
         // A panic in it was logged where it happened.
         let _ = thread.join();
     }
-}
-
-fn level_name(level: LevelFilter) -> &'static str {
-    LEVELS.iter().find(|(_, known)| *known == level).map_or("", |(name, _)| name)
 }
 
 #[cfg(test)]
