@@ -3,6 +3,7 @@
 //! What belongs here: functions over plain values, files and locks that at least two layers need and that depend on
 //! nothing but the standard library and crates. What must not: anything of cameras, users or HTTP.
 
+pub mod clock;
 pub mod disk;
 pub mod hex;
 pub mod level;

@@ -14,7 +14,7 @@ mod state;
 
 use std::sync::{Arc, Mutex};
 
-use log::{LevelFilter, error};
+use log::error;
 
 use crate::base::{level, lock};
 use crate::capture::controls;
