@@ -3,11 +3,12 @@
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{Access as Rights, Gid, Mode, OFlags, Uid, access};
 
 use super::{Account, ConfineError, Purpose, check_roots_own};
+use crate::base::disk::folder_of;
 
 /// What the server does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +77,8 @@ pub fn check_access(file: &Path, wanted: Access, account: &Account) -> Result<()
         Ok(true) => Ok(()),
         Ok(false) => {
             let folder = folder_of(file);
-            match access(&folder, Rights::WRITE_OK | Rights::EXEC_OK) {
-                Err(_) => out_of_reach(&folder, "make files in it"),
+            match access(folder, Rights::WRITE_OK | Rights::EXEC_OK) {
+                Err(_) => out_of_reach(folder, "make files in it"),
                 Ok(()) => Ok(()),
             }
         }
@@ -102,11 +103,6 @@ pub fn may_write(path: &Path, account: Option<&Account>) -> bool {
             found.mode() >> shift & needed == needed
         }
     }
-}
-
-/// The folder a file lies in, or would.
-pub fn folder_of(file: &Path) -> PathBuf {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The empty path is the working folder, which is there.

@@ -9,7 +9,7 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags, path_beneath_rules,
 };
 
-use super::files::folder_of;
+use crate::base::disk::folder_of;
 
 /// What the server opens beside its own files, to read: drivers' state, what libasound reads for a
 /// card or a sound server, and what finds the address of another Defender. Single files of /etc, for the whole has secrets in it.
@@ -149,6 +149,6 @@ pub fn restrict(reach: &Reach) -> Result<Restriction, RulesetError> {
 
 /// The folder a file lies in, and the one its link, if it is one, leads to.
 fn folders(file: &Path) -> Vec<PathBuf> {
-    let target = file.canonicalize().ok().map(|target| folder_of(&target));
-    std::iter::once(folder_of(file)).chain(target).collect()
+    let target = file.canonicalize().ok().map(|target| folder_of(&target).to_owned());
+    std::iter::once(folder_of(file).to_owned()).chain(target).collect()
 }

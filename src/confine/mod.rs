@@ -26,7 +26,7 @@ use rustix::thread::{
 use rustix::{fs::Gid, fs::Uid};
 
 pub use account::{Account, Choice, DEFAULT_USER, choose};
-pub use files::{Access, check_access, folder_of, make_first_folder, make_folders, may_write};
+pub use files::{Access, check_access, make_first_folder, make_folders, may_write};
 pub use landlock::{Reach, restrict};
 pub use owner::{Purpose, as_owner, become_owner, check_named_by, check_roots_own};
 

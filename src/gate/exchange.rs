@@ -15,11 +15,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::admission::Place;
-use super::channel::{Channel, random_name};
+use super::channel::Channel;
 use super::client::{Caller, Client};
+use crate::base::{hex, lock};
 use crate::memory::{Account, Lease};
 
 /// A body of this size or less is not counted, in bytes.
@@ -164,7 +165,7 @@ impl Exchanges {
         keep_alive: bool,
         place: &Place,
     ) -> io::Result<OpenExchange<'_>> {
-        let id = random_name()?;
+        let id = hex::random_id()?;
         let (caller, secure, place) = (client.caller(), client.is_secure(), Some(place.clone()));
         let exchange = Arc::new(Exchange { caller, secure, keep_alive, place, job: Mutex::default() });
         lock(&self.live).insert(id.clone(), Arc::clone(&exchange));
@@ -192,9 +193,4 @@ impl fmt::Debug for Exchange {
             .field("secure", &self.secure)
             .finish_non_exhaustive()
     }
-}
-
-/// Held for single operations only; none of them can leave what it guards torn.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

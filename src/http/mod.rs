@@ -31,7 +31,7 @@ mod video;
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,7 @@ use tiny_http::{Request, Server};
 pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
+use crate::base::lock;
 use crate::control::Control;
 use crate::gate::{AcceptLoop, Admission, Certificates, EXCHANGE_HEADER, Exchange, Exchanges, Job};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
@@ -238,7 +239,7 @@ impl HttpRoom {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Server>>> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.server)
     }
 }
 

@@ -187,10 +187,10 @@ fn known_addresses_are_bounded_and_forgotten_after_a_day() {
     let mut places = Places::default();
     let start = Instant::now();
     for at in 0..2 * MAX_KNOWN as u32 {
-        places.remember(IpAddr::from(at.to_be_bytes()), start + Duration::from_secs(at.into()));
+        places.remember(Network::of(IpAddr::from(at.to_be_bytes())), start + Duration::from_secs(at.into()));
     }
     assert_eq!(places.known.len(), MAX_KNOWN);
-    let last = IpAddr::from((2 * MAX_KNOWN as u32 - 1).to_be_bytes());
-    assert!(places.is_known(last, start) && !places.is_known(IpAddr::from([0, 0, 0, 0]), start));
+    let last = Network::of(IpAddr::from((2 * MAX_KNOWN as u32 - 1).to_be_bytes()));
+    assert!(places.is_known(last, start) && !places.is_known(Network::of(IpAddr::from([0, 0, 0, 0])), start));
     assert!(!places.is_known(last, start + KNOWN_FOR * 2));
 }

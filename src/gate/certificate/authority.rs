@@ -21,6 +21,7 @@ use super::files;
 use super::names::{LOCAL_DOMAINS, LOCAL_NETWORKS, Names};
 use super::profile::pem;
 use super::x509::{Fields, Permitted};
+use crate::base::hex;
 
 /// Most characters of a common name (RFC 5280, appendix A.1, ub-common-name).
 const COMMON_NAME_CHARS: usize = 64;
@@ -79,7 +80,7 @@ impl Authority {
         let mut parameters = CertificateParams::default();
         // With a digest of the key, or two CAs of one name would be taken for one another.
         let digest = Sha256::digest(spki(&key));
-        let mark = format!(" ({:02x}{:02x}{:02x})", digest[0], digest[1], digest[2]);
+        let mark = format!(" ({})", hex::encode(&digest[..3]));
         let host = names.dns.get(1).map_or("this board", String::as_str);
         let room = COMMON_NAME_CHARS - NAME_BEGINS.len() - mark.len();
         let name = format!("{NAME_BEGINS}{}{mark}", host.chars().take(room).collect::<String>());

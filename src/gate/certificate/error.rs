@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
+use crate::base::disk;
 
 /// Makes a key and certificate that every client takes, as a line to be typed.
 const MAKE_ANEW: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 397 \

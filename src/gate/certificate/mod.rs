@@ -22,14 +22,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 
-use crate::disk;
+use crate::base::{disk, lock, unpoisoned};
 use authority::{Authority, NAME_BEGINS, load_key_pair, new_key};
 use clock::Clock;
 pub use error::CertificateError;
@@ -221,7 +221,7 @@ impl Certificates {
         }
         match establish(&self.files, &host, self.clock) {
             Ok(current) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+                *unpoisoned(self.current.write()) = Arc::new(current);
                 self.lock_looked().stamps = self.files.stamps();
                 info!("new certificate from {}: key {}", self.files.cert.display(), self.key_fingerprint());
             }
@@ -230,7 +230,7 @@ impl Certificates {
     }
 
     fn current(&self) -> Arc<Current> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&*unpoisoned(self.current.read()))
     }
 
     fn is_time_to_look(&self) -> bool {
@@ -238,7 +238,7 @@ impl Certificates {
     }
 
     fn lock_looked(&self) -> std::sync::MutexGuard<'_, Looked> {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.looked)
     }
 }
 
