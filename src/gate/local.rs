@@ -15,17 +15,17 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
+use super::acceptor::Acceptor;
 use super::client::Caller;
 use super::connection::Context;
 use super::exchange::Exchanges;
-use super::hall::Hall;
 use super::limits::Limits;
 
 /// The listening local socket; its file is removed when this is dropped.
 pub struct LocalGate {
     listener: UnixListener,
     path: PathBuf,
-    hall: Hall,
+    acceptor: Acceptor,
 }
 
 impl LocalGate {
@@ -50,13 +50,13 @@ impl LocalGate {
             connections_per_address: Self::CONNECTIONS,
             ..Limits::default()
         };
-        let hall = Hall::new(Context { limits, tls: None, exchanges });
-        Ok(Self { listener: bound?, path: path.to_owned(), hall })
+        let acceptor = Acceptor::new(Context { limits, tls: None, exchanges });
+        Ok(Self { listener: bound?, path: path.to_owned(), acceptor })
     }
 
     /// Accepts and serves until [`LocalGate::stop`].
     pub fn run(&self) {
-        self.hall.serve(|| {
+        self.acceptor.serve(|| {
             let (socket, _) = self.listener.accept()?;
             match caller(&socket) {
                 // Standard library sockets are descriptors; see `Client`.
@@ -71,7 +71,7 @@ impl LocalGate {
 
     /// Stops accepting and ends every connection.
     pub fn stop(&self) {
-        self.hall.close(&self.listener);
+        self.acceptor.close(&self.listener);
     }
 }
 

@@ -7,13 +7,13 @@
 //! Invariant: nothing a client sends reaches tiny_http but a head written anew by
 //! `RequestHead::canonical` and a body whose length was counted.
 
+mod acceptor;
 mod admission;
 mod certificate;
 mod channel;
 mod client;
 mod connection;
 mod exchange;
-mod hall;
 pub(crate) mod head;
 mod limits;
 mod listeners;
@@ -38,15 +38,15 @@ pub use listeners::Listeners;
 pub use local::LocalGate;
 pub use reply::connection_field;
 
+use acceptor::Acceptor;
 use client::Caller;
 use connection::Context;
-use hall::Hall;
 use tls::Tls;
 
 /// The listening sockets and everything their connections share.
 pub struct Gate {
     listeners: Listeners,
-    hall: Hall,
+    acceptor: Acceptor,
 }
 
 /// Why the gate cannot open.
@@ -107,7 +107,7 @@ impl Gate {
         exchanges: Arc<Exchanges>,
     ) -> Result<Self, GateError> {
         let tls = certificates.map(Tls::new).transpose().map_err(GateError::Tls)?;
-        Ok(Self { listeners, hall: Hall::new(Context { limits, tls, exchanges }) })
+        Ok(Self { listeners, acceptor: Acceptor::new(Context { limits, tls, exchanges }) })
     }
 
     /// Where it listens.
@@ -117,12 +117,12 @@ impl Gate {
 
     /// The count of connections, for the status page.
     pub fn admission(&self) -> Admission {
-        self.hall.admission()
+        self.acceptor.admission()
     }
 
     /// Accepts and serves until [`Gate::stop`]; returns when every connection's thread is done.
     pub fn run(&self) {
-        self.hall.serve(|| {
+        self.acceptor.serve(|| {
             let accepted = self.listeners.accept()?;
             Ok(accepted.map(|(socket, peer)| (socket, Caller::Remote(peer))))
         });
@@ -131,7 +131,7 @@ impl Gate {
     /// Stops accepting and ends every connection.
     pub fn stop(&self) {
         for socket in self.listeners.sockets() {
-            self.hall.close(socket);
+            self.acceptor.close(socket);
         }
     }
 }
