@@ -24,8 +24,8 @@ use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
 use crate::confine::{self, ConfineError};
 use crate::control::{self, Control, ControlError};
 use crate::gate::{
-    COOKIE_PREFIX, CertificateError, Certificates, Channel, ChannelError, Exchanges, Gate, GateError, Limits,
-    Listeners, LocalGate,
+    COOKIE_PREFIX, CertificateError, Certificates, Channel, ChannelError, Gate, GateError, Limits, Listeners,
+    LocalGate, PendingRequests,
 };
 use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
@@ -166,13 +166,13 @@ impl Server {
 
         let memory = Memory::configured(server.memory_mb);
         let channel = Channel::open(&confine::folder_of(&server.users)).map_err(AppError::Channel)?;
-        let exchanges = Arc::new(Exchanges::new(channel, Arc::clone(memory.for_bodies())));
+        let pending = Arc::new(PendingRequests::new(channel, Arc::clone(memory.for_bodies())));
         let limits = Limits {
             connections: descriptors::make_room(&config),
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };
-        let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&exchanges))
+        let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&pending))
             .map_err(AppError::Gate)?;
         let gate = Arc::new(gate);
         // As late as may be, and told at once: after a start that failed in between, the first
@@ -182,7 +182,7 @@ impl Server {
         welcome::announce(server, gate.addresses(), certificates.as_deref(), first_password.as_deref());
         let id = users::server_id(&server.users, server.port).map_err(AppError::System)?;
         let cookie = format!("{COOKIE_PREFIX}-{id}");
-        let local = listen_locally(server, &exchanges);
+        let local = listen_locally(server, &pending);
         rights::lock_in(&config);
         // The first threads: they may do what the process may do now.
         logging.start().map_err(AppError::System)?;
@@ -207,7 +207,7 @@ impl Server {
             certificates: certificates.clone(),
             started: Instant::now(),
         };
-        let room = Arc::new(HttpRoom::new(service, exchanges));
+        let room = Arc::new(HttpRoom::new(service, pending));
         let ended = start_threads(&gate, local.as_ref(), &room, &accounts).map_err(AppError::System)?;
         let manager = Manager::from_environment();
         let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
@@ -387,9 +387,9 @@ fn listed(server: &ServerConfig) -> String {
 }
 
 /// Without it the server is as good, but for commands on the board.
-fn listen_locally(server: &ServerConfig, exchanges: &Arc<Exchanges>) -> Option<Arc<LocalGate>> {
+fn listen_locally(server: &ServerConfig, pending: &Arc<PendingRequests>) -> Option<Arc<LocalGate>> {
     let path = server.socket();
-    match LocalGate::listen(&path, Arc::clone(exchanges)) {
+    match LocalGate::listen(&path, Arc::clone(pending)) {
         Ok(local) => Some(Arc::new(local)),
         Err(error) => {
             warn!("{}: no local socket, so `defender status` will not work: {error}", path.display());

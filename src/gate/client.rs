@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::exchange::{After, Job};
 use super::limits::Limits;
 use super::listeners::canonical;
+use super::pending::{After, Job};
 use super::send_buffer::SendBuffer;
 
 /// How much may wait in the kernel for a client, in bytes; of live streams less, see [`Client::stay_present`].

@@ -11,9 +11,9 @@ use log::{debug, warn};
 
 use super::admission::{Place, Stage};
 use super::client::{Caller, Client, is_timeout};
-use super::exchange::{After, Exchanges, OpenExchange};
 use super::head::{HeadError, RequestHead, complete_head};
 use super::limits::Limits;
+use super::pending::{After, OpenRequest, PendingRequests};
 use super::reply::{self, Carried};
 use super::tls::Tls;
 
@@ -38,7 +38,7 @@ pub(super) struct Context {
     pub(super) limits: Limits,
     /// `None`: plain HTTP.
     pub(super) tls: Option<Tls>,
-    pub(super) exchanges: Arc<Exchanges>,
+    pub(super) pending: Arc<PendingRequests>,
 }
 
 /// Serves one client from the first byte to the last.
@@ -151,7 +151,7 @@ impl<'a> Connection<'a> {
     }
 
     fn answer(&mut self, head: RequestHead) -> io::Result<After> {
-        let Some(_lease) = self.context.exchanges.lease_body(head.body_bytes) else {
+        let Some(_lease) = self.context.pending.lease_body(head.body_bytes) else {
             return self.refuse(503, "too many large requests at once");
         };
         let body = match self.body(&head) {
@@ -160,7 +160,7 @@ impl<'a> Connection<'a> {
             Err(error) => return Err(error),
         };
         self.place.set_stage(Stage::Request);
-        let open = self.context.exchanges.open(&self.client, head.keep_alive, self.place)?;
+        let open = self.context.pending.open(&self.client, head.keep_alive, self.place)?;
         let mut request = head.canonical(&open.id);
         request.extend_from_slice(&body);
         let give_up = Instant::now() + OFFER_FOR;
@@ -176,7 +176,7 @@ impl<'a> Connection<'a> {
                 Carried::Response if head.keep_alive => return Ok(After::KeepAlive),
                 Carried::Response => return Ok(After::Close),
                 Carried::Nothing if open.is_unclaimed() && Instant::now() < give_up => {
-                    self.context.exchanges.look();
+                    self.context.pending.look();
                     thread::sleep(OFFER_PAUSE);
                 }
                 Carried::Nothing => return self.run_job(&open),
@@ -190,8 +190,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn run_job(&mut self, open: &OpenExchange<'_>) -> io::Result<After> {
-        match open.exchange.take_job() {
+    fn run_job(&mut self, open: &OpenRequest<'_>) -> io::Result<After> {
+        match open.request.take_job() {
             Some(job) => job(&mut self.client),
             None if open.is_unclaimed() => self.refuse(503, "starting, try again"),
             None => self.refuse(502, "no reply"),
@@ -199,7 +199,7 @@ impl<'a> Connection<'a> {
     }
 
     fn send_to_room(&self, request: &[u8]) -> io::Result<UnixStream> {
-        let mut room = self.context.exchanges.channel().connect()?;
+        let mut room = self.context.pending.channel().connect()?;
         room.set_read_timeout(Some(LOOK_EVERY))?;
         match room.write_all(request) {
             // The library let go of it unread, which shows when the reply is read, too.
@@ -279,7 +279,7 @@ impl Read for RoomReply<'_> {
             if Instant::now() >= self.give_up {
                 return Err(ErrorKind::TimedOut.into());
             }
-            self.context.exchanges.look();
+            self.context.pending.look();
         }
     }
 }
@@ -302,8 +302,8 @@ mod tests {
     fn ask(room: impl FnOnce(UnixListener) + Send) -> String {
         let channel = Channel::open(&std::env::temp_dir()).unwrap();
         let library = channel.listener().unwrap();
-        let exchanges = Arc::new(Exchanges::new(channel, crate::memory::Account::unlimited()));
-        let context = Context { limits: Limits::default(), tls: None, exchanges };
+        let pending = Arc::new(PendingRequests::new(channel, crate::memory::Account::unlimited()));
+        let context = Context { limits: Limits::default(), tls: None, pending };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, peer) = listener.accept().unwrap();

@@ -9,8 +9,8 @@ use std::fmt;
 /// Most header fields a head may have.
 const MAX_FIELDS: usize = 64;
 
-/// The private header that carries the exchange id; a client's own copy never passes.
-pub const EXCHANGE_HEADER: &str = "X-Defender-Exchange";
+/// The private header that carries the request id; a client's own copy never passes.
+pub const REQUEST_ID_HEADER: &str = "X-Defender-Exchange";
 
 /// How the names of our cookies begin. Of all cookies that a browser keeps for this host, whatever port
 /// they are from, only these are passed on.
@@ -155,8 +155,8 @@ impl RequestHead {
     }
 
     /// The head tiny_http gets to see: one spelling for everything, only fields that concern the
-    /// request itself, and the id of the exchange.
-    pub fn canonical(&self, exchange_id: &str) -> Vec<u8> {
+    /// request itself, and its id.
+    pub fn canonical(&self, request_id: &str) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         let host = self.host.iter().map(|host| ("Host", host.as_str()));
         let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -164,7 +164,7 @@ impl RequestHead {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n", self.body_bytes));
-        head.push_str(&format!("{EXCHANGE_HEADER}: {exchange_id}\r\n\r\n"));
+        head.push_str(&format!("{REQUEST_ID_HEADER}: {request_id}\r\n\r\n"));
         head.into_bytes()
     }
 }

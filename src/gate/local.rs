@@ -18,8 +18,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 use super::acceptor::Acceptor;
 use super::client::Caller;
 use super::connection::Context;
-use super::exchange::Exchanges;
 use super::limits::Limits;
+use super::pending::PendingRequests;
 
 /// The listening local socket; its file is removed when this is dropped.
 pub struct LocalGate {
@@ -39,7 +39,7 @@ impl LocalGate {
     /// # Errors
     /// `AddrInUse` where a server answers there, `AlreadyExists` where a file is no socket, or where it
     /// cannot be told whether one answers; else why the file cannot be made.
-    pub fn listen(path: &Path, exchanges: Arc<Exchanges>) -> io::Result<Self> {
+    pub fn listen(path: &Path, pending: Arc<PendingRequests>) -> io::Result<Self> {
         make_room(path)?;
         // From the first moment on nobody else may connect.
         let before = rustix::process::umask(Mode::from_raw_mode(0o177));
@@ -50,7 +50,7 @@ impl LocalGate {
             connections_per_address: Self::CONNECTIONS,
             ..Limits::default()
         };
-        let acceptor = Acceptor::new(Context { limits, tls: None, exchanges });
+        let acceptor = Acceptor::new(Context { limits, tls: None, pending });
         Ok(Self { listener: bound?, path: path.to_owned(), acceptor })
     }
 
@@ -129,7 +129,7 @@ mod tests {
     /// Why a server does not listen at `path`; the file there must have stayed.
     fn refused(path: &Path) -> io::Error {
         let channel = Channel::open(&std::env::temp_dir()).unwrap();
-        let refused = LocalGate::listen(path, Arc::new(Exchanges::new(channel, Account::unlimited())));
+        let refused = LocalGate::listen(path, Arc::new(PendingRequests::new(channel, Account::unlimited())));
         assert!(fs::symlink_metadata(path).is_ok(), "the file is gone");
         refused.err().expect("refused")
     }

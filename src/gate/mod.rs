@@ -1,7 +1,7 @@
 //! The gate: the one public socket.
 //!
 //! What belongs here: accepting under caps, TLS, reading one bounded and strictly checked request
-//! head, lending it to the HTTP room as one exchange, and lending the client to a job that a
+//! head, lending it to the HTTP room as one pending request, and lending the client to a job that a
 //! handler left. What must not: routes, users, pictures. The gate knows nothing of [`crate::http`].
 //!
 //! Invariant: nothing a client sends reaches tiny_http but a head written anew by
@@ -13,11 +13,11 @@ mod certificate;
 mod channel;
 mod client;
 mod connection;
-mod exchange;
 pub(crate) mod head;
 mod limits;
 mod listeners;
 mod local;
+mod pending;
 mod reply;
 mod send_buffer;
 mod tls;
@@ -31,11 +31,11 @@ pub use admission::{Admission, Tally};
 pub use certificate::{CertificateError, CertificateFiles, Certificates, Inspection, TrustAnchor};
 pub use channel::{AcceptLoop, Channel, ChannelError};
 pub use client::Client;
-pub use exchange::{After, Exchange, Exchanges, Job};
-pub use head::{COOKIE_PREFIX, EXCHANGE_HEADER, is_passed_on};
+pub use head::{COOKIE_PREFIX, REQUEST_ID_HEADER, is_passed_on};
 pub use limits::Limits;
 pub use listeners::Listeners;
 pub use local::LocalGate;
+pub use pending::{After, Job, PendingRequest, PendingRequests};
 pub use reply::connection_field;
 
 use acceptor::Acceptor;
@@ -104,10 +104,10 @@ impl Gate {
         listeners: Listeners,
         limits: Limits,
         certificates: Option<Arc<Certificates>>,
-        exchanges: Arc<Exchanges>,
+        pending: Arc<PendingRequests>,
     ) -> Result<Self, GateError> {
         let tls = certificates.map(Tls::new).transpose().map_err(GateError::Tls)?;
-        Ok(Self { listeners, acceptor: Acceptor::new(Context { limits, tls, exchanges }) })
+        Ok(Self { listeners, acceptor: Acceptor::new(Context { limits, tls, pending }) })
     }
 
     /// Where it listens.

@@ -42,7 +42,9 @@ pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
 use crate::control::Control;
-use crate::gate::{AcceptLoop, Admission, Certificates, EXCHANGE_HEADER, Exchange, Exchanges, Job};
+use crate::gate::{
+    AcceptLoop, Admission, Certificates, Job, PendingRequest, PendingRequests, REQUEST_ID_HEADER,
+};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
 use crate::memory::Memory;
 use crate::users::{Accounts, Identity, Role};
@@ -97,7 +99,7 @@ const RETIRED_FOR: Duration = Duration::from_secs(90);
 /// Runs tiny_http for the gate.
 pub struct HttpRoom {
     service: Service,
-    exchanges: Arc<Exchanges>,
+    exchanges: Arc<PendingRequests>,
     stop: Stop,
     server: Mutex<Option<Arc<Server>>>,
 }
@@ -114,7 +116,7 @@ enum Outcome {
 
 impl HttpRoom {
     /// A room that is not running yet.
-    pub fn new(service: Service, exchanges: Arc<Exchanges>) -> Self {
+    pub fn new(service: Service, exchanges: Arc<PendingRequests>) -> Self {
         Self { service, exchanges, stop: Stop::new(), server: Mutex::new(None) }
     }
 
@@ -201,7 +203,7 @@ impl HttpRoom {
     }
 
     fn answer(&self, mut request: Request) {
-        let claimed = field(&request, EXCHANGE_HEADER).and_then(|id| self.exchanges.claim(id));
+        let claimed = field(&request, REQUEST_ID_HEADER).and_then(|id| self.exchanges.claim(id));
         let Some(exchange) = claimed else {
             debug!("a request on the channel did not come through the gate");
             let refused = Reply::error(403, "requests come through the public port");
@@ -243,13 +245,13 @@ impl HttpRoom {
 }
 
 impl Service {
-    fn surroundings(&self, request: &Request, exchange: &Exchange) -> Surroundings {
+    fn surroundings(&self, request: &Request, exchange: &PendingRequest) -> Surroundings {
         let origin = self.origins.allowed(field(request, "Origin")).map(str::to_owned);
         let hsts = (exchange.is_secure() && self.hsts_s > 0).then(|| format!("max-age={}", self.hsts_s));
         Surroundings { hsts, origin, varies: !self.origins.0.is_empty() }
     }
 
-    fn handle(&self, request: &mut Request, exchange: &Exchange) -> Outcome {
+    fn handle(&self, request: &mut Request, exchange: &PendingRequest) -> Outcome {
         let url = request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let route = Route::of(path, query);
@@ -287,7 +289,7 @@ impl Service {
     }
 
     /// What needs no user. Another route here is a mistake in [`Route::access`], and stays shut.
-    fn answer_anybody(&self, route: &Route, request: &mut Request, exchange: &Exchange) -> Outcome {
+    fn answer_anybody(&self, route: &Route, request: &mut Request, exchange: &PendingRequest) -> Outcome {
         Outcome::Reply(match route {
             Route::Health => {
                 Reply::new(200, "text/plain", b"ok\n".as_slice().into()).with("Cache-Control", "no-store")
@@ -310,7 +312,7 @@ impl Service {
         route: &Route,
         query: &str,
         request: &mut Request,
-        exchange: &Exchange,
+        exchange: &PendingRequest,
         user: &Identity,
     ) -> Outcome {
         Outcome::Reply(match route {
@@ -375,7 +377,7 @@ impl Service {
         reply: Reply,
         file: file::OpenFile,
         request: &Request,
-        exchange: &Exchange,
+        exchange: &PendingRequest,
         user: &Identity,
     ) -> Outcome {
         let Some(lease) = self.memory.for_requests().lease(file::PIECE_BYTES) else {
@@ -387,7 +389,7 @@ impl Service {
     }
 
     /// Signs the request in. The log learns why it was refused, the client only that it was.
-    fn sign_in(&self, request: &Request, exchange: &Exchange) -> Result<Identity, Reply> {
+    fn sign_in(&self, request: &Request, exchange: &PendingRequest) -> Result<Identity, Reply> {
         if let Some(uid) = exchange.local_uid() {
             exchange.mark_signed_in();
             return Ok(Identity::local(uid));
@@ -430,7 +432,7 @@ impl Service {
     fn check_origin(
         &self,
         request: &Request,
-        exchange: &Exchange,
+        exchange: &PendingRequest,
         path: &str,
         route: Option<&Route>,
     ) -> Result<(), Reply> {
@@ -455,7 +457,7 @@ impl Service {
     fn check(
         &self,
         request: &Request,
-        exchange: &Exchange,
+        exchange: &PendingRequest,
         path: &str,
         (route, access): (Option<&Route>, Access),
         user: Option<&Identity>,

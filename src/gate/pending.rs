@@ -1,10 +1,10 @@
-//! The hand-over between a connection and the HTTP room: one live exchange for each request that
-//! is being answered.
+//! The hand-over between a connection and the HTTP room: one [`PendingRequest`] for
+//! each request that is being answered.
 //!
-//! A connection opens an exchange, sends the request with the exchange's id to the HTTP room over
-//! the [`Channel`], and reads the reply. The HTTP room claims the exchange by its id, which works
+//! A connection registers a pending request, sends the head with its id to the HTTP room over
+//! the [`Channel`], and reads the reply. The HTTP room claims it by its id, which works
 //! once. A reply of bytes comes back over the channel; to take over the client's connection itself
-//! the handler leaves a job in the exchange and ends its reply without a byte.
+//! the handler leaves a job in it and ends its reply without a byte.
 //!
 //! Both sides know each other: the gate by what the kernel says of the socket's owner
 //! ([`Channel::connect`]), the HTTP room by the id, 128 random bits that only the gate and it have
@@ -38,7 +38,7 @@ pub enum After {
 }
 
 /// One request on its way through the HTTP room.
-pub struct Exchange {
+pub struct PendingRequest {
     caller: Caller,
     secure: bool,
     keep_alive: bool,
@@ -47,7 +47,7 @@ pub struct Exchange {
     job: Mutex<Option<Job>>,
 }
 
-impl Exchange {
+impl PendingRequest {
     /// The client's true address.
     pub fn peer(&self) -> SocketAddr {
         self.caller.address()
@@ -88,7 +88,7 @@ impl Exchange {
         lock(&self.job).take()
     }
 
-    /// An exchange without a connection, for the tests of handlers.
+    /// A pending request without a connection, for the tests of handlers.
     #[cfg(test)]
     pub fn of(peer: SocketAddr, secure: bool) -> Self {
         let (caller, keep_alive) = (Caller::Remote(peer), true);
@@ -96,9 +96,9 @@ impl Exchange {
     }
 }
 
-/// All live exchanges, the way to the HTTP room, and the memory for their bodies.
-pub struct Exchanges {
-    live: Mutex<HashMap<String, Arc<Exchange>>>,
+/// All pending requests, the way to the HTTP room, and the memory for their bodies.
+pub struct PendingRequests {
+    live: Mutex<HashMap<String, Arc<PendingRequest>>>,
     channel: Channel,
     look: Mutex<Option<Look>>,
     bodies: Arc<Account>,
@@ -107,15 +107,15 @@ pub struct Exchanges {
 /// Makes the HTTP room see whether its accept loop still runs; it must not wait for anything.
 type Look = Arc<dyn Fn() + Send + Sync>;
 
-/// The gate's hold on a live exchange; the id dies with it.
-pub(super) struct OpenExchange<'a> {
-    exchanges: &'a Exchanges,
+/// The gate's registration of a pending request; dropping it invalidates the id.
+pub(super) struct OpenRequest<'a> {
+    pending: &'a PendingRequests,
     pub(super) id: String,
-    pub(super) exchange: Arc<Exchange>,
+    pub(super) request: Arc<PendingRequest>,
 }
 
-impl Exchanges {
-    /// No exchange is live. Bodies of requests lie in memory of `bodies`.
+impl PendingRequests {
+    /// None is pending yet. Bodies of requests lie in memory of `bodies`.
     pub fn new(channel: Channel, bodies: Arc<Account>) -> Self {
         Self { live: Mutex::default(), channel, look: Mutex::default(), bodies }
     }
@@ -144,8 +144,8 @@ impl Exchanges {
         *lock(&self.look) = None;
     }
 
-    /// Claims the exchange of an id, as the HTTP room does for each request. It works once.
-    pub fn claim(&self, id: &str) -> Option<Arc<Exchange>> {
+    /// Claims the pending request of an id, as the HTTP room does for each request. It works once.
+    pub fn claim(&self, id: &str) -> Option<Arc<PendingRequest>> {
         lock(&self.live).remove(id)
     }
 
@@ -157,37 +157,37 @@ impl Exchanges {
         }
     }
 
-    /// Opens an exchange under a fresh random id of 128 bits.
+    /// Registers a request under a fresh random id of 128 bits.
     pub(super) fn open(
         &self,
         client: &Client,
         keep_alive: bool,
         place: &Place,
-    ) -> io::Result<OpenExchange<'_>> {
+    ) -> io::Result<OpenRequest<'_>> {
         let id = random_name()?;
         let (caller, secure, place) = (client.caller(), client.is_secure(), Some(place.clone()));
-        let exchange = Arc::new(Exchange { caller, secure, keep_alive, place, job: Mutex::default() });
-        lock(&self.live).insert(id.clone(), Arc::clone(&exchange));
-        Ok(OpenExchange { exchanges: self, id, exchange })
+        let request = Arc::new(PendingRequest { caller, secure, keep_alive, place, job: Mutex::default() });
+        lock(&self.live).insert(id.clone(), Arc::clone(&request));
+        Ok(OpenRequest { pending: self, id, request })
     }
 }
 
-impl OpenExchange<'_> {
+impl OpenRequest<'_> {
     /// Whether the HTTP room has not seen the request.
     pub(super) fn is_unclaimed(&self) -> bool {
-        lock(&self.exchanges.live).contains_key(&self.id)
+        lock(&self.pending.live).contains_key(&self.id)
     }
 }
 
-impl Drop for OpenExchange<'_> {
+impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
-        lock(&self.exchanges.live).remove(&self.id);
+        lock(&self.pending.live).remove(&self.id);
     }
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for PendingRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange")
+        f.debug_struct("PendingRequest")
             .field("caller", &self.caller)
             .field("secure", &self.secure)
             .finish_non_exhaustive()
