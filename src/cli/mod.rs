@@ -1,7 +1,7 @@
 //! The command line: one file for each command.
 //!
 //! What belongs here: reading arguments, printing, exit codes. What must not: anything the server
-//! or another room does; a command calls it.
+//! or another layer does; a command calls it.
 
 mod args;
 mod board;

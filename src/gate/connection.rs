@@ -20,10 +20,10 @@ use super::tls::Tls;
 /// First byte of a TLS record that carries a handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Longest wait for the HTTP room's reply: several password hashes on the slowest board.
+/// Longest wait for the HTTP layer's reply: several password hashes on the slowest board.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a request is offered to the HTTP room again that the library lost before anybody saw it:
+/// How long a request is offered to the HTTP layer again that the library lost before anybody saw it:
 /// its accept loop ended and is started again.
 const OFFER_FOR: Duration = Duration::from_secs(5);
 
@@ -165,10 +165,10 @@ impl<'a> Connection<'a> {
         request.extend_from_slice(&body);
         let give_up = Instant::now() + OFFER_FOR;
         loop {
-            let mut reply = match self.send_to_room(&request) {
-                Ok(room) => RoomReply::new(room, self.context, self.place),
+            let mut reply = match self.send_to_http(&request) {
+                Ok(channel) => ReplyReader::new(channel, self.context, self.place),
                 Err(error) => {
-                    warn!("the HTTP room does not answer: {error}");
+                    warn!("the HTTP layer does not answer: {error}");
                     return self.refuse(503, "starting, try again");
                 }
             };
@@ -183,7 +183,7 @@ impl<'a> Connection<'a> {
                 Carried::Broken(error) if self.place.is_evicted() => return Err(error),
                 Carried::Broken(error) => {
                     let path = head.target.split('?').next().unwrap_or_default();
-                    warn!("the HTTP room's reply to {} {path} is broken: {error}", head.method);
+                    warn!("the HTTP layer's reply to {} {path} is broken: {error}", head.method);
                     return self.refuse(502, "broken reply");
                 }
             }
@@ -198,13 +198,13 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn send_to_room(&self, request: &[u8]) -> io::Result<UnixStream> {
-        let mut room = self.context.pending.channel().connect()?;
-        room.set_read_timeout(Some(LOOK_EVERY))?;
-        match room.write_all(request) {
+    fn send_to_http(&self, request: &[u8]) -> io::Result<UnixStream> {
+        let mut channel = self.context.pending.channel().connect()?;
+        channel.set_read_timeout(Some(LOOK_EVERY))?;
+        match channel.write_all(request) {
             // The library let go of it unread, which shows when the reply is read, too.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(room),
-            written => written.map(|()| room),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(channel),
+            written => written.map(|()| channel),
         }
     }
 
@@ -250,24 +250,24 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// The HTTP room's reply, waited for while it can come and the client is there.
-struct RoomReply<'a> {
-    room: UnixStream,
+/// The HTTP layer's reply, waited for while it can come and the client is there.
+struct ReplyReader<'a> {
+    channel: UnixStream,
     context: &'a Context,
     place: &'a Place,
     give_up: Instant,
 }
 
-impl<'a> RoomReply<'a> {
-    fn new(room: UnixStream, context: &'a Context, place: &'a Place) -> Self {
-        Self { room, context, place, give_up: Instant::now() + REPLY_TIMEOUT }
+impl<'a> ReplyReader<'a> {
+    fn new(channel: UnixStream, context: &'a Context, place: &'a Place) -> Self {
+        Self { channel, context, place, give_up: Instant::now() + REPLY_TIMEOUT }
     }
 }
 
-impl Read for RoomReply<'_> {
+impl Read for ReplyReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.room.read(buffer) {
+            match self.channel.read(buffer) {
                 // Closed with the request unread, which is an end without a reply.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(0),
                 Err(error) if is_timeout(&error) => {}
@@ -298,8 +298,8 @@ mod tests {
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
 
-    /// All that a client gets for one request to a gate whose HTTP room is `room`.
-    fn ask(room: impl FnOnce(UnixListener) + Send) -> String {
+    /// All that a client gets for one request to a gate whose HTTP layer is `http`.
+    fn ask(http: impl FnOnce(UnixListener) + Send) -> String {
         let channel = Channel::open(&std::env::temp_dir()).unwrap();
         let library = channel.listener().unwrap();
         let pending = Arc::new(PendingRequests::new(channel, crate::memory::Account::unlimited()));
@@ -311,7 +311,7 @@ mod tests {
         let permit = Admission::new(&context.limits).admit(peer.ip(), Arc::new(|| {})).unwrap();
         let mut answer = String::new();
         thread::scope(|scope| {
-            scope.spawn(|| room(library));
+            scope.spawn(|| http(library));
             scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), permit.place()));
             client.read_to_string(&mut answer).unwrap();
         });

@@ -1,7 +1,7 @@
 //! The gate: the one public socket.
 //!
 //! What belongs here: accepting under caps, TLS, reading one bounded and strictly checked request
-//! head, lending it to the HTTP room as one pending request, and lending the client to a job that a
+//! head, lending it to the HTTP layer as one pending request, and lending the client to a job that a
 //! handler left. What must not: routes, users, pictures. The gate knows nothing of [`crate::http`].
 //!
 //! Invariant: nothing a client sends reaches tiny_http but a head written anew by

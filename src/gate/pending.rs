@@ -1,14 +1,14 @@
-//! The hand-over between a connection and the HTTP room: one [`PendingRequest`] for
+//! The hand-over between a connection and the HTTP layer: one [`PendingRequest`] for
 //! each request that is being answered.
 //!
-//! A connection registers a pending request, sends the head with its id to the HTTP room over
-//! the [`Channel`], and reads the reply. The HTTP room claims it by its id, which works
+//! A connection registers a pending request, sends the head with its id to the HTTP layer over
+//! the [`Channel`], and reads the reply. The HTTP layer claims it by its id, which works
 //! once. A reply of bytes comes back over the channel; to take over the client's connection itself
 //! the handler leaves a job in it and ends its reply without a byte.
 //!
 //! Both sides know each other: the gate by what the kernel says of the socket's owner
-//! ([`Channel::connect`]), the HTTP room by the id, 128 random bits that only the gate and it have
-//! seen. The library does not show its socket to the HTTP room, so that the kernel cannot be asked
+//! ([`Channel::connect`]), the HTTP layer by the id, 128 random bits that only the gate and it have
+//! seen. The library does not show its socket to the HTTP layer, so that the kernel cannot be asked
 //! there as well; and nobody else has a way to it.
 
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub enum After {
     Close,
 }
 
-/// One request on its way through the HTTP room.
+/// One request on its way through the HTTP layer.
 pub struct PendingRequest {
     caller: Caller,
     secure: bool,
@@ -96,7 +96,7 @@ impl PendingRequest {
     }
 }
 
-/// All pending requests, the way to the HTTP room, and the memory for their bodies.
+/// All pending requests, the way to the HTTP layer, and the memory for their bodies.
 pub struct PendingRequests {
     live: Mutex<HashMap<String, Arc<PendingRequest>>>,
     channel: Channel,
@@ -104,7 +104,7 @@ pub struct PendingRequests {
     bodies: Arc<Account>,
 }
 
-/// Makes the HTTP room see whether its accept loop still runs; it must not wait for anything.
+/// Makes the HTTP layer see whether its accept loop still runs; it must not wait for anything.
 type Look = Arc<dyn Fn() + Send + Sync>;
 
 /// The gate's registration of a pending request; dropping it invalidates the id.
@@ -128,7 +128,7 @@ impl PendingRequests {
         self.bodies.lease(counted.saturating_mul(2))
     }
 
-    /// The way to the HTTP room.
+    /// The way to the HTTP layer.
     pub fn channel(&self) -> &Channel {
         &self.channel
     }
@@ -144,7 +144,7 @@ impl PendingRequests {
         *lock(&self.look) = None;
     }
 
-    /// Claims the pending request of an id, as the HTTP room does for each request. It works once.
+    /// Claims the pending request of an id, as the HTTP layer does for each request. It works once.
     pub fn claim(&self, id: &str) -> Option<Arc<PendingRequest>> {
         lock(&self.live).remove(id)
     }
@@ -173,7 +173,7 @@ impl PendingRequests {
 }
 
 impl OpenRequest<'_> {
-    /// Whether the HTTP room has not seen the request.
+    /// Whether the HTTP layer has not seen the request.
     pub(super) fn is_unclaimed(&self) -> bool {
         lock(&self.pending.live).contains_key(&self.id)
     }

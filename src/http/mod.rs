@@ -1,4 +1,4 @@
-//! The HTTP room: what each request means and what is answered.
+//! The HTTP layer: what each request means and what is answered.
 //!
 //! What belongs here: routes, authentication of requests, handlers, the page. What must not: the
 //! public socket, TLS and limits (the gate's), capture, the user file's format.
@@ -97,7 +97,7 @@ pub struct Service {
 const RETIRED_FOR: Duration = Duration::from_secs(90);
 
 /// Runs tiny_http for the gate.
-pub struct HttpRoom {
+pub struct HttpServer {
     service: Service,
     exchanges: Arc<PendingRequests>,
     stop: Stop,
@@ -114,20 +114,20 @@ enum Outcome {
     HandOver(Job),
 }
 
-impl HttpRoom {
-    /// A room that is not running yet.
+impl HttpServer {
+    /// A server that is not running yet.
     pub fn new(service: Service, exchanges: Arc<PendingRequests>) -> Self {
         Self { service, exchanges, stop: Stop::new(), server: Mutex::new(None) }
     }
 
-    /// Serves until [`HttpRoom::stop`]. tiny_http gives up its accept loop at the first error, or
+    /// Serves until [`HttpServer::stop`]. tiny_http gives up its accept loop at the first error, or
     /// panics in it; another one then takes over the same listening socket and what waits there.
     pub fn run(&self) {
         thread::scope(|scope| {
             let mut retired = Retired::new();
             while !self.stop.is_requested() {
                 if let Err(error) = self.run_once(scope, &mut retired) {
-                    error!("the HTTP room cannot accept requests, and tries again: {error}");
+                    error!("the HTTP layer cannot accept requests, and tries again: {error}");
                 }
                 // Out of descriptors is not mended by trying harder.
                 self.stop.sleep(RESTART_PAUSE);
@@ -139,7 +139,7 @@ impl HttpRoom {
         let _ = self.exchanges.channel().connect();
     }
 
-    /// Makes [`HttpRoom::run`] return once the requests under way are answered.
+    /// Makes [`HttpServer::run`] return once the requests under way are answered.
     pub fn stop(&self) {
         self.stop.request();
         if let Some(server) = &*self.lock() {
