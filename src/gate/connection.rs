@@ -176,7 +176,7 @@ impl<'a> Connection<'a> {
                 Carried::Response if head.keep_alive => return Ok(After::KeepAlive),
                 Carried::Response => return Ok(After::Close),
                 Carried::Nothing if open.is_unclaimed() && Instant::now() < give_up => {
-                    self.context.pending.look();
+                    self.context.pending.check_accept_loop();
                     thread::sleep(OFFER_PAUSE);
                 }
                 Carried::Nothing => return self.run_job(&open),
@@ -279,7 +279,7 @@ impl Read for ReplyReader<'_> {
             if Instant::now() >= self.give_up {
                 return Err(ErrorKind::TimedOut.into());
             }
-            self.context.pending.look();
+            self.context.pending.check_accept_loop();
         }
     }
 }

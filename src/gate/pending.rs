@@ -100,12 +100,12 @@ impl PendingRequest {
 pub struct PendingRequests {
     live: Mutex<HashMap<String, Arc<PendingRequest>>>,
     channel: Channel,
-    look: Mutex<Option<Look>>,
+    loop_check: Mutex<Option<LoopCheck>>,
     bodies: Arc<Account>,
 }
 
 /// Makes the HTTP layer see whether its accept loop still runs; it must not wait for anything.
-type Look = Arc<dyn Fn() + Send + Sync>;
+type LoopCheck = Arc<dyn Fn() + Send + Sync>;
 
 /// The gate's registration of a pending request; dropping it invalidates the id.
 pub(super) struct OpenRequest<'a> {
@@ -117,7 +117,7 @@ pub(super) struct OpenRequest<'a> {
 impl PendingRequests {
     /// None is pending yet. Bodies of requests lie in memory of `bodies`.
     pub fn new(channel: Channel, bodies: Arc<Account>) -> Self {
-        Self { live: Mutex::default(), channel, look: Mutex::default(), bodies }
+        Self { live: Mutex::default(), channel, loop_check: Mutex::default(), bodies }
     }
 
     /// The right to hold a body of `bytes` and a copy of it; `None` where there is no room for them. A
@@ -135,13 +135,13 @@ impl PendingRequests {
 
     /// What to call while a reply is waited for: the library's accept loop can end without a word
     /// to its owner.
-    pub fn set_look(&self, look: impl Fn() + Send + Sync + 'static) {
-        *lock(&self.look) = Some(Arc::new(look));
+    pub fn set_loop_check(&self, check: impl Fn() + Send + Sync + 'static) {
+        *lock(&self.loop_check) = Some(Arc::new(check));
     }
 
     /// Nobody waits for replies any more.
-    pub fn clear_look(&self) {
-        *lock(&self.look) = None;
+    pub fn clear_loop_check(&self) {
+        *lock(&self.loop_check) = None;
     }
 
     /// Claims the pending request of an id, as the HTTP layer does for each request. It works once.
@@ -150,10 +150,10 @@ impl PendingRequests {
     }
 
     /// A reply does not come.
-    pub(super) fn look(&self) {
-        let look = lock(&self.look).clone();
-        if let Some(look) = look {
-            look();
+    pub(super) fn check_accept_loop(&self) {
+        let check = lock(&self.loop_check).clone();
+        if let Some(check) = check {
+            check();
         }
     }
 

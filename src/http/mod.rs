@@ -133,7 +133,7 @@ impl HttpServer {
                 self.stop.sleep(RESTART_PAUSE);
             }
         });
-        self.exchanges.clear_look();
+        self.exchanges.clear_loop_check();
         *self.lock() = None;
         // The accept loop sees that its server is gone when the next connection wakes it.
         let _ = self.exchanges.channel().connect();
@@ -159,7 +159,7 @@ impl HttpServer {
         let server = Arc::new(Server::from_listener(listener, None).map_err(io::Error::other)?);
         *self.lock() = Some(Arc::clone(&server));
         let looked_at = Arc::clone(&server);
-        self.exchanges.set_look(move || looked_at.unblock());
+        self.exchanges.set_loop_check(move || looked_at.unblock());
         while !self.stop.is_requested() {
             match server.recv() {
                 Ok(request) => self.dispatch(scope, request),
