@@ -72,7 +72,7 @@ pub enum Refused {
 
 /// Connections, by what became of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub struct ConnectionCounts {
     /// Open now.
     pub open: u32,
     /// Let in since the start.
@@ -153,9 +153,9 @@ impl Admission {
     }
 
     /// Connections so far.
-    pub fn tally(&self) -> Tally {
+    pub fn counts(&self) -> ConnectionCounts {
         let places = lock(&self.places);
-        Tally {
+        ConnectionCounts {
             open: places.open.len() as u32,
             accepted: places.accepted,
             refused_total: places.refused_total,

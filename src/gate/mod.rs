@@ -27,7 +27,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-pub use admission::{Admission, Tally};
+pub use admission::{Admission, ConnectionCounts};
 pub use certificate::{CertificateError, CertificateFiles, Certificates, Inspection, TrustAnchor};
 pub use channel::{AcceptLoop, Channel, ChannelError};
 pub use client::Client;

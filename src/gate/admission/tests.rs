@@ -102,7 +102,7 @@ fn a_users_connection_never_makes_room() {
     });
     assert!(!enters(&admission, "10.0.9.9") && !enters(&admission, "10.0.0.1"));
     assert!(users.iter().all(|user| !user.is_closed()));
-    assert_eq!(admission.tally().refused_total, 2);
+    assert_eq!(admission.counts().refused_total, 2);
     users[0].ask(false);
     assert!(enters(&admission, "10.0.9.9"), "by its last request it is a stranger's");
     assert!(users[0].is_closed());
@@ -127,7 +127,7 @@ fn at_its_own_cap_an_address_full_of_users_is_refused() {
     let users = [come(&admission, "10.0.0.1"), come(&admission, "10.0.0.1")];
     users.iter().for_each(|user| user.ask(true));
     assert!(!enters(&admission, "10.0.0.1") && enters(&admission, "10.0.0.2"));
-    assert_eq!(admission.tally().refused_address, 1);
+    assert_eq!(admission.counts().refused_address, 1);
 }
 
 #[test]
