@@ -102,7 +102,7 @@ impl Acceptor {
             .spawn_scoped(scope, move || {
                 let _held = &entry;
                 let served = panic::catch_unwind(AssertUnwindSafe(|| {
-                    connection::serve(&self.context, socket, caller, permit.place())
+                    connection::serve(&self.context, socket, caller, permit.slot())
                 }));
                 if served.is_err() {
                     // The panic itself was logged where it happened; other connections go on.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
-use super::admission::{Place, Stage};
+use super::admission::{Slot, Stage};
 use super::client::{Caller, Client, is_timeout};
 use super::head::{HeadError, RequestHead, complete_head};
 use super::limits::Limits;
@@ -42,10 +42,10 @@ pub(super) struct Context {
 }
 
 /// Serves one client from the first byte to the last.
-pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, place: &Place) {
+pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, slot: &Slot) {
     let peer = caller.address();
     let outcome = Client::new(socket, caller, &context.limits)
-        .and_then(|client| Connection::run(context, client, place));
+        .and_then(|client| Connection::run(context, client, slot));
     if let Err(error) = outcome {
         debug!("{peer}: connection ended: {error}");
     }
@@ -53,7 +53,7 @@ pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, p
 
 struct Connection<'a> {
     context: &'a Context,
-    place: &'a Place,
+    slot: &'a Slot,
     client: Client,
     /// Bytes received and not yet used up.
     received: Vec<u8>,
@@ -68,7 +68,7 @@ enum NoRequest {
 }
 
 impl<'a> Connection<'a> {
-    fn run(context: &'a Context, mut client: Client, place: &'a Place) -> io::Result<()> {
+    fn run(context: &'a Context, mut client: Client, slot: &'a Slot) -> io::Result<()> {
         let deadline = Instant::now() + context.limits.head_timeout;
         let redirects = match (&context.tls, client.peek(deadline)?) {
             (_, None) => return Ok(()),
@@ -84,7 +84,7 @@ impl<'a> Connection<'a> {
             }
             (tls, Some(_)) => tls.is_some(),
         };
-        let mut connection = Self { context, place, client, received: Vec::new() };
+        let mut connection = Self { context, slot, client, received: Vec::new() };
         if redirects { connection.redirect() } else { connection.requests() }?;
         // Only where all was said: a client that cannot be written to hears no goodbye either.
         connection.client.finish();
@@ -103,7 +103,7 @@ impl<'a> Connection<'a> {
             if after == After::Close {
                 return Ok(());
             }
-            self.place.set_stage(Stage::Idle);
+            self.slot.set_stage(Stage::Idle);
             begin_within = self.context.limits.idle_timeout;
         }
     }
@@ -159,14 +159,14 @@ impl<'a> Connection<'a> {
             Err(error) if is_timeout(&error) => return self.refuse(408, "the request body took too long"),
             Err(error) => return Err(error),
         };
-        self.place.set_stage(Stage::Request);
-        let open = self.context.pending.open(&self.client, head.keep_alive, self.place)?;
+        self.slot.set_stage(Stage::Request);
+        let open = self.context.pending.open(&self.client, head.keep_alive, self.slot)?;
         let mut request = head.canonical(&open.id);
         request.extend_from_slice(&body);
         let give_up = Instant::now() + OFFER_FOR;
         loop {
             let mut reply = match self.send_to_http(&request) {
-                Ok(channel) => ReplyReader::new(channel, self.context, self.place),
+                Ok(channel) => ReplyReader::new(channel, self.context, self.slot),
                 Err(error) => {
                     warn!("the HTTP layer does not answer: {error}");
                     return self.refuse(503, "starting, try again");
@@ -180,7 +180,7 @@ impl<'a> Connection<'a> {
                     thread::sleep(OFFER_PAUSE);
                 }
                 Carried::Nothing => return self.run_job(&open),
-                Carried::Broken(error) if self.place.is_evicted() => return Err(error),
+                Carried::Broken(error) if self.slot.is_evicted() => return Err(error),
                 Carried::Broken(error) => {
                     let path = head.target.split('?').next().unwrap_or_default();
                     warn!("the HTTP layer's reply to {} {path} is broken: {error}", head.method);
@@ -254,13 +254,13 @@ impl<'a> Connection<'a> {
 struct ReplyReader<'a> {
     channel: UnixStream,
     context: &'a Context,
-    place: &'a Place,
+    slot: &'a Slot,
     give_up: Instant,
 }
 
 impl<'a> ReplyReader<'a> {
-    fn new(channel: UnixStream, context: &'a Context, place: &'a Place) -> Self {
-        Self { channel, context, place, give_up: Instant::now() + REPLY_TIMEOUT }
+    fn new(channel: UnixStream, context: &'a Context, slot: &'a Slot) -> Self {
+        Self { channel, context, slot, give_up: Instant::now() + REPLY_TIMEOUT }
     }
 }
 
@@ -273,7 +273,7 @@ impl Read for ReplyReader<'_> {
                 Err(error) if is_timeout(&error) => {}
                 done => return done,
             }
-            if self.place.is_evicted() {
+            if self.slot.is_evicted() {
                 return Err(ErrorKind::ConnectionAborted.into());
             }
             if Instant::now() >= self.give_up {
@@ -312,7 +312,7 @@ mod tests {
         let mut answer = String::new();
         thread::scope(|scope| {
             scope.spawn(|| http(library));
-            scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), permit.place()));
+            scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), permit.slot()));
             client.read_to_string(&mut answer).unwrap();
         });
         answer

@@ -17,7 +17,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::admission::Place;
+use super::admission::Slot;
 use super::channel::{Channel, random_name};
 use super::client::{Caller, Client};
 use crate::memory::{Account, Lease};
@@ -43,7 +43,7 @@ pub struct PendingRequest {
     secure: bool,
     keep_alive: bool,
     /// `None` in tests of handlers.
-    place: Option<Place>,
+    slot: Option<Slot>,
     job: Mutex<Option<Job>>,
 }
 
@@ -74,8 +74,8 @@ impl PendingRequest {
     /// Tells the gate that a user makes this request, so that the connection is not closed to make
     /// room for strangers.
     pub fn mark_signed_in(&self) {
-        if let Some(place) = &self.place {
-            place.mark_signed_in();
+        if let Some(slot) = &self.slot {
+            slot.mark_signed_in();
         }
     }
 
@@ -92,7 +92,7 @@ impl PendingRequest {
     #[cfg(test)]
     pub fn of(peer: SocketAddr, secure: bool) -> Self {
         let (caller, keep_alive) = (Caller::Remote(peer), true);
-        Self { caller, secure, keep_alive, place: None, job: Mutex::new(None) }
+        Self { caller, secure, keep_alive, slot: None, job: Mutex::new(None) }
     }
 }
 
@@ -158,15 +158,10 @@ impl PendingRequests {
     }
 
     /// Registers a request under a fresh random id of 128 bits.
-    pub(super) fn open(
-        &self,
-        client: &Client,
-        keep_alive: bool,
-        place: &Place,
-    ) -> io::Result<OpenRequest<'_>> {
+    pub(super) fn open(&self, client: &Client, keep_alive: bool, slot: &Slot) -> io::Result<OpenRequest<'_>> {
         let id = random_name()?;
-        let (caller, secure, place) = (client.caller(), client.is_secure(), Some(place.clone()));
-        let request = Arc::new(PendingRequest { caller, secure, keep_alive, place, job: Mutex::default() });
+        let (caller, secure, slot) = (client.caller(), client.is_secure(), Some(slot.clone()));
+        let request = Arc::new(PendingRequest { caller, secure, keep_alive, slot, job: Mutex::default() });
         lock(&self.live).insert(id.clone(), Arc::clone(&request));
         Ok(OpenRequest { pending: self, id, request })
     }
