@@ -18,7 +18,7 @@ use crate::users::Role;
 
 /// What the person wants.
 #[derive(Debug)]
-pub enum Wish {
+pub enum Command {
     /// Run the server.
     Run(Flags),
     /// Say what the configuration means.
@@ -53,21 +53,21 @@ impl fmt::Display for UsageError {
 ///
 /// # Errors
 /// The first thing that is wrong, with the nearest right one where there is one.
-pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
+pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
     let mut arguments = Arguments::from_vec(arguments);
     let wants_help = arguments.contains(["-h", "--help"]);
     let (command, wants_help) = command(&mut arguments, wants_help)?;
     if wants_help {
-        return Ok(Wish::Help(command));
+        return Ok(Command::Help(command));
     }
     if command.words.is_empty() && arguments.contains(["-V", "--version"]) {
-        return Ok(Wish::Version);
+        return Ok(Command::Version);
     }
     let lists = command.words.is_empty() && arguments.contains("--list-devices");
-    let wish = match command.words {
-        [] if lists => Wish::ListDevices,
-        [] | ["run"] => Wish::Run(flags(&mut arguments)?),
-        ["check"] => Wish::Check(flags(&mut arguments)?),
+    let parsed = match command.words {
+        [] if lists => Command::ListDevices,
+        [] | ["run"] => Command::Run(flags(&mut arguments)?),
+        ["check"] => Command::Check(flags(&mut arguments)?),
         ["status" | "service" | "logging"] => board(command, &mut arguments)?,
         ["certificate", verb] => certificate(verb, command, &mut arguments)?,
         ["user", verb] => user(verb, command, &mut arguments)?,
@@ -82,7 +82,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
         }
     };
     nothing_left(arguments, command)?;
-    Ok(wish)
+    Ok(parsed)
 }
 
 /// Takes the words that name a command; `help COMMAND` is its `--help`.
@@ -154,7 +154,7 @@ fn addresses(text: &str) -> Option<Vec<IpAddr>> {
         .collect()
 }
 
-fn board(command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+fn board(command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Command, UsageError> {
     let flags = user_file_flags(arguments)?;
     let as_json = arguments.contains("--json");
     let keeps = command.words == ["logging"] && arguments.contains("--save");
@@ -163,7 +163,7 @@ fn board(command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Wis
         ["logging"] => BoardCommand::Logging(optional_operand(arguments, command)?, keeps),
         _ => BoardCommand::Status,
     };
-    Ok(Wish::Board(asked, as_json, flags))
+    Ok(Command::Board(asked, as_json, flags))
 }
 
 /// Both words or none.
@@ -189,7 +189,7 @@ fn certificate(
     verb: &str,
     command: &'static CommandHelp,
     arguments: &mut Arguments,
-) -> Result<Wish, UsageError> {
+) -> Result<Command, UsageError> {
     let flags = Flags {
         config: path(arguments, ["-c", "--config"])?,
         cert: path(arguments, ["-s", "--secure"])?,
@@ -208,12 +208,12 @@ fn certificate(
             CertificateCommand::Export(form)
         }
     };
-    Ok(Wish::Certificate(asked, flags))
+    Ok(Command::Certificate(asked, flags))
 }
 
-fn user(verb: &str, command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+fn user(verb: &str, command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Command, UsageError> {
     let flags = user_file_flags(arguments)?;
-    let wish = match verb {
+    let parsed = match verb {
         "list" => UserCommand::List,
         "remove" => {
             let yes = arguments.contains("--yes");
@@ -233,12 +233,16 @@ fn user(verb: &str, command: &'static CommandHelp, arguments: &mut Arguments) ->
             UserCommand::Edit { name, role, confined, unconfined, password, password_stdin }
         }
     };
-    Ok(Wish::User(wish, flags))
+    Ok(Command::User(parsed, flags))
 }
 
-fn token(verb: &str, command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+fn token(
+    verb: &str,
+    command: &'static CommandHelp,
+    arguments: &mut Arguments,
+) -> Result<Command, UsageError> {
     let flags = user_file_flags(arguments)?;
-    let wish = match verb {
+    let parsed = match verb {
         "list" => TokenCommand::List,
         "remove" => TokenCommand::Remove { name: operand(arguments, command)? },
         _ => {
@@ -251,7 +255,7 @@ fn token(verb: &str, command: &'static CommandHelp, arguments: &mut Arguments) -
             TokenCommand::Add { name, user, confined }
         }
     };
-    Ok(Wish::Token(wish, flags))
+    Ok(Command::Token(parsed, flags))
 }
 
 fn user_file_flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
