@@ -10,7 +10,7 @@ use rustix::fs::{Access as Rights, access};
 
 use super::AppError;
 use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
-use crate::confine::{self, Access, Account, Choice, ConfineError, Purpose, Reach};
+use crate::confine::{self, Access, Choice, ConfineError, Purpose, Reach, SystemUser};
 
 /// Who the server would run as, and what is probably not meant.
 #[derive(Debug, Default)]
@@ -71,12 +71,12 @@ pub fn become_owner_of_pair(config: &Config) -> Result<(), AppError> {
 /// Gives who the server would run as, or what would keep it from starting; the second is why nothing may be
 /// looked at.
 pub fn become_server_user(config: &Config) -> (Result<RunsAs, AppError>, Result<(), AppError>) {
-    let chosen = choose_for(config).and_then(|Choice { account, warning }| {
-        let user = account.as_ref().map(|account| account.name.clone());
-        if let Some(account) = account.filter(|_| rustix::process::geteuid().is_root()) {
-            confine::become_account(&account).and_then(|()| confine::forbid()).map_err(AppError::Confine)?;
+    let chosen = choose_for(config).and_then(|Choice { user, warning }| {
+        let name = user.as_ref().map(|user| user.name.clone());
+        if let Some(user) = user.filter(|_| rustix::process::geteuid().is_root()) {
+            confine::become_user(&user).and_then(|()| confine::forbid()).map_err(AppError::Confine)?;
         }
-        Ok(RunsAs { user, warning })
+        Ok(RunsAs { user: name, warning })
     });
     (chosen, check_places(config).map_err(AppError::Confine))
 }
@@ -91,8 +91,8 @@ fn noting_user(error: &io::Error, user: &str) -> io::Error {
 /// # Errors
 /// A user who is named and unknown, or a system whose users cannot be read.
 pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
-    let account = choose(&config.server)?.account;
-    let may_write = |path: &Path| confine::may_write(path, account.as_ref());
+    let user = choose(&config.server)?.user;
+    let may_write = |path: &Path| confine::may_write(path, user.as_ref());
     let state = confine::folder_of(&config.server.users);
     if let Some(file) = config.file.as_deref().and_then(|file| fs::canonicalize(file).ok()) {
         // A file is replaced whole, so its folder counts, too.
@@ -116,24 +116,24 @@ pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
 /// root and another user can change what its paths lead to.
 pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
     let server = &config.server;
-    let Choice { account, warning } = choose_for(config)?;
+    let Choice { user, warning } = choose_for(config)?;
     let folders =
         [&server.users, &server.cert, &server.key].map(|file| file.parent().unwrap_or(Path::new("")));
     let mut warnings: Vec<String> = warning.into_iter().collect();
-    if let Some(account) = &account {
+    if let Some(user) = &user {
         for folder in folders {
-            confine::make_first_folder(folder, account).map_err(AppError::Confine)?;
+            confine::make_first_folder(folder, user).map_err(AppError::Confine)?;
         }
-        confine::become_account(account).map_err(AppError::Confine)?;
+        confine::become_user(user).map_err(AppError::Confine)?;
     } else {
         check_places(config).map_err(AppError::Confine)?;
     }
     for folder in folders {
         confine::make_folders(folder).map_err(AppError::Confine)?;
     }
-    if let Some(account) = &account {
-        check_files(server, account).map_err(AppError::Confine)?;
-        warnings.extend(inconveniences(config, account));
+    if let Some(user) = &user {
+        check_files(server, user).map_err(AppError::Confine)?;
+        warnings.extend(later_problems(config, user));
     }
     confine::forbid().map_err(AppError::Confine)?;
     Ok(warnings)
@@ -211,54 +211,54 @@ fn choose(server: &ServerConfig) -> Result<Choice, AppError> {
 /// Whom to become, where the configuration may say so.
 fn choose_for(config: &Config) -> Result<Choice, AppError> {
     let choice = choose(&config.server)?;
-    if let (Some(account), Some(file)) = (&choice.account, &config.file) {
-        confine::check_named_by(file, config.read_as.as_deref(), &account.name).map_err(AppError::Confine)?;
+    if let (Some(user), Some(file)) = (&choice.user, &config.file) {
+        confine::check_named_by(file, config.read_as.as_deref(), &user.name).map_err(AppError::Confine)?;
     }
     Ok(choice)
 }
 
-fn check_files(server: &ServerConfig, account: &Account) -> Result<(), confine::ConfineError> {
-    confine::check_access(&server.users, Access::Read, account)?;
+fn check_files(server: &ServerConfig, user: &SystemUser) -> Result<(), confine::ConfineError> {
+    confine::check_access(&server.users, Access::Read, user)?;
     let kept = server.users.with_file_name(KEPT_FILE);
     if kept.exists() {
-        confine::check_access(&kept, Access::Read, account)?;
+        confine::check_access(&kept, Access::Read, user)?;
     }
     if server.tls {
-        confine::check_access(&server.cert, Access::Read, account)?;
-        confine::check_access(&server.key, Access::Read, account)?;
+        confine::check_access(&server.cert, Access::Read, user)?;
+        confine::check_access(&server.key, Access::Read, user)?;
     }
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
-        confine::check_access(log, Access::Append, account)?;
+        confine::check_access(log, Access::Append, user)?;
     }
     Ok(())
 }
 
-/// What works for now and will be missed later.
-fn inconveniences(config: &Config, account: &Account) -> Vec<String> {
-    let user = &account.name;
-    let mut told = Vec::new();
+/// Missing permissions that do not keep the server from starting, but break something later.
+fn later_problems(config: &Config, user: &SystemUser) -> Vec<String> {
+    let name = &user.name;
+    let mut warnings = Vec::new();
     let users = &config.server.users;
     let folder = users.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if access(folder, Rights::WRITE_OK).is_err() {
-        told.push(format!(
-            "{}: the user `{user}` may not write here, so users cannot be changed over the API",
+        warnings.push(format!(
+            "{}: the user `{name}` may not write here, so users cannot be changed over the API",
             folder.display()
         ));
     }
     if let Some(file) = &config.file {
         if access(file, Rights::READ_OK).is_err() {
-            told.push(format!(
-                "{}: the user `{user}` may not read it, so SIGHUP will change nothing",
+            warnings.push(format!(
+                "{}: the user `{name}` may not read it, so SIGHUP will change nothing",
                 file.display()
             ));
         }
         if access(file, Rights::WRITE_OK).is_ok() {
-            told.push(format!(
-                "{}: the user `{user}` may change it, and so what Defender does as root on its next start; \
+            warnings.push(format!(
+                "{}: the user `{name}` may change it, and so what Defender does as root on its next start; \
                  `chown root {0}`",
                 file.display()
             ));
         }
     }
-    told
+    warnings
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access as Rights, Gid, Mode, OFlags, Uid, access};
 
-use super::{Account, ConfineError, Purpose, check_roots_own};
+use super::{ConfineError, Purpose, SystemUser, check_roots_own};
 
 /// What the server does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +27,12 @@ pub fn make_folders(folder: &Path) -> Result<(), ConfineError> {
     missing(folder).into_iter().rev().try_for_each(make)
 }
 
-/// As root: makes the first folder that is missing on the way to `folder`, and gives it to `account`. It is
+/// As root: makes the first folder that is missing on the way to `folder`, and gives it to `user`. It is
 /// done only where root alone may change the folder above; [`make_folders`], as that user, makes the rest.
 ///
 /// # Errors
 /// [`ConfineError::Folder`].
-pub fn make_first_folder(folder: &Path, account: &Account) -> Result<(), ConfineError> {
+pub fn make_first_folder(folder: &Path, user: &SystemUser) -> Result<(), ConfineError> {
     let Some(first) = missing(folder).pop() else { return Ok(()) };
     if check_roots_own(first, Purpose::Write).is_err() {
         return Ok(());
@@ -40,7 +40,7 @@ pub fn make_first_folder(folder: &Path, account: &Account) -> Result<(), Confine
     make(first)?;
     // Not by its path: nobody else is to be given what is there by now.
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     rustix::fs::open(first, flags, Mode::empty())
         .and_then(|made| rustix::fs::fchown(made, Some(uid), Some(gid)))
         .map_err(|error| ConfineError::Folder(first.to_owned(), error.into()))
@@ -56,15 +56,15 @@ fn make(path: &Path) -> Result<(), ConfineError> {
     made.map_err(|error| ConfineError::Folder(path.to_owned(), error))
 }
 
-/// Whether the process, being `account` by now, can use a file as the server will. The answer is
+/// Whether the process, being `user` by now, can use a file as the server will. The answer is
 /// the kernel's; asked beforehand because only here it is known why it is no.
 ///
 /// # Errors
 /// [`ConfineError::OutOfReach`].
-pub fn check_access(file: &Path, wanted: Access, account: &Account) -> Result<(), ConfineError> {
+pub fn check_access(file: &Path, wanted: Access, user: &SystemUser) -> Result<(), ConfineError> {
     let out_of_reach = |path: &Path, action| {
         let path = std::path::absolute(path).unwrap_or(path.to_owned());
-        Err(ConfineError::OutOfReach { path, user: account.name.clone(), action })
+        Err(ConfineError::OutOfReach { path, user: user.name.clone(), action })
     };
     let (rights, action) = match wanted {
         Access::Read => (Rights::READ_OK, "read it"),
@@ -84,19 +84,19 @@ pub fn check_access(file: &Path, wanted: Access, account: &Account) -> Result<()
     }
 }
 
-/// Whether a file or folder could be written by the user the process is, or would be by `account`,
+/// Whether a file or folder could be written by the user the process is, or would be by `user`,
 /// should it become that; then by the mode alone, for the kernel tells only of the user there is.
-pub fn may_write(path: &Path, account: Option<&Account>) -> bool {
+pub fn may_write(path: &Path, user: Option<&SystemUser>) -> bool {
     let Ok(found) = fs::metadata(path) else { return false };
     let needed = if found.is_dir() { 0o3 } else { 0o2 };
-    match account {
+    match user {
         None if found.is_dir() => access(path, Rights::WRITE_OK | Rights::EXEC_OK).is_ok(),
         None => access(path, Rights::WRITE_OK).is_ok(),
-        Some(account) => {
+        Some(user) => {
             let shift = match () {
-                () if account.uid == 0 => return true,
-                () if account.uid == found.uid() => 6,
-                () if account.groups.contains(&found.gid()) => 3,
+                () if user.uid == 0 => return true,
+                () if user.uid == found.uid() => 6,
+                () if user.groups.contains(&found.gid()) => 3,
                 () => 0,
             };
             found.mode() >> shift & needed == needed
@@ -137,15 +137,15 @@ mod tests {
         let file = base.path().join("file");
         fs::write(&file, "").unwrap();
         let found = fs::metadata(&file).unwrap();
-        let account = |uid, gid| Account { name: String::new(), uid, gid, groups: vec![gid] };
+        let user = |uid, gid| SystemUser { name: String::new(), uid, gid, groups: vec![gid] };
         // Nobody has these numbers.
         let (owner, group, other) =
-            (account(found.uid(), 7), account(found.uid() + 77_777, found.gid()), account(77_777, 77_777));
+            (user(found.uid(), 7), user(found.uid() + 77_777, found.gid()), user(77_777, 77_777));
         for (mode, expected) in
             [(0o644, [true, false, false]), (0o664, [true, true, false]), (0o642, [true, false, true])]
         {
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-            let may = [&owner, &group, &other].map(|account| may_write(&file, Some(account)));
+            let may = [&owner, &group, &other].map(|user| may_write(&file, Some(user)));
             assert_eq!(may, expected, "{mode:o}");
         }
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o702)).unwrap();

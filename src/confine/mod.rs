@@ -6,12 +6,12 @@
 //!
 //! Invariant: everything here is called while the process has one thread. The kernel keeps users,
 //! capabilities and Landlock for each thread, and a new thread inherits them from the one that
-//! starts it; one started before would keep all its power. [`become_account`] checks it.
+//! starts it; one started before would keep all its power. [`become_user`] checks it.
 
-mod account;
 mod files;
 mod landlock;
 mod owner;
+mod system_user;
 
 use std::fmt;
 use std::fs;
@@ -25,10 +25,10 @@ use rustix::thread::{
 };
 use rustix::{fs::Gid, fs::Uid};
 
-pub use account::{Account, Choice, DEFAULT_USER, choose};
 pub use files::{Access, check_access, folder_of, make_first_folder, make_folders, may_write};
 pub use landlock::{Reach, restrict};
 pub use owner::{Purpose, as_owner, become_owner, check_named_by, check_roots_own};
+pub use system_user::{Choice, DEFAULT_USER, SystemUser, choose};
 
 /// Why the process cannot give up its power.
 #[derive(Debug)]
@@ -185,17 +185,17 @@ impl fmt::Display for ConfineError {
 /// # Errors
 /// [`ConfineError::Threads`], [`ConfineError::Become`], or [`ConfineError::StillRoot`]; the process
 /// must then end, for it may have given up a part.
-pub fn become_account(account: &Account) -> Result<(), ConfineError> {
+pub fn become_user(user: &SystemUser) -> Result<(), ConfineError> {
     check_single_thread()?;
-    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
-    let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
     // The user last: it takes the right to change the groups away.
     set_thread_groups(&groups)
         .and_then(|()| set_thread_res_gid(gid, gid, gid))
         .and_then(|()| set_thread_res_uid(uid, uid, uid))
-        .map_err(|error| ConfineError::Become(account.name.clone(), error.into()))?;
+        .map_err(|error| ConfineError::Become(user.name.clone(), error.into()))?;
     if set_thread_uid(Uid::ROOT).is_ok() {
-        return Err(ConfineError::StillRoot(account.name.clone()));
+        return Err(ConfineError::StillRoot(user.name.clone()));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, openat, readli
 use rustix::process::{geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::{Account, ConfineError, DEFAULT_USER, account, become_account, forbid};
+use super::{ConfineError, DEFAULT_USER, SystemUser, become_user, forbid, system_user};
 
 /// As many links as the kernel follows in one path.
 const MOST_LINKS: u32 = 40;
@@ -44,7 +44,7 @@ enum Owner {
 ///
 /// # Errors
 /// [`ConfineError::SharedFolder`], [`ConfineError::ForeignLink`] and [`ConfineError::MixedOwners`] where no
-/// single user owns the way to the file; those of [`check_named_by`] and [`become_account`].
+/// single user owns the way to the file; those of [`check_named_by`] and [`become_user`].
 pub fn become_owner(
     file: &Path,
     purpose: Purpose,
@@ -53,12 +53,12 @@ pub fn become_owner(
     if !geteuid().is_root() {
         return Ok(None);
     }
-    let account = account_of_owner(file, purpose)?;
-    check_named_by(file, named_by, account.as_ref().map_or("root", |account| &account.name))?;
-    let Some(account) = account else { return Ok(None) };
-    become_account(&account)?;
+    let user = user_of_owner(file, purpose)?;
+    check_named_by(file, named_by, user.as_ref().map_or("root", |user| &user.name))?;
+    let Some(user) = user else { return Ok(None) };
+    become_user(&user)?;
     forbid()?;
-    Ok(Some(account.name))
+    Ok(Some(user.name))
 }
 
 /// Does `work` with the rights of the user who owns the folder that `file` lies in, and goes back to
@@ -67,22 +67,22 @@ pub fn become_owner(
 /// # Errors
 /// As [`become_owner`]. Where the way back fails the process must end.
 pub fn as_owner<T>(file: &Path, work: impl FnOnce() -> T) -> Result<(T, Option<String>), ConfineError> {
-    let Some(account) = account_of_owner(file, Purpose::Read)? else { return Ok((work(), None)) };
-    let failed = |error: rustix::io::Errno| ConfineError::Become(account.name.clone(), error.into());
+    let Some(user) = user_of_owner(file, Purpose::Read)? else { return Ok((work(), None)) };
+    let failed = |error: rustix::io::Errno| ConfineError::Become(user.name.clone(), error.into());
     super::check_single_thread()?;
     let root_groups = getgroups().map_err(failed)?;
-    let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
+    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
     // The effective ones only: the real and saved ones are the way back.
     set_thread_groups(&groups)
-        .and_then(|()| set_thread_res_gid(None, Gid::from_raw(account.gid), None))
-        .and_then(|()| set_thread_res_uid(None, Uid::from_raw(account.uid), None))
+        .and_then(|()| set_thread_res_gid(None, Gid::from_raw(user.gid), None))
+        .and_then(|()| set_thread_res_uid(None, Uid::from_raw(user.uid), None))
         .map_err(failed)?;
     let done = work();
     set_thread_res_uid(None, Uid::ROOT, None)
         .and_then(|()| set_thread_res_gid(None, Gid::ROOT, None))
         .and_then(|()| set_thread_groups(&root_groups))
         .map_err(failed)?;
-    Ok((done, Some(account.name)))
+    Ok((done, Some(user.name)))
 }
 
 /// Whether root may act as `user` on a file, or with a configuration, that the user `named_by` chose: only
@@ -113,20 +113,22 @@ pub fn check_roots_own(file: &Path, purpose: Purpose) -> Result<(), ConfineError
     }
     match owner(file, purpose)? {
         Owner::Root => Ok(()),
-        Owner::User { uid, folder, .. } => {
-            Err(ConfineError::ForeignFolder { path: absolute(file), folder, user: account::name_of(uid)? })
-        }
+        Owner::User { uid, folder, .. } => Err(ConfineError::ForeignFolder {
+            path: absolute(file),
+            folder,
+            user: system_user::name_of(uid)?,
+        }),
     }
 }
 
 /// Whom to become; `None` to stay.
-fn account_of_owner(file: &Path, purpose: Purpose) -> Result<Option<Account>, ConfineError> {
+fn user_of_owner(file: &Path, purpose: Purpose) -> Result<Option<SystemUser>, ConfineError> {
     if !geteuid().is_root() || is_own_descriptor(file) {
         return Ok(None);
     }
     match owner(file, purpose)? {
         Owner::Root => Ok(None),
-        Owner::User { uid, gid, .. } => account::of_number(uid, gid).map(Some),
+        Owner::User { uid, gid, .. } => system_user::of_number(uid, gid).map(Some),
     }
 }
 
@@ -221,11 +223,11 @@ impl<'p> Walk<'p> {
             Owner::User { uid, .. } if found.st_uid == *uid => Ok(()),
             Owner::User { uid, folder, .. } => Err(ConfineError::MixedOwners {
                 path: self.shown.clone(),
-                owner: account::name_of(found.st_uid)?,
+                owner: system_user::name_of(found.st_uid)?,
                 folder: folder.clone(),
-                user: account::name_of(*uid)?,
+                user: system_user::name_of(*uid)?,
             }),
-            Owner::Root if found.st_uid != 0 && account::is_mapped(found.st_uid) => {
+            Owner::Root if found.st_uid != 0 && system_user::is_mapped(found.st_uid) => {
                 let (uid, gid) = (found.st_uid, found.st_gid);
                 self.owner = Owner::User { uid, gid, folder: self.shown.clone() };
                 Ok(())
@@ -246,7 +248,7 @@ impl<'p> Walk<'p> {
             Owner::Root if self.is_sticky && found.st_uid != 0 => found.st_uid,
             Owner::Root => return Ok(()),
         };
-        Err(ConfineError::ForeignLink { path: self.shown.join(part), user: account::name_of(uid)? })
+        Err(ConfineError::ForeignLink { path: self.shown.join(part), user: system_user::name_of(uid)? })
     }
 
     /// The owner where the path ends in a file that is there.

@@ -20,7 +20,7 @@ const GROUP: &str = "/etc/group";
 
 /// A system user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
+pub struct SystemUser {
     /// The name.
     pub name: String,
     /// Number of the user.
@@ -35,7 +35,7 @@ pub struct Account {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     /// Whom to become; `None` to stay what it is.
-    pub account: Option<Account>,
+    pub user: Option<SystemUser>,
     /// What is probably not meant.
     pub warning: Option<String>,
 }
@@ -57,14 +57,14 @@ pub fn choose(named: Option<&str>) -> Result<Choice, ConfineError> {
 ///
 /// # Errors
 /// [`ConfineError::Accounts`].
-pub(super) fn of_number(uid: u32, gid: u32) -> Result<Account, ConfineError> {
+pub(super) fn of_number(uid: u32, gid: u32) -> Result<SystemUser, ConfineError> {
     let (passwd, group) = (read(PASSWD)?, read(GROUP)?);
     let Some(name) = name_in(&passwd, uid) else {
         let gid = if gid == 0 { NO_GROUP } else { gid };
-        return Ok(Account { name: uid.to_string(), uid, gid, groups: vec![gid] });
+        return Ok(SystemUser { name: uid.to_string(), uid, gid, groups: vec![gid] });
     };
     let mut found =
-        account(name, &passwd, &group).ok_or_else(|| ConfineError::UnknownUser(name.to_owned()))?;
+        find_user(name, &passwd, &group).ok_or_else(|| ConfineError::UnknownUser(name.to_owned()))?;
     found.groups = groups_of(name, found.gid, &group, &[]);
     Ok(found)
 }
@@ -103,32 +103,32 @@ fn read(path: &str) -> Result<String, ConfineError> {
 }
 
 fn decide(named: Option<&str>, uid: u32, passwd: &str, group: &str) -> Result<Choice, ConfineError> {
-    let found = account(named.unwrap_or(DEFAULT_USER), passwd, group);
-    let stay = |warning: String| Choice { account: None, warning: Some(warning) };
+    let found = find_user(named.unwrap_or(DEFAULT_USER), passwd, group);
+    let stay = |warning: String| Choice { user: None, warning: Some(warning) };
     match (named, found) {
         (Some(name), None) => Err(ConfineError::UnknownUser(name.to_owned())),
         (None, None) => Ok(stay(format!(
             "it stays root, which it need not be: make a system user with `useradd --system {DEFAULT_USER}`, \
              or name one with `user` in [server]"
         ))),
-        (_, Some(account)) if account.uid == uid => Ok(Choice::default()),
-        (_, Some(account)) if uid == 0 => Ok(Choice { account: Some(account), warning: None }),
-        (_, Some(account)) => Ok(stay(format!(
+        (_, Some(user)) if user.uid == uid => Ok(Choice::default()),
+        (_, Some(user)) if uid == 0 => Ok(Choice { user: Some(user), warning: None }),
+        (_, Some(user)) => Ok(stay(format!(
             "user in [server] is `{}`, and only root can become another user: it stays the one who started it",
-            account.name
+            user.name
         ))),
     }
 }
 
 /// A line of passwd is `name:password:uid:gid:...`.
-fn account(name: &str, passwd: &str, group: &str) -> Option<Account> {
+fn find_user(name: &str, passwd: &str, group: &str) -> Option<SystemUser> {
     let mut fields = passwd.lines().map(|line| line.split(':')).find_map(|mut fields| {
         let is_it = fields.next() == Some(name);
         is_it.then_some(fields)
     })?;
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
-    Some(Account { name: name.to_owned(), uid, gid, groups: groups_of(name, gid, group, &DEVICE_GROUPS) })
+    Some(SystemUser { name: name.to_owned(), uid, gid, groups: groups_of(name, gid, group, &DEVICE_GROUPS) })
 }
 
 /// A line of group is `name:password:gid:user,user,...`. The groups in `more` are added.
@@ -167,12 +167,12 @@ mod tests {
     #[test]
     fn root_becomes_the_named_user_with_the_groups_of_devices_and_its_own_and_no_others() {
         let defender =
-            Account { name: "defender".to_owned(), uid: 990, gid: 991, groups: vec![29, 44, 110, 991] };
+            SystemUser { name: "defender".to_owned(), uid: 990, gid: 991, groups: vec![29, 44, 110, 991] };
         for named in [None, Some("defender")] {
             let choice = decided(named, 0);
-            assert_eq!(choice, Choice { account: Some(defender.clone()), warning: None });
+            assert_eq!(choice, Choice { user: Some(defender.clone()), warning: None });
         }
-        assert_eq!(decided(Some("eve"), 0).account.unwrap().groups, [27, 29, 44, 110, 1000]);
+        assert_eq!(decided(Some("eve"), 0).user.unwrap().groups, [27, 29, 44, 110, 1000]);
     }
 
     #[test]
@@ -190,8 +190,8 @@ mod tests {
         assert_eq!(decided(Some("root"), 0), Choice::default());
         assert_eq!(decided(Some("eve"), 1000), Choice::default());
         let told = decided(Some("defender"), 1000);
-        assert!(told.account.is_none() && told.warning.unwrap().contains("only root"));
+        assert!(told.user.is_none() && told.warning.unwrap().contains("only root"));
         let told = decide(None, 0, "root:x:0:0::/:/bin/sh\n", "").unwrap();
-        assert!(told.account.is_none() && told.warning.unwrap().contains("stays root"));
+        assert!(told.user.is_none() && told.warning.unwrap().contains("stays root"));
     }
 }
