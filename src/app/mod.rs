@@ -183,7 +183,7 @@ impl Server {
         let id = users::server_id(&server.users, server.port).map_err(AppError::System)?;
         let cookie = format!("{COOKIE_PREFIX}-{id}");
         let local = listen_locally(server, &pending);
-        rights::lock_in(&config);
+        rights::restrict_files(&config);
         // The first threads: they may do what the process may do now.
         logging.start().map_err(AppError::System)?;
 

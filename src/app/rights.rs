@@ -10,7 +10,7 @@ use rustix::fs::{Access as Rights, access};
 
 use super::AppError;
 use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
-use crate::confine::{self, Access, Choice, ConfineError, Purpose, Reach, SystemUser};
+use crate::confine::{self, AllowedPaths, Choice, ConfineError, Purpose, RequiredAccess, SystemUser};
 
 /// Who the server would run as, and what is probably not meant.
 #[derive(Debug, Default)]
@@ -74,7 +74,9 @@ pub fn become_server_user(config: &Config) -> (Result<RunsAs, AppError>, Result<
     let chosen = choose_for(config).and_then(|Choice { user, warning }| {
         let name = user.as_ref().map(|user| user.name.clone());
         if let Some(user) = user.filter(|_| rustix::process::geteuid().is_root()) {
-            confine::become_user(&user).and_then(|()| confine::forbid()).map_err(AppError::Confine)?;
+            confine::become_user(&user)
+                .and_then(|()| confine::drop_privileges())
+                .map_err(AppError::Confine)?;
         }
         Ok(RunsAs { user: name, warning })
     });
@@ -135,37 +137,37 @@ pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
         check_files(server, user).map_err(AppError::Confine)?;
         warnings.extend(later_problems(config, user));
     }
-    confine::forbid().map_err(AppError::Confine)?;
+    confine::drop_privileges().map_err(AppError::Confine)?;
     Ok(warnings)
 }
 
 /// Confines the process to the files it works with. To be called when all it makes on a first start
 /// is made, and before the first thread.
-pub(super) fn lock_in(config: &Config) {
+pub(super) fn restrict_files(config: &Config) {
     let server = &config.server;
-    let mut reach = Reach::default();
+    let mut allowed = AllowedPaths::default();
     if let Some(file) = &config.file {
         match config.keep {
-            Keep::InFile => reach.write(file),
-            Keep::Overlay(_) | Keep::Nowhere => reach.read(file),
+            Keep::InFile => allowed.write(file),
+            Keep::Overlay(_) | Keep::Nowhere => allowed.read(file),
         }
     }
     for file in config.token_files() {
-        reach.read(file);
+        allowed.read(file);
     }
     if server.tls {
-        reach.read(&server.cert);
-        reach.read(&server.key);
+        allowed.read(&server.cert);
+        allowed.read(&server.key);
     }
     if let Some(www) = &server.www {
-        reach.read_folder(www);
+        allowed.read_folder(www);
     }
-    reach.write(&server.users);
-    reach.write(&server.socket());
+    allowed.write(&server.users);
+    allowed.write(&server.socket());
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
-        reach.write(log);
+        allowed.write(log);
     }
-    match confine::restrict(&reach) {
+    match confine::restrict(&allowed) {
         Ok(restriction) => info!("{restriction}"),
         Err(error) => warn!("not confined by Landlock: {error}"),
     }
@@ -218,17 +220,17 @@ fn choose_for(config: &Config) -> Result<Choice, AppError> {
 }
 
 fn check_files(server: &ServerConfig, user: &SystemUser) -> Result<(), confine::ConfineError> {
-    confine::check_access(&server.users, Access::Read, user)?;
+    confine::check_access(&server.users, RequiredAccess::Read, user)?;
     let kept = server.users.with_file_name(KEPT_FILE);
     if kept.exists() {
-        confine::check_access(&kept, Access::Read, user)?;
+        confine::check_access(&kept, RequiredAccess::Read, user)?;
     }
     if server.tls {
-        confine::check_access(&server.cert, Access::Read, user)?;
-        confine::check_access(&server.key, Access::Read, user)?;
+        confine::check_access(&server.cert, RequiredAccess::Read, user)?;
+        confine::check_access(&server.key, RequiredAccess::Read, user)?;
     }
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
-        confine::check_access(log, Access::Append, user)?;
+        confine::check_access(log, RequiredAccess::Append, user)?;
     }
     Ok(())
 }

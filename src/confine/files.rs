@@ -11,7 +11,7 @@ use super::{ConfineError, Purpose, SystemUser, check_roots_own};
 
 /// What the server does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum RequiredAccess {
     /// Reads it; makes it where it is missing.
     Read,
     /// Adds to it; makes it where it is missing.
@@ -60,24 +60,24 @@ fn make(path: &Path) -> Result<(), ConfineError> {
 /// the kernel's; asked beforehand because only here it is known why it is no.
 ///
 /// # Errors
-/// [`ConfineError::OutOfReach`].
-pub fn check_access(file: &Path, wanted: Access, user: &SystemUser) -> Result<(), ConfineError> {
-    let out_of_reach = |path: &Path, action| {
+/// [`ConfineError::NoAccess`].
+pub fn check_access(file: &Path, wanted: RequiredAccess, user: &SystemUser) -> Result<(), ConfineError> {
+    let no_access = |path: &Path, action| {
         let path = std::path::absolute(path).unwrap_or(path.to_owned());
-        Err(ConfineError::OutOfReach { path, user: user.name.clone(), action })
+        Err(ConfineError::NoAccess { path, user: user.name.clone(), action })
     };
     let (rights, action) = match wanted {
-        Access::Read => (Rights::READ_OK, "read it"),
-        Access::Append => (Rights::WRITE_OK, "write to it"),
+        RequiredAccess::Read => (Rights::READ_OK, "read it"),
+        RequiredAccess::Append => (Rights::WRITE_OK, "write to it"),
     };
     match file.try_exists() {
-        Err(_) => out_of_reach(file, "enter a folder on the way to it"),
-        Ok(true) if access(file, rights).is_err() => out_of_reach(file, action),
+        Err(_) => no_access(file, "enter a folder on the way to it"),
+        Ok(true) if access(file, rights).is_err() => no_access(file, action),
         Ok(true) => Ok(()),
         Ok(false) => {
             let folder = folder_of(file);
             match access(&folder, Rights::WRITE_OK | Rights::EXEC_OK) {
-                Err(_) => out_of_reach(&folder, "make files in it"),
+                Err(_) => no_access(&folder, "make files in it"),
                 Ok(()) => Ok(()),
             }
         }

@@ -58,18 +58,18 @@ const KNOWN: ABI = ABI::V5;
 const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 
 /// Replacing a file by a new one beside it, adding to one, putting one aside.
-const KEEP: BitFlags<AccessFs> =
+const REPLACE: BitFlags<AccessFs> =
     make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile});
 
 /// Driving devices.
-const DRIVE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | IoctlDev});
+const USE_DEVICE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | IoctlDev});
 
 /// libasound shares a card between programs (dsnoop) over a socket in /tmp.
-const MEET: BitFlags<AccessFs> = make_bitflags!(AccessFs::{MakeSock | RemoveFile});
+const USE_SOCKET: BitFlags<AccessFs> = make_bitflags!(AccessFs::{MakeSock | RemoveFile});
 
 /// The server's own files.
 #[derive(Debug, Default)]
-pub struct Reach {
+pub struct AllowedPaths {
     readable: Vec<PathBuf>,
     writable: Vec<PathBuf>,
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Restriction {
     }
 }
 
-impl Reach {
+impl AllowedPaths {
     /// Adds a file that is read, and read again when it, or what it links to, is replaced: rules are
     /// for its folder.
     pub fn read(&mut self, file: &Path) {
@@ -110,12 +110,12 @@ impl Reach {
     }
 }
 
-/// From now on the process opens what is in `reach`, devices, and what they need of the system; it
+/// From now on the process opens what is in `allowed`, devices, and what they need of the system; it
 /// starts no program. As far as the kernel knows how: the answer says.
 ///
 /// # Errors
 /// When the kernel has Landlock and refuses the rules.
-pub fn restrict(reach: &Reach) -> Result<Restriction, RulesetError> {
+pub fn restrict(allowed: &AllowedPaths) -> Result<Restriction, RulesetError> {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let at_home = home.iter().flat_map(|home| HOME.map(|name| home.join(name)));
     let enforced = Ruleset::default()
@@ -126,10 +126,10 @@ pub fn restrict(reach: &Reach) -> Result<Restriction, RulesetError> {
         // What is not there gets no rule.
         .add_rules(path_beneath_rules(SYSTEM, READ))?
         .add_rules(path_beneath_rules(at_home, READ))?
-        .add_rules(path_beneath_rules(&reach.readable, READ))?
-        .add_rules(path_beneath_rules(&reach.writable, KEEP))?
-        .add_rules(path_beneath_rules(["/dev"], DRIVE))?
-        .add_rules(path_beneath_rules(["/tmp"], MEET))?
+        .add_rules(path_beneath_rules(&allowed.readable, READ))?
+        .add_rules(path_beneath_rules(&allowed.writable, REPLACE))?
+        .add_rules(path_beneath_rules(["/dev"], USE_DEVICE))?
+        .add_rules(path_beneath_rules(["/tmp"], USE_SOCKET))?
         .restrict_self()?;
     Ok(match enforced.landlock {
         LandlockStatus::NotImplemented => {

@@ -25,8 +25,8 @@ use rustix::thread::{
 };
 use rustix::{fs::Gid, fs::Uid};
 
-pub use files::{Access, check_access, folder_of, make_first_folder, make_folders, may_write};
-pub use landlock::{Reach, restrict};
+pub use files::{RequiredAccess, check_access, folder_of, make_first_folder, make_folders, may_write};
+pub use landlock::{AllowedPaths, restrict};
 pub use owner::{Purpose, as_owner, become_owner, check_named_by, check_roots_own};
 pub use system_user::{Choice, DEFAULT_USER, SystemUser, choose};
 
@@ -95,7 +95,7 @@ pub enum ConfineError {
         user: String,
     },
     /// A file the user needs and has no right to.
-    OutOfReach {
+    NoAccess {
         /// The file or folder.
         path: PathBuf,
         /// The system user.
@@ -170,7 +170,7 @@ impl fmt::Display for ConfineError {
                 path = path.display(),
                 folder = folder.display()
             ),
-            Self::OutOfReach { path, user, action } => write!(
+            Self::NoAccess { path, user, action } => write!(
                 f,
                 "{path}: the user `{user}`, whom Defender becomes, may not {action}; `chown {user} {path}`, \
                  choose a place that is open to `{user}`, or say user = \"root\" in [server]",
@@ -207,7 +207,7 @@ pub fn become_user(user: &SystemUser) -> Result<(), ConfineError> {
 ///
 /// # Errors
 /// [`ConfineError::Forbid`].
-pub fn forbid() -> Result<(), ConfineError> {
+pub fn drop_privileges() -> Result<(), ConfineError> {
     let refused = |what| move |error: rustix::io::Errno| ConfineError::Forbid(what, error.into());
     set_no_new_privs(true).map_err(refused("new privileges"))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(refused("core dumps"))?;

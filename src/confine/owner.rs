@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, openat, readli
 use rustix::process::{geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::{ConfineError, DEFAULT_USER, SystemUser, become_user, forbid, system_user};
+use super::{ConfineError, DEFAULT_USER, SystemUser, become_user, drop_privileges, system_user};
 
 /// As many links as the kernel follows in one path.
 const MOST_LINKS: u32 = 40;
@@ -57,7 +57,7 @@ pub fn become_owner(
     check_named_by(file, named_by, user.as_ref().map_or("root", |user| &user.name))?;
     let Some(user) = user else { return Ok(None) };
     become_user(&user)?;
-    forbid()?;
+    drop_privileges()?;
     Ok(Some(user.name))
 }
 
