@@ -1,5 +1,5 @@
-//! The server's files and the user it becomes: folders made for that user, and what the user may
-//! do with what is there.
+//! The server's files and the user it becomes: creates folders for that user, and checks what the user
+//! may do with existing files.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -7,19 +7,22 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access as Rights, Gid, Mode, OFlags, Uid, access};
 
-use super::{ConfineError, Purpose, SystemUser, check_roots_own};
+use super::error::ConfineError;
+use super::owner::check_roots_own;
+use super::path_walk::Purpose;
+use super::system_user::SystemUser;
 
 /// What the server does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequiredAccess {
-    /// Reads it; makes it where it is missing.
+    /// It reads the file, and creates a missing one.
     Read,
-    /// Adds to it; makes it where it is missing.
+    /// It appends to the file, and creates a missing one.
     Append,
 }
 
-/// Makes a folder and what is missing above it, for its owner alone: keys lie in such folders. What was
-/// there before is left as it is.
+/// Creates a folder and its missing parents, open to their owner alone because they will hold keys.
+/// Existing folders stay as they are.
 ///
 /// # Errors
 /// [`ConfineError::Folder`].
@@ -27,8 +30,8 @@ pub fn make_folders(folder: &Path) -> Result<(), ConfineError> {
     missing(folder).into_iter().rev().try_for_each(make)
 }
 
-/// As root: makes the first folder that is missing on the way to `folder`, and gives it to `user`. It is
-/// done only where root alone may change the folder above; [`make_folders`], as that user, makes the rest.
+/// As root: creates the first missing folder on the path of `folder` and gives it to `user`, if root
+/// alone may change the folder above. [`make_folders`], called as that user, creates the rest.
 ///
 /// # Errors
 /// [`ConfineError::Folder`].
@@ -38,7 +41,7 @@ pub fn make_first_folder(folder: &Path, user: &SystemUser) -> Result<(), Confine
         return Ok(());
     }
     make(first)?;
-    // Not by its path: nobody else is to be given what is there by now.
+    // By descriptor: another file may have taken the path meanwhile, and must not be given away.
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     rustix::fs::open(first, flags, Mode::empty())
@@ -46,7 +49,7 @@ pub fn make_first_folder(folder: &Path, user: &SystemUser) -> Result<(), Confine
         .map_err(|error| ConfineError::Folder(first.to_owned(), error.into()))
 }
 
-/// A folder and those above it that are not there, the innermost first.
+/// The missing folders among `folder` and its parents, the innermost first.
 fn missing(folder: &Path) -> Vec<&Path> {
     folder.ancestors().take_while(|path| is_missing(path)).collect()
 }
@@ -56,8 +59,8 @@ fn make(path: &Path) -> Result<(), ConfineError> {
     made.map_err(|error| ConfineError::Folder(path.to_owned(), error))
 }
 
-/// Whether the process, being `user` by now, can use a file as the server will. The answer is
-/// the kernel's; asked beforehand because only here it is known why it is no.
+/// Checks that the process, which runs as `user` by now, can use a file as the server will. It asks the
+/// kernel. The check comes early because a later failure could not say why.
 ///
 /// # Errors
 /// [`ConfineError::NoAccess`].
@@ -84,8 +87,8 @@ pub fn check_access(file: &Path, wanted: RequiredAccess, user: &SystemUser) -> R
     }
 }
 
-/// Whether a file or folder could be written by the user the process is, or would be by `user`,
-/// should it become that; then by the mode alone, for the kernel tells only of the user there is.
+/// Whether the current user may write a file or folder, by the kernel's answer; or whether `user` may,
+/// by owner and mode alone, because the kernel answers only for the current user.
 pub fn may_write(path: &Path, user: Option<&SystemUser>) -> bool {
     let Ok(found) = fs::metadata(path) else { return false };
     let needed = if found.is_dir() { 0o3 } else { 0o2 };
@@ -104,12 +107,12 @@ pub fn may_write(path: &Path, user: Option<&SystemUser>) -> bool {
     }
 }
 
-/// The folder a file lies in, or would.
+/// The folder that a file lies in, or would lie in.
 pub fn folder_of(file: &Path) -> PathBuf {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// The empty path is the working folder, which is there.
+/// The empty path is the working folder, which exists.
 fn is_missing(path: &Path) -> bool {
     !path.as_os_str().is_empty() && !path.exists()
 }
@@ -120,7 +123,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn folders_are_made_private_and_those_there_keep_their_mode() {
+    fn new_folders_are_private_and_old_ones_keep_their_mode() {
         let base = tempfile::tempdir().unwrap();
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let inner = base.path().join("a/b");
@@ -132,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_may_write_goes_by_the_mode() {
+    fn what_another_user_may_write_is_told_by_the_mode() {
         let base = tempfile::tempdir().unwrap();
         let file = base.path().join("file");
         fs::write(&file, "").unwrap();
         let found = fs::metadata(&file).unwrap();
         let user = |uid, gid| SystemUser { name: String::new(), uid, gid, groups: vec![gid] };
-        // Nobody has these numbers.
+        // Ids that no user has.
         let (owner, group, other) =
             (user(found.uid(), 7), user(found.uid() + 77_777, found.gid()), user(77_777, 77_777));
         for (mode, expected) in
@@ -149,7 +152,7 @@ mod tests {
             assert_eq!(may, expected, "{mode:o}");
         }
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o702)).unwrap();
-        assert!(!may_write(base.path(), Some(&other)), "a folder has to be entered, too");
+        assert!(!may_write(base.path(), Some(&other)), "a folder must be entered as well");
         assert!(may_write(base.path(), None) && !may_write(&base.path().join("none"), None));
     }
 

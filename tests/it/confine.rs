@@ -217,12 +217,12 @@ fn what_the_user_cannot_use_is_a_start_error_that_says_what_to_do() {
     let set_mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let closed = told(&|folder| set_mode(folder, 0o700));
     assert!(
-        closed.contains("users: the user `nobody`, whom Defender becomes, may not enter a folder"),
+        closed.contains("users: the user `nobody`, which Defender runs as, may not enter a folder"),
         "{closed}"
     );
     let unreadable = told(&|folder| chown(folder, Some(nobody().0), None).unwrap());
     assert!(
-        unreadable.contains("users: the user `nobody`, whom Defender becomes, may not read it"),
+        unreadable.contains("users: the user `nobody`, which Defender runs as, may not read it"),
         "{unreadable}"
     );
     let no_place = told(&|folder| {
