@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
-use super::GateError;
+use super::error::GateError;
 
 /// Connections that may wait to be accepted, of each socket.
 const BACKLOG: i32 = 1024;

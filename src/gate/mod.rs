@@ -13,6 +13,7 @@ mod certificate;
 mod channel;
 mod client;
 mod connection;
+mod error;
 pub(crate) mod head;
 mod limits;
 mod listeners;
@@ -22,8 +23,6 @@ mod reply;
 mod send_buffer;
 mod tls;
 
-use std::fmt;
-use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -31,6 +30,7 @@ pub use admission::{Admission, ConnectionCounts};
 pub use certificate::{CertificateError, CertificateFiles, Certificates, Inspection, TrustAnchor};
 pub use channel::{AcceptLoop, Channel, ChannelError};
 pub use client::Client;
+pub use error::GateError;
 pub use head::{COOKIE_PREFIX, REQUEST_ID_HEADER, is_passed_on};
 pub use limits::Limits;
 pub use listeners::Listeners;
@@ -47,43 +47,6 @@ use tls::Tls;
 pub struct Gate {
     listeners: Listeners,
     acceptor: Acceptor,
-}
-
-/// Why the gate cannot open.
-#[derive(Debug)]
-pub enum GateError {
-    /// The address cannot be listened on.
-    Bind(SocketAddr, io::Error),
-    /// The socket does not say where it listens.
-    Address(io::Error),
-    /// TLS cannot be set up.
-    Tls(rustls::Error),
-}
-
-impl fmt::Display for GateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bind(address, error) => {
-                write!(f, "cannot listen on {address}: {error}")?;
-                match error.kind() {
-                    ErrorKind::AddrInUse => {
-                        write!(
-                            f,
-                            "; another program (or another defender) has port {}, choose another with -p",
-                            address.port()
-                        )
-                    }
-                    ErrorKind::PermissionDenied => {
-                        write!(f, "; ports under 1024 need root, choose another with -p")
-                    }
-                    ErrorKind::AddrNotAvailable => write!(f, "; this machine has no such address"),
-                    _ => Ok(()),
-                }
-            }
-            Self::Address(error) => write!(f, "the listening socket has no address: {error}"),
-            Self::Tls(error) => write!(f, "cannot set up TLS: {error}"),
-        }
-    }
 }
 
 impl Gate {
