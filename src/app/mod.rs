@@ -273,7 +273,7 @@ impl Reload {
         let control = Arc::clone(control);
         let reload = move || {
             info!("SIGHUP: reading the configuration and the certificate again");
-            certificates.iter().for_each(|certificates| certificates.follow());
+            certificates.iter().for_each(|certificates| certificates.reload_if_changed());
             control.reload();
         };
         let body = move || {

@@ -276,7 +276,7 @@ fn a_key_or_user_file_that_others_may_write_is_refused_and_one_they_may_read_is_
     server.wait_log("users: cannot read the user file: others than its owner may change it (mode 666)");
     let checked = defender(server.path(), &["check", "-c", "defender.conf"], "");
     assert!(
-        stdout(&checked).contains("others than its owner may change this key (mode 666)"),
+        stdout(&checked).contains("users other than its owner may change this key (mode 666)"),
         "{}",
         stdout(&checked)
     );
