@@ -5,6 +5,7 @@
 //!
 //! | room | what belongs there |
 //! |---|---|
+//! | `base` | tools that every layer uses: files, locks, names, untrusted text |
 //! | [`media`] | plain values: frame, timestamp, pixel format |
 //! | [`hub`] | the lock-free meeting point of capture and viewers |
 //! | [`encode`] | values in, bytes out; no I/O |
@@ -16,22 +17,20 @@
 //! | [`confine`] | giving up power: user, rights, Landlock |
 //! | [`control`] | what a running server can be told; the capture threads |
 //! | [`memory`] | the bound on all large buffers together |
-//! | [`disk`] | reading and replacing a file whole |
 //! | [`remote`] | other Defenders, as their client |
 //! | [`logging`] | where log lines go, and how many |
-//! | [`text`] | text from elsewhere, made safe for a terminal and a log |
 //! | [`cli`] | one file per command |
 //! | [`app`] | the only wiring |
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod app;
+pub(crate) mod base;
 pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod confine;
 pub mod control;
-pub mod disk;
 pub mod encode;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -42,5 +41,4 @@ pub mod logging;
 pub mod media;
 pub mod memory;
 pub mod remote;
-pub mod text;
 pub mod users;

@@ -12,8 +12,8 @@ use std::fmt;
 use std::io;
 use std::panic;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,9 +22,9 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use crate::text;
+use crate::base::{lock, text};
 use file::RotatingFile;
-pub use limit::{Limit, network};
+pub use limit::Limit;
 use writer::{Line, Output, Writer};
 
 /// A file is put aside when it has this many bytes.
@@ -273,11 +273,6 @@ impl Recent {
     fn last(&self, count: usize) -> Vec<String> {
         self.lines.iter().skip(self.lines.len().saturating_sub(count)).cloned().collect()
     }
-}
-
-/// A panic while a line is written leaves at worst a short line.
-fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
-    guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

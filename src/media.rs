@@ -7,10 +7,11 @@ pub use sound::{Level, SoundFormat};
 
 use std::fmt;
 use std::ops::Range;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::base::clock;
 use crate::memory::Lease;
 
 /// A moment on the kernel's `CLOCK_MONOTONIC`, in microseconds since boot.
@@ -59,7 +60,7 @@ impl Timestamp {
     /// The offset is taken anew at each call: a board without a clock learns the date long
     /// after it started.
     pub fn wall_time(self) -> Duration {
-        let now_wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let now_wall = clock::since_epoch();
         let now = Self::now();
         (now_wall + self.since(now)).saturating_sub(now.since(self))
     }
@@ -261,11 +262,12 @@ impl fmt::Debug for Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::SystemTime;
 
     #[test]
     fn wall_time_of_now_is_the_wall_clock() {
         let wall = Timestamp::now().wall_time();
-        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         assert!(clock.abs_diff(wall) < Duration::from_secs(5), "{wall:?} is not near {clock:?}");
     }
 

@@ -20,8 +20,9 @@ use log::{error, info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::base::disk::folder_of;
 use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
-use crate::confine::{self, ConfineError};
+use crate::confine::ConfineError;
 use crate::control::{self, Control, ControlError};
 use crate::gate::{
     COOKIE_PREFIX, CertificateError, Certificates, Channel, ChannelError, Gate, GateError, Limits, Listeners,
@@ -165,7 +166,7 @@ impl Server {
         let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
 
         let memory = Memory::configured(server.memory_mb);
-        let channel = Channel::open(&confine::folder_of(&server.users)).map_err(AppError::Channel)?;
+        let channel = Channel::open(folder_of(&server.users)).map_err(AppError::Channel)?;
         let pending = Arc::new(PendingRequests::new(channel, Arc::clone(memory.for_bodies())));
         let limits = Limits {
             connections: descriptors::make_room(&config),

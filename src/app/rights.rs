@@ -9,6 +9,7 @@ use log::{info, warn};
 use rustix::fs::{Access as Rights, access};
 
 use super::AppError;
+use crate::base::disk::folder_of;
 use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
 use crate::confine::{self, AllowedPaths, Choice, ConfineError, Purpose, RequiredAccess, SystemUser};
 
@@ -95,17 +96,17 @@ fn noting_user(error: &io::Error, user: &str) -> io::Error {
 pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
     let user = choose(&config.server)?.user;
     let may_write = |path: &Path| confine::may_write(path, user.as_ref());
-    let state = confine::folder_of(&config.server.users);
+    let state = folder_of(&config.server.users);
     if let Some(file) = config.file.as_deref().and_then(|file| fs::canonicalize(file).ok()) {
         // A file is replaced whole, so its folder counts, too.
-        let is_ours = file.is_file() && may_write(&file) && may_write(&confine::folder_of(&file));
+        let is_ours = file.is_file() && may_write(&file) && may_write(folder_of(&file));
         let is_reached = !is_shared(&file) || same_folder(&file, &config.server.users);
         if is_ours && is_reached {
             return Ok(Keep::InFile);
         }
     }
     let kept = config.server.users.with_file_name(KEPT_FILE);
-    Ok(if may_write(&state) { Keep::Overlay(kept) } else { Keep::Nowhere })
+    Ok(if may_write(state) { Keep::Overlay(kept) } else { Keep::Nowhere })
 }
 
 /// Makes the folders of the server's files and becomes the user the configuration names; gives
@@ -183,7 +184,7 @@ fn is_shared(file: &Path) -> bool {
 
 /// Whether both lie in one folder, by whatever names.
 fn same_folder(one: &Path, other: &Path) -> bool {
-    let folder = |file| fs::canonicalize(confine::folder_of(file)).ok();
+    let folder = |file| fs::canonicalize(folder_of(file)).ok();
     folder(one).is_some_and(|one| Some(one) == folder(other))
 }
 
@@ -240,7 +241,7 @@ fn later_problems(config: &Config, user: &SystemUser) -> Vec<String> {
     let name = &user.name;
     let mut warnings = Vec::new();
     let users = &config.server.users;
-    let folder = users.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(users);
     if access(folder, Rights::WRITE_OK).is_err() {
         warnings.push(format!(
             "{}: the user `{name}` may not write here, so users cannot be changed over the API",

@@ -13,7 +13,8 @@ use super::certificate::{CertificateCommand, Form};
 use super::help::{self, CommandHelp};
 use super::token::TokenCommand;
 use super::user::{Confined, UserCommand};
-use crate::config::{Flags, Mode, nearest};
+use crate::base::{did_you_mean, nearest};
+use crate::config::{Flags, Mode};
 use crate::users::Role;
 
 /// What the person wants.
@@ -356,8 +357,7 @@ fn stray_flag(stray: &str, command: &CommandHelp) -> UsageError {
         Some(_) => format!("`{name}` is given twice, or beside a flag that goes alone"),
         None => {
             let longs: Vec<&str> = command.all_flags().map(|flag| flag.long).collect();
-            let near =
-                nearest(name, &longs).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near = did_you_mean(name, &longs);
             format!("{} has no flag `{name}`{near}", command.full_name())
         }
     };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use miniserde::json::{self, Number, Value};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
-use crate::text::{printable, printable_json};
+use crate::base::text::{printable, printable_json};
 
 /// Longest wait for an answer: stopping a camera takes a second at the most.
 const TIMEOUT: Duration = Duration::from_secs(30);

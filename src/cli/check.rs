@@ -10,12 +10,13 @@ use std::path::Path;
 use rustix::fs::{Access, OFlags, access};
 
 use crate::app::{self, AppError, RunsAs};
+use crate::base::disk::folder_of;
+use crate::base::text::printable;
 use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, CaptureError, DeviceChoice, devices};
 use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::memory::{self, Account};
 use crate::remote::{Place, RemoteSettings};
-use crate::text::printable;
 use crate::users;
 
 /// As many lines that let nobody in are told of one user file.
@@ -250,8 +251,7 @@ fn can_append(file: &Path) -> io::Result<()> {
     // Not waiting, should it be a pipe nobody reads.
     match OpenOptions::new().append(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            Ok(access(folder.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?)
+            Ok(access(folder_of(file), Access::WRITE_OK | Access::EXEC_OK)?)
         }
         opened => opened.map(drop),
     }

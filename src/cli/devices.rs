@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::base::text::printable;
 use crate::capture::devices::{self, CameraDevice, DeviceSize};
 use crate::capture::sound::cards::{self, SoundDevice};
-use crate::text::printable;
 
 /// The cameras and microphones of this machine, for people.
 pub fn list() -> String {

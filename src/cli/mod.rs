@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::app::{self, AppError, Purpose};
-use crate::config::{Flags, nearest};
-use crate::text::{printable, printable_lines};
+use crate::base::did_you_mean;
+use crate::base::text::{printable, printable_lines};
+use crate::config::Flags;
 use args::Command;
 use user::Confined;
 
@@ -131,8 +132,7 @@ fn warn_of_unknown(flags: &Flags, confined: Option<&Confined>) {
     {
         for name in named.iter().flatten().filter(|name| !known.contains(&name.as_str()) && !is_remote(name))
         {
-            let near = nearest(name, &known).map(|near| format!("; did you mean `{near}`?"));
-            let near = near.unwrap_or_default();
+            let near = did_you_mean(name, &known);
             let _ = writeln!(io::stderr(), "defender: warning: no {kind} `{name}` is configured{near}");
         }
     }

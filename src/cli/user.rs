@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::text::printable;
+use crate::base::text::printable;
 use crate::users::{self, Change, MAX_PASSWORD_BYTES, Role, Scope, UsersError};
 
 /// The byte order mark of UTF-8.

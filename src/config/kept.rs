@@ -13,9 +13,10 @@ use rustix::fs::OFlags;
 use toml::de::DeTable;
 
 use super::locate::read_open;
-use super::read::{Document, Section, did_you_mean, shown};
-use super::sections::{LEVELS, Parser, note_faults};
-use super::{Config, ConfigError, Flags, Mode, limits};
+use super::read::{Document, Section, shown};
+use super::sections::{Parser, note_faults};
+use super::{Config, ConfigError, Flags, Mode};
+use crate::base::{did_you_mean, level, limits};
 use crate::capture::CameraSettings;
 
 /// Its name, beside the user file.
@@ -97,7 +98,7 @@ impl Kept {
         let server = parser.table(&root, "server").unwrap_or(&nothing);
         let server = Section::new(&document, "server".to_owned(), server);
         let log_level = server.has("log_level");
-        let level = server.choice("log_level", &LEVELS, LevelFilter::Info);
+        let level = server.choice("log_level", &level::LEVELS, LevelFilter::Info);
         server.finish();
         let kept =
             Self { log_level: log_level.then_some(level), cameras: parser.named(&root, "camera", camera) };
@@ -198,7 +199,11 @@ impl Config {
         if let Some(level) = kept.log_level {
             let old = mem::replace(&mut self.server.log_level, level);
             if old != level {
-                told.push(format!("[server] log_level = {}, not {}", level_name(level), level_name(old)));
+                told.push(format!(
+                    "[server] log_level = \"{}\", not \"{}\"",
+                    level::name(level),
+                    level::name(old)
+                ));
             }
             self.raise_log_level(flags);
         }
@@ -208,10 +213,6 @@ impl Config {
     }
 }
 
-fn level_name(level: LevelFilter) -> String {
-    format!("\"{}\"", level.as_str().to_ascii_lowercase())
-}
-
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
@@ -219,7 +220,7 @@ impl fmt::Display for Kept {
              # Remove a line, or the file, to go back to what defender.conf says.\n",
         )?;
         if let Some(level) = self.log_level {
-            write!(f, "\n[server]\nlog_level = {}\n", level_name(level))?;
+            write!(f, "\n[server]\nlog_level = \"{}\"\n", level::name(level))?;
         }
         for KeptCamera { name, numbers, controls } in &self.cameras {
             writeln!(f, "\n[camera.{name}]")?;

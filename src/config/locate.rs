@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, Flags};
-use crate::disk;
+use crate::base::disk;
 
 /// Largest file read, in bytes: far above any real one, far below a board's memory.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;

@@ -10,8 +10,6 @@ mod locate;
 mod read;
 pub(crate) mod sections;
 
-pub use sections::{LEVELS, limits};
-
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
@@ -28,9 +26,6 @@ use crate::remote::{RemoteSettings, Token};
 pub use edit::{Edit, edited};
 pub use kept::{KEPT_FILE, Keep, Kept};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
-
-/// Longest word that a known one is looked for in the place of, in bytes.
-const MOST_MISTYPED_BYTES: usize = 64;
 
 /// Everything the server is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -300,19 +295,6 @@ impl Config {
             self.server.log_level = self.server.log_level.max(LevelFilter::Debug);
         }
     }
-}
-
-/// The known word nearest to a mistyped one, if one is near enough to be meant.
-pub fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
-    // Nothing so long is a slip of the finger, and comparing costs time and memory by its length.
-    if found.len() > MOST_MISTYPED_BYTES {
-        return None;
-    }
-    let found = found.to_ascii_lowercase();
-    let distance = |word: &str| strsim::damerau_levenshtein(&found, word);
-    let near = known.iter().copied().min_by_key(|word| distance(word))?;
-    // A third of the letters may be wrong, and one in a short word.
-    (distance(near) <= (near.len() / 3).max(1)).then_some(near)
 }
 
 #[cfg(test)]

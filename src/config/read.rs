@@ -9,6 +9,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::base::did_you_mean;
+
 /// Longest piece of the file that a message quotes, in characters.
 const QUOTED_CHARS: usize = 60;
 
@@ -270,14 +272,6 @@ fn without_secrets(piece: &str) -> String {
             format!("{}://{HIDDEN}{}", &piece[..scheme], &piece[host..])
         }
         _ => piece.to_owned(),
-    }
-}
-
-/// `; did you mean ...?` for the nearest of the known words; empty when none is near.
-pub(super) fn did_you_mean(found: &str, known: &[&str]) -> String {
-    match crate::config::nearest(found, known) {
-        Some(near) => format!("; did you mean `{near}`?"),
-        None => String::new(),
     }
 }
 

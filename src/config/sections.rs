@@ -9,8 +9,9 @@ use log::LevelFilter;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::read::{Document, Section, did_you_mean, shown};
+use super::read::{Document, Section, shown};
 use super::{Config, Keep, Mode, ServerConfig};
+use crate::base::{did_you_mean, level, limits, names};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::media::{PixelFormat, SoundFormat};
@@ -20,28 +21,6 @@ const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
 
 /// Most cameras, most microphones and most other Defenders: each has a thread.
 const MOST_SECTIONS: usize = 64;
-
-/// What a camera can be asked for.
-pub mod limits {
-    use std::ops::RangeInclusive;
-
-    /// Width and height in pixels.
-    pub const SIDE: RangeInclusive<u32> = 16..=8192;
-    /// Frames a second.
-    pub const FPS: RangeInclusive<u32> = 1..=240;
-    /// JPEG quality.
-    pub const QUALITY: RangeInclusive<u32> = 1..=100;
-}
-
-/// The levels of the log by their names.
-pub const LEVELS: [(&str, LevelFilter); 6] = [
-    ("off", LevelFilter::Off),
-    ("error", LevelFilter::Error),
-    ("warn", LevelFilter::Warn),
-    ("info", LevelFilter::Info),
-    ("debug", LevelFilter::Debug),
-    ("trace", LevelFilter::Trace),
-];
 
 /// Longest life of a session, in seconds: a year.
 const SESSION_MOST_S: u32 = 365 * 24 * 3600;
@@ -179,9 +158,7 @@ impl<'a> Parser<'a> {
 
     fn check_name<'i>(&self, kind: &str, name: &Spanned<std::borrow::Cow<'i, str>>, seen: &HashSet<String>) {
         let text = name.get_ref();
-        let plain = (1..=32).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        if !plain {
+        if !names::is_name(text) {
             let message = format!(
                 "{kind} name `{}`; expected 1 to 32 letters, digits, - or _, for it becomes part of a URL",
                 shown(text)
@@ -234,7 +211,7 @@ impl<'a> Parser<'a> {
             users: path("users", "users"),
             www: optional("www"),
             log: optional("log"),
-            log_level: section.choice("log_level", &LEVELS, LevelFilter::Info),
+            log_level: section.choice("log_level", &level::LEVELS, LevelFilter::Info),
             audit_log: optional("audit_log"),
             session_idle: seconds("session_idle_s", 12 * 3600),
             session_max: seconds("session_max_s", 30 * 24 * 3600),

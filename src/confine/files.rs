@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{Access as Rights, Gid, Mode, OFlags, Uid, access};
 
@@ -11,6 +11,7 @@ use super::error::ConfineError;
 use super::owner::check_roots_own;
 use super::path_walk::Purpose;
 use super::system_user::SystemUser;
+use crate::base::disk::folder_of;
 
 /// What the server does with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +80,8 @@ pub fn check_access(file: &Path, wanted: RequiredAccess, user: &SystemUser) -> R
         Ok(true) => Ok(()),
         Ok(false) => {
             let folder = folder_of(file);
-            match access(&folder, Rights::WRITE_OK | Rights::EXEC_OK) {
-                Err(_) => no_access(&folder, "make files in it"),
+            match access(folder, Rights::WRITE_OK | Rights::EXEC_OK) {
+                Err(_) => no_access(folder, "make files in it"),
                 Ok(()) => Ok(()),
             }
         }
@@ -105,11 +106,6 @@ pub fn may_write(path: &Path, user: Option<&SystemUser>) -> bool {
             found.mode() >> shift & needed == needed
         }
     }
-}
-
-/// The folder that a file lies in, or would lie in.
-pub fn folder_of(file: &Path) -> PathBuf {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The empty path is the working folder, which exists.

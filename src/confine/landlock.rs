@@ -9,7 +9,7 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags, path_beneath_rules,
 };
 
-use super::files::folder_of;
+use crate::base::disk::folder_of;
 
 /// What the server reads beside its own files: state of drivers, what libasound needs for a card or a
 /// sound server, and what resolves the address of another Defender. Of /etc only single files, because
@@ -150,6 +150,6 @@ pub fn restrict(allowed: &AllowedPaths) -> Result<Restriction, RulesetError> {
 
 /// The folder that a file lies in, and the folder of its target if it is a link.
 fn folders(file: &Path) -> Vec<PathBuf> {
-    let target = file.canonicalize().ok().map(|target| folder_of(&target));
-    std::iter::once(folder_of(file)).chain(target).collect()
+    let target = file.canonicalize().ok().map(|target| folder_of(&target).to_owned());
+    std::iter::once(folder_of(file).to_owned()).chain(target).collect()
 }

@@ -16,7 +16,7 @@ mod privileges;
 mod system_user;
 
 pub use error::ConfineError;
-pub use files::{RequiredAccess, check_access, folder_of, make_first_folder, make_folders, may_write};
+pub use files::{RequiredAccess, check_access, make_first_folder, make_folders, may_write};
 pub use landlock::{AllowedPaths, restrict};
 pub use owner::{as_owner, become_owner, check_named_by, check_roots_own};
 pub use path_walk::Purpose;

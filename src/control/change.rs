@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{CameraSettings, ControlError};
-use crate::config::limits;
+use crate::base::limits;
 
 /// What is to become of a camera; what is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use log::{LevelFilter, error};
 
-use super::level_name;
 use super::{CameraChange, ControlError};
+use crate::base::{disk, level};
 use crate::config::{Config, Edit, Keep, Kept, edited};
-use crate::disk;
 
 /// Permissions of the file of kept settings, which is nobody else's business.
 const KEPT_MODE: u32 = 0o600;
@@ -71,7 +70,7 @@ pub(super) fn log_level(config: &Config, level: LevelFilter) -> Result<(), Contr
     let edit = Edit {
         section: vec!["server".to_owned()],
         key: "log_level".to_owned(),
-        value: format!("\"{}\"", level_name(level)),
+        value: format!("\"{}\"", level::name(level)),
     };
     let written = match &config.keep {
         Keep::InFile => write(config, &[edit], |meant| meant.server.log_level = level),

@@ -12,13 +12,14 @@ mod reload;
 mod remotes;
 mod state;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use log::{LevelFilter, error};
+use log::error;
 
+use crate::base::{level, lock};
 use crate::capture::controls;
 use crate::capture::devices::{check_size, sizes_offered};
-use crate::config::{Config, Flags, LEVELS};
+use crate::config::{Config, Flags};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::memory::Memory;
@@ -41,6 +42,8 @@ pub use crate::capture::controls::{Control as CameraControl, ControlKind};
 /// joined, controls are set and a file is written, on purpose, and only other changes wait for it.
 /// Whoever asks is told from `seen`, whose lock is held to copy a pointer.
 pub struct Control {
+    /// A panic under the lock leaves devices and configuration as they were between two steps; the next change
+    /// brings them together again.
     state: Mutex<State>,
     seen: Mutex<Arc<Seen>>,
     flags: Flags,
@@ -216,7 +219,7 @@ impl Control {
 
     /// The least level that is logged.
     pub fn log_level(&self) -> &'static str {
-        level_name(self.logging.level())
+        level::name(self.logging.level())
     }
 
     /// Logs from this level on, and keeps that for the next start if `keeps`. `may` as in
@@ -232,8 +235,7 @@ impl Control {
         may: impl FnOnce() -> bool,
         told: impl FnOnce(),
     ) -> Result<(), ControlError> {
-        let level = LEVELS.iter().find(|(known, _)| *known == name).map(|(_, level)| *level);
-        let level = level.ok_or_else(|| ControlError::Level(name.to_owned()))?;
+        let level = level::from_name(name).ok_or_else(|| ControlError::Level(name.to_owned()))?;
         self.change(|state| {
             if !may() {
                 return Err(ControlError::NotAllowed);
@@ -365,22 +367,12 @@ impl Control {
     }
 }
 
-/// A panic under a lock leaves devices and configuration as they were between two steps, which the
-/// next change brings together again.
-fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
-    guarded.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A thread that hangs in a network's silence ends a little later, and by itself.
 fn join(ended: Vec<std::thread::JoinHandle<()>>) {
     for thread in ended {
         // A panic in it was logged where it happened.
         let _ = thread.join();
     }
-}
-
-fn level_name(level: LevelFilter) -> &'static str {
-    LEVELS.iter().find(|(_, known)| *known == level).map_or("", |(name, _)| name)
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use super::{CameraSettings, Control};
+use crate::base::limits;
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{Chroma, DeviceChoice, RemoteDevice};
-use crate::config::limits;
 use crate::hub::Stop;
 use crate::media::SoundFormat;
 use crate::memory::Account;

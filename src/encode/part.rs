@@ -5,13 +5,14 @@
 
 use std::sync::OnceLock;
 
+use crate::base::hex;
 use crate::media::{Frame, Timestamp};
 
 /// What [`build`] adds to a JPEG at the most, in bytes.
 pub const OVERHEAD_BYTES: usize = HEADER_ROOM + 8 + BOUNDARY_BYTES;
 
 /// Length of the boundary: 128 bits as hexadecimal digits, which need no quotes (RFC 2045, section 5.1).
-const BOUNDARY_BYTES: usize = 32;
+const BOUNDARY_BYTES: usize = hex::RANDOM_ID_DIGITS;
 
 /// Room kept before the JPEG for the header of the part, which needs the JPEG's length.
 const HEADER_ROOM: usize = 128;
@@ -23,11 +24,7 @@ const HEADER_ROOM: usize = 128;
 /// At the first call, when the system has no random bytes.
 pub fn boundary() -> &'static str {
     static BOUNDARY: OnceLock<String> = OnceLock::new();
-    BOUNDARY.get_or_init(|| {
-        let mut random = [0; BOUNDARY_BYTES / 2];
-        getrandom::fill(&mut random).expect("the system has random bytes");
-        random.iter().map(|byte| format!("{byte:02x}")).collect()
-    })
+    BOUNDARY.get_or_init(|| hex::random_id().expect("the system has random bytes"))
 }
 
 /// What goes on the wire once, before the first part.

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::client::Caller;
 use super::connection::{self, Context};
 
 use super::reply;
+use crate::base::lock;
 use crate::hub::Stop;
 
 /// Stack of a connection's thread: a TLS handshake and a frame's write fit several times over.
@@ -173,8 +174,4 @@ impl Drop for SocketEntry {
     fn drop(&mut self) {
         lock(&self.open).by_number.remove(&self.number);
     }
-}
-
-fn lock(open: &Mutex<OpenSockets>) -> MutexGuard<'_, OpenSockets> {
-    open.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,11 +9,12 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
+use crate::base::{Network, lock};
 
 /// How long an address is known after the last request that was signed in from there.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -89,7 +90,7 @@ pub struct ConnectionCounts {
 struct Slots {
     next: u64,
     open: HashMap<u64, Entry>,
-    known: HashMap<IpAddr, Instant>,
+    known: HashMap<Network, Instant>,
     accepted: u64,
     refused_total: u64,
     refused_address: u64,
@@ -97,7 +98,7 @@ struct Slots {
 }
 
 struct Entry {
-    key: IpAddr,
+    key: Network,
     stage: Stage,
     /// When that stage began.
     since: Instant,
@@ -138,7 +139,7 @@ impl Admission {
     /// # Errors
     /// The cap that is reached, where nobody makes room.
     pub fn admit(&self, address: IpAddr, close: Close) -> Result<Permit, Refused> {
-        let key = counted_as(address);
+        let key = Network::of(address);
         let (admitted, evicted) = self.decide(key, close);
         if let Some(evicted) = evicted {
             evicted();
@@ -165,7 +166,7 @@ impl Admission {
     }
 
     /// The slot, and whom to close for it.
-    fn decide(&self, key: IpAddr, close: Close) -> (Result<u64, Refused>, Option<Close>) {
+    fn decide(&self, key: Network, close: Close) -> (Result<u64, Refused>, Option<Close>) {
         let mut guard = lock(&self.slots);
         let slots = &mut *guard;
         let now = Instant::now();
@@ -236,7 +237,7 @@ impl Slot {
 }
 
 impl Slots {
-    fn enter(&mut self, key: IpAddr, close: Close, now: Instant) -> u64 {
+    fn enter(&mut self, key: Network, close: Close, now: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
         let entry = Entry {
@@ -253,7 +254,7 @@ impl Slots {
         number
     }
 
-    fn remember(&mut self, key: IpAddr, now: Instant) {
+    fn remember(&mut self, key: Network, now: Instant) {
         if self.known.len() >= MAX_KNOWN && !self.known.contains_key(&key) {
             let oldest = self.known.iter().min_by_key(|(_, seen)| **seen).map(|(key, _)| *key);
             oldest.map(|oldest| self.known.remove(&oldest));
@@ -261,7 +262,7 @@ impl Slots {
         self.known.insert(key, now);
     }
 
-    fn is_known(&self, key: IpAddr, now: Instant) -> bool {
+    fn is_known(&self, key: Network, now: Instant) -> bool {
         self.known.get(&key).is_some_and(|seen| now.duration_since(*seen) < KNOWN_FOR)
     }
 
@@ -273,7 +274,7 @@ impl Slots {
     fn victim(&self, now: Instant, may: impl Fn(&Entry) -> bool) -> Option<u64> {
         let strangers = self.open.iter().filter(|(_, entry)| !entry.is_user && !entry.is_leaving);
         let strangers: Vec<_> = strangers.filter(|(_, entry)| may(entry)).collect();
-        let mut by_address: HashMap<IpAddr, usize> = HashMap::new();
+        let mut by_address: HashMap<Network, usize> = HashMap::new();
         for (_, entry) in &strangers {
             *by_address.entry(entry.key).or_default() += 1;
         }
@@ -300,22 +301,6 @@ impl Entry {
 impl Drop for Permit {
     fn drop(&mut self) {
         lock(&self.0.slots).open.remove(&self.0.number);
-    }
-}
-
-/// What it guards is whole after each statement, so a panic elsewhere cannot have torn it.
-fn lock(slots: &Mutex<Slots>) -> MutexGuard<'_, Slots> {
-    slots.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One household or attacker owns a whole /64, so that is what an IPv6 client is counted as.
-fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 => v4,
     }
 }
 

@@ -25,6 +25,8 @@ use rustix::net::{
 };
 use rustix::process::{Pid, Uid};
 
+use crate::base::hex;
+
 /// Requests that may wait for the library to accept them; more than there are connections.
 const BACKLOG: i32 = 4096;
 
@@ -104,7 +106,7 @@ impl Channel {
     }
 
     fn make_in(parent: &Path) -> io::Result<Self> {
-        let path = parent.join(format!(".defender-{}", random_name()?));
+        let path = parent.join(format!(".defender-{}", hex::random_id()?));
         DirBuilder::new().mode(0o700).create(&path)?;
         let made = Self::make_at(&path);
         // Empty by now, whatever became of the socket.
@@ -123,7 +125,7 @@ impl Channel {
         if !is_own || stat.st_mode & 0o077 != 0 {
             return Err(io::Error::other("the folder just made here belongs to somebody else"));
         }
-        let name = random_name()?;
+        let name = hex::random_id()?;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         // What bind(2) makes gets the mode of the socket it is made for.
         rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
@@ -185,13 +187,6 @@ fn through(inode: &OwnedFd) -> io::Result<SocketAddrUnix> {
 
 fn proc_path(descriptor: impl AsFd) -> String {
     format!("/proc/self/fd/{}", descriptor.as_fd().as_raw_fd())
-}
-
-/// 128 random bits in hexadecimal.
-pub(super) fn random_name() -> io::Result<String> {
-    let mut random = [0u8; 16];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -15,11 +15,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::admission::Slot;
-use super::channel::{Channel, random_name};
+use super::channel::Channel;
 use super::client::{Caller, Client};
+use crate::base::{hex, lock};
 use crate::memory::{Account, Lease};
 
 /// A body of this size or less is not counted, in bytes.
@@ -159,7 +160,7 @@ impl PendingRequests {
 
     /// Registers a request under a fresh random id of 128 bits.
     pub(super) fn open(&self, client: &Client, keep_alive: bool, slot: &Slot) -> io::Result<OpenRequest<'_>> {
-        let id = random_name()?;
+        let id = hex::random_id()?;
         let (caller, secure, slot) = (client.caller(), client.is_secure(), Some(slot.clone()));
         let request = Arc::new(PendingRequest { caller, secure, keep_alive, slot, job: Mutex::default() });
         lock(&self.live).insert(id.clone(), Arc::clone(&request));
@@ -187,9 +188,4 @@ impl fmt::Debug for PendingRequest {
             .field("secure", &self.secure)
             .finish_non_exhaustive()
     }
-}
-
-/// Held for single operations only; none of them can leave what it guards torn.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use log::{Level, info};
 
-use crate::logging::{Limit, network};
+use crate::base::Network;
+use crate::logging::Limit;
 use crate::users::{Denied, Identity};
 
 const WINDOW: Duration = Duration::from_secs(600);
@@ -48,13 +49,13 @@ pub fn refused(peer: SocketAddr, name: &str, why: Denied) {
     };
     // A name from the network is cut, and is no subject: each try may bring another one.
     let line = format_args!("{peer}: login of `{name:.32}` {what}: {why}");
-    limit.log(&network(peer.ip()), level, module_path!(), line);
+    limit.log(&Network::of(peer.ip()).to_string(), level, module_path!(), line);
 }
 
 /// A request brought credentials that cannot be read. What is wrong with them is for the log alone.
 pub fn malformed(peer: SocketAddr, why: &str) {
     let line = format_args!("{peer}: login refused: {why}");
-    MALFORMED.log(&network(peer.ip()), Level::Warn, module_path!(), line);
+    MALFORMED.log(&Network::of(peer.ip()).to_string(), Level::Warn, module_path!(), line);
 }
 
 /// A user asked for what only others may do.
@@ -75,5 +76,5 @@ pub fn changed(peer: SocketAddr, user: &Identity, what: &str) {
 }
 
 fn subject(peer: SocketAddr, name: &str) -> String {
-    format!("{}: `{name}`", network(peer.ip()))
+    format!("{}: `{name}`", Network::of(peer.ip()))
 }

@@ -8,6 +8,7 @@ use tiny_http::Request;
 use zeroize::Zeroizing;
 
 use super::reply::Reply;
+use crate::base::did_you_mean;
 
 /// Largest document read, in bytes: names and a password are far below.
 const MAX_BYTES: u64 = 16 * 1024;
@@ -50,8 +51,7 @@ pub fn read_strictly<T: Deserialize>(
     let Value::Object(fields) = &document else { return Err(expected(example)) };
     for (key, value) in fields {
         if !keys.contains(&key.as_str()) {
-            let near = keys.iter().min_by_key(|known| strsim::damerau_levenshtein(key, known));
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near = did_you_mean(key, keys);
             return Err(Reply::error(400, &format!("there is no `{key:.32}` in this{near}")));
         }
         if matches!(value, Value::Null) {

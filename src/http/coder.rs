@@ -4,8 +4,9 @@
 //! So there is no thread for it, and nothing is encoded while nobody listens.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
+use crate::base::lock;
 use crate::encode::sound::{Codec, Packet};
 use crate::hub::{Listening, RingReader};
 use crate::media::SoundFormat;
@@ -46,7 +47,7 @@ impl Coders {
     /// The coder for this listener's sound: that of others who listen, or a new one.
     pub fn of(&self, listening: &Listening, codec: Codec) -> Arc<Coder> {
         let ring = listening.reader.ring_id();
-        let mut at_work = locked(&self.at_work);
+        let mut at_work = lock(&self.at_work);
         // A coder is alive only while a listener of its ring is, so that no other ring can have
         // taken the number over.
         at_work.retain(|(_, coder)| coder.strong_count() > 0);
@@ -79,7 +80,7 @@ impl Coder {
 
     /// Moves a reader back to where the packet around its cursor starts.
     pub fn align(&self, reader: &mut RingReader) {
-        let mut made = locked(&self.made);
+        let mut made = lock(&self.made);
         let grid = *made.grid.get_or_insert(reader.position());
         let ahead = reader.position().wrapping_sub(grid) as i32;
         reader.rewind(ahead.rem_euclid(self.packet_frames() as i32) as u32);
@@ -95,7 +96,7 @@ impl Coder {
         if self.codec == Codec::Wav {
             return self.made_of(reader);
         }
-        let mut made = locked(&self.made);
+        let mut made = lock(&self.made);
         let position = reader.position();
         if let Some((_, known)) = made.packets.iter().rev().find(|(start, _)| *start == position) {
             reader.skip(self.packet_frames());
@@ -131,11 +132,6 @@ impl Coder {
         }
         self.encode(samples).map(Arc::new).map(Some)
     }
-}
-
-/// What the locks guard is whole between any two statements that could panic.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

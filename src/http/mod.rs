@@ -31,7 +31,7 @@ mod video;
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,7 @@ use tiny_http::{Request, Server};
 pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
+use crate::base::lock;
 use crate::control::Control;
 use crate::gate::{
     AcceptLoop, Admission, Certificates, Job, PendingRequest, PendingRequests, REQUEST_ID_HEADER,
@@ -240,7 +241,7 @@ impl HttpServer {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Server>>> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.server)
     }
 }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::file::{self, OpenFile};
 use super::reply::Reply;
+use crate::base::hex;
 
 /// Files of `www/`, each as its name and its bytes.
 macro_rules! built_in {
@@ -168,8 +169,7 @@ pub fn tagged(path: &str, tag: String, body: Cow<'static, [u8]>, known_tags: Opt
 
 /// The entity tag of these bytes.
 pub fn content_tag(bytes: &[u8]) -> String {
-    let digest: String = Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digest}\"")
+    format!("\"{}\"", hex::encode(&Sha256::digest(bytes)[..8]))
 }
 
 fn content_type(path: &str) -> &'static str {

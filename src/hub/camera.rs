@@ -1,11 +1,12 @@
 //! What a camera's capture thread and everybody else know of each other.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Latest, Named, Totals};
+use crate::base::lock;
 use crate::media::{Frame, PixelFormat, Timestamp};
 
 /// One camera as the rest of the program sees it: its frames, its counters, its state.
@@ -176,18 +177,18 @@ impl CameraFeed {
 
     /// The values its camera's controls are to have, by name.
     pub fn controls(&self) -> Vec<(String, i32)> {
-        self.controls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.controls).clone()
     }
 
     /// What the controls are to be set to when the camera is started the next time.
     pub fn set_controls(&self, values: Vec<(String, i32)>) {
-        *self.controls.lock().unwrap_or_else(PoisonError::into_inner) = values;
+        *lock(&self.controls) = values;
     }
 
     /// The lock guards plain values and is held only to copy them: a thread that panicked with
     /// it cannot have left them half written.
     fn lock(&self) -> std::sync::MutexGuard<'_, CameraState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

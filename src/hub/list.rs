@@ -1,6 +1,8 @@
 //! The feeds there are, found by name.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
+
+use crate::base::unpoisoned;
 
 /// What has a name in defender.conf and in URLs.
 pub trait Named {
@@ -16,7 +18,7 @@ pub struct FeedList<F> {
 impl<F: Named> FeedList<F> {
     /// All of them, as of now.
     pub fn all(&self) -> Arc<[Arc<F>]> {
-        Arc::clone(&self.feeds.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&*unpoisoned(self.feeds.read()))
     }
 
     /// The named feed, or the first one when no name is given, of those whose name is `allowed`.
@@ -27,7 +29,7 @@ impl<F: Named> FeedList<F> {
 
     /// Puts `feeds` in the place of those there were.
     pub fn replace(&self, feeds: Vec<Arc<F>>) {
-        *self.feeds.write().unwrap_or_else(PoisonError::into_inner) = feeds.into();
+        *unpoisoned(self.feeds.write()) = feeds.into();
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a microphone's capture thread and everybody else know of each other.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Count, Flag, Named, Ring, RingReader, RingWriter, Totals, ring};
+use crate::base::lock;
 use crate::media::{Level, SoundFormat, Timestamp};
 
 /// How much a ring keeps, in seconds: who lags that far behind is past helping, and a gap as long
@@ -87,18 +88,18 @@ impl MicrophoneFeed {
 
     /// A new listener, who hears what comes from now on.
     pub fn listen(&self) -> Listening {
-        let door = locked(&self.door);
+        let door = lock(&self.door);
         Listening { reader: door.ring.reader(), format: door.format }
     }
 
     /// How many listen.
     pub fn listeners(&self) -> u32 {
-        locked(&self.door).ring.readers()
+        lock(&self.door).ring.readers()
     }
 
     /// What samples are now.
     pub fn format(&self) -> SoundFormat {
-        locked(&self.door).format
+        lock(&self.door).format
     }
 
     /// Goes on in another format, on a ring of its own; the listeners of the old one are told that
@@ -106,13 +107,13 @@ impl MicrophoneFeed {
     pub fn reshape(&self, writer: &mut SoundWriter, format: SoundFormat) {
         let (new, door) = open(format);
         // The door first: dropping the old writer ends its listeners, who come back at once.
-        *locked(&self.door) = door;
+        *lock(&self.door) = door;
         *writer = new;
     }
 
     /// Ends what listeners hear.
     pub fn close(&self) {
-        locked(&self.door).ring.close();
+        lock(&self.door).ring.close();
     }
 
     /// How loud the last tenth of a second was.
@@ -130,12 +131,12 @@ impl MicrophoneFeed {
 
     /// A copy of the state as of now.
     pub fn state(&self) -> MicrophoneState {
-        locked(&self.state).clone()
+        lock(&self.state).clone()
     }
 
     /// Replaces the state; `since` is kept while `online` stays what it was.
     pub fn set_state(&self, mut state: MicrophoneState) {
-        let mut held = locked(&self.state);
+        let mut held = lock(&self.state);
         let unchanged = held.online == state.online && held.since.is_some();
         state.since = if unchanged { held.since } else { Some(Timestamp::now()) };
         *held = state;
@@ -171,12 +172,6 @@ impl Listening {
 fn open(format: SoundFormat) -> (SoundWriter, Door) {
     let (writer, ring) = ring(format.rate_hz.saturating_mul(KEEP_S), format.channels);
     (SoundWriter { ring: writer, format }, Door { ring, format })
-}
-
-/// The locks guard plain values and are held only to copy them: a thread that panicked with one
-/// cannot have left them half written.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //! and hands that over once a second: a frame's way takes no lock and touches nothing that another
 //! viewer's does, and no sum wraps where there are only 32-bit atomics.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::base::lock;
 use crate::media::Timestamp;
 
 /// How often a thread hands over what it added up.
@@ -72,7 +73,7 @@ pub struct Totals(Arc<Mutex<Sums>>);
 impl Totals {
     /// The sums so far; what a thread counted in the last second may be missing.
     pub fn sums(&self) -> Sums {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 
     /// A thread's own sums, to be handed over to these.
@@ -101,7 +102,7 @@ impl Tally {
 
     fn hand_over(&mut self) {
         // Held for a few additions: who reads the sums only copies them.
-        self.totals.0.lock().unwrap_or_else(PoisonError::into_inner).add(&self.own);
+        lock(&self.totals.0).add(&self.own);
         self.own = Sums::default();
     }
 }

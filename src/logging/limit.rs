@@ -13,11 +13,12 @@
 //! Of all other lines, those of one place in the code are limited by `SITE` and `SITE_DEBUG` in `sites.rs`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use log::{Level, Metadata, Record};
+
+use crate::base::lock;
 
 /// At most so many subjects have their count in a line of its own; the counts of the others are added up.
 const COUNTS: usize = 20;
@@ -104,7 +105,7 @@ impl Limit {
     ) -> (bool, Vec<Count>) {
         let mut counts = self.lock();
         if !std::mem::replace(&mut counts.is_registered, true) {
-            USED.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+            lock(&USED).push(self);
         }
         let over = self.end_window(&mut counts, |began| now.duration_since(began) >= self.window);
         counts.began.get_or_insert(now);
@@ -165,7 +166,7 @@ impl Limit {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counts)
     }
 }
 
@@ -175,19 +176,10 @@ impl Count {
     }
 }
 
-/// The network of a client, as the subject of a limit: an IPv4 address, or the first 64 bits of an IPv6 address,
-/// within which one client has as many addresses as it likes.
-pub fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("{}/64", Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
-}
-
 /// Writes the counts of all windows that are over by `now`; with `ends`, of all. Gives the time until the next
 /// window is over.
 pub(super) fn write_counts(now: Instant, ends: bool) -> Option<Duration> {
-    let used = USED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let used = lock(&USED).clone();
     let mut next: Option<Duration> = None;
     for limit in used {
         let mut counts = limit.lock();
@@ -249,13 +241,5 @@ mod tests {
         assert_eq!(counts.len(), COUNTS + 1);
         assert_eq!(counts[0].text, "0: 10 more knocks in 60 s");
         assert_eq!(counts[COUNTS].text, "10160 more knocks of others in 60 s");
-    }
-
-    #[test]
-    fn a_network_is_one_subject_however_many_addresses_it_has() {
-        let of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
     }
 }

@@ -2,13 +2,14 @@
 //! that it can cause at will. Lines from `main` and `reload` are exempt: they tell of what the owner configured.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use log::{Level, Record};
 
 use super::limit::{Count, Limit};
+use crate::base::lock;
 
 /// Lines of one place by threads of one name (`camera-front`), lines of one place in all, and the window. At most
 /// 141 lines of 200 bytes in ten minutes, 0.2 MB an hour.
@@ -38,7 +39,7 @@ pub(super) fn admit(record: &Record<'_>) -> (bool, Vec<Count>) {
 }
 
 fn limit_of(site: Site, level: Level) -> &'static Limit {
-    let mut limits = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut limits = lock(&LIMITS);
     limits.get_or_insert_default().entry(site).or_insert_with(|| {
         let (each, total, window) = if level <= Level::Info { SITE } else { SITE_DEBUG };
         let what = format!("lines of {}:{}", site.0, site.1);

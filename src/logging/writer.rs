@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use simple_logger::SimpleLogger;
 use super::LogError;
 use super::file::RotatingFile;
 use super::limit;
+use crate::base::{lock, unpoisoned};
 
 /// How much may wait to be written, in bytes: all lines but important ones, and all lines.
 const MOST_BYTES: usize = 128 * 1024;
@@ -165,7 +166,7 @@ impl Writer {
             if left.is_zero() {
                 return;
             }
-            queue = self.idle.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+            queue = unpoisoned(self.idle.wait_timeout(queue, left)).0;
         }
     }
 
@@ -215,7 +216,7 @@ impl Writer {
     }
 
     fn write(&self, item: Item) {
-        let output = &mut *self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let output = &mut *lock(&self.output);
         let line = match item {
             Item::Line(line) => line,
             Item::Dropped { lines, important } => dropped(lines, important),
@@ -237,14 +238,14 @@ impl Writer {
 
     /// Whether a write would not wait, by `end` at the latest. A file is always ready, says the kernel.
     fn is_ready(&self, end: Instant) -> bool {
-        if !matches!(*self.output.lock().unwrap_or_else(PoisonError::into_inner), Output::Stderr(_)) {
+        if !matches!(*lock(&self.output), Output::Stderr(_)) {
             return true;
         }
         poll_stderr(Some(end.saturating_duration_since(Instant::now())))
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::base::hex;
+
 /// Port of a Defender where none is named.
 const PORT: u16 = 8443;
 
@@ -63,21 +65,13 @@ impl Fingerprint {
     /// Reads `sha256:` and 64 hexadecimal digits, with colons between them or without.
     pub fn parse(text: &str) -> Option<Self> {
         let digits: String = text.strip_prefix("sha256:")?.chars().filter(|c| *c != ':').collect();
-        if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        let mut bytes = [0; 32];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        hex::decode(&digits).map(Self)
     }
 }
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "sha256:{}", hex::encode(&self.0))
     }
 }
 

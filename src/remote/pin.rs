@@ -1,6 +1,6 @@
 //! Trust in one key, whoever certifies it: boards certify their own, and their certificates change.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -10,6 +10,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, Signa
 use sha2::{Digest, Sha256};
 
 use super::Fingerprint;
+use crate::base::lock;
 
 /// What the last handshake showed, told apart from why it failed.
 #[derive(Debug, Default)]
@@ -34,7 +35,7 @@ impl Seen {
     }
 
     fn get(&self) -> LastSeen {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 }
 
@@ -81,8 +82,7 @@ impl ServerCertVerifier for Pin {
                 || others
                     .iter()
                     .any(|other| is_certificate(other) && key_of(other).is_ok_and(|own| own == key)));
-        *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            LastSeen { key: Some(key), is_by_certificate };
+        *lock(&self.seen.0) = LastSeen { key: Some(key), is_by_certificate };
         if is_by_key || is_by_certificate {
             return Ok(ServerCertVerified::assertion());
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -11,7 +11,7 @@ use super::body::{Body, Way};
 use super::parts::Parts;
 use super::pin::{self, Seen};
 use super::{Address, Fingerprint, Listing, RemoteError};
-use crate::disk;
+use crate::base::{disk, lock};
 use crate::memory::Account;
 
 /// Largest status document read, in bytes.
@@ -220,7 +220,7 @@ impl Place {
 
     /// The lock guards plain values and is held only to copy or replace them.
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 }
 

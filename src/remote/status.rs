@@ -1,17 +1,12 @@
 //! What another Defender says it has.
 
-use std::ops::RangeInclusive;
-
 use miniserde::{Deserialize, json};
 
 use super::RemoteError;
-use crate::text;
+use crate::base::{limits, names, text};
 
 /// Most cameras, and most microphones, taken from one other: each costs a thread here.
 const DEVICES_MAX: usize = 16;
-
-/// Pixels of a picture's side: what a Defender lets a camera be set to.
-const SIDES: RangeInclusive<u32> = 16..=8192;
 
 /// Most samples a second of all microphones of one other together: some seconds of each are kept here.
 /// Eight in stereo at 48 kHz.
@@ -111,15 +106,15 @@ impl Listing {
     pub fn parse(bytes: &[u8]) -> Result<Self, RemoteError> {
         let text = str::from_utf8(bytes).map_err(|_| RemoteError::Garbled("its status"))?;
         let status: Status = json::from_str(text).map_err(|_| RemoteError::Garbled("its status"))?;
-        let is_size = |side: u32| SIDES.contains(&side);
+        let is_size = |side: u32| limits::SIDE.contains(&side);
         let cameras = status.cameras.into_iter().filter(|camera| {
-            let is_own = camera.relayed != Some(true) && is_name(&camera.name);
+            let is_own = camera.relayed != Some(true) && names::is_name(&camera.name);
             is_own && is_size(camera.width) && is_size(camera.height) && camera.fps.is_finite()
         });
         let microphones = status.microphones.into_iter().filter(|microphone| {
             let is_format =
                 (8000..=192_000).contains(&microphone.rate_hz) && (1..=8).contains(&microphone.channels);
-            microphone.relayed != Some(true) && is_name(&microphone.name) && is_format
+            microphone.relayed != Some(true) && names::is_name(&microphone.name) && is_format
         });
         let mut left = SAMPLES_MAX;
         let microphones = microphones.filter(|microphone| {
@@ -158,12 +153,6 @@ fn tamed(sentence: &str) -> String {
     const LONGEST: usize = 200;
     let start: String = sentence.chars().take(LONGEST).collect();
     text::printable(&start).into_owned()
-}
-
-/// As defender.conf takes them.
-fn is_name(name: &str) -> bool {
-    (1..=32).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use zeroize::Zeroizing;
@@ -20,8 +20,9 @@ use super::remembered::{Remembered, TagKey};
 use super::secret::Digest;
 use super::session_file::SessionFile;
 use super::sessions::{Ended, SessionInfo, SessionLimits, Sessions};
-use super::throttle::{Source, Throttle};
+use super::throttle::Throttle;
 use super::{Listing, Role, Scope, UsersError};
+use crate::base::{Network, lock};
 
 /// The users, followed as the file changes, and their sessions.
 ///
@@ -51,7 +52,7 @@ impl Accounts {
         let restored = keeper.restore(&sessions, &records);
         let mut throttle = Throttle::new();
         for (address, name) in sessions.origins() {
-            throttle.succeeded(Source::of(address), Digest::of(&name), Instant::now());
+            throttle.succeeded(Network::of(address), Digest::of(&name), Instant::now());
         }
         Self {
             file,
@@ -87,7 +88,7 @@ impl Accounts {
         if let Some(identity) = token_identity(&users, password).filter(|user| user.name == name) {
             return Ok(identity);
         }
-        let attempt = Attempt::new(self, &users, (name, password), Source::of(from));
+        let attempt = Attempt::new(self, &users, (name, password), Network::of(from));
         let is_new = attempt.sign_in()?;
         let grant = Grant::Password(Arc::clone(attempt.record()));
         Ok(Identity { is_new, ..Identity::new(attempt.record(), grant) })
@@ -260,7 +261,7 @@ impl Accounts {
     /// Hashes a new password for somebody who is signed in.
     fn hash(&self, password: &str, from: IpAddr) -> Result<PasswordHash, UsersError> {
         let account = Digest::of("a new password");
-        let applicant = Applicant { source: Source::of(from), account, is_known: true };
+        let applicant = Applicant { network: Network::of(from), account, is_known: true };
         let hashed = self.queue.alone(applicant, || PasswordHash::new(password));
         hashed.map_err(|_| UsersError::Busy)?.map_err(UsersError::Random)
     }
@@ -288,11 +289,6 @@ fn token_identity(users: &Users, secret: &str) -> Option<Identity> {
     let role = if token.scope == Scope::All { record.role } else { Role::Viewer };
     let grant = Grant::Token(Arc::clone(token), Arc::clone(record));
     Some(Identity { role, scope: record.scope.and(&token.scope), ..Identity::new(record, grant) })
-}
-
-/// Each of these locks guards a map that is whole after every operation.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Accounts;
-use super::accounts::lock;
 use super::file::Record;
 use super::followed::Users;
 use super::identity::Denied;
 use super::queue::{Applicant, Full, Outcome};
 use super::remembered::Tag;
 use super::secret::Digest;
-use super::throttle::Source;
+use crate::base::{Network, lock};
 
 /// One try of a name and password. An unknown name goes the same way as a known one.
 pub struct Attempt<'a> {
@@ -19,7 +18,7 @@ pub struct Attempt<'a> {
     users: &'a Users,
     name: &'a str,
     password: &'a str,
-    source: Source,
+    network: Network,
     account: Digest,
     record: &'a Arc<Record>,
     tag: Option<Tag>,
@@ -38,17 +37,17 @@ enum Look {
 }
 
 impl<'a> Attempt<'a> {
-    /// A password given for `name` by somebody at `source`.
+    /// A password given for `name` by somebody at `network`.
     pub fn new(
         accounts: &'a Accounts,
         users: &'a Users,
         (name, password): (&'a str, &'a str),
-        source: Source,
+        network: Network,
     ) -> Self {
         let record = users.find(name).unwrap_or(&accounts.nobody);
-        let tag = accounts.tag_key.tag(record, password, source);
+        let tag = accounts.tag_key.tag(record, password, network);
         let account = Digest::of(name);
-        Self { accounts, users, name, password, source, account, record, tag }
+        Self { accounts, users, name, password, network, account, record, tag }
     }
 
     /// The line that the password is checked against: the user's, or that of nobody.
@@ -73,8 +72,8 @@ impl<'a> Attempt<'a> {
             match self.accounts.queue.check(self.applicant(), key, || self.check()) {
                 Err(Full) => return Err(self.refused()),
                 Ok(Outcome::Own(result)) => return result.and_then(|is_news| self.if_current(is_news)),
-                Ok(Outcome::Shared { is_right: Some(is_right), is_first_of_source }) => {
-                    let shared = self.share(is_right, is_first_of_source);
+                Ok(Outcome::Shared { is_right: Some(is_right), is_first_of_network }) => {
+                    let shared = self.share(is_right, is_first_of_network);
                     return shared.and_then(|is_news| self.if_current(is_news));
                 }
                 // Whoever had the turn was sent away, perhaps for failures of their own address.
@@ -84,30 +83,30 @@ impl<'a> Attempt<'a> {
     }
 
     fn applicant(&self) -> Applicant {
-        let is_known = lock(&self.accounts.throttle).is_known(self.source, self.account);
-        Applicant { source: self.source, account: self.account, is_known }
+        let is_known = lock(&self.accounts.throttle).is_known(self.network, self.account);
+        Applicant { network: self.network, account: self.account, is_known }
     }
 
     fn look(&self) -> Look {
         let now = Instant::now();
         let (wait, may_look) = {
             let throttle = lock(&self.accounts.throttle);
-            let wait = throttle.wait(self.source, self.account, now);
-            (wait, wait.is_none() || throttle.may_look(self.source, self.account))
+            let wait = throttle.wait(self.network, self.account, now);
+            (wait, wait.is_none() || throttle.may_look(self.network, self.account))
         };
         let knows = |tag| lock(&self.accounts.remembered).knows(&tag, now);
         let is_remembered = may_look && self.tag.is_some_and(knows);
         match wait {
             _ if is_remembered => {
-                lock(&self.accounts.throttle).used(self.source, self.account, now);
+                lock(&self.accounts.throttle).used(self.network, self.account, now);
                 Look::Right
             }
             None => Look::Free,
             Some(wait) if !may_look => Look::Wait(wait),
             Some(_) => {
                 let mut throttle = lock(&self.accounts.throttle);
-                throttle.looked_in_vain(self.source, self.account, now);
-                Look::WrongAndWait(throttle.wait(self.source, self.account, now).unwrap_or_default())
+                throttle.looked_in_vain(self.network, self.account, now);
+                Look::WrongAndWait(throttle.wait(self.network, self.account, now).unwrap_or_default())
             }
         }
     }
@@ -125,22 +124,22 @@ impl<'a> Attempt<'a> {
             self.succeeded();
             return (Ok(true), Some(true));
         }
-        lock(&self.accounts.throttle).failed(self.source, self.account, Instant::now());
+        lock(&self.accounts.throttle).failed(self.network, self.account, Instant::now());
         (Err(self.why()), Some(false))
     }
 
     /// Takes the result of a check that another request had made. Requests that share a check are one
     /// guess of each address, and one at the account.
-    fn share(&self, is_right: bool, is_first_of_source: bool) -> Result<bool, Denied> {
+    fn share(&self, is_right: bool, is_first_of_network: bool) -> Result<bool, Denied> {
         if is_right {
-            if is_first_of_source {
+            if is_first_of_network {
                 self.succeeded();
             }
-            return Ok(is_first_of_source);
+            return Ok(is_first_of_network);
         }
-        if is_first_of_source {
+        if is_first_of_network {
             let mut throttle = lock(&self.accounts.throttle);
-            throttle.failed_with_another(self.source, self.account, Instant::now());
+            throttle.failed_with_another(self.network, self.account, Instant::now());
         }
         Err(self.why())
     }
@@ -152,14 +151,14 @@ impl<'a> Attempt<'a> {
 
     fn succeeded(&self) {
         let now = Instant::now();
-        lock(&self.accounts.throttle).succeeded(self.source, self.account, now);
+        lock(&self.accounts.throttle).succeeded(self.network, self.account, now);
         if let Some(tag) = self.tag {
             lock(&self.accounts.remembered).remember(tag, now);
         }
     }
 
     fn refused(&self) -> Denied {
-        lock(&self.accounts.throttle).refused(self.source, self.account, Instant::now());
+        lock(&self.accounts.throttle).refused(self.network, self.account, Instant::now());
         Denied::Busy
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use log::{error, info, warn};
 
@@ -13,6 +13,7 @@ use super::file::{Record, TokenRecord, UserFile};
 use super::password::ROUNDS;
 use super::secret::Digest;
 use super::store::{self, Stamp};
+use crate::base::lock;
 
 /// A user file that is looked at whenever somebody asks.
 pub struct Followed {
@@ -132,7 +133,7 @@ impl Followed {
 
     /// The lock guards plain values and is held only to copy or replace them.
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 }
 

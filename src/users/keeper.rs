@@ -1,7 +1,7 @@
 //! Keeps sessions over a restart: reads them at a start, writes them seldom, and at once when one ends.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
@@ -10,6 +10,7 @@ use super::file::Record;
 use super::secret::Digest;
 use super::session_file::{Moment, SessionFile};
 use super::sessions::{Sessions, Unsaved};
+use crate::base::{lock, unpoisoned};
 
 /// New sessions are written at most this often.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
@@ -125,7 +126,7 @@ impl Keeper {
         let mut state = self.lock();
         if !state.is_stopping && !state.has_news && !pause.is_zero() {
             let woken = self.wake.wait_timeout(state, pause);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            state = unpoisoned(woken).0;
         }
         state.has_news = false;
         state.is_stopping
@@ -182,8 +183,4 @@ impl Keeper {
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

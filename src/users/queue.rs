@@ -6,11 +6,11 @@
 //! addresses take turns. Requests that bring the same name and password as one that waits already share
 //! its hash and take no place.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
 use super::remembered::Tag;
 use super::secret::Digest;
-use super::throttle::Source;
+use crate::base::{Network, lock, unpoisoned};
 
 /// Places for strangers, the one that is served included. Each holds a connection while it waits.
 pub const PLACES: usize = 64;
@@ -29,10 +29,10 @@ const KNOWN_IN_A_ROW: u32 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applicant {
     /// Where the request comes from.
-    pub source: Source,
+    pub network: Network,
     /// The digest of the account's name.
     pub account: Digest,
-    /// Whether this account signed in from this source before.
+    /// Whether this account signed in from this network before.
     pub is_known: bool,
 }
 
@@ -45,8 +45,8 @@ pub enum Outcome<T> {
     Shared {
         /// Whether the password is right; `None` when that was not found out.
         is_right: Option<bool>,
-        /// Whether this is the first request of its source that learns it.
-        is_first_of_source: bool,
+        /// Whether this is the first request of its network that learns it.
+        is_first_of_network: bool,
     },
 }
 
@@ -75,8 +75,8 @@ struct State {
 struct Entry {
     id: u64,
     applicant: Applicant,
-    /// The how-manieth turn of its source this is, counted from the turn that was served when it came:
-    /// served by this number, sources take turns (start-time fair queueing).
+    /// The how-manieth turn of its network this is, counted from the turn that was served when it came:
+    /// served by this number, networks take turns (start-time fair queueing).
     turn: u64,
     shared: Option<Arc<Shared>>,
 }
@@ -85,8 +85,8 @@ struct Entry {
 struct Shared {
     key: Tag,
     result: OnceLock<Option<bool>>,
-    /// The sources that learned the result.
-    sources: Mutex<Vec<Source>>,
+    /// The networks that learned the result.
+    networks: Mutex<Vec<Network>>,
 }
 
 impl Queue {
@@ -115,9 +115,9 @@ impl Queue {
         let mut state = self.lock();
         if let Some(shared) = key.and_then(|key| state.join(&applicant, &key)) {
             drop(state);
-            return Ok(self.wait_for(&shared, applicant.source));
+            return Ok(self.wait_for(&shared, applicant.network));
         }
-        let shared = key.map(|key| Arc::new(Shared::new(key, applicant.source)));
+        let shared = key.map(|key| Arc::new(Shared::new(key, applicant.network)));
         let place = self.take(&mut state, applicant, shared.clone());
         drop(state);
         let mut place = place.ok_or(Full)?;
@@ -129,21 +129,21 @@ impl Queue {
         Ok(Outcome::Own(made))
     }
 
-    fn wait_for<T>(&self, shared: &Shared, source: Source) -> Outcome<T> {
+    fn wait_for<T>(&self, shared: &Shared, network: Network) -> Outcome<T> {
         let mut state = self.lock();
         let is_right = loop {
             match shared.result.get() {
                 Some(is_right) => break *is_right,
-                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => state = unpoisoned(self.changed.wait(state)),
             }
         };
         drop(state);
-        let mut sources = lock(&shared.sources);
-        let is_first_of_source = !sources.contains(&source);
-        if is_first_of_source {
-            sources.push(source);
+        let mut networks = lock(&shared.networks);
+        let is_first_of_network = !networks.contains(&network);
+        if is_first_of_network {
+            networks.push(network);
         }
-        Outcome::Shared { is_right, is_first_of_source }
+        Outcome::Shared { is_right, is_first_of_network }
     }
 
     fn take(
@@ -157,8 +157,8 @@ impl Queue {
         }
         let id = state.next_id;
         state.next_id += 1;
-        let of_source = state.entries.iter().filter(|entry| entry.applicant.source == applicant.source);
-        let turn = of_source.map(|entry| entry.turn + 1).max().unwrap_or(0).max(state.turn);
+        let of_network = state.entries.iter().filter(|entry| entry.applicant.network == applicant.network);
+        let turn = of_network.map(|entry| entry.turn + 1).max().unwrap_or(0).max(state.turn);
         state.entries.push(Entry { id, applicant, turn, shared });
         Some(Place { queue: self, id, is_served: false })
     }
@@ -187,8 +187,8 @@ impl State {
             return count(&|other| other == applicant) < KNOWN_SHARE;
         }
         let strangers = count(&|other| !other.is_known);
-        let of_source = count(&|other| !other.is_known && other.source == applicant.source);
-        strangers < PLACES && of_source < SHARE
+        let of_network = count(&|other| !other.is_known && other.network == applicant.network);
+        strangers < PLACES && of_network < SHARE
     }
 
     /// Who is served next.
@@ -200,8 +200,8 @@ impl State {
 }
 
 impl Shared {
-    fn new(key: Tag, source: Source) -> Self {
-        Self { key, result: OnceLock::new(), sources: Mutex::new(vec![source]) }
+    fn new(key: Tag, network: Network) -> Self {
+        Self { key, result: OnceLock::new(), networks: Mutex::new(vec![network]) }
     }
 }
 
@@ -217,7 +217,7 @@ impl Place<'_> {
     fn wait(&mut self) {
         let mut state = self.queue.lock();
         while state.is_hashing || state.next().is_none_or(|next| next.id != self.id) {
-            state = self.queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = unpoisoned(self.queue.changed.wait(state));
         }
         state.is_hashing = true;
         match state.next().filter(|next| !next.applicant.is_known).map(|next| next.turn) {
@@ -244,10 +244,6 @@ impl Drop for Place<'_> {
         drop(state);
         self.queue.changed.notify_all();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -290,8 +286,8 @@ mod tests {
     }
 
     fn stranger(number: u32) -> Applicant {
-        let source = Source::of(IpAddr::V4(number.into()));
-        Applicant { source, account: Digest::of("eve"), is_known: false }
+        let network = Network::of(IpAddr::V4(number.into()));
+        Applicant { network, account: Digest::of("eve"), is_known: false }
     }
 
     fn known(number: u32, account: &str) -> Applicant {
@@ -397,7 +393,7 @@ mod tests {
             asked.into_iter().map(|one| one.join().unwrap()).collect()
         });
         let firsts = |outcome: &&Outcome<()>| {
-            **outcome == Outcome::Shared { is_right: Some(true), is_first_of_source: true }
+            **outcome == Outcome::Shared { is_right: Some(true), is_first_of_network: true }
         };
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Own(())).count(), 1);
         assert_eq!(outcomes.iter().filter(firsts).count(), 1, "the other address, once");
@@ -421,7 +417,7 @@ mod tests {
             }
             drop(stopped);
             assert!(first.join().is_err());
-            let not_found_out = Outcome::Shared { is_right: None, is_first_of_source: false };
+            let not_found_out = Outcome::Shared { is_right: None, is_first_of_network: false };
             assert_eq!(second.join().unwrap(), Ok(not_found_out));
         });
         assert_eq!(queue.alone(stranger(1), || 7), Ok(7));

@@ -9,7 +9,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::file::Record;
-use super::throttle::Source;
+use crate::base::Network;
 
 /// Sign-ins remembered; more than the gate has connections by default, so that clients which all send
 /// their passwords with each request do not push each other out.
@@ -40,10 +40,10 @@ impl TagKey {
         Self(getrandom::fill(&mut *key).ok().map(|()| key))
     }
 
-    /// The tag of a password given for the user of `record` from `source`.
-    pub fn tag(&self, record: &Record, password: &str, source: Source) -> Option<Tag> {
-        let source = source.address().to_string();
-        self.digest(&[&record.name, password, &record.hash.to_string(), &source])
+    /// The tag of a password given for the user of `record` from `network`.
+    pub fn tag(&self, record: &Record, password: &str, network: Network) -> Option<Tag> {
+        let network = network.to_string();
+        self.digest(&[&record.name, password, &record.hash.to_string(), &network])
     }
 
     /// The tag of a password that is being checked, given for `name` from anywhere. The name is in it
@@ -99,8 +99,8 @@ mod tests {
         Record { name: name.to_owned(), role: Role::Viewer, hash, scope: Scope::All }
     }
 
-    fn source(address: &str) -> Source {
-        Source::of(address.parse().unwrap())
+    fn network(address: &str) -> Network {
+        Network::of(address.parse().unwrap())
     }
 
     fn tag(number: usize) -> Tag {
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn tags_depend_on_each_part_and_on_the_process() {
         let key = TagKey::random();
-        let (here, there) = (source("127.0.0.1"), source("192.0.2.1"));
+        let (here, there) = (network("127.0.0.1"), network("192.0.2.1"));
         let tag = key.tag(&record("ab"), "c", here);
         assert!(tag.is_some() && tag == key.tag(&record("ab"), "c", here));
         assert_ne!(tag, key.tag(&record("a"), "bc", here));
@@ -149,6 +149,6 @@ mod tests {
 
     #[test]
     fn without_a_key_nothing_is_remembered() {
-        assert_eq!(TagKey(None).tag(&record("ab"), "c", source("::1")), None);
+        assert_eq!(TagKey(None).tag(&record("ab"), "c", network("::1")), None);
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::base::names;
+
 /// The cameras and microphones that are somebody's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
@@ -26,7 +28,7 @@ impl Scope {
     /// The named cameras and microphones; `None` for a name no camera can have, or for no name at
     /// all: whoever may see and hear nothing needs no account.
     pub fn only(cameras: &[String], microphones: &[String]) -> Option<Self> {
-        let plain = cameras.iter().chain(microphones).all(|name| is_device_name(name));
+        let plain = cameras.iter().chain(microphones).all(|name| names::is_full_name(name));
         let any = !cameras.is_empty() || !microphones.is_empty();
         (plain && any).then(|| Self::Only {
             cameras: cameras.iter().cloned().collect(),
@@ -113,13 +115,6 @@ impl fmt::Display for Scope {
         }
         Ok(())
     }
-}
-
-/// What defender.conf takes for a name, or two of them with a hyphen between: another Defender's and
-/// that of its camera.
-fn is_device_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    (1..=65).contains(&name.len()) && name.bytes().all(plain)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::base::hex;
+
 const RANDOM_BYTES: usize = 16;
 
 /// What the name of the digest is in a file.
@@ -51,7 +53,7 @@ impl Digest {
 
     /// A name for what the secret opens, of no use to whoever wants in: 64 bits of the digest.
     pub fn id(&self) -> String {
-        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&self.0[..8])
     }
 }
 

@@ -10,10 +10,10 @@ use log::warn;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
+use crate::base::hex;
+
 /// Name of the file that keeps the id, beside the user file.
 const FILE: &str = "server-id";
-
-const RANDOM_BYTES: usize = 16;
 
 /// Eight hexadecimal digits for a server with this user file and port, the same at each start. Where
 /// the file of the id can be neither read nor made, they are others at each start, and sign-ins in
@@ -35,15 +35,15 @@ pub fn server_id(users: &Path, port: u16) -> io::Result<String> {
                 "{}: no lasting id of this server, so browsers sign in anew after a restart: {error}",
                 path.display()
             );
-            random()?
+            hex::random_id()?
         }
     };
     let digest = Sha256::digest(format!("{id}:{port}"));
-    Ok(digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(&digest[..4]))
 }
 
 fn make(path: &Path) -> io::Result<String> {
-    let id = random()?;
+    let id = hex::random_id()?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(format!("{id}\n").as_bytes())?;
     Ok(id)
@@ -53,21 +53,15 @@ fn read(path: &Path) -> io::Result<String> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let mut text = String::new();
-    file.take(2 * RANDOM_BYTES as u64 + 2).read_to_string(&mut text)?;
+    file.take(hex::RANDOM_ID_DIGITS as u64 + 2).read_to_string(&mut text)?;
     let id = text.trim_end();
-    if id.len() != 2 * RANDOM_BYTES || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if id.len() != hex::RANDOM_ID_DIGITS || !hex::is_hex(id) {
         return Err(io::Error::new(
             ErrorKind::InvalidData,
             "expected 32 hexadecimal digits; remove the file, and another is made",
         ));
     }
     Ok(id.to_owned())
-}
-
-fn random() -> io::Result<String> {
-    let mut random = [0; RANDOM_BYTES];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

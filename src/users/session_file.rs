@@ -10,13 +10,12 @@ use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::secret::Digest;
-use crate::disk;
+use crate::base::{clock, disk};
 
 /// The file's name, beside the user file.
 const NAME: &str = "sessions";
@@ -80,12 +79,10 @@ impl SessionFile {
 
     /// This moment.
     pub fn now(&self) -> Moment {
-        let running_s = clock_gettime(ClockId::Boottime).tv_sec;
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Moment {
             boot: self.boot.clone(),
-            running_s: u64::try_from(running_s).unwrap_or_default(),
-            wall_s: wall.as_secs(),
+            running_s: clock::since_boot().as_secs(),
+            wall_s: clock::since_epoch().as_secs(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::file::Record;
 use super::secret::{Digest, new_secret};
 use super::session_file::SavedSession;
+use crate::base::lock;
 
 /// Sessions at a time, and of one user: the one longest unused makes room.
 const MOST: usize = 512;
@@ -246,7 +247,7 @@ impl Sessions {
 
     /// The map is whole after every operation on it.
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 }
 

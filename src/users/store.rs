@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::UsersError;
 use super::file::UserFile;
-use crate::disk;
+use crate::base::disk;
 
 /// Largest file read or written, in bytes: some thousand users.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;

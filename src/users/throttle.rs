@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use super::secret::Digest;
+use crate::base::Network;
 
 /// Failures of one address before it has to wait; then 1 s, doubled by each further one.
 const FREE_FOR_ADDRESS: u32 = 5;
@@ -35,14 +35,9 @@ const KNOWN_OF_ONE_ACCOUNT: usize = 64;
 /// slow hash: without a bound, guesses that meet a remembered sign-in would be free.
 const LOOKS_IN_VAIN: u32 = 5;
 
-/// Where somebody comes from, as far as guesses go: an IPv4 address, or the 64 bits of an IPv6
-/// one that tell its network, for within it a guesser has as many as he likes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Source(IpAddr);
-
 /// The failures of late.
 pub struct Throttle {
-    addresses: Tally<Source>,
+    addresses: Tally<Network>,
     accounts: Tally<Digest>,
     /// Of the pairs in `known`, which wait for nothing else: whoever guesses elsewhere, or behind the
     /// same address at another account, does not keep the owner out.
@@ -52,22 +47,7 @@ pub struct Throttle {
 }
 
 /// An account, by the digest of its name, at an address.
-type Pair = (Source, Digest);
-
-impl Source {
-    /// The source of an address.
-    pub fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-            v4 => v4,
-        })
-    }
-
-    /// The address that stands for it.
-    pub fn address(self) -> IpAddr {
-        self.0
-    }
-}
+type Pair = (Network, Digest);
 
 impl Throttle {
     /// Nobody has failed yet.
@@ -81,68 +61,68 @@ impl Throttle {
         }
     }
 
-    /// How long a login to `account` from `source` has to wait still; `None` when it may be checked.
+    /// How long a login to `account` from `network` has to wait still; `None` when it may be checked.
     /// `now` is monotonic.
-    pub fn wait(&self, source: Source, account: Digest, now: Instant) -> Option<Duration> {
-        let pair = (source, account);
-        let for_failures = if self.is_known(source, account) {
+    pub fn wait(&self, network: Network, account: Digest, now: Instant) -> Option<Duration> {
+        let pair = (network, account);
+        let for_failures = if self.is_known(network, account) {
             self.pairs.wait(&pair, now)
         } else {
-            self.addresses.wait(&source, now).max(self.accounts.wait(&account, now))
+            self.addresses.wait(&network, now).max(self.accounts.wait(&account, now))
         };
         for_failures.max(self.refusals.wait(&pair, now))
     }
 
     /// Whether the account signed in from there before.
-    pub fn is_known(&self, source: Source, account: Digest) -> bool {
-        self.known.contains_key(&(source, account))
+    pub fn is_known(&self, network: Network, account: Digest) -> bool {
+        self.known.contains_key(&(network, account))
     }
 
     /// Whether a login that has to wait may be looked up among the remembered sign-ins.
-    pub fn may_look(&self, source: Source, account: Digest) -> bool {
+    pub fn may_look(&self, network: Network, account: Digest) -> bool {
         let looks = |failures: &Failures| failures.looks_in_vain;
-        let pair = (source, account);
+        let pair = (network, account);
         self.known.contains_key(&pair) && self.pairs.failures.get(&pair).map_or(0, looks) < LOOKS_IN_VAIN
     }
 
     /// A login that had to wait was looked up in vain. It counts as a failure, too.
-    pub fn looked_in_vain(&mut self, source: Source, account: Digest, now: Instant) {
-        let pair = (source, account);
+    pub fn looked_in_vain(&mut self, network: Network, account: Digest, now: Instant) {
+        let pair = (network, account);
         let looks = self.pairs.failures.get(&pair).map_or(0, |failures| failures.looks_in_vain);
-        self.failed(source, account, now);
+        self.failed(network, account, now);
         if let Some(failures) = self.pairs.failures.get_mut(&pair) {
             failures.looks_in_vain = looks + 1;
         }
     }
 
     /// A password was wrong, or its user unknown.
-    pub fn failed(&mut self, source: Source, account: Digest, now: Instant) {
-        self.failed_with_another(source, account, now);
+    pub fn failed(&mut self, network: Network, account: Digest, now: Instant) {
+        self.failed_with_another(network, account, now);
         self.accounts.failed(account, now);
     }
 
     /// A password was wrong that another address gave at the same time: for the account it is one guess.
-    pub fn failed_with_another(&mut self, source: Source, account: Digest, now: Instant) {
-        self.addresses.failed(source, now);
-        if self.is_known(source, account) {
-            self.pairs.failed((source, account), now);
+    pub fn failed_with_another(&mut self, network: Network, account: Digest, now: Instant) {
+        self.addresses.failed(network, now);
+        if self.is_known(network, account) {
+            self.pairs.failed((network, account), now);
         }
     }
 
     /// A login found no place in the queue. That of a stranger counts for the account like a failure,
     /// or guesses that are sent away would be free; for the address it does not, or the many users
     /// behind a proxy would lock each other out.
-    pub fn refused(&mut self, source: Source, account: Digest, now: Instant) {
-        self.refusals.failed((source, account), now);
-        if !self.is_known(source, account) {
+    pub fn refused(&mut self, network: Network, account: Digest, now: Instant) {
+        self.refusals.failed((network, account), now);
+        if !self.is_known(network, account) {
             self.accounts.failed(account, now);
         }
     }
 
     /// A password was right. The address keeps its failures: whoever has an account could
     /// otherwise wipe them away between his guesses of another's.
-    pub fn succeeded(&mut self, source: Source, account: Digest, now: Instant) {
-        let pair = (source, account);
+    pub fn succeeded(&mut self, network: Network, account: Digest, now: Instant) {
+        let pair = (network, account);
         self.accounts.failures.remove(&account);
         self.pairs.failures.remove(&pair);
         self.refusals.failures.remove(&pair);
@@ -158,8 +138,8 @@ impl Throttle {
     }
 
     /// A remembered sign-in was used.
-    pub fn used(&mut self, source: Source, account: Digest, now: Instant) {
-        if let Some(since) = self.known.get_mut(&(source, account)) {
+    pub fn used(&mut self, network: Network, account: Digest, now: Instant) {
+        if let Some(since) = self.known.get_mut(&(network, account)) {
             *since = now;
         }
     }
@@ -223,14 +203,16 @@ impl<K: Copy + Eq + Hash> Tally<K> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn of(name: &str) -> Digest {
         Digest::of(name)
     }
 
-    fn source(number: u32) -> Source {
-        Source::of(IpAddr::V4(number.into()))
+    fn network(number: u32) -> Network {
+        Network::of(IpAddr::V4(number.into()))
     }
 
     #[test]
@@ -239,119 +221,110 @@ mod tests {
         let mut waits = Vec::new();
         for attempt in 0..20 {
             // Another name each time: the address alone is to blame.
-            throttle.failed(source(1), of(&attempt.to_string()), now);
-            let wait = throttle.wait(source(1), of("eve"), now).unwrap_or_default();
+            throttle.failed(network(1), of(&attempt.to_string()), now);
+            let wait = throttle.wait(network(1), of("eve"), now).unwrap_or_default();
             waits.push(wait.as_secs());
             now += wait;
         }
         assert_eq!(waits[..8], [0, 0, 0, 0, 1, 2, 4, 8]);
         assert_eq!(waits[19], LONGEST_FOR_ADDRESS.as_secs());
-        assert_eq!(throttle.wait(source(2), of("eve"), now), None, "another address");
+        assert_eq!(throttle.wait(network(2), of("eve"), now), None, "another address");
     }
 
     #[test]
     fn an_account_is_guarded_against_many_addresses_and_its_owner_gets_in_at_home() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        throttle.succeeded(source(7), of("eve"), now);
-        (100..200).for_each(|number| throttle.failed(source(number), of("eve"), now));
-        assert_eq!(throttle.wait(source(1), of("eve"), now), Some(LONGEST_FOR_ACCOUNT));
-        assert_eq!(throttle.wait(source(1), of("adam"), now), None);
-        assert_eq!(throttle.wait(source(7), of("eve"), now), None);
-        throttle.succeeded(source(8), of("eve"), now);
-        assert_eq!(throttle.wait(source(1), of("eve"), now), None, "a right password clears the account");
+        throttle.succeeded(network(7), of("eve"), now);
+        (100..200).for_each(|number| throttle.failed(network(number), of("eve"), now));
+        assert_eq!(throttle.wait(network(1), of("eve"), now), Some(LONGEST_FOR_ACCOUNT));
+        assert_eq!(throttle.wait(network(1), of("adam"), now), None);
+        assert_eq!(throttle.wait(network(7), of("eve"), now), None);
+        throttle.succeeded(network(8), of("eve"), now);
+        assert_eq!(throttle.wait(network(1), of("eve"), now), None, "a right password clears the account");
     }
 
     #[test]
     fn a_right_password_does_not_clear_the_address() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), of("eve"), now));
-        throttle.succeeded(source(1), of("mallory"), now);
-        assert!(throttle.wait(source(1), of("eve"), now).is_some());
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(network(1), of("eve"), now));
+        throttle.succeeded(network(1), of("mallory"), now);
+        assert!(throttle.wait(network(1), of("eve"), now).is_some());
     }
 
     #[test]
     fn a_flood_of_addresses_takes_no_more_room_and_hides_nobody() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(0), of("eve"), now));
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(network(0), of("eve"), now));
         for number in 1..=20_000 {
-            throttle.failed(source(number), of(&format!("user{number}")), now);
+            throttle.failed(network(number), of(&format!("user{number}")), now);
         }
         assert_eq!((throttle.addresses.failures.len(), throttle.accounts.failures.len()), (KEPT, KEPT));
-        assert!(throttle.wait(source(0), of("eve"), now).is_some());
+        assert!(throttle.wait(network(0), of("eve"), now).is_some());
     }
 
     #[test]
     fn failures_are_forgotten() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), of("eve"), now));
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(network(1), of("eve"), now));
         let later = now + LONGEST_FOR_ADDRESS * 2;
-        throttle.failed(source(1), of("eve"), later);
-        assert_eq!(throttle.wait(source(1), of("eve"), later), None);
+        throttle.failed(network(1), of("eve"), later);
+        assert_eq!(throttle.wait(network(1), of("eve"), later), None);
     }
 
     #[test]
     fn known_addresses_are_bounded() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..1000).for_each(|number| throttle.succeeded(source(number), of(&number.to_string()), now));
+        (0..1000).for_each(|number| throttle.succeeded(network(number), of(&number.to_string()), now));
         assert_eq!(throttle.known.len(), KNOWN);
-    }
-
-    #[test]
-    fn a_network_of_ipv6_is_one_source_and_a_mapped_address_is_its_ipv4() {
-        let of = |text: &str| Source::of(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 
     #[test]
     fn whoever_is_known_waits_for_the_own_failures_only() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        throttle.succeeded(source(1), of("eve"), now);
-        (0..50).for_each(|_| throttle.failed(source(1), of("adam"), now));
-        (0..50).for_each(|number| throttle.failed(source(2 + number), of("eve"), now));
-        assert!(throttle.wait(source(1), of("adam"), now).is_some());
-        assert_eq!(throttle.wait(source(1), of("eve"), now), None, "behind the guesser's address");
-        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), of("eve"), now));
-        assert!(throttle.wait(source(1), of("eve"), now).is_some());
+        throttle.succeeded(network(1), of("eve"), now);
+        (0..50).for_each(|_| throttle.failed(network(1), of("adam"), now));
+        (0..50).for_each(|number| throttle.failed(network(2 + number), of("eve"), now));
+        assert!(throttle.wait(network(1), of("adam"), now).is_some());
+        assert_eq!(throttle.wait(network(1), of("eve"), now), None, "behind the guesser's address");
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(network(1), of("eve"), now));
+        assert!(throttle.wait(network(1), of("eve"), now).is_some());
     }
 
     #[test]
     fn looks_in_vain_count_as_failures_and_end_until_the_wait_is_over() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        assert!(!throttle.may_look(source(1), of("eve")), "nothing is remembered of who never came in");
-        throttle.succeeded(source(1), of("eve"), now);
-        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(source(1), of("eve"), now));
-        let before = throttle.wait(source(1), of("eve"), now).unwrap();
+        assert!(!throttle.may_look(network(1), of("eve")), "nothing is remembered of who never came in");
+        throttle.succeeded(network(1), of("eve"), now);
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(network(1), of("eve"), now));
+        let before = throttle.wait(network(1), of("eve"), now).unwrap();
         let look = |throttle: &mut Throttle| {
-            let may_look = throttle.may_look(source(1), of("eve"));
-            may_look.then(|| throttle.looked_in_vain(source(1), of("eve"), now)).is_some()
+            let may_look = throttle.may_look(network(1), of("eve"));
+            may_look.then(|| throttle.looked_in_vain(network(1), of("eve"), now)).is_some()
         };
         assert_eq!((0..1000).filter(|_| look(&mut throttle)).count(), LOOKS_IN_VAIN as usize);
-        assert!(throttle.wait(source(1), of("eve"), now).unwrap() > before);
-        throttle.failed(source(1), of("eve"), now + LONGEST_FOR_ADDRESS);
-        assert!(throttle.may_look(source(1), of("eve")), "another wait");
+        assert!(throttle.wait(network(1), of("eve"), now).unwrap() > before);
+        throttle.failed(network(1), of("eve"), now + LONGEST_FOR_ADDRESS);
+        assert!(throttle.may_look(network(1), of("eve")), "another wait");
     }
 
     #[test]
     fn a_refusal_counts_for_a_strangers_account_and_makes_nobody_wait_long() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        (0..100).for_each(|_| throttle.refused(source(1), of("eve"), now));
-        assert_eq!(throttle.wait(source(2), of("eve"), now), Some(LONGEST_FOR_ACCOUNT));
-        assert_eq!(throttle.wait(source(1), of("adam"), now), None, "another user behind the same address");
-        throttle.succeeded(source(7), of("adam"), now);
-        (0..100).for_each(|_| throttle.refused(source(7), of("adam"), now));
-        assert_eq!(throttle.wait(source(7), of("adam"), now), Some(LONGEST_AFTER_REFUSALS));
-        assert_eq!(throttle.wait(source(8), of("adam"), now), None);
+        (0..100).for_each(|_| throttle.refused(network(1), of("eve"), now));
+        assert_eq!(throttle.wait(network(2), of("eve"), now), Some(LONGEST_FOR_ACCOUNT));
+        assert_eq!(throttle.wait(network(1), of("adam"), now), None, "another user behind the same address");
+        throttle.succeeded(network(7), of("adam"), now);
+        (0..100).for_each(|_| throttle.refused(network(7), of("adam"), now));
+        assert_eq!(throttle.wait(network(7), of("adam"), now), Some(LONGEST_AFTER_REFUSALS));
+        assert_eq!(throttle.wait(network(8), of("adam"), now), None);
     }
 
     #[test]
     fn one_account_does_not_push_out_the_known_addresses_of_others() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        throttle.succeeded(source(0), of("eve"), now);
-        (0..1000).for_each(|number| throttle.succeeded(source(number), of("mallory"), now));
-        assert!(throttle.is_known(source(0), of("eve")));
+        throttle.succeeded(network(0), of("eve"), now);
+        (0..1000).for_each(|number| throttle.succeeded(network(number), of("mallory"), now));
+        assert!(throttle.is_known(network(0), of("eve")));
         assert_eq!(throttle.known.len(), KNOWN_OF_ONE_ACCOUNT + 1);
     }
 }

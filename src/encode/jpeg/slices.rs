@@ -1,11 +1,12 @@
 //! One picture on several cores: cut into slices of whole rows of units, each coded by itself as the
 //! interval between two restart markers is (ITU-T T.81, section E.1.4), and put behind one another.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread;
 
 use super::picture::Picture;
 use super::{EngineError, Worker};
+use crate::base::lock;
 use crate::encode::scan;
 
 /// What a slice must have for a thread to be worth its start, in pixels.
@@ -34,7 +35,7 @@ pub(super) fn encode(
         let work = || {
             loop {
                 // A statement of its own: the lock is not held while a slice is encoded.
-                let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let job = lock(&jobs).next();
                 let Some((part, worker)) = job else { return };
                 worker.jpeg.clear();
                 worker.outcome = worker.engine.encode(part, quality, &mut worker.jpeg).map_err(Into::into);

@@ -187,10 +187,10 @@ fn known_addresses_are_bounded_and_forgotten_after_a_day() {
     let mut slots = Slots::default();
     let start = Instant::now();
     for at in 0..2 * MAX_KNOWN as u32 {
-        slots.remember(IpAddr::from(at.to_be_bytes()), start + Duration::from_secs(at.into()));
+        slots.remember(Network::of(IpAddr::from(at.to_be_bytes())), start + Duration::from_secs(at.into()));
     }
     assert_eq!(slots.known.len(), MAX_KNOWN);
-    let last = IpAddr::from((2 * MAX_KNOWN as u32 - 1).to_be_bytes());
-    assert!(slots.is_known(last, start) && !slots.is_known(IpAddr::from([0, 0, 0, 0]), start));
+    let last = Network::of(IpAddr::from((2 * MAX_KNOWN as u32 - 1).to_be_bytes()));
+    assert!(slots.is_known(last, start) && !slots.is_known(Network::of(IpAddr::from([0, 0, 0, 0])), start));
     assert!(!slots.is_known(last, start + KNOWN_FOR * 2));
 }

@@ -22,6 +22,7 @@ use super::files;
 use super::names::{CA_NAME_PREFIX, LOCAL_DOMAINS, LOCAL_NETWORKS, Names};
 use super::profile::pem;
 use super::x509::{Fields, Permitted};
+use crate::base::hex;
 
 /// Most characters of a common name (RFC 5280, appendix A.1, ub-common-name).
 const COMMON_NAME_CHARS: usize = 64;
@@ -76,7 +77,7 @@ impl Authority {
         let mut parameters = CertificateParams::default();
         // The name has a digest of the key, so that two CAs of one host are told apart.
         let digest = Sha256::digest(spki(&key));
-        let mark = format!(" ({:02x}{:02x}{:02x})", digest[0], digest[1], digest[2]);
+        let mark = format!(" ({})", hex::encode(&digest[..3]));
         let host = names.dns.get(1).map_or("this board", String::as_str);
         let available = COMMON_NAME_CHARS - CA_NAME_PREFIX.len() - mark.len();
         let name = format!("{CA_NAME_PREFIX}{}{mark}", host.chars().take(available).collect::<String>());

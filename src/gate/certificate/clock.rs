@@ -4,9 +4,10 @@
 //! then must be valid for clients, whose clocks are right.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
+
+use crate::base::clock;
 
 /// 2026-11-28, the day of this release, in seconds since 1970: a clock that shows an earlier time is wrong.
 /// A constant, so that builds of one source are equal byte for byte.
@@ -37,10 +38,7 @@ pub(super) struct Validity {
 impl Clock {
     /// The system's clock.
     pub(super) fn system() -> Self {
-        Self(|| match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-            Err(_) => 0,
-        })
+        Self(|| i64::try_from(clock::since_epoch().as_secs()).unwrap_or(i64::MAX))
     }
 
     #[cfg(test)]

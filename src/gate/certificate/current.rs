@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
@@ -22,6 +22,7 @@ use super::paths::{CertificateFiles, write};
 use super::profile;
 use super::trust_anchor::TrustAnchor;
 use super::x509::Fields;
+use crate::base::{lock, unpoisoned};
 
 /// How often files, host name and clock are checked at most. It happens only when a client connects.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -125,7 +126,7 @@ impl Certificates {
         }
         match load_or_make(&self.files, &host, self.clock) {
             Ok(current) => {
-                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+                *unpoisoned(self.current.write()) = Arc::new(current);
                 self.lock_last_check().stamps = self.files.stamps();
                 info!("new certificate from {}: key {}", self.files.cert.display(), self.key_fingerprint());
             }
@@ -134,7 +135,7 @@ impl Certificates {
     }
 
     pub(super) fn current(&self) -> Arc<Current> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&*unpoisoned(self.current.read()))
     }
 
     fn is_check_due(&self) -> bool {
@@ -142,7 +143,7 @@ impl Certificates {
     }
 
     fn lock_last_check(&self) -> std::sync::MutexGuard<'_, LastCheck> {
-        self.last_check.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.last_check)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
+use crate::base::disk;
 
 /// The command that makes a key and certificate which every client accepts.
 const MAKE_COMMAND: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 397 \

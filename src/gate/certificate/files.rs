@@ -15,7 +15,7 @@ use super::der::{self, Reader};
 use super::error::{CertificateError, FoundInstead};
 use super::names::CA_NAME_PREFIX;
 use super::x509::{self, Fields, KeyKind};
-use crate::disk;
+use crate::base::disk;
 
 /// Largest file that is read, in bytes: a long chain has 20 KB.
 const MAX_FILE_BYTES: u64 = 256 * 1024;

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use log::{debug, error};
@@ -19,7 +19,7 @@ use super::files;
 use super::names::Names;
 use super::profile::pem;
 use super::x509::Fields;
-use crate::disk;
+use crate::base::{disk, lock};
 
 /// Most certificates in memory. A machine has a few addresses; for more, certificates are made again.
 const MAX_LEAVES: usize = 64;
@@ -225,7 +225,7 @@ impl Issued {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, ByAddress> {
-        self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_address)
     }
 }
 

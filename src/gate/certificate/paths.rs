@@ -10,7 +10,7 @@ use super::error::CertificateError;
 use super::files::{self, Stamp};
 use super::names::Names;
 use super::profile;
-use crate::disk;
+use crate::base::disk;
 
 /// Where certificate and key lie or are to be made, and for which names.
 #[derive(Clone, Debug)]

@@ -4,6 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::base::hex;
+
 /// A certificate in PEM (RFC 7468).
 pub(super) fn pem(certificate: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{}-----END CERTIFICATE-----\n", lines(certificate))
@@ -63,7 +65,7 @@ pub(super) fn mobile_configuration(name: &str, certificate: &[u8]) -> String {
 
 /// SHA-256 as devices show it: `sha256:` and hexadecimal digits.
 pub(super) fn fingerprint(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    format!("sha256:{}", hex::encode(&Sha256::digest(bytes)))
 }
 
 /// A UUID that is derived from a digest (RFC 9562, version 8).
@@ -72,7 +74,7 @@ fn uuid(purpose: &str, certificate: &[u8]) -> String {
     let mut bytes: Vec<u8> = digest.iter().take(16).copied().collect();
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    let digits = hex::encode(&bytes).to_ascii_uppercase();
     [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
 }
 

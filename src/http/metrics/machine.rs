@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::text::{Label, Text};
+use crate::base::clock;
 
 /// The clock of /proc/PID/stat; Linux tells programs no other on any architecture Defender runs on.
 const TICKS_A_SECOND: f64 = 100.0;
@@ -25,8 +26,7 @@ pub fn process(text: &mut Text, running_for: Duration) {
         // One of them is this very look.
         text.gauge("process_open_fds", "Open file descriptors.", open.count().saturating_sub(1));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let started = now.saturating_sub(running_for).as_secs();
+    let started = clock::since_epoch().saturating_sub(running_for).as_secs();
     text.gauge("process_start_time_seconds", "Start by the wall clock.", started);
 }
 

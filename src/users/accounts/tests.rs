@@ -198,8 +198,8 @@ fn whoever_waits_behind_the_hash_of_an_address_that_is_sent_away_is_served_all_t
         let owner = scope.spawn(from(HERE));
         wait_until(|| queue.sharing() == 1);
         // The address failed too often before its turn came.
-        let (source, name) = (Source::of(THERE), Digest::of("adam"));
-        (0..5).for_each(|_| lock(&accounts.throttle).failed(source, name, Instant::now()));
+        let (network, name) = (Network::of(THERE), Digest::of("adam"));
+        (0..5).for_each(|_| lock(&accounts.throttle).failed(network, name, Instant::now()));
         drop(stopped);
         assert!(matches!(guesser.join().unwrap(), Some(Denied::Throttled(_))));
         assert_eq!(owner.join().unwrap(), None);
@@ -491,7 +491,7 @@ fn sessions_outlast_a_restart_and_ended_ones_do_not_come_back() {
     let restored = after.by_secret(&eves).unwrap();
     assert_eq!((restored.name.as_str(), restored.role), ("eve", Role::Admin));
     assert_eq!(after.sessions(&restored).len(), 2);
-    let known = lock(&after.throttle).is_known(Source::of(HERE), Digest::of("eve"));
+    let known = lock(&after.throttle).is_known(Network::of(HERE), Digest::of("eve"));
     assert!(known, "where the owner came from");
     // An end is on the disk when it is confirmed, without a word to the keeper.
     let adams_id = adam.session_id().unwrap();

@@ -100,7 +100,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// # Errors
 /// Those of opening and syncing the folder.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder(path)).and_then(|folder| folder.sync_all())
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all())
 }
 
 /// A link stays a link: the path of what it points at, which need not be there.
@@ -111,7 +111,7 @@ pub fn follow_links(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         // No loop is followed for ever: it is another error than NotFound.
         Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
-            Ok(target) => follow_links(&folder(path).join(target)),
+            Ok(target) => follow_links(&folder_of(path).join(target)),
             Err(_) => Ok(path.to_owned()),
         },
         found => found,
@@ -124,15 +124,15 @@ pub fn follow_links(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// When it belongs to another user, and this process may not give it away.
 pub fn give_to_owner(made: &File, path: &Path) -> io::Result<()> {
-    let owner = fs::metadata(path).or_else(|_| fs::metadata(folder(path)))?;
+    let owner = fs::metadata(path).or_else(|_| fs::metadata(folder_of(path)))?;
     if made.metadata()?.uid() == owner.uid() {
         return keep_group(made, path);
     }
     fchown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
-/// The folder a file lies in.
-pub fn folder(path: &Path) -> &Path {
+/// The folder that a file lies in, or would: `.` for a name alone.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -1,0 +1,12 @@
+//! What a camera can be set to, here and on another Defender.
+
+use std::ops::RangeInclusive;
+
+/// Width and height in pixels.
+pub const SIDE: RangeInclusive<u32> = 16..=8192;
+
+/// Frames a second.
+pub const FPS: RangeInclusive<u32> = 1..=240;
+
+/// JPEG quality.
+pub const QUALITY: RangeInclusive<u32> = 1..=100;
