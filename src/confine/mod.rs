@@ -7,6 +7,8 @@
 //! Invariant: everything here is called while the process has one thread. The kernel keeps users,
 //! capabilities and Landlock for each thread, and a new thread inherits them from the one that
 //! starts it; one started before would keep all its power. [`become_account`] checks it.
+//!
+//! Root that stays root keeps the four capabilities over files and drops the others.
 
 mod account;
 mod files;

@@ -4,6 +4,8 @@
 //! that CA for the key, anew before they end and when names change ([`issued`]). Files of the owner's are
 //! used as they are. Which of the two it is, the certificate says: one that was issued by the CA beside it was
 //! made here. The self-signed one that older versions made is replaced, and its key kept.
+//!
+//! Files, clock and host name are checked when a client connects, at most once a second.
 
 mod authority;
 mod clock;
