@@ -1,5 +1,10 @@
 //! Giving up rights: what of a configuration is done as root, what is checked as the user the
 //! server becomes, and what it may open once it runs.
+//!
+//! The order: bind the port, make missing folders, become the user, forbid the rest; then open the log, make
+//! certificate and users; then Landlock; then threads. Nothing in a folder of the server's user is opened as
+//! root, because a link there would be followed with root's rights. A configuration in the folder of another
+//! user (`Config::read_as`) has root act as that user or as `defender`, and as nobody else.
 
 use std::fs;
 use std::io;

@@ -1,5 +1,9 @@
 //! The server's files and the user it becomes: creates folders for that user, and checks what the user
 //! may do with existing files.
+//!
+//! What the user cannot use is an error at the start, with the `chown` that repairs it. Defender never gives
+//! away files of others: only folders that it has just made, by descriptor, in a folder that only root may
+//! write.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};

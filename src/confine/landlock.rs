@@ -1,5 +1,9 @@
 //! Landlock: which files the process may open from now on, whatever its user may open. The kernel enforces
 //! it for every thread and every program started later, until the process ends.
+//!
+//! Rules are for folders, so that a user file, certificate or log that is replaced stays accessible. Other files
+//! of these folders are accessible as well. A folder that is itself replaced is not accessible until a restart.
+//! The rules use Landlock's ABI 5 and signals (ABI 6); rights that newer kernels could remove stay.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

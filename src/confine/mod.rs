@@ -6,6 +6,8 @@
 //! Invariant: everything here is called while the process has one thread. The kernel keeps users,
 //! capabilities and Landlock rules for each thread, and a new thread inherits them from the one that
 //! starts it; a thread started before would keep all privileges. [`become_user`] checks it.
+//!
+//! Root that stays root keeps the four capabilities over files and drops the others.
 
 mod error;
 mod files;

@@ -1,5 +1,8 @@
 //! The sockets that are listened on: one for each configured address, or one for all addresses of the machine,
 //! IPv6 and IPv4.
+//!
+//! `::` listens for both families on one socket without IPV6_V6ONLY. IPv4 peers are converted where they are
+//! accepted, so that no other code sees a mapped address.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};

@@ -6,6 +6,12 @@
 //!
 //! Invariant: nothing a client sends reaches tiny_http but a head written anew by
 //! `RequestHead::canonical` and a body whose length was counted.
+//!
+//! tiny_http 0.12 has known flaws: request smuggling by Transfer-Encoding, CR and LF in header values, no limits
+//! or timeouts, an accept loop that ends at the first error. Behind the gate it sees one request on each
+//! connection, in ASCII, with a live random id and only those fields that handlers read. If its accept loop ends
+//! or panics, the socket stays open: a waiting gate thread makes the HTTP server look whether the loop still
+//! runs, and a new loop takes over what waits. A request that was lost before it was claimed is offered again.
 
 mod acceptor;
 mod admission;

@@ -5,6 +5,15 @@
 //! Addresses are constrained to the ranges of local networks, because the board's own ones change with DHCP.
 //! OpenSSL, GnuTLS, NSS, Chromium, Go and Apple enforce such constraints in a root; Java and Android ignore
 //! them.
+//!
+//! A CA is used because Apple accepts no server certificate of more than 825 days, and browsers forget
+//! exceptions. Public addresses are outside of the constraints: an IPv6 network at home has dozens of them, and
+//! they change. They are reached by name, or listed in `names` before the CA is made.
+//!
+//! The CA's key file decides which CA it is. A renewal writes this file first, with the new and the replaced
+//! certificate behind the key; if the power fails, the other files are completed from it. The CA is for servers
+//! only (extended key usage). If the machine's name is a domain of the Internet (`camera`, `tv`), only names
+//! below the local domains are certified.
 
 use std::net::IpAddr;
 use std::path::Path;

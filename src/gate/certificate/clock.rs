@@ -2,6 +2,10 @@
 //!
 //! A board without a battery starts in 1970, or at the time of its last shutdown. A certificate that it makes
 //! then must be valid for clients, whose clocks are right.
+//!
+//! A clock that is before the release is not believed. The date of the release is a constant, so that builds
+//! stay reproducible. A certificate is made as of the latest time that is known to have passed, minus two days,
+//! and replaced after two thirds of its life when a client connects: no thread waits for it.
 
 use std::fmt;
 

@@ -1,5 +1,11 @@
 //! The server's certificates of the board's own CA: one for each address that clients connect to, made when the
 //! first of them connects. All have one key, so that clients which pin the key accept each of them.
+//!
+//! No client learns the board's other addresses, and a pin of the key stays valid for all certificates. At most
+//! 64 addresses have one, of which 16 are kept in `defender-addresses.pem`, because a browser's exception is
+//! for one certificate. The certificate file holds the one for the names, followed by the CA for clients that
+//! are given the file. The CA itself is never sent in a handshake. For one more version the legacy self-signed
+//! certificate is sent.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};

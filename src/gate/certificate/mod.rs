@@ -5,6 +5,8 @@
 //! of the owner's are used as they are. The certificate itself says which of the two it is: one that was
 //! issued by the CA beside it was made here. The self-signed certificate of older versions is replaced,
 //! and its key kept.
+//!
+//! Files, clock and host name are checked when a client connects, at most once a second.
 
 mod authority;
 mod clock;
