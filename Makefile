@@ -76,7 +76,7 @@ loom: ## Model checks of the hub, every interleaving
 
 integration: ## The real binary against curl, openssl and ffmpeg
 	@.ci/promtool
-	$(CARGO) test --locked --test it --test rooms --test cross --test corpus
+	$(CARGO) test --locked --test it --test rooms --test docs --test cross --test corpus
 
 page: ## The page in Chromium, as a viewer and an admin use it; DEFENDER_SCREENSHOTS=DIR keeps pictures
 	@.ci/need build test

@@ -7,7 +7,7 @@ use miniserde::json;
 
 use crate::config::{Edit, edited, sections};
 use crate::encode::scan;
-use crate::gate::head::{EXCHANGE_HEADER, RequestHead, complete_head};
+use crate::gate::head::{REQUEST_ID_HEADER, RequestHead, complete_head};
 use crate::http::auth::Given;
 use crate::http::login::Login;
 use crate::remote::{Listing, find_part};
@@ -37,8 +37,8 @@ pub fn request_head(data: &[u8]) {
     assert_eq!(complete_head(&canonical, 0), Some(canonical.len()), "one head, and nothing behind it");
     let text = str::from_utf8(&canonical).expect("what tiny_http gets is ASCII");
     let lower = text.to_ascii_lowercase();
-    let ids = lower.matches(&format!("\n{}:", EXCHANGE_HEADER.to_ascii_lowercase())).count();
-    assert_eq!(ids, 1, "the exchange's id is ours alone");
+    let ids = lower.matches(&format!("\n{}:", REQUEST_ID_HEADER.to_ascii_lowercase())).count();
+    assert_eq!(ids, 1, "the request id is ours alone");
     assert!(!lower.contains("\ntransfer-encoding:"), "no body of unknown length");
     assert!(lower.matches("\ncontent-length:").count() <= 1, "one length");
 }

@@ -1,4 +1,4 @@
-//! The program: its arguments go to the command line's room, its exit code comes from there.
+//! The program: its arguments go to `cli`, its exit code comes from there.
 
 use std::process::ExitCode;
 

@@ -50,6 +50,32 @@ fn no_room_names_one_it_must_not_know() {
     assert_eq!(seen.len(), MAY_NAME.len(), "a room of the table is gone: {seen:?}");
 }
 
+#[test]
+fn table_of_modules_in_architecture_is_this_one() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, below) = page.split_once("\n## Modules\n").expect("ARCHITECTURE.md has a section of modules");
+    let table = below.split("\n## ").next().unwrap();
+    let shown: BTreeMap<_, _> = table.lines().filter_map(row).collect();
+    for (module, may) in MAY_NAME {
+        let may: BTreeSet<_> = may.iter().copied().collect();
+        let wanted = may.iter().copied().collect::<Vec<_>>().join(", ");
+        let wanted = if wanted.is_empty() { "nothing" } else { &wanted };
+        assert_eq!(shown.get(module), Some(&may), "ARCHITECTURE.md: {module} may name: {wanted}");
+    }
+    let surplus: Vec<_> =
+        shown.keys().filter(|module| MAY_NAME.iter().all(|(known, _)| known != *module)).collect();
+    assert!(surplus.is_empty(), "ARCHITECTURE.md has modules that are not in the table here: {surplus:?}");
+}
+
+/// A row of ARCHITECTURE.md's table of modules: `| name | purpose | may name |`.
+fn row(line: &str) -> Option<(&str, BTreeSet<&str>)> {
+    let cells: Vec<_> = line.strip_prefix("| `")?.strip_suffix('|')?.split('|').map(str::trim).collect();
+    let [module, _, may] = cells[..] else { return None };
+    let may = may.split(',').map(str::trim).filter(|name| *name != "nothing").collect();
+    Some((module.strip_suffix('`')?, may))
+}
+
 /// The first segments of all `crate::` paths in the code; comments do not count.
 fn named_rooms(source: &str) -> BTreeSet<String> {
     assert!(

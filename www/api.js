@@ -1,4 +1,7 @@
 // Talking to the server: every request of the page but the streams' own goes through here.
+//
+// Every request has a time limit, because a machine that hangs keeps its connections open. The status carries the
+// server's time as X-Timestamp; the quickest answer of a minute shows how far the browser's clock is off.
 
 // How long an answer may take. A small board needs seconds for a password, and takes one at a time.
 const ANSWER_MS = 8000;

@@ -1,5 +1,7 @@
 // How the cameras share the window, and the six connections a browser has to a server: all its
 // windows together.
+//
+// Web Locks share the streams among the windows. A camera without a lock shows stills.
 
 const MOST_STREAMS = 4;
 // One connection is left for the API, one for stills where there are some.

@@ -1,5 +1,7 @@
 // Size, rate, quality and the camera's own controls, for admins. A change works at once; it outlasts a
 // restart only where that is asked for.
+//
+// A slider that moves would otherwise write the stored settings at each step.
 
 import { ask, askIfThere } from "./api.js";
 import { act, field, labelled, make, note, sentence, setWrong } from "./dom.js";

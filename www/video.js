@@ -1,5 +1,8 @@
 // One camera's picture on a canvas, as a stream or as stills. The newest frame wins; what stalls
 // or breaks is opened anew, after a while that grows.
+//
+// Pictures are fetched and painted on a canvas. An <img> does not report that its stream is dead, goes on in a
+// hidden tab, and shows every late frame.
 
 import { answer, clockAhead_ms, named, request } from "./api.js";
 import { Parts } from "./multipart.js";

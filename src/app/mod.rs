@@ -1,5 +1,5 @@
-//! The wiring: builds every room from a configuration, starts the threads, answers signals, and
-//! joins everything on the way out. No other room knows this one.
+//! The wiring: builds every layer from a configuration, starts the threads, answers signals, and
+//! joins everything on the way out. No other layer knows this one.
 
 mod certificate;
 mod descriptors;
@@ -25,10 +25,10 @@ use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
 use crate::confine::ConfineError;
 use crate::control::{self, Control, ControlError};
 use crate::gate::{
-    COOKIE_PREFIX, CertificateError, Certificates, Channel, ChannelError, Exchanges, Gate, GateError, Limits,
-    Listeners, LocalGate,
+    COOKIE_PREFIX, CertificateError, Certificates, Channel, ChannelError, Gate, GateError, Limits, Listeners,
+    LocalGate, PendingRequests,
 };
-use crate::http::{Coders, Counts, HttpRoom, Origins, Page, PageError, Service};
+use crate::http::{Coders, Counts, HttpServer, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::{self, FlushAtEnd, LogError, Logging};
 use crate::memory::Memory;
@@ -69,7 +69,7 @@ pub enum AppError {
     Page(PageError),
     /// The address cannot be listened on.
     Gate(GateError),
-    /// The socket between the gate and the HTTP room cannot be made.
+    /// The socket between the gate and the HTTP layer cannot be made.
     Channel(ChannelError),
     /// The configuration would expose pictures to the network unprotected.
     Exposed(String),
@@ -145,7 +145,7 @@ struct Server {
     gate: Arc<Gate>,
     /// `None` where the socket could not be made, which was said.
     local: Option<Arc<LocalGate>>,
-    room: Arc<HttpRoom>,
+    http: Arc<HttpServer>,
     accounts: Arc<Accounts>,
     ended: Receiver<&'static str>,
     manager: Manager,
@@ -167,13 +167,13 @@ impl Server {
 
         let memory = Memory::configured(server.memory_mb);
         let channel = Channel::open(folder_of(&server.users)).map_err(AppError::Channel)?;
-        let exchanges = Arc::new(Exchanges::new(channel, Arc::clone(memory.for_bodies())));
+        let pending = Arc::new(PendingRequests::new(channel, Arc::clone(memory.for_bodies())));
         let limits = Limits {
             connections: descriptors::make_room(&config),
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };
-        let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&exchanges))
+        let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&pending))
             .map_err(AppError::Gate)?;
         let gate = Arc::new(gate);
         // As late as may be, and told at once: after a start that failed in between, the first
@@ -183,8 +183,8 @@ impl Server {
         welcome::announce(server, gate.addresses(), certificates.as_deref(), first_password.as_deref());
         let id = users::server_id(&server.users, server.port).map_err(AppError::System)?;
         let cookie = format!("{COOKIE_PREFIX}-{id}");
-        let local = listen_locally(server, &exchanges);
-        rights::lock_in(&config);
+        let local = listen_locally(server, &pending);
+        rights::restrict_files(&config);
         // The first threads: they may do what the process may do now.
         logging.start().map_err(AppError::System)?;
 
@@ -208,15 +208,15 @@ impl Server {
             certificates: certificates.clone(),
             started: Instant::now(),
         };
-        let room = Arc::new(HttpRoom::new(service, exchanges));
-        let ended = start_threads(&gate, local.as_ref(), &room, &accounts).map_err(AppError::System)?;
+        let http = Arc::new(HttpServer::new(service, pending));
+        let ended = start_threads(&gate, local.as_ref(), &http, &accounts).map_err(AppError::System)?;
         let manager = Manager::from_environment();
         let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
         let pulses = move || pulses(&cameras, &microphones);
         let watchdog = manager.watch(pulses).map_err(AppError::System)?;
         let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
         manager.ready(&url);
-        Ok(Self { control, reload, gate, local, room, accounts, ended, manager, watchdog })
+        Ok(Self { control, reload, gate, local, http, accounts, ended, manager, watchdog })
     }
 
     /// Sleeps until a signal, and does what it says, until one says to stop.
@@ -236,11 +236,11 @@ impl Server {
 
     fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { control, reload, gate, local, room, accounts, ended, watchdog, .. } = self;
+        let Self { control, reload, gate, local, http, accounts, ended, watchdog, .. } = self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         local.iter().for_each(|local| local.stop());
-        room.stop();
+        http.stop();
         accounts.stop_keeping();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
@@ -274,7 +274,7 @@ impl Reload {
         let control = Arc::clone(control);
         let reload = move || {
             info!("SIGHUP: reading the configuration and the certificate again");
-            certificates.iter().for_each(|certificates| certificates.follow());
+            certificates.iter().for_each(|certificates| certificates.reload_if_changed());
             control.reload();
         };
         let body = move || {
@@ -313,16 +313,16 @@ fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>
     cameras.chain(microphones).collect()
 }
 
-/// Starts the threads of the gate, of the HTTP room and of what is kept of sessions; the receiver hears when they end.
+/// Starts the threads of the gate, of the HTTP layer and of what is kept of sessions; the receiver hears when they end.
 fn start_threads(
     gate: &Arc<Gate>,
     local: Option<&Arc<LocalGate>>,
-    room: &Arc<HttpRoom>,
+    http: &Arc<HttpServer>,
     accounts: &Arc<Accounts>,
 ) -> io::Result<Receiver<&'static str>> {
     let (sender, ended) = mpsc::channel();
-    let (gate, room) = (Arc::clone(gate), Arc::clone(room));
-    start_thread("http", sender.clone(), move || room.run())?;
+    let (gate, http) = (Arc::clone(gate), Arc::clone(http));
+    start_thread("http", sender.clone(), move || http.run())?;
     let accounts = Arc::clone(accounts);
     start_thread("sessions", sender.clone(), move || accounts.keep_sessions())?;
     if let Some(local) = local.map(Arc::clone) {
@@ -388,9 +388,9 @@ fn listed(server: &ServerConfig) -> String {
 }
 
 /// Without it the server is as good, but for commands on the board.
-fn listen_locally(server: &ServerConfig, exchanges: &Arc<Exchanges>) -> Option<Arc<LocalGate>> {
+fn listen_locally(server: &ServerConfig, pending: &Arc<PendingRequests>) -> Option<Arc<LocalGate>> {
     let path = server.socket();
-    match LocalGate::listen(&path, Arc::clone(exchanges)) {
+    match LocalGate::listen(&path, Arc::clone(pending)) {
         Ok(local) => Some(Arc::new(local)),
         Err(error) => {
             warn!("{}: no local socket, so `defender status` will not work: {error}", path.display());

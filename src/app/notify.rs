@@ -1,6 +1,9 @@
 //! What the service manager is told, in systemd's protocol (sd_notify(3)): that the server is
 //! ready, reads its configuration again, stops; and, while every capture thread goes round, that it
 //! is alive. Without `NOTIFY_SOCKET` in the environment nothing is told and no thread is started.
+//!
+//! A camera's thread counts a round while whole frames arrive, or after it has reported that they do not. So an
+//! unplugged camera causes no restart, and a driver that never returns does.
 
 use std::collections::HashMap;
 use std::env;

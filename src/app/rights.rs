@@ -1,5 +1,10 @@
 //! Giving up rights: what of a configuration is done as root, what is checked as the user the
 //! server becomes, and what it may open once it runs.
+//!
+//! The order: bind the port, make missing folders, become the user, forbid the rest; then open the log, make
+//! certificate and users; then Landlock; then threads. Nothing in a folder of the server's user is opened as
+//! root, because a link there would be followed with root's rights. A configuration in the folder of another
+//! user (`Config::read_as`) has root act as that user or as `defender`, and as nobody else.
 
 use std::fs;
 use std::io;
@@ -11,7 +16,7 @@ use rustix::fs::{Access as Rights, access};
 use super::AppError;
 use crate::base::disk::folder_of;
 use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
-use crate::confine::{self, Access, Account, Choice, ConfineError, Purpose, Reach};
+use crate::confine::{self, AllowedPaths, Choice, ConfineError, Purpose, RequiredAccess, SystemUser};
 
 /// Who the server would run as, and what is probably not meant.
 #[derive(Debug, Default)]
@@ -72,12 +77,14 @@ pub fn become_owner_of_pair(config: &Config) -> Result<(), AppError> {
 /// Gives who the server would run as, or what would keep it from starting; the second is why nothing may be
 /// looked at.
 pub fn become_server_user(config: &Config) -> (Result<RunsAs, AppError>, Result<(), AppError>) {
-    let chosen = choose_for(config).and_then(|Choice { account, warning }| {
-        let user = account.as_ref().map(|account| account.name.clone());
-        if let Some(account) = account.filter(|_| rustix::process::geteuid().is_root()) {
-            confine::become_account(&account).and_then(|()| confine::forbid()).map_err(AppError::Confine)?;
+    let chosen = choose_for(config).and_then(|Choice { user, warning }| {
+        let name = user.as_ref().map(|user| user.name.clone());
+        if let Some(user) = user.filter(|_| rustix::process::geteuid().is_root()) {
+            confine::become_user(&user)
+                .and_then(|()| confine::drop_privileges())
+                .map_err(AppError::Confine)?;
         }
-        Ok(RunsAs { user, warning })
+        Ok(RunsAs { user: name, warning })
     });
     (chosen, check_places(config).map_err(AppError::Confine))
 }
@@ -92,8 +99,8 @@ fn noting_user(error: &io::Error, user: &str) -> io::Error {
 /// # Errors
 /// A user who is named and unknown, or a system whose users cannot be read.
 pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
-    let account = choose(&config.server)?.account;
-    let may_write = |path: &Path| confine::may_write(path, account.as_ref());
+    let user = choose(&config.server)?.user;
+    let may_write = |path: &Path| confine::may_write(path, user.as_ref());
     let state = folder_of(&config.server.users);
     if let Some(file) = config.file.as_deref().and_then(|file| fs::canonicalize(file).ok()) {
         // A file is replaced whole, so its folder counts, too.
@@ -117,56 +124,56 @@ pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
 /// root and another user can change what its paths lead to.
 pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
     let server = &config.server;
-    let Choice { account, warning } = choose_for(config)?;
+    let Choice { user, warning } = choose_for(config)?;
     let folders =
         [&server.users, &server.cert, &server.key].map(|file| file.parent().unwrap_or(Path::new("")));
     let mut warnings: Vec<String> = warning.into_iter().collect();
-    if let Some(account) = &account {
+    if let Some(user) = &user {
         for folder in folders {
-            confine::make_first_folder(folder, account).map_err(AppError::Confine)?;
+            confine::make_first_folder(folder, user).map_err(AppError::Confine)?;
         }
-        confine::become_account(account).map_err(AppError::Confine)?;
+        confine::become_user(user).map_err(AppError::Confine)?;
     } else {
         check_places(config).map_err(AppError::Confine)?;
     }
     for folder in folders {
         confine::make_folders(folder).map_err(AppError::Confine)?;
     }
-    if let Some(account) = &account {
-        check_files(server, account).map_err(AppError::Confine)?;
-        warnings.extend(inconveniences(config, account));
+    if let Some(user) = &user {
+        check_files(server, user).map_err(AppError::Confine)?;
+        warnings.extend(later_problems(config, user));
     }
-    confine::forbid().map_err(AppError::Confine)?;
+    confine::drop_privileges().map_err(AppError::Confine)?;
     Ok(warnings)
 }
 
 /// Confines the process to the files it works with. To be called when all it makes on a first start
 /// is made, and before the first thread.
-pub(super) fn lock_in(config: &Config) {
+pub(super) fn restrict_files(config: &Config) {
     let server = &config.server;
-    let mut reach = Reach::default();
+    let mut allowed = AllowedPaths::default();
     if let Some(file) = &config.file {
         match config.keep {
-            Keep::InFile => reach.write(file),
-            Keep::Overlay(_) | Keep::Nowhere => reach.read(file),
+            Keep::InFile => allowed.write(file),
+            Keep::Overlay(_) | Keep::Nowhere => allowed.read(file),
         }
     }
     for file in config.token_files() {
-        reach.read(file);
+        allowed.read(file);
     }
     if server.tls {
-        reach.read(&server.cert);
-        reach.read(&server.key);
+        allowed.read(&server.cert);
+        allowed.read(&server.key);
     }
     if let Some(www) = &server.www {
-        reach.read_folder(www);
+        allowed.read_folder(www);
     }
-    reach.write(&server.users);
-    reach.write(&server.socket());
+    allowed.write(&server.users);
+    allowed.write(&server.socket());
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
-        reach.write(log);
+        allowed.write(log);
     }
-    match confine::restrict(&reach) {
+    match confine::restrict(&allowed) {
         Ok(restriction) => info!("{restriction}"),
         Err(error) => warn!("not confined by Landlock: {error}"),
     }
@@ -212,54 +219,54 @@ fn choose(server: &ServerConfig) -> Result<Choice, AppError> {
 /// Whom to become, where the configuration may say so.
 fn choose_for(config: &Config) -> Result<Choice, AppError> {
     let choice = choose(&config.server)?;
-    if let (Some(account), Some(file)) = (&choice.account, &config.file) {
-        confine::check_named_by(file, config.read_as.as_deref(), &account.name).map_err(AppError::Confine)?;
+    if let (Some(user), Some(file)) = (&choice.user, &config.file) {
+        confine::check_named_by(file, config.read_as.as_deref(), &user.name).map_err(AppError::Confine)?;
     }
     Ok(choice)
 }
 
-fn check_files(server: &ServerConfig, account: &Account) -> Result<(), confine::ConfineError> {
-    confine::check_access(&server.users, Access::Read, account)?;
+fn check_files(server: &ServerConfig, user: &SystemUser) -> Result<(), confine::ConfineError> {
+    confine::check_access(&server.users, RequiredAccess::Read, user)?;
     let kept = server.users.with_file_name(KEPT_FILE);
     if kept.exists() {
-        confine::check_access(&kept, Access::Read, account)?;
+        confine::check_access(&kept, RequiredAccess::Read, user)?;
     }
     if server.tls {
-        confine::check_access(&server.cert, Access::Read, account)?;
-        confine::check_access(&server.key, Access::Read, account)?;
+        confine::check_access(&server.cert, RequiredAccess::Read, user)?;
+        confine::check_access(&server.key, RequiredAccess::Read, user)?;
     }
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
-        confine::check_access(log, Access::Append, account)?;
+        confine::check_access(log, RequiredAccess::Append, user)?;
     }
     Ok(())
 }
 
-/// What works for now and will be missed later.
-fn inconveniences(config: &Config, account: &Account) -> Vec<String> {
-    let user = &account.name;
-    let mut told = Vec::new();
+/// Missing permissions that do not keep the server from starting, but break something later.
+fn later_problems(config: &Config, user: &SystemUser) -> Vec<String> {
+    let name = &user.name;
+    let mut warnings = Vec::new();
     let users = &config.server.users;
     let folder = folder_of(users);
     if access(folder, Rights::WRITE_OK).is_err() {
-        told.push(format!(
-            "{}: the user `{user}` may not write here, so users cannot be changed over the API",
+        warnings.push(format!(
+            "{}: the user `{name}` may not write here, so users cannot be changed over the API",
             folder.display()
         ));
     }
     if let Some(file) = &config.file {
         if access(file, Rights::READ_OK).is_err() {
-            told.push(format!(
-                "{}: the user `{user}` may not read it, so SIGHUP will change nothing",
+            warnings.push(format!(
+                "{}: the user `{name}` may not read it, so SIGHUP will change nothing",
                 file.display()
             ));
         }
         if access(file, Rights::WRITE_OK).is_ok() {
-            told.push(format!(
-                "{}: the user `{user}` may change it, and so what Defender does as root on its next start; \
+            warnings.push(format!(
+                "{}: the user `{name}` may change it, and so what Defender does as root on its next start; \
                  `chown root {0}`",
                 file.display()
             ));
         }
     }
-    told
+    warnings
 }

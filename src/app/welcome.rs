@@ -1,4 +1,6 @@
 //! What a person is told when the server starts: where it is, and the first password.
+//!
+//! Under systemd the first password goes to a file, because standard output is the journal.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -1,5 +1,9 @@
 //! A camera's controls: brightness, exposure, focus and whatever else its driver lets be set, while
 //! it streams. Opens the node anew for each question; a V4L2 device may be open any number of times.
+//!
+//! Switches and menus are set before numbers, and buttons last, both for a request and at a start: while an
+//! automatic mode is on, some drivers refuse the number it governs, and others accept and forget it. Values are
+//! set again when a camera comes back.
 
 use std::io;
 use std::path::Path;

@@ -1,4 +1,7 @@
 //! Which cameras this machine has, and what they offer: for lists, for checks, and for `auto`.
+//!
+//! A size is looked up before it is asked for, because drivers silently give the nearest one. A camera that is
+//! not open, or does not list its sizes, is not asked.
 
 use std::fs;
 use std::path::{Path, PathBuf};

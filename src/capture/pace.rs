@@ -1,4 +1,7 @@
 //! How long to wait for a camera's next frame before it is taken for stalled. No I/O and no clocks.
+//!
+//! A camera is stalled after three of its intervals, at least 5 s and at most 10 minutes. A camera that gave
+//! nothing gets twice as long at each try, because it may be slower than it says.
 
 use std::time::Duration;
 

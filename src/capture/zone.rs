@@ -3,6 +3,9 @@
 //!
 //! Not the C library's: a static binary would bring a second reader of the environment with it, and
 //! the `time` crate's refuses to answer in a program with threads.
+//!
+//! The zone is read again at most once a minute. A crate for time zones would add more bytes than the limit of
+//! the binary allows. The log file and `X-Timestamp` stay in UTC.
 
 use std::fs::File;
 use std::io::Read;

@@ -10,7 +10,7 @@ use pico_args::Arguments;
 
 use super::board::BoardCommand;
 use super::certificate::{CertificateCommand, Form};
-use super::help::{self, Command};
+use super::help::{self, CommandHelp};
 use super::token::TokenCommand;
 use super::user::{Confined, UserCommand};
 use crate::base::{did_you_mean, nearest};
@@ -19,7 +19,7 @@ use crate::users::Role;
 
 /// What the person wants.
 #[derive(Debug)]
-pub enum Wish {
+pub enum Command {
     /// Run the server.
     Run(Flags),
     /// Say what the configuration means.
@@ -35,7 +35,7 @@ pub enum Wish {
     /// Edit the tokens in it.
     Token(TokenCommand, Flags),
     /// Print a command's help.
-    Help(&'static Command),
+    Help(&'static CommandHelp),
     /// Print the version.
     Version,
 }
@@ -54,21 +54,21 @@ impl fmt::Display for UsageError {
 ///
 /// # Errors
 /// The first thing that is wrong, with the nearest right one where there is one.
-pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
+pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
     let mut arguments = Arguments::from_vec(arguments);
     let wants_help = arguments.contains(["-h", "--help"]);
     let (command, wants_help) = command(&mut arguments, wants_help)?;
     if wants_help {
-        return Ok(Wish::Help(command));
+        return Ok(Command::Help(command));
     }
     if command.words.is_empty() && arguments.contains(["-V", "--version"]) {
-        return Ok(Wish::Version);
+        return Ok(Command::Version);
     }
     let lists = command.words.is_empty() && arguments.contains("--list-devices");
-    let wish = match command.words {
-        [] if lists => Wish::ListDevices,
-        [] | ["run"] => Wish::Run(flags(&mut arguments)?),
-        ["check"] => Wish::Check(flags(&mut arguments)?),
+    let parsed = match command.words {
+        [] if lists => Command::ListDevices,
+        [] | ["run"] => Command::Run(flags(&mut arguments)?),
+        ["check"] => Command::Check(flags(&mut arguments)?),
         ["status" | "service" | "logging"] => board(command, &mut arguments)?,
         ["certificate", verb] => certificate(verb, command, &mut arguments)?,
         ["user", verb] => user(verb, command, &mut arguments)?,
@@ -83,11 +83,11 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
         }
     };
     nothing_left(arguments, command)?;
-    Ok(wish)
+    Ok(parsed)
 }
 
 /// Takes the words that name a command; `help COMMAND` is its `--help`.
-fn command(arguments: &mut Arguments, wants_help: bool) -> Result<(&'static Command, bool), UsageError> {
+fn command(arguments: &mut Arguments, wants_help: bool) -> Result<(&'static CommandHelp, bool), UsageError> {
     let mut command = &help::COMMANDS[0];
     let mut wants_help = wants_help;
     while let Some(word) = next_word(arguments, command)? {
@@ -111,18 +111,18 @@ fn command(arguments: &mut Arguments, wants_help: bool) -> Result<(&'static Comm
 }
 
 /// The command that is meant by its second word, as in `defender add user` or `defender add eve`.
-fn turned_round(command: &Command, word: &str, arguments: &mut Arguments) -> Option<String> {
+fn turned_round(command: &CommandHelp, word: &str, arguments: &mut Arguments) -> Option<String> {
     if !command.words.is_empty() {
         return None;
     }
     let next = arguments.subcommand().ok().flatten();
     let by_both = next.and_then(|next| help::find(&[next.as_str(), word]));
     let by_second = || help::COMMANDS.iter().find(|other| other.words.len() == 2 && other.words[1] == word);
-    by_both.or_else(by_second).map(Command::full_name)
+    by_both.or_else(by_second).map(CommandHelp::full_name)
 }
 
 /// The next word of a command, if this command goes on; operands and flags are left alone.
-fn next_word(arguments: &mut Arguments, command: &Command) -> Result<Option<String>, UsageError> {
+fn next_word(arguments: &mut Arguments, command: &CommandHelp) -> Result<Option<String>, UsageError> {
     if command.children().next().is_none() {
         return Ok(None);
     }
@@ -155,7 +155,7 @@ fn addresses(text: &str) -> Option<Vec<IpAddr>> {
         .collect()
 }
 
-fn board(command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+fn board(command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Command, UsageError> {
     let flags = user_file_flags(arguments)?;
     let as_json = arguments.contains("--json");
     let keeps = command.words == ["logging"] && arguments.contains("--save");
@@ -164,11 +164,11 @@ fn board(command: &'static Command, arguments: &mut Arguments) -> Result<Wish, U
         ["logging"] => BoardCommand::Logging(optional_operand(arguments, command)?, keeps),
         _ => BoardCommand::Status,
     };
-    Ok(Wish::Board(asked, as_json, flags))
+    Ok(Command::Board(asked, as_json, flags))
 }
 
 /// Both words or none.
-fn service(command: &Command, arguments: &mut Arguments) -> Result<Option<(String, bool)>, UsageError> {
+fn service(command: &CommandHelp, arguments: &mut Arguments) -> Result<Option<(String, bool)>, UsageError> {
     let Some(name) = optional_operand(arguments, command)? else { return Ok(None) };
     let verb = optional_operand(arguments, command)?;
     match (name.as_str(), verb.as_deref()) {
@@ -186,7 +186,11 @@ fn service(command: &Command, arguments: &mut Arguments) -> Result<Option<(Strin
     }
 }
 
-fn certificate(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+fn certificate(
+    verb: &str,
+    command: &'static CommandHelp,
+    arguments: &mut Arguments,
+) -> Result<Command, UsageError> {
     let flags = Flags {
         config: path(arguments, ["-c", "--config"])?,
         cert: path(arguments, ["-s", "--secure"])?,
@@ -205,12 +209,12 @@ fn certificate(verb: &str, command: &'static Command, arguments: &mut Arguments)
             CertificateCommand::Export(form)
         }
     };
-    Ok(Wish::Certificate(asked, flags))
+    Ok(Command::Certificate(asked, flags))
 }
 
-fn user(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+fn user(verb: &str, command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Command, UsageError> {
     let flags = user_file_flags(arguments)?;
-    let wish = match verb {
+    let parsed = match verb {
         "list" => UserCommand::List,
         "remove" => {
             let yes = arguments.contains("--yes");
@@ -230,12 +234,16 @@ fn user(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Res
             UserCommand::Edit { name, role, confined, unconfined, password, password_stdin }
         }
     };
-    Ok(Wish::User(wish, flags))
+    Ok(Command::User(parsed, flags))
 }
 
-fn token(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+fn token(
+    verb: &str,
+    command: &'static CommandHelp,
+    arguments: &mut Arguments,
+) -> Result<Command, UsageError> {
     let flags = user_file_flags(arguments)?;
-    let wish = match verb {
+    let parsed = match verb {
         "list" => TokenCommand::List,
         "remove" => TokenCommand::Remove { name: operand(arguments, command)? },
         _ => {
@@ -248,7 +256,7 @@ fn token(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Re
             TokenCommand::Add { name, user, confined }
         }
     };
-    Ok(Wish::Token(wish, flags))
+    Ok(Command::Token(parsed, flags))
 }
 
 fn user_file_flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
@@ -300,13 +308,13 @@ fn unread_value(long: &str, error: &pico_args::Error) -> UsageError {
     })
 }
 
-fn operand(arguments: &mut Arguments, command: &Command) -> Result<String, UsageError> {
+fn operand(arguments: &mut Arguments, command: &CommandHelp) -> Result<String, UsageError> {
     optional_operand(arguments, command)?.ok_or_else(|| {
         UsageError(format!("{} needs a {}\n{}", command.full_name(), command.operands, hint(command)))
     })
 }
 
-fn optional_operand(arguments: &mut Arguments, command: &Command) -> Result<Option<String>, UsageError> {
+fn optional_operand(arguments: &mut Arguments, command: &CommandHelp) -> Result<Option<String>, UsageError> {
     match arguments.opt_free_from_str::<String>() {
         Ok(Some(flag)) if flag.starts_with('-') => Err(stray_flag(&flag, command)),
         Ok(found) => Ok(found),
@@ -314,7 +322,7 @@ fn optional_operand(arguments: &mut Arguments, command: &Command) -> Result<Opti
     }
 }
 
-fn nothing_left(arguments: Arguments, command: &Command) -> Result<(), UsageError> {
+fn nothing_left(arguments: Arguments, command: &CommandHelp) -> Result<(), UsageError> {
     match arguments.finish().first() {
         None => Ok(()),
         Some(left) => {
@@ -338,7 +346,7 @@ fn nothing_left(arguments: Arguments, command: &Command) -> Result<(), UsageErro
 }
 
 /// What is wrong with a flag that nobody took: it is unknown, or one too many.
-fn stray_flag(stray: &str, command: &Command) -> UsageError {
+fn stray_flag(stray: &str, command: &CommandHelp) -> UsageError {
     let (name, has_value) = match stray.split_once('=') {
         Some((name, _)) => (name, true),
         None => (stray, false),
@@ -356,7 +364,7 @@ fn stray_flag(stray: &str, command: &Command) -> UsageError {
     UsageError(format!("{wrong}\n{}", hint(command)))
 }
 
-fn hint(command: &Command) -> String {
+fn hint(command: &CommandHelp) -> String {
     format!("`{} --help` tells more", command.full_name())
 }
 

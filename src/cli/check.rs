@@ -260,17 +260,17 @@ fn can_append(file: &Path) -> io::Result<()> {
 /// What a camera would deliver, and whether it would deliver anything.
 fn describe(camera: &CameraSettings) -> (String, bool) {
     let demand = if camera.on_demand { ", only while somebody watches" } else { "" };
-    let wish = format!("asked for {}x{} at {} fps", camera.width, camera.height, camera.fps);
+    let requested = format!("asked for {}x{} at {} fps", camera.width, camera.height, camera.fps);
     match devices::probe(camera) {
-        Ok(found) => (format!("{found}{demand}; {wish}"), true),
+        Ok(found) => (format!("{found}{demand}; {requested}"), true),
         Err(error) if camera.device == DeviceChoice::Auto => {
-            (format!("the test card until a camera is plugged in ({error}){demand}; {wish}"), true)
+            (format!("the test card until a camera is plugged in ({error}){demand}; {requested}"), true)
         }
         // Not a reason not to start: it may be plugged in later. A busy one gives its picture to somebody,
         // most likely to the server that runs.
         Err(error) => {
             let is_busy = matches!(error, CaptureError::Busy(_));
-            (format!("NO SIGNAL now: {error}{demand}; {wish}"), is_busy)
+            (format!("NO SIGNAL now: {error}{demand}; {requested}"), is_busy)
         }
     }
 }

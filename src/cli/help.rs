@@ -17,7 +17,7 @@ pub struct Flag {
 
 /// A command, by the words that call it.
 #[derive(Debug)]
-pub struct Command {
+pub struct CommandHelp {
     /// The words after `defender`; none for the program itself.
     pub words: &'static [&'static str],
     /// What stands behind the words in the usage line.
@@ -101,117 +101,117 @@ const TOP: [Flag; 2] = [
 const HELP: [Flag; 1] = [flag("-h", "--help", "", "print this help")];
 
 /// Every command there is; the program itself comes first.
-pub const COMMANDS: [Command; 19] = [
-    Command {
+pub const COMMANDS: [CommandHelp; 19] = [
+    CommandHelp {
         words: &[],
         operands: "[COMMAND]",
         about: "A private camera server. Without a command: run.",
         flags: &[&CONFIG, &OVERRIDES, &TOP],
     },
-    Command {
+    CommandHelp {
         words: &["run"],
         operands: "",
         about: "Run the server until SIGTERM or SIGINT; SIGHUP reads the configuration again.",
         flags: &[&CONFIG, &OVERRIDES],
     },
-    Command {
+    CommandHelp {
         words: &["check"],
         operands: "",
         about: "Say what the configuration means and what each camera would give; start nothing. Fails where the \
                 server would not start, or a camera gives no picture.",
         flags: &[&CONFIG, &OVERRIDES],
     },
-    Command {
+    CommandHelp {
         words: &["status"],
         operands: "",
         about: "Say how the server is that runs on this machine.",
         flags: &[&CONFIG, &USERS, &JSON],
     },
-    Command {
+    CommandHelp {
         words: &["service"],
         operands: "[video|audio start|stop]",
         about: "Stop capture in the running server, or start it; without words say what runs.",
         flags: &[&CONFIG, &USERS, &JSON],
     },
-    Command {
+    CommandHelp {
         words: &["logging"],
         operands: "[off|error|warn|info|debug|trace]",
         about: "Change how much the running server logs; without a word say how much.",
         flags: &[&CONFIG, &USERS, &JSON, &SAVE],
     },
-    Command {
+    CommandHelp {
         words: &["certificate"],
         operands: "show|renew|export",
         about: "Show or renew the certificate that Defender made, or export its CA for devices to trust.",
         flags: &[],
     },
-    Command {
+    CommandHelp {
         words: &["certificate", "show"],
         operands: "",
         about: "Say whose the certificate is, for which names and how long, and the fingerprints of key and CA.",
         flags: &[&CONFIG, &CERTIFICATE],
     },
-    Command {
+    CommandHelp {
         words: &["certificate", "renew"],
         operands: "",
         about: "Make a new certificate for the same key; a running server follows. It does so by itself in time.",
         flags: &[&CONFIG, &CERTIFICATE, &AUTHORITY],
     },
-    Command {
+    CommandHelp {
         words: &["certificate", "export"],
         operands: "[pem|der|mobileconfig]",
         about: "Print the certificate of this board's CA: as PEM, as DER, or as a profile for iOS and macOS.",
         flags: &[&CONFIG, &CERTIFICATE],
     },
-    Command {
+    CommandHelp {
         words: &["user"],
         operands: "add|edit|remove|list",
         about: "Edit the user file; a running server follows by itself.",
         flags: &[],
     },
-    Command {
+    CommandHelp {
         words: &["user", "add"],
         operands: "NAME",
         about: "Add a user. The first one is an admin, later ones viewers, unless --role says otherwise.",
         flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &STDIN],
     },
-    Command {
+    CommandHelp {
         words: &["user", "edit"],
         operands: "NAME",
         about: "Give a user a new password, or what the flags say. It ends the user's sessions and streams.",
         flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &UNCONFINED, &PASSWORD, &STDIN],
     },
-    Command {
+    CommandHelp {
         words: &["user", "remove"],
         operands: "NAME",
         about: "Remove a user with the user's tokens, sessions and streams.",
         flags: &[&CONFIG, &USERS, &YES],
     },
-    Command {
+    CommandHelp {
         words: &["user", "list"],
         operands: "",
         about: "List the users, their roles and what they are confined to.",
         flags: &[&CONFIG, &USERS],
     },
-    Command {
+    CommandHelp {
         words: &["token"],
         operands: "add|remove|list",
         about: "Edit the tokens: secrets for programs, used as Bearer or in place of a password.",
         flags: &[],
     },
-    Command {
+    CommandHelp {
         words: &["token", "add"],
         operands: "NAME",
         about: "Add a token and print it, this once. A confined one is a viewer's, whoever the user is.",
         flags: &[&CONFIG, &USERS, &OWNER, &CONFINED],
     },
-    Command {
+    CommandHelp {
         words: &["token", "remove"],
         operands: "NAME",
         about: "Remove a token; whoever came in by it is out.",
         flags: &[&CONFIG, &USERS],
     },
-    Command {
+    CommandHelp {
         words: &["token", "list"],
         operands: "",
         about: "List the tokens, whose they are and what they are confined to.",
@@ -220,18 +220,18 @@ pub const COMMANDS: [Command; 19] = [
 ];
 
 /// The command that exactly these words call.
-pub fn find(words: &[&str]) -> Option<&'static Command> {
+pub fn find(words: &[&str]) -> Option<&'static CommandHelp> {
     COMMANDS.iter().find(|command| command.words == words)
 }
 
-impl Command {
+impl CommandHelp {
     /// All its flags, `--help` last.
     pub fn all_flags(&self) -> impl Iterator<Item = &'static Flag> {
         self.flags.iter().copied().chain(std::iter::once(HELP.as_slice())).flatten()
     }
 
     /// The commands one word longer.
-    pub fn children(&self) -> impl Iterator<Item = &'static Command> {
+    pub fn children(&self) -> impl Iterator<Item = &'static CommandHelp> {
         let words = self.words;
         COMMANDS
             .iter()
@@ -327,12 +327,12 @@ mod tests {
                 has(flag.spelled().trim_start());
             }
         }
-        let flags = || COMMANDS.iter().flat_map(Command::all_flags);
+        let flags = || COMMANDS.iter().flat_map(CommandHelp::all_flags);
         for word in page.split_whitespace().filter(|word| word.starts_with("--")) {
             assert!(flags().any(|flag| flag.long == word), "{word} is no flag");
         }
         for line in page.lines().filter_map(|line| line.strip_prefix("defender ")) {
-            let known = |command: &Command| line.starts_with(&command.words.join(" "));
+            let known = |command: &CommandHelp| line.starts_with(&command.words.join(" "));
             let other = line.starts_with("- ") || line.starts_with("help");
             assert!(other || COMMANDS[1..].iter().any(known), "{line} is no command");
         }

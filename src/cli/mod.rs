@@ -1,7 +1,7 @@
 //! The command line: one file for each command.
 //!
 //! What belongs here: reading arguments, printing, exit codes. What must not: anything the server
-//! or another room does; a command calls it.
+//! or another layer does; a command calls it.
 
 mod args;
 mod board;
@@ -22,7 +22,7 @@ use crate::app::{self, AppError, Purpose};
 use crate::base::did_you_mean;
 use crate::base::text::{printable, printable_lines};
 use crate::config::Flags;
-use args::Wish;
+use args::Command;
 use user::Confined;
 
 /// It failed while running.
@@ -49,14 +49,14 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
     let usage = |error: &dyn Display| (USAGE, error.to_string());
     let failed = |error: &dyn Display| (FAILED, error.to_string());
     match args::parse(arguments).map_err(|error| usage(&error))? {
-        Wish::Help(command) => print(&command.help()),
-        Wish::Version => print(concat!("defender ", env!("CARGO_PKG_VERSION"), "\n")),
-        Wish::ListDevices => print(&devices::list()),
-        Wish::Run(flags) => {
+        Command::Help(command) => print(&command.help()),
+        Command::Version => print(concat!("defender ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::ListDevices => print(&devices::list()),
+        Command::Run(flags) => {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             app::run(config, &flags).map_err(|error| failed(&error))?;
         }
-        Wish::Check(flags) => {
+        Command::Check(flags) => {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             let (runs_as, may_look) = app::become_server_user(&config);
             let report = check::report(&config, runs_as, may_look);
@@ -69,26 +69,26 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
                 return Err(failed(&format!("it would start, without a picture of: {names}")));
             }
         }
-        Wish::Board(command, as_json, flags) => {
+        Command::Board(command, as_json, flags) => {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             let socket = config.server.socket();
             app::become_owner(&socket, Purpose::Read, config.read_as.as_deref())
                 .map_err(|error| failed(&error))?;
             print(&board::run(&command, &socket, as_json).map_err(|error| failed(&error))?);
         }
-        Wish::Certificate(command, flags) => {
+        Command::Certificate(command, flags) => {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             app::become_owner_of_pair(&config).map_err(|error| failed(&error))?;
             let printed = certificate::run(&command, &config.server).map_err(|error| failed(&error))?;
             // A reader that went away is no error.
             let _ = io::stdout().write_all(&printed).and_then(|()| io::stdout().flush());
         }
-        Wish::User(command, flags) => {
+        Command::User(command, flags) => {
             let (users, named_by) = user_file(&flags).map_err(|error| usage(&error))?;
             warn_of_unknown(&flags, command.confined());
             as_owner(&users, named_by.as_deref(), || user::run(command, &users))?;
         }
-        Wish::Token(command, flags) => {
+        Command::Token(command, flags) => {
             let (users, named_by) = user_file(&flags).map_err(|error| usage(&error))?;
             warn_of_unknown(&flags, command.confined());
             as_owner(&users, named_by.as_deref(), || token::run(command, &users))?;

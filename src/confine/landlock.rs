@@ -1,5 +1,9 @@
-//! Landlock: which files the process may open from now on, whatever its user may. The kernel holds
-//! to it, for every thread and every program started later, until the process ends.
+//! Landlock: which files the process may open from now on, whatever its user may open. The kernel enforces
+//! it for every thread and every program started later, until the process ends.
+//!
+//! Rules are for folders, so that a user file, certificate or log that is replaced stays accessible. Other files
+//! of these folders are accessible as well. A folder that is itself replaced is not accessible until a restart.
+//! The rules use Landlock's ABI 5 and signals (ABI 6); rights that newer kernels could remove stay.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,8 +15,9 @@ use landlock::{
 
 use crate::base::disk::folder_of;
 
-/// What the server opens beside its own files, to read: drivers' state, what libasound reads for a
-/// card or a sound server, and what finds the address of another Defender. Single files of /etc, for the whole has secrets in it.
+/// What the server reads beside its own files: state of drivers, what libasound needs for a card or a
+/// sound server, and what resolves the address of another Defender. Of /etc only single files, because
+/// the folder holds secrets.
 const SYSTEM: [&str; 31] = [
     "/proc",
     "/sys",
@@ -47,39 +52,39 @@ const SYSTEM: [&str; 31] = [
     "/var/lib/dbus/machine-id",
 ];
 
-/// The same in the home folder of who runs the server.
+/// The same in the home folder of the user who runs the server.
 const HOME: [&str; 5] = [".asoundrc", ".config/alsa", ".config/pipewire", ".config/pulse", ".pulse-cookie"];
 
-/// What the rules speak of: everything kernels knew by Linux 6.10 (ABI 5). A right that a rule set
-/// does not speak of is not taken away, so that a newer kernel does not change what works.
+/// The access rights that the rules cover: all of ABI 5 (Linux 6.10). Rights that a rule set does not
+/// cover stay, so that a newer kernel does not change what works.
 const KNOWN: ABI = ABI::V5;
 
 /// Reading files and listing folders.
 const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 
-/// Replacing a file by a new one beside it, adding to one, putting one aside.
-const KEEP: BitFlags<AccessFs> =
+/// Replacing a file by a new one beside it, appending to one, rotating one.
+const REPLACE: BitFlags<AccessFs> =
     make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile});
 
-/// Driving devices.
-const DRIVE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | IoctlDev});
+/// Using devices.
+const USE_DEVICE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | IoctlDev});
 
-/// libasound shares a card between programs (dsnoop) over a socket in /tmp.
-const MEET: BitFlags<AccessFs> = make_bitflags!(AccessFs::{MakeSock | RemoveFile});
+/// Creating sockets: libasound shares a card between programs (dsnoop) over one in /tmp.
+const USE_SOCKET: BitFlags<AccessFs> = make_bitflags!(AccessFs::{MakeSock | RemoveFile});
 
-/// The server's own files.
+/// The server's own files, which it may open.
 #[derive(Debug, Default)]
-pub struct Reach {
+pub struct AllowedPaths {
     readable: Vec<PathBuf>,
     writable: Vec<PathBuf>,
 }
 
-/// How far the kernel went along.
+/// How much the kernel enforces.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Restriction {
-    /// Held to, by this version of Landlock.
+    /// All rules that this ABI version of Landlock knows.
     Enforced(i32),
-    /// The kernel has none, or it is switched off.
+    /// Nothing, with the reason.
     Absent(&'static str),
 }
 
@@ -92,30 +97,30 @@ impl fmt::Display for Restriction {
     }
 }
 
-impl Reach {
-    /// Adds a file that is read, and read again when it, or what it links to, is replaced: rules are
-    /// for its folder.
+impl AllowedPaths {
+    /// Adds a file that is read, and read again when it or the target of its link is replaced. The rule
+    /// is for its folder.
     pub fn read(&mut self, file: &Path) {
         self.readable.extend(folders(file));
     }
 
-    /// Adds a folder that is read with all below it.
+    /// Adds a folder that is read, with everything below it.
     pub fn read_folder(&mut self, folder: &Path) {
         self.readable.push(folder.to_owned());
     }
 
-    /// Adds a file that is written, replaced, and put aside; other files of its folder with it.
+    /// Adds a file that is written, replaced, and rotated, and with it the other files of its folder.
     pub fn write(&mut self, file: &Path) {
         self.writable.extend(folders(file));
     }
 }
 
-/// From now on the process opens what is in `reach`, devices, and what they need of the system; it
-/// starts no program. As far as the kernel knows how: the answer says.
+/// Restricts the process to the paths in `allowed`, to devices, and to what these need of the system; it
+/// can start no program. Best effort: the result says how much the kernel enforces.
 ///
 /// # Errors
-/// When the kernel has Landlock and refuses the rules.
-pub fn restrict(reach: &Reach) -> Result<Restriction, RulesetError> {
+/// If the kernel has Landlock and refuses the rules.
+pub fn restrict(allowed: &AllowedPaths) -> Result<Restriction, RulesetError> {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let at_home = home.iter().flat_map(|home| HOME.map(|name| home.join(name)));
     let enforced = Ruleset::default()
@@ -123,23 +128,23 @@ pub fn restrict(reach: &Reach) -> Result<Restriction, RulesetError> {
         .handle_access(AccessFs::from_all(KNOWN))?
         .scope(Scope::Signal)?
         .create()?
-        // What is not there gets no rule.
+        // Missing paths get no rule.
         .add_rules(path_beneath_rules(SYSTEM, READ))?
         .add_rules(path_beneath_rules(at_home, READ))?
-        .add_rules(path_beneath_rules(&reach.readable, READ))?
-        .add_rules(path_beneath_rules(&reach.writable, KEEP))?
-        .add_rules(path_beneath_rules(["/dev"], DRIVE))?
-        .add_rules(path_beneath_rules(["/tmp"], MEET))?
+        .add_rules(path_beneath_rules(&allowed.readable, READ))?
+        .add_rules(path_beneath_rules(&allowed.writable, REPLACE))?
+        .add_rules(path_beneath_rules(["/dev"], USE_DEVICE))?
+        .add_rules(path_beneath_rules(["/tmp"], USE_SOCKET))?
         .restrict_self()?;
     Ok(match enforced.landlock {
         LandlockStatus::NotImplemented => {
-            Restriction::Absent("this kernel has no Landlock, or a filter of system calls hides it")
+            Restriction::Absent("this kernel has no Landlock, or a seccomp filter hides it")
         }
-        LandlockStatus::NotEnabled => {
-            Restriction::Absent("this kernel has Landlock switched off; lsm=landlock at boot switches it on")
-        }
+        LandlockStatus::NotEnabled => Restriction::Absent(
+            "Landlock is switched off in this kernel; the boot parameter lsm=landlock switches it on",
+        ),
         LandlockStatus::Available { .. } if enforced.ruleset == RulesetStatus::NotEnforced => {
-            Restriction::Absent("this kernel's Landlock enforces nothing of what is asked")
+            Restriction::Absent("this kernel's Landlock enforces none of the rules")
         }
         LandlockStatus::Available { effective_abi, kernel_abi } => {
             Restriction::Enforced(kernel_abi.unwrap_or(effective_abi as i32))
@@ -147,7 +152,7 @@ pub fn restrict(reach: &Reach) -> Result<Restriction, RulesetError> {
     })
 }
 
-/// The folder a file lies in, and the one its link, if it is one, leads to.
+/// The folder that a file lies in, and the folder of its target if it is a link.
 fn folders(file: &Path) -> Vec<PathBuf> {
     let target = file.canonicalize().ok().map(|target| folder_of(&target).to_owned());
     std::iter::once(folder_of(file).to_owned()).chain(target).collect()

@@ -1,4 +1,7 @@
 //! Reading the configuration again while the server runs.
+//!
+//! A reload takes over cameras, microphones, remotes and the log level. Other keys of `[server]` need a restart,
+//! and the log says so. A camera whose settings change keeps its viewers.
 
 use std::sync::Arc;
 

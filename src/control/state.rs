@@ -1,4 +1,8 @@
 //! What runs, with which settings, and the plain copy of it that those read who only ask.
+//!
+//! Settings live here, with the threads that run by them, under one lock that only changes take. A change checks
+//! all values, stores what is to last, sets the driver's controls, and restarts the camera only if it must;
+//! viewers stay connected. If the driver refuses a value, what was set and stored before it is undone.
 
 use std::sync::Arc;
 

@@ -2,6 +2,10 @@
 //!
 //! The boundary goes *behind* each part: a browser shows a part when it sees the boundary that
 //! ends it, so a boundary sent with the next frame would hold every picture back by one frame.
+//!
+//! The boundary is random at each start, but the same for all streams: it is part of the frame's buffer, so that
+//! a viewer needs one write for a frame. Another Defender may be a viewer and therefore know it; a relayed
+//! picture that contains the boundary is dropped.
 
 use std::sync::OnceLock;
 

@@ -4,6 +4,10 @@
 //! Cameras are careless: some put bytes before the picture, pad it behind, leave old bytes there,
 //! send half a picture before a whole one, leave out the tables or the EOI marker, or deliver half
 //! of it. What comes out of here, browsers can show.
+//!
+//! Of two whole pictures in one buffer the first is taken: what is behind its EOI may be left over from an older
+//! frame. In a picture without EOI the blocks are counted to see whether it is whole. If the camera usually
+//! sends EOI, such a picture counts as truncated.
 
 mod end;
 mod header;

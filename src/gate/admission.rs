@@ -1,10 +1,10 @@
 //! Who may be connected: the caps on connections, and who makes room when they are reached.
 //!
 //! A connection is a *user's* while the last request on it was signed in, else a *stranger's*.
-//! Users' connections are never closed to make room. A share of the places is kept for users and
+//! Users' connections are never closed to make room. A share of the slots is kept for users and
 //! for addresses that somebody signed in from lately (*known* addresses). When a newcomer finds no
-//! place, a stranger's connection is closed for it: of the address that has most of them, and
-//! there by [`Rank`], oldest first. So whoever holds many places loses one, whatever is done
+//! slot, a stranger's connection is closed for it: of the address that has most of them, and
+//! there by [`Rank`], oldest first. So whoever holds many slots loses one, whatever is done
 //! to keep them busy, and a newcomer is served at once.
 
 use std::cmp::Reverse;
@@ -32,7 +32,7 @@ pub type Close = Arc<dyn Fn() + Send + Sync>;
 /// Counts connections against the caps and decides which one makes room.
 #[derive(Clone)]
 pub struct Admission {
-    places: Arc<Mutex<Places>>,
+    slots: Arc<Mutex<Slots>>,
     total: usize,
     /// Of them for strangers of addresses that are not known.
     for_unknown: usize,
@@ -41,13 +41,13 @@ pub struct Admission {
     leaving: usize,
 }
 
-/// One admitted connection; gives its place back when dropped.
-pub struct Permit(Place);
+/// One admitted connection; gives its slot back when dropped.
+pub struct Permit(Slot);
 
 /// A connection's entry, for whoever knows more about the connection. It may be gone by now.
 #[derive(Clone)]
-pub struct Place {
-    places: Arc<Mutex<Places>>,
+pub struct Slot {
+    slots: Arc<Mutex<Slots>>,
     number: u64,
 }
 
@@ -73,7 +73,7 @@ pub enum Refused {
 
 /// Connections, by what became of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub struct ConnectionCounts {
     /// Open now.
     pub open: u32,
     /// Let in since the start.
@@ -87,7 +87,7 @@ pub struct Tally {
 }
 
 #[derive(Default)]
-struct Places {
+struct Slots {
     next: u64,
     open: HashMap<u64, Entry>,
     known: HashMap<Network, Instant>,
@@ -125,7 +125,7 @@ impl Admission {
         let total = limits.connections as usize;
         let reserved = (total / 4).max(8).min(total / 2);
         Self {
-            places: Arc::default(),
+            slots: Arc::default(),
             total,
             for_unknown: total - reserved,
             per_address: limits.connections_per_address as usize,
@@ -133,7 +133,7 @@ impl Admission {
         }
     }
 
-    /// Takes a place for a connection from `address`; `close` will be called if it has to make room
+    /// Takes a slot for a connection from `address`; `close` will be called if it has to make room
     /// for another.
     ///
     /// # Errors
@@ -145,72 +145,72 @@ impl Admission {
             evicted();
         }
         let number = admitted?;
-        Ok(Permit(Place { places: Arc::clone(&self.places), number }))
+        Ok(Permit(Slot { slots: Arc::clone(&self.slots), number }))
     }
 
     /// Connections now.
     pub fn connections(&self) -> u32 {
-        lock(&self.places).open.len() as u32
+        lock(&self.slots).open.len() as u32
     }
 
     /// Connections so far.
-    pub fn tally(&self) -> Tally {
-        let places = lock(&self.places);
-        Tally {
-            open: places.open.len() as u32,
-            accepted: places.accepted,
-            refused_total: places.refused_total,
-            refused_address: places.refused_address,
-            evicted: places.evicted,
+    pub fn counts(&self) -> ConnectionCounts {
+        let slots = lock(&self.slots);
+        ConnectionCounts {
+            open: slots.open.len() as u32,
+            accepted: slots.accepted,
+            refused_total: slots.refused_total,
+            refused_address: slots.refused_address,
+            evicted: slots.evicted,
         }
     }
 
-    /// The place, and whom to close for it.
+    /// The slot, and whom to close for it.
     fn decide(&self, key: Network, close: Close) -> (Result<u64, Refused>, Option<Close>) {
-        let mut guard = lock(&self.places);
-        let places = &mut *guard;
+        let mut guard = lock(&self.slots);
+        let slots = &mut *guard;
         let now = Instant::now();
-        let staying = || places.open.values().filter(|entry| !entry.is_leaving);
+        let staying = || slots.open.values().filter(|entry| !entry.is_leaving);
         let from_here = staying().filter(|entry| entry.key == key).count();
-        let unknown = staying().filter(|entry| places.is_unknown_stranger(entry, now)).count();
-        let is_known = places.is_known(key, now);
+        let unknown = staying().filter(|entry| slots.is_unknown_stranger(entry, now)).count();
+        let is_known = slots.is_known(key, now);
         let (victim, refused) = if from_here >= self.per_address {
-            (places.victim(now, |entry| entry.key == key), Refused::Address)
+            (slots.victim(now, |entry| entry.key == key), Refused::Address)
         } else if !is_known && unknown >= self.for_unknown || staying().count() >= self.total {
-            let unknown = places.victim(now, |entry| places.is_unknown_stranger(entry, now));
-            (unknown.or_else(|| places.victim(now, |_| true)), Refused::Total)
+            let unknown = slots.victim(now, |entry| slots.is_unknown_stranger(entry, now));
+            (unknown.or_else(|| slots.victim(now, |_| true)), Refused::Total)
         } else {
-            return (Ok(places.enter(key, close, now)), None);
+            return (Ok(slots.enter(key, close, now)), None);
         };
-        // Whoever is known may use the last of these places, so that others cannot use all.
-        let leaving = places.open.values().filter(|entry| entry.is_leaving).count();
+        // Whoever is known may use the last of these slots, so that others cannot use all.
+        let leaving = slots.open.values().filter(|entry| entry.is_leaving).count();
         let is_room = leaving < if is_known { self.leaving } else { self.leaving / 2 };
-        let victim = victim.filter(|_| is_room).and_then(|number| places.open.get_mut(&number));
+        let victim = victim.filter(|_| is_room).and_then(|number| slots.open.get_mut(&number));
         let Some(victim) = victim else {
             match refused {
-                Refused::Total => places.refused_total += 1,
-                Refused::Address => places.refused_address += 1,
+                Refused::Total => slots.refused_total += 1,
+                Refused::Address => slots.refused_address += 1,
             }
             return (Err(refused), None);
         };
         victim.is_leaving = true;
         let evicted = Arc::clone(&victim.close);
-        places.evicted += 1;
-        (Ok(places.enter(key, close, now)), Some(evicted))
+        slots.evicted += 1;
+        (Ok(slots.enter(key, close, now)), Some(evicted))
     }
 }
 
 impl Permit {
     /// The entry, to be shared.
-    pub fn place(&self) -> &Place {
+    pub fn slot(&self) -> &Slot {
         &self.0
     }
 }
 
-impl Place {
+impl Slot {
     /// Notes what the connection does now. With its request answered it is known whose it is.
     pub fn set_stage(&self, stage: Stage) {
-        if let Some(entry) = lock(&self.places).open.get_mut(&self.number) {
+        if let Some(entry) = lock(&self.slots).open.get_mut(&self.number) {
             if entry.stage == Stage::Request {
                 entry.is_user = entry.signs_in;
             }
@@ -223,20 +223,20 @@ impl Place {
     /// Notes that the request under way was signed in: the connection is a user's now, and its
     /// address known.
     pub fn mark_signed_in(&self) {
-        let mut places = lock(&self.places);
-        let Some(entry) = places.open.get_mut(&self.number) else { return };
+        let mut slots = lock(&self.slots);
+        let Some(entry) = slots.open.get_mut(&self.number) else { return };
         (entry.is_user, entry.signs_in) = (true, true);
         let key = entry.key;
-        places.remember(key, Instant::now());
+        slots.remember(key, Instant::now());
     }
 
     /// Whether the connection was closed to make room for another.
     pub fn is_evicted(&self) -> bool {
-        lock(&self.places).open.get(&self.number).is_none_or(|entry| entry.is_leaving)
+        lock(&self.slots).open.get(&self.number).is_none_or(|entry| entry.is_leaving)
     }
 }
 
-impl Places {
+impl Slots {
     fn enter(&mut self, key: Network, close: Close, now: Instant) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -300,7 +300,7 @@ impl Entry {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        lock(&self.0.places).open.remove(&self.0.number);
+        lock(&self.0.slots).open.remove(&self.0.number);
     }
 }
 

@@ -8,6 +8,10 @@
 //!
 //! The library accepts on a duplicate of the listening descriptor. When its accept loop ends, the
 //! socket stays open, requests wait in its queue, and a new accept loop takes them over.
+//!
+//! An abstract socket would not do: tiny_http cannot close one without a panic, and any process may connect to
+//! it. The path that tiny_http connects to and removes at its end is below `/proc/self/fd`, so it is never a file
+//! of somebody else.
 
 use std::fmt;
 use std::fs::{self, DirBuilder};

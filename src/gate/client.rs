@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ServerConfig, ServerConnection};
 
-use super::exchange::{After, Job};
 use super::limits::Limits;
 use super::listeners::canonical;
 use super::send_buffer::SendBuffer;
@@ -20,8 +19,8 @@ const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// How much is handed to TLS at a time; bounds what a stalled client holds in memory.
 const TLS_CHUNK_BYTES: usize = 64 * 1024;
 
-/// How often a tied job's permission is asked for.
-const ASK_EVERY: Duration = Duration::from_millis(250);
+/// How often the permission of [`Client::run_while`] is checked.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +50,16 @@ pub struct Client {
     tls: Option<Box<ServerConnection>>,
     caller: Caller,
     write_total: Duration,
-    tie: Option<Tie>,
+    permission: Option<Permission>,
     /// Of a live stream.
     send_buffer: Option<SendBuffer>,
 }
 
-/// The permission a job runs by.
-struct Tie {
-    holds: Box<dyn Fn() -> bool>,
-    asked: Cell<Instant>,
-    is_cut: Cell<bool>,
+/// The permission that the work of [`Client::run_while`] depends on.
+struct Permission {
+    is_permitted: Box<dyn Fn() -> bool>,
+    checked: Cell<Instant>,
+    is_revoked: Cell<bool>,
 }
 
 impl Client {
@@ -74,7 +73,14 @@ impl Client {
         }
         socket.set_write_timeout(Some(limits.write_stall))?;
         rustix::net::sockopt::set_socket_send_buffer_size(&*socket, SEND_BUFFER_BYTES)?;
-        Ok(Self { socket, tls: None, caller, write_total: limits.write_total, tie: None, send_buffer: None })
+        Ok(Self {
+            socket,
+            tls: None,
+            caller,
+            write_total: limits.write_total,
+            permission: None,
+            send_buffer: None,
+        })
     }
 
     /// The client's true address.
@@ -139,17 +145,24 @@ impl Client {
         }
     }
 
-    /// Runs `job` for as long as `holds`, which is asked a few times a second: after that the client
-    /// seems to be gone and nothing more is sent. So a stream ends with the permission it began
-    /// by, and no stream has to see to it.
+    /// Runs `work` for as long as `is_permitted` says so. It is asked a few times a second; once it says no,
+    /// [`Client::is_gone`] is true and every write fails. So a stream ends with the permission that it
+    /// began with, and no stream has to check that itself.
     ///
     /// # Errors
-    /// The job's own.
-    pub fn run_while(&mut self, holds: impl Fn() -> bool + 'static, job: Job) -> io::Result<After> {
-        let tie = Tie { holds: Box::new(holds), asked: Cell::new(Instant::now()), is_cut: Cell::new(false) };
-        self.tie = Some(tie);
-        let done = job(self);
-        self.tie = None;
+    /// Those of `work`.
+    pub fn run_while<T>(
+        &mut self,
+        is_permitted: impl Fn() -> bool + 'static,
+        work: impl FnOnce(&mut Self) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.permission = Some(Permission {
+            is_permitted: Box::new(is_permitted),
+            checked: Cell::new(Instant::now()),
+            is_revoked: Cell::new(false),
+        });
+        let done = work(self);
+        self.permission = None;
         done
     }
 
@@ -159,7 +172,7 @@ impl Client {
     /// `PermissionDenied` when the permission the job runs by is gone; `TimedOut` when nothing moved
     /// for the stall limit or all of it took longer than the total limit; else the socket's own.
     pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.is_cut() {
+        if self.is_revoked() {
             return Err(ErrorKind::PermissionDenied.into());
         }
         let began = Instant::now();
@@ -208,7 +221,7 @@ impl Client {
     /// Whether the client has closed its side, as far as can be told without waiting; bytes of it
     /// that were not read yet (under TLS its goodbye) do not hide that.
     pub fn is_gone(&self) -> bool {
-        if self.is_cut() {
+        if self.is_revoked() {
             return true;
         }
         let mut polled = [PollFd::new(&*self.socket, PollFlags::RDHUP)];
@@ -216,13 +229,13 @@ impl Client {
         poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
-    fn is_cut(&self) -> bool {
-        let Some(tie) = &self.tie else { return false };
-        if !tie.is_cut.get() && tie.asked.get().elapsed() >= ASK_EVERY {
-            tie.asked.set(Instant::now());
-            tie.is_cut.set(!(tie.holds)());
+    fn is_revoked(&self) -> bool {
+        let Some(permission) = &self.permission else { return false };
+        if !permission.is_revoked.get() && permission.checked.get().elapsed() >= CHECK_EVERY {
+            permission.checked.set(Instant::now());
+            permission.is_revoked.set(!(permission.is_permitted)());
         }
-        tie.is_cut.get()
+        permission.is_revoked.get()
     }
 
     /// Says goodbye and closes. What the client still sends is read for a moment and dropped:

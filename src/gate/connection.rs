@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
-use super::admission::{Place, Stage};
+use super::admission::{Slot, Stage};
 use super::client::{Caller, Client, is_timeout};
-use super::exchange::{After, Exchanges, OpenExchange};
 use super::head::{HeadError, RequestHead, complete_head};
 use super::limits::Limits;
+use super::pending::{After, OpenRequest, PendingRequests};
 use super::reply::{self, Carried};
 use super::tls::Tls;
 
 /// First byte of a TLS record that carries a handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Longest wait for the HTTP room's reply: several password hashes on the slowest board.
+/// Longest wait for the HTTP layer's reply: several password hashes on the slowest board.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a request is offered to the HTTP room again that the library lost before anybody saw it:
+/// How long a request is offered to the HTTP layer again that the library lost before anybody saw it:
 /// its accept loop ended and is started again.
 const OFFER_FOR: Duration = Duration::from_secs(5);
 
@@ -38,14 +38,14 @@ pub(super) struct Context {
     pub(super) limits: Limits,
     /// `None`: plain HTTP.
     pub(super) tls: Option<Tls>,
-    pub(super) exchanges: Arc<Exchanges>,
+    pub(super) pending: Arc<PendingRequests>,
 }
 
 /// Serves one client from the first byte to the last.
-pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, place: &Place) {
+pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, slot: &Slot) {
     let peer = caller.address();
     let outcome = Client::new(socket, caller, &context.limits)
-        .and_then(|client| Connection::run(context, client, place));
+        .and_then(|client| Connection::run(context, client, slot));
     if let Err(error) = outcome {
         debug!("{peer}: connection ended: {error}");
     }
@@ -53,7 +53,7 @@ pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, p
 
 struct Connection<'a> {
     context: &'a Context,
-    place: &'a Place,
+    slot: &'a Slot,
     client: Client,
     /// Bytes received and not yet used up.
     received: Vec<u8>,
@@ -68,7 +68,7 @@ enum NoRequest {
 }
 
 impl<'a> Connection<'a> {
-    fn run(context: &'a Context, mut client: Client, place: &'a Place) -> io::Result<()> {
+    fn run(context: &'a Context, mut client: Client, slot: &'a Slot) -> io::Result<()> {
         let deadline = Instant::now() + context.limits.head_timeout;
         let redirects = match (&context.tls, client.peek(deadline)?) {
             (_, None) => return Ok(()),
@@ -84,7 +84,7 @@ impl<'a> Connection<'a> {
             }
             (tls, Some(_)) => tls.is_some(),
         };
-        let mut connection = Self { context, place, client, received: Vec::new() };
+        let mut connection = Self { context, slot, client, received: Vec::new() };
         if redirects { connection.redirect() } else { connection.requests() }?;
         // Only where all was said: a client that cannot be written to hears no goodbye either.
         connection.client.finish();
@@ -103,7 +103,7 @@ impl<'a> Connection<'a> {
             if after == After::Close {
                 return Ok(());
             }
-            self.place.set_stage(Stage::Idle);
+            self.slot.set_stage(Stage::Idle);
             begin_within = self.context.limits.idle_timeout;
         }
     }
@@ -151,7 +151,7 @@ impl<'a> Connection<'a> {
     }
 
     fn answer(&mut self, head: RequestHead) -> io::Result<After> {
-        let Some(_lease) = self.context.exchanges.lease_body(head.body_bytes) else {
+        let Some(_lease) = self.context.pending.lease_body(head.body_bytes) else {
             return self.refuse(503, "too many large requests at once");
         };
         let body = match self.body(&head) {
@@ -159,16 +159,16 @@ impl<'a> Connection<'a> {
             Err(error) if is_timeout(&error) => return self.refuse(408, "the request body took too long"),
             Err(error) => return Err(error),
         };
-        self.place.set_stage(Stage::Request);
-        let open = self.context.exchanges.open(&self.client, head.keep_alive, self.place)?;
+        self.slot.set_stage(Stage::Request);
+        let open = self.context.pending.open(&self.client, head.keep_alive, self.slot)?;
         let mut request = head.canonical(&open.id);
         request.extend_from_slice(&body);
         let give_up = Instant::now() + OFFER_FOR;
         loop {
-            let mut reply = match self.send_to_room(&request) {
-                Ok(room) => RoomReply::new(room, self.context, self.place),
+            let mut reply = match self.send_to_http(&request) {
+                Ok(channel) => ReplyReader::new(channel, self.context, self.slot),
                 Err(error) => {
-                    warn!("the HTTP room does not answer: {error}");
+                    warn!("the HTTP layer does not answer: {error}");
                     return self.refuse(503, "starting, try again");
                 }
             };
@@ -176,35 +176,35 @@ impl<'a> Connection<'a> {
                 Carried::Response if head.keep_alive => return Ok(After::KeepAlive),
                 Carried::Response => return Ok(After::Close),
                 Carried::Nothing if open.is_unclaimed() && Instant::now() < give_up => {
-                    self.context.exchanges.look();
+                    self.context.pending.check_accept_loop();
                     thread::sleep(OFFER_PAUSE);
                 }
                 Carried::Nothing => return self.run_job(&open),
-                Carried::Broken(error) if self.place.is_evicted() => return Err(error),
+                Carried::Broken(error) if self.slot.is_evicted() => return Err(error),
                 Carried::Broken(error) => {
                     let path = head.target.split('?').next().unwrap_or_default();
-                    warn!("the HTTP room's reply to {} {path} is broken: {error}", head.method);
+                    warn!("the HTTP layer's reply to {} {path} is broken: {error}", head.method);
                     return self.refuse(502, "broken reply");
                 }
             }
         }
     }
 
-    fn run_job(&mut self, open: &OpenExchange<'_>) -> io::Result<After> {
-        match open.exchange.take_job() {
+    fn run_job(&mut self, open: &OpenRequest<'_>) -> io::Result<After> {
+        match open.request.take_job() {
             Some(job) => job(&mut self.client),
             None if open.is_unclaimed() => self.refuse(503, "starting, try again"),
             None => self.refuse(502, "no reply"),
         }
     }
 
-    fn send_to_room(&self, request: &[u8]) -> io::Result<UnixStream> {
-        let mut room = self.context.exchanges.channel().connect()?;
-        room.set_read_timeout(Some(LOOK_EVERY))?;
-        match room.write_all(request) {
+    fn send_to_http(&self, request: &[u8]) -> io::Result<UnixStream> {
+        let mut channel = self.context.pending.channel().connect()?;
+        channel.set_read_timeout(Some(LOOK_EVERY))?;
+        match channel.write_all(request) {
             // The library let go of it unread, which shows when the reply is read, too.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(room),
-            written => written.map(|()| room),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(channel),
+            written => written.map(|()| channel),
         }
     }
 
@@ -250,36 +250,36 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// The HTTP room's reply, waited for while it can come and the client is there.
-struct RoomReply<'a> {
-    room: UnixStream,
+/// The HTTP layer's reply, waited for while it can come and the client is there.
+struct ReplyReader<'a> {
+    channel: UnixStream,
     context: &'a Context,
-    place: &'a Place,
+    slot: &'a Slot,
     give_up: Instant,
 }
 
-impl<'a> RoomReply<'a> {
-    fn new(room: UnixStream, context: &'a Context, place: &'a Place) -> Self {
-        Self { room, context, place, give_up: Instant::now() + REPLY_TIMEOUT }
+impl<'a> ReplyReader<'a> {
+    fn new(channel: UnixStream, context: &'a Context, slot: &'a Slot) -> Self {
+        Self { channel, context, slot, give_up: Instant::now() + REPLY_TIMEOUT }
     }
 }
 
-impl Read for RoomReply<'_> {
+impl Read for ReplyReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.room.read(buffer) {
+            match self.channel.read(buffer) {
                 // Closed with the request unread, which is an end without a reply.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(0),
                 Err(error) if is_timeout(&error) => {}
                 done => return done,
             }
-            if self.place.is_evicted() {
+            if self.slot.is_evicted() {
                 return Err(ErrorKind::ConnectionAborted.into());
             }
             if Instant::now() >= self.give_up {
                 return Err(ErrorKind::TimedOut.into());
             }
-            self.context.exchanges.look();
+            self.context.pending.check_accept_loop();
         }
     }
 }
@@ -298,12 +298,12 @@ mod tests {
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
 
-    /// All that a client gets for one request to a gate whose HTTP room is `room`.
-    fn ask(room: impl FnOnce(UnixListener) + Send) -> String {
+    /// All that a client gets for one request to a gate whose HTTP layer is `http`.
+    fn ask(http: impl FnOnce(UnixListener) + Send) -> String {
         let channel = Channel::open(&std::env::temp_dir()).unwrap();
         let library = channel.listener().unwrap();
-        let exchanges = Arc::new(Exchanges::new(channel, crate::memory::Account::unlimited()));
-        let context = Context { limits: Limits::default(), tls: None, exchanges };
+        let pending = Arc::new(PendingRequests::new(channel, crate::memory::Account::unlimited()));
+        let context = Context { limits: Limits::default(), tls: None, pending };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, peer) = listener.accept().unwrap();
@@ -311,8 +311,8 @@ mod tests {
         let permit = Admission::new(&context.limits).admit(peer.ip(), Arc::new(|| {})).unwrap();
         let mut answer = String::new();
         thread::scope(|scope| {
-            scope.spawn(|| room(library));
-            scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), permit.place()));
+            scope.spawn(|| http(library));
+            scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), permit.slot()));
             client.read_to_string(&mut answer).unwrap();
         });
         answer

@@ -1,5 +1,8 @@
 //! The sockets that are listened on: one for each configured address, or one for all addresses of the machine,
 //! IPv6 and IPv4.
+//!
+//! `::` listens for both families on one socket without IPV6_V6ONLY. IPv4 peers are converted where they are
+//! accepted, so that no other code sees a mapped address.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
-use super::GateError;
+use super::error::GateError;
 
 /// Connections that may wait to be accepted, of each socket.
 const BACKLOG: i32 = 1024;

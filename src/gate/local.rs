@@ -1,5 +1,9 @@
 //! The local socket: the same requests as at the public port, from processes of this machine that run
 //! as root or as the server's own user. The kernel says who they are, so they need no password.
+//!
+//! Heads, limits and routes are those of the public port. A socket that exists is replaced only if the kernel
+//! says that nobody listens on it. Commands of the command line are HTTP clients of this socket;
+//! `curl --unix-socket` works as well.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,17 +19,17 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
+use super::acceptor::Acceptor;
 use super::client::Caller;
 use super::connection::Context;
-use super::exchange::Exchanges;
-use super::hall::Hall;
 use super::limits::Limits;
+use super::pending::PendingRequests;
 
 /// The listening local socket; its file is removed when this is dropped.
 pub struct LocalGate {
     listener: UnixListener,
     path: PathBuf,
-    hall: Hall,
+    acceptor: Acceptor,
 }
 
 impl LocalGate {
@@ -39,7 +43,7 @@ impl LocalGate {
     /// # Errors
     /// `AddrInUse` where a server answers there, `AlreadyExists` where a file is no socket, or where it
     /// cannot be told whether one answers; else why the file cannot be made.
-    pub fn listen(path: &Path, exchanges: Arc<Exchanges>) -> io::Result<Self> {
+    pub fn listen(path: &Path, pending: Arc<PendingRequests>) -> io::Result<Self> {
         make_room(path)?;
         // From the first moment on nobody else may connect.
         let before = rustix::process::umask(Mode::from_raw_mode(0o177));
@@ -50,13 +54,13 @@ impl LocalGate {
             connections_per_address: Self::CONNECTIONS,
             ..Limits::default()
         };
-        let hall = Hall::new(Context { limits, tls: None, exchanges });
-        Ok(Self { listener: bound?, path: path.to_owned(), hall })
+        let acceptor = Acceptor::new(Context { limits, tls: None, pending });
+        Ok(Self { listener: bound?, path: path.to_owned(), acceptor })
     }
 
     /// Accepts and serves until [`LocalGate::stop`].
     pub fn run(&self) {
-        self.hall.serve(|| {
+        self.acceptor.serve(|| {
             let (socket, _) = self.listener.accept()?;
             match caller(&socket) {
                 // Standard library sockets are descriptors; see `Client`.
@@ -71,7 +75,7 @@ impl LocalGate {
 
     /// Stops accepting and ends every connection.
     pub fn stop(&self) {
-        self.hall.close(&self.listener);
+        self.acceptor.close(&self.listener);
     }
 }
 
@@ -129,7 +133,7 @@ mod tests {
     /// Why a server does not listen at `path`; the file there must have stayed.
     fn refused(path: &Path) -> io::Error {
         let channel = Channel::open(&std::env::temp_dir()).unwrap();
-        let refused = LocalGate::listen(path, Arc::new(Exchanges::new(channel, Account::unlimited())));
+        let refused = LocalGate::listen(path, Arc::new(PendingRequests::new(channel, Account::unlimited())));
         assert!(fs::symlink_metadata(path).is_ok(), "the file is gone");
         refused.err().expect("refused")
     }

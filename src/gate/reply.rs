@@ -1,4 +1,4 @@
-//! Responses: carrying one back from the HTTP room, and the few the gate gives by itself.
+//! Responses: carrying one back from the HTTP layer, and the few the gate gives by itself.
 
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use crate::gate::head::complete_head;
 
-/// Largest reply head the HTTP room may send, in bytes; its own code keeps far below.
+/// Largest reply head the HTTP layer may send, in bytes; its own code keeps far below.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 const MAX_FIELDS: usize = 64;
@@ -14,7 +14,7 @@ const MAX_FIELDS: usize = 64;
 /// A client that takes a long reply more slowly than this is given up.
 const SLOWEST_BYTES_A_SECOND: usize = 16 * 1024;
 
-/// What came back from the HTTP room.
+/// What came back from the HTTP layer.
 #[derive(Debug)]
 pub(super) enum Carried {
     /// A whole response was sent on.
@@ -25,19 +25,19 @@ pub(super) enum Carried {
     Broken(io::Error),
 }
 
-/// Copies one response from the HTTP room to the client, with the connection's own fields in
-/// place of the HTTP room's.
+/// Copies one response from the HTTP layer to the client, with the connection's own fields in
+/// place of the HTTP layer's.
 ///
 /// # Errors
 /// Whatever goes wrong once the first byte was handed to the client. The response cannot be finished
 /// and another one must not begin in its middle: the connection can only be closed.
 pub(super) fn carry(
-    room: &mut impl Read,
+    http: &mut impl Read,
     client: &mut Client,
     is_head: bool,
     keep: bool,
 ) -> io::Result<Carried> {
-    let Beginning { head, first, mut left } = match begin(room, is_head, keep) {
+    let Beginning { head, first, mut left } = match begin(http, is_head, keep) {
         Ok(Some(beginning)) => beginning,
         Ok(None) => return Ok(Carried::Nothing),
         Err(error) => return Ok(Carried::Broken(error)),
@@ -51,7 +51,7 @@ pub(super) fn carry(
             return Err(ErrorKind::TimedOut.into());
         }
         received.clear();
-        let got = read_some(room, &mut received)?;
+        let got = read_some(http, &mut received)?;
         if got == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -71,7 +71,7 @@ struct Beginning {
 }
 
 /// Reads a response's head; `None` where there is not a byte of it.
-fn begin(room: &mut impl Read, is_head: bool, keep: bool) -> io::Result<Option<Beginning>> {
+fn begin(http: &mut impl Read, is_head: bool, keep: bool) -> io::Result<Option<Beginning>> {
     let mut received = Vec::with_capacity(4096);
     let mut searched = 0;
     let head_bytes = loop {
@@ -82,7 +82,7 @@ fn begin(room: &mut impl Read, is_head: bool, keep: bool) -> io::Result<Option<B
         if received.len() > MAX_HEAD_BYTES {
             return Err(invalid("reply head too large"));
         }
-        if read_some(room, &mut received)? == 0 {
+        if read_some(http, &mut received)? == 0 {
             let cut = Err(ErrorKind::UnexpectedEof.into());
             return if received.is_empty() { Ok(None) } else { cut };
         }
@@ -143,7 +143,7 @@ fn rewrite(head: &[u8], keep: bool) -> io::Result<(Vec<u8>, usize)> {
     for field in response.headers.iter() {
         if field.name.eq_ignore_ascii_case("Content-Length") {
             // Such a reply ends with its head, and has no length, or none but that of another reply
-            // (RFC 9110, section 8.6); the room's would say 0.
+            // (RFC 9110, section 8.6); the HTTP layer's would say 0.
             if is_bodyless {
                 continue;
             }
@@ -169,10 +169,10 @@ pub fn connection_field(keep: bool) -> &'static str {
     if keep { "Connection: keep-alive\r\n" } else { "Connection: close\r\n" }
 }
 
-fn read_some(room: &mut impl Read, into: &mut Vec<u8>) -> io::Result<usize> {
+fn read_some(http: &mut impl Read, into: &mut Vec<u8>) -> io::Result<usize> {
     let mut chunk = [0; 8192];
     loop {
-        match room.read(&mut chunk) {
+        match http.read(&mut chunk) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
             Ok(got) => {

@@ -5,6 +5,9 @@
 //! is how late the picture arrives. The buffer starts small and follows the rate: a client on a slow
 //! link gets fewer pictures, each of them new. A buffer that takes whole frames at once is not
 //! touched, so a fast client costs no system call.
+//!
+//! The buffer begins at 16 KiB and grows until a frame fits. After a sudden drop of the rate, what was already
+//! in the buffer arrives first, once.
 
 use std::time::{Duration, Instant};
 

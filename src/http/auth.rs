@@ -1,5 +1,10 @@
 //! Who is asking: what a request carries to be let in by, and whether a browser was sent here by
 //! somebody else's page.
+//!
+//! No browser gets the Basic challenge: it would show its own dialog over the page when a session ends. A
+//! browser is recognised by Fetch Metadata. An older one is recognised by our cookie, by what our scripts send,
+//! and by its name (`Mozilla/`) if it prefers HTML or asks for a file of the page. All other programs get the
+//! challenge, with the form if they accept HTML.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! The JSON a request brings, and the error that says what it should have been.
+//!
+//! An unknown key is an error in bodies that contain no secret: a mistyped key would change nothing, silently.
 
 use std::io::Read;
 

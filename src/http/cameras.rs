@@ -7,7 +7,7 @@ use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 
 use crate::control::{CameraChange, CameraControl, CameraSettings, ControlError, ControlKind, Told};
-use crate::gate::Exchange;
+use crate::gate::PendingRequest;
 use crate::hub::{CameraFeed, MicrophoneFeed, Named};
 use crate::media::{PixelFormat, Timestamp};
 use crate::users::Identity;
@@ -141,7 +141,7 @@ pub fn change(
     admin: &Identity,
     name: &str,
     request: &mut Request,
-    exchange: &Exchange,
+    exchange: &PendingRequest,
 ) -> Reply {
     let feed = match find("camera", &service.cameras, Some(name), |name| admin.scope.sees(name)) {
         Ok(feed) => feed,

@@ -4,7 +4,7 @@ use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 use zeroize::Zeroizing;
 
-use crate::gate::Exchange;
+use crate::gate::PendingRequest;
 use crate::users::{Denied, Identity, whole_seconds};
 
 use super::reply::Reply;
@@ -34,7 +34,7 @@ struct NewPassword {
 }
 
 /// `POST /api/1.0/login`: a session, as a cookie and as a token for `Authorization: Bearer`.
-pub fn login(service: &Service, request: &mut Request, exchange: &Exchange) -> Reply {
+pub fn login(service: &Service, request: &mut Request, exchange: &PendingRequest) -> Reply {
     let asked: Login = match body::read(request, r#"{"user":"alice","password":"..."}"#) {
         Ok(asked) => asked,
         Err(reply) => return reply,
@@ -61,7 +61,7 @@ pub fn login(service: &Service, request: &mut Request, exchange: &Exchange) -> R
 }
 
 /// `POST /api/1.0/logout`: the session ends, and with it what streams by it.
-pub fn logout(service: &Service, user: &Identity, exchange: &Exchange) -> Reply {
+pub fn logout(service: &Service, user: &Identity, exchange: &PendingRequest) -> Reply {
     if service.accounts.end_session(user) {
         audit::changed_own(exchange.peer(), user, "signed out");
     }
@@ -69,7 +69,12 @@ pub fn logout(service: &Service, user: &Identity, exchange: &Exchange) -> Reply 
 }
 
 /// `PUT /api/1.0/password`: one's own. All sessions of the user end, this one with them.
-pub fn password(service: &Service, user: &Identity, request: &mut Request, exchange: &Exchange) -> Reply {
+pub fn password(
+    service: &Service,
+    user: &Identity,
+    request: &mut Request,
+    exchange: &PendingRequest,
+) -> Reply {
     let asked: NewPassword = match body::read(request, r#"{"old":"...","new":"..."}"#) {
         Ok(asked) => asked,
         Err(reply) => return reply,

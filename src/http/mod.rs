@@ -1,4 +1,4 @@
-//! The HTTP room: what each request means and what is answered.
+//! The HTTP layer: what each request means and what is answered.
 //!
 //! What belongs here: routes, authentication of requests, handlers, the page. What must not: the
 //! public socket, TLS and limits (the gate's), capture, the user file's format.
@@ -43,7 +43,9 @@ pub use route::{Access, Route};
 
 use crate::base::lock;
 use crate::control::Control;
-use crate::gate::{AcceptLoop, Admission, Certificates, EXCHANGE_HEADER, Exchange, Exchanges, Job};
+use crate::gate::{
+    AcceptLoop, Admission, Certificates, Job, PendingRequest, PendingRequests, REQUEST_ID_HEADER,
+};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
 use crate::memory::Memory;
 use crate::users::{Accounts, Identity, Role};
@@ -96,9 +98,9 @@ pub struct Service {
 const RETIRED_FOR: Duration = Duration::from_secs(90);
 
 /// Runs tiny_http for the gate.
-pub struct HttpRoom {
+pub struct HttpServer {
     service: Service,
-    exchanges: Arc<Exchanges>,
+    exchanges: Arc<PendingRequests>,
     stop: Stop,
     server: Mutex<Option<Arc<Server>>>,
 }
@@ -113,32 +115,32 @@ enum Outcome {
     HandOver(Job),
 }
 
-impl HttpRoom {
-    /// A room that is not running yet.
-    pub fn new(service: Service, exchanges: Arc<Exchanges>) -> Self {
+impl HttpServer {
+    /// A server that is not running yet.
+    pub fn new(service: Service, exchanges: Arc<PendingRequests>) -> Self {
         Self { service, exchanges, stop: Stop::new(), server: Mutex::new(None) }
     }
 
-    /// Serves until [`HttpRoom::stop`]. tiny_http gives up its accept loop at the first error, or
+    /// Serves until [`HttpServer::stop`]. tiny_http gives up its accept loop at the first error, or
     /// panics in it; another one then takes over the same listening socket and what waits there.
     pub fn run(&self) {
         thread::scope(|scope| {
             let mut retired = Retired::new();
             while !self.stop.is_requested() {
                 if let Err(error) = self.run_once(scope, &mut retired) {
-                    error!("the HTTP room cannot accept requests, and tries again: {error}");
+                    error!("the HTTP layer cannot accept requests, and tries again: {error}");
                 }
                 // Out of descriptors is not mended by trying harder.
                 self.stop.sleep(RESTART_PAUSE);
             }
         });
-        self.exchanges.clear_look();
+        self.exchanges.clear_loop_check();
         *self.lock() = None;
         // The accept loop sees that its server is gone when the next connection wakes it.
         let _ = self.exchanges.channel().connect();
     }
 
-    /// Makes [`HttpRoom::run`] return once the requests under way are answered.
+    /// Makes [`HttpServer::run`] return once the requests under way are answered.
     pub fn stop(&self) {
         self.stop.request();
         if let Some(server) = &*self.lock() {
@@ -158,7 +160,7 @@ impl HttpRoom {
         let server = Arc::new(Server::from_listener(listener, None).map_err(io::Error::other)?);
         *self.lock() = Some(Arc::clone(&server));
         let looked_at = Arc::clone(&server);
-        self.exchanges.set_look(move || looked_at.unblock());
+        self.exchanges.set_loop_check(move || looked_at.unblock());
         while !self.stop.is_requested() {
             match server.recv() {
                 Ok(request) => self.dispatch(scope, request),
@@ -202,7 +204,7 @@ impl HttpRoom {
     }
 
     fn answer(&self, mut request: Request) {
-        let claimed = field(&request, EXCHANGE_HEADER).and_then(|id| self.exchanges.claim(id));
+        let claimed = field(&request, REQUEST_ID_HEADER).and_then(|id| self.exchanges.claim(id));
         let Some(exchange) = claimed else {
             debug!("a request on the channel did not come through the gate");
             let refused = Reply::error(403, "requests come through the public port");
@@ -244,13 +246,13 @@ impl HttpRoom {
 }
 
 impl Service {
-    fn surroundings(&self, request: &Request, exchange: &Exchange) -> Surroundings {
+    fn surroundings(&self, request: &Request, exchange: &PendingRequest) -> Surroundings {
         let origin = self.origins.allowed(field(request, "Origin")).map(str::to_owned);
         let hsts = (exchange.is_secure() && self.hsts_s > 0).then(|| format!("max-age={}", self.hsts_s));
         Surroundings { hsts, origin, varies: !self.origins.0.is_empty() }
     }
 
-    fn handle(&self, request: &mut Request, exchange: &Exchange) -> Outcome {
+    fn handle(&self, request: &mut Request, exchange: &PendingRequest) -> Outcome {
         let url = request.url().to_owned();
         let (path, query) = url.split_once('?').unwrap_or((&url, ""));
         let route = Route::of(path, query);
@@ -288,7 +290,7 @@ impl Service {
     }
 
     /// What needs no user. Another route here is a mistake in [`Route::access`], and stays shut.
-    fn answer_anybody(&self, route: &Route, request: &mut Request, exchange: &Exchange) -> Outcome {
+    fn answer_anybody(&self, route: &Route, request: &mut Request, exchange: &PendingRequest) -> Outcome {
         Outcome::Reply(match route {
             Route::Health => {
                 Reply::new(200, "text/plain", b"ok\n".as_slice().into()).with("Cache-Control", "no-store")
@@ -311,7 +313,7 @@ impl Service {
         route: &Route,
         query: &str,
         request: &mut Request,
-        exchange: &Exchange,
+        exchange: &PendingRequest,
         user: &Identity,
     ) -> Outcome {
         Outcome::Reply(match route {
@@ -376,7 +378,7 @@ impl Service {
         reply: Reply,
         file: file::OpenFile,
         request: &Request,
-        exchange: &Exchange,
+        exchange: &PendingRequest,
         user: &Identity,
     ) -> Outcome {
         let Some(lease) = self.memory.for_requests().lease(file::PIECE_BYTES) else {
@@ -388,7 +390,7 @@ impl Service {
     }
 
     /// Signs the request in. The log learns why it was refused, the client only that it was.
-    fn sign_in(&self, request: &Request, exchange: &Exchange) -> Result<Identity, Reply> {
+    fn sign_in(&self, request: &Request, exchange: &PendingRequest) -> Result<Identity, Reply> {
         if let Some(uid) = exchange.local_uid() {
             exchange.mark_signed_in();
             return Ok(Identity::local(uid));
@@ -431,7 +433,7 @@ impl Service {
     fn check_origin(
         &self,
         request: &Request,
-        exchange: &Exchange,
+        exchange: &PendingRequest,
         path: &str,
         route: Option<&Route>,
     ) -> Result<(), Reply> {
@@ -456,7 +458,7 @@ impl Service {
     fn check(
         &self,
         request: &Request,
-        exchange: &Exchange,
+        exchange: &PendingRequest,
         path: &str,
         (route, access): (Option<&Route>, Access),
         user: Option<&Identity>,

@@ -1,4 +1,13 @@
 //! The page: files built into the program, or those of a folder in their place.
+//!
+//! The sign-in form is the answer itself, with status 401, at the address that was asked for. There is no
+//! redirect, so a stranger cannot choose where it leads. The cookie is SameSite=Strict and therefore missing
+//! when a link on another site leads here; the form asks once whether the browser is signed in, and goes on.
+//! Addresses in the form are relative to the one that was asked for, so that it works below any path of a
+//! reverse proxy.
+//!
+//! The page is plain modules (`www/`) that are sent as they are. Modules of the settings are loaded when they
+//! are opened. Files of `www/sign-in/` are sent without a sign-in.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -4,7 +4,7 @@ use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 
 use crate::control::Media;
-use crate::gate::Exchange;
+use crate::gate::PendingRequest;
 use crate::users::Identity;
 
 use super::cameras::refused;
@@ -67,7 +67,7 @@ pub fn change(
     admin: &Identity,
     media: Media,
     request: &mut Request,
-    exchange: &Exchange,
+    exchange: &PendingRequest,
 ) -> Reply {
     let wanted: WantedRunning = match body::read_strictly(request, &["running"], r#"{"running":false}"#) {
         Ok(wanted) => wanted,
@@ -89,7 +89,12 @@ pub fn logging(service: &Service) -> Reply {
 }
 
 /// `PUT /api/1.0/logging`.
-pub fn set_logging(service: &Service, admin: &Identity, request: &mut Request, exchange: &Exchange) -> Reply {
+pub fn set_logging(
+    service: &Service,
+    admin: &Identity,
+    request: &mut Request,
+    exchange: &PendingRequest,
+) -> Reply {
     let example = r#"{"level":"debug","save":false}"#;
     let wanted: WantedLevel = match body::read_strictly(request, &["level", "save"], example) {
         Ok(wanted) => wanted,

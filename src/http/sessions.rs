@@ -2,7 +2,7 @@
 
 use miniserde::Serialize;
 
-use crate::gate::Exchange;
+use crate::gate::PendingRequest;
 use crate::users::{Identity, SessionInfo};
 
 use super::login::no_content;
@@ -34,7 +34,7 @@ pub fn list(service: &Service, user: &Identity) -> Reply {
 }
 
 /// `DELETE /api/1.0/sessions/ID`. Another user's session is, for whoever is no admin, none.
-pub fn end(service: &Service, user: &Identity, id: &str, exchange: &Exchange) -> Reply {
+pub fn end(service: &Service, user: &Identity, id: &str, exchange: &PendingRequest) -> Reply {
     match service.accounts.end_session_by_id(id, user) {
         Some(whose) => {
             let tell = if whose == user.name { audit::changed_own } else { audit::changed };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tiny_http::Request;
 
-use crate::gate::{Exchange, Job};
+use crate::gate::{Job, PendingRequest};
 use crate::hub::{CameraFeed, FeedList, Named, Reader};
 use crate::media::Frame;
 use crate::users::Identity;
@@ -19,7 +19,7 @@ pub fn answer(
     route: &Route,
     query: &str,
     request: &Request,
-    exchange: &Exchange,
+    exchange: &PendingRequest,
     user: &Identity,
 ) -> Outcome {
     let head_only = request.method().as_str() == "HEAD";

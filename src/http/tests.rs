@@ -127,7 +127,7 @@ impl Ground {
         for (name, value) in fields {
             asked = asked.with_header(tiny_http::Header::from_bytes(*name, *value).unwrap());
         }
-        self.service.handle(&mut asked.into(), &Exchange::of(peer(), true))
+        self.service.handle(&mut asked.into(), &PendingRequest::of(peer(), true))
     }
 }
 
@@ -144,7 +144,7 @@ fn service(users: &Path) -> Service {
     microphones.replace(vec![Arc::new(microphone)]);
     let listeners = Gate::listen(&[Ipv4Addr::LOCALHOST.into()], 0).unwrap();
     let channel = Channel::open(users.parent().unwrap()).unwrap();
-    let exchanges = Arc::new(Exchanges::new(channel, Account::unlimited()));
+    let exchanges = Arc::new(PendingRequests::new(channel, Account::unlimited()));
     let gate = Gate::new(listeners, Limits::default(), None, exchanges).unwrap();
     Service {
         // What the routes see of devices is made above.
@@ -442,7 +442,7 @@ fn no_handler_reads_a_field_that_the_gate_does_not_pass_on() {
     for name in ["Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "X-Requested-With"] {
         assert!(crate::gate::is_passed_on(name), "{name}");
     }
-    assert!(asked > 10 && crate::gate::is_passed_on(EXCHANGE_HEADER).eq(&false));
+    assert!(asked > 10 && crate::gate::is_passed_on(REQUEST_ID_HEADER).eq(&false));
 }
 
 #[test]

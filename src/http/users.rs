@@ -3,7 +3,7 @@
 use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 
-use crate::gate::Exchange;
+use crate::gate::PendingRequest;
 use crate::users::{Change, Identity, ListedToken, ListedUser, Role, Scope, UsersError};
 
 use super::login::no_content;
@@ -74,7 +74,7 @@ pub fn list(service: &Service) -> Reply {
 }
 
 /// `POST /api/1.0/users`.
-pub fn add(service: &Service, admin: &Identity, request: &mut Request, exchange: &Exchange) -> Reply {
+pub fn add(service: &Service, admin: &Identity, request: &mut Request, exchange: &PendingRequest) -> Reply {
     let example = r#"{"name":"bob","password":"...","role":"viewer"}"#;
     let asked: NewUser = match body::read(request, example) {
         Ok(asked) => asked,
@@ -109,7 +109,7 @@ pub fn change(
     admin: &Identity,
     name: &str,
     request: &mut Request,
-    exchange: &Exchange,
+    exchange: &PendingRequest,
 ) -> Reply {
     let example = r#"{"role":"viewer","password":"...","cameras":["front"]} or {"confined":false}"#;
     let asked: UserChange = match body::read(request, example) {
@@ -140,7 +140,7 @@ pub fn change(
 }
 
 /// `DELETE /api/1.0/users/NAME`.
-pub fn remove(service: &Service, admin: &Identity, name: &str, exchange: &Exchange) -> Reply {
+pub fn remove(service: &Service, admin: &Identity, name: &str, exchange: &PendingRequest) -> Reply {
     match service.accounts.remove(name, admin) {
         Ok(()) => {
             audit::changed(exchange.peer(), admin, &format!("removed `{name}`"));

@@ -6,6 +6,11 @@
 //! Each kind of buffer has a limit of its own elsewhere (a body, a frame, a reply); this is the limit
 //! of their sum. Whoever is about to allocate a large buffer takes a [`Lease`] of its size first and
 //! keeps it as long as the buffer.
+//!
+//! Three quarters are for pictures of other Defenders; each of them leaves as much free as it uses. One quarter
+//! is for replies, pieces of files and request bodies; bodies come from strangers as well, so they leave as much
+//! free as they use. A body of 4 KiB or less is not counted, so that a sign-in always fits. Frames of the
+//! board's own cameras are not counted, so that they are never refused.
 
 mod machine;
 

@@ -1,4 +1,6 @@
 //! One connection to another Defender: the request, the answer's head, and its body as it comes.
+//!
+//! Requests are HTTP/1.0, whose answers are not chunked whatever proxy is in between.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;

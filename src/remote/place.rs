@@ -1,4 +1,7 @@
 //! One other Defender: how to reach it, and what it was like when it was last asked.
+//!
+//! A server that does not accept our token, or whose key is not the expected one, is asked every 30 s only: it
+//! stays so until a person changes something.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,7 @@
 //! What another Defender says it has.
+//!
+//! What the other server has from a third one (`relayed`) is not taken: two servers that list each other would
+//! multiply their cameras without end.
 
 use miniserde::{Deserialize, json};
 

@@ -1,5 +1,13 @@
 //! The text of the user file: one line for each user and each token, every other byte kept as it
 //! was. Reading and writing it is the business of [`super::store`].
+//!
+//! Tokens are lines of the same file (`@name:user:digest`), so that one lock and one stamp serve both, and a
+//! removed user's tokens go in the same edit. Earlier versions take such a line, and one with `cameras=`, for
+//! malformed and admit nobody by it.
+//!
+//! A token is bound to its user's line by 64 bits of the digest of the password hash (`bound=`). A change of the
+//! password by command or API binds it again. A token of an earlier version, without a binding, works for one
+//! more release and is bound at the next edit of its user.
 
 use std::collections::HashSet;
 

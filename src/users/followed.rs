@@ -1,4 +1,7 @@
 //! The user file as the running server sees it: read anew when it changed.
+//!
+//! The file is checked at every sign-in with one `stat`. There is no watcher thread, and a removed user is
+//! rejected at once.
 
 use std::collections::{HashMap, HashSet};
 use std::io;

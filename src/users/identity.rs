@@ -1,4 +1,7 @@
 //! Who somebody is once let in, by what, and why somebody is not let in.
+//!
+//! No token manages accounts, not even an admin's: what its holder changed there would outlive the token. An
+//! admin's token without limits may read the list of users.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,9 @@
 //! Keeps sessions over a restart: reads them at a start, writes them seldom, and at once when one ends.
+//!
+//! Sessions live in memory. Their digests are written within a minute after they begin, once an hour (or after
+//! an eighth of `session_idle_s`) while they are used, and at a stop. A session holds the user's line as it was
+//! at its beginning; any change of the line ends it. A session that ends is removed from the disk before the end
+//! is confirmed. If the file cannot be written, it is removed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};

@@ -1,5 +1,10 @@
 //! Sign-ins that worked lately, so that a client that sends its password with each request does
 //! not cost a slow hash each time.
+//!
+//! They are remembered for their network only. During a wait they are still looked up, so that a client that
+//! sends its password with each request does not suffer from somebody else's guesses. If they were valid
+//! everywhere, guesses from elsewhere would find them without a slow hash. A failed look-up counts as a failure
+//! and is logged; after five of them no look-up is made until the wait is over.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -1,5 +1,8 @@
 //! The random id by which this server's cookies are told from those of others on the same host: browsers
 //! send a cookie to every port of it, and to every board behind one name.
+//!
+//! The name of the cookie ends with a digest of this id and the port. The id is in the file `server-id` beside
+//! the user file.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read, Write};

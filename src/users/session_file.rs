@@ -4,6 +4,11 @@
 //! How long a session has lasted is counted with monotonic clocks, which begin anew with each boot, and
 //! the wall clock of a board may be wrong. The file therefore tells ages, and when it was written by
 //! three clocks: see [`Moment::since`].
+//!
+//! Within one boot the kernel's clock shows how long the server was off. Over a reboot the wall clock does, if it
+//! was set (2026 or later) both times and did not go back; otherwise the time off is not counted. A board that
+//! learns the date within an hour of its start adds the time then. Only a wall clock that is wrongly set to the
+//! future at a boot ends sessions early.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};

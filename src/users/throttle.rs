@@ -1,6 +1,15 @@
 //! Failed logins, counted for each address, each account, and each account at an address from where
 //! its owner signed in before; and how long the next one has to wait. Memory is bounded whoever comes:
 //! see [`Tally`].
+//!
+//! IPv6 addresses count by their /64 network. Entries with the fewest failures are forgotten first: a flood of
+//! addresses with one failure each displaces itself, and not the guesser with many.
+//!
+//! An account waits for a minute at most, so that guessing does not lock out its owner. Where it signed in
+//! before, it waits for failures of its own from there only. 256 such pairs are kept, 64 for one account, and
+//! restored from the sessions after a restart. A request that finds the queue full counts as a failure of the
+//! account at that network, with a wait of 30 s at most; it does not count for the network, or users behind one
+//! proxy would lock each other out.
 
 use std::collections::HashMap;
 use std::hash::Hash;

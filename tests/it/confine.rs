@@ -217,12 +217,12 @@ fn what_the_user_cannot_use_is_a_start_error_that_says_what_to_do() {
     let set_mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let closed = told(&|folder| set_mode(folder, 0o700));
     assert!(
-        closed.contains("users: the user `nobody`, whom Defender becomes, may not enter a folder"),
+        closed.contains("users: the user `nobody`, which Defender runs as, may not enter a folder"),
         "{closed}"
     );
     let unreadable = told(&|folder| chown(folder, Some(nobody().0), None).unwrap());
     assert!(
-        unreadable.contains("users: the user `nobody`, whom Defender becomes, may not read it"),
+        unreadable.contains("users: the user `nobody`, which Defender runs as, may not read it"),
         "{unreadable}"
     );
     let no_place = told(&|folder| {
@@ -276,7 +276,7 @@ fn a_key_or_user_file_that_others_may_write_is_refused_and_one_they_may_read_is_
     server.wait_log("users: cannot read the user file: others than its owner may change it (mode 666)");
     let checked = defender(server.path(), &["check", "-c", "defender.conf"], "");
     assert!(
-        stdout(&checked).contains("others than its owner may change this key (mode 666)"),
+        stdout(&checked).contains("users other than its owner may change this key (mode 666)"),
         "{}",
         stdout(&checked)
     );

@@ -136,7 +136,7 @@ fn a_bad_pair_is_a_clear_error_at_the_start() {
         certificate(folder, "a", &ec);
         fs::remove_file(folder.join("key.pem")).unwrap();
     });
-    assert!(lonely.contains("server.pem is there but") && lonely.contains("key.pem is missing"), "{lonely}");
+    assert!(lonely.contains("server.pem exists but") && lonely.contains("key.pem is missing"), "{lonely}");
     let foreign = run(&|folder| {
         certificate(folder, "a", &ec);
         let chain = fs::read(folder.join("server.pem")).unwrap();
@@ -219,7 +219,7 @@ fn a_certificate_that_cannot_be_used_is_told_with_what_to_do() {
         fs::write(folder.join("server.pem"), [ca, own].concat()).unwrap();
         fs::write(folder.join("key.pem"), key).unwrap();
     });
-    assert!(reversed.contains("is the one at place 2; move it to the beginning"), "{reversed}");
+    assert!(reversed.contains("is number 2; move it to the beginning"), "{reversed}");
 }
 
 #[test]
@@ -232,8 +232,8 @@ fn what_is_odd_about_a_certificate_of_the_owners_is_told_and_it_is_used() {
     let rows: [Row<'_>; 4] = [
         (&|folder| dated(folder, "20240101000000Z", "20250101000000Z"), "the certificate has expired"),
         (&|folder| dated(folder, "20480101000000Z", "20490101000000Z"), "the certificate is not valid yet"),
-        (&|folder| of_days(folder, "30"), "names nothing in subjectAltName"),
-        (&|folder| of_days(folder, "3000"), "Apple's devices take 825 at most"),
+        (&|folder| of_days(folder, "30"), "has no subjectAltName"),
+        (&|folder| of_days(folder, "3000"), "Apple's devices accept 825 at most"),
     ];
     for (write, told) in rows {
         let setup = Setup::new();

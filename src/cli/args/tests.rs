@@ -1,6 +1,6 @@
 use super::*;
 
-fn read(line: &str) -> Result<Wish, UsageError> {
+fn read(line: &str) -> Result<Command, UsageError> {
     parse(line.split_whitespace().map(OsString::from).collect())
 }
 
@@ -11,7 +11,7 @@ fn run_is_what_is_meant_without_a_command() {
         "run --port 9 --address ::1 --mode client --debug",
         "--port=9 --address=::1 --mode=client -d",
     ] {
-        let Ok(Wish::Run(flags)) = read(line) else { panic!("{line}") };
+        let Ok(Command::Run(flags)) = read(line) else { panic!("{line}") };
         assert_eq!((flags.port, flags.mode, flags.debug), (Some(9), Some(Mode::Client), true), "{line}");
         assert!(flags.addresses.is_some_and(|addresses| addresses[0].is_ipv6()), "{line}");
     }
@@ -20,7 +20,7 @@ fn run_is_what_is_meant_without_a_command() {
 #[test]
 fn user_commands_take_their_operand_before_or_after_the_flags() {
     for line in ["user add eve --role admin -u f", "user add --role admin -u f eve"] {
-        let Ok(Wish::User(UserCommand::Add { name, role, password_stdin, .. }, flags)) = read(line) else {
+        let Ok(Command::User(UserCommand::Add { name, role, password_stdin, .. }, flags)) = read(line) else {
             panic!("{line}")
         };
         assert_eq!((name.as_str(), role, password_stdin), ("eve", Some(Role::Admin), false));
@@ -31,11 +31,13 @@ fn user_commands_take_their_operand_before_or_after_the_flags() {
 #[test]
 fn what_somebody_is_confined_to_is_a_list_of_names() {
     let line = "token add ha --user eve --cameras front,yard --microphones desk";
-    let Ok(Wish::Token(TokenCommand::Add { name, user, confined }, _)) = read(line) else { panic!("{line}") };
+    let Ok(Command::Token(TokenCommand::Add { name, user, confined }, _)) = read(line) else {
+        panic!("{line}")
+    };
     assert_eq!((name.as_str(), user.as_str()), ("ha", "eve"));
     assert_eq!(confined.cameras, Some(vec!["front".to_owned(), "yard".to_owned()]));
     assert_eq!(confined.microphones, Some(vec!["desk".to_owned()]));
-    let Ok(Wish::User(UserCommand::Edit { confined, unconfined, .. }, _)) =
+    let Ok(Command::User(UserCommand::Edit { confined, unconfined, .. }, _)) =
         read("user edit eve --unconfined")
     else {
         panic!()
@@ -55,7 +57,7 @@ fn help_is_found_in_every_way_one_asks_for_it() {
         ("help user add", &["user", "add"]),
         ("run -h", &["run"]),
     ] {
-        let Ok(Wish::Help(command)) = read(line) else { panic!("{line}") };
+        let Ok(Command::Help(command)) = read(line) else { panic!("{line}") };
         assert_eq!(command.words, words, "{line}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who gets a place, and who makes room for it.
+//! Who gets a slot, and who makes room for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,31 +6,31 @@ use super::*;
 
 /// A connection that ends when it is closed to make room.
 struct Client {
-    place: Option<Place>,
+    slot: Option<Slot>,
     permit: Arc<Mutex<Option<Permit>>>,
     closed: Arc<AtomicBool>,
 }
 
 impl Client {
     fn is_in(&self) -> bool {
-        self.place.is_some()
+        self.slot.is_some()
     }
 
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    fn place(&self) -> &Place {
-        self.place.as_ref().expect("let in")
+    fn slot(&self) -> &Slot {
+        self.slot.as_ref().expect("let in")
     }
 
     /// A request that is answered, by a user or not.
     fn ask(&self, signed_in: bool) {
-        self.place().set_stage(Stage::Request);
+        self.slot().set_stage(Stage::Request);
         if signed_in {
-            self.place().mark_signed_in();
+            self.slot().mark_signed_in();
         }
-        self.place().set_stage(Stage::Idle);
+        self.slot().set_stage(Stage::Idle);
     }
 }
 
@@ -52,9 +52,9 @@ fn come(admission: &Admission, address: &str) -> Client {
         drop(held.lock().unwrap().take());
     });
     let admitted = admission.admit(address.parse().unwrap(), close).ok();
-    let place = admitted.as_ref().map(|permit| permit.place().clone());
+    let slot = admitted.as_ref().map(|permit| permit.slot().clone());
     *permit.lock().unwrap() = admitted;
-    Client { place, permit, closed }
+    Client { slot, permit, closed }
 }
 
 fn enters(admission: &Admission, address: &str) -> bool {
@@ -68,7 +68,7 @@ fn two_strangers_that_hold_every_place_lose_some_to_a_third() {
     held.iter().filter(|client| client.is_in()).for_each(|client| client.ask(false));
     let third = come(&admission, "10.0.0.3");
     third.ask(true);
-    // As many again, and the third stays; more of its own find a place, too.
+    // As many again, and the third stays; more of its own find a slot, too.
     for at in 0..40 {
         let _gone = come(&admission, ["10.0.0.1", "10.0.0.2"][at % 2]);
     }
@@ -83,12 +83,12 @@ fn a_newcomer_gets_in_past_strangers_of_many_addresses_that_are_busy() {
     let held: Vec<_> = (0..200).map(|at| come(&admission, &format!("10.0.1.{at}"))).collect();
     held.iter().filter(|client| client.is_in()).for_each(|client| client.ask(false));
     let user = come(&admission, "10.0.2.1");
-    user.place().set_stage(Stage::Request);
+    user.slot().set_stage(Stage::Request);
     for at in 0..20 {
         come(&admission, &format!("10.0.3.{at}"));
     }
     assert!(!user.is_closed(), "idle ones make room before a request that is being answered");
-    user.place().mark_signed_in();
+    user.slot().mark_signed_in();
     assert!(enters(&admission, "10.0.2.1"));
 }
 
@@ -102,7 +102,7 @@ fn a_users_connection_never_makes_room() {
     });
     assert!(!enters(&admission, "10.0.9.9") && !enters(&admission, "10.0.0.1"));
     assert!(users.iter().all(|user| !user.is_closed()));
-    assert_eq!(admission.tally().refused_total, 2);
+    assert_eq!(admission.counts().refused_total, 2);
     users[0].ask(false);
     assert!(enters(&admission, "10.0.9.9"), "by its last request it is a stranger's");
     assert!(users[0].is_closed());
@@ -127,7 +127,7 @@ fn at_its_own_cap_an_address_full_of_users_is_refused() {
     let users = [come(&admission, "10.0.0.1"), come(&admission, "10.0.0.1")];
     users.iter().for_each(|user| user.ask(true));
     assert!(!enters(&admission, "10.0.0.1") && enters(&admission, "10.0.0.2"));
-    assert_eq!(admission.tally().refused_address, 1);
+    assert_eq!(admission.counts().refused_address, 1);
 }
 
 #[test]
@@ -145,16 +145,16 @@ fn places_are_kept_for_addresses_that_are_known() {
 fn slow_ones_go_before_idle_ones_and_those_before_busy_ones() {
     let admission = admission(128, 4);
     let clients: Vec<_> = (0..4).map(|_| come(&admission, "10.0.0.1")).collect();
-    clients[0].place().set_stage(Stage::Request);
+    clients[0].slot().set_stage(Stage::Request);
     clients[2].ask(false);
     clients[3].ask(false);
-    let number = clients[1].place().number;
-    lock(&admission.places).open.get_mut(&number).unwrap().since -= GRACE * 2;
+    let number = clients[1].slot().number;
+    lock(&admission.slots).open.get_mut(&number).unwrap().since -= GRACE * 2;
     let (mut order, mut newcomers) = (Vec::new(), Vec::new());
     for _ in 0..4 {
         // The newcomer is busy at once, and so comes last.
         let newcomer = come(&admission, "10.0.0.1");
-        newcomer.place().set_stage(Stage::Request);
+        newcomer.slot().set_stage(Stage::Request);
         order.extend((0..4).filter(|at| clients[*at].is_closed() && !order.contains(at)).collect::<Vec<_>>());
         newcomers.push(newcomer);
     }
@@ -184,13 +184,13 @@ fn a_network_of_ipv6_addresses_is_one_client_and_mapped_ipv4_is_ipv4() {
 
 #[test]
 fn known_addresses_are_bounded_and_forgotten_after_a_day() {
-    let mut places = Places::default();
+    let mut slots = Slots::default();
     let start = Instant::now();
     for at in 0..2 * MAX_KNOWN as u32 {
-        places.remember(Network::of(IpAddr::from(at.to_be_bytes())), start + Duration::from_secs(at.into()));
+        slots.remember(Network::of(IpAddr::from(at.to_be_bytes())), start + Duration::from_secs(at.into()));
     }
-    assert_eq!(places.known.len(), MAX_KNOWN);
+    assert_eq!(slots.known.len(), MAX_KNOWN);
     let last = Network::of(IpAddr::from((2 * MAX_KNOWN as u32 - 1).to_be_bytes()));
-    assert!(places.is_known(last, start) && !places.is_known(Network::of(IpAddr::from([0, 0, 0, 0])), start));
-    assert!(!places.is_known(last, start + KNOWN_FOR * 2));
+    assert!(slots.is_known(last, start) && !slots.is_known(Network::of(IpAddr::from([0, 0, 0, 0])), start));
+    assert!(!slots.is_known(last, start + KNOWN_FOR * 2));
 }

@@ -1,9 +1,19 @@
-//! The board's own CA: made once, trusted by a person's devices, and the issuer of the server's certificates.
+//! The board's own CA: made once, trusted by the user's devices, and the issuer of the server's certificates.
 //!
-//! It may certify nothing but names and addresses of local networks and those of its board (name constraints,
-//! RFC 5280, section 4.2.1.10): whoever steals its key cannot pass for other sites before those who trust it.
-//! Addresses are constrained to the ranges of local networks, not to the board's own, which change with DHCP.
-//! OpenSSL, GnuTLS, NSS, Chromium, Go and Apple obey such constraints in a root; Java and Android ignore them.
+//! It may certify only names and addresses of local networks and those of its board (name constraints, RFC
+//! 5280, section 4.2.1.10): a thief of its key cannot impersonate other sites to the devices that trust it.
+//! Addresses are constrained to the ranges of local networks, because the board's own ones change with DHCP.
+//! OpenSSL, GnuTLS, NSS, Chromium, Go and Apple enforce such constraints in a root; Java and Android ignore
+//! them.
+//!
+//! A CA is used because Apple accepts no server certificate of more than 825 days, and browsers forget
+//! exceptions. Public addresses are outside of the constraints: an IPv6 network at home has dozens of them, and
+//! they change. They are reached by name, or listed in `names` before the CA is made.
+//!
+//! The CA's key file decides which CA it is. A renewal writes this file first, with the new and the replaced
+//! certificate behind the key; if the power fails, the other files are completed from it. The CA is for servers
+//! only (extended key usage). If the machine's name is a domain of the Internet (`camera`, `tv`), only names
+//! below the local domains are certified.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -18,16 +28,13 @@ use sha2::{Digest, Sha256};
 use super::clock::{Validity, date_time};
 use super::error::CertificateError;
 use super::files;
-use super::names::{LOCAL_DOMAINS, LOCAL_NETWORKS, Names};
+use super::names::{CA_NAME_PREFIX, LOCAL_DOMAINS, LOCAL_NETWORKS, Names};
 use super::profile::pem;
 use super::x509::{Fields, Permitted};
 use crate::base::hex;
 
 /// Most characters of a common name (RFC 5280, appendix A.1, ub-common-name).
 const COMMON_NAME_CHARS: usize = 64;
-
-/// How the names of all CAs made here begin.
-pub(super) const NAME_BEGINS: &str = "Defender CA of ";
 
 /// A CA with its key.
 pub(super) struct Authority {
@@ -36,23 +43,24 @@ pub(super) struct Authority {
     pub(super) validity: Validity,
     issuer: Issuer<'static, KeyPair>,
     permitted: Option<Permitted>,
-    /// Whether the certificate's file holds it; not after a power cut while the CA was renewed.
+    /// Whether the certificate's file holds it. A power cut during a renewal can leave it in the key's file alone.
     pub(super) is_in_place: bool,
     /// The CAs that it replaced.
-    former: Vec<CertificateDer<'static>>,
+    replaced: Vec<CertificateDer<'static>>,
 }
 
 impl Authority {
-    /// The CA of two PEM files. That of the key may hold the certificate, too: see [`Authority::key_file`].
+    /// Loads the CA from its two PEM files. The key's file may hold the certificate as well: see
+    /// [`Authority::key_file`].
     pub(super) fn load(cert: &Path, key: &Path) -> Result<Self, CertificateError> {
         let chain = files::load_chain(cert)?;
-        // None in the key's file is the usual thing.
+        // Usually the key's file holds no certificate.
         let (beside_key, key) = (files::load_chain(key).unwrap_or_default(), load_key_pair(key)?);
         let broken = |why: &str| CertificateError::Broken(cert.to_owned(), why.to_owned());
         let is_of_key = |certificate: &CertificateDer<'_>| {
             Fields::read(certificate).is_some_and(|fields| fields.public_key == spki(&key))
         };
-        let (of_key, former): (Vec<_>, Vec<_>) = beside_key.into_iter().partition(is_of_key);
+        let (of_key, replaced): (Vec<_>, Vec<_>) = beside_key.into_iter().partition(is_of_key);
         let in_file = chain.into_iter().next().ok_or_else(|| broken("no certificate"))?;
         let (certificate, is_in_place) = match of_key.into_iter().next() {
             Some(certificate) if !is_of_key(&in_file) => (certificate, false),
@@ -61,69 +69,67 @@ impl Authority {
         let fields = Fields::read(&certificate).ok_or_else(|| broken("not a certificate"))?;
         if fields.public_key != spki(&key) {
             return Err(broken(
-                "this CA does not belong to the key beside it; put back the pair, or remove both",
+                "this CA does not belong to the key beside it; restore the pair, or remove both files",
             ));
         }
         if !fields.has_plain_subject() {
-            return Err(broken(
-                "this CA was not made by Defender, which cannot use it; remove it and its key",
-            ));
+            return Err(broken("this CA was not made by Defender and cannot be used; remove it and its key"));
         }
         let validity = Validity { not_before_s: fields.not_before_s, not_after_s: fields.not_after_s };
         let (name, permitted) = (fields.common_name(), fields.permitted());
         let issuer = issuer(&name, key);
-        Ok(Self { name, validity, permitted, issuer, certificate, is_in_place, former })
+        Ok(Self { name, validity, permitted, issuer, certificate, is_in_place, replaced })
     }
 
-    /// A new CA for a machine of these names, with `key`.
+    /// Makes a new CA with `key` for a machine of these names.
     pub(super) fn make(key: KeyPair, names: &Names, now_s: i64) -> Result<Self, CertificateError> {
         let mut parameters = CertificateParams::default();
-        // With a digest of the key, or two CAs of one name would be taken for one another.
+        // The name has a digest of the key, so that two CAs of one host are told apart.
         let digest = Sha256::digest(spki(&key));
         let mark = format!(" ({})", hex::encode(&digest[..3]));
         let host = names.dns.get(1).map_or("this board", String::as_str);
-        let room = COMMON_NAME_CHARS - NAME_BEGINS.len() - mark.len();
-        let name = format!("{NAME_BEGINS}{}{mark}", host.chars().take(room).collect::<String>());
+        let available = COMMON_NAME_CHARS - CA_NAME_PREFIX.len() - mark.len();
+        let name = format!("{CA_NAME_PREFIX}{}{mark}", host.chars().take(available).collect::<String>());
         parameters.distinguished_name = common_name(&name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        // Names of other kinds are not constrained: without this it could certify mail addresses and programs.
+        // Other kinds of names are not constrained: without this it could certify mail addresses and programs.
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         parameters.name_constraints =
             Some(NameConstraints { permitted_subtrees: subtrees(names), excluded_subtrees: Vec::new() });
         let validity = Validity::of_authority(now_s);
-        dated(&mut parameters, validity)?;
+        set_dates_and_serial(&mut parameters, validity)?;
         let made = parameters.self_signed(&key).map_err(CertificateError::Make)?;
         let certificate = made.der().clone();
         let permitted = Fields::read(&certificate).and_then(|fields| fields.permitted());
-        let (issuer, former) = (issuer(&name, key), Vec::new());
-        Ok(Self { name, validity, permitted, issuer, certificate, is_in_place: true, former })
+        let (issuer, replaced) = (issuer(&name, key), Vec::new());
+        Ok(Self { name, validity, permitted, issuer, certificate, is_in_place: true, replaced })
     }
 
-    /// What is written to the key's file when the CA takes the place of `former`: with both certificates in it,
-    /// this one file decides which CA it is, and a power cut before the others are written loses nothing.
-    pub(super) fn key_file(&self, key_text: &str, former: Option<&CertificateDer<'_>>) -> String {
-        let certificates = [Some(&self.certificate), former];
+    /// The text of the key's file when the CA replaces `replaced`: with both certificates in it, this
+    /// one file decides which CA it is, and a power cut before the others are written loses nothing.
+    pub(super) fn key_file(&self, key_text: &str, replaced: Option<&CertificateDer<'_>>) -> String {
+        let certificates = [Some(&self.certificate), replaced];
         certificates.into_iter().flatten().fold(key_text.to_owned(), |text, one| text + &pem(one))
     }
 
-    /// Whether a certificate is of this CA, by the names in both.
+    /// Whether this CA issued a certificate, judged by the names in both.
     pub(super) fn has_issued(&self, certificate: &[u8]) -> bool {
         let (own, other) = (Fields::read(&self.certificate), Fields::read(certificate));
         own.zip(other)
             .is_some_and(|(own, other)| own.subject == other.issuer && other.subject != other.issuer)
     }
 
-    /// Whether a certificate is of a CA that this one replaced, by the names in both.
+    /// Whether a CA that this one replaced issued a certificate, judged by the names in both.
     pub(super) fn follows_issuer_of(&self, certificate: &[u8]) -> bool {
         let issuer = Fields::read(certificate).map(|fields| fields.issuer);
         issuer.is_some_and(|issuer| {
-            let names = self.former.iter().filter_map(|former| Fields::read(former));
-            names.into_iter().any(|former| former.subject == issuer)
+            let names = self.replaced.iter().filter_map(|replaced| Fields::read(replaced));
+            names.into_iter().any(|replaced| replaced.subject == issuer)
         })
     }
 
-    /// What of `names` it may certify, and what not.
+    /// Those of `names` that it may certify, and those that it may not.
     pub(super) fn divide(&self, names: &Names) -> (Names, Vec<String>) {
         let (dns, other): (Vec<_>, Vec<_>) =
             names.dns.iter().cloned().partition(|name| self.permits_name(name));
@@ -153,7 +159,7 @@ impl Authority {
         })
     }
 
-    /// A certificate of the server whose key is `key`, for `names`.
+    /// Issues a certificate for `names` to the server with the key `key`.
     pub(super) fn issue(
         &self,
         key: &KeyPair,
@@ -176,27 +182,27 @@ impl Authority {
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         parameters.use_authority_key_identifier_extension = true;
         let validity = Validity::of_leaf(now_s, self.validity);
-        dated(&mut parameters, validity)?;
+        set_dates_and_serial(&mut parameters, validity)?;
         let made = parameters.signed_by(key, &self.issuer).map_err(CertificateError::Make)?;
         Ok((made.der().clone(), validity))
     }
 }
 
-/// A new key: ECDSA P-256, which every client takes, and whose handshake costs a small board a fiftieth of
-/// what RSA-4096 would.
+/// Makes a key: ECDSA P-256, which every client accepts, and whose handshake costs a small board a fiftieth
+/// of RSA-4096.
 pub(super) fn new_key() -> Result<KeyPair, CertificateError> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(CertificateError::Make)
 }
 
-/// The key of a file, as one that signs certificates, or stands in them.
+/// Loads a key that signs certificates or stands in them.
 pub(super) fn load_key_pair(path: &Path) -> Result<KeyPair, CertificateError> {
     let key = files::load_key(path)?;
-    let broken = || CertificateError::Broken(path.to_owned(), "not a key that Defender made".to_owned());
+    let broken = || CertificateError::Broken(path.to_owned(), "this key was not made by Defender".to_owned());
     let PrivateKeyDer::Pkcs8(der) = key else { return Err(broken()) };
     KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256).map_err(|_| broken())
 }
 
-/// The public key in the form that certificates have.
+/// The public key as in certificates (SubjectPublicKeyInfo).
 pub(super) fn spki(key: &KeyPair) -> Vec<u8> {
     rcgen::PublicKeyData::subject_public_key_info(key)
 }
@@ -214,9 +220,12 @@ fn common_name(name: &str) -> rcgen::DistinguishedName {
     subject
 }
 
-/// Sets the dates, and a serial number that no other certificate of the CA has: clients refuse two of one
-/// number, and rcgen would make it of the key, which all certificates of the server share.
-fn dated(parameters: &mut CertificateParams, validity: Validity) -> Result<(), CertificateError> {
+/// Sets the dates and a random serial number. Clients refuse two certificates of one number, and rcgen would
+/// derive it from the key, which all certificates of the server share.
+fn set_dates_and_serial(
+    parameters: &mut CertificateParams,
+    validity: Validity,
+) -> Result<(), CertificateError> {
     let mut serial = [0; 16];
     getrandom::fill(&mut serial).map_err(|_| CertificateError::Make(rcgen::Error::RingUnspecified))?;
     // Positive and without a zero byte in front.
@@ -230,7 +239,7 @@ fn dated(parameters: &mut CertificateParams, validity: Validity) -> Result<(), C
 fn subtrees(names: &Names) -> Vec<GeneralSubtree> {
     let domains = LOCAL_DOMAINS.iter().map(|domain| (*domain).to_owned());
     let dns = domains.chain(names.dns.iter().cloned()).filter(|name| {
-        // What lies below another needs no tree of its own.
+        // A name below a local domain needs no subtree of its own.
         !LOCAL_DOMAINS.iter().any(|domain| name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
     });
     let networks =
@@ -251,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn it_certifies_local_names_and_addresses_and_those_it_was_made_for() {
+    fn it_certifies_local_names_and_those_it_was_made_for() {
         let authority = authority("attic", &["cam.example.org", "203.0.113.5"]);
         for name in [
             "localhost",
@@ -291,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn each_certificate_has_a_number_of_its_own_and_the_same_key() {
+    fn each_certificate_has_its_own_serial_and_the_same_key() {
         let authority = authority("attic", &[]);
         let (key, names) = (new_key().unwrap(), Names::of("attic", &[]).0);
         let made = || authority.issue(&key, &names, RELEASED_S).unwrap().0;
@@ -303,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn long_and_odd_names_fit_into_a_certificate() {
+    fn long_and_invalid_names_fit_into_a_certificate() {
         for host in ["", "(none)", &"a".repeat(63), &["abc"; 60].join("."), "küche"] {
             let authority = authority(host, &[]);
             assert!(authority.name.chars().count() <= COMMON_NAME_CHARS, "{}", authority.name);

@@ -1,7 +1,11 @@
-//! How far the wall clock is believed, and how long certificates live by it.
+//! When the wall clock is trusted, and how long certificates are valid.
 //!
 //! A board without a battery starts in 1970, or at the time of its last shutdown. A certificate that it makes
 //! then must be valid for clients, whose clocks are right.
+//!
+//! A clock that is before the release is not believed. The date of the release is a constant, so that builds
+//! stay reproducible. A certificate is made as of the latest time that is known to have passed, minus two days,
+//! and replaced after two thirds of its life when a client connects: no thread waits for it.
 
 use std::fmt;
 
@@ -15,13 +19,13 @@ pub(super) const RELEASED_S: i64 = 1_795_824_000;
 
 const DAY_S: i64 = 24 * 3600;
 
-/// A certificate begins so long before it is made: clients' clocks may be slow.
+/// How long before its making a certificate begins to be valid: clocks of clients may be slow.
 const BACKDATE_S: i64 = 2 * DAY_S;
 
-/// Apple takes at most 398 days of a public CA and 825 of a private one; browsers may follow.
+/// Apple accepts at most 398 days from a public CA and 825 from a private one; browsers may follow.
 const LEAF_S: i64 = 397 * DAY_S;
 
-/// A CA lasts ten years from when it is made.
+/// A CA is valid for ten years after it is made.
 const AUTHORITY_S: i64 = 3652 * DAY_S;
 
 /// The wall clock.
@@ -36,7 +40,7 @@ pub(super) struct Validity {
 }
 
 impl Clock {
-    /// The system's.
+    /// The system's clock.
     pub(super) fn system() -> Self {
         Self(|| i64::try_from(clock::since_epoch().as_secs()).unwrap_or(i64::MAX))
     }
@@ -46,41 +50,41 @@ impl Clock {
         Self(now)
     }
 
-    /// The time, where the clock can be right.
-    pub(super) fn believed(self) -> Option<i64> {
+    /// The time, if the clock can be right.
+    pub(super) fn plausible_s(self) -> Option<i64> {
         Some((self.0)()).filter(|now| *now >= RELEASED_S)
     }
 
-    /// The time; of a clock that is wrong, the latest one known to have passed: that of the release, or
-    /// that at which the certificate in use was made.
-    pub(super) fn best(self, in_use: Option<Validity>) -> i64 {
+    /// The time. If the clock is wrong, the latest time that is known to have passed: the release, or when
+    /// the certificate in use was made.
+    pub(super) fn best_s(self, in_use: Option<Validity>) -> i64 {
         let known = in_use.map_or(0, |validity| validity.not_before_s + BACKDATE_S);
-        self.believed().unwrap_or(known.max(RELEASED_S))
+        self.plausible_s().unwrap_or(known.max(RELEASED_S))
     }
 }
 
 impl Validity {
-    /// That of a CA made at this time. It begins with the release: a certificate made after the clock was
-    /// set back must lie within.
+    /// The validity of a CA made at this time. It begins with the release, so that it covers a certificate
+    /// that is made after the clock was set back.
     pub(super) fn of_authority(now_s: i64) -> Self {
         Self { not_before_s: RELEASED_S - BACKDATE_S, not_after_s: now_s.saturating_add(AUTHORITY_S) }
     }
 
-    /// That of a server's certificate made at this time, within that of its CA.
+    /// The validity of a server's certificate made at this time, within that of its CA.
     pub(super) fn of_leaf(now_s: i64, authority: Self) -> Self {
         let not_before_s = (now_s - BACKDATE_S).max(authority.not_before_s);
-        // The last second counts, too (RFC 5280, section 4.1.2.5).
+        // The last second is part of the validity (RFC 5280, section 4.1.2.5).
         Self { not_before_s, not_after_s: (not_before_s + LEAF_S - 1).min(authority.not_after_s) }
     }
 
-    /// Whether a certificate has to be made anew at this time: after two thirds of its life, or before it
-    /// begins, as when a clock that was ahead is set right.
+    /// Whether a certificate is due for renewal at this time: after two thirds of its life, or before its
+    /// beginning, as after a fast clock was set right.
     pub(super) fn is_due(self, now_s: i64) -> bool {
         let life_s = self.not_after_s.saturating_sub(self.not_before_s);
         !(self.not_before_s..self.not_before_s.saturating_add(life_s / 3 * 2)).contains(&now_s)
     }
 
-    /// Days until its end; negative after it.
+    /// Days until its end; negative after its end.
     pub(super) fn days_left(self, now_s: i64) -> i64 {
         (self.not_after_s - now_s).div_euclid(DAY_S)
     }
@@ -103,7 +107,7 @@ pub(super) fn day(seconds: i64) -> String {
     format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
 }
 
-/// The form in which certificates are made; a time that it cannot hold is 1970.
+/// Converts a time for rcgen; a time out of its range becomes 1970.
 pub(super) fn date_time(seconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
@@ -115,22 +119,22 @@ mod tests {
     const YEAR_S: i64 = 365 * DAY_S;
 
     #[test]
-    fn a_clock_from_before_the_release_is_not_believed() {
+    fn a_clock_before_the_release_is_not_trusted() {
         let (lost, right) = (Clock::of(|| 17), Clock::of(|| RELEASED_S + YEAR_S));
-        assert_eq!((lost.believed(), right.believed()), (None, Some(RELEASED_S + YEAR_S)));
-        assert_eq!(lost.best(None), RELEASED_S);
+        assert_eq!((lost.plausible_s(), right.plausible_s()), (None, Some(RELEASED_S + YEAR_S)));
+        assert_eq!(lost.best_s(None), RELEASED_S);
         let authority = Validity::of_authority(RELEASED_S);
         let in_use = Validity::of_leaf(RELEASED_S + YEAR_S, authority);
-        assert_eq!(lost.best(Some(in_use)), RELEASED_S + YEAR_S, "what is known to have passed");
-        assert!(!in_use.is_due(lost.best(Some(in_use))), "nothing is made anew by a wrong clock");
+        assert_eq!(lost.best_s(Some(in_use)), RELEASED_S + YEAR_S, "the latest time known to have passed");
+        assert!(!in_use.is_due(lost.best_s(Some(in_use))), "a wrong clock renews nothing");
         assert_eq!(
-            right.best(Some(Validity::of_leaf(RELEASED_S + 9 * YEAR_S, authority))),
+            right.best_s(Some(Validity::of_leaf(RELEASED_S + 9 * YEAR_S, authority))),
             RELEASED_S + YEAR_S
         );
     }
 
     #[test]
-    fn a_certificate_made_by_a_slow_clock_is_valid_by_a_right_one() {
+    fn a_certificate_of_a_slow_clock_is_valid_by_a_right_one() {
         let authority = Validity::of_authority(RELEASED_S);
         let made = Validity::of_leaf(RELEASED_S, authority);
         assert_eq!((made.days(), day(made.not_before_s).as_str()), (397, "2026-11-26"));

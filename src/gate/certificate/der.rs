@@ -1,4 +1,4 @@
-//! A reader of DER (X.690), as far as certificates need it: one element after the other, never past the end.
+//! A reader for the part of DER (X.690) that certificates use. It never reads past the end.
 
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const BOOLEAN: u8 = 0x01;
@@ -10,7 +10,7 @@ pub(super) const SET: u8 = 0x31;
 pub(super) const UTC_TIME: u8 = 0x17;
 pub(super) const GENERALIZED_TIME: u8 = 0x18;
 
-/// Elements that stand one after the other.
+/// A sequence of elements.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -19,11 +19,11 @@ pub(super) struct Reader<'a> {
 /// One element.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Element<'a> {
-    /// Its tag; every tag in a certificate has one byte.
+    /// Its tag. Every tag in a certificate has one byte.
     pub(super) tag: u8,
-    /// What is in it.
+    /// Its content.
     pub(super) content: &'a [u8],
-    /// The element as it stands, tag and length included.
+    /// The whole element, tag and length included.
     pub(super) whole: &'a [u8],
 }
 
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// The next element, where it has this tag; what has another is left in its place.
+    /// The next element if it has this tag; an element with another tag is not consumed.
     pub(super) fn tagged(&mut self, tag: u8) -> Option<Element<'a>> {
         let mut ahead = *self;
         let element = ahead.next().filter(|element| element.tag == tag)?;
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// The elements in it.
+    /// The elements inside it.
     pub(super) fn inside(self) -> Reader<'a> {
         Reader::new(self.content)
     }
@@ -51,11 +51,11 @@ impl<'a> Element<'a> {
 impl<'a> Iterator for Reader<'a> {
     type Item = Element<'a>;
 
-    /// The next element; `None` at the end, or where there is none.
+    /// The next element; `None` at the end, or if the bytes are no element.
     fn next(&mut self) -> Option<Element<'a>> {
         let (&tag, after_tag) = self.rest.split_first()?;
         let (&first, after_first) = after_tag.split_first()?;
-        // Up to four bytes of length: more is no certificate (X.690, section 8.1.3).
+        // No certificate needs more than four bytes of length (X.690, section 8.1.3).
         let (length, header) = match first {
             0..=0x7f => (usize::from(first), 2),
             0x81..=0x84 => {

@@ -1,4 +1,4 @@
-//! Reading a certificate and its key from PEM files, and saying what is wrong with them.
+//! Reads a certificate and its key from PEM files, and says what is wrong with them.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,20 +10,20 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::authority::NAME_BEGINS;
 use super::clock::{Clock, Validity};
 use super::der::{self, Reader};
-use super::error::{CertificateError, Instead};
+use super::error::{CertificateError, FoundInstead};
+use super::names::CA_NAME_PREFIX;
 use super::x509::{self, Fields, KeyKind};
 use crate::base::disk;
 
-/// Largest file read, in bytes: a long chain has 20 KB.
+/// Largest file that is read, in bytes: a long chain has 20 KB.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// Apple's limit for certificates of private CAs.
 const APPLE_DAYS: i64 = 825;
 
-/// Changes whenever a file does: modification time, size and inode; `None` where there is none.
+/// Changes whenever a file does: modification time, size and inode; `None` if there is no file.
 pub(super) type Stamp = Option<(i64, i64, u64, u64)>;
 
 /// Loads a PEM chain and a PKCS#8, PKCS#1 or SEC1 key, and checks that they belong together.
@@ -33,7 +33,7 @@ pub(super) fn load_pair(cert: &Path, key: &Path) -> Result<CertifiedKey, Certifi
     let signing = any_supported_type(&key_der).map_err(|_| {
         CertificateError::KeyKind(
             key.to_owned(),
-            unsupported(&chain).unwrap_or("a key of another kind".to_owned()),
+            unsupported_key(&chain).unwrap_or("a key of another kind".to_owned()),
         )
     })?;
     for certificate in &chain {
@@ -48,14 +48,14 @@ pub(super) fn load_pair(cert: &Path, key: &Path) -> Result<CertifiedKey, Certifi
     match pair.keys_match() {
         Ok(()) => Ok(pair),
         Err(rustls::Error::InconsistentKeys(_)) => Err(match pair.cert.iter().position(has_key) {
-            Some(place) => CertificateError::Order(cert.to_owned(), place + 1),
+            Some(index) => CertificateError::Order(cert.to_owned(), index + 1),
             None => CertificateError::Mismatch(cert.to_owned(), key.to_owned()),
         }),
         Err(error) => Err(CertificateError::Broken(cert.to_owned(), format!("not a certificate: {error}"))),
     }
 }
 
-/// The certificates of a file; at least one.
+/// Loads the certificates of a file, at least one.
 pub(super) fn load_chain(cert: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let text = read(cert)?;
     let chain = CertificateDer::pem_slice_iter(disk::without_bom(&text)).collect::<Result<Vec<_>, _>>();
@@ -63,12 +63,12 @@ pub(super) fn load_chain(cert: &Path) -> Result<Vec<CertificateDer<'static>>, Ce
         CertificateError::Broken(cert.to_owned(), format!("not a PEM certificate: {error}"))
     })?;
     if chain.is_empty() {
-        return Err(CertificateError::Empty(cert.to_owned(), "CERTIFICATE", instead(&text)));
+        return Err(CertificateError::Empty(cert.to_owned(), "CERTIFICATE", found_instead(&text)));
     }
     Ok(chain)
 }
 
-/// The key of a file that nobody but its owner may write.
+/// Loads a key from a file that only its owner may write.
 pub(super) fn load_key(key: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
     let text = read_key(key)?;
     let has = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
@@ -77,58 +77,58 @@ pub(super) fn load_key(key: &Path) -> Result<PrivateKeyDer<'static>, Certificate
     }
     PrivateKeyDer::from_pem_slice(disk::without_bom(&text)).map_err(|error| match error {
         rustls::pki_types::pem::Error::NoItemsFound => {
-            CertificateError::Empty(key.to_owned(), "PRIVATE KEY", instead(&text))
+            CertificateError::Empty(key.to_owned(), "PRIVATE KEY", found_instead(&text))
         }
         other => CertificateError::Broken(key.to_owned(), format!("not a PEM private key: {other}")),
     })
 }
 
-/// What works, and what a person should know of a certificate that was not made here.
+/// What a person should know about a working certificate that was not made here.
 pub(super) fn remarks(cert: &Path, chain: &[CertificateDer<'_>], clock: Clock) -> Vec<String> {
     let Some(fields) = chain.first().and_then(|leaf| Fields::read(leaf)) else { return Vec::new() };
     let validity = Validity { not_before_s: fields.not_before_s, not_after_s: fields.not_after_s };
     let file = cert.display();
     let mut remarks = Vec::new();
-    if let Some(now_s) = clock.believed() {
+    if let Some(now_s) = clock.plausible_s() {
         if now_s > validity.not_after_s {
             remarks.push(format!("{file}: the certificate has expired (it was valid {validity}); renew it"));
         } else if now_s < validity.not_before_s {
             remarks.push(format!(
-                "{file}: the certificate is not valid yet ({validity}); is the clock right? `date` tells it"
+                "{file}: the certificate is not valid yet ({validity}); is the clock right? `date` shows it"
             ));
         }
     }
-    if x509::common_name(fields.issuer).is_some_and(|issuer| issuer.starts_with(NAME_BEGINS)) {
+    if x509::common_name(fields.issuer).is_some_and(|issuer| issuer.starts_with(CA_NAME_PREFIX)) {
         remarks.push(format!(
-            "{file}: the board's CA that issued this certificate is not beside it, so it is not renewed: put \
-             defender-ca.pem and defender-ca-key.pem back, or remove {file} and its key and all are made anew"
+            "{file}: this certificate is not renewed, because the board's CA that issued it is missing: restore \
+             defender-ca.pem and defender-ca-key.pem, or remove {file} and its key, and all are made anew"
         ));
     }
     let (names, addresses) = fields.alt_names();
     if names.is_empty() && addresses.is_empty() {
         remarks.push(format!(
-            "{file}: the certificate names nothing in subjectAltName, so browsers take it for no host; make it with \
+            "{file}: the certificate has no subjectAltName, so browsers accept it for no host; make it with \
              `-addext subjectAltName=DNS:board.local`"
         ));
     }
     if validity.days() > APPLE_DAYS {
         let days = validity.days();
-        remarks.push(format!("{file}: valid for {days} days; Apple's devices take {APPLE_DAYS} at most"));
+        remarks.push(format!("{file}: valid for {days} days; Apple's devices accept {APPLE_DAYS} at most"));
     }
     let fields: Vec<_> = chain.iter().filter_map(|certificate| Fields::read(certificate)).collect();
-    for (place, pair) in fields.windows(2).enumerate() {
+    for (index, pair) in fields.windows(2).enumerate() {
         if pair[0].issuer != pair[1].subject {
-            let (this, next) = (place + 1, place + 2);
+            let (this, next) = (index + 1, index + 2);
             remarks.push(format!(
-                "{file}: the certificate at place {next} is not of the CA that made the one at place {this}; each \
-                 has to follow the one that it made"
+                "{file}: certificate number {next} did not issue certificate number {this}; each certificate must \
+                 stand behind the one that it issued"
             ));
         }
     }
     remarks
 }
 
-/// Warns of a key that every user of the machine may read.
+/// Warns if every user of the machine may read a key.
 pub(super) fn warn_if_open_to_all(key: &Path) {
     if fs::metadata(key).is_ok_and(|found| found.mode() & 0o004 != 0) {
         let key = key.display();
@@ -136,7 +136,7 @@ pub(super) fn warn_if_open_to_all(key: &Path) {
     }
 }
 
-/// What of a file changes when it does.
+/// The stamp of a file.
 pub(super) fn stamp(path: &Path) -> Stamp {
     let found = fs::metadata(path).ok()?;
     Some((found.mtime(), found.mtime_nsec(), found.size(), found.ino()))
@@ -147,7 +147,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     bytes.map_err(|error| CertificateError::File(path.to_owned(), error))
 }
 
-/// A key that others may write is no secret's proof: they could have put theirs there.
+/// Reads a key file. Other users who may write it could have replaced the key, so it is refused.
 fn read_key(path: &Path) -> Result<Vec<u8>, CertificateError> {
     let failed = |error| CertificateError::File(path.to_owned(), error);
     let file = disk::open_regular(path).map_err(failed)?;
@@ -158,25 +158,25 @@ fn read_key(path: &Path) -> Result<Vec<u8>, CertificateError> {
     disk::read_open(&file, MAX_FILE_BYTES).map_err(failed)
 }
 
-/// What a file holds that should hold something else.
-fn instead(bytes: &[u8]) -> Instead {
+/// What a file holds in place of the expected PEM.
+fn found_instead(bytes: &[u8]) -> FoundInstead {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Instead::Utf16;
+        return FoundInstead::Utf16;
     }
     if Reader::new(bytes).tagged(der::SEQUENCE).is_some() {
-        return Instead::Der;
+        return FoundInstead::Der;
     }
     let has = |label: &str| {
         let begin = format!("-----BEGIN {label}-----");
         bytes.windows(begin.len()).any(|window| window == begin.as_bytes())
     };
     let labels = [
-        ("NEW CERTIFICATE REQUEST", "CERTIFICATE REQUEST, which a CA has yet to make a certificate of"),
-        ("CERTIFICATE REQUEST", "CERTIFICATE REQUEST, which a CA has yet to make a certificate of"),
+        ("NEW CERTIFICATE REQUEST", "CERTIFICATE REQUEST, which a CA has yet to sign"),
+        ("CERTIFICATE REQUEST", "CERTIFICATE REQUEST, which a CA has yet to sign"),
         ("TRUSTED CERTIFICATE", "TRUSTED CERTIFICATE; `openssl x509 -in FILE -out FILE.pem` converts it"),
         ("PKCS7", "PKCS7; `openssl pkcs7 -print_certs -in FILE -out FILE.pem` converts it"),
         ("OPENSSH PRIVATE KEY", "OPENSSH PRIVATE KEY; `ssh-keygen -p -m PEM -f FILE` converts a copy of it"),
-        ("DSA PRIVATE KEY", "DSA PRIVATE KEY, which no client takes"),
+        ("DSA PRIVATE KEY", "DSA PRIVATE KEY, which no client accepts"),
         ("PUBLIC KEY", "PUBLIC KEY"),
         ("EC PARAMETERS", "curve without a key"),
         ("CERTIFICATE", "CERTIFICATE"),
@@ -184,11 +184,14 @@ fn instead(bytes: &[u8]) -> Instead {
         ("RSA PRIVATE KEY", "PRIVATE KEY"),
         ("EC PRIVATE KEY", "PRIVATE KEY"),
     ];
-    labels.iter().find(|(label, _)| has(label)).map_or(Instead::Unknown, |(_, found)| Instead::Pem(found))
+    labels
+        .iter()
+        .find(|(label, _)| has(label))
+        .map_or(FoundInstead::Unknown, |(_, found)| FoundInstead::Pem(found))
 }
 
-/// What key the certificate has that cannot be used, in words.
-fn unsupported(chain: &[CertificateDer<'_>]) -> Option<String> {
+/// Describes the certificate's key if it is of an unsupported kind.
+fn unsupported_key(chain: &[CertificateDer<'_>]) -> Option<String> {
     match Fields::read(chain.first()?)?.key_kind() {
         KeyKind::Rsa(bits) if !(2048..=4096).contains(&bits) => Some(format!("an RSA key of {bits} bits")),
         KeyKind::Curve(name) => Some(format!("an ECDSA key on the curve {name}")),

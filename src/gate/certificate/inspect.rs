@@ -1,4 +1,4 @@
-//! Certificates as commands show, renew and export them.
+//! Certificates as commands show and renew them.
 
 use std::fmt;
 
@@ -6,98 +6,67 @@ use zeroize::Zeroizing;
 
 use super::authority::{Authority, load_key_pair, new_key};
 use super::clock::{Clock, Validity};
+use super::current::Certificates;
 use super::error::CertificateError;
+use super::files;
 use super::issued::{Issued, validity_of};
 use super::names::{self, Names};
-use super::profile::{fingerprint, mobile_configuration, pem};
+use super::origin::{Origin, origin, stored};
+use super::paths::{CertificateFiles, write};
+use super::profile::{fingerprint, pem};
+use super::trust_anchor::TrustAnchor;
 use super::x509::Fields;
-use super::{CertificateFiles, Certificates, Maker, files, maker, write};
 
-/// The board's own CA, as devices take it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustAnchor {
-    /// What devices call it.
-    pub name: String,
-    /// The certificate in DER.
-    pub der: Vec<u8>,
-    validity: Validity,
-}
-
-/// What there is to know of the certificate in the files.
+/// What commands show of the certificate in the files.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     subject: String,
     validity: Validity,
     names: Vec<String>,
     key_fingerprint: String,
-    is_former: bool,
-    /// The CA; `None` where the certificate is the owner's, or an older version's.
+    is_legacy: bool,
+    /// The CA; `None` if the certificate is the owner's or an older version's.
     pub trust_anchor: Option<TrustAnchor>,
-    /// What a person should do something about.
+    /// Problems that a person should solve.
     pub remarks: Vec<String>,
 }
 
-impl TrustAnchor {
-    pub(super) fn of(authority: &Authority) -> Self {
-        Self {
-            name: authority.name.clone(),
-            der: authority.certificate.to_vec(),
-            validity: authority.validity,
-        }
-    }
-
-    /// The certificate in PEM.
-    pub fn pem(&self) -> String {
-        pem(&self.der)
-    }
-
-    /// The certificate as a configuration profile for iOS and macOS.
-    pub fn mobile_configuration(&self) -> String {
-        mobile_configuration(&self.name, &self.der)
-    }
-
-    /// SHA-256 of the certificate, as devices show it: `sha256:` and hexadecimal digits.
-    pub fn fingerprint(&self) -> String {
-        fingerprint(&self.der)
-    }
-}
-
 impl Certificates {
-    /// What the files hold; `None` where neither is there and the first start makes them. Changes nothing.
+    /// Inspects the files and changes nothing; `None` if they are missing and the first start will make them.
     ///
     /// # Errors
-    /// What [`Certificates::open`] would find wrong with the files.
+    /// The problems with the files that [`Certificates::open`] would find.
     pub fn inspect(files: &CertificateFiles) -> Result<Option<Inspection>, CertificateError> {
         match (files.cert.exists(), files.key.exists()) {
             (true, true) => inspect(files).map(Some),
             (false, false) => Ok(None),
             (false, true) if files.has_authority() => Ok(None),
-            (is_cert_there, _) => Err(files.half(is_cert_there)),
+            (has_cert, _) => Err(files.missing_half(has_cert)),
         }
     }
 
-    /// Makes a new certificate for the key there is, with a new CA if so asked. A running server follows.
+    /// Makes a new certificate for the existing key, with a new CA if `with_authority`. A running server
+    /// loads it by itself.
     ///
     /// # Errors
     /// [`CertificateError::NotOurs`] for a certificate that was not made here.
     pub fn renew(files: &CertificateFiles, with_authority: bool) -> Result<Inspection, CertificateError> {
         let pair = files.load()?;
-        let stored =
-            super::stored(files, &pair)?.ok_or_else(|| CertificateError::NotOurs(files.cert.clone()))?;
+        let stored = stored(files, &pair)?.ok_or_else(|| CertificateError::NotOurs(files.cert.clone()))?;
         let clock = Clock::system();
         let names = Names::of(&names::host(), &files.names).0;
-        let now_s = clock.best(validity_of(&stored.leaf));
+        let now_s = clock.best_s(validity_of(&stored.leaf));
         let authority = if with_authority {
             let key = new_key()?;
             let text = key.serialize_pem();
             let authority = Authority::make(key, &names, now_s)?;
-            let former = files::load_chain(&files.authority).unwrap_or_default();
-            let text = Zeroizing::new(authority.key_file(&text, former.first()));
+            let replaced = files::load_chain(&files.authority).unwrap_or_default();
+            let text = Zeroizing::new(authority.key_file(&text, replaced.first()));
             write(&files.authority_key, text.as_bytes(), 0o600)?;
             write(&files.authority, pem(&authority.certificate).as_bytes(), 0o644)?;
             authority
         } else {
-            files.authority(&names, now_s)?
+            files.load_or_make_authority(&names, now_s)?
         };
         let mut issued = Issued::new(
             authority,
@@ -108,8 +77,8 @@ impl Certificates {
             clock,
         )?
         .0;
-        issued.make_anew(clock)?;
-        // Those were made before.
+        issued.renew(clock)?;
+        // These are of the old certificate or CA.
         let _ = std::fs::remove_file(files.by_address());
         write(&files.cert, issued.file().as_bytes(), 0o644)?;
         inspect(files)
@@ -122,13 +91,13 @@ fn inspect(files: &CertificateFiles) -> Result<Inspection, CertificateError> {
     let fields = Fields::read(leaf)
         .ok_or_else(|| CertificateError::Broken(files.cert.clone(), "not a certificate".to_owned()))?;
     let (names, addresses) = fields.alt_names();
-    let maker = maker(files, leaf)?;
+    let origin = origin(files, leaf)?;
     let clock = Clock::system();
     let wanted = Names::of(&names::host(), &files.names).0;
-    let (trust_anchor, remarks) = match maker {
-        Maker::Authority => {
+    let (trust_anchor, remarks) = match origin {
+        Origin::Authority => {
             let authority = Authority::load(&files.authority, &files.authority_key)?;
-            let stored = super::stored(files, &pair)?;
+            let stored = stored(files, &pair)?;
             let anchor = TrustAnchor::of(&authority);
             let issued = Issued::new(
                 authority,
@@ -141,21 +110,21 @@ fn inspect(files: &CertificateFiles) -> Result<Inspection, CertificateError> {
             .0;
             (Some(anchor), issued.remarks(&wanted, clock))
         }
-        Maker::Former => (None, Vec::new()),
-        Maker::Owner => (None, files::remarks(&files.cert, &pair.cert, clock)),
+        Origin::Legacy => (None, Vec::new()),
+        Origin::Owner => (None, files::remarks(&files.cert, &pair.cert, clock)),
     };
     Ok(Inspection {
         subject: fields.common_name(),
         validity: Validity { not_before_s: fields.not_before_s, not_after_s: fields.not_after_s },
         names: names.into_iter().chain(addresses.iter().map(ToString::to_string)).collect(),
         key_fingerprint: fingerprint(fields.public_key),
-        is_former: matches!(maker, Maker::Former),
+        is_legacy: matches!(origin, Origin::Legacy),
         trust_anchor,
         remarks,
     })
 }
 
-/// Line by line, for people.
+/// For people, line by line.
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "certificate   {}", self.subject)?;
@@ -169,7 +138,7 @@ impl fmt::Display for Inspection {
                 writeln!(f, "CA print      {}", anchor.fingerprint())?;
                 writeln!(f, "Clients get a certificate of this CA for the address that they connect to.")?;
             }
-            None if self.is_former => {
+            None if self.is_legacy => {
                 writeln!(f, "made by an older version; the next start replaces it and keeps the key")?;
             }
             None => writeln!(f, "made by its owner, who renews it")?,

@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
+/// How the names of all CAs made here begin.
+pub(super) const CA_NAME_PREFIX: &str = "Defender CA of ";
+
 /// Domains of local networks: multicast DNS (RFC 6762), home networks (RFC 8375), private use (ICANN's
-/// `internal`), and what routers use by habit. Nobody outside can have a name in them.
+/// `internal`), and what routers use by habit. No public host can have a name in them.
 pub(super) const LOCAL_DOMAINS: [&str; 4] = ["local", "lan", "home.arpa", "internal"];
 
 /// Networks of local addresses, each with the length of its prefix: private (RFC 1918, RFC 4193), link-local
@@ -19,8 +22,9 @@ pub(super) const LOCAL_NETWORKS: [(&str, u8); 8] = [
     ("::1", 128),
 ];
 
-/// Top-level domains of the Internet that a machine may well be called. A CA that may certify such a name may
-/// certify every site in that domain. So may one of two letters, which are those of countries.
+/// Top-level domains of the Internet that are likely names of machines. A CA that may certify such a name
+/// may certify every site in that domain. The same holds for names of two letters, which are those of
+/// countries.
 const PUBLIC_DOMAINS: &str = "app arpa art auto baby bar bike blog boats boo box build business cab cafe cam camera \
     camp car cars casa cash cat center church city click clinic cloud club codes coffee com community computer cool \
     dance data day dev diy dog domains earth eco edu energy estate events express family farm fashion film fish fit \
@@ -39,17 +43,17 @@ const PUBLIC_DOMAINS: &str = "app arpa art auto baby bar bike blog boats boo box
 const LABEL_BYTES: usize = 63;
 const NAME_BYTES: usize = 253;
 
-/// What a certificate is for.
+/// The names and addresses that a certificate is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
-    /// In the form of DNS: lower case ASCII.
+    /// In DNS form: lower-case ASCII.
     pub(super) dns: Vec<String>,
     pub(super) addresses: Vec<IpAddr>,
 }
 
 impl Names {
-    /// The names of a machine whose host name is `host`, and those that its owner configured; and what of
-    /// the latter cannot be a name.
+    /// The names of a machine with the host name `host`, together with the configured ones; and those of
+    /// the configured ones that are not valid.
     pub(super) fn of(host: &str, configured: &[String]) -> (Self, Vec<String>) {
         let mut names = Self { dns: vec!["localhost".to_owned()], addresses: Vec::new() };
         if let Some(host) = dns_name(host).filter(|host| host != "localhost") {
@@ -63,15 +67,15 @@ impl Names {
                 names.add(format!("{label}.{domain}"));
             }
         }
-        let mut odd = Vec::new();
+        let mut invalid = Vec::new();
         for name in configured {
             match (name.parse::<IpAddr>(), dns_name(name)) {
                 (Ok(address), _) => names.addresses.push(address.to_canonical()),
                 (_, Some(name)) => names.add(name),
-                _ => odd.push(name.clone()),
+                _ => invalid.push(name.clone()),
             }
         }
-        (names, odd)
+        (names, invalid)
     }
 
     fn add(&mut self, name: String) {
@@ -81,24 +85,24 @@ impl Names {
     }
 }
 
-/// Whether a name is that of a whole domain of the Internet.
+/// Whether a name is a top-level domain of the Internet.
 fn is_public_domain(name: &str) -> bool {
     let is_of_country = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_lowercase());
     is_of_country || PUBLIC_DOMAINS.split_whitespace().any(|domain| domain == name)
 }
 
-/// The name of this machine, as the kernel has it.
+/// The host name of this machine, from the kernel.
 pub(super) fn host() -> String {
-    // A name that is not UTF-8 is none for DNS either, and is left out for what stands in its place.
+    // Lossy: a name that is not UTF-8 is no DNS name either, and is left out for its replacement characters.
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// A name in the form that stands in certificates, of a name as people write it: without a last dot, in
-/// lower case, letters beyond ASCII by IDNA's encoding (RFC 5891). `None` for what can be no name in DNS.
-pub(super) fn dns_name(name: &str) -> Option<String> {
+/// Converts a name as people write it to the form in certificates: without a trailing dot, in lower case,
+/// letters beyond ASCII in IDNA's encoding (RFC 5891). `None` for what is no valid DNS name.
+fn dns_name(name: &str) -> Option<String> {
     let name = name.trim().strip_suffix('.').unwrap_or(name.trim());
     let labels = name.split('.').map(dns_label).collect::<Option<Vec<_>>>()?;
-    // A name of digits alone at its end would be read as an address.
+    // A last label of digits alone would be read as an address.
     let last_is_number = labels.last()?.bytes().all(|byte| byte.is_ascii_digit());
     Some(labels.join(".")).filter(|name| !last_is_number && name.len() <= NAME_BYTES)
 }
@@ -107,8 +111,8 @@ fn dns_label(label: &str) -> Option<String> {
     let label = label.to_lowercase();
     let is_letter =
         |c: char| if c.is_ascii() { c.is_ascii_alphanumeric() || c == '-' } else { c.is_alphanumeric() };
-    let is_odd = label.is_empty() || label.starts_with('-') || label.ends_with('-');
-    if is_odd || !label.chars().all(is_letter) {
+    let is_invalid = label.is_empty() || label.starts_with('-') || label.ends_with('-');
+    if is_invalid || !label.chars().all(is_letter) {
         return None;
     }
     let encoded = if label.is_ascii() { label } else { format!("xn--{}", punycode(&label)?) };
@@ -174,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_beyond_ascii_are_encoded_as_browsers_do() {
+    fn names_beyond_ascii_are_encoded_as_in_browsers() {
         for (name, encoded) in [
             ("küche", "xn--kche-0ra"),
             ("Küche.Example", "xn--kche-0ra.example"),
@@ -191,9 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn a_host_name_that_can_be_no_name_is_left_out() {
+    fn an_invalid_host_name_is_left_out() {
         let long = "a".repeat(64);
-        for odd in [
+        for invalid in [
             "",
             "(none)",
             "a_b",
@@ -213,13 +217,13 @@ mod tests {
             &"ü".repeat(64),
             &["a"; 130].join("."),
         ] {
-            assert_eq!(dns_name(odd), None, "{odd:?}");
-            assert_eq!(Names::of(odd, &[]).0.dns, ["localhost"], "{odd:?}");
+            assert_eq!(dns_name(invalid), None, "{invalid:?}");
+            assert_eq!(Names::of(invalid, &[]).0.dns, ["localhost"], "{invalid:?}");
         }
     }
 
     #[test]
-    fn a_machine_that_is_called_as_a_domain_of_the_internet_is_certified_below_local_domains_only() {
+    fn a_host_name_that_is_a_public_domain_is_kept_local() {
         let local =
             |name: &str| ["local", "lan", "home.arpa", "internal"].map(|domain| format!("{name}.{domain}"));
         for public in ["camera", "cam", "com", "tv", "zip"] {
@@ -228,14 +232,14 @@ mod tests {
             let names = Names::of(&full, &[]).0.dns;
             assert_eq!((names[1].as_str(), &names[2..]), (full.as_str(), &local(public)[..]), "{public}");
             let (named, _) = Names::of("attic", &[public.to_owned()]);
-            assert_eq!(named.dns.last().map(String::as_str), Some(public), "its owner may say so");
+            assert_eq!(named.dns.last().map(String::as_str), Some(public), "its owner may configure it");
         }
         assert!(Names::of("attic", &[]).0.dns.contains(&"attic".to_owned()));
     }
 
     #[test]
-    fn a_machine_has_its_name_in_the_domains_of_local_networks() {
-        let (names, odd) = Names::of(
+    fn a_machine_has_its_name_in_the_local_domains() {
+        let (names, invalid) = Names::of(
             "attic",
             &["cam.example.org".to_owned(), "::ffff:9.9.9.9".to_owned(), "a b".to_owned()],
         );
@@ -251,7 +255,7 @@ mod tests {
                 "cam.example.org"
             ]
         );
-        assert_eq!((names.addresses, odd), (vec![IpAddr::from([9, 9, 9, 9])], vec!["a b".to_owned()]));
+        assert_eq!((names.addresses, invalid), (vec![IpAddr::from([9, 9, 9, 9])], vec!["a b".to_owned()]));
         let (full, _) = Names::of("attic.example.org", &[]);
         assert_eq!(full.dns[1..4], ["attic.example.org", "attic", "attic.local"]);
         assert_eq!(Names::of("localhost", &[]).0.dns, ["localhost"]);

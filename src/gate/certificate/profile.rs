@@ -1,4 +1,4 @@
-//! The CA in the forms in which devices take it.
+//! The formats in which devices install a CA.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +11,8 @@ pub(super) fn pem(certificate: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{}-----END CERTIFICATE-----\n", lines(certificate))
 }
 
-/// A configuration profile with a root certificate, as iOS and macOS install it. Its identifiers come from the
-/// certificate, so that a profile that is installed again takes the place of the former.
+/// A configuration profile with a root certificate for iOS and macOS. Its identifiers are derived from the
+/// certificate, so that installing it again replaces the first installation.
 pub(super) fn mobile_configuration(name: &str, certificate: &[u8]) -> String {
     let (of_root, of_profile) = (uuid("root", certificate), uuid("profile", certificate));
     let (name, data) = (escaped(name), lines(certificate));
@@ -63,12 +63,12 @@ pub(super) fn mobile_configuration(name: &str, certificate: &[u8]) -> String {
     )
 }
 
-/// SHA-256 as it is compared with what devices show: `sha256:` and hexadecimal digits.
+/// SHA-256 as devices show it: `sha256:` and hexadecimal digits.
 pub(super) fn fingerprint(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(&Sha256::digest(bytes)))
 }
 
-/// A UUID of a digest (RFC 9562, version 8).
+/// A UUID that is derived from a digest (RFC 9562, version 8).
 fn uuid(purpose: &str, certificate: &[u8]) -> String {
     let digest = Sha256::new().chain_update(purpose).chain_update(certificate).finalize();
     let mut bytes: Vec<u8> = digest.iter().take(16).copied().collect();
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_is_the_same_each_time_and_another_for_another_certificate() {
+    fn a_profile_depends_on_its_certificate_alone() {
         let profile = mobile_configuration("a <b> & c", b"certificate");
         assert_eq!(profile, mobile_configuration("a <b> & c", b"certificate"));
         assert!(profile.contains("<string>a &lt;b&gt; &amp; c</string>"), "{profile}");

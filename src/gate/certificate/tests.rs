@@ -1,13 +1,19 @@
-//! Certificates as files come, go and change, and as clock and name of the machine do.
+//! Certificates while their files, the clock and the host name change.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 
-use super::clock::RELEASED_S;
-use super::*;
+use super::authority::new_key;
+use super::clock::{Clock, RELEASED_S};
+use super::current::{Certificates, Current};
+use super::error::CertificateError;
+use super::paths::CertificateFiles;
+use super::x509::Fields;
 
 const DAY_S: i64 = 24 * 3600;
 
@@ -41,7 +47,7 @@ impl Folder {
     }
 
     /// The self-signed certificate as older versions made it.
-    fn write_former(&self) -> Vec<u8> {
+    fn write_legacy(&self) -> Vec<u8> {
         let mut parameters =
             CertificateParams::new(vec!["localhost".to_owned(), "attic".to_owned()]).unwrap();
         parameters.distinguished_name.push(DnType::CommonName, "Defender on attic");
@@ -62,7 +68,7 @@ impl Folder {
     }
 }
 
-fn shown(certificates: &Certificates, local: &str) -> Vec<u8> {
+fn seen(certificates: &Certificates, local: &str) -> Vec<u8> {
     certificates.for_address(local.parse().ok()).cert[0].to_vec()
 }
 
@@ -71,7 +77,7 @@ fn addresses(certificate: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_first_start_makes_a_ca_a_key_and_a_certificate_and_the_next_finds_them() {
+fn a_second_start_finds_what_the_first_one_made() {
     let folder = Folder::new();
     let first = folder.open().unwrap();
     for (file, mode) in [
@@ -90,94 +96,94 @@ fn a_first_start_makes_a_ca_a_key_and_a_certificate_and_the_next_finds_them() {
 }
 
 #[test]
-fn a_client_sees_the_names_and_the_address_it_connected_to_and_no_other() {
+fn a_client_sees_only_the_address_it_connected_to() {
     let certificates = Folder::new().open().unwrap();
-    assert_eq!(addresses(&shown(&certificates, "192.168.1.7")), ["192.168.1.7"]);
-    assert_eq!(addresses(&shown(&certificates, "::ffff:10.0.0.1")), ["10.0.0.1"]);
-    assert_eq!(addresses(&shown(&certificates, "fd00::7")), ["fd00::7"]);
+    assert_eq!(addresses(&seen(&certificates, "192.168.1.7")), ["192.168.1.7"]);
+    assert_eq!(addresses(&seen(&certificates, "::ffff:10.0.0.1")), ["10.0.0.1"]);
+    assert_eq!(addresses(&seen(&certificates, "fd00::7")), ["fd00::7"]);
     // What the CA may not certify would spoil the names, too.
-    let public = shown(&certificates, "2001:db8::7");
+    let public = seen(&certificates, "2001:db8::7");
     assert_eq!(addresses(&public), ["127.0.0.1", "::1"]);
     assert!(Fields::read(&public).unwrap().alt_names().0.contains(&"attic.local".to_owned()));
-    assert_eq!(shown(&certificates, "10.0.0.1"), shown(&certificates, "10.0.0.1"), "made once");
+    assert_eq!(seen(&certificates, "10.0.0.1"), seen(&certificates, "10.0.0.1"), "made once");
 }
 
 #[test]
-fn a_restart_changes_no_certificate_for_a_browsers_exception_is_for_one() {
+fn a_restart_changes_no_certificate() {
     let folder = Folder::new();
-    let first = shown(&folder.open().unwrap(), "192.168.1.7");
+    let first = seen(&folder.open().unwrap(), "192.168.1.7");
     let again = folder.open().unwrap();
-    assert_eq!(shown(&again, "192.168.1.7"), first);
+    assert_eq!(seen(&again, "192.168.1.7"), first);
     fs::write(folder.path("defender-addresses.pem"), "garbage").unwrap();
-    assert_ne!(shown(&folder.open().unwrap(), "192.168.1.7"), first, "a broken file costs no more than that");
+    assert_ne!(seen(&folder.open().unwrap(), "192.168.1.7"), first, "a broken file costs no more than that");
     HOST.set("cellar".to_owned());
-    again.follow();
-    assert_ne!(shown(&again, "192.168.1.7"), first, "another name");
+    again.reload_if_changed();
+    assert_ne!(seen(&again, "192.168.1.7"), first, "another name");
     Certificates::renew(&folder.files(), false).unwrap();
-    assert_ne!(shown(&folder.open().unwrap(), "192.168.1.7"), first, "renewed");
+    assert_ne!(seen(&folder.open().unwrap(), "192.168.1.7"), first, "renewed");
 }
 
 #[test]
-fn many_addresses_take_no_more_memory_than_a_few() {
+fn certificates_for_many_addresses_are_bounded() {
     let certificates = Folder::new().open().unwrap();
     for number in 0..200 {
         let local = format!("10.0.1.{number}");
-        assert_eq!(addresses(&shown(&certificates, &local)), [local.as_str()]);
+        assert_eq!(addresses(&seen(&certificates, &local)), [local.as_str()]);
     }
     let Current::Issued(issued) = &*certificates.current() else { panic!("not ours") };
     assert!(issued.count() <= 64, "{}", issued.count());
 }
 
 #[test]
-fn a_certificate_is_made_anew_before_its_end_for_the_same_key() {
+fn a_certificate_is_renewed_before_its_end_for_its_key() {
     let folder = Folder::new();
     let certificates = folder.open().unwrap();
-    let (first, key) = (shown(&certificates, ""), certificates.key_fingerprint());
+    let (first, key) = (seen(&certificates, ""), certificates.key_fingerprint());
     NOW_S.set(NOW_S.get() + 200 * DAY_S);
-    certificates.follow();
-    assert_eq!(shown(&certificates, ""), first, "it is good for longer");
+    certificates.reload_if_changed();
+    assert_eq!(seen(&certificates, ""), first, "it is good for longer");
     NOW_S.set(NOW_S.get() + 80 * DAY_S);
-    certificates.follow();
-    let second = shown(&certificates, "");
+    certificates.reload_if_changed();
+    let second = seen(&certificates, "");
     let fields = Fields::read(&second).unwrap();
     assert!(fields.not_before_s < NOW_S.get() && NOW_S.get() + 390 * DAY_S < fields.not_after_s);
     assert_eq!(certificates.key_fingerprint(), key);
-    assert_eq!(shown(&folder.open().unwrap(), ""), second, "it is kept in the file");
+    assert_eq!(seen(&folder.open().unwrap(), ""), second, "it is kept in the file");
     NOW_S.set(NOW_S.get() - 50 * DAY_S);
-    certificates.follow();
+    certificates.reload_if_changed();
     assert!(
-        Fields::read(&shown(&certificates, "")).unwrap().not_before_s < NOW_S.get(),
+        Fields::read(&seen(&certificates, "")).unwrap().not_before_s < NOW_S.get(),
         "the clock was ahead"
     );
 }
 
 #[test]
-fn a_board_without_a_clock_makes_nothing_that_is_dated_1970() {
+fn a_board_without_a_clock_dates_nothing_1970() {
     let folder = Folder::new();
     NOW_S.set(17);
     let certificates = folder.open().unwrap();
-    let first = shown(&certificates, "");
+    let first = seen(&certificates, "");
     let fields = Fields::read(&first).unwrap();
     assert!((RELEASED_S - 3 * DAY_S..RELEASED_S).contains(&fields.not_before_s));
     NOW_S.set(RELEASED_S + 300 * DAY_S);
-    certificates.follow();
-    let second = shown(&certificates, "");
+    certificates.reload_if_changed();
+    let second = seen(&certificates, "");
     assert!(
         Fields::read(&second).unwrap().not_after_s > RELEASED_S + 600 * DAY_S,
         "made anew by the right clock"
     );
     NOW_S.set(17);
-    assert_eq!(shown(&folder.open().unwrap(), ""), second, "a clock that is lost again changes nothing");
+    assert_eq!(seen(&folder.open().unwrap(), ""), second, "a clock that is lost again changes nothing");
 }
 
 #[test]
-fn another_name_of_the_machine_gets_into_the_certificate_without_a_restart() {
+fn a_new_host_name_needs_no_restart() {
     let folder = Folder::new();
     let certificates = folder.open().unwrap();
     let anchor = certificates.trust_anchor();
     HOST.set("cellar".to_owned());
-    certificates.follow();
-    let names = Fields::read(&shown(&certificates, "10.0.0.1")).unwrap().alt_names().0;
+    certificates.reload_if_changed();
+    let names = Fields::read(&seen(&certificates, "10.0.0.1")).unwrap().alt_names().0;
     assert!(
         names.contains(&"cellar.local".to_owned()) && !names.contains(&"attic.local".to_owned()),
         "{names:?}"
@@ -188,33 +194,33 @@ fn another_name_of_the_machine_gets_into_the_certificate_without_a_restart() {
 }
 
 #[test]
-fn no_name_of_a_machine_keeps_the_first_start_from_its_work() {
+fn the_first_start_works_with_any_host_name() {
     for host in
         ["küche", "(none)", &"a".repeat(64), "my_cam", "", "attic.", "a.b.example.org", "-", "10.0.0.1"]
     {
         let folder = Folder::new();
         HOST.set(host.to_owned());
         let certificates = folder.open().unwrap_or_else(|error| panic!("{host}: {error}"));
-        assert_eq!(addresses(&shown(&certificates, "10.0.0.1")), ["10.0.0.1"], "{host}");
+        assert_eq!(addresses(&seen(&certificates, "10.0.0.1")), ["10.0.0.1"], "{host}");
     }
 }
 
 #[test]
-fn the_certificate_of_an_older_version_is_replaced_and_its_key_kept() {
+fn a_legacy_certificate_is_replaced_and_its_key_kept() {
     let folder = Folder::new();
-    let former = folder.write_former();
+    let legacy = folder.write_legacy();
     let key = fs::read(folder.path("key.pem")).unwrap();
     let certificates = folder.open().unwrap();
     let chain = certificates.for_address("10.0.0.1".parse().ok()).cert.clone();
-    assert_ne!(chain[0].as_ref(), former);
-    assert_eq!(chain[1].as_ref(), former, "for those who know the board by it");
+    assert_ne!(chain[0].as_ref(), legacy);
+    assert_eq!(chain[1].as_ref(), legacy, "for other Defenders that pin it");
     assert_eq!(fs::read(folder.path("key.pem")).unwrap(), key);
     let again = folder.open().unwrap().for_address("10.0.0.1".parse().ok()).cert.clone();
-    assert_eq!(again[1].as_ref(), former, "after the next start, too");
+    assert_eq!(again[1].as_ref(), legacy, "after the next start as well");
 }
 
 #[test]
-fn a_certificate_of_the_owners_is_used_as_it_is_whatever_it_is_called() {
+fn an_owners_certificate_is_used_whatever_its_name() {
     let names = ["board", "Defender on attic", "Defender CA of attic (000000)"];
     for name in names {
         let folder = Folder::new();
@@ -222,7 +228,7 @@ fn a_certificate_of_the_owners_is_used_as_it_is_whatever_it_is_called() {
         parameters.distinguished_name.push(DnType::CommonName, name);
         let own = folder.write_pair(&parameters);
         let certificates = folder.open().unwrap();
-        assert_eq!(shown(&certificates, "10.0.0.1"), own, "{name}");
+        assert_eq!(seen(&certificates, "10.0.0.1"), own, "{name}");
         assert!(certificates.trust_anchor().is_none() && !folder.path("defender-ca.pem").exists(), "{name}");
         let refused = Certificates::renew(&folder.files(), false).expect_err("refused").to_string();
         assert!(refused.contains("was not made by Defender"), "{refused}");
@@ -230,28 +236,28 @@ fn a_certificate_of_the_owners_is_used_as_it_is_whatever_it_is_called() {
 }
 
 #[test]
-fn what_a_power_cut_left_of_a_first_start_is_completed() {
+fn a_first_start_cut_by_power_loss_is_completed() {
     let leftovers: [&[&str]; 3] = [
         &["defender-ca-key.pem"],
         &["defender-ca-key.pem", "defender-ca.pem"],
         &["defender-ca-key.pem", "defender-ca.pem", "key.pem"],
     ];
-    for kept in leftovers {
+    for left in leftovers {
         let folder = Folder::new();
         folder.open().unwrap();
         for file in ["defender-ca-key.pem", "defender-ca.pem", "key.pem", "server.pem"] {
-            if !kept.contains(&file) {
+            if !left.contains(&file) {
                 fs::remove_file(folder.path(file)).unwrap();
             }
         }
         let ca_key = fs::read(folder.path("defender-ca-key.pem")).unwrap();
-        folder.open().unwrap_or_else(|error| panic!("{kept:?}: {error}"));
-        assert_eq!(fs::read(folder.path("defender-ca-key.pem")).unwrap(), ca_key, "{kept:?}");
+        folder.open().unwrap_or_else(|error| panic!("{left:?}: {error}"));
+        assert_eq!(fs::read(folder.path("defender-ca-key.pem")).unwrap(), ca_key, "{left:?}");
     }
 }
 
 #[test]
-fn what_a_power_cut_left_of_a_renewed_ca_is_completed() {
+fn a_ca_renewal_cut_by_power_loss_is_completed() {
     // In the order in which they are written.
     const WRITTEN: [&str; 3] = ["defender-ca-key.pem", "defender-ca.pem", "server.pem"];
     for count in 0..=WRITTEN.len() {
@@ -267,7 +273,7 @@ fn what_a_power_cut_left_of_a_renewed_ca_is_completed() {
         let certificates = folder.open().unwrap_or_else(|error| panic!("{count} written: {error}"));
         let anchor = certificates.trust_anchor().unwrap_or_else(|| panic!("{count} written: no CA"));
         assert_eq!(before.as_ref() == Some(&anchor), count == 0, "{count} written");
-        let (leaf, ca) = (shown(&certificates, "10.0.0.1"), anchor.der.clone());
+        let (leaf, ca) = (seen(&certificates, "10.0.0.1"), anchor.der.clone());
         assert_eq!(
             Fields::read(&leaf).unwrap().issuer,
             Fields::read(&ca).unwrap().subject,
@@ -283,7 +289,7 @@ fn what_a_power_cut_left_of_a_renewed_ca_is_completed() {
 #[test]
 fn half_a_pair_is_an_error_and_nothing_is_made() {
     let folder = Folder::new();
-    folder.write_former();
+    folder.write_legacy();
     fs::remove_file(folder.path("server.pem")).unwrap();
     assert!(folder.error().contains("server.pem is missing"));
     assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 1, "nothing was made");
@@ -303,62 +309,62 @@ fn a_ca_of_another_key_is_an_error_that_says_so() {
 }
 
 #[test]
-fn without_the_cas_key_the_certificate_is_used_to_its_end() {
+fn without_the_key_of_the_ca_the_certificate_stays() {
     let folder = Folder::new();
-    let made = shown(&folder.open().unwrap(), "");
+    let made = seen(&folder.open().unwrap(), "");
     fs::remove_file(folder.path("defender-ca-key.pem")).unwrap();
-    assert_eq!(shown(&folder.open().unwrap(), "10.0.0.1"), made);
+    assert_eq!(seen(&folder.open().unwrap(), "10.0.0.1"), made);
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_any_more_costs_a_warning_and_not_the_server() {
+fn a_read_only_folder_does_not_stop_the_server() {
     let folder = Folder::new();
     folder.open().unwrap();
     // A folder in the place of the file that is written first stops root, too.
     fs::create_dir(folder.path("server.pem.new")).unwrap();
     NOW_S.set(NOW_S.get() + 300 * DAY_S);
     let certificates = folder.open().unwrap();
-    assert!(Fields::read(&shown(&certificates, "")).unwrap().not_after_s > NOW_S.get() + 390 * DAY_S);
-    let before = shown(&certificates, "");
-    certificates.follow();
-    assert_eq!(shown(&certificates, ""), before, "it is not made again at each look");
+    assert!(Fields::read(&seen(&certificates, "")).unwrap().not_after_s > NOW_S.get() + 390 * DAY_S);
+    let before = seen(&certificates, "");
+    certificates.reload_if_changed();
+    assert_eq!(seen(&certificates, ""), before, "it is not made again at each check");
 }
 
 #[test]
-fn a_renewed_certificate_is_followed_and_a_new_ca_with_it() {
+fn a_renewed_certificate_and_ca_are_loaded() {
     let folder = Folder::new();
     let certificates = folder.open().unwrap();
     let (first, anchor, key) =
-        (shown(&certificates, ""), certificates.trust_anchor(), certificates.key_fingerprint());
+        (seen(&certificates, ""), certificates.trust_anchor(), certificates.key_fingerprint());
     Certificates::renew(&folder.files(), false).unwrap();
-    certificates.follow();
-    assert_ne!(shown(&certificates, ""), first);
+    certificates.reload_if_changed();
+    assert_ne!(seen(&certificates, ""), first);
     assert_eq!(certificates.trust_anchor(), anchor);
     Certificates::renew(&folder.files(), true).unwrap();
-    certificates.follow();
+    certificates.reload_if_changed();
     assert_ne!(certificates.trust_anchor(), anchor);
     assert_eq!(certificates.key_fingerprint(), key);
 }
 
 #[test]
-fn a_changed_pair_is_followed_and_a_broken_one_is_not() {
+fn a_changed_pair_is_loaded_and_a_broken_one_is_not() {
     let (folder, other) = (Folder::new(), Folder::new());
     let certificates = folder.open().unwrap();
-    let first = shown(&certificates, "");
+    let first = seen(&certificates, "");
     fs::write(folder.path("server.pem"), "garbage").unwrap();
-    certificates.follow();
-    assert_eq!(shown(&certificates, ""), first, "the old certificate stays");
+    certificates.reload_if_changed();
+    assert_eq!(seen(&certificates, ""), first, "the old certificate stays");
     let own = other.write_pair(&CertificateParams::new(vec!["board".to_owned()]).unwrap());
     for file in ["key.pem", "server.pem"] {
         fs::copy(other.path(file), folder.path(file)).unwrap();
     }
-    certificates.follow();
-    assert_eq!(shown(&certificates, ""), own, "the owner's is used");
+    certificates.reload_if_changed();
+    assert_eq!(seen(&certificates, ""), own, "the owner's is used");
     assert!(certificates.trust_anchor().is_none());
 }
 
 #[test]
-fn a_key_that_others_may_write_is_refused_and_one_they_may_read_is_not() {
+fn only_a_key_that_others_may_write_is_refused() {
     let folder = Folder::new();
     folder.open().unwrap();
     for file in ["key.pem", "defender-ca-key.pem"] {
@@ -374,9 +380,9 @@ fn a_key_that_others_may_write_is_refused_and_one_they_may_read_is_not() {
 }
 
 #[test]
-fn files_of_another_kind_are_told_apart() {
+fn files_of_another_kind_are_named_in_the_error() {
     let folder = Folder::new();
-    let der = folder.write_former();
+    let der = folder.write_legacy();
     let (pem, key) =
         (fs::read_to_string(folder.path("server.pem")).unwrap(), fs::read(folder.path("key.pem")).unwrap());
     let utf16: Vec<u8> = [0xfeff].into_iter().chain(pem.encode_utf16()).flat_map(u16::to_le_bytes).collect();
@@ -385,11 +391,11 @@ fn files_of_another_kind_are_told_apart() {
         (&key, "found a PRIVATE KEY"),
         (&der, "openssl x509 -inform der"),
         (&utf16, "iconv -f utf-16"),
-        (b"-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n", "a CA has yet to make"),
+        (b"-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n", "a CA has yet to sign"),
     ];
-    for (bytes, told) in rows {
+    for (bytes, expected) in rows {
         fs::write(folder.path("server.pem"), bytes).unwrap();
-        assert!(folder.error().contains(told), "{told:?} is missing in {}", folder.error());
+        assert!(folder.error().contains(expected), "{expected:?} is missing in {}", folder.error());
     }
     fs::write(folder.path("server.pem"), vec![b'\n'; 300 * 1024]).unwrap();
     assert!(folder.error().contains("more than 262144 bytes"), "{}", folder.error());

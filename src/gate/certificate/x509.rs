@@ -1,5 +1,5 @@
-//! What a certificate says (RFC 5280), read without judging it: so much as is needed to tell a person
-//! what is wrong with one, and whose it is.
+//! Reads the fields of a certificate (RFC 5280) without verifying it: what is needed to tell a person what is
+//! wrong with it, and who made it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,10 +21,10 @@ pub(super) struct Fields<'a> {
     extensions: Vec<(&'a [u8], &'a [u8])>,
 }
 
-/// What a CA may certify.
+/// What a CA may certify (name constraints).
 #[derive(Debug)]
 pub(super) struct Permitted {
-    /// Names, each with all below it.
+    /// Names, each with all names below it.
     pub(super) names: Vec<String>,
     /// Networks, each with its mask.
     pub(super) networks: Vec<(IpAddr, IpAddr)>,
@@ -33,9 +33,9 @@ pub(super) struct Permitted {
 /// The kind of a public key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyKind {
-    /// RSA with so many bits.
+    /// RSA with this many bits.
     Rsa(usize),
-    /// ECDSA on a curve, by its name.
+    /// ECDSA on the curve of this name.
     Curve(&'static str),
     Ed25519,
     Other,
@@ -59,7 +59,7 @@ const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
 impl<'a> Fields<'a> {
-    /// Reads a certificate in DER; `None` where it is none.
+    /// Reads a certificate in DER; `None` if it is not one.
     pub(super) fn read(certificate: &'a [u8]) -> Option<Self> {
         let mut signed =
             Reader::new(certificate).tagged(der::SEQUENCE)?.inside().tagged(der::SEQUENCE)?.inside();
@@ -78,7 +78,7 @@ impl<'a> Fields<'a> {
         Some(Self { version, issuer, subject, not_before_s, not_after_s, public_key, extensions })
     }
 
-    /// The common name of the subject; empty where there is none.
+    /// The common name of the subject; empty if it has none.
     pub(super) fn common_name(&self) -> String {
         common_name(self.subject).unwrap_or_default()
     }
@@ -93,7 +93,7 @@ impl<'a> Fields<'a> {
         key_kind(self.public_key).unwrap_or(KeyKind::Other)
     }
 
-    /// The names and addresses it is for; empty where it has none.
+    /// The names and addresses that it is for; empty if it has none.
     pub(super) fn alt_names(&self) -> (Vec<String>, Vec<IpAddr>) {
         let names = self.extension(ALT_NAMES).and_then(|value| Reader::new(value).tagged(der::SEQUENCE));
         let (mut dns, mut addresses) = (Vec::new(), Vec::new());
@@ -205,7 +205,7 @@ mod tests {
     use rcgen::{CertificateParams, DnType, KeyPair};
 
     #[test]
-    fn the_fields_of_a_certificate_are_read_and_a_cut_one_is_none() {
+    fn a_certificate_is_read_and_a_truncated_one_is_refused() {
         let mut parameters = CertificateParams::new(vec!["board".to_owned(), "10.0.0.1".to_owned()]).unwrap();
         parameters.distinguished_name.push(DnType::CommonName, "Küche");
         parameters.not_before = rcgen::date_time_ymd(2024, 1, 1);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_are_too_odd_to_be_read() {
+    fn no_bytes_can_make_the_reader_panic() {
         let made = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap();
         let mut bytes = made.der().to_vec();
         for at in 0..bytes.len() {

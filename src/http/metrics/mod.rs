@@ -34,14 +34,14 @@ fn server(text: &mut Text, service: &Service) {
     let version = vec![("version", env!("CARGO_PKG_VERSION"))];
     text.family("gauge", "defender_build_info", "1, with the version.", &[(version, 1)]);
     text.gauge("defender_uptime_seconds", "Since the start.", service.started.elapsed().as_secs());
-    let tally = service.admission.tally();
-    text.gauge("defender_connections", "Open now.", tally.open);
-    text.counter("defender_connections_accepted_total", "Let in.", tally.accepted);
-    let refused = [("total", tally.refused_total), ("address", tally.refused_address)]
+    let connections = service.admission.counts();
+    text.gauge("defender_connections", "Open now.", connections.open);
+    text.counter("defender_connections_accepted_total", "Let in.", connections.accepted);
+    let refused = [("total", connections.refused_total), ("address", connections.refused_address)]
         .map(|(limit, count)| (vec![("limit", limit)], count));
     text.family("counter", "defender_connections_refused_total", "Turned away at a limit.", &refused);
     let why = "Closed to make room for another connection.";
-    text.counter("defender_connections_evicted_total", why, tally.evicted);
+    text.counter("defender_connections_evicted_total", why, connections.evicted);
     let usage = service.memory.usage();
     let of = |value: fn(&Usage) -> usize| usage.map(|(part, usage)| (vec![("for", part)], value(&usage)));
     let limits = of(|usage| usage.limit_bytes);

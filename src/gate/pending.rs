@@ -1,14 +1,14 @@
-//! The hand-over between a connection and the HTTP room: one live exchange for each request that
-//! is being answered.
+//! The hand-over between a connection and the HTTP layer: one [`PendingRequest`] for
+//! each request that is being answered.
 //!
-//! A connection opens an exchange, sends the request with the exchange's id to the HTTP room over
-//! the [`Channel`], and reads the reply. The HTTP room claims the exchange by its id, which works
+//! A connection registers a pending request, sends the head with its id to the HTTP layer over
+//! the [`Channel`], and reads the reply. The HTTP layer claims it by its id, which works
 //! once. A reply of bytes comes back over the channel; to take over the client's connection itself
-//! the handler leaves a job in the exchange and ends its reply without a byte.
+//! the handler leaves a job in it and ends its reply without a byte.
 //!
 //! Both sides know each other: the gate by what the kernel says of the socket's owner
-//! ([`Channel::connect`]), the HTTP room by the id, 128 random bits that only the gate and it have
-//! seen. The library does not show its socket to the HTTP room, so that the kernel cannot be asked
+//! ([`Channel::connect`]), the HTTP layer by the id, 128 random bits that only the gate and it have
+//! seen. The library does not show its socket to the HTTP layer, so that the kernel cannot be asked
 //! there as well; and nobody else has a way to it.
 
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use super::admission::Place;
+use super::admission::Slot;
 use super::channel::Channel;
 use super::client::{Caller, Client};
 use crate::base::{hex, lock};
@@ -38,17 +38,17 @@ pub enum After {
     Close,
 }
 
-/// One request on its way through the HTTP room.
-pub struct Exchange {
+/// One request on its way through the HTTP layer.
+pub struct PendingRequest {
     caller: Caller,
     secure: bool,
     keep_alive: bool,
     /// `None` in tests of handlers.
-    place: Option<Place>,
+    slot: Option<Slot>,
     job: Mutex<Option<Job>>,
 }
 
-impl Exchange {
+impl PendingRequest {
     /// The client's true address.
     pub fn peer(&self) -> SocketAddr {
         self.caller.address()
@@ -75,8 +75,8 @@ impl Exchange {
     /// Tells the gate that a user makes this request, so that the connection is not closed to make
     /// room for strangers.
     pub fn mark_signed_in(&self) {
-        if let Some(place) = &self.place {
-            place.mark_signed_in();
+        if let Some(slot) = &self.slot {
+            slot.mark_signed_in();
         }
     }
 
@@ -89,36 +89,36 @@ impl Exchange {
         lock(&self.job).take()
     }
 
-    /// An exchange without a connection, for the tests of handlers.
+    /// A pending request without a connection, for the tests of handlers.
     #[cfg(test)]
     pub fn of(peer: SocketAddr, secure: bool) -> Self {
         let (caller, keep_alive) = (Caller::Remote(peer), true);
-        Self { caller, secure, keep_alive, place: None, job: Mutex::new(None) }
+        Self { caller, secure, keep_alive, slot: None, job: Mutex::new(None) }
     }
 }
 
-/// All live exchanges, the way to the HTTP room, and the memory for their bodies.
-pub struct Exchanges {
-    live: Mutex<HashMap<String, Arc<Exchange>>>,
+/// All pending requests, the way to the HTTP layer, and the memory for their bodies.
+pub struct PendingRequests {
+    live: Mutex<HashMap<String, Arc<PendingRequest>>>,
     channel: Channel,
-    look: Mutex<Option<Look>>,
+    loop_check: Mutex<Option<LoopCheck>>,
     bodies: Arc<Account>,
 }
 
-/// Makes the HTTP room see whether its accept loop still runs; it must not wait for anything.
-type Look = Arc<dyn Fn() + Send + Sync>;
+/// Makes the HTTP layer see whether its accept loop still runs; it must not wait for anything.
+type LoopCheck = Arc<dyn Fn() + Send + Sync>;
 
-/// The gate's hold on a live exchange; the id dies with it.
-pub(super) struct OpenExchange<'a> {
-    exchanges: &'a Exchanges,
+/// The gate's registration of a pending request; dropping it invalidates the id.
+pub(super) struct OpenRequest<'a> {
+    pending: &'a PendingRequests,
     pub(super) id: String,
-    pub(super) exchange: Arc<Exchange>,
+    pub(super) request: Arc<PendingRequest>,
 }
 
-impl Exchanges {
-    /// No exchange is live. Bodies of requests lie in memory of `bodies`.
+impl PendingRequests {
+    /// None is pending yet. Bodies of requests lie in memory of `bodies`.
     pub fn new(channel: Channel, bodies: Arc<Account>) -> Self {
-        Self { live: Mutex::default(), channel, look: Mutex::default(), bodies }
+        Self { live: Mutex::default(), channel, loop_check: Mutex::default(), bodies }
     }
 
     /// The right to hold a body of `bytes` and a copy of it; `None` where there is no room for them. A
@@ -129,66 +129,61 @@ impl Exchanges {
         self.bodies.lease(counted.saturating_mul(2))
     }
 
-    /// The way to the HTTP room.
+    /// The way to the HTTP layer.
     pub fn channel(&self) -> &Channel {
         &self.channel
     }
 
     /// What to call while a reply is waited for: the library's accept loop can end without a word
     /// to its owner.
-    pub fn set_look(&self, look: impl Fn() + Send + Sync + 'static) {
-        *lock(&self.look) = Some(Arc::new(look));
+    pub fn set_loop_check(&self, check: impl Fn() + Send + Sync + 'static) {
+        *lock(&self.loop_check) = Some(Arc::new(check));
     }
 
     /// Nobody waits for replies any more.
-    pub fn clear_look(&self) {
-        *lock(&self.look) = None;
+    pub fn clear_loop_check(&self) {
+        *lock(&self.loop_check) = None;
     }
 
-    /// Claims the exchange of an id, as the HTTP room does for each request. It works once.
-    pub fn claim(&self, id: &str) -> Option<Arc<Exchange>> {
+    /// Claims the pending request of an id, as the HTTP layer does for each request. It works once.
+    pub fn claim(&self, id: &str) -> Option<Arc<PendingRequest>> {
         lock(&self.live).remove(id)
     }
 
     /// A reply does not come.
-    pub(super) fn look(&self) {
-        let look = lock(&self.look).clone();
-        if let Some(look) = look {
-            look();
+    pub(super) fn check_accept_loop(&self) {
+        let check = lock(&self.loop_check).clone();
+        if let Some(check) = check {
+            check();
         }
     }
 
-    /// Opens an exchange under a fresh random id of 128 bits.
-    pub(super) fn open(
-        &self,
-        client: &Client,
-        keep_alive: bool,
-        place: &Place,
-    ) -> io::Result<OpenExchange<'_>> {
+    /// Registers a request under a fresh random id of 128 bits.
+    pub(super) fn open(&self, client: &Client, keep_alive: bool, slot: &Slot) -> io::Result<OpenRequest<'_>> {
         let id = hex::random_id()?;
-        let (caller, secure, place) = (client.caller(), client.is_secure(), Some(place.clone()));
-        let exchange = Arc::new(Exchange { caller, secure, keep_alive, place, job: Mutex::default() });
-        lock(&self.live).insert(id.clone(), Arc::clone(&exchange));
-        Ok(OpenExchange { exchanges: self, id, exchange })
+        let (caller, secure, slot) = (client.caller(), client.is_secure(), Some(slot.clone()));
+        let request = Arc::new(PendingRequest { caller, secure, keep_alive, slot, job: Mutex::default() });
+        lock(&self.live).insert(id.clone(), Arc::clone(&request));
+        Ok(OpenRequest { pending: self, id, request })
     }
 }
 
-impl OpenExchange<'_> {
-    /// Whether the HTTP room has not seen the request.
+impl OpenRequest<'_> {
+    /// Whether the HTTP layer has not seen the request.
     pub(super) fn is_unclaimed(&self) -> bool {
-        lock(&self.exchanges.live).contains_key(&self.id)
+        lock(&self.pending.live).contains_key(&self.id)
     }
 }
 
-impl Drop for OpenExchange<'_> {
+impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
-        lock(&self.exchanges.live).remove(&self.id);
+        lock(&self.pending.live).remove(&self.id);
     }
 }
 
-impl fmt::Debug for Exchange {
+impl fmt::Debug for PendingRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange")
+        f.debug_struct("PendingRequest")
             .field("caller", &self.caller)
             .field("secure", &self.secure)
             .finish_non_exhaustive()

@@ -1,18 +1,18 @@
-//! System users and groups, from /etc/passwd and /etc/group. Read here and not by libc: a static
+//! System users and groups, read from /etc/passwd and /etc/group. libc is not used for it: a static
 //! binary has no name service switch, and a service's user is a local one.
 
 use std::fs;
 use std::path::Path;
 
-use super::ConfineError;
+use super::error::ConfineError;
 
-/// The user a server started as root becomes when none is named.
+/// The user that a server started as root becomes if the configuration names none.
 pub const DEFAULT_USER: &str = "defender";
 
-/// Groups that own cameras and sound cards; kept where the system has them.
+/// Groups that own cameras and sound cards; the server keeps those that the system has.
 const DEVICE_GROUPS: [&str; 2] = ["video", "audio"];
 
-/// The number of the group `nogroup`, which owns nothing.
+/// The id of the group `nogroup`, which owns nothing.
 const NO_GROUP: u32 = 65_534;
 
 const PASSWD: &str = "/etc/passwd";
@@ -20,30 +20,30 @@ const GROUP: &str = "/etc/group";
 
 /// A system user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// The name.
+pub struct SystemUser {
+    /// Its name.
     pub name: String,
-    /// Number of the user.
+    /// Its id.
     pub uid: u32,
-    /// Number of the user's own group.
+    /// The id of its primary group.
     pub gid: u32,
-    /// Numbers of the groups it acts with: its own, those that list it, and those of the devices.
+    /// The ids of all its groups: the primary one, those that list it, and those of the devices.
     pub groups: Vec<u32>,
 }
 
-/// Who the server is to run as.
+/// Which user the server is to run as.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// Whom to become; `None` to stay what it is.
-    pub account: Option<Account>,
-    /// What is probably not meant.
+    /// The user to become; `None` to stay the same user.
+    pub user: Option<SystemUser>,
+    /// What is probably a mistake.
     pub warning: Option<String>,
 }
 
-/// Whom to become: the user that is `named`, else, for root, [`DEFAULT_USER`] where there is one.
+/// Chooses the user to become: the one that is `named`, else, as root, [`DEFAULT_USER`] if it exists.
 ///
 /// # Errors
-/// [`ConfineError::UnknownUser`]; [`ConfineError::Accounts`] where the system's lists cannot be read.
+/// [`ConfineError::UnknownUser`]; [`ConfineError::Accounts`] if the system's lists cannot be read.
 pub fn choose(named: Option<&str>) -> Result<Choice, ConfineError> {
     let uid = rustix::process::getuid().as_raw();
     if named.is_none() && uid != 0 {
@@ -52,24 +52,24 @@ pub fn choose(named: Option<&str>) -> Result<Choice, ConfineError> {
     decide(named, uid, &read(PASSWD)?, &read(GROUP)?)
 }
 
-/// The system user of this number, with the groups that list it; for a number that /etc/passwd does not
-/// have, one with the group `gid` alone, or none where that is root's.
+/// The system user of this id, with the groups that list it. An id that /etc/passwd does not have gets
+/// the group `gid` alone, or `nogroup` in place of root's group.
 ///
 /// # Errors
 /// [`ConfineError::Accounts`].
-pub(super) fn of_number(uid: u32, gid: u32) -> Result<Account, ConfineError> {
+pub(super) fn of_number(uid: u32, gid: u32) -> Result<SystemUser, ConfineError> {
     let (passwd, group) = (read(PASSWD)?, read(GROUP)?);
     let Some(name) = name_in(&passwd, uid) else {
         let gid = if gid == 0 { NO_GROUP } else { gid };
-        return Ok(Account { name: uid.to_string(), uid, gid, groups: vec![gid] });
+        return Ok(SystemUser { name: uid.to_string(), uid, gid, groups: vec![gid] });
     };
     let mut found =
-        account(name, &passwd, &group).ok_or_else(|| ConfineError::UnknownUser(name.to_owned()))?;
+        find_user(name, &passwd, &group).ok_or_else(|| ConfineError::UnknownUser(name.to_owned()))?;
     found.groups = groups_of(name, found.gid, &group, &[]);
     Ok(found)
 }
 
-/// The name of the user of this number; the number where there is none.
+/// The name of the user of this id; the id itself if there is none.
 ///
 /// # Errors
 /// [`ConfineError::Accounts`].
@@ -77,8 +77,8 @@ pub(super) fn name_of(uid: u32) -> Result<String, ConfineError> {
     Ok(name_in(&read(PASSWD)?, uid).map_or_else(|| uid.to_string(), str::to_owned))
 }
 
-/// Whether a number is a user of this user namespace. Files of root outside a namespace have a number
-/// in it that nobody inside can be (user_namespaces(7)).
+/// Whether an id is a user of this user namespace. Files of root outside a namespace have an id in it
+/// that no user inside can have (user_namespaces(7)).
 pub(super) fn is_mapped(uid: u32) -> bool {
     let Ok(map) = fs::read_to_string("/proc/self/uid_map") else { return true };
     map.lines().any(|line| {
@@ -96,39 +96,40 @@ fn name_in(passwd: &str, uid: u32) -> Option<&str> {
     })
 }
 
-/// Lossy: a name in another encoding is none that could be asked for.
+/// Lossy: a name in another encoding can never be asked for.
 fn read(path: &str) -> Result<String, ConfineError> {
     let bytes = fs::read(path).map_err(|error| ConfineError::Accounts(Path::new(path).into(), error))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn decide(named: Option<&str>, uid: u32, passwd: &str, group: &str) -> Result<Choice, ConfineError> {
-    let found = account(named.unwrap_or(DEFAULT_USER), passwd, group);
-    let stay = |warning: String| Choice { account: None, warning: Some(warning) };
+    let found = find_user(named.unwrap_or(DEFAULT_USER), passwd, group);
+    let stay = |warning: String| Choice { user: None, warning: Some(warning) };
     match (named, found) {
         (Some(name), None) => Err(ConfineError::UnknownUser(name.to_owned())),
         (None, None) => Ok(stay(format!(
-            "it stays root, which it need not be: make a system user with `useradd --system {DEFAULT_USER}`, \
-             or name one with `user` in [server]"
+            "Defender stays root, which it does not need: create a system user with \
+             `useradd --system {DEFAULT_USER}`, or name one with `user` in [server]"
         ))),
-        (_, Some(account)) if account.uid == uid => Ok(Choice::default()),
-        (_, Some(account)) if uid == 0 => Ok(Choice { account: Some(account), warning: None }),
-        (_, Some(account)) => Ok(stay(format!(
-            "user in [server] is `{}`, and only root can become another user: it stays the one who started it",
-            account.name
+        (_, Some(user)) if user.uid == uid => Ok(Choice::default()),
+        (_, Some(user)) if uid == 0 => Ok(Choice { user: Some(user), warning: None }),
+        (_, Some(user)) => Ok(stay(format!(
+            "user in [server] is `{}`, but only root can become another user: Defender runs as the user who \
+             started it",
+            user.name
         ))),
     }
 }
 
 /// A line of passwd is `name:password:uid:gid:...`.
-fn account(name: &str, passwd: &str, group: &str) -> Option<Account> {
+fn find_user(name: &str, passwd: &str, group: &str) -> Option<SystemUser> {
     let mut fields = passwd.lines().map(|line| line.split(':')).find_map(|mut fields| {
         let is_it = fields.next() == Some(name);
         is_it.then_some(fields)
     })?;
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
-    Some(Account { name: name.to_owned(), uid, gid, groups: groups_of(name, gid, group, &DEVICE_GROUPS) })
+    Some(SystemUser { name: name.to_owned(), uid, gid, groups: groups_of(name, gid, group, &DEVICE_GROUPS) })
 }
 
 /// A line of group is `name:password:gid:user,user,...`. The groups in `more` are added.
@@ -165,33 +166,33 @@ mod tests {
     }
 
     #[test]
-    fn root_becomes_the_named_user_with_the_groups_of_devices_and_its_own_and_no_others() {
+    fn root_becomes_the_named_user_with_its_own_and_device_groups() {
         let defender =
-            Account { name: "defender".to_owned(), uid: 990, gid: 991, groups: vec![29, 44, 110, 991] };
+            SystemUser { name: "defender".to_owned(), uid: 990, gid: 991, groups: vec![29, 44, 110, 991] };
         for named in [None, Some("defender")] {
             let choice = decided(named, 0);
-            assert_eq!(choice, Choice { account: Some(defender.clone()), warning: None });
+            assert_eq!(choice, Choice { user: Some(defender.clone()), warning: None });
         }
-        assert_eq!(decided(Some("eve"), 0).account.unwrap().groups, [27, 29, 44, 110, 1000]);
+        assert_eq!(decided(Some("eve"), 0).user.unwrap().groups, [27, 29, 44, 110, 1000]);
     }
 
     #[test]
-    fn an_unknown_or_unreadable_user_that_is_named_is_an_error_for_everybody() {
+    fn an_unknown_named_user_is_always_an_error() {
         for uid in [0, 1000] {
             for name in ["nobody-here", "mallory", "broken", ""] {
                 let error = decide(Some(name), uid, PASSWD, GROUP).unwrap_err();
-                assert!(matches!(&error, ConfineError::UnknownUser(told) if told == name), "{error}");
+                assert!(matches!(&error, ConfineError::UnknownUser(user) if user == name), "{error}");
             }
         }
     }
 
     #[test]
-    fn who_cannot_or_need_not_change_stays_and_is_told_where_that_is_a_surprise() {
+    fn a_process_that_cannot_change_its_user_gets_a_warning() {
         assert_eq!(decided(Some("root"), 0), Choice::default());
         assert_eq!(decided(Some("eve"), 1000), Choice::default());
-        let told = decided(Some("defender"), 1000);
-        assert!(told.account.is_none() && told.warning.unwrap().contains("only root"));
-        let told = decide(None, 0, "root:x:0:0::/:/bin/sh\n", "").unwrap();
-        assert!(told.account.is_none() && told.warning.unwrap().contains("stays root"));
+        let choice = decided(Some("defender"), 1000);
+        assert!(choice.user.is_none() && choice.warning.unwrap().contains("only root"));
+        let choice = decide(None, 0, "root:x:0:0::/:/bin/sh\n", "").unwrap();
+        assert!(choice.user.is_none() && choice.warning.unwrap().contains("stays root"));
     }
 }

@@ -27,14 +27,14 @@ const STACK_BYTES: usize = 256 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the connections of one listening socket share.
-pub(super) struct Hall {
+pub(super) struct Acceptor {
     context: Context,
     admission: Admission,
     sockets: Sockets,
     stop: Stop,
 }
 
-impl Hall {
+impl Acceptor {
     pub(super) fn new(context: Context) -> Self {
         let admission = Admission::new(&context.limits);
         Self { context, admission, sockets: Sockets::default(), stop: Stop::new() }
@@ -45,13 +45,13 @@ impl Hall {
         self.admission.clone()
     }
 
-    /// Accepts at a listening socket and serves until [`Hall::close`]; returns when every connection's
+    /// Accepts at a listening socket and serves until [`Acceptor::close`]; returns when every connection's
     /// thread is done. `accept` gives nothing for who is turned away at the door.
     pub(super) fn serve(&self, accept: impl Fn() -> io::Result<Option<(TcpStream, Caller)>>) {
         thread::scope(|scope| {
             while !self.stop.is_requested() {
                 match accept() {
-                    Ok(Some((socket, caller))) => self.welcome(scope, socket, caller),
+                    Ok(Some((socket, caller))) => self.serve_client(scope, socket, caller),
                     Ok(None) => {}
                     Err(_) if self.stop.is_requested() => {}
                     // The client left while it waited; the next one may be fine.
@@ -75,7 +75,7 @@ impl Hall {
     }
 
     /// Serves a caller on a thread of its own, or turns it away at a cap.
-    fn welcome<'scope>(
+    fn serve_client<'scope>(
         &'scope self,
         scope: &'scope thread::Scope<'scope, '_>,
         socket: TcpStream,
@@ -93,7 +93,7 @@ impl Hall {
             Ok(permit) => permit,
             Err(which) => {
                 debug!("{peer}: turned away, {which:?} limit of connections reached");
-                return self.turn_away(&socket);
+                return self.reject(&socket);
             }
         };
         let entry = self.sockets.enter(Arc::clone(&socket));
@@ -103,7 +103,7 @@ impl Hall {
             .spawn_scoped(scope, move || {
                 let _held = &entry;
                 let served = panic::catch_unwind(AssertUnwindSafe(|| {
-                    connection::serve(&self.context, socket, caller, permit.place())
+                    connection::serve(&self.context, socket, caller, permit.slot())
                 }));
                 if served.is_err() {
                     // The panic itself was logged where it happened; other connections go on.
@@ -117,7 +117,7 @@ impl Hall {
 
     /// Says 503 where that can be said at once (in the clear); under TLS it would cost the
     /// handshake that the cap is there to save, so the socket is closed.
-    fn turn_away(&self, mut socket: &TcpStream) {
+    fn reject(&self, mut socket: &TcpStream) {
         if self.context.tls.is_none() && socket.set_nonblocking(true).is_ok() {
             let _ = socket.write_all(&reply::refusal(503, "too many connections"));
             let _ = socket.shutdown(Shutdown::Write);
@@ -140,13 +140,13 @@ struct OpenSockets {
 }
 
 /// A socket's place in the list; leaves it when dropped.
-struct Entry {
+struct SocketEntry {
     open: Arc<Mutex<OpenSockets>>,
     number: u32,
 }
 
 impl Sockets {
-    fn enter(&self, socket: Arc<TcpStream>) -> Entry {
+    fn enter(&self, socket: Arc<TcpStream>) -> SocketEntry {
         let mut open = lock(&self.open);
         while open.by_number.contains_key(&open.next) {
             open.next = open.next.wrapping_add(1);
@@ -157,7 +157,7 @@ impl Sockets {
             let _ = socket.shutdown(Shutdown::Both);
         }
         open.by_number.insert(number, socket);
-        Entry { open: Arc::clone(&self.open), number }
+        SocketEntry { open: Arc::clone(&self.open), number }
     }
 
     fn shut_all(&self) {
@@ -170,7 +170,7 @@ impl Sockets {
     }
 }
 
-impl Drop for Entry {
+impl Drop for SocketEntry {
     fn drop(&mut self) {
         lock(&self.open).by_number.remove(&self.number);
     }

@@ -1,0 +1,50 @@
+//! Why the gate cannot open, with what to do about it.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+/// Why the gate cannot open.
+#[derive(Debug)]
+pub enum GateError {
+    /// This address cannot be listened on.
+    Bind(SocketAddr, io::Error),
+    /// The kernel does not tell the address of a listening socket.
+    Address(io::Error),
+    /// TLS cannot be set up.
+    Tls(rustls::Error),
+}
+
+impl Error for GateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Bind(_, error) | Self::Address(error) => Some(error),
+            Self::Tls(error) => Some(error),
+        }
+    }
+}
+
+impl fmt::Display for GateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(address, error) => {
+                write!(f, "cannot listen on {address}: {error}")?;
+                match error.kind() {
+                    ErrorKind::AddrInUse => write!(
+                        f,
+                        "; another program (or another defender) uses port {}, choose another with -p",
+                        address.port()
+                    ),
+                    ErrorKind::PermissionDenied => {
+                        write!(f, "; ports below 1024 need root, choose another with -p")
+                    }
+                    ErrorKind::AddrNotAvailable => write!(f, "; this machine has no such address"),
+                    _ => Ok(()),
+                }
+            }
+            Self::Address(error) => write!(f, "the listening socket has no address: {error}"),
+            Self::Tls(error) => write!(f, "cannot set up TLS: {error}"),
+        }
+    }
+}
