@@ -123,6 +123,10 @@ fuzz: ## Each fuzz target for a minute; what `make test` runs is its corpus
 	@.ci/need build fuzz
 	fuzz/run
 
+size: ## What each crate and module takes in the binary
+	@.ci/need build
+	.ci/size
+
 bench: ## Criterion for hub and encoder, then Defender beside ustreamer
 	@.ci/need build bench
 	$(CARGO) bench --locked --bench hub --bench encode
