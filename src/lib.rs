@@ -17,7 +17,8 @@
 //! | [`confine`] | giving up power: user, rights, Landlock |
 //! | [`control`] | what a running server can be told; the capture threads |
 //! | [`memory`] | the bound on all large buffers together |
-//! | [`remote`] | other Defenders, as their client |
+//! | [`client`] | HTTP requests to other servers |
+//! | [`remote`] | other Defenders: their status and streams |
 //! | [`logging`] | where log lines go, and how many |
 //! | [`cli`] | one file per command |
 //! | [`app`] | the only wiring |
@@ -28,6 +29,7 @@ pub mod app;
 pub(crate) mod base;
 pub mod capture;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod confine;
 pub mod control;

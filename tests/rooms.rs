@@ -6,18 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms its code may name. All may name `base`.
-const MAY_NAME: [(&str, &[&str]); 17] = [
+const MAY_NAME: [(&str, &[&str]); 18] = [
     ("base", &[]),
     ("memory", &[]),
     ("media", &["memory"]),
     ("hub", &["media"]),
     ("encode", &["media"]),
-    ("remote", &["memory"]),
+    ("client", &["memory"]),
+    ("remote", &["client", "memory"]),
     ("capture", &["encode", "hub", "media", "memory", "remote"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
     ("http", &["control", "encode", "gate", "hub", "logging", "media", "memory", "users"]),
-    ("config", &["capture", "media", "remote"]),
+    ("config", &["capture", "client", "media", "remote"]),
     ("confine", &[]),
     ("logging", &[]),
     ("control", &["capture", "config", "hub", "logging", "media", "memory", "remote"]),

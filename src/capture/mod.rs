@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::media::PixelFormat;
-use crate::remote::Place;
+use crate::remote::Endpoint;
 
 /// What a camera was asked to be; the driver may give something else.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,13 +81,13 @@ pub enum DeviceChoice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteDevice {
     /// Where it is.
-    pub place: Arc<Place>,
+    pub endpoint: Arc<Endpoint>,
     /// Its name there.
     pub name: String,
 }
 
 impl fmt::Display for RemoteDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.name, self.place.settings().address)
+        write!(f, "{} at {}", self.name, self.endpoint.settings().address)
     }
 }

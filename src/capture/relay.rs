@@ -43,7 +43,7 @@ impl Capture<'_> {
             unwatched_since.set(Some(since));
             !stop.is_requested() && now.duration_since(since) < LINGER
         };
-        let error = match device.place.video(&device.name, &wanted) {
+        let error = match device.endpoint.video(&device.name, &wanted) {
             Ok(mut parts) => {
                 let began = Instant::now();
                 self.output.begin_camera();
@@ -56,14 +56,14 @@ impl Capture<'_> {
         };
         match error {
             RemoteError::Stopped => Ok(()),
-            error => Err(CaptureError::Remote(device.place.told(&error))),
+            error => Err(CaptureError::Remote(device.endpoint.describe(&error))),
         }
     }
 
     /// Publishes what comes; why it ended.
     fn pass_on(&mut self, device: &RemoteDevice, parts: &mut Parts<'_>) -> RemoteError {
         let mut clock = FarClock::default();
-        let mut is_notice = device.place.camera_problem(&device.name).is_some();
+        let mut is_notice = device.endpoint.camera_problem(&device.name).is_some();
         let (mut look, mut whole) = (Instant::now(), Instant::now());
         let mut brake = Brake::new(MOST_FPS, Instant::now());
         loop {
@@ -73,7 +73,8 @@ impl Capture<'_> {
                     let captured = part.stamp_us.map(|stamp_us| clock.here(stamp_us, Timestamp::now()));
                     // What the other server sends may be its own notice.
                     self.output.set_notice(is_notice);
-                    let published = self.output.publish_relayed(part.jpeg, captured, device.place.account());
+                    let published =
+                        self.output.publish_relayed(part.jpeg, captured, device.endpoint.account());
                     self.output.set_notice(false);
                     published
                 }
@@ -128,7 +129,7 @@ impl Capture<'_> {
     /// Says what is known of the camera there, whose pictures have this width and height; true when it is not
     /// online, so that its notice comes.
     fn announce_relay(&mut self, device: &RemoteDevice, (width, height): (u32, u32)) -> bool {
-        let problem = device.place.camera_problem(&device.name);
+        let problem = device.endpoint.camera_problem(&device.name);
         let source = device.to_string();
         if problem.is_none() && self.notices.is_new_run(&source) {
             info!("camera {}: {source}", self.settings.name);
@@ -138,7 +139,7 @@ impl Capture<'_> {
         self.set_state(CameraState {
             source,
             online: !is_notice,
-            problem: problem.or_else(|| device.place.camera_stand_in(&device.name)),
+            problem: problem.or_else(|| device.endpoint.camera_stand_in(&device.name)),
             format: Some(PixelFormat::Mjpeg),
             width,
             height,

@@ -293,7 +293,7 @@ impl Capture<'_> {
     /// Why a camera that is closed would give no picture, as far as can be told.
     fn absence(&self) -> Option<String> {
         if let DeviceChoice::Remote(device) = &self.settings.device {
-            return device.place.camera_problem(&device.name);
+            return device.endpoint.camera_problem(&device.name);
         }
         self.missing_node().map(|node| CaptureError::NotFound(node.to_owned()).to_string())
     }

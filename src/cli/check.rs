@@ -16,7 +16,7 @@ use crate::capture::sound::{self, MicrophoneSettings};
 use crate::capture::{CameraSettings, CaptureError, DeviceChoice, devices};
 use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::memory::{self, Account};
-use crate::remote::{Place, RemoteSettings};
+use crate::remote::{Endpoint, RemoteSettings};
 use crate::users;
 
 /// As many lines that let nobody in are told of one user file.
@@ -285,8 +285,8 @@ fn hears(microphone: &MicrophoneSettings) -> String {
 
 /// What it answers, and what to write otherwise in defender.conf.
 fn answers(remote: &RemoteSettings) -> (String, Option<String>) {
-    let asked = Place::new(remote.clone(), Account::unlimited())
-        .and_then(|place| Ok((place.ask(&|| true)?, place.advice())));
+    let asked = Endpoint::new(remote.clone(), Account::unlimited())
+        .and_then(|endpoint| Ok((endpoint.ask(&|| true)?, endpoint.advice())));
     match asked {
         Ok((listing, advice)) => (format!("{}: {}", remote.address, listing.summary()), advice),
         // Not a reason not to start: it may be switched on later.

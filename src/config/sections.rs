@@ -14,8 +14,9 @@ use super::{Config, Keep, Mode, ServerConfig};
 use crate::base::{did_you_mean, level, limits, names};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
 use crate::capture::{CameraSettings, Chroma, DeviceChoice};
+use crate::client::Fingerprint;
 use crate::media::{PixelFormat, SoundFormat};
-use crate::remote::{Address, Fingerprint, RemoteSettings, Token};
+use crate::remote::{RemoteSettings, Token, parse_address};
 
 const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
 
@@ -311,7 +312,7 @@ fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<Remo
         "url",
         "the address of another Defender such as \"https://attic:8443/\"; plain http is for this machine alone",
         None,
-        |found| Address::parse(found).map(Some),
+        |found| parse_address(found).map(Some),
     );
     let is_token = |found: &str| !found.is_empty() && found.bytes().all(|byte| byte.is_ascii_graphic());
     let token = section.string("token", "what `defender token add` printed there", None, |found| {

@@ -23,7 +23,7 @@ use crate::config::{Config, Flags};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::memory::Memory;
-use crate::remote::{Listing, Place};
+use crate::remote::{Endpoint, Listing};
 use remotes::Follower;
 use state::{Seen, State};
 
@@ -97,9 +97,9 @@ impl Control {
 
     /// Each other Defender, and why it cannot be asked.
     pub fn remotes(&self) -> Vec<(String, String, Option<String>)> {
-        let told = |place: &Arc<Place>| {
-            let settings = place.settings();
-            (settings.name.clone(), settings.address.to_string(), place.problem())
+        let told = |endpoint: &Arc<Endpoint>| {
+            let settings = endpoint.settings();
+            (settings.name.clone(), settings.address.to_string(), endpoint.problem())
         };
         self.seen().remotes.iter().map(told).collect()
     }
@@ -275,7 +275,7 @@ impl Control {
             let mut before = std::mem::take(&mut state.remotes);
             let mut failed = None;
             for settings in &wanted {
-                let same = before.iter().position(|follower| follower.place.settings() == settings);
+                let same = before.iter().position(|follower| follower.endpoint.settings() == settings);
                 let started = match same {
                     Some(at) => Ok(before.remove(at)),
                     None => Follower::start(settings, self.memory.for_remote(), Arc::downgrade(self)),
@@ -283,7 +283,7 @@ impl Control {
                 match started {
                     Ok(mut follower) => {
                         // Reached in another way, it has what it had until it says otherwise: viewers stay.
-                        let old = before.iter().find(|old| old.place.settings().name == settings.name);
+                        let old = before.iter().find(|old| old.endpoint.settings().name == settings.name);
                         if let Some(old) = old {
                             follower.listing = old.listing.clone();
                         }
@@ -301,10 +301,11 @@ impl Control {
     }
 
     /// A remote has told what it has.
-    fn has_listed(&self, place: &Place, listing: Listing) {
+    fn has_listed(&self, endpoint: &Endpoint, listing: Listing) {
         self.change(|state| {
             // One that was taken out of the configuration meanwhile has nothing to say.
-            let Some(follower) = state.remotes.iter_mut().find(|follower| *follower.place == *place) else {
+            let Some(follower) = state.remotes.iter_mut().find(|follower| *follower.endpoint == *endpoint)
+            else {
                 return;
             };
             if follower.listing.same_devices(&listing) {

@@ -14,7 +14,7 @@ use crate::capture::{Chroma, DeviceChoice, RemoteDevice};
 use crate::hub::Stop;
 use crate::media::SoundFormat;
 use crate::memory::Account;
-use crate::remote::{Listing, Place, RemoteError, RemoteSettings};
+use crate::remote::{Endpoint, Listing, RemoteError, RemoteSettings};
 
 /// How often each is asked.
 const ASK_EVERY: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const STACK_BYTES: usize = 256 * 1024;
 
 /// One other Defender, and the thread that asks it.
 pub(super) struct Follower {
-    pub(super) place: Arc<Place>,
+    pub(super) endpoint: Arc<Endpoint>,
     /// What it had the last time it answered.
     pub(super) listing: Listing,
     stop: Stop,
@@ -45,16 +45,16 @@ impl Follower {
         account: Arc<Account>,
         control: Weak<Control>,
     ) -> io::Result<Self> {
-        let place =
-            Place::new(settings.clone(), account).map_err(|error| io::Error::other(error.to_string()))?;
-        let place = Arc::new(place);
+        let endpoint =
+            Endpoint::new(settings.clone(), account).map_err(|error| io::Error::other(error.to_string()))?;
+        let endpoint = Arc::new(endpoint);
         let stop = Stop::new();
-        let mine = (Arc::clone(&place), stop.clone());
+        let mine = (Arc::clone(&endpoint), stop.clone());
         let thread = thread::Builder::new()
             .name(format!("remote-{}", settings.name))
             .stack_size(STACK_BYTES)
             .spawn(move || follow(&mine.0, &mine.1, &control))?;
-        Ok(Self { place, listing: Listing::default(), stop, thread })
+        Ok(Self { endpoint, listing: Listing::default(), stop, thread })
     }
 
     /// Asks the thread to end; the handle is to be joined without the lock that it may wait for.
@@ -92,17 +92,17 @@ impl Follower {
     }
 
     fn device(&self, name: &str) -> RemoteDevice {
-        RemoteDevice { place: Arc::clone(&self.place), name: name.to_owned() }
+        RemoteDevice { endpoint: Arc::clone(&self.endpoint), name: name.to_owned() }
     }
 
     fn name_here(&self, name: &str) -> String {
-        format!("{}-{name}", self.place.settings().name)
+        format!("{}-{name}", self.endpoint.settings().name)
     }
 }
 
 /// Asks until told to stop, and says what is news.
-fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
-    let name = &place.settings().name;
+fn follow(endpoint: &Endpoint, stop: &Stop, control: &Weak<Control>) {
+    let name = &endpoint.settings().name;
     let mut told: Option<String> = None;
     let mut is_known = false;
     let (mut known, mut changes) = (None::<Listing>, Changes::default());
@@ -110,13 +110,13 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
     let wanted = || !stop.is_requested();
     while wanted() {
         let mut pause = ASK_EVERY;
-        match place.ask(&wanted) {
+        match endpoint.ask(&wanted) {
             Ok(listing) => {
                 if told.take().is_some() || !is_known {
-                    info!("remote {name}: {}: {}", place.settings().address, listing.summary());
+                    info!("remote {name}: {}: {}", endpoint.settings().address, listing.summary());
                 }
                 is_known = true;
-                let advice = place.advice();
+                let advice = endpoint.advice();
                 if advice != advised {
                     advice.iter().for_each(|advice| warn!("remote {name}: {advice}"));
                     advised = advice;
@@ -127,7 +127,7 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
                     && let Some(control) = control.upgrade()
                 {
                     known = Some(listing.clone());
-                    control.has_listed(place, listing);
+                    control.has_listed(endpoint, listing);
                 }
             }
             Err(RemoteError::Stopped) => return,
@@ -135,7 +135,7 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
                 if error.is_for_a_person() {
                     pause = ASK_REFUSED_EVERY;
                 }
-                let problem = place.told(&error);
+                let problem = endpoint.describe(&error);
                 if told.as_ref() != Some(&problem) {
                     warn!("remote {name}: {problem}");
                     told = Some(problem);

@@ -14,7 +14,7 @@ use super::{CameraChange, CameraSettings, ControlError};
 use crate::capture::sound::MicrophoneSettings;
 use crate::config::{Config, Keep};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
-use crate::remote::Place;
+use crate::remote::Endpoint;
 
 /// What can be stopped and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) struct State {
 /// What there is to see of it: replaced whole at the end of each change.
 pub(super) struct Seen {
     pub(super) cameras: Vec<CameraSettings>,
-    pub(super) remotes: Vec<Arc<Place>>,
+    pub(super) remotes: Vec<Arc<Endpoint>>,
     pub(super) mode: &'static str,
     /// Whether settings can be kept for the next start.
     pub(super) keeps: bool,
@@ -80,7 +80,7 @@ impl State {
     pub(super) fn seen(&self) -> Seen {
         Seen {
             cameras: self.config.cameras.clone(),
-            remotes: self.remotes.iter().map(|follower| Arc::clone(&follower.place)).collect(),
+            remotes: self.remotes.iter().map(|follower| Arc::clone(&follower.endpoint)).collect(),
             mode: self.config.server.mode.name(),
             keeps: self.config.keep != Keep::Nowhere,
             video_stopped_by: self.video_stopped_by.clone(),

@@ -1,22 +1,23 @@
-//! Other Defenders, as their client: what cameras and microphones they have, and their streams.
+//! Other Defenders: what cameras and microphones they have, and their streams.
 //!
-//! What belongs here: finding the other, knowing it by its certificate, one request at a time, reading
-//! what comes as a stranger's. What must not: what becomes of pictures and sound, when to try again.
+//! What belongs here: where one may be, what to ask it, and reading its status and its streams as untrusted input. What
+//! must not: connections and TLS (the client's), what becomes of pictures and sound, when to try again.
 
 mod address;
-mod body;
-mod connect;
+mod endpoint;
 mod error;
 mod parts;
-mod pin;
-mod place;
+mod settings;
+mod sound;
 mod status;
 
-pub use address::{Address, Fingerprint};
+pub use address::parse_address;
+pub use endpoint::Endpoint;
 pub use error::RemoteError;
 pub(crate) use parts::find_part;
 pub use parts::{Part, Parts};
-pub use place::{Place, RemoteSettings, Sound, Token};
+pub use settings::{RemoteSettings, Token};
+pub use sound::Sound;
 pub use status::{Listing, RemoteCamera, RemoteMicrophone};
 
 #[cfg(test)]

@@ -5,20 +5,20 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::RemoteError;
-use super::body::Body;
+use crate::client::Body;
 
 /// Largest picture taken, in bytes: what a camera of 4K gives is a fifth of it.
 const PICTURE_BYTES: usize = 8 * 1024 * 1024;
 
-/// No whole picture for so long is too long: a lost camera sends placards meanwhile.
+/// No whole picture for so long is too long: a lost camera sends no-signal frames meanwhile.
 const STALL: Duration = Duration::from_secs(10);
 
 /// Largest head of a part, in bytes.
 const HEAD_BYTES: usize = 2048;
 
 /// Pictures as they come.
-pub struct Parts<'a> {
-    body: Body<'a>,
+pub struct Parts<'w> {
+    body: Body<'w>,
     /// How much of what has come was the last part.
     taken: usize,
 }
@@ -39,8 +39,8 @@ struct Found {
     stamp_us: Option<u64>,
 }
 
-impl<'a> Parts<'a> {
-    pub(super) fn of(body: Body<'a>) -> Self {
+impl<'w> Parts<'w> {
+    pub(super) fn of(body: Body<'w>) -> Self {
         Self { body, taken: 0 }
     }
 

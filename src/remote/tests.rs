@@ -1,4 +1,4 @@
-//! Strangers on the other end: what they send costs a sentence, and never more.
+//! Untrusted servers: what they send costs an error, and never more.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use crate::memory::{Account, Memory};
 
-use super::{Address, Listing, Place, RemoteError, RemoteSettings, Token};
+use super::{Endpoint, Listing, RemoteError, RemoteSettings, Token};
+use crate::client::{Address, ClientError};
 
 const NOTHING: &str = "{\"cameras\":[],\"microphones\":[]}";
 
-/// A place whose other end is given to `answer` with each request read, and the requests. It ends with
+/// An endpoint whose other end is given to `answer` with each request read, and the requests. It ends with
 /// the test's process, whatever it waits for.
-fn stranger(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (Place, Receiver<String>) {
+fn untrusted(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (Endpoint, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, asked) = mpsc::channel();
+    let (sender, requests) = mpsc::channel();
     thread::spawn(move || {
         for mut socket in listener.incoming().flatten() {
             let mut request = Vec::new();
@@ -25,7 +26,7 @@ fn stranger(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (Place, Receive
             while !request.ends_with(b"\r\n\r\n") && socket.read(&mut byte).is_ok_and(|got| got == 1) {
                 request.push(byte[0]);
             }
-            let _ = tell.send(String::from_utf8_lossy(&request).into_owned());
+            let _ = sender.send(String::from_utf8_lossy(&request).into_owned());
             answer(&mut socket);
         }
     });
@@ -35,12 +36,12 @@ fn stranger(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (Place, Receive
         token: Token::Given("dft_x".to_owned()),
         fingerprint: None,
     };
-    (Place::new(settings, Account::unlimited()).unwrap(), asked)
+    (Endpoint::new(settings, Account::unlimited()).unwrap(), requests)
 }
 
-/// One that sends this to whoever asks, and hangs up.
-fn sends(bytes: Vec<u8>) -> Place {
-    stranger(move |socket| drop(socket.write_all(&bytes))).0
+/// One that answers every request with this, and hangs up.
+fn sends(bytes: Vec<u8>) -> Endpoint {
+    untrusted(move |socket| drop(socket.write_all(&bytes))).0
 }
 
 fn why<T>(result: Result<T, RemoteError>) -> String {
@@ -48,9 +49,9 @@ fn why<T>(result: Result<T, RemoteError>) -> String {
 }
 
 #[test]
-fn a_status_that_is_none_is_told_for_what_it_is() {
+fn a_broken_status_is_refused_with_what_is_wrong() {
     let head = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
-    for (sent, told) in [
+    for (sent, expected) in [
         (format!("{}{}", head(""), "x".repeat(300 * 1024)), "a document too large"),
         (head("Content-Length: 999999999\r\n"), "a document too large"),
         (head("Content-Length: -1\r\n"), "the head of its answer"),
@@ -66,57 +67,57 @@ fn a_status_that_is_none_is_told_for_what_it_is() {
         (String::new(), "it ended the connection"),
     ] {
         let found = why(sends(sent.clone().into_bytes()).ask(&|| true));
-        assert!(found.contains(told), "{found:?} for {sent:.60}");
+        assert!(found.contains(expected), "{found:?} for {sent:.60}");
     }
 }
 
 #[test]
-fn a_device_is_missing_only_once_the_other_was_asked() {
+fn a_device_is_missing_only_after_an_answer() {
     let text = "HTTP/1.1 200 OK\r\n\r\n{\"cameras\":[],\"microphones\":[]}";
-    let place = sends(text.as_bytes().to_vec());
-    assert_eq!((place.camera_problem("front"), place.microphone_problem("desk")), (None, None));
-    place.ask(&|| true).unwrap();
-    for problem in [place.camera_problem("front"), place.microphone_problem("desk")] {
+    let endpoint = sends(text.as_bytes().to_vec());
+    assert_eq!((endpoint.camera_problem("front"), endpoint.microphone_problem("desk")), (None, None));
+    endpoint.ask(&|| true).unwrap();
+    for problem in [endpoint.camera_problem("front"), endpoint.microphone_problem("desk")] {
         assert!(problem.is_some_and(|problem| problem.contains("it has no such device")));
     }
 }
 
 #[test]
-fn an_answer_ends_where_it_says_whether_the_connection_does_or_not() {
-    let (place, asked) = stranger(|socket| {
+fn an_answer_ends_at_its_length_while_the_connection_stays() {
+    let (endpoint, requests) = untrusted(|socket| {
         let length = NOTHING.len();
         let _ = write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{NOTHING}");
-        // Open for as long as the other end likes.
+        // Open for as long as the client likes.
         let _ = socket.read(&mut [0]);
     });
-    assert_eq!(place.ask(&|| true).unwrap(), Listing::default());
-    let request = asked.recv().unwrap();
-    // To which nothing on the way may answer in chunks.
+    assert_eq!(endpoint.ask(&|| true).unwrap(), Listing::default());
+    let request = requests.recv().unwrap();
+    // Nothing on the way may answer that in chunks.
     assert!(request.starts_with("GET /api/1.0/status HTTP/1.0\r\nHost: 127.0.0.1:"), "{request}");
 }
 
 #[test]
-fn a_picture_that_drips_is_no_picture() {
-    let (place, _asked) = stranger(|socket| {
+fn a_picture_that_drips_ends_the_stream() {
+    let (endpoint, _requests) = untrusted(|socket| {
         let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n--b\r\nContent-Length: 1000000\r\n\r\n");
         while socket.write_all(b"x").is_ok() {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    let wanted = || true;
-    let mut parts = place.video("trap", &wanted).unwrap();
-    assert!(matches!(parts.next_part(), Err(RemoteError::Stalled)));
+    let is_wanted = || true;
+    let mut parts = endpoint.video("trap", &is_wanted).unwrap();
+    assert!(matches!(parts.next_part(), Err(RemoteError::Client(ClientError::Stalled))));
 }
 
 #[test]
-fn a_picture_for_which_there_is_no_memory_is_left_out_and_the_next_one_comes() {
+fn a_picture_without_memory_is_skipped_and_the_next_one_comes() {
     let large = [b"--b\r\nContent-Length: 3000000\r\n\r\n".to_vec(), vec![b'x'; 3_000_000]].concat();
     let small = b"--b\r\nContent-Length: 5\r\n\r\nsmall".to_vec();
     let sent = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), large, small].concat();
     let memory = Memory::new(4 * 1024 * 1024);
-    let place = Place::new(sends(sent).settings().clone(), memory.for_remote()).unwrap();
-    let wanted = || true;
-    let mut parts = place.video("trap", &wanted).unwrap();
+    let endpoint = Endpoint::new(sends(sent).settings().clone(), memory.for_remote()).unwrap();
+    let is_wanted = || true;
+    let mut parts = endpoint.video("trap", &is_wanted).unwrap();
     assert_eq!(parts.next_part().unwrap(), None);
     assert_eq!(parts.next_part().unwrap().unwrap().jpeg, b"small");
     let used = memory.usage()[0].1.used_bytes;
@@ -126,7 +127,7 @@ fn a_picture_for_which_there_is_no_memory_is_left_out_and_the_next_one_comes() {
 }
 
 #[test]
-fn sound_is_taken_only_as_it_was_told_to_be() {
+fn sound_is_taken_only_in_the_listed_format() {
     let header = |rate_hz: u32, channels: u16, bits: u16| {
         let mut header = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0".to_vec();
         header.extend(channels.to_le_bytes());
@@ -138,15 +139,15 @@ fn sound_is_taken_only_as_it_was_told_to_be() {
         header
     };
     let hear = |header: &[u8]| {
-        let place = sends([b"HTTP/1.1 200 OK\r\n\r\n", header, b"\x01\0\x02\0\x03\0\x04\0"].concat());
-        let samples = place.audio("desk", (16_000, 2), &|| true).and_then(|mut sound| sound.samples());
+        let endpoint = sends([b"HTTP/1.1 200 OK\r\n\r\n", header, b"\x01\0\x02\0\x03\0\x04\0"].concat());
+        let samples = endpoint.audio("desk", (16_000, 2), &|| true).and_then(|mut sound| sound.samples());
         samples.map_err(|error| error.to_string())
     };
     assert_eq!(hear(&header(16_000, 2, 16)), Ok(vec![1, 2, 3, 4]));
     for other in [header(16_000, 1, 16), header(48_000, 2, 16), header(16_000, 2, 8), vec![b'x'; 60]] {
         assert_eq!(
             hear(&other),
-            Err("what it sends is no Defender's: sound that is no WAV as it was told to be".to_owned())
+            Err("what it sends is no Defender's: sound in another format than its status says".to_owned())
         );
     }
 }

@@ -45,7 +45,7 @@ impl Capture<'_> {
         };
         let format = self.settings.format;
         let told = (format.rate_hz, format.channels);
-        let error = match device.place.audio(&device.name, told, &wanted) {
+        let error = match device.endpoint.audio(&device.name, told, &wanted) {
             Ok(mut sound) => {
                 let began = Instant::now();
                 let error = self.pass_on(device, &mut sound);
@@ -56,7 +56,7 @@ impl Capture<'_> {
         };
         match error {
             RemoteError::Stopped => Ok(()),
-            error => Err(SoundError::Remote(device.place.told(&error))),
+            error => Err(SoundError::Remote(device.endpoint.describe(&error))),
         }
     }
 
@@ -118,7 +118,7 @@ impl Capture<'_> {
     }
 
     fn announce_relay(&mut self, device: &RemoteDevice) {
-        let problem = device.place.microphone_problem(&device.name);
+        let problem = device.endpoint.microphone_problem(&device.name);
         let source = device.to_string();
         if problem.is_none() && self.notices.is_new_run(&source) {
             info!("microphone {}: {source}", self.settings.name);

@@ -1,0 +1,72 @@
+//! The HTTP client: one request over one connection (RFC 9112), with TLS or without.
+//!
+//! What belongs here: resolving names and connecting, whom TLS trusts, request and response heads, bodies as they
+//! arrive. All of it is untrusted input, and bounded. What must not: who is asked, what an answer means, and when to
+//! try again.
+//!
+//! Every wait asks the caller four times a second or more often whether the request is still wanted, so that no thread
+//! outlives what it works for.
+
+mod address;
+mod body;
+mod connect;
+mod connection;
+mod error;
+mod fingerprint;
+mod framing;
+mod request;
+mod response;
+mod trust;
+
+use std::sync::Arc;
+
+use crate::memory::Account;
+use connection::Connection;
+
+pub use address::Address;
+pub use body::Body;
+pub use error::ClientError;
+pub use fingerprint::Fingerprint;
+pub use request::{Authorization, Request};
+pub use response::Response;
+pub use trust::{SYSTEM_ROOTS, Trust};
+
+/// One server, how it is known, and the memory for what it sends.
+pub struct Client {
+    address: Address,
+    trust: Trust,
+    account: Arc<Account>,
+}
+
+impl Client {
+    /// A client of the server at `address`. What comes from it lies in memory of `account`.
+    pub fn new(address: Address, trust: Trust, account: Arc<Account>) -> Self {
+        Self { address, trust, account }
+    }
+
+    /// Whom it trusts, and what the server has shown.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Sends a request over a connection of its own, for as long as it `is_wanted`, and reads the head of the answer.
+    /// Nothing is sent to a server that is not trusted.
+    ///
+    /// # Errors
+    /// When there is no answer; an answer with an error's status is one.
+    pub fn send<'w>(
+        &self,
+        request: &Request<'_>,
+        is_wanted: &'w dyn Fn() -> bool,
+    ) -> Result<Response<'w>, ClientError> {
+        let lease = self.account.lease(0).ok_or(ClientError::NoMemory)?;
+        let head = request.head(&self.address)?;
+        let mut connection = Connection::open(&self.address, &self.trust, is_wanted)?;
+        connection.write_all(head.as_bytes()).map_err(ClientError::Io)?;
+        connection.write_all(request.body()).map_err(ClientError::Io)?;
+        Response::read(Body::new(connection, lease, is_wanted), request.takes_chunks())
+    }
+}
+
+#[cfg(test)]
+mod tests;
