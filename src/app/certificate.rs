@@ -1,6 +1,6 @@
 //! The certificate that a configuration names, for commands.
 
-use super::AppError;
+use super::error::AppError;
 use crate::config::ServerConfig;
 use crate::gate::{CertificateError, CertificateFiles, Certificates, Inspection, TrustAnchor};
 

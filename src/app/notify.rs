@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use log::{debug, error, warn};
 
-use super::STACK_BYTES;
+use super::threads::STACK_BYTES;
 use crate::hub::Stop;
 use crate::media::Timestamp;
 

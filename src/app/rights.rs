@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use log::{info, warn};
 use rustix::fs::{Access as Rights, access};
 
-use super::AppError;
+use super::error::AppError;
 use crate::base::disk::folder_of;
 use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
 use crate::confine::{self, AllowedPaths, Choice, ConfineError, Purpose, RequiredAccess, SystemUser};
