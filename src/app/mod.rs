@@ -27,11 +27,11 @@ pub use rights::{
     RunsAs, become_owner, become_owner_of_pair, become_server_user, load_config, place_to_keep,
 };
 
-/// Runs the server until SIGTERM or SIGINT. `flags` are those `config` was loaded with; SIGHUP
-/// loads it anew with them.
+/// Runs the server until SIGTERM or SIGINT. `flags` are those that `config` was loaded with; SIGHUP
+/// reloads it with them.
 ///
 /// # Errors
-/// Why it did not start. Once it runs it heals or waits; it does not return an error.
+/// Why it did not start. Once it runs, it returns no error.
 pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(AppError::System)?;
     let server = &config.server;
@@ -44,7 +44,7 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     let server = &config.server;
     let logging = Logging::init(server.log.as_deref(), server.audit_log.as_deref(), server.log_level)
         .map_err(AppError::Log)?;
-    // Whatever ends this, also an error at the start: its reasons are in the log before the process is gone.
+    // However this function ends, also by an error at the start, the log is written before the process ends.
     let _flush = FlushAtEnd;
     logging::log_panics();
     for warning in config.warnings.iter().chain(&warnings) {
@@ -53,7 +53,7 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     listeners.warning().iter().for_each(|warning| warn!("{warning}"));
     overridden.iter().for_each(|overridden| control::tell_overridden(overridden, server.log_level));
     let mut server = Server::start(config, flags, logging, listeners)?;
-    server.obey(signals);
+    server.run_until_signal(signals);
     server.stop();
     info!("stopped");
     Ok(())

@@ -13,20 +13,24 @@ use super::threads::STACK_BYTES;
 use crate::control::Control;
 use crate::gate::Certificates;
 
-/// The thread that takes over what a changed defender.conf says, as far as that goes without a restart.
-/// Not main's work: a camera that is slow to close would keep it from answering SIGTERM.
+/// The thread that applies a changed defender.conf, as far as that needs no restart. The main thread does not
+/// do it: a camera that is slow to close would keep it from handling SIGTERM.
 pub(super) struct Reload {
-    ask: Sender<()>,
+    requests: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Reload {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If the system refuses it.
     pub(super) fn start(
         control: &Arc<Control>,
         certificates: Option<Arc<Certificates>>,
         manager: Manager,
     ) -> io::Result<Self> {
-        let (ask, asked) = mpsc::channel();
+        let (requests, requested) = mpsc::channel();
         let control = Arc::clone(control);
         let reload = move || {
             info!("SIGHUP: reading the configuration and the certificate again");
@@ -34,27 +38,28 @@ impl Reload {
             control.reload();
         };
         let body = move || {
-            while asked.recv().is_ok() {
-                // Those that came meanwhile want the same.
-                while asked.try_recv().is_ok() {}
+            while requested.recv().is_ok() {
+                // One reload serves all requests that have arrived meanwhile.
+                while requested.try_recv().is_ok() {}
                 manager.reloading();
-                // A panic was logged; the next reload may do better.
+                // The panic was logged; the next reload may succeed.
                 let _ = panic::catch_unwind(AssertUnwindSafe(&reload));
                 manager.reloaded();
             }
         };
         let thread = thread::Builder::new().name("reload".to_owned()).stack_size(STACK_BYTES).spawn(body)?;
-        Ok(Self { ask, thread })
+        Ok(Self { requests, thread })
     }
 
-    pub(super) fn ask(&self) {
-        // It is there until it is stopped.
-        let _ = self.ask.send(());
+    /// Requests a reload.
+    pub(super) fn request(&self) {
+        // The thread receives until it is stopped.
+        let _ = self.requests.send(());
     }
 
-    /// Ends the thread when it has done what it was asked for.
+    /// Ends the thread after the reloads that were requested.
     pub(super) fn stop(self) {
-        drop(self.ask);
+        drop(self.requests);
         let _ = self.thread.join();
     }
 }

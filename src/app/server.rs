@@ -33,7 +33,7 @@ pub(super) struct Server {
     control: Arc<Control>,
     reload: Reload,
     gate: Arc<Gate>,
-    /// `None` where the socket could not be made, which was said.
+    /// `None` if the socket could not be made, which was logged.
     local: Option<Arc<LocalGate>>,
     http: Arc<HttpServer>,
     accounts: Arc<Accounts>,
@@ -43,6 +43,10 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// Builds and starts everything.
+    ///
+    /// # Errors
+    /// The first part that cannot be built or started.
     pub(super) fn start(
         config: Config,
         flags: &Flags,
@@ -59,15 +63,15 @@ impl Server {
         let channel = Channel::open(folder_of(&server.users)).map_err(AppError::Channel)?;
         let pending = Arc::new(PendingRequests::new(channel, Arc::clone(memory.for_bodies())));
         let limits = Limits {
-            connections: descriptors::make_room(&config),
+            connections: descriptors::allowed_connections(&config),
             connections_per_address: server.max_connections_per_address,
             ..Limits::default()
         };
         let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&pending))
             .map_err(AppError::Gate)?;
         let gate = Arc::new(gate);
-        // As late as may be, and told at once: after a start that failed in between, the first
-        // password would be known to nobody. Nobody is served yet.
+        // As late as possible, and announced at once: if the start failed in between, nobody would know the
+        // first password. No client is served yet.
         let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
         refuse_userless_exposure(server, &accounts)?;
         welcome::announce(server, gate.addresses(), certificates.as_deref(), first_password.as_deref());
@@ -75,7 +79,7 @@ impl Server {
         let cookie = format!("{COOKIE_PREFIX}-{id}");
         let local = listen_locally(server, &pending);
         rights::restrict_files(&config);
-        // The first threads: they may do what the process may do now.
+        // The first threads: they inherit the privileges of this moment.
         logging.start().map_err(AppError::System)?;
 
         let url = welcome::url(server, gate.addresses());
@@ -109,11 +113,11 @@ impl Server {
         Ok(Self { control, reload, gate, local, http, accounts, ended, manager, watchdog })
     }
 
-    /// Sleeps until a signal, and does what it says, until one says to stop.
-    pub(super) fn obey(&mut self, mut signals: Signals) {
+    /// Handles signals until one of them ends the server.
+    pub(super) fn run_until_signal(&mut self, mut signals: Signals) {
         for signal in signals.forever() {
             match signal {
-                SIGHUP => self.reload.ask(),
+                SIGHUP => self.reload.request(),
                 other => {
                     end_in_any_case();
                     self.manager.stopping();
@@ -124,6 +128,7 @@ impl Server {
         }
     }
 
+    /// Stops everything and joins the threads; gives up on those that take longer than [`STOP_WITHIN`].
     pub(super) fn stop(self) {
         let (done, joined) = mpsc::channel();
         let Self { control, reload, gate, local, http, accounts, ended, watchdog, .. } = self;
@@ -134,10 +139,10 @@ impl Server {
         accounts.stop_keeping();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
-                // First, for a reload under way would start what was stopped.
+                // The reload first: it would restart what is stopped here.
                 reload.stop();
                 control.stop();
-                // Each of the threads says so when it is done, then its sender goes.
+                // Each thread sends its name when it ends; after the last one the channel is closed.
                 while ended.recv().is_ok() {}
                 let _ = done.send(());
             });
@@ -147,8 +152,7 @@ impl Server {
     }
 }
 
-/// What moves while capture threads go round. A camera's thread goes round only while whole frames
-/// arrive, or after it has said in its state that they do not.
+/// The counters that advance while capture threads are alive.
 fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>) -> Vec<Pulse> {
     let (cameras, microphones) = (cameras.all(), microphones.all());
     let cameras = cameras.iter().map(|feed| (format!("camera {}", feed.name()), feed.pulse.get()));
@@ -157,7 +161,7 @@ fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>
     cameras.chain(microphones).collect()
 }
 
-/// Starts the threads of the gate, of the HTTP layer and of what is kept of sessions; the receiver hears when they end.
+/// Starts the threads of gate, HTTP layer and session file; the receiver is notified when each of them ends.
 fn start_threads(
     gate: &Arc<Gate>,
     local: Option<&Arc<LocalGate>>,
@@ -184,7 +188,7 @@ fn refuse_userless_exposure(server: &ServerConfig, accounts: &Accounts) -> Resul
     Err(AppError::WithoutUser(server.users.clone(), server.addresses.clone()))
 }
 
-/// Without it the server is as good, but for commands on the board.
+/// Best effort: without the local socket only commands on the board do not work.
 fn listen_locally(server: &ServerConfig, pending: &Arc<PendingRequests>) -> Option<Arc<LocalGate>> {
     let path = server.socket();
     match LocalGate::listen(&path, Arc::clone(pending)) {

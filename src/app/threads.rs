@@ -30,7 +30,7 @@ pub(super) fn start_thread(
 ) -> io::Result<()> {
     let body = move || {
         while panic::catch_unwind(AssertUnwindSafe(&run)).is_err() {
-            error!("the thread {name} is started again after a fault in Defender");
+            error!("the thread {name} panicked and is started again");
             thread::sleep(RESTART_PAUSE);
         }
         let _ = ended.send(name);
@@ -41,9 +41,9 @@ pub(super) fn start_thread(
 /// Ends the process shortly after it should have ended by itself, in case something holds that up.
 pub(super) fn end_in_any_case() {
     let late = STOP_WITHIN + Duration::from_secs(1);
-    let watchdog = thread::Builder::new().name("watchdog".to_owned()).stack_size(STACK_BYTES);
-    // Without a thread for it, stopping is as good as its parts.
-    let _ = watchdog.spawn(move || {
+    let deadline = thread::Builder::new().name("deadline".to_owned()).stack_size(STACK_BYTES);
+    // Best effort: without this thread the process still ends unless something hangs.
+    let _ = deadline.spawn(move || {
         thread::sleep(late);
         logging::flush_at_end();
         std::process::exit(0);
