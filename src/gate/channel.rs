@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn another_folder_is_taken_where_the_first_one_cannot_be_written_to() {
+    fn another_folder_is_used_if_the_first_is_not_writable() {
         let folder = tempfile::tempdir().unwrap();
         let channel = Channel::open(&folder.path().join("missing")).unwrap();
         channel.connect().unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_an_accept_loop_is_seen_and_the_next_one_takes_over_what_waits() {
+    fn a_new_accept_loop_takes_over_the_queue_of_an_ended_one() {
         let folder = tempfile::tempdir().unwrap();
         let channel = Channel::open(folder.path()).unwrap();
         let listener = channel.listener().unwrap();
