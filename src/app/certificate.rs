@@ -1,38 +1,38 @@
-//! The certificate that a configuration names, for commands.
+//! The certificate that a configuration names, for the commands.
 
-use super::AppError;
+use super::error::AppError;
 use crate::config::ServerConfig;
 use crate::gate::{CertificateError, CertificateFiles, Certificates, Inspection, TrustAnchor};
 
-/// What there is; `None` where the first start will make it.
+/// Inspects the certificate; `None` if the first start will make it.
 ///
 /// # Errors
-/// What would keep the server from starting with the files there are.
+/// The problems of the files that would keep the server from starting.
 pub fn find_certificate(server: &ServerConfig) -> Result<Option<Inspection>, AppError> {
     Certificates::inspect(&files(server)).map_err(AppError::Certificate)
 }
 
-/// What there is.
+/// Inspects the certificate.
 ///
 /// # Errors
-/// As [`find_certificate`], and where there is none yet.
+/// As [`find_certificate`], and if there is none yet.
 pub fn certificate(server: &ServerConfig) -> Result<Inspection, AppError> {
     find_certificate(server)?.ok_or_else(|| AppError::NoCertificate(server.cert.clone()))
 }
 
-/// Makes a new certificate for the same key, with a new CA if so asked; what there is then.
+/// Makes a new certificate for the same key, with a new CA if `with_authority`; returns the new state.
 ///
 /// # Errors
-/// As [`certificate`], and where the certificate is the owner's, or cannot be written.
+/// As [`certificate`], and if the certificate is the owner's, or cannot be written.
 pub fn renew_certificate(server: &ServerConfig, with_authority: bool) -> Result<Inspection, AppError> {
     certificate(server)?;
     Certificates::renew(&files(server), with_authority).map_err(AppError::Certificate)
 }
 
-/// The CA of the board's own.
+/// The board's own CA.
 ///
 /// # Errors
-/// As [`certificate`], and where there is none.
+/// As [`certificate`], and if there is no such CA.
 pub fn trust_anchor(server: &ServerConfig) -> Result<TrustAnchor, AppError> {
     let not_ours = || AppError::Certificate(CertificateError::NotOurs(server.cert.clone()));
     certificate(server)?.trust_anchor.ok_or_else(not_ours)

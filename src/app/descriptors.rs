@@ -1,8 +1,7 @@
-//! Descriptors: as many as the connections of the configuration can use, or fewer connections.
+//! File descriptors: raises their limit for the configured connections, or allows fewer connections.
 //!
-//! A process that runs out of descriptors cannot accept, cannot open a camera that came back and
-//! cannot replace a file. So the public connections get what is left when everything else has its
-//! share.
+//! A process without free descriptors cannot accept, cannot reopen a camera and cannot replace a file. So public
+//! connections get only those that everything else leaves.
 
 use log::{debug, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -19,35 +18,34 @@ const PER_DEVICE: u64 = 16;
 /// For another Defender: its status, and a stream for each of its cameras and microphones.
 const PER_REMOTE: u64 = 36;
 
-/// Cameras and microphones that are found without being configured.
+/// Cameras and microphones that are found and not configured.
 const UNNAMED_DEVICES: u64 = 8;
 
-/// Raises the process' limit of open files to what the configuration needs, as far as it may, and
-/// gives how many connections that allows at a time; a warning says where it is fewer than
-/// `max_connections`.
-pub(super) fn make_room(config: &Config) -> u32 {
-    let asked = config.server.max_connections;
+/// Raises the process' limit of open files to what the configuration needs, as far as possible, and returns
+/// how many connections that allows at a time. It warns if they are fewer than `max_connections`.
+pub(super) fn allowed_connections(config: &Config) -> u32 {
+    let configured = config.server.max_connections;
     let reserve = reserve(config);
-    let needed = reserve + Limits::descriptors(asked);
+    let needed = reserve + Limits::descriptors(configured);
     let limit = raise_to(needed);
-    let Some(limit) = limit.filter(|limit| *limit < needed) else { return asked };
-    let allowed = allowed(asked, limit.saturating_sub(reserve));
+    let Some(limit) = limit.filter(|limit| *limit < needed) else { return configured };
+    let allowed = allowed(configured, limit.saturating_sub(reserve));
     warn!(
-        "max_connections = {asked} in [server] needs {needed} open files, and this process may have {limit}: \
-         {allowed} connections at a time are taken; raise the limit (LimitNOFILE= in a systemd unit, \
+        "max_connections = {configured} in [server] needs {needed} open files, but this process may have \
+         {limit}: it accepts {allowed} connections at a time; raise the limit (LimitNOFILE= in a systemd unit, \
          `ulimit -Hn` in a shell) or lower max_connections"
     );
     allowed
 }
 
-/// What is kept for everything but public connections.
+/// The descriptors of everything but public connections.
 fn reserve(config: &Config) -> u64 {
     let devices = (config.cameras.len() + config.microphones.len()) as u64 + UNNAMED_DEVICES;
     let local = Limits::descriptors(LocalGate::CONNECTIONS);
     BASE + devices * PER_DEVICE + config.remotes.len() as u64 * PER_REMOTE + local
 }
 
-/// The limit as it is afterwards; `None` where there is none.
+/// The new limit; `None` if there is none.
 fn raise_to(needed: u64) -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let soft = current?;
@@ -57,19 +55,19 @@ fn raise_to(needed: u64) -> Option<u64> {
     let raised = maximum.map_or(needed, |hard| hard.min(needed));
     match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
         Ok(()) => {
-            debug!("the limit of open files is raised from {soft} to {raised}");
+            debug!("raised the limit of open files from {soft} to {raised}");
             Some(raised)
         }
         Err(error) => {
-            warn!("the limit of open files stays at {soft}: {error}");
+            warn!("cannot raise the limit of open files from {soft}: {error}");
             Some(soft)
         }
     }
 }
 
-/// The most connections, up to `asked`, that do with so many descriptors; at least one.
-fn allowed(asked: u32, descriptors: u64) -> u32 {
-    (1..=asked).rev().find(|count| Limits::descriptors(*count) <= descriptors).unwrap_or(1)
+/// The most connections, up to `configured`, that these descriptors are enough for; at least one.
+fn allowed(configured: u32, descriptors: u64) -> u32 {
+    (1..=configured).rev().find(|count| Limits::descriptors(*count) <= descriptors).unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -77,9 +75,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_are_as_many_as_descriptors_are_left_for() {
-        for asked in [1, 9, 128, 4096] {
-            assert_eq!(allowed(asked, Limits::descriptors(asked)), asked);
+    fn connections_are_limited_by_the_descriptors_left() {
+        for configured in [1, 9, 128, 4096] {
+            assert_eq!(allowed(configured, Limits::descriptors(configured)), configured);
         }
         let cut = allowed(4096, 1000);
         assert!(

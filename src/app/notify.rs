@@ -1,6 +1,6 @@
-//! What the service manager is told, in systemd's protocol (sd_notify(3)): that the server is
-//! ready, reads its configuration again, stops; and, while every capture thread goes round, that it
-//! is alive. Without `NOTIFY_SOCKET` in the environment nothing is told and no thread is started.
+//! Notifications to the service manager, in systemd's protocol (sd_notify(3)): that the server is ready, reloads
+//! its configuration, or stops; and, while every capture thread advances, that it is alive. Without
+//! `NOTIFY_SOCKET` in the environment there are no notifications and no thread.
 //!
 //! A camera's thread counts a round while whole frames arrive, or after it has reported that they do not. So an
 //! unplugged camera causes no restart, and a driver that never returns does.
@@ -18,68 +18,67 @@ use std::time::Duration;
 
 use log::{debug, error, warn};
 
-use super::STACK_BYTES;
+use super::threads::STACK_BYTES;
 use crate::hub::Stop;
 use crate::media::Timestamp;
 
-/// A service manager that does not read must not hold the server up for longer.
+/// Longest wait for a service manager that does not read.
 const SEND_WITHIN: Duration = Duration::from_secs(1);
 
-/// Where the service manager listens, if there is one.
+/// The service manager's socket, if there is one.
 #[derive(Clone)]
 pub(super) struct Manager {
     socket: Option<Arc<(UnixDatagram, SocketAddr)>>,
 }
 
-/// The thread that says that all is alive; ended by [`Watchdog::stop`].
+/// The thread that sends the keep-alive; ended by [`Watchdog::stop`].
 pub(super) struct Watchdog {
     stop: Stop,
     thread: JoinHandle<()>,
 }
 
-/// What tells whether a thread goes round: its name for people, and a count that moves while it does.
+/// Whether a thread is alive: its name for people, and a counter that advances while it is.
 pub(super) type Pulse = (String, u32);
 
 impl Manager {
-    /// The one that `NOTIFY_SOCKET` names. An address that cannot be used is logged, and then nothing
-    /// is told.
+    /// The one that `NOTIFY_SOCKET` names. An address that cannot be used is logged, and nothing is sent.
     pub(super) fn from_environment() -> Self {
         let named = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
         let socket = named.and_then(|name| match open(&name) {
             Ok(socket) => Some(Arc::new(socket)),
             Err(error) => {
-                warn!("NOTIFY_SOCKET={}: {error}; the service manager is told nothing", name.display());
+                warn!("NOTIFY_SOCKET={}: {error}; the service manager gets no notifications", name.display());
                 None
             }
         });
         Self { socket }
     }
 
-    /// Says that clients are served, at `url`.
+    /// Notifies that clients are served, at `url`.
     pub(super) fn ready(&self, url: &str) {
-        self.tell(&format!("READY=1\nSTATUS=Serving at {url}\n"));
+        self.send(&format!("READY=1\nSTATUS=Serving at {url}\n"));
     }
 
-    /// Says that the configuration is read again; [`Manager::reloaded`] ends it.
+    /// Notifies that a reload begins; [`Manager::reloaded`] ends it.
     pub(super) fn reloading(&self) {
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", Timestamp::now().as_micros()));
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", Timestamp::now().as_micros()));
     }
 
-    /// Says that the configuration has been read again.
+    /// Notifies that the reload is done.
     pub(super) fn reloaded(&self) {
-        self.tell("READY=1\n");
+        self.send("READY=1\n");
     }
 
-    /// Says that the end has begun.
+    /// Notifies that the server stops.
     pub(super) fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=Stopping\n");
+        self.send("STOPPING=1\nSTATUS=Stopping\n");
     }
 
-    /// Starts to say that the server is alive, twice in the time the manager allows, for as long as
-    /// each of `pulses` moves in between. `None` where no manager waits for that.
+    /// Starts to send the keep-alive, twice in the time that the manager allows, as long as each of `pulses`
+    /// advances in between. `None` if no manager expects it.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If the system refuses the thread.
     pub(super) fn watch(
         &self,
         pulses: impl Fn() -> Vec<Pulse> + Send + 'static,
@@ -91,11 +90,11 @@ impl Manager {
             thread::Builder::new().name("notify".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 let mut rounds = Rounds::default();
                 while !stopped.sleep(interval) {
-                    match rounds.standing(pulses()) {
-                        None => manager.tell("WATCHDOG=1\n"),
+                    match rounds.stalled(pulses()) {
+                        None => manager.send("WATCHDOG=1\n"),
                         Some(name) => error!(
-                            "{name}: its thread has hung for {} s; the service manager is no longer told that \
-                             all is well, and will start Defender again",
+                            "{name}: its thread has hung for {} s; the service manager gets no keep-alive any \
+                             more, and will restart Defender",
                             interval.as_secs_f32()
                         ),
                     }
@@ -104,10 +103,13 @@ impl Manager {
         Ok(Some(Watchdog { stop, thread }))
     }
 
-    fn tell(&self, message: &str) {
+    fn send(&self, message: &str) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.0.send_to_addr(message.as_bytes(), &socket.1) {
-            debug!("cannot tell the service manager {}: {error}", message.trim_end().replace('\n', ", "));
+            debug!(
+                "cannot notify the service manager of {}: {error}",
+                message.trim_end().replace('\n', ", ")
+            );
         }
     }
 }
@@ -116,27 +118,26 @@ impl Watchdog {
     /// Ends the thread.
     pub(super) fn stop(self) {
         self.stop.request();
-        // A panic in it was logged; nothing else depends on it.
+        // A panic of the thread was logged; nothing else depends on it.
         let _ = self.thread.join();
     }
 }
 
-/// The pulses as they were the last time.
+/// The pulses at the last check.
 #[derive(Default)]
 struct Rounds(HashMap<String, u32>);
 
 impl Rounds {
-    /// The first thread whose pulse has not moved since the last call. One that is new has a whole
-    /// interval to begin.
-    fn standing(&mut self, pulses: Vec<Pulse>) -> Option<String> {
-        let standing = pulses.iter().find(|(name, count)| self.0.get(name) == Some(count));
-        let standing = standing.map(|(name, _)| name.clone());
+    /// The first thread whose pulse has not advanced since the last call. A new thread has a whole interval.
+    fn stalled(&mut self, pulses: Vec<Pulse>) -> Option<String> {
+        let stalled = pulses.iter().find(|(name, count)| self.0.get(name) == Some(count));
+        let stalled = stalled.map(|(name, _)| name.clone());
         self.0 = pulses.into_iter().collect();
-        standing
+        stalled
     }
 }
 
-/// A socket, and the address `name` stands for: a path, or with `@` in front an abstract name.
+/// Opens a socket, and parses the address `name`: a path, or `@` and an abstract name.
 fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     let address = match name.as_bytes() {
         [b'@', rest @ ..] => SocketAddr::from_abstract_name(rest)?,
@@ -148,8 +149,7 @@ fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     Ok((socket, address))
 }
 
-/// Half of the time after which the manager takes a silent server for hung; `None` when it does not,
-/// or when that is said of another process.
+/// Half of the watchdog's time; `None` if there is no watchdog, or if it is for another process.
 fn interval() -> Option<Duration> {
     let number = |name| env::var(name).ok()?.parse::<u64>().ok();
     if number("WATCHDOG_PID").is_some_and(|pid| pid != u64::from(std::process::id())) {
@@ -168,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_that_stands_still_is_enough_and_a_new_one_has_time_to_begin() {
+    fn a_stalled_thread_is_found_and_a_new_one_has_time() {
         let mut rounds = Rounds::default();
-        assert_eq!(rounds.standing(pulses([0, 0])), None);
-        assert_eq!(rounds.standing(pulses([1, 9])), None);
-        assert_eq!(rounds.standing(pulses([2, 9])), Some("camera yard".to_owned()));
-        assert_eq!(rounds.standing(pulses([3, 0])), None, "any movement will do: counts wrap");
-        assert_eq!(rounds.standing(pulses([4, 1])[..1].to_vec()), None);
-        assert_eq!(rounds.standing(pulses([5, 1])), None, "it was removed, and is new again");
+        assert_eq!(rounds.stalled(pulses([0, 0])), None);
+        assert_eq!(rounds.stalled(pulses([1, 9])), None);
+        assert_eq!(rounds.stalled(pulses([2, 9])), Some("camera yard".to_owned()));
+        assert_eq!(rounds.stalled(pulses([3, 0])), None, "any change will do: counters wrap");
+        assert_eq!(rounds.stalled(pulses([4, 1])[..1].to_vec()), None);
+        assert_eq!(rounds.stalled(pulses([5, 1])), None, "it was removed, and is new again");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Giving up rights: what of a configuration is done as root, what is checked as the user the
-//! server becomes, and what it may open once it runs.
+//! Dropping privileges: what of a configuration is done as root, what is checked as the server's user, and
+//! what the process may open once it runs.
 //!
 //! The order: bind the port, make missing folders, become the user, forbid the rest; then open the log, make
 //! certificate and users; then Landlock; then threads. Nothing in a folder of the server's user is opened as
@@ -13,25 +13,26 @@ use std::path::{Path, PathBuf};
 use log::{info, warn};
 use rustix::fs::{Access as Rights, access};
 
-use super::AppError;
+use super::error::AppError;
 use crate::base::disk::folder_of;
 use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
 use crate::confine::{self, AllowedPaths, Choice, ConfineError, Purpose, RequiredAccess, SystemUser};
 
-/// Who the server would run as, and what is probably not meant.
+/// Which user the server would run as.
 #[derive(Debug, Default)]
 pub struct RunsAs {
-    /// The user's name; `None` for the user who starts it.
+    /// The user's name; `None` for the user who starts the server.
     pub user: Option<String>,
-    /// What is probably not meant.
+    /// What is probably a mistake.
     pub warning: Option<String>,
 }
 
-/// Finds and reads the configuration. Root reads one that lies in another user's folder with that user's
-/// rights: a link there must not lead to what only root may read, for errors quote what they are about.
+/// Finds and reads the configuration. As root, a configuration in another user's folder is read with that
+/// user's permissions: a link in that folder must not expose files that only root may read, and errors quote
+/// the text that they are about.
 ///
 /// # Errors
-/// Those of the configuration, as [`Config::load`]; [`AppError::Confine`] where root does not read at that place.
+/// Those of the configuration, as [`Config::load`]; [`AppError::Confine`] if root does not read in that folder.
 pub fn load_config(flags: &Flags) -> Result<Config, AppError> {
     let Some(file) = Config::locate(flags) else { return Config::load(flags).map_err(AppError::Config) };
     let flags = Flags { config: Some(file.clone()), ..flags.clone() };
@@ -47,9 +48,9 @@ pub fn load_config(flags: &Flags) -> Result<Config, AppError> {
     }
 }
 
-/// For root: becomes the owner of the folder that a file lies in, before anything there is opened; see
-/// [`confine::become_owner`]. Gives the name of the user it became. `named_by` is the user in whose folder the
-/// configuration lies that names the file.
+/// As root: becomes the owner of the folder that a file lies in, before anything there is opened; see
+/// [`confine::become_owner`]. Returns the name of the new user. `named_by` is the owner of the folder of the
+/// configuration that names the file.
 ///
 /// # Errors
 /// [`AppError::Confine`].
@@ -61,8 +62,8 @@ pub fn become_owner(
     confine::become_owner(file, purpose, named_by).map_err(AppError::Confine)
 }
 
-/// For root: becomes the owner of the folder that the server's key lies in. Where that is root, the
-/// certificate's folder must be root's own, too.
+/// As root: becomes the owner of the folder that the server's key lies in. If that is root, the
+/// certificate's folder must belong to root as well.
 ///
 /// # Errors
 /// [`AppError::Confine`].
@@ -72,10 +73,9 @@ pub fn become_owner_of_pair(config: &Config) -> Result<(), AppError> {
     confine::check_roots_own(cert, Purpose::Write).map_err(AppError::Confine)
 }
 
-/// For root: becomes, for good, the user the server would run as, so that what is looked at is what the
-/// server would find. Where that is root, or unknown, the places of the configuration must be root's own.
-/// Gives who the server would run as, or what would keep it from starting; the second is why nothing may be
-/// looked at.
+/// As root: becomes, for good, the user that the server would run as, so that checks see what the server
+/// would see. If that is root, or unknown, the paths of the configuration must belong to root. Returns which
+/// user the server would run as, or why it would not start; and, second, why no file may be checked.
 pub fn become_server_user(config: &Config) -> (Result<RunsAs, AppError>, Result<(), AppError>) {
     let chosen = choose_for(config).and_then(|Choice { user, warning }| {
         let name = user.as_ref().map(|user| user.name.clone());
@@ -86,7 +86,7 @@ pub fn become_server_user(config: &Config) -> (Result<RunsAs, AppError>, Result<
         }
         Ok(RunsAs { user: name, warning })
     });
-    (chosen, check_places(config).map_err(AppError::Confine))
+    (chosen, check_paths(config).map_err(AppError::Confine))
 }
 
 fn noting_user(error: &io::Error, user: &str) -> io::Error {
@@ -114,14 +114,13 @@ pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
     Ok(if may_write(state) { Keep::Overlay(kept) } else { Keep::Nowhere })
 }
 
-/// Makes the folders of the server's files and becomes the user the configuration names; gives
-/// what to warn of once there is a log. To be called with the port bound, and before anything is
-/// made or opened in those folders: who owns them could put a link in a file's place, and root
-/// would follow it.
+/// Creates the folders of the server's files and becomes the user that the configuration names; returns
+/// warnings for the log. Call it after the port is bound, and before anything is created or opened in those
+/// folders: their owner could plant a link, and root would follow it.
 ///
 /// # Errors
-/// When the user is unknown, cannot be become, or could not work with the files there are; when it stays
-/// root and another user can change what its paths lead to.
+/// If the user is unknown, the process cannot become it, or it could not use the existing files; if the
+/// process stays root and another user can change what its paths lead to.
 pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
     let server = &config.server;
     let Choice { user, warning } = choose_for(config)?;
@@ -134,7 +133,7 @@ pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
         }
         confine::become_user(user).map_err(AppError::Confine)?;
     } else {
-        check_places(config).map_err(AppError::Confine)?;
+        check_paths(config).map_err(AppError::Confine)?;
     }
     for folder in folders {
         confine::make_folders(folder).map_err(AppError::Confine)?;
@@ -147,8 +146,8 @@ pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
     Ok(warnings)
 }
 
-/// Confines the process to the files it works with. To be called when all it makes on a first start
-/// is made, and before the first thread.
+/// Restricts the process to the files that it needs. Call it after everything that a first start creates,
+/// and before the first thread.
 pub(super) fn restrict_files(config: &Config) {
     let server = &config.server;
     let mut allowed = AllowedPaths::default();
@@ -193,8 +192,8 @@ fn same_folder(one: &Path, other: &Path) -> bool {
     folder(one).is_some_and(|one| Some(one) == folder(other))
 }
 
-/// Whether a process that is root, and stays it, may work with every place of a configuration.
-fn check_places(config: &Config) -> Result<(), ConfineError> {
+/// Checks that a process which stays root may work with every path of a configuration.
+fn check_paths(config: &Config) -> Result<(), ConfineError> {
     let server = &config.server;
     let socket = server.socket();
     let logs = [&server.log, &server.audit_log].into_iter().flatten();
@@ -205,7 +204,7 @@ fn check_places(config: &Config) -> Result<(), ConfineError> {
     let read = read.map(|file| (file, Purpose::Read));
     written.chain(read).try_for_each(|(file, purpose)| {
         match confine::check_roots_own(file, purpose) {
-            // What is missing is told where it is needed.
+            // A missing file is reported where it is needed.
             Err(ConfineError::Walk(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             checked => checked,
         }
@@ -216,7 +215,7 @@ fn choose(server: &ServerConfig) -> Result<Choice, AppError> {
     confine::choose(server.user.as_deref()).map_err(AppError::Confine)
 }
 
-/// Whom to become, where the configuration may say so.
+/// Chooses the user to become, and checks that the configuration may name it.
 fn choose_for(config: &Config) -> Result<Choice, AppError> {
     let choice = choose(&config.server)?;
     if let (Some(user), Some(file)) = (&choice.user, &config.file) {

@@ -1,4 +1,4 @@
-//! What a person is told when the server starts: where it is, and the first password.
+//! The greeting at the start: the address of the server, its fingerprints, and the first password.
 //!
 //! Under systemd the first password goes to a file, because standard output is the journal.
 
@@ -15,29 +15,29 @@ use crate::config::ServerConfig;
 use crate::gate::Certificates;
 use crate::users::{self, Accounts, UsersError};
 
-/// The file the first password goes to where standard output is a log.
+/// The file that the first password is written to if standard output is a log.
 const PASSWORD_FILE: &str = "first-password";
 
-/// Stands before and behind what the lines of the log must not tear apart.
+/// Separates the greeting from the lines of the log before and behind it.
 const FRAME: &str =
     "----------------------------------------------------------------------------------------";
 
-/// Makes the user `admin` when there is no user at all; its password, to be told once.
+/// Creates the user `admin` if there is no user at all; returns its password, which is shown once.
 ///
 /// # Errors
-/// When the user file cannot be written.
+/// If the user file cannot be written.
 pub(super) fn first_admin(accounts: &Accounts, server: &ServerConfig) -> Result<Option<String>, UsersError> {
     if accounts.is_empty() { users::first_admin(&server.users) } else { Ok(None) }
 }
 
-/// The first address listened on, as a URL.
+/// The first listening address as a URL.
 pub(super) fn url(server: &ServerConfig, addresses: &[SocketAddr]) -> String {
     let first = addresses.first().map_or_else(String::new, ToString::to_string);
     format!("{}://{first}/", scheme(server))
 }
 
-/// Says where the server is, how its certificate is known, and the first password if there is one: in one
-/// block with a frame, for lines of the log stand before and behind it on a terminal.
+/// Prints the server's addresses, the fingerprints of its certificate, and the first password if there is one,
+/// in one framed block, because a terminal shows lines of the log before and behind it.
 pub(super) fn announce(
     server: &ServerConfig,
     addresses: &[SocketAddr],
@@ -67,7 +67,7 @@ pub(super) fn announce(
         }
     }
     if let Some(password) = first_password {
-        match keep_out_of_log(server, password) {
+        match write_password_file(server, password) {
             Some(note) => text.push_str(&note),
             None => text.push_str(&format!(
                 "\nFirst start: sign in as `admin` with the password\n\n    {password}\n\n\
@@ -77,16 +77,16 @@ pub(super) fn announce(
         }
     }
     text.push_str(&format!("{FRAME}\n\n"));
-    // What is said at each start is not worth a start that hangs; the first password is.
-    if first_password.is_none() && !takes_text() {
+    // The greeting must not make a start hang; only the first password is worth waiting for a reader.
+    if first_password.is_none() && !is_writable() {
         return;
     }
-    // Nobody reading it is no reason not to run.
+    // Best effort: the server runs without a reader as well.
     let _ = io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush());
 }
 
-/// Whether standard output takes text soon: it may be a pipe that is full and that nobody reads.
-fn takes_text() -> bool {
+/// Whether standard output accepts text within two seconds: it may be a full pipe without a reader.
+fn is_writable() -> bool {
     const LONGEST: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
     let stdout = io::stdout();
     let mut polled = [PollFd::new(&stdout, PollFlags::OUT)];
@@ -97,12 +97,12 @@ fn scheme(server: &ServerConfig) -> &'static str {
     if server.tls { "https" } else { "http" }
 }
 
-/// Under systemd standard output is the journal, which many may read and which is kept: there
-/// the password goes to a file of its owner's. Returns the note that says so.
-fn keep_out_of_log(server: &ServerConfig, password: &str) -> Option<String> {
+/// Under systemd standard output is the journal, which is stored and which many users may read. There the
+/// password is written to a private file. Returns the note that says so; `None` without systemd.
+fn write_password_file(server: &ServerConfig, password: &str) -> Option<String> {
     std::env::var_os("JOURNAL_STREAM")?;
     let file = server.users.with_file_name(PASSWORD_FILE);
-    match write_anew(&file, password) {
+    match write_new(&file, password) {
         Ok(()) => Some(format!(
             "\nFirst start: the password of `admin` is in {}; remove it when read.\n",
             file.display()
@@ -114,9 +114,9 @@ fn keep_out_of_log(server: &ServerConfig, password: &str) -> Option<String> {
     }
 }
 
-/// Writes a file that only its owner may read, whatever was there before: an old file keeps its mode, and a
-/// link or a FIFO would lead the password elsewhere.
-fn write_anew(file: &Path, password: &str) -> io::Result<()> {
+/// Writes a new file that only its owner may read. An existing file is removed first: it would keep its mode,
+/// and a link or a FIFO would lead the password elsewhere.
+fn write_new(file: &Path, password: &str) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -126,19 +126,19 @@ fn write_anew(file: &Path, password: &str) -> io::Result<()> {
     open.sync_all()
 }
 
-/// The addresses a person could type: those listened on, and in place of an unspecified one all of the
-/// machine's; where it is `::` alone, those of IPv4, too.
+/// The addresses that a person could type: the listening ones, and in place of an unspecified address all
+/// addresses of the machine. `::` alone also stands for those of IPv4.
 fn reachable(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
-    let faces = if_addrs::get_if_addrs().unwrap_or_default();
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let mut found: Vec<SocketAddr> = Vec::new();
     for address in addresses {
         let takes_both = address.is_ipv6() && addresses.len() == 1;
         let wants = |ip: &IpAddr| (ip.is_ipv4() == address.is_ipv4() || takes_both) && !is_link_local(ip);
-        let own = faces.iter().map(|face| face.ip()).filter(wants);
+        let own = interfaces.iter().map(|interface| interface.ip()).filter(wants);
         let ips = if address.ip().is_unspecified() { own.collect() } else { vec![address.ip()] };
         found.extend(ips.into_iter().map(|ip| SocketAddr::new(ip, address.port())));
     }
-    // The loopback address last: it is of use on the board alone.
+    // Loopback last: it is useful on the board only.
     found.sort_by_key(|address| (address.ip().is_loopback(), *address));
     found.dedup();
     found
@@ -154,7 +154,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
-    fn the_first_password_is_written_to_a_new_private_file_whatever_was_there() {
+    fn the_first_password_is_written_to_a_new_private_file() {
         let folder = tempfile::tempdir().unwrap();
         let (file, other) = (folder.path().join("first-password"), folder.path().join("other"));
         fs::write(&other, "other\n").unwrap();
@@ -173,7 +173,7 @@ mod tests {
         for prepare in old {
             let _ = fs::remove_file(&file);
             prepare();
-            write_anew(&file, "secret").unwrap();
+            write_new(&file, "secret").unwrap();
             let found = fs::symlink_metadata(&file).unwrap();
             assert_eq!((found.is_file(), found.permissions().mode() & 0o777), (true, 0o600));
             assert_eq!(fs::read_to_string(&file).unwrap(), "secret\n");
@@ -181,24 +181,24 @@ mod tests {
         assert_eq!(fs::read_to_string(&other).unwrap(), "other\n");
     }
 
-    fn told(addresses: &[&str]) -> Vec<SocketAddr> {
+    fn shown(addresses: &[&str]) -> Vec<SocketAddr> {
         reachable(&addresses.iter().map(|address| address.parse().unwrap()).collect::<Vec<_>>())
     }
 
     #[test]
-    fn an_unspecified_address_is_told_as_those_of_the_machine_that_it_stands_for() {
-        let v4 = told(&["0.0.0.0:9"]);
+    fn an_unspecified_address_is_shown_as_those_of_the_machine() {
+        let v4 = shown(&["0.0.0.0:9"]);
         assert!(v4.iter().any(|address| address.ip().is_loopback()), "{v4:?}");
         assert!(v4.iter().all(|address| address.is_ipv4() && !address.ip().is_unspecified()), "{v4:?}");
-        let both = told(&["[::]:9"]);
+        let both = shown(&["[::]:9"]);
         assert!(v4.iter().all(|address| both.contains(address)), "{both:?}");
-        let each = told(&["0.0.0.0:9", "[::]:9"]);
+        let each = shown(&["0.0.0.0:9", "[::]:9"]);
         assert_eq!(each, both, "no address twice");
         assert!(
-            told(&["127.0.0.1:9", "[::]:9"])
+            shown(&["127.0.0.1:9", "[::]:9"])
                 .iter()
                 .all(|address| address.is_ipv6() || address.ip().is_loopback())
         );
-        assert_eq!(told(&["127.0.0.1:9"]).len(), 1);
+        assert_eq!(shown(&["127.0.0.1:9"]).len(), 1);
     }
 }

@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_told_apart_from_what_is_none() {
+    fn an_answer_is_distinguished_from_garbage() {
         let answer = b"HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}";
         assert_eq!(parse(answer), Some((409, "{}")));
         for garbled in [&b"HTTP/1.1 200 OK\r\n"[..], b"ssh-2.0", b""] {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_for_people_names_each_device_and_what_is_wrong() {
+    fn the_status_names_each_device_and_its_problem() {
         let text = r#"{"version":"1","uptime_s":7300,"connections":2,"cameras":[{"name":"front",
             "source":"C210","problem":"cable","since_s":61,"width":640,"height":480,"format":"mjpeg",
             "fps":30,"viewers":1}],"microphones":[]}"#;
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_quoted_whatever_is_in_it() {
+    fn a_level_is_quoted() {
         let (_, _, body) = request(&BoardCommand::Logging(Some("a\"b".to_owned()), true));
         assert_eq!(body, r#"{"level":"a\"b","save":true}"#);
     }

@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_gives_no_picture_is_named_apart_from_what_keeps_the_server_from_starting() {
+    fn a_silent_camera_is_no_start_problem() {
         let report = check(
             "[camera.yard]\ndevice = \"/dev/no-such-camera\"\n[camera.card]\ndevice = \"test\"\n[camera.any]\n",
             &[],
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_without_cameras_is_remarked_where_there_should_be_some() {
+    fn a_configuration_without_cameras_is_remarked() {
         assert!(check("", &[]).text.contains("none is configured"));
         assert!(!check("[server]\nmode = \"server\"\n", &[]).text.contains("none is configured"));
     }

@@ -77,7 +77,7 @@ mod tests {
     use crate::capture::devices::DeviceFormat;
 
     #[test]
-    fn a_camera_is_told_with_names_formats_sizes_and_rates() {
+    fn a_camera_is_shown_with_names_formats_sizes_and_rates() {
         let size = DeviceSize { width: 640, height: 480, rates_fps: vec![30.0, 7.5] };
         let format = |fourcc: &str, usable| DeviceFormat {
             fourcc: fourcc.to_owned(),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_microphone_is_told_with_the_name_to_write_and_what_it_can_do() {
+    fn a_microphone_is_shown_with_its_name_and_formats() {
         let device = SoundDevice {
             pcm: "plughw:CARD=C210,DEV=0".to_owned(),
             label: "Webcam C210, USB Audio".to_owned(),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_cannot_be_asked_is_told_with_the_reason() {
+    fn a_node_that_cannot_be_opened_is_shown_with_the_reason() {
         let text = describe(&CameraDevice {
             node: "/dev/video0".into(),
             card: String::new(),

@@ -301,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_help_of_each_command_names_its_flags_and_children_within_80_columns() {
+    fn help_names_all_flags_and_subcommands_in_80_columns() {
         for command in &COMMANDS {
             let help = command.help();
             for flag in command.all_flags() {

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_password_fits_and_one_byte_more_is_told_whatever_it_is() {
+    fn a_password_of_1025_bytes_is_refused() {
         let longest = "x".repeat(1024);
         for end in ["", "\n", "\r\n"] {
             assert_eq!(read(format!("{longest}{end}").as_bytes()).unwrap(), longest, "{end:?}");
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_alone_asks_nothing_and_the_last_admin_stays() {
+    fn a_role_needs_no_password_and_the_last_admin_stays() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("users");
         let new = || Change {

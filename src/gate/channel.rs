@@ -13,6 +13,7 @@
 //! it. The path that tiny_http connects to and removes at its end is below `/proc/self/fd`, so it is never a file
 //! of somebody else.
 
+use std::error::Error;
 use std::fmt;
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -51,15 +52,22 @@ pub struct Channel {
     _folder: OwnedFd,
 }
 
-/// Why there is no channel: each folder that was tried, and why it did not do.
+/// Why there is no channel: each folder that was tried, with the reason why it cannot be used.
 #[derive(Debug)]
 pub struct ChannelError(Vec<(PathBuf, io::Error)>);
+
+impl Error for ChannelError {
+    /// The reason of the first folder, which is the server's own.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.first().map(|(_, error)| error as &(dyn Error + 'static))
+    }
+}
 
 impl fmt::Display for ChannelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "cannot make the socket for requests inside the server; it needs /proc and one folder that the server may write to:"
+            "cannot make the internal socket for requests; it needs /proc and one folder that the server may write to:"
         )?;
         for (at, (folder, error)) in self.0.iter().enumerate() {
             write!(f, "{} {}: {error}", if at == 0 { "" } else { ";" }, folder.display())?;
@@ -215,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn another_folder_is_taken_where_the_first_one_cannot_be_written_to() {
+    fn another_folder_is_used_if_the_first_is_not_writable() {
         let folder = tempfile::tempdir().unwrap();
         let channel = Channel::open(&folder.path().join("missing")).unwrap();
         channel.connect().unwrap();
@@ -233,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_an_accept_loop_is_seen_and_the_next_one_takes_over_what_waits() {
+    fn a_new_accept_loop_takes_over_the_queue_of_an_ended_one() {
         let folder = tempfile::tempdir().unwrap();
         let channel = Channel::open(folder.path()).unwrap();
         let listener = channel.listener().unwrap();

@@ -338,7 +338,7 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn of_nothing_nothing_is_sent_and_nothing_is_wrong() {
+    fn an_empty_write_sends_nothing_and_succeeds() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, peer) = listener.accept().unwrap();

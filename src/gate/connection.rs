@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_none_is_answered_by_the_gate() {
+    fn an_invalid_reply_is_answered_502_by_the_gate() {
         for reply in [
             "nonsense\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Le",
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_the_library_lost_unseen_is_offered_again() {
+    fn a_request_lost_before_it_was_claimed_is_sent_again() {
         let answer = ask(|library| {
             drop(library.accept().unwrap());
             drop(next(&library));

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn every_address_is_that_of_both_families_and_peers_are_known_by_their_own() {
+    fn the_unspecified_ipv6_address_serves_both_families() {
         let listeners = bind(&["::"]);
         if listeners.warning().is_none() {
             assert!(peer(&listeners, "::1").unwrap().is_loopback());
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_listened_on_at_one_port_whatever_stands_beside_what() {
+    fn all_addresses_of_a_list_get_one_port() {
         for (list, count) in [
             (&["127.0.0.1", "::1"][..], 2),
             (&["::", "127.0.0.1"], 2),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_another_machine_has_is_an_error_that_names_it() {
+    fn a_foreign_address_is_an_error_that_names_it() {
         let addresses = ["127.0.0.1".parse().unwrap(), "203.0.113.77".parse().unwrap()];
         let error = Listeners::bind(&addresses, 0).unwrap_err().to_string();
         assert!(error.contains("203.0.113.77") && error.contains("no such address"), "{error}");

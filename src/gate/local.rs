@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_of_which_nothing_can_be_told_stays() {
+    fn a_socket_of_unknown_state_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         // Not of our kind, so that the kernel does not even try.

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rooms_own_connection_fields_are_replaced() {
+    fn connection_fields_of_the_http_layer_are_replaced() {
         let reply =
             b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: close\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n";
         let (head, body_bytes) = rewrite(reply, true).unwrap();

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn at_any_rate_and_delay_what_arrives_is_less_than_a_second_old() {
+    fn at_any_rate_and_delay_frames_arrive_within_a_second() {
         for rate in [6_000.0, 41_000.0, 125_000.0, 1_000_000.0, 12_500_000.0, 1e9] {
             for round_trip in [0.0, 0.1, 0.4] {
                 for frame in [5_000, 20_000, 100_000, 400_000] {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_way_does_not_make_a_link_slow() {
+    fn a_long_round_trip_does_not_make_a_link_slow() {
         for round_trip in [0.0, 0.1, 0.4] {
             let (_, fastest, _) = stream(125_000.0, round_trip, 20_000, 1.0 / 30.0, 400);
             assert!(fastest > 100_000.0, "{round_trip} s: {fastest:.0} B/s");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements_that_come_in_bursts_do_not_keep_the_buffer_small() {
+    fn bursts_of_acknowledgements_do_not_keep_the_buffer_small() {
         let mut buffer = SendBuffer::new();
         let mut now = Instant::now();
         for _ in 0..20 {

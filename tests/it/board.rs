@@ -11,7 +11,7 @@ fn run(server: &Server, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_server_is_asked_stopped_and_started_from_its_board() {
+fn capture_is_stopped_and_started_from_the_board() {
     let server = Setup::new().start();
     wait_for("a picture", || (server.get("/snapshot").status == 200).then_some(()));
     let status = run(&server, &["status"]);
@@ -38,7 +38,7 @@ fn the_server_is_asked_stopped_and_started_from_its_board() {
 }
 
 #[test]
-fn what_is_mistyped_is_told_and_asks_nothing() {
+fn a_mistyped_command_sends_no_request() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, why) in [
         (&["service", "video"][..], "service takes [video|audio start|stop]; not `video`"),
@@ -58,7 +58,7 @@ fn what_is_mistyped_is_told_and_asks_nothing() {
 }
 
 #[test]
-fn without_a_server_the_command_says_where_it_looked() {
+fn without_a_server_the_error_names_the_socket() {
     let folder = tempfile::tempdir().unwrap();
     let refused = defender(folder.path(), &["status", "-u", "users"], "");
     assert_eq!(refused.status.code(), Some(1));
@@ -67,7 +67,7 @@ fn without_a_server_the_command_says_where_it_looked() {
 }
 
 #[test]
-fn the_socket_is_for_root_and_the_servers_user_alone_and_goes_with_the_server() {
+fn the_local_socket_admits_root_and_the_servers_user_only() {
     let mut server = Setup::new().start();
     let socket = server.path().join("defender.sock");
     let found = fs::metadata(&socket).unwrap();
@@ -91,7 +91,7 @@ fn the_socket_is_for_root_and_the_servers_user_alone_and_goes_with_the_server() 
 }
 
 #[test]
-fn a_socket_left_by_a_killed_server_is_taken_over_and_a_living_ones_is_not() {
+fn a_dead_servers_socket_is_replaced_and_a_live_ones_is_not() {
     let mut first = Setup::new().start();
     let other = Command::new(binary())
         .args(["-c", "defender.conf"])
@@ -122,7 +122,7 @@ fn a_socket_left_by_a_killed_server_is_taken_over_and_a_living_ones_is_not() {
 }
 
 #[test]
-fn streams_and_the_whole_api_are_there_without_a_password() {
+fn the_local_socket_serves_all_without_a_password() {
     let server = Setup::new().start();
     let socket = server.path().join("defender.sock");
     let curl = |arguments: &[&str]| {
@@ -140,7 +140,7 @@ fn streams_and_the_whole_api_are_there_without_a_password() {
 }
 
 #[test]
-fn a_file_in_the_sockets_place_stays() {
+fn a_file_at_the_sockets_path_stays() {
     let setup = Setup::new().server("socket = \"precious\"");
     fs::write(setup.path().join("precious"), "a letter").unwrap();
     let mut server = setup.start();

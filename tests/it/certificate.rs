@@ -62,7 +62,7 @@ fn trusting(server: &Server, ca: &str, url: &str) -> Result<(), String> {
 }
 
 #[test]
-fn the_first_start_makes_a_ca_and_a_certificate_that_names_the_machine() {
+fn the_first_start_makes_a_ca_and_a_certificate() {
     let server = Setup::new().server("names = [\"cam.example.org\"]").start();
     let text = printed(&server.path().join("server.pem"));
     assert!(text.contains("ASN1 OID: prime256v1"), "{text}");
@@ -98,7 +98,7 @@ fn the_first_start_makes_a_ca_and_a_certificate_that_names_the_machine() {
 }
 
 #[test]
-fn a_certificate_lasts_as_long_as_browsers_take_it_and_has_a_number_of_its_own() {
+fn a_certificate_has_a_short_life_and_its_own_serial() {
     let server = Setup::new().start();
     let days = |file: &str| {
         let within = |days: i32| {
@@ -117,7 +117,7 @@ fn a_certificate_lasts_as_long_as_browsers_take_it_and_has_a_number_of_its_own()
 }
 
 #[test]
-fn the_boards_ca_certifies_no_other_names_no_mail_and_no_programs() {
+fn the_ca_certifies_no_other_names_mail_or_programs() {
     let server = Setup::new().start();
     let rows = [
         ("DNS:board.local", "sslserver", true),
@@ -157,7 +157,7 @@ fn seen_at(host: &str) -> String {
 }
 
 #[test]
-fn a_stranger_sees_the_address_that_was_connected_to_and_no_other() {
+fn a_client_sees_no_address_but_the_one_it_connected_to() {
     let server = Setup::new().server("address = \"0.0.0.0\"").start();
     for (host, listed) in
         [("127.0.0.2", &["127.0.0.2"][..]), ("127.0.0.1", &["127.0.0.1", "0:0:0:0:0:0:0:1"])]
@@ -170,7 +170,7 @@ fn a_stranger_sees_the_address_that_was_connected_to_and_no_other() {
 }
 
 #[test]
-fn both_families_are_listened_on_and_peers_of_ipv4_are_such() {
+fn both_families_are_served_and_ipv4_peers_are_unmapped() {
     let server = Setup::new().server("address = \"::\"").start();
     assert_eq!(server.get("/healthz").status, 200);
     let over_v6 = curl(&format!("https://[::1]:{}/healthz", server.port), &[]);
@@ -187,7 +187,7 @@ fn both_families_are_listened_on_and_peers_of_ipv4_are_such() {
 }
 
 #[test]
-fn without_tls_or_a_user_no_list_and_no_mapped_address_reaches_beyond_loopback() {
+fn without_tls_only_loopback_addresses_are_accepted() {
     for (addresses, starts) in [
         ("[\"127.0.0.1\", \"::1\"]", true),
         ("\"::ffff:127.0.0.1\"", true),
@@ -211,7 +211,7 @@ fn without_tls_or_a_user_no_list_and_no_mapped_address_reaches_beyond_loopback()
 }
 
 #[test]
-fn a_device_gets_the_ca_without_a_login_and_trusts_the_server_by_it() {
+fn a_device_gets_the_ca_without_a_login() {
     let server = Setup::new().start();
     let ca = server.curl("/ca.crt", &[]);
     assert_eq!((ca.status, ca.field("content-type").as_deref()), (200, Some("application/x-x509-ca-cert")));
@@ -270,7 +270,7 @@ fn viewers_stay_when_the_certificate_is_renewed() {
 }
 
 #[test]
-fn address_password_and_fingerprints_stand_together_in_one_block() {
+fn the_greeting_is_one_block() {
     let server = Setup::new().without_user().start();
     let printed = wait_for("the greeting", || {
         let printed = server.printed();

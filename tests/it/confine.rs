@@ -71,7 +71,7 @@ fn status(server: &Server, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_thread_of_a_server_started_as_root_is_the_user_with_the_groups_of_devices_and_no_more() {
+fn every_thread_runs_as_the_user_with_its_groups_only() {
     if !is_root() {
         return;
     }
@@ -106,7 +106,7 @@ fn every_thread_of_a_server_started_as_root_is_the_user_with_the_groups_of_devic
 }
 
 #[test]
-fn a_server_that_is_no_longer_root_serves_picture_and_sound_and_reloads() {
+fn without_root_the_server_serves_and_reloads() {
     if !is_root() {
         return;
     }
@@ -200,7 +200,7 @@ fn root_follows_no_link_that_the_user_planted() {
 }
 
 #[test]
-fn what_the_user_cannot_use_is_a_start_error_that_says_what_to_do() {
+fn files_that_the_user_cannot_use_are_start_errors() {
     if !is_root() {
         return;
     }
@@ -267,7 +267,7 @@ fn root_that_stays_root_keeps_its_rights_to_files_only() {
 }
 
 #[test]
-fn a_key_or_user_file_that_others_may_write_is_refused_and_one_they_may_read_is_warned_of() {
+fn a_key_or_user_file_that_others_may_write_is_refused() {
     let server = Setup::new().start();
     for name in ["users", "key.pem"] {
         fs::set_permissions(server.path().join(name), fs::Permissions::from_mode(0o666)).unwrap();
@@ -360,7 +360,7 @@ fn where_no_file_is_the_servers_to_write_keeping_is_refused_and_changes_nothing(
 }
 
 #[test]
-fn what_lies_outside_its_folders_is_not_opened_though_the_user_may() {
+fn landlock_denies_files_outside_the_servers_folders() {
     let outside = tempfile::tempdir().unwrap();
     let setup = Setup::new().server("www = \"www\"");
     let www = setup.path().join("www");

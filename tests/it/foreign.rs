@@ -180,7 +180,7 @@ fn nobody() -> u32 {
 }
 
 #[test]
-fn commands_on_the_user_file_change_nothing_outside_the_folder_whatever_is_planted() {
+fn user_commands_follow_no_planted_file() {
     let Some(place) = Place::new(STRANGER) else { return };
     let commands: [&[&str]; 7] = [
         &["user", "add", "new", "--password-stdin"],
@@ -213,7 +213,7 @@ fn commands_on_the_user_file_change_nothing_outside_the_folder_whatever_is_plant
 }
 
 #[test]
-fn commands_on_the_certificate_change_nothing_outside_the_folder_whatever_is_planted() {
+fn certificate_commands_follow_no_planted_file() {
     let Some(place) = Place::new(nobody()) else { return };
     fs::write(
         place.path().join("defender.conf"),
@@ -266,7 +266,7 @@ fn a_folder_that_became_a_link_is_not_followed() {
 }
 
 #[test]
-fn root_edits_users_for_a_server_of_another_user_and_the_files_are_that_users() {
+fn files_that_root_edits_belong_to_the_servers_user() {
     let Some(place) = Place::new(STRANGER) else { return };
     for name in ["ada", "eve"] {
         let ended = place.run(&["user", "add", name, "--password-stdin", "-u", "state/users"]);
@@ -294,7 +294,7 @@ fn a_folder_that_all_may_write_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_configuration_in_a_users_folder_shows_nothing_that_only_root_may_read() {
+fn a_users_configuration_exposes_no_file_of_root() {
     let Some(place) = Place::new(STRANGER) else { return };
     fs::set_permissions(place.victim(), fs::Permissions::from_mode(0o640)).unwrap();
     let commands: [&[&str]; 6] =
@@ -315,7 +315,7 @@ fn a_configuration_in_a_users_folder_shows_nothing_that_only_root_may_read() {
 }
 
 #[test]
-fn a_configuration_in_a_users_folder_has_root_do_nothing_that_the_user_may_not() {
+fn a_users_configuration_gains_no_permissions_of_root() {
     let Some(place) = Place::new(STRANGER) else { return };
     // A program that changes the file would keep these lines, as those it does not understand.
     let outside = place.path().join("outside");
@@ -353,7 +353,7 @@ fn a_configuration_in_a_users_folder_has_root_do_nothing_that_the_user_may_not()
 }
 
 #[test]
-fn a_certificate_in_a_users_folder_is_not_renewed_by_root_though_its_key_is_roots() {
+fn root_renews_no_certificate_in_a_users_folder() {
     let Some(place) = Place::new(STRANGER) else { return };
     let text = "[server]\naddress = \"127.0.0.1\"\nport = 0\nusers = \"outside/users\"\n\
                 cert = \"state/server.pem\"\nkey = \"outside/victim\"\n";
@@ -395,7 +395,7 @@ fn commands_to_the_server_follow_no_planted_socket() {
 }
 
 #[test]
-fn a_start_and_a_check_as_root_change_nothing_outside_whatever_is_planted() {
+fn start_and_check_follow_no_planted_file() {
     let Some(place) = Place::new(nobody()) else { return };
     fs::write(
         place.path().join("defender.conf"),
@@ -439,7 +439,7 @@ fn a_start_and_a_check_as_root_change_nothing_outside_whatever_is_planted() {
 }
 
 #[test]
-fn a_server_that_stays_root_does_not_start_in_a_folder_of_another() {
+fn a_server_that_stays_root_refuses_a_users_folder() {
     let Some(place) = Place::new(STRANGER) else { return };
     fs::write(
         place.path().join("defender.conf"),

@@ -166,7 +166,7 @@ fn each_attack_alone_is_survived_plain_and_over_tls() {
 }
 
 #[test]
-fn who_closes_one_half_after_asking_is_answered() {
+fn a_half_closed_client_is_answered() {
     let server = Setup::new().plain().start();
     let mut socket = server.connect();
     socket.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -177,7 +177,7 @@ fn who_closes_one_half_after_asking_is_answered() {
 }
 
 #[test]
-fn ten_megabytes_are_refused_by_their_length() {
+fn a_body_of_ten_megabytes_is_refused_by_its_length() {
     let server = Setup::new().plain().start();
     let before_kib = anonymous_kib(&server);
     let mut socket = server.connect();
@@ -197,7 +197,7 @@ fn ten_megabytes_are_refused_by_their_length() {
 }
 
 #[test]
-fn slow_handshakes_and_heads_hold_no_place_for_long() {
+fn slow_handshakes_are_closed() {
     let server = Setup::new().start();
     let rest = served(&server);
     let mut slow: Vec<_> = (0..60).filter_map(|at| connect_from(at % ATTACKERS, &server)).collect();

@@ -1,4 +1,4 @@
-//! What a service manager hears: a datagram socket of the test's own stands for systemd's.
+//! Notifications to a service manager: a datagram socket of the test stands for systemd's.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use crate::faults::Rig;
 use crate::support::{PATIENCE, Server, Setup};
 
-/// Short, so that tests end soon; twice that often the server says it is alive.
+/// Short, so that tests end soon. The server sends its keep-alive twice as often.
 const WATCHDOG: Duration = Duration::from_millis(600);
 
-/// What systemd would be.
+/// In place of systemd.
 struct Manager(UnixDatagram);
 
 impl Manager {
@@ -23,7 +23,7 @@ impl Manager {
     }
 
     /// The next message, if one comes within `patience`.
-    fn hear(&self, patience: Duration) -> Option<String> {
+    fn receive(&self, patience: Duration) -> Option<String> {
         self.0.set_read_timeout(Some(patience)).unwrap();
         let mut message = [0; 4096];
         match self.0.recv(&mut message) {
@@ -33,11 +33,11 @@ impl Manager {
         }
     }
 
-    /// Waits for a message with `line`, over whatever else is said; that message.
+    /// Waits for a message with `line` and returns it; other messages are skipped.
     fn wait(&self, line: &str) -> String {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            match self.hear(PATIENCE) {
+            match self.receive(PATIENCE) {
                 Some(message) if message.lines().any(|found| found == line) => return message,
                 _ => {}
             }
@@ -45,33 +45,33 @@ impl Manager {
         panic!("waited in vain for {line}");
     }
 
-    /// Forgets what was said until now.
-    fn forget(&self) {
-        while self.hear(Duration::from_millis(1)).is_some() {}
+    /// Drops the messages that have arrived.
+    fn drain(&self) {
+        while self.receive(Duration::from_millis(1)).is_some() {}
     }
 }
 
 #[test]
-fn ready_is_said_once_clients_are_served_then_reloads_and_the_end() {
+fn ready_reloads_and_the_stop_are_notified() {
     let setup = Setup::new();
     let path = setup.path().join("notify");
     let manager = Manager::at(&path);
     let mut server = setup.env("NOTIFY_SOCKET", &path.to_string_lossy()).start();
-    let first = manager.hear(PATIENCE).expect("something is said");
+    let first = manager.receive(PATIENCE).expect("something is said");
     assert!(first.lines().any(|line| line == "READY=1"), "{first}");
     assert!(first.contains(&format!(":{}/", server.port)), "the status says where: {first}");
     assert_eq!(server.get("/healthz").status, 200, "ready means served");
 
     server.signal("HUP");
-    let reloading = manager.hear(PATIENCE).expect("the reload is said");
+    let reloading = manager.receive(PATIENCE).expect("the reload is said");
     assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
-    assert_eq!(manager.hear(PATIENCE).expect("and its end"), "READY=1\n");
+    assert_eq!(manager.receive(PATIENCE).expect("and its end"), "READY=1\n");
 
     server.signal("TERM");
     manager.wait("STOPPING=1");
     assert_eq!(server.wait_end().expect("it ends").code(), Some(0));
     // No watchdog was asked for.
-    assert_eq!(manager.hear(Duration::from_millis(1)), None);
+    assert_eq!(manager.receive(Duration::from_millis(1)), None);
 }
 
 #[test]
@@ -84,20 +84,25 @@ fn an_abstract_socket_will_do() {
 }
 
 #[test]
-fn a_manager_that_is_gone_or_cannot_be_understood_costs_nothing() {
-    for (name, told) in [("/nonexistent/notify", false), ("vsock:2:1", true)] {
+fn a_manager_that_cannot_be_reached_does_no_harm() {
+    for (name, is_logged) in [("/nonexistent/notify", false), ("vsock:2:1", true)] {
         let setup = Setup::new().env("NOTIFY_SOCKET", name).env("WATCHDOG_USEC", "200000");
         let server = setup.start();
         assert_eq!(server.get("/snapshot").status, 200);
-        if told {
-            server.wait_log("the service manager is told nothing");
+        if is_logged {
+            server.wait_log("the service manager gets no notifications");
         }
-        assert_eq!(server.log().contains("the service manager is told nothing"), told, "{}", server.log());
+        assert_eq!(
+            server.log().contains("the service manager gets no notifications"),
+            is_logged,
+            "{}",
+            server.log()
+        );
     }
 }
 
 #[test]
-fn no_thread_is_spent_where_nobody_watches() {
+fn without_a_watchdog_there_is_no_thread_for_it() {
     let threads = |server: &Server| {
         let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
         let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).unwrap_or_default();
@@ -121,7 +126,7 @@ fn no_thread_is_spent_where_nobody_watches() {
 }
 
 #[test]
-fn a_lost_camera_keeps_the_watchdog_fed_and_a_hung_one_does_not() {
+fn a_lost_camera_keeps_the_keep_alive_and_a_hung_one_stops_it() {
     let setup = Setup::new();
     let path = setup.path().join("notify");
     let manager = Manager::at(&path);
@@ -130,12 +135,12 @@ fn a_lost_camera_keeps_the_watchdog_fed_and_a_hung_one_does_not() {
         .env("WATCHDOG_USEC", &WATCHDOG.as_micros().to_string());
     let rig = Rig::start_with(setup, "", "");
     rig.wait_status("\"online\":true");
-    manager.forget();
+    manager.drain();
     manager.wait("WATCHDOG=1");
 
     rig.fault("unplug");
     rig.wait_status("\"online\":false");
-    manager.forget();
+    manager.drain();
     for _ in 0..3 {
         manager.wait("WATCHDOG=1");
     }
@@ -146,8 +151,8 @@ fn a_lost_camera_keeps_the_watchdog_fed_and_a_hung_one_does_not() {
     assert!(Command::new("mkfifo").arg(&held).status().unwrap().success());
     fs::rename(&held, rig.control()).unwrap();
     rig.server().wait_log("camera front: its thread has hung");
-    manager.forget();
-    assert_eq!(manager.hear(4 * WATCHDOG), None, "alive, with a thread that hangs");
+    manager.drain();
+    assert_eq!(manager.receive(4 * WATCHDOG), None, "alive, with a thread that hangs");
     assert_eq!(rig.server().get("/healthz").status, 200, "the others are not held up");
 
     // Opening and closing the other end is all the thread waits for. The pipe is out of its way by

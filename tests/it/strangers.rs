@@ -36,7 +36,7 @@ fn stranger(pictures: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
 }
 
 #[test]
-fn a_stranger_that_seems_to_be_a_defender_costs_nothing_but_its_own_picture() {
+fn a_false_defender_harms_only_its_own_picture() {
     let evil: [&[u8]; 5] = [
         b"--defender-frame\r\nContent-Length: 99999999999999\r\n\r\n",
         b"--defender-frame\r\nContent-Type: image/jpeg\r\n\r\n",
@@ -78,7 +78,7 @@ fn a_stranger_whose_pictures_are_all_broken_is_shown_as_lost() {
 }
 
 #[test]
-fn a_stranger_that_drips_its_answer_does_not_keep_the_server_from_ending() {
+fn a_slow_remote_does_not_delay_the_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (tell, dripped) = mpsc::channel();

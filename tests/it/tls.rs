@@ -44,7 +44,7 @@ pub fn certificate(folder: &Path, name: &str, key_options: &[&str]) {
 }
 
 #[test]
-fn only_tls_1_2_and_1_3_are_spoken_with_forward_secrecy() {
+fn only_tls_1_2_and_1_3_with_forward_secrecy_are_offered() {
     let server = Setup::new().start();
     for (version, spoken) in [("-tls1_3", true), ("-tls1_2", true), ("-tls1_1", false), ("-tls1", false)] {
         let said = s_client(&server, &[version, "-cipher", "ALL:@SECLEVEL=0"]);
@@ -56,7 +56,7 @@ fn only_tls_1_2_and_1_3_are_spoken_with_forward_secrecy() {
 }
 
 #[test]
-fn nobody_renegotiates() {
+fn renegotiation_is_refused() {
     let server = Setup::new().start();
     let said = s_client_told(&server, &["-tls1_2"], "R\n");
     assert!(said.contains("RENEGOTIATING") && said.contains("no renegotiation"), "{said}");
@@ -86,7 +86,7 @@ fn plain_http_on_the_tls_port_is_sent_to_https() {
 }
 
 #[test]
-fn keys_in_every_common_form_are_taken() {
+fn keys_in_every_common_format_are_accepted() {
     for (form, options) in [
         ("PKCS#8 RSA", &["-newkey", "rsa:2048"][..]),
         ("PKCS#8 EC", &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]),
@@ -165,7 +165,7 @@ fn a_changed_certificate_is_used_without_a_restart() {
 const P256: [&str; 4] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
 
 #[test]
-fn a_key_that_cannot_be_used_is_told_with_the_line_that_mends_it() {
+fn an_unusable_key_is_an_error_with_the_command_to_fix_it() {
     let locked = |folder: &Path, convert: &[&str]| {
         let files = ["-passout", "pass:secret", "-in", "key.pem", "-out", "locked.pem"];
         openssl(folder, &[convert, &files].concat());
@@ -223,7 +223,7 @@ fn a_certificate_that_cannot_be_used_is_told_with_what_to_do() {
 }
 
 #[test]
-fn what_is_odd_about_a_certificate_of_the_owners_is_told_and_it_is_used() {
+fn an_owners_certificate_with_flaws_is_used_with_a_warning() {
     let of_days = |folder: &Path, days: &str| {
         certificate(folder, "board", &[&P256[..], &["-days", days]].concat());
     };

@@ -5,7 +5,7 @@ fn read(line: &str) -> Result<Command, UsageError> {
 }
 
 #[test]
-fn run_is_what_is_meant_without_a_command() {
+fn without_a_command_the_server_runs() {
     for line in [
         "-p 9 -a ::1 -m client -d",
         "run --port 9 --address ::1 --mode client --debug",
@@ -29,7 +29,7 @@ fn user_commands_take_their_operand_before_or_after_the_flags() {
 }
 
 #[test]
-fn what_somebody_is_confined_to_is_a_list_of_names() {
+fn a_confinement_is_a_list_of_names() {
     let line = "token add ha --user eve --cameras front,yard --microphones desk";
     let Ok(Command::Token(TokenCommand::Add { name, user, confined }, _)) = read(line) else {
         panic!("{line}")
@@ -46,7 +46,7 @@ fn what_somebody_is_confined_to_is_a_list_of_names() {
 }
 
 #[test]
-fn help_is_found_in_every_way_one_asks_for_it() {
+fn help_is_found_in_every_usual_spelling() {
     for (line, words) in [
         ("--help", &[][..]),
         ("-h", &[]),
@@ -63,7 +63,7 @@ fn help_is_found_in_every_way_one_asks_for_it() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_the_nearest_right_one() {
+fn a_usage_error_offers_the_nearest_right_word() {
     for (line, told) in [
         ("chekc", "did you mean `check`?"),
         ("usr list", "did you mean `user`?"),

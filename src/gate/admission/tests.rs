@@ -62,7 +62,7 @@ fn enters(admission: &Admission, address: &str) -> bool {
 }
 
 #[test]
-fn two_strangers_that_hold_every_place_lose_some_to_a_third() {
+fn two_strangers_that_hold_every_slot_lose_some_to_a_third() {
     let admission = admission(128, 64);
     let held: Vec<_> = (0..256).map(|at| come(&admission, ["10.0.0.1", "10.0.0.2"][at % 2])).collect();
     held.iter().filter(|client| client.is_in()).for_each(|client| client.ask(false));
@@ -78,7 +78,7 @@ fn two_strangers_that_hold_every_place_lose_some_to_a_third() {
 }
 
 #[test]
-fn a_newcomer_gets_in_past_strangers_of_many_addresses_that_are_busy() {
+fn a_newcomer_is_admitted_past_busy_strangers() {
     let admission = admission(128, 64);
     let held: Vec<_> = (0..200).map(|at| come(&admission, &format!("10.0.1.{at}"))).collect();
     held.iter().filter(|client| client.is_in()).for_each(|client| client.ask(false));
@@ -131,7 +131,7 @@ fn at_its_own_cap_an_address_full_of_users_is_refused() {
 }
 
 #[test]
-fn places_are_kept_for_addresses_that_are_known() {
+fn slots_are_reserved_for_known_addresses() {
     let admission = admission(16, 16);
     come(&admission, "10.0.0.1").ask(true);
     let strangers: Vec<_> = (0..8).map(|at| come(&admission, &format!("10.0.2.{at}"))).collect();
@@ -174,7 +174,7 @@ fn closed_connections_that_do_not_end_are_bounded() {
 }
 
 #[test]
-fn a_network_of_ipv6_addresses_is_one_client_and_mapped_ipv4_is_ipv4() {
+fn an_ipv6_network_is_one_client_and_mapped_ipv4_is_ipv4() {
     let admission = admission(99, 1);
     let held = [come(&admission, "2001:db8::1"), come(&admission, "::ffff:10.0.0.1")];
     held.iter().for_each(|client| client.ask(true));

@@ -1,0 +1,209 @@
+//! The running server: builds every layer from a configuration, starts the threads, answers signals, and
+//! joins all threads at the end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Instant;
+
+use log::{info, warn};
+use signal_hook::consts::{SIGHUP, SIGINT};
+use signal_hook::iterator::Signals;
+
+use super::error::AppError;
+use super::notify::{Manager, Pulse, Watchdog};
+use super::reload::Reload;
+use super::threads::{STACK_BYTES, STOP_WITHIN, end_in_any_case, start_thread};
+use super::{certificate, descriptors, rights, welcome};
+use crate::base::disk::folder_of;
+use crate::config::{Config, Flags, Mode, ServerConfig};
+use crate::control::Control;
+use crate::gate::{
+    COOKIE_PREFIX, Certificates, Channel, Gate, Limits, Listeners, LocalGate, PendingRequests,
+};
+use crate::http::{Coders, Counts, HttpServer, Origins, Page, Service};
+use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
+use crate::logging::Logging;
+use crate::memory::Memory;
+use crate::users::{self, Accounts, SessionLimits};
+
+/// Everything that runs.
+pub(super) struct Server {
+    control: Arc<Control>,
+    reload: Reload,
+    gate: Arc<Gate>,
+    /// `None` if the socket could not be made, which was logged.
+    local: Option<Arc<LocalGate>>,
+    http: Arc<HttpServer>,
+    accounts: Arc<Accounts>,
+    ended: Receiver<&'static str>,
+    manager: Manager,
+    watchdog: Option<Watchdog>,
+}
+
+impl Server {
+    /// Builds and starts everything.
+    ///
+    /// # Errors
+    /// The first part that cannot be built or started.
+    pub(super) fn start(
+        config: Config,
+        flags: &Flags,
+        logging: Logging,
+        listeners: Listeners,
+    ) -> Result<Self, AppError> {
+        let server = &config.server;
+        let sessions = SessionLimits { idle: server.session_idle, max: server.session_max };
+        let accounts = Arc::new(Accounts::open(&server.users, sessions));
+        let certificates = if server.tls { Some(open_certificates(server)?) } else { None };
+        let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
+
+        let memory = Memory::configured(server.memory_mb);
+        let channel = Channel::open(folder_of(&server.users)).map_err(AppError::Channel)?;
+        let pending = Arc::new(PendingRequests::new(channel, Arc::clone(memory.for_bodies())));
+        let limits = Limits {
+            connections: descriptors::allowed_connections(&config),
+            connections_per_address: server.max_connections_per_address,
+            ..Limits::default()
+        };
+        let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&pending))
+            .map_err(AppError::Gate)?;
+        let gate = Arc::new(gate);
+        // As late as possible, and announced at once: if the start failed in between, nobody would know the
+        // first password. No client is served yet.
+        let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
+        refuse_userless_exposure(server, &accounts)?;
+        welcome::announce(server, gate.addresses(), certificates.as_deref(), first_password.as_deref());
+        let id = users::server_id(&server.users, server.port).map_err(AppError::System)?;
+        let cookie = format!("{COOKIE_PREFIX}-{id}");
+        let local = listen_locally(server, &pending);
+        rights::restrict_files(&config);
+        // The first threads: they inherit the privileges of this moment.
+        logging.start().map_err(AppError::System)?;
+
+        let url = welcome::url(server, gate.addresses());
+        let origins = Origins(server.cors_origins.clone());
+        let hsts_s = server.hsts_s;
+        let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
+        let service = Service {
+            accounts: Arc::clone(&accounts),
+            cameras: Arc::clone(control.cameras()),
+            microphones: Arc::clone(control.microphones()),
+            control: Arc::clone(&control),
+            coders: Coders::default(),
+            page,
+            admission: gate.admission(),
+            memory,
+            counts: Counts::default(),
+            hsts_s,
+            cookie,
+            origins,
+            certificates: certificates.clone(),
+            started: Instant::now(),
+        };
+        let http = Arc::new(HttpServer::new(service, pending));
+        let ended = start_threads(&gate, local.as_ref(), &http, &accounts).map_err(AppError::System)?;
+        let manager = Manager::from_environment();
+        let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
+        let pulses = move || pulses(&cameras, &microphones);
+        let watchdog = manager.watch(pulses).map_err(AppError::System)?;
+        let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
+        manager.ready(&url);
+        Ok(Self { control, reload, gate, local, http, accounts, ended, manager, watchdog })
+    }
+
+    /// Handles signals until one of them ends the server.
+    pub(super) fn run_until_signal(&mut self, mut signals: Signals) {
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => self.reload.request(),
+                other => {
+                    end_in_any_case();
+                    self.manager.stopping();
+                    info!("stopping on {}", if other == SIGINT { "SIGINT" } else { "SIGTERM" });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Stops everything and joins the threads; gives up on those that take longer than [`STOP_WITHIN`].
+    pub(super) fn stop(self) {
+        let (done, joined) = mpsc::channel();
+        let Self { control, reload, gate, local, http, accounts, ended, watchdog, .. } = self;
+        watchdog.into_iter().for_each(Watchdog::stop);
+        gate.stop();
+        local.iter().for_each(|local| local.stop());
+        http.stop();
+        accounts.stop_keeping();
+        let stopping =
+            thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+                // The reload first: it would restart what is stopped here.
+                reload.stop();
+                control.stop();
+                // Each thread sends its name when it ends; after the last one the channel is closed.
+                while ended.recv().is_ok() {}
+                let _ = done.send(());
+            });
+        if stopping.is_err() || joined.recv_timeout(STOP_WITHIN).is_err() {
+            warn!("some threads were still at work and end with the process");
+        }
+    }
+}
+
+/// The counters that advance while capture threads are alive.
+fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>) -> Vec<Pulse> {
+    let (cameras, microphones) = (cameras.all(), microphones.all());
+    let cameras = cameras.iter().map(|feed| (format!("camera {}", feed.name()), feed.pulse.get()));
+    let microphones =
+        microphones.iter().map(|feed| (format!("microphone {}", feed.name()), feed.pulse.get()));
+    cameras.chain(microphones).collect()
+}
+
+/// Starts the threads of gate, HTTP layer and session file; the receiver is notified when each of them ends.
+fn start_threads(
+    gate: &Arc<Gate>,
+    local: Option<&Arc<LocalGate>>,
+    http: &Arc<HttpServer>,
+    accounts: &Arc<Accounts>,
+) -> io::Result<Receiver<&'static str>> {
+    let (sender, ended) = mpsc::channel();
+    let (gate, http) = (Arc::clone(gate), Arc::clone(http));
+    start_thread("http", sender.clone(), move || http.run())?;
+    let accounts = Arc::clone(accounts);
+    start_thread("sessions", sender.clone(), move || accounts.keep_sessions())?;
+    if let Some(local) = local.map(Arc::clone) {
+        start_thread("local-gate", sender.clone(), move || local.run())?;
+    }
+    start_thread("gate", sender, move || gate.run())?;
+    Ok(ended)
+}
+
+/// Without a user only loopback addresses are listened on.
+fn refuse_userless_exposure(server: &ServerConfig, accounts: &Accounts) -> Result<(), AppError> {
+    if !accounts.is_empty() || server.is_loopback_only() {
+        return Ok(());
+    }
+    Err(AppError::WithoutUser(server.users.clone(), server.addresses.clone()))
+}
+
+/// Best effort: without the local socket only commands on the board do not work.
+fn listen_locally(server: &ServerConfig, pending: &Arc<PendingRequests>) -> Option<Arc<LocalGate>> {
+    let path = server.socket();
+    match LocalGate::listen(&path, Arc::clone(pending)) {
+        Ok(local) => Some(Arc::new(local)),
+        Err(error) => {
+            warn!("{}: no local socket, so `defender status` will not work: {error}", path.display());
+            None
+        }
+    }
+}
+
+fn open_certificates(server: &ServerConfig) -> Result<Arc<Certificates>, AppError> {
+    Certificates::open(certificate::files(server)).map_err(AppError::Certificate)
+}
+
+fn open_page(server: &ServerConfig) -> Result<Page, AppError> {
+    Page::open(server.www.as_deref()).map_err(AppError::Page)
+}
