@@ -5,8 +5,8 @@ use std::path::Path;
 
 use miniserde::json;
 
+use crate::codec::scan;
 use crate::config::{Edit, edited, sections};
-use crate::encode::scan;
 use crate::gate::head::{REQUEST_ID_HEADER, RequestHead, complete_head};
 use crate::http::auth::Given;
 use crate::http::login::Login;

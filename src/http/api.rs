@@ -2,8 +2,8 @@
 
 use miniserde::Serialize;
 
+use crate::codec::part;
 use crate::control::Media;
-use crate::encode::part;
 use crate::media::Timestamp;
 use crate::users::Identity;
 

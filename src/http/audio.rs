@@ -7,8 +7,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::encode::part;
-use crate::encode::sound::Codec;
+use crate::codec::part;
+use crate::codec::sound::Codec;
 use crate::gate::{After, Client, Job};
 use crate::hub::{Listening, Tally};
 use crate::media::Timestamp;

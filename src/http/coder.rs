@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::encode::sound::{Codec, Packet};
+use crate::codec::sound::{Codec, Packet};
 use crate::hub::{Listening, RingReader};
 use crate::media::SoundFormat;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::encode::part;
+use crate::codec::part;
 use crate::gate::{After, Client, Job};
 use crate::hub::{CameraFeed, Named, Reader, Wait};
 use crate::media::{Frame, Timestamp};

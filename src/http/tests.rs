@@ -9,7 +9,7 @@ use miniserde::json::{self, Value};
 use tiny_http::TestRequest;
 
 use super::*;
-use crate::encode::sound::Codec;
+use crate::codec::sound::Codec;
 use crate::gate::{CertificateFiles, Channel, Gate, Limits};
 use crate::hub::latest;
 use crate::media::{PixelFormat, SoundFormat};

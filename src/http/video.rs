@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::encode::part;
+use crate::codec::part;
 use crate::gate::{After, Client, Job};
 use crate::hub::{Reader, Tally, Wait};
 use crate::media::{Frame, Timestamp};

@@ -6,7 +6,7 @@ use std::thread;
 
 use super::picture::Picture;
 use super::{EngineError, Worker};
-use crate::encode::scan;
+use crate::codec::scan;
 
 /// What a slice must have for a thread to be worth its start, in pixels.
 const SLICE_PIXELS_MIN: usize = 1 << 16;
@@ -113,7 +113,7 @@ fn join(height: u16, restart_interval: u16, workers: &[Worker], out: &mut Vec<u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::jpeg::Chroma;
+    use crate::codec::jpeg::Chroma;
     use crate::media::{PixelFormat, Range601, RawImage};
 
     fn cut(format: PixelFormat, width: u32, height: u32, threads: usize) -> Option<(u16, u16)> {

@@ -6,7 +6,7 @@ use super::{Scan, ScanError, marker};
 
 /// What stands before the entropy-coded data. The offsets are those of the bytes that were walked.
 #[derive(Clone, Debug)]
-pub(in crate::encode) struct Header {
+pub(in crate::codec) struct Header {
     pub(super) has_huffman_tables: bool,
     /// Whether the quantization tables of all components are there.
     pub(super) is_complete: bool,
@@ -15,11 +15,11 @@ pub(in crate::encode) struct Header {
     /// Where the last application segment ends; those may hold thumbnails.
     pub(super) thumbnails_end: usize,
     /// Where the marker of the frame header lies.
-    pub(in crate::encode) frame: usize,
+    pub(in crate::codec) frame: usize,
     /// Where the marker of the first scan (SOS) lies.
-    pub(in crate::encode) first_scan: usize,
+    pub(in crate::codec) first_scan: usize,
     /// Where the entropy-coded data begin.
-    pub(in crate::encode) entropy_coded: usize,
+    pub(in crate::codec) entropy_coded: usize,
 }
 
 /// Why a header is none, and what may be thumbnails in it.
