@@ -2,7 +2,7 @@
 //! without making a picture of them (ITU-T T.81, Annex F.2.2 and section B.2).
 
 use super::huffman::STANDARD_TABLES;
-use super::scan::marker;
+use super::marker;
 
 /// Where the picture ends that begins where `jpeg` does, as the number of its bytes; `None` when it is not
 /// whole, or not a sequential one (SOF0, SOF1) with all its components in one scan.

@@ -4,6 +4,7 @@
 mod entropy;
 mod huffman;
 pub mod jpeg;
+mod marker;
 pub mod part;
 pub mod scan;
 pub mod scanner;

@@ -14,8 +14,8 @@ use std::ops::Range;
 use self::end::{End, find_end};
 pub(super) use self::header::Header;
 use self::header::read_header;
-use super::entropy;
 use super::huffman::STANDARD_TABLES;
+use super::{entropy, marker};
 
 /// What a frame holds. The offsets are those of the bytes that were scanned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,24 +144,6 @@ const STARTS_MAX: usize = 1024;
 
 /// How many pictures of one frame are searched for their ends. A bound, too.
 const PICTURES_MAX: u32 = 32;
-
-/// The second byte of each marker (ITU-T T.81, table B.1).
-pub(super) mod marker {
-    pub const TEM: u8 = 0x01;
-    pub const SOF0: u8 = 0xC0;
-    pub const SOF2: u8 = 0xC2;
-    pub const DHT: u8 = 0xC4;
-    pub const RST0: u8 = 0xD0;
-    pub const RST7: u8 = 0xD7;
-    pub const SOI: u8 = 0xD8;
-    pub const EOI: u8 = 0xD9;
-    pub const SOS: u8 = 0xDA;
-    pub const DQT: u8 = 0xDB;
-    pub const DRI: u8 = 0xDD;
-    pub const APP0: u8 = 0xE0;
-    pub const APP15: u8 = 0xEF;
-    pub const COM: u8 = 0xFE;
-}
 
 /// Where a picture lies, and whether it ends with EOI.
 type Extent = (Range<usize>, bool);

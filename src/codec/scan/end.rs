@@ -1,7 +1,8 @@
 //! Finds where a picture ends: the first EOI that is in no segment.
 
+use super::find_start;
 use super::header::{is_frame_header, read_payload};
-use super::{find_start, marker};
+use crate::codec::marker;
 
 /// What stands at the end of the entropy-coded data.
 pub(super) enum End {

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Scan, ScanError, marker};
+use super::{Scan, ScanError};
+use crate::codec::marker;
 
 /// What stands before the entropy-coded data. The offsets are those of the bytes that were walked.
 #[derive(Clone, Debug)]
