@@ -11,7 +11,7 @@ const MAY_NAME: [(&str, &[&str]); 18] = [
     ("media", &["memory"]),
     ("text", &[]),
     ("hub", &["media"]),
-    ("codec", &["media"]),
+    ("codec", &["hub", "media"]),
     ("remote", &["disk", "memory", "text"]),
     ("capture", &["codec", "hub", "media", "memory", "remote"]),
     ("disk", &[]),

@@ -27,7 +27,7 @@ use crate::gate::{
     COOKIE_PREFIX, CertificateError, Certificates, Channel, ChannelError, Gate, GateError, Limits, Listeners,
     LocalGate, PendingRequests,
 };
-use crate::http::{Coders, Counts, HttpServer, Origins, Page, PageError, Service};
+use crate::http::{Counts, HttpServer, Origins, Page, PageError, Service};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::{self, FlushAtEnd, LogError, Logging};
 use crate::memory::Memory;
@@ -196,7 +196,7 @@ impl Server {
             cameras: Arc::clone(control.cameras()),
             microphones: Arc::clone(control.microphones()),
             control: Arc::clone(&control),
-            coders: Coders::default(),
+            encoders: Default::default(),
             page,
             admission: gate.admission(),
             memory,

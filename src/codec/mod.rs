@@ -1,5 +1,7 @@
-//! Encoding: values in, bytes out. No I/O and no clocks belong here, and no threads but
-//! those of one call that has returned when they have ended (`jpeg/slices.rs`).
+//! Encoding and scanning: values in, bytes out.
+//!
+//! No I/O and no clocks belong here, and no threads but those that end before the call that started them
+//! returns (`jpeg/slices.rs`).
 
 mod entropy;
 mod huffman;
@@ -8,4 +10,5 @@ mod marker;
 pub mod part;
 pub mod scan;
 pub mod scanner;
+pub mod shared;
 pub mod sound;

@@ -5,6 +5,8 @@ mod ulaw;
 mod wav;
 
 use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
 
 use crate::media::SoundFormat;
 use flac::FlacFrame;
@@ -18,6 +20,15 @@ pub enum Codec {
     Ulaw,
     /// FLAC: lossless, in about half the bytes.
     Flac,
+}
+
+/// Why sound could not be encoded.
+#[derive(Debug)]
+pub enum SoundError {
+    /// FLAC cannot carry this rate or so many channels.
+    Flac(SoundFormat, flac_codec::Error),
+    /// The encoder returned something that is not a FLAC frame.
+    NoFrame,
 }
 
 /// An encoded packet.
@@ -74,11 +85,16 @@ impl Codec {
     ///
     /// # Errors
     /// When FLAC has no way to write this rate or so many channels.
-    pub fn encode(self, format: SoundFormat, samples: &[i16]) -> Result<Packet, String> {
+    pub fn encode(self, format: SoundFormat, samples: &[i16]) -> Result<Packet, SoundError> {
         let form = match self {
             Self::Wav => Form::Bytes(samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()),
             Self::Ulaw => Form::Bytes(samples.iter().map(|sample| ulaw::byte(*sample)).collect()),
-            Self::Flac => Form::Flac(FlacFrame::encode(format, samples)?),
+            Self::Flac => {
+                let frame = FlacFrame::encode(format, samples);
+                Form::Flac(
+                    frame.map_err(|error| SoundError::Flac(format, error))?.ok_or(SoundError::NoFrame)?,
+                )
+            }
         };
         Ok(Packet { form })
     }
@@ -90,6 +106,24 @@ impl Packet {
         match &self.form {
             Form::Bytes(bytes) => Cow::Borrowed(bytes),
             Form::Flac(frame) => Cow::Owned(frame.numbered(number)),
+        }
+    }
+}
+
+impl fmt::Display for SoundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flac(format, error) => write!(f, "FLAC cannot carry {format}: {error}"),
+            Self::NoFrame => f.write_str("the FLAC encoder returned no frame"),
+        }
+    }
+}
+
+impl Error for SoundError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Flac(_, error) => Some(error),
+            Self::NoFrame => None,
         }
     }
 }

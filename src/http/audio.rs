@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::codec::part;
-use crate::codec::sound::Codec;
+use crate::codec::shared::{EncodedPacket, SharedEncoder};
+use crate::codec::sound::{Codec, SoundError};
 use crate::gate::{After, Client, Job};
 use crate::hub::{Listening, Tally};
 use crate::media::Timestamp;
 
-use super::coder::{Coded, Coder};
 use super::reply::{Surroundings, stream_head};
 
 /// How long to wait for sound before looking whether the listener is still there, and still may be.
@@ -36,14 +36,14 @@ const FADE: Duration = Duration::from_millis(5);
 /// The job that streams what is heard; only the head of the response when `head_only`.
 pub fn stream(
     listening: Listening,
-    coder: Arc<Coder>,
+    encoder: Arc<SharedEncoder>,
     tally: Tally,
     head_only: bool,
     around: Surroundings,
 ) -> Job {
     Box::new(move |client: &mut Client| {
-        let mut listener = Listener::new(listening, coder, tally);
-        let (codec, format) = (listener.coder.codec(), listener.listening.format);
+        let mut listener = Listener::new(listening, encoder, tally);
+        let (codec, format) = (listener.encoder.codec(), listener.listening.format);
         // When the first sample was captured: the others follow at the stream's rate.
         let captured = listener.listening.next_captured().unwrap_or_else(Timestamp::now);
         let stamp = part::x_timestamp(captured);
@@ -77,7 +77,7 @@ pub fn codec(query: &str) -> Result<Codec, String> {
 /// One who listens.
 struct Listener {
     listening: Listening,
-    coder: Arc<Coder>,
+    encoder: Arc<SharedEncoder>,
     tally: Tally,
     /// Packets sent.
     number: u32,
@@ -92,12 +92,12 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(mut listening: Listening, coder: Arc<Coder>, tally: Tally) -> Self {
-        coder.align(&mut listening.reader);
+    fn new(mut listening: Listening, encoder: Arc<SharedEncoder>, tally: Tally) -> Self {
+        encoder.align(&mut listening.reader);
         let caught_up = Instant::now();
         Self {
             listening,
-            coder,
+            encoder,
             tally,
             number: 0,
             last: Vec::new(),
@@ -109,7 +109,7 @@ impl Listener {
 
     /// Sends until the listener leaves or the sound ends.
     fn send(&mut self, client: &mut Client) -> io::Result<()> {
-        let packet = self.coder.packet_frames();
+        let packet = self.encoder.packet_frames();
         loop {
             if self.listening.reader.behind() < packet {
                 if !self.listening.reader.wait(packet, LOOK_EVERY) {
@@ -133,14 +133,14 @@ impl Listener {
                     self.number = self.number.wrapping_add(1);
                 }
                 Ok(None) => self.skipped = true,
-                Err(why) => return Err(io::Error::new(io::ErrorKind::Unsupported, why)),
+                Err(error) => return Err(io::Error::new(io::ErrorKind::Unsupported, error)),
             }
         }
     }
 
     /// Goes on near the present if this listener fell behind, or if the ring is about to lap it.
     fn skip_what_is_late(&mut self) {
-        let (packet, reader) = (self.coder.packet_frames(), &mut self.listening.reader);
+        let (packet, reader) = (self.encoder.packet_frames(), &mut self.listening.reader);
         let behind = reader.behind();
         let room = reader.capacity() - 2 * packet;
         let slow = self.last_late.is_some_and(|late| late.elapsed() < KEPT_UP_FOR);
@@ -157,10 +157,10 @@ impl Listener {
     }
 
     /// The packet at the cursor; `None` where the ring has it no more.
-    fn next_packet(&mut self) -> Result<Option<Arc<Coded>>, String> {
-        let Some(coded) = self.coder.packet(&mut self.listening.reader)? else { return Ok(None) };
+    fn next_packet(&mut self) -> Result<Option<Arc<EncodedPacket>>, SoundError> {
+        let Some(coded) = self.encoder.packet(&mut self.listening.reader)? else { return Ok(None) };
         let coded = if std::mem::take(&mut self.skipped) && !self.last.is_empty() {
-            Arc::new(self.coder.encode(self.smoothed(&coded.samples))?)
+            Arc::new(self.encoder.encode(self.smoothed(&coded.samples))?)
         } else {
             coded
         };
@@ -195,8 +195,8 @@ mod tests {
 
     fn listener(codec: Codec) -> (SoundWriter, Listener) {
         let (writer, feed) = MicrophoneFeed::new("front", FORMAT);
-        let coder = Arc::new(Coder::new(codec, FORMAT));
-        let listener = Listener::new(feed.listen(), coder, feed.sent.tally());
+        let encoder = Arc::new(SharedEncoder::new(codec, FORMAT));
+        let listener = Listener::new(feed.listen(), encoder, feed.sent.tally());
         (writer, listener)
     }
 

@@ -12,7 +12,6 @@ mod audit;
 pub(crate) mod auth;
 mod body;
 mod cameras;
-mod coder;
 mod cors;
 mod devices;
 mod file;
@@ -41,6 +40,7 @@ use tiny_http::{Request, Server};
 pub use page::{Page, PageError};
 pub use route::{Access, Route};
 
+use crate::codec::shared::SharedEncoders;
 use crate::control::Control;
 use crate::gate::{
     AcceptLoop, Admission, Certificates, Job, PendingRequest, PendingRequests, REQUEST_ID_HEADER,
@@ -49,7 +49,6 @@ use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
 use crate::memory::Memory;
 use crate::users::{Accounts, Identity, Role};
 use auth::Given;
-pub use coder::Coders;
 pub use cors::Origins;
 pub use metrics::Counts;
 use reply::{Reply, Surroundings};
@@ -70,8 +69,8 @@ pub struct Service {
     pub microphones: Arc<FeedList<MicrophoneFeed>>,
     /// What can be told to what runs.
     pub control: Arc<Control>,
-    /// What encodes sound for listeners.
-    pub coders: Coders,
+    /// The encoders that listeners share.
+    pub encoders: SharedEncoders,
     /// The page; `None` where only streams and API are served.
     pub page: Option<Page>,
     /// The gate's count of connections.

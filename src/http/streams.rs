@@ -35,8 +35,8 @@ pub fn answer(
             let hears = |name: &str| user.scope.hears(name);
             let feed = find("microphone", &service.microphones, name.as_deref(), hears)?;
             let listening = feed.listen();
-            let coder = service.coders.of(&listening, codec);
-            Ok(audio::stream(listening, coder, feed.sent.tally(), head_only, around))
+            let encoder = service.encoders.of(&listening, codec);
+            Ok(audio::stream(listening, encoder, feed.sent.tally(), head_only, around))
         }),
         _ => return not_found(),
     };

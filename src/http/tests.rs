@@ -152,7 +152,7 @@ fn service(users: &Path) -> Service {
         accounts: Arc::new(Accounts::open(users, SessionLimits::default())),
         cameras,
         microphones,
-        coders: Coders::default(),
+        encoders: Default::default(),
         page: Some(Page::open(None).unwrap()),
         admission: gate.admission(),
         memory: Memory::new(1024 * 1024),

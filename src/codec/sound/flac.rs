@@ -40,23 +40,26 @@ pub(super) fn header(format: SoundFormat, block_frames: u32) -> Vec<u8> {
 }
 
 impl FlacFrame {
-    /// Encodes one block.
+    /// Encodes one block; `None` if the encoder's output is not a frame.
     ///
     /// # Errors
     /// When a stream cannot carry the rate or so many channels.
-    pub(super) fn encode(format: SoundFormat, samples: &[i16]) -> Result<Self, String> {
+    pub(super) fn encode(format: SoundFormat, samples: &[i16]) -> Result<Option<Self>, flac_codec::Error> {
         let samples: Vec<i32> = samples.iter().map(|sample| i32::from(*sample)).collect();
         let mut bytes = Vec::with_capacity(samples.len() * 2);
         // The fast setting: fixed predictors, which cost a slow core little and speech about as
         // few bytes as the dear ones.
-        FlacStreamWriter::new(&mut bytes, Options::fast())
-            .write(format.rate_hz, format.channels as u8, 16, &samples)
-            .map_err(|error| format!("FLAC cannot carry {format}: {error}"))?;
-        Self::taken_apart(&bytes).ok_or_else(|| "the FLAC encoder gave no frame".to_owned())
+        FlacStreamWriter::new(&mut bytes, Options::fast()).write(
+            format.rate_hz,
+            format.channels as u8,
+            16,
+            &samples,
+        )?;
+        Ok(Self::split(&bytes))
     }
 
-    /// Takes a frame numbered 0 apart.
-    fn taken_apart(bytes: &[u8]) -> Option<Self> {
+    /// Splits a frame with the number 0 into its parts.
+    fn split(bytes: &[u8]) -> Option<Self> {
         let start: [u8; 4] = bytes.get(..4)?.try_into().ok()?;
         // RFC 9639 sections 9.1.1 and 9.1.2: these codes have one or two bytes of their own.
         let size_bytes = match start[2] >> 4 {
@@ -166,7 +169,7 @@ mod tests {
         for (rate_hz, channels) in [(32_000, 1), (44_100, 2), (22_050, 1), (8_000, 1), (192_000, 2)] {
             let format = SoundFormat { rate_hz, channels };
             let samples = noise(rate_hz / 25, format);
-            let frame = FlacFrame::encode(format, &samples).unwrap();
+            let frame = FlacFrame::encode(format, &samples).unwrap().unwrap();
             for number in [0, 1, 127, 128, 70_000, 0x7fff_ffff] {
                 let bytes = frame.numbered(number);
                 let mut reader = FlacStreamReader::new(std::io::Cursor::new(bytes));
@@ -183,7 +186,7 @@ mod tests {
         let samples = noise(1280 * 3, format);
         let mut stream = header(format, 1280);
         for (number, block) in samples.chunks(1280 * 2).enumerate() {
-            stream.extend(FlacFrame::encode(format, block).unwrap().numbered(number as u32));
+            stream.extend(FlacFrame::encode(format, block).unwrap().unwrap().numbered(number as u32));
         }
         let mut reader = FlacSampleReader::new(std::io::Cursor::new(stream)).unwrap();
         let mut back = Vec::new();
