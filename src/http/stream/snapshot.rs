@@ -8,7 +8,7 @@ use crate::gate::{After, Client, Job};
 use crate::hub::{CameraFeed, Named, Reader, Wait};
 use crate::media::{Frame, Timestamp};
 
-use super::reply::{Reply, Surroundings};
+use crate::http::reply::{Reply, ResponseContext};
 
 /// How long a picture may take: a camera that is opened on demand needs a second or two.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ pub fn take(
     feed: Arc<CameraFeed>,
     mut reader: Reader<Frame>,
     head_only: bool,
-    around: Surroundings,
+    context: ResponseContext,
     keep: bool,
 ) -> Job {
     let asked = Timestamp::now();
@@ -32,7 +32,7 @@ pub fn take(
                 let reply = Reply::picture()
                     .with("Cache-Control", "no-store")
                     .with("X-Timestamp", part::x_timestamp(frame.captured()));
-                client.write_all(&reply.head(frame.jpeg().len() as u64, &around, keep))?;
+                client.write_all(&reply.head(frame.jpeg().len() as u64, &context, keep))?;
                 // Not copied behind the head: all who take this picture share its memory.
                 if !head_only {
                     client.write_all(frame.jpeg())?;
@@ -40,7 +40,7 @@ pub fn take(
             }
             Err(why) => {
                 let reply = Reply::error(503, &why).with("Retry-After", "5");
-                client.write_all(&reply.into_bytes(&around, keep, !head_only))?;
+                client.write_all(&reply.into_bytes(&context, keep, !head_only))?;
             }
         }
         Ok(if keep { After::KeepAlive } else { After::Close })

@@ -1,20 +1,19 @@
-//! Cameras and microphones as documents: what they are, what they were asked to be, and, of a camera,
-//! what of it can be changed while it runs.
+//! Cameras: what they do now, how they are configured, and what can be changed while they run.
 
 use std::collections::BTreeMap;
 
 use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 
-use crate::control::{CameraChange, CameraControl, CameraSettings, ControlError, ControlKind, Told};
+use super::errors::control_error;
+use crate::control::{CameraChange, CameraControl, CameraSettings, ControlKind, Told};
 use crate::gate::PendingRequest;
-use crate::hub::{CameraFeed, MicrophoneFeed, Named};
+use crate::http::reply::Reply;
+use crate::http::state::AppState;
+use crate::http::{audit, body};
+use crate::hub::{CameraFeed, Named};
 use crate::media::{PixelFormat, Timestamp};
 use crate::users::Identity;
-
-use super::reply::Reply;
-use super::streams::find;
-use super::{Service, audit, body};
 
 /// A camera. `settings` is null for one of another server, `controls` and `sizes` in lists: they are
 /// asked of the driver, one by one. `fps` is what the driver promised, `interval_ms` what was observed between
@@ -43,32 +42,9 @@ pub struct Camera {
     sizes: Option<Vec<Size>>,
 }
 
-/// A microphone.
-#[derive(Serialize)]
-pub struct Microphone {
-    name: String,
-    source: String,
-    online: bool,
-    problem: Option<String>,
-    rate_hz: u32,
-    channels: u32,
-    captured: u32,
-    overruns: u32,
-    rms_dbfs: f64,
-    peak_dbfs: f64,
-    listeners: u32,
-    since_s: u64,
-    relayed: bool,
-}
-
 #[derive(Serialize)]
 struct Cameras {
     cameras: Vec<Camera>,
-}
-
-#[derive(Serialize)]
-struct Microphones {
-    microphones: Vec<Microphone>,
 }
 
 #[derive(Serialize)]
@@ -123,27 +99,27 @@ struct Wanted {
 }
 
 /// `GET /api/1.0/cameras`.
-pub fn list(service: &Service, user: &Identity) -> Reply {
-    Reply::json(200, &Cameras { cameras: cameras(service, user) })
+pub fn list(state: &AppState, user: &Identity) -> Reply {
+    Reply::json(200, &Cameras { cameras: cameras(state, user) })
 }
 
 /// `GET /api/1.0/cameras/NAME`.
-pub fn one(service: &Service, user: &Identity, name: &str) -> Reply {
-    match find("camera", &service.cameras, Some(name), |name| user.scope.sees(name)) {
-        Ok(feed) => document(service, &feed),
+pub fn one(state: &AppState, user: &Identity, name: &str) -> Reply {
+    match state.camera(Some(name), user) {
+        Ok(feed) => document(state, &feed),
         Err(reply) => reply,
     }
 }
 
 /// `PUT /api/1.0/cameras/NAME`: what is not named stays.
 pub fn change(
-    service: &Service,
+    state: &AppState,
     admin: &Identity,
     name: &str,
     request: &mut Request,
-    exchange: &PendingRequest,
+    pending: &PendingRequest,
 ) -> Reply {
-    let feed = match find("camera", &service.cameras, Some(name), |name| admin.scope.sees(name)) {
+    let feed = match state.camera(Some(name), admin) {
         Ok(feed) => feed,
         Err(reply) => return reply,
     };
@@ -163,110 +139,59 @@ pub fn change(
     };
     let told = || {
         if keeps || !change.is_nothing() {
-            audit::changed(exchange.peer(), admin, &what);
+            audit::changed(pending.peer(), admin, &what);
         }
     };
-    match service.control.change_camera(name, &change, keeps, || service.accounts.holds(admin), told) {
-        Ok(()) => document(service, &feed),
-        Err(error) => refused(&error),
+    match state.control.change_camera(name, &change, keeps, || state.accounts.holds(admin), told) {
+        Ok(()) => document(state, &feed),
+        Err(error) => control_error(&error),
     }
-}
-
-/// `GET /api/1.0/microphones`.
-pub fn list_microphones(service: &Service, user: &Identity) -> Reply {
-    Reply::json(200, &Microphones { microphones: microphones(service, user) })
-}
-
-/// `GET /api/1.0/microphones/NAME`.
-pub fn one_microphone(service: &Service, user: &Identity, name: &str) -> Reply {
-    match find("microphone", &service.microphones, Some(name), |name| user.scope.hears(name)) {
-        Ok(feed) => Reply::json(200, &microphone(&feed)),
-        Err(reply) => reply,
-    }
-}
-
-/// The reply to a change that was not made.
-pub fn refused(error: &ControlError) -> Reply {
-    let status = match error {
-        ControlError::Value(_) | ControlError::Level(_) => 400,
-        ControlError::NotOurs(_) | ControlError::NoCamera(_) | ControlError::Camera(_) => 409,
-        ControlError::NoFile | ControlError::NotKept(..) => 409,
-        ControlError::NotAllowed => 403,
-        ControlError::System(_) => 500,
-    };
-    Reply::error(status, &error.to_string())
 }
 
 /// The user's cameras as of now.
-pub fn cameras(service: &Service, user: &Identity) -> Vec<Camera> {
-    let all = service.cameras.all();
+pub fn cameras(state: &AppState, user: &Identity) -> Vec<Camera> {
+    let all = state.cameras.all();
     let own = all.iter().filter(|feed| user.scope.sees(feed.name()));
-    own.map(|feed| camera(service, feed)).collect()
+    own.map(|feed| camera(state, feed)).collect()
 }
 
-/// The user's microphones as of now.
-pub fn microphones(service: &Service, user: &Identity) -> Vec<Microphone> {
-    let all = service.microphones.all();
-    let own = all.iter().filter(|feed| user.scope.hears(feed.name()));
-    own.map(|feed| microphone(feed)).collect()
-}
-
-fn camera(service: &Service, feed: &CameraFeed) -> Camera {
-    let state = feed.state();
-    let asked = service.control.camera_settings(feed.name());
+fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
+    let now = feed.state();
+    let asked = state.control.camera_settings(feed.name());
     Camera {
         name: feed.name().to_owned(),
-        source: state.source,
-        online: state.online,
-        problem: state.problem,
-        width: state.width,
-        height: state.height,
-        format: state.format.map(PixelFormat::name),
-        fps: (f64::from(state.fps) * 100.0).round() / 100.0,
+        source: now.source,
+        online: now.online,
+        problem: now.problem,
+        width: now.width,
+        height: now.height,
+        format: now.format.map(PixelFormat::name),
+        fps: (f64::from(now.fps) * 100.0).round() / 100.0,
         interval_ms: feed.counters.captured.interval_ms(),
         captured: feed.counters.captured.get(),
         dropped: feed.counters.dropped.get(),
         completed: feed.counters.completed.get(),
         encoded: feed.counters.encoded.get(),
         viewers: feed.frames().readers(),
-        since_s: age_s(state.since),
+        since_s: seconds_since(now.since),
         relayed: feed.relayed.get(),
         settings: asked.as_ref().map(settings),
-        keeps: asked.is_some() && service.control.keeps(),
+        keeps: asked.is_some() && state.control.keeps(),
         controls: None,
         sizes: None,
     }
 }
 
-fn microphone(feed: &MicrophoneFeed) -> Microphone {
-    let (state, format, level) = (feed.state(), feed.format(), feed.level());
-    let rounded = |dbfs: f32| (f64::from(dbfs) * 10.0).round() / 10.0;
-    Microphone {
-        name: feed.name().to_owned(),
-        source: state.source,
-        online: state.online,
-        problem: state.problem,
-        rate_hz: format.rate_hz,
-        channels: format.channels,
-        captured: feed.captured.get(),
-        overruns: feed.overruns.get(),
-        rms_dbfs: rounded(level.rms_dbfs),
-        peak_dbfs: rounded(level.peak_dbfs),
-        listeners: feed.listeners(),
-        since_s: age_s(state.since),
-        relayed: feed.relayed.get(),
-    }
+/// Whole seconds since a moment; 0 if there was none.
+pub(super) fn seconds_since(moment: Option<Timestamp>) -> u64 {
+    moment.map_or(0, |moment| Timestamp::now().since(moment).as_secs())
 }
 
-fn age_s(since: Option<Timestamp>) -> u64 {
-    since.map_or(0, |since| Timestamp::now().since(since).as_secs())
-}
-
-fn document(service: &Service, feed: &CameraFeed) -> Reply {
-    let controls = service.control.camera_controls(feed).into_iter().map(control).collect();
-    let sizes = service.control.camera_sizes(feed).into_iter();
+fn document(state: &AppState, feed: &CameraFeed) -> Reply {
+    let controls = state.control.camera_controls(feed).into_iter().map(control).collect();
+    let sizes = state.control.camera_sizes(feed).into_iter();
     let sizes = sizes.map(|(width, height)| Size { width, height }).collect();
-    Reply::json(200, &Camera { controls: Some(controls), sizes: Some(sizes), ..camera(service, feed) })
+    Reply::json(200, &Camera { controls: Some(controls), sizes: Some(sizes), ..camera(state, feed) })
 }
 
 fn settings(asked: &CameraSettings) -> Settings {

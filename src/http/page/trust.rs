@@ -1,11 +1,14 @@
-//! How devices come to trust this server: its CA in their forms, and the page that says what to do with it.
-//! Nobody has to sign in for them, for who is to type a password should trust the server before.
+//! The server's CA, in the formats that devices take, and the page that explains how to install it. They need
+//! no sign-in: a device should trust the server before its user types a password.
 
-use super::page;
-use super::reply::Reply;
 use crate::gate::{Certificates, TrustAnchor};
+use crate::http::reply::Reply;
 
-/// What stands in the page for the CA's name and fingerprint, and for what is hidden where there is none.
+/// The page with placeholders.
+const DOCUMENT: &str = include_str!("../../../www/sign-in/trust.html");
+
+/// The placeholders for the CA's name and fingerprint, and the attributes of the parts that are shown with and
+/// without a CA.
 const NAME: &str = "{name}";
 const FINGERPRINT: &str = "{fingerprint}";
 const WITH_CA: &str = "data-with-ca";
@@ -29,13 +32,12 @@ pub fn mobile_configuration(certificates: Option<&Certificates>) -> Reply {
 /// `GET /trust`: what to do with them, for each system.
 pub fn page(certificates: Option<&Certificates>) -> Reply {
     let anchor = certificates.and_then(Certificates::trust_anchor);
-    let page = page::TRUST_DOCUMENT;
     let filled = match &anchor {
-        Some(anchor) => page
+        Some(anchor) => DOCUMENT
             .replace(WITHOUT_CA, "hidden")
             .replace(NAME, &escaped(&anchor.name))
             .replace(FINGERPRINT, &spaced(&anchor.fingerprint())),
-        None => page.replace(WITH_CA, "hidden").replace(NAME, "").replace(FINGERPRINT, ""),
+        None => DOCUMENT.replace(WITH_CA, "hidden").replace(NAME, "").replace(FINGERPRINT, ""),
     };
     Reply::new(200, "text/html; charset=utf-8", filled.into_bytes().into()).with("Cache-Control", "no-store")
 }
@@ -77,9 +79,9 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_all_that_is_filled_in() {
+    fn the_page_has_all_placeholders() {
         for place in [NAME, FINGERPRINT, WITH_CA, WITHOUT_CA] {
-            assert!(page::TRUST_DOCUMENT.contains(place), "{place}");
+            assert!(DOCUMENT.contains(place), "{place}");
         }
     }
 }

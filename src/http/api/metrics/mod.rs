@@ -1,40 +1,38 @@
 //! `/metrics`: numbers for Prometheus. A confined user gets those of what is his; what concerns the
 //! whole server is for who may see all of it.
 
-mod counts;
 mod machine;
 mod text;
 
 use std::path::Path;
 
+use crate::http::counters::{ANSWERS, LOGIN_RESULTS};
+use crate::http::reply::Reply;
+use crate::http::state::AppState;
 use crate::hub::{CameraFeed, MicrophoneFeed, Named, Sums, Totals};
 use crate::memory::Usage;
 use crate::users::{Identity, Scope};
 
-use super::Service;
-use super::reply::Reply;
-pub use counts::Counts;
-use counts::{ANSWERS, LOGIN_RESULTS};
 use text::{Text, seconds};
 
 /// `GET /metrics`.
-pub fn metrics(service: &Service, user: &Identity) -> Reply {
+pub fn metrics(state: &AppState, user: &Identity) -> Reply {
     let mut text = Text::default();
     if user.scope.names().is_none() {
-        server(&mut text, service);
-        machine::process(&mut text, service.started.elapsed());
+        server(&mut text, state);
+        machine::process(&mut text, state.started.elapsed());
         machine::board(&mut text, Path::new("/sys"));
     }
-    cameras(&mut text, service, &user.scope);
-    microphones(&mut text, service, &user.scope);
+    cameras(&mut text, state, &user.scope);
+    microphones(&mut text, state, &user.scope);
     Reply::new(200, "text/plain; version=0.0.4", text.0.into_bytes().into()).with("Cache-Control", "no-store")
 }
 
-fn server(text: &mut Text, service: &Service) {
+fn server(text: &mut Text, state: &AppState) {
     let version = vec![("version", env!("CARGO_PKG_VERSION"))];
     text.family("gauge", "defender_build_info", "1, with the version.", &[(version, 1)]);
-    text.gauge("defender_uptime_seconds", "Since the start.", service.started.elapsed().as_secs());
-    let connections = service.admission.counts();
+    text.gauge("defender_uptime_seconds", "Since the start.", state.started.elapsed().as_secs());
+    let connections = state.admission.counts();
     text.gauge("defender_connections", "Open now.", connections.open);
     text.counter("defender_connections_accepted_total", "Let in.", connections.accepted);
     let refused = [("total", connections.refused_total), ("address", connections.refused_address)]
@@ -42,7 +40,7 @@ fn server(text: &mut Text, service: &Service) {
     text.family("counter", "defender_connections_refused_total", "Turned away at a limit.", &refused);
     let why = "Closed to make room for another connection.";
     text.counter("defender_connections_evicted_total", why, connections.evicted);
-    let usage = service.memory.usage();
+    let usage = state.memory.usage();
     let of = |value: fn(&Usage) -> usize| usage.map(|(part, usage)| (vec![("for", part)], value(&usage)));
     let limits = of(|usage| usage.limit_bytes);
     text.family("gauge", "defender_buffer_limit_bytes", "Most memory for large buffers.", &limits);
@@ -50,7 +48,7 @@ fn server(text: &mut Text, service: &Service) {
     text.family("gauge", "defender_buffer_used_bytes", "Memory in large buffers now.", &used);
     let refused = of(|usage| usage.refused as usize);
     text.family("counter", "defender_buffer_refused_total", "Buffers there was no memory for.", &refused);
-    let remotes = service.control.remotes();
+    let remotes = state.control.remotes();
     let is_up: Vec<_> = remotes
         .iter()
         .map(|(name, _, problem)| (vec![("remote", name.as_str())], u8::from(problem.is_none())))
@@ -58,7 +56,7 @@ fn server(text: &mut Text, service: &Service) {
     text.family("gauge", "defender_remote_up", "1 while another Defender answers.", &is_up);
     let logins: Vec<_> = LOGIN_RESULTS
         .iter()
-        .zip(&service.counts.logins)
+        .zip(&state.counters.logins)
         .map(|(result, count)| (vec![("result", *result)], count.get()))
         .collect();
     text.family(
@@ -69,14 +67,14 @@ fn server(text: &mut Text, service: &Service) {
     );
     let requests: Vec<_> = ANSWERS
         .iter()
-        .zip(&service.counts.requests)
+        .zip(&state.counters.requests)
         .map(|(answer, count)| (vec![("answer", *answer)], count.get()))
         .collect();
     text.family("counter", "defender_requests_total", "By what they got.", &requests);
 }
 
-fn cameras(text: &mut Text, service: &Service, scope: &Scope) {
-    let all = service.cameras.all();
+fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
+    let all = state.cameras.all();
     let own: Vec<&CameraFeed> =
         all.iter().map(|feed| &**feed).filter(|feed| scope.sees(feed.name())).collect();
     let mut each = |kind: &str, name: &str, help: &str, value: &dyn Fn(&CameraFeed) -> String| {
@@ -141,8 +139,8 @@ fn cameras(text: &mut Text, service: &Service, scope: &Scope) {
     );
 }
 
-fn microphones(text: &mut Text, service: &Service, scope: &Scope) {
-    let all = service.microphones.all();
+fn microphones(text: &mut Text, state: &AppState, scope: &Scope) {
+    let all = state.microphones.all();
     let own: Vec<&MicrophoneFeed> =
         all.iter().map(|feed| &**feed).filter(|feed| scope.hears(feed.name())).collect();
     let mut each = |kind: &str, name: &str, help: &str, value: &dyn Fn(&MicrophoneFeed) -> String| {

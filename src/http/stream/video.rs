@@ -8,7 +8,7 @@ use crate::gate::{After, Client, Job};
 use crate::hub::{Reader, Tally, Wait};
 use crate::media::{Frame, Timestamp};
 
-use super::reply::{Surroundings, stream_head};
+use crate::http::reply::{ResponseContext, stream_head};
 
 /// Highest `?fps=`: more than any camera gives.
 const MAX_FPS: f64 = 1000.0;
@@ -23,11 +23,11 @@ pub fn stream(
     mut tally: Tally,
     interval: Option<Duration>,
     head_only: bool,
-    around: Surroundings,
+    context: ResponseContext,
 ) -> Job {
     Box::new(move |client: &mut Client| {
         let content_type = format!("multipart/x-mixed-replace; boundary={}", part::boundary());
-        let mut opening = stream_head(&content_type, &[], &around);
+        let mut opening = stream_head(&content_type, &[], &context);
         if !head_only {
             opening.extend_from_slice(part::opening().as_bytes());
         }

@@ -3,10 +3,9 @@
 use miniserde::Serialize;
 
 use crate::control::{cameras_plugged_in, microphones_plugged_in};
+use crate::http::reply::Reply;
+use crate::http::state::AppState;
 use crate::hub::{FeedList, Named};
-
-use super::Service;
-use super::reply::Reply;
 
 #[derive(Serialize)]
 struct Devices {
@@ -55,9 +54,9 @@ struct Microphone {
 }
 
 /// `GET /api/1.0/devices`.
-pub fn list(service: &Service) -> Reply {
+pub fn list(state: &AppState) -> Reply {
     let cameras = cameras_plugged_in().into_iter().map(|found| Camera {
-        used_by: user(&service.cameras, |feed| feed.state().node.as_ref() == Some(&found.node)),
+        used_by: user(&state.cameras, |feed| feed.state().node.as_ref() == Some(&found.node)),
         node: found.node.display().to_string(),
         by_id: found.by_id.iter().map(|link| link.display().to_string()).collect(),
         card: found.card,
@@ -79,7 +78,7 @@ pub fn list(service: &Service) -> Reply {
             .collect(),
     });
     let microphones = microphones_plugged_in().into_iter().map(|found| {
-        let used_by = user(&service.microphones, |feed| feed.state().pcm.as_ref() == Some(&found.pcm));
+        let used_by = user(&state.microphones, |feed| feed.state().pcm.as_ref() == Some(&found.pcm));
         Microphone {
             pcm: found.pcm,
             label: found.label,

@@ -3,11 +3,10 @@
 use miniserde::Serialize;
 
 use crate::gate::PendingRequest;
+use crate::http::audit;
+use crate::http::reply::Reply;
+use crate::http::state::AppState;
 use crate::users::{Identity, SessionInfo};
-
-use super::login::no_content;
-use super::reply::Reply;
-use super::{Service, audit};
 
 #[derive(Serialize)]
 struct List {
@@ -26,20 +25,20 @@ struct Session {
 }
 
 /// `GET /api/1.0/sessions`: one's own; all of them for an admin.
-pub fn list(service: &Service, user: &Identity) -> Reply {
+pub fn list(state: &AppState, user: &Identity) -> Reply {
     let own_id = user.session_id();
-    let sessions = service.accounts.sessions(user).into_iter();
+    let sessions = state.accounts.sessions(user).into_iter();
     let sessions = sessions.map(|found| session(found, own_id.as_deref())).collect();
     Reply::json(200, &List { sessions })
 }
 
 /// `DELETE /api/1.0/sessions/ID`. Another user's session is, for whoever is no admin, none.
-pub fn end(service: &Service, user: &Identity, id: &str, exchange: &PendingRequest) -> Reply {
-    match service.accounts.end_session_by_id(id, user) {
+pub fn end(state: &AppState, user: &Identity, id: &str, pending: &PendingRequest) -> Reply {
+    match state.accounts.end_session_by_id(id, user) {
         Some(whose) => {
-            let tell = if whose == user.name { audit::changed_own } else { audit::changed };
-            tell(exchange.peer(), user, &format!("ended a session of `{whose}`"));
-            no_content()
+            let log = if whose == user.name { audit::changed_own } else { audit::changed };
+            log(pending.peer(), user, &format!("ended a session of `{whose}`"));
+            Reply::no_content()
         }
         None => Reply::error(404, "there is no such session"),
     }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use super::reply::{Reply, Surroundings};
 use crate::gate::{After, Client, Job};
+use crate::http::reply::{Reply, ResponseContext};
 use crate::memory::Lease;
 
 /// How much of a file is in memory at a time.
@@ -55,13 +55,14 @@ impl OpenFile {
     pub fn send(
         self,
         reply: Reply,
-        around: Surroundings,
-        (head_only, keep): (bool, bool),
+        context: ResponseContext,
+        head_only: bool,
+        keep: bool,
         lease: Lease,
     ) -> Job {
         Box::new(move |client: &mut Client| {
             let _lease = lease;
-            client.write_all(&reply.head(self.bytes, &around, keep))?;
+            client.write_all(&reply.head(self.bytes, &context, keep))?;
             if !head_only {
                 self.send_pieces(client)?;
             }

@@ -1,14 +1,14 @@
-//! Users over the API, for admins: the same file the command line edits.
+//! Users, for admins: the same file that the command line edits.
 
 use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 
+use super::errors::users_error;
 use crate::gate::PendingRequest;
-use crate::users::{Change, Identity, ListedToken, ListedUser, Role, Scope, UsersError};
-
-use super::login::no_content;
-use super::reply::Reply;
-use super::{Service, audit, body};
+use crate::http::reply::Reply;
+use crate::http::state::AppState;
+use crate::http::{audit, body};
+use crate::users::{Change, Identity, ListedToken, ListedUser, Role, Scope};
 
 #[derive(Serialize)]
 struct List {
@@ -59,8 +59,8 @@ struct UserChange {
 }
 
 /// `GET /api/1.0/users`.
-pub fn list(service: &Service) -> Reply {
-    match service.accounts.list() {
+pub fn list(state: &AppState) -> Reply {
+    match state.accounts.list() {
         Ok(found) => Reply::json(
             200,
             &List {
@@ -69,18 +69,18 @@ pub fn list(service: &Service) -> Reply {
                 problems: found.complaints,
             },
         ),
-        Err(error) => refused_edit(&error),
+        Err(error) => users_error(&error),
     }
 }
 
 /// `POST /api/1.0/users`.
-pub fn add(service: &Service, admin: &Identity, request: &mut Request, exchange: &PendingRequest) -> Reply {
+pub fn add(state: &AppState, admin: &Identity, request: &mut Request, pending: &PendingRequest) -> Reply {
     let example = r#"{"name":"bob","password":"...","role":"viewer"}"#;
     let asked: NewUser = match body::read(request, example) {
         Ok(asked) => asked,
         Err(reply) => return reply,
     };
-    // Not the first user's role by default: whoever asks is an admin already.
+    // Viewer by default: there is an admin already.
     let role = match read_role(asked.role.as_deref().or(Some("viewer"))) {
         Ok(role) => role,
         Err(reply) => return reply,
@@ -92,24 +92,24 @@ pub fn add(service: &Service, admin: &Identity, request: &mut Request, exchange:
         microphones: asked.microphones,
         unconfined: false,
     };
-    match service.accounts.add(&asked.name, &new, admin, exchange.peer().ip()) {
+    match state.accounts.add(&asked.name, &new, admin, pending.peer().ip()) {
         Ok(role) => {
             let what = format!("added the {} `{}`", role.name(), asked.name);
-            audit::changed(exchange.peer(), admin, &what);
+            audit::changed(pending.peer(), admin, &what);
             let place = format!("/api/1.0/users/{}", asked.name);
             Reply::json(201, &Added { name: asked.name, role: role.name() }).with("Location", place)
         }
-        Err(error) => refused_edit(&error),
+        Err(error) => users_error(&error),
     }
 }
 
 /// `PUT /api/1.0/users/NAME`: what is not named stays.
 pub fn change(
-    service: &Service,
+    state: &AppState,
     admin: &Identity,
     name: &str,
     request: &mut Request,
-    exchange: &PendingRequest,
+    pending: &PendingRequest,
 ) -> Reply {
     let example = r#"{"role":"viewer","password":"...","cameras":["front"]} or {"confined":false}"#;
     let asked: UserChange = match body::read(request, example) {
@@ -130,42 +130,24 @@ pub fn change(
     if change.is_nothing() {
         return body::expected(example);
     }
-    match service.accounts.change(name, &change, admin, exchange.peer().ip()) {
+    match state.accounts.change(name, &change, admin, pending.peer().ip()) {
         Ok(()) => {
-            audit::changed(exchange.peer(), admin, &format!("gave `{name}` {}", told(&change)));
-            no_content()
+            audit::changed(pending.peer(), admin, &format!("gave `{name}` {}", summary(&change)));
+            Reply::no_content()
         }
-        Err(error) => refused_edit(&error),
+        Err(error) => users_error(&error),
     }
 }
 
 /// `DELETE /api/1.0/users/NAME`.
-pub fn remove(service: &Service, admin: &Identity, name: &str, exchange: &PendingRequest) -> Reply {
-    match service.accounts.remove(name, admin) {
+pub fn remove(state: &AppState, admin: &Identity, name: &str, pending: &PendingRequest) -> Reply {
+    match state.accounts.remove(name, admin) {
         Ok(()) => {
-            audit::changed(exchange.peer(), admin, &format!("removed `{name}`"));
-            no_content()
+            audit::changed(pending.peer(), admin, &format!("removed `{name}`"));
+            Reply::no_content()
         }
-        Err(error) => refused_edit(&error),
+        Err(error) => users_error(&error),
     }
-}
-
-/// The reply to an edit that was not made.
-pub fn refused_edit(error: &UsersError) -> Reply {
-    let status = match error {
-        UsersError::Name(_) | UsersError::Password(_) | UsersError::Scope(_) => 400,
-        UsersError::Unknown(_) | UsersError::UnknownToken(_) => 404,
-        UsersError::Taken(_) | UsersError::TokenTaken(_) | UsersError::LastAdmin(_) => 409,
-        UsersError::NotAllowed => 403,
-        UsersError::Busy => {
-            return Reply::error(503, &error.to_string()).with("Retry-After", "2");
-        }
-        UsersError::Read(..) | UsersError::Write(..) | UsersError::Sync(..) | UsersError::Random(_) => {
-            log::error!("{error}");
-            return Reply::error(500, "the user file could not be changed; the log says why");
-        }
-    };
-    Reply::error(status, &error.to_string())
 }
 
 fn read_role(role: Option<&str>) -> Result<Option<Role>, Reply> {
@@ -173,8 +155,8 @@ fn read_role(role: Option<&str>) -> Result<Option<Role>, Reply> {
     Role::from_name(name).map(Some).ok_or_else(|| Reply::error(400, "role must be admin or viewer"))
 }
 
-/// What was given, for the audit log; of a password only that it was.
-fn told(change: &Change) -> String {
+/// The change for the audit log, without the password.
+fn summary(change: &Change) -> String {
     let mut what = Vec::new();
     what.extend(change.password.as_ref().map(|_| "another password".to_owned()));
     what.extend(change.role.map(|role| format!("the role {}", role.name())));

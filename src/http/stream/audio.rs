@@ -14,7 +14,7 @@ use crate::gate::{After, Client, Job};
 use crate::hub::{Listening, Tally};
 use crate::media::Timestamp;
 
-use super::reply::{Surroundings, stream_head};
+use crate::http::reply::{ResponseContext, stream_head};
 
 /// How long to wait for sound before looking whether the listener is still there, and still may be.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -39,7 +39,7 @@ pub fn stream(
     encoder: Arc<SharedEncoder>,
     tally: Tally,
     head_only: bool,
-    around: Surroundings,
+    context: ResponseContext,
 ) -> Job {
     Box::new(move |client: &mut Client| {
         let mut listener = Listener::new(listening, encoder, tally);
@@ -47,7 +47,7 @@ pub fn stream(
         // When the first sample was captured: the others follow at the stream's rate.
         let captured = listener.listening.next_captured().unwrap_or_else(Timestamp::now);
         let stamp = part::x_timestamp(captured);
-        let mut opening = stream_head(codec.content_type(), &[("X-Timestamp", &stamp)], &around);
+        let mut opening = stream_head(codec.content_type(), &[("X-Timestamp", &stamp)], &context);
         if !head_only {
             opening.extend(codec.opening(format));
         }
