@@ -22,13 +22,13 @@ pub enum Credentials {
     Basic(BasicCredentials),
     /// The secret of a session or token, as Bearer (RFC 6750) or in the cookie.
     Secret(Zeroizing<String>),
-    /// An `Authorization` that is neither, and what is wrong with it.
+    /// An `Authorization` that cannot be read, and why.
     Malformed(&'static str),
 }
 
 impl Credentials {
-    /// Reads the fields `Authorization`, which counts where it is there, and `Cookie`, of which the
-    /// cookie `name` counts.
+    /// Reads the fields `Authorization` and `Cookie`. The session cookie `name` counts only if there is no
+    /// `Authorization`.
     pub fn from_fields(authorization: Option<&str>, cookie: Option<&str>, name: &str) -> Option<Self> {
         let Some(field) = authorization else {
             return cookie
@@ -49,8 +49,8 @@ impl Credentials {
 }
 
 impl BasicCredentials {
-    /// Reads name and password (RFC 7617, section 2). They are UTF-8, as the challenge says; what is not
-    /// comes from a client that does not read this and is taken for ISO-8859-1. What is both is UTF-8.
+    /// Reads name and password (RFC 7617, section 2). They are UTF-8, as the challenge asks. Bytes that are not
+    /// UTF-8 come from a client that ignores this, and are read as ISO-8859-1.
     fn decode(encoded: &str) -> Result<Self, &'static str> {
         let decoded = STANDARD.decode(encoded).map_err(|_| "the Basic credentials are not base64")?;
         let decoded = Zeroizing::new(decoded);
@@ -64,15 +64,15 @@ impl BasicCredentials {
     }
 }
 
-/// Each byte of ISO-8859-1 is the character of its number.
+/// Decodes ISO-8859-1: each byte is the code point of its character.
 fn from_latin_1(bytes: &[u8]) -> Zeroizing<String> {
-    // Room for all of it at once: growing would leave pieces of it in freed memory.
+    // Allocated once: growing would leave pieces of it in freed memory.
     let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
     text.extend(bytes.iter().copied().map(char::from));
     text
 }
 
-/// Never shows the password.
+/// Hides the password.
 impl fmt::Debug for BasicCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BasicCredentials").field("name", &self.name).finish_non_exhaustive()
@@ -81,9 +81,9 @@ impl fmt::Debug for BasicCredentials {
 
 /// Whether a request that changes something was made by our own page, or by no page at all.
 ///
-/// A browser says so itself, in fields no page can forge: `Sec-Fetch-Site` (Fetch Metadata), or in
-/// older ones `Origin`. Other clients send neither. SameSite on the cookie is the first line; this
-/// is the second, and the only one for Basic credentials, which a browser sends from any page.
+/// Browsers say so in fields that no page can forge: `Sec-Fetch-Site` (Fetch Metadata), or `Origin` in older
+/// browsers. Other clients send neither. This check backs up the cookie's SameSite attribute, and is the only one
+/// for Basic credentials, which a browser sends with requests of any page.
 pub fn is_own_page(fetch_site: Option<&str>, origin: Option<&str>, host: Option<&str>, secure: bool) -> bool {
     match (fetch_site, origin) {
         (Some(site), _) => site == "same-origin" || site == "none",
@@ -96,8 +96,7 @@ pub fn is_own_page(fetch_site: Option<&str>, origin: Option<&str>, host: Option<
     }
 }
 
-/// Whether an `Authorization` field brings a token (RFC 6750, section 2.1), which no browser adds by
-/// itself.
+/// Whether an `Authorization` field holds a bearer token (RFC 6750, section 2.1), which no browser adds by itself.
 pub fn is_bearer(field: &str) -> bool {
     field.split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
 }
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_are_no_utf_8_are_taken_for_latin_1() {
+    fn credentials_that_are_not_utf_8_are_read_as_latin_1() {
         // "eve:gr\xfcn", and the same in UTF-8.
         assert_eq!(basic("Basic ZXZlOmdy/G4="), Some(("eve".into(), "grün".into())));
         assert_eq!(basic("Basic ZXZlOmdyw7xu"), Some(("eve".into(), "grün".into())));
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_nobody_and_no_cookie_makes_up_for_it() {
+    fn malformed_credentials_are_not_replaced_by_the_cookie() {
         for field in [
             "",
             "Basic",
@@ -154,13 +153,13 @@ mod tests {
             "Bearer",
             "Bearer  ",
         ] {
-            let given = Credentials::from_fields(Some(field), Some("__Host-defender-0a1b2c3d=x"), NAME);
-            assert!(matches!(given, Some(Credentials::Malformed(_))), "{field:?}");
+            let read = Credentials::from_fields(Some(field), Some("__Host-defender-0a1b2c3d=x"), NAME);
+            assert!(matches!(read, Some(Credentials::Malformed(_))), "{field:?}");
         }
     }
 
     #[test]
-    fn a_secret_is_read_from_bearer_and_from_our_cookie_only() {
+    fn a_secret_is_read_only_from_bearer_and_our_cookie() {
         assert_eq!(Credentials::from_fields(Some("bearer abc"), None, NAME), secret("abc"));
         let cookie = |field| Credentials::from_fields(None, Some(field), NAME);
         assert_eq!(cookie("a=b; __Host-defender-0a1b2c3d=abc; c=d"), secret("abc"));
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_from_elsewhere_is_known_by_what_the_browser_says() {
+    fn a_page_of_another_site_is_recognised() {
         let host = Some("board:8443");
         for (site, origin, expected) in [
             (None, None, true),

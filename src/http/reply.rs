@@ -74,7 +74,7 @@ impl Reply {
 
     /// 503 for a reply that finds no memory.
     pub fn out_of_memory() -> Self {
-        Self::error(503, "too many large replies at once").with("Retry-After", "5")
+        Self::error(503, "not enough memory for this reply now; try again").with("Retry-After", "5")
     }
 
     /// A response without a body, and so without a `Content-Type` (RFC 9110, section 8.3).

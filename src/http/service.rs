@@ -33,13 +33,13 @@ impl Service {
     pub(super) fn answer(&self, mut request: Request) {
         let Some(pending) = field(&request, REQUEST_ID_HEADER).and_then(|id| self.pending.claim(id)) else {
             debug!("a request on the channel did not come through the gate");
-            let refused = Reply::error(403, "requests come through the public port");
+            let refused = Reply::error(403, "the request did not come through the public port");
             let _ = request.respond(refused.into_response(&ResponseContext::default()));
             return;
         };
         let context = self.state.response_context(&request, &pending);
         let handled = panic::catch_unwind(AssertUnwindSafe(|| handle(&self.state, &mut request, &pending)));
-        let fault = || Outcome::Reply(Reply::error(500, "a fault in Defender; see its log"));
+        let fault = || Outcome::Reply(Reply::error(500, "internal error; the server's log has the cause"));
         match handled.unwrap_or_else(|_| fault()) {
             Outcome::Reply(reply) => self.respond(request, &pending, reply, &context),
             Outcome::HandOver(job) => {
@@ -166,8 +166,8 @@ fn check_origin(
             || auth::is_own_page(site, origin, field(request, "Host"), pending.is_secure())
     };
     if !["GET", "HEAD"].contains(&method) && !is_own() {
-        debug!("{}: {method} {path} refused: it comes from another site's page", pending.peer());
-        return Err(Reply::error(403, "this comes from another site's page"));
+        debug!("{}: {method} {path} refused: it comes from a page of another site", pending.peer());
+        return Err(Reply::error(403, "the request comes from a page of another site"));
     }
     Ok(())
 }
@@ -199,7 +199,7 @@ fn authorize(
     }
     let takes_tokens = route.is_none_or(|route| route.takes_tokens(method));
     if let Some(user) = user.filter(|user| user.is_token() && !takes_tokens) {
-        return refused(user, "no token may do this; sign in with the password");
+        return refused(user, "a token may not do this; sign in with a password");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Files of the folder that is served in place of the page: found below it, and sent in small pieces.
+//! Files of the folder that is served instead of the built-in page: opened below it, and sent in small pieces.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -15,13 +15,13 @@ use crate::memory::Lease;
 /// How much of a file is in memory at a time.
 pub const PIECE_BYTES: usize = 32 * 1024;
 
-/// A client that takes a file more slowly than this is given up.
+/// A client that takes a file more slowly than this is disconnected.
 const SLOWEST_BYTES_A_SECOND: u64 = 16 * 1024;
 
-/// What any client is given in addition.
+/// Time that any client has in addition.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// A regular file, open. What is said of it and what is sent are of this one, whatever lies at its path
+/// A regular file, open. Its head and its bytes are of the same file, even if its path leads to another one
 /// meanwhile.
 #[derive(Debug)]
 pub struct OpenFile {
@@ -30,10 +30,10 @@ pub struct OpenFile {
     tag: String,
 }
 
-/// Opens the file at `path` below `root`, which is a canonical path. Links are followed only to places
-/// below it. What is not a regular file is not waited for, and not given.
+/// Opens the file at `path` below the canonical path `root`. Links are followed only to places below `root`. Opening
+/// never waits, and anything but a regular file is refused.
 pub fn open_below(root: &Path, path: &str) -> Option<OpenFile> {
-    // The path without links; whatever replaces a part of it by a link from here on is not followed.
+    // The path without links; a link that replaces a part of it from here on is not followed.
     let real = fs::canonicalize(root.join(path)).ok()?;
     let file = File::from(open_without_links(root, real.strip_prefix(root).ok()?).ok()?);
     let found = file.metadata().ok()?;
@@ -50,8 +50,8 @@ impl OpenFile {
         &self.tag
     }
 
-    /// The job that sends it behind the fields of `reply`; only those when `head_only`. `lease` is of
-    /// [`PIECE_BYTES`], and kept to the end.
+    /// The job that sends the head of `reply` and, unless `head_only`, the file. It holds `lease`, of
+    /// [`PIECE_BYTES`], until it ends.
     pub fn send(
         self,
         reply: Reply,
@@ -70,15 +70,15 @@ impl OpenFile {
         })
     }
 
-    /// Sends as many bytes as were announced. A file that has become shorter meanwhile is an error: the
-    /// connection must end, or the client would take the next reply for the rest of it.
+    /// Sends as many bytes as were announced. A file that has become shorter is an error: the connection must
+    /// close, or the client would take the next reply for the rest of the file.
     fn send_pieces(mut self, client: &mut Client) -> io::Result<()> {
         let mut piece = vec![0; PIECE_BYTES];
-        // Each write has its own limit; this one is for the whole.
-        let give_up = Instant::now() + GRACE + Duration::from_secs(self.bytes / SLOWEST_BYTES_A_SECOND);
+        // Each write has its own limit; this one is for the whole file.
+        let deadline = Instant::now() + GRACE + Duration::from_secs(self.bytes / SLOWEST_BYTES_A_SECOND);
         let mut left = self.bytes;
         while left > 0 {
-            if Instant::now() >= give_up {
+            if Instant::now() >= deadline {
                 return Err(ErrorKind::TimedOut.into());
             }
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
@@ -100,7 +100,7 @@ impl OpenFile {
 fn open_without_links(root: &Path, path: &Path) -> io::Result<rustix::fd::OwnedFd> {
     const FOLDER: OFlags =
         OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-    // Without O_NONBLOCK a pipe would be waited for; a device must not become our terminal.
+    // Without O_NONBLOCK opening a pipe would wait; without O_NOCTTY a device could become our terminal.
     const FILE: OFlags = OFlags::RDONLY
         .union(OFlags::NONBLOCK)
         .union(OFlags::NOFOLLOW)
@@ -123,7 +123,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_link_that_appears_after_the_path_was_looked_at_is_not_followed() {
+    fn a_link_that_appears_after_the_check_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(folder.path()).unwrap().join("www");
         fs::create_dir_all(root.join("sub")).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_neither_waited_for_nor_given() {
+    fn a_pipe_is_refused_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(folder.path()).unwrap();
         let pipe = root.join("pipe");

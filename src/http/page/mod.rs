@@ -95,7 +95,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_file_the_client_has_is_not_sent_again() {
+    fn a_file_that_the_client_has_is_not_sent_again() {
         let page = Page::open(None).unwrap();
         let get = |known_tags: Option<&str>| match page.get("index.html", known_tags) {
             Some(Found::Reply(reply)) => reply,
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_of_the_page_is_built_in_and_no_more_than_the_form_needs_is_for_anybody() {
+    fn each_file_is_built_in_and_only_those_of_the_form_are_public() {
         let page = Page::open(None).unwrap();
         let names = |folder: &str| {
             let all = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
@@ -120,13 +120,13 @@ mod tests {
             assert!(page.get(name, None).is_some() && sign_in::file(name, None).is_none(), "{name}");
         }
         for name in names("www/sign-in") {
-            // Documents are answers of their own.
+            // The documents have handlers of their own.
             assert_eq!(sign_in::file(&name, None).is_some(), !name.ends_with(".html"), "{name}");
         }
     }
 
     #[test]
-    fn a_folder_serves_what_is_in_it_and_nothing_outside() {
+    fn a_folder_serves_only_files_below_it() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("www");
         fs::create_dir_all(root.join("sub")).unwrap();
@@ -145,7 +145,7 @@ mod tests {
         ] {
             assert_eq!(page.get(path, None).is_some(), served, "{path}");
         }
-        // A folder that was moved away serves nothing rather than something else.
+        // A folder that was moved away serves nothing.
         fs::rename(&root, folder.path().join("moved")).unwrap();
         assert!(page.get("sub/a.txt", None).is_none());
     }

@@ -14,10 +14,10 @@ const FINGERPRINT: &str = "{fingerprint}";
 const WITH_CA: &str = "data-with-ca";
 const WITHOUT_CA: &str = "data-without-ca";
 
-/// `GET /ca.crt`: the CA in PEM, which every system takes under this type.
+/// `GET /ca.crt`: the CA in PEM, with the media type that all systems accept.
 pub fn certificate(certificates: Option<&Certificates>) -> Reply {
     let reply = answer(certificates, "application/x-x509-ca-cert", TrustAnchor::pem);
-    // Android installs it from a file alone, so it is not to be opened; an error is.
+    // A download, because Android installs a CA only from a file. An error is shown instead.
     match reply.status() {
         200 => reply.with("Content-Disposition", "attachment; filename=\"defender-ca.crt\""),
         _ => reply,
@@ -29,7 +29,7 @@ pub fn mobile_configuration(certificates: Option<&Certificates>) -> Reply {
     answer(certificates, "application/x-apple-aspen-config", TrustAnchor::mobile_configuration)
 }
 
-/// `GET /trust`: what to do with them, for each system.
+/// `GET /trust`: how to install the CA, for each system.
 pub fn page(certificates: Option<&Certificates>) -> Reply {
     let anchor = certificates.and_then(Certificates::trust_anchor);
     let filled = match &anchor {
@@ -51,15 +51,18 @@ fn answer(
         Some(anchor) => {
             Reply::new(200, content_type, form(&anchor).into_bytes().into()).with("Cache-Control", "no-store")
         }
-        None => Reply::error(404, "this server's certificate is not of a CA of its own: ask who runs it"),
+        None => Reply::error(
+            404,
+            "the server's certificate was not issued by a CA of its own; ask its administrator which CA to trust",
+        ),
     }
 }
 
-/// A fingerprint as systems show it: pairs of capital digits.
+/// A fingerprint as systems show it: pairs of upper-case hexadecimal digits.
 fn spaced(fingerprint: &str) -> String {
     let digits = fingerprint.rsplit(':').next().unwrap_or_default().to_uppercase();
     let pairs: Vec<&str> = digits.as_bytes().chunks(2).filter_map(|pair| str::from_utf8(pair).ok()).collect();
-    // A line may break between the halves and nowhere else.
+    // A line may break only between the halves.
     let (first, second) = pairs.split_at(pairs.len() / 2);
     format!("{} {}", first.join(":"), second.join(":"))
 }
@@ -73,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_is_shown_as_systems_show_it() {
+    fn a_fingerprint_looks_as_systems_show_it() {
         assert_eq!(spaced("sha256:0aff10"), "0A FF:10");
         assert_eq!(spaced(&format!("sha256:{}", "0a".repeat(32))).len(), 95);
     }

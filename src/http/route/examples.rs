@@ -4,12 +4,12 @@ use super::Route;
 use crate::control::Media;
 
 impl Route {
-    /// Each route there is, by example: what walks them all cannot forget one.
+    /// An example of each route.
     pub fn all() -> Vec<Self> {
         std::iter::successors(Some(Self::Health), Self::next).collect()
     }
 
-    /// The one after this. A new route does not compile until it has its place here.
+    /// The next example. A new route does not compile until it is added here.
     fn next(&self) -> Option<Self> {
         let front = || Some("front".to_owned());
         Some(match self {
@@ -49,7 +49,7 @@ impl Route {
         })
     }
 
-    /// A path that leads to it.
+    /// A path that leads to the route.
     pub fn path(&self) -> String {
         let of = |base: &str, name: &Option<String>| match name {
             Some(name) => format!("{base}/{name}"),

@@ -46,7 +46,7 @@ fn the_path_of_each_route_leads_to_it() {
 }
 
 #[test]
-fn an_action_is_a_route_at_the_root_alone() {
+fn an_action_is_a_route_only_at_the_root() {
     assert_eq!(Route::of("/", "action=stream"), Some(Route::Video(None)));
     assert_eq!(Route::of("/", "fps=5&action=snapshot"), Some(Route::Snapshot(None)));
     for near in ["snapshot_0", "stream_1", "streaming", "command", "Stream", "snapshot%20", ""] {
@@ -64,7 +64,7 @@ fn an_action_is_a_route_at_the_root_alone() {
 }
 
 #[test]
-fn no_path_leads_out() {
+fn paths_that_could_leave_the_folder_have_no_route() {
     let rows = [
         "",
         "x",
