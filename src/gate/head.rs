@@ -17,8 +17,9 @@ pub const REQUEST_ID_HEADER: &str = "X-Defender-Exchange";
 pub const COOKIE_PREFIX: &str = "__Host-defender";
 
 /// The fields that handlers read, but for `Host` and `Cookie`, in lower case. No other is passed on.
-const PASSED_ON: [&str; 10] = [
+const PASSED_ON: [&str; 11] = [
     "accept",
+    "accept-encoding",
     "access-control-request-method",
     "authorization",
     "if-none-match",

@@ -3,7 +3,7 @@
 use tiny_http::Request;
 
 use super::reply::{Outcome, Reply};
-use super::request::{field, is_head};
+use super::request::{Negotiation, is_head};
 use super::route::Route;
 use super::state::AppState;
 use super::{api, challenge, page, stream};
@@ -28,7 +28,7 @@ pub(super) fn public(
         Route::AuthorityProfile => page::trust::mobile_configuration(certificates),
         Route::Trust => page::trust::page(certificates),
         Route::SignIn(name) => {
-            let file = page::sign_in::file(name, field(request, "If-None-Match"));
+            let file = page::sign_in::file(name, &Negotiation::of(request));
             file.unwrap_or_else(Reply::not_found)
         }
         _ => challenge::unauthorized(request),
@@ -77,7 +77,7 @@ pub(super) fn signed_in(
         (Route::Logging, "PUT") => api::log::set_level(state, user, request, pending),
         (Route::Logging, _) => api::log::level(state),
         (Route::Logs, _) => api::log::lines(state, query),
-        (Route::Description, _) => api::description::description(field(request, "If-None-Match")),
+        (Route::Description, _) => api::description::description(&Negotiation::of(request)),
         (Route::Metrics, _) => api::metrics::metrics(state, user),
         (Route::Page(path), _) => return page_file(state, path, request, pending, user),
         (Route::Video(name), _) => {
@@ -100,8 +100,7 @@ fn page_file(
     pending: &PendingRequest,
     user: &Identity,
 ) -> Outcome {
-    let known_tags = field(request, "If-None-Match");
-    match state.page.as_ref().and_then(|page| page.get(path, known_tags)) {
+    match state.page.as_ref().and_then(|page| page.get(path, &Negotiation::of(request))) {
         None => Outcome::Reply(Reply::not_found()),
         Some(page::Found::Reply(reply)) => Outcome::Reply(reply),
         Some(page::Found::File(reply, file)) => {

@@ -3,31 +3,33 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::reply::Reply;
 
-/// The request fields that name the user, for `Vary`: which documents of the page and the API a client gets
-/// depends on them.
+/// `Vary` for files of a folder: only users get them.
 pub const VARY_BY_USER: &str = "Cookie, Authorization";
 
-/// A document with its entity tag, or 304 if the client sent that tag. Tags are compared weakly (RFC 9110,
-/// section 13.1.2): a proxy that compresses makes our tags weak.
-pub fn conditional(path: &str, tag: String, body: Cow<'static, [u8]>, known_tags: Option<&str>) -> Reply {
+/// `Vary` for files that are built in and that only users get.
+pub const VARY_BY_USER_AND_ENCODING: &str = "Cookie, Authorization, Accept-Encoding";
+
+/// `Vary` for files that are built in and that anybody gets.
+pub const VARY_BY_ENCODING: &str = "Accept-Encoding";
+
+/// A document with its entity tag, or 304 if the client sent that tag. `body` is called only for the former. Tags are
+/// compared weakly (RFC 9110, section 13.1.2): a proxy that compresses makes our tags weak.
+pub fn conditional(
+    path: &str,
+    tag: String,
+    body: impl FnOnce() -> Cow<'static, [u8]>,
+    known_tags: Option<&str>,
+) -> Reply {
     let is_ours = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
     let reply = if known_tags.is_some_and(|tags| tags.split(',').any(|known| is_ours(known.trim()))) {
         Reply::empty(304)
     } else {
-        Reply::new(200, content_type(path), body)
+        Reply::new(200, content_type(path), body())
     };
     // no-cache: it may be stored, but is to be revalidated each time; the answer is a 304.
     reply.with("ETag", tag).with("Cache-Control", "no-cache")
-}
-
-/// The entity tag for these bytes.
-pub fn content_tag(bytes: &[u8]) -> String {
-    let digest: String = Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digest}\"")
 }
 
 /// The media type of a file, by the ending of its name.

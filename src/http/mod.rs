@@ -18,6 +18,7 @@ mod challenge;
 mod cors;
 mod counters;
 mod dispatch;
+mod embedded;
 mod etag;
 mod page;
 mod reply;

@@ -1,6 +1,5 @@
 //! The page: the files built into the program, or those of a folder instead.
 
-mod embedded;
 mod file;
 pub mod sign_in;
 pub mod trust;
@@ -12,16 +11,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::etag;
 use super::reply::Reply;
+use super::request::Negotiation;
+use super::{embedded, etag};
 use file::OpenFile;
 pub use file::PIECE_BYTES;
 
 /// Where the page's files come from.
 #[derive(Debug)]
 pub enum Page {
-    /// The files built in, each with its entity tag.
-    BuiltIn(Vec<(&'static str, &'static [u8], String)>),
+    /// The files built in.
+    BuiltIn,
     /// The files of a folder, by its canonical path.
     Folder(PathBuf),
 }
@@ -60,10 +60,7 @@ impl Page {
     /// # Errors
     /// When `folder` is not a folder that can be read.
     pub fn open(folder: Option<&Path>) -> Result<Self, PageError> {
-        let Some(folder) = folder else {
-            let tagged = embedded::PAGE.iter().map(|(name, bytes)| (*name, *bytes, etag::content_tag(bytes)));
-            return Ok(Self::BuiltIn(tagged.collect()));
-        };
+        let Some(folder) = folder else { return Ok(Self::BuiltIn) };
         let failed = |error| PageError { folder: folder.to_owned(), error };
         let root = fs::canonicalize(folder).map_err(failed)?;
         fs::read_dir(&root).map_err(failed)?;
@@ -72,17 +69,17 @@ impl Page {
 
     /// The file at `path` (of [`super::route::Route::Page`]), or 304 if the client has it already; `None` if
     /// there is no such file.
-    pub fn get(&self, path: &str, known_tags: Option<&str>) -> Option<Found> {
+    pub(super) fn get(&self, path: &str, negotiation: &Negotiation<'_>) -> Option<Found> {
         let root = match self {
-            Self::BuiltIn(files) => {
-                let (_, bytes, tag) = files.iter().find(|(name, ..)| *name == path)?;
-                let reply = etag::conditional(path, tag.clone(), Cow::Borrowed(*bytes), known_tags);
-                return Some(Found::Reply(reply.with("Vary", etag::VARY_BY_USER)));
+            Self::BuiltIn => {
+                let reply = embedded::find(&embedded::PAGE, path)?.reply(negotiation);
+                return Some(Found::Reply(reply.with("Vary", etag::VARY_BY_USER_AND_ENCODING)));
             }
             Self::Folder(root) => root,
         };
         let opened = file::open_below(root, path)?;
-        let reply = etag::conditional(path, opened.tag().to_owned(), Cow::Borrowed(&[]), known_tags);
+        let body = || Cow::Borrowed(&[][..]);
+        let reply = etag::conditional(path, opened.tag().to_owned(), body, negotiation.known_tags);
         let reply = reply.with("Vary", etag::VARY_BY_USER);
         Some(if reply.status() == 304 { Found::Reply(reply) } else { Found::File(reply, opened) })
     }
@@ -97,7 +94,9 @@ mod tests {
     #[test]
     fn a_file_that_the_client_has_is_not_sent_again() {
         let page = Page::open(None).unwrap();
-        let get = |known_tags: Option<&str>| match page.get("index.html", known_tags) {
+        let get = |known_tags: Option<&str>| match page
+            .get("index.html", &Negotiation { known_tags, accepts_gzip: false })
+        {
             Some(Found::Reply(reply)) => reply,
             other => panic!("{other:?}"),
         };
@@ -117,11 +116,19 @@ mod tests {
             all.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
         };
         for name in names("www").iter().filter(|name| *name != "sign-in") {
-            assert!(page.get(name, None).is_some() && sign_in::file(name, None).is_none(), "{name}");
+            assert!(
+                page.get(name, &Negotiation::default()).is_some()
+                    && sign_in::file(name, &Negotiation::default()).is_none(),
+                "{name}"
+            );
         }
         for name in names("www/sign-in") {
             // The documents have handlers of their own.
-            assert_eq!(sign_in::file(&name, None).is_some(), !name.ends_with(".html"), "{name}");
+            assert_eq!(
+                sign_in::file(&name, &Negotiation::default()).is_some(),
+                !name.ends_with(".html"),
+                "{name}"
+            );
         }
     }
 
@@ -143,11 +150,11 @@ mod tests {
             ("sub", false),
             ("none", false),
         ] {
-            assert_eq!(page.get(path, None).is_some(), served, "{path}");
+            assert_eq!(page.get(path, &Negotiation::default()).is_some(), served, "{path}");
         }
         // A folder that was moved away serves nothing.
         fs::rename(&root, folder.path().join("moved")).unwrap();
-        assert!(page.get("sub/a.txt", None).is_none());
+        assert!(page.get("sub/a.txt", &Negotiation::default()).is_none());
     }
 
     #[test]

@@ -1,19 +1,16 @@
 //! The sign-in form, and the files that it needs.
 
-use std::borrow::Cow;
-
-use super::embedded;
-use crate::http::etag;
 use crate::http::reply::Reply;
+use crate::http::request::Negotiation;
+use crate::http::{embedded, etag};
 
 /// The answer to a browser that opens any page without a session.
 const DOCUMENT: &str = include_str!("../../../www/sign-in/index.html");
 
 /// The file `name` of the form, or 304 if the client has it already; `None` if there is no such file.
-pub fn file(name: &str, known_tags: Option<&str>) -> Option<Reply> {
-    let is_wanted = |path: &str| path.strip_prefix("sign-in/") == Some(name);
-    let (path, bytes) = embedded::SIGN_IN.iter().find(|(path, _)| is_wanted(path))?;
-    Some(etag::conditional(path, etag::content_tag(bytes), Cow::Borrowed(bytes), known_tags))
+pub fn file(name: &str, negotiation: &Negotiation<'_>) -> Option<Reply> {
+    let file = embedded::find(&embedded::SIGN_IN, name)?;
+    Some(file.reply(negotiation).with("Vary", etag::VARY_BY_ENCODING))
 }
 
 /// The form, as the answer to a browser that opens `path` without a session. It has no challenge, so that the

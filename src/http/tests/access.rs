@@ -48,10 +48,9 @@ impl Requester {
 
 #[test]
 fn each_route_and_method_answers_each_requester_as_listed() {
+    let mut fixture = Fixture::new();
     for sample in Route::all() {
         for (method, who) in METHODS.iter().flat_map(|method| EVERYBODY.map(|who| (*method, who))) {
-            // Anew for each request, because some of them change something.
-            let fixture = Fixture::new();
             let route = match &sample {
                 Route::Session(_) => Route::Session(fixture.viewer_id.clone()),
                 Route::User(_) => Route::User("eve".to_owned()),
@@ -62,6 +61,10 @@ fn each_route_and_method_answers_each_requester_as_listed() {
             let fields: Vec<_> = bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect();
             let got = fixture.ask(method, &route.path(), &fields, "{}");
             assert_eq!(got, expected(&route, method, who), "{method} {} by {who:?}", route.path());
+            let may_have_changed = !["GET", "HEAD"].contains(&method) && (200..300).contains(&got);
+            if may_have_changed || who == Requester::Ended {
+                fixture = Fixture::new();
+            }
         }
     }
 }
