@@ -1,9 +1,9 @@
 //! The files that are built into the program: those of the page and of the sign-in form, and openapi.json.
 //!
-//! build.rs compresses them, and they are sent like that to clients that accept gzip. For all others a file is
-//! inflated: few clients do not accept gzip, and the inflater (10 KB of program) is smaller than a second, plain
-//! copy of all files (157 KB). The files hold no secret and nothing of the request, so compression reveals
-//! nothing over TLS.
+//! build.rs compresses them (152 KB to 49 KB), and they are sent like that to clients that accept gzip. For all
+//! others a file is inflated: such clients are few, and the inflater (15 KB of program) is smaller than a second,
+//! plain copy of all files. The files hold no secret and nothing of the request, so their compressed length
+//! reveals nothing over TLS.
 
 use std::borrow::Cow;
 

@@ -15,9 +15,9 @@ use crate::hub::{CameraFeed, Named};
 use crate::media::{PixelFormat, Timestamp};
 use crate::users::Identity;
 
-/// A camera. `settings` is null for one of another server, `controls` and `sizes` in lists: they are
-/// asked of the driver, one by one. `fps` is what the driver promised, `interval_ms` what was observed between
-/// frames. `keeps` tells whether changed settings can be kept for the next start.
+/// A camera. `settings` is null for a camera of another server. `controls` and `sizes` are null in lists, because
+/// the driver is asked for them. `fps` is the rate that the driver promised, `interval_ms` the observed time
+/// between frames. `keeps` says whether changed settings can be saved for the next start.
 #[derive(Serialize)]
 pub struct Camera {
     name: String,
@@ -89,7 +89,7 @@ struct Choice {
 const KEYS: [&str; 6] = ["width", "height", "fps", "quality", "controls", "save"];
 
 #[derive(Deserialize)]
-struct Wanted {
+struct ChangeBody {
     width: Option<u32>,
     height: Option<u32>,
     fps: Option<u32>,
@@ -111,7 +111,7 @@ pub fn one(state: &AppState, user: &Identity, name: &str) -> Reply {
     }
 }
 
-/// `PUT /api/1.0/cameras/NAME`: what is not named stays.
+/// `PUT /api/1.0/cameras/NAME`: settings that the body does not name stay as they are.
 pub fn change(
     state: &AppState,
     admin: &Identity,
@@ -124,31 +124,31 @@ pub fn change(
         Err(reply) => return reply,
     };
     let example = r#"{"fps":15,"controls":{"brightness":128},"save":true}"#;
-    let wanted: Wanted = match body::read_strictly(request, &KEYS, example) {
+    let wanted: ChangeBody = match body::read_strictly(request, &KEYS, example) {
         Ok(wanted) => wanted,
         Err(reply) => return reply,
     };
-    let Wanted { width, height, fps, quality, controls, save } = wanted;
+    let ChangeBody { width, height, fps, quality, controls, save } = wanted;
     let controls = controls.unwrap_or_default().into_iter().collect();
     let change = CameraChange { width, height, fps, quality, controls };
-    let keeps = save == Some(true);
-    let what = match (change.is_nothing(), keeps) {
-        (true, _) => format!("kept the settings of camera {name}"),
-        (false, true) => format!("set camera {name} to {}, and kept that", Told(&change)),
+    let saves = save == Some(true);
+    let what = match (change.is_nothing(), saves) {
+        (true, _) => format!("saved the settings of camera {name}"),
+        (false, true) => format!("set camera {name} to {}, and saved that", Told(&change)),
         (false, false) => format!("set camera {name} to {}", Told(&change)),
     };
-    let told = || {
-        if keeps || !change.is_nothing() {
+    let log = || {
+        if saves || !change.is_nothing() {
             audit::changed(pending.peer(), admin, &what);
         }
     };
-    match state.control.change_camera(name, &change, keeps, || state.accounts.holds(admin), told) {
+    match state.control.change_camera(name, &change, saves, || state.accounts.holds(admin), log) {
         Ok(()) => document(state, &feed),
         Err(error) => control_error(&error),
     }
 }
 
-/// The user's cameras as of now.
+/// The state of the cameras that the user may see.
 pub fn cameras(state: &AppState, user: &Identity) -> Vec<Camera> {
     let all = state.cameras.all();
     let own = all.iter().filter(|feed| user.scope.sees(feed.name()));

@@ -1,4 +1,4 @@
-//! What is plugged in, whether it is used or not.
+//! The devices that are plugged in, whether they are used or not.
 
 use miniserde::Serialize;
 
@@ -13,7 +13,7 @@ struct Devices {
     microphones: Vec<Microphone>,
 }
 
-/// `used_by` is the camera of this server that uses it.
+/// `used_by` is the camera of this server that uses the device.
 #[derive(Serialize)]
 struct Camera {
     node: String,
@@ -40,7 +40,8 @@ struct Size {
     rates_fps: Vec<f32>,
 }
 
-/// One that this server uses, as its microphone `used_by`, cannot always be asked; that is no problem.
+/// `used_by` is the microphone of this server that uses the device. Such a device cannot always be opened for its
+/// properties; that is not reported as a problem.
 #[derive(Serialize)]
 struct Microphone {
     pcm: String,
@@ -93,7 +94,7 @@ pub fn list(state: &AppState) -> Reply {
     Reply::json(200, &Devices { cameras: cameras.collect(), microphones: microphones.collect() })
 }
 
-/// The first of this server's own that has a device.
+/// The name of the first feed that uses a device.
 fn user<F: Named>(feeds: &FeedList<F>, has_it: impl Fn(&F) -> bool) -> Option<String> {
     feeds.all().iter().find(|feed| has_it(feed)).map(|feed| feed.name().to_owned())
 }
@@ -106,7 +107,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_device_is_used_by_the_one_of_ours_that_runs_it_under_whatever_name() {
+    fn a_device_is_used_by_the_feed_that_opened_it() {
         let feed = |name: &str, pcm: Option<&str>| {
             let (_, feed) = MicrophoneFeed::new(name, SoundFormat { rate_hz: 8000, channels: 1 });
             feed.set_state(MicrophoneState { pcm: pcm.map(str::to_owned), ..Default::default() });

@@ -13,7 +13,7 @@ use crate::users::Identity;
 /// Lines in the reply if the query does not say how many.
 const DEFAULT_LINES: u32 = 100;
 
-/// `keeps` tells whether a changed level can be kept for the next start.
+/// `keeps` says whether a changed level can be saved for the next start.
 #[derive(Serialize)]
 struct Level {
     level: &'static str,
@@ -21,7 +21,7 @@ struct Level {
 }
 
 #[derive(Deserialize)]
-struct WantedLevel {
+struct LevelBody {
     level: String,
     save: Option<bool>,
 }
@@ -44,16 +44,16 @@ pub fn set_level(
     pending: &PendingRequest,
 ) -> Reply {
     let example = r#"{"level":"debug","save":false}"#;
-    let wanted: WantedLevel = match body::read_strictly(request, &["level", "save"], example) {
+    let wanted: LevelBody = match body::read_strictly(request, &["level", "save"], example) {
         Ok(wanted) => wanted,
         Err(reply) => return reply,
     };
-    let keeps = wanted.save == Some(true);
-    let kept = if keeps { ", and kept that" } else { "" };
-    let what = format!("set the log to {}{kept}", wanted.level);
-    let told = || audit::changed(pending.peer(), admin, &what);
+    let saves = wanted.save == Some(true);
+    let saved = if saves { ", and saved that" } else { "" };
+    let what = format!("set the log to {}{saved}", wanted.level);
+    let log = || audit::changed(pending.peer(), admin, &what);
     let may = || state.accounts.holds(admin);
-    match state.control.set_log_level(&wanted.level, keeps, may, told) {
+    match state.control.set_log_level(&wanted.level, saves, may, log) {
         Ok(()) => level(state),
         Err(error) => control_error(&error),
     }
@@ -61,9 +61,9 @@ pub fn set_level(
 
 /// `GET /api/1.0/logs`: the newest lines, at most `?lines=` of them.
 pub fn lines(state: &AppState, query: &str) -> Reply {
-    let asked = query.split('&').find_map(|pair| pair.strip_prefix("lines="));
+    let wanted = query.split('&').find_map(|pair| pair.strip_prefix("lines="));
     let count =
-        asked.map_or(Some(DEFAULT_LINES), |number| number.parse::<u32>().ok()).filter(|count| *count > 0);
+        wanted.map_or(Some(DEFAULT_LINES), |number| number.parse::<u32>().ok()).filter(|count| *count > 0);
     match count {
         Some(count) => Reply::json(200, &Lines { lines: state.control.log_lines(count as usize) }),
         _ => Reply::error(400, "lines must be a whole number above 0"),

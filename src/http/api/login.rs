@@ -28,23 +28,23 @@ struct Session {
 }
 
 #[derive(Deserialize)]
-struct NewPassword {
+struct PasswordBody {
     old: String,
     new: String,
 }
 
-/// `POST /api/1.0/login`: a session, as a cookie and as a token for `Authorization: Bearer`.
+/// `POST /api/1.0/login`: begins a session, for use as a cookie or with `Authorization: Bearer`.
 pub fn login(state: &AppState, request: &mut Request, pending: &PendingRequest) -> Reply {
-    let asked: LoginBody = match body::read(request, r#"{"user":"alice","password":"..."}"#) {
-        Ok(asked) => asked,
+    let body: LoginBody = match body::read(request, r#"{"user":"alice","password":"..."}"#) {
+        Ok(body) => body,
         Err(reply) => return reply,
     };
-    let (password, peer) = (Zeroizing::new(asked.password), pending.peer());
-    let user = match state.accounts.authenticate(&asked.user, &password, peer.ip()) {
+    let (password, peer) = (Zeroizing::new(body.password), pending.peer());
+    let user = match state.accounts.authenticate(&body.user, &password, peer.ip()) {
         Ok(user) => user,
         Err(denied) => {
             state.counters.refused(denied);
-            audit::refused(peer, &asked.user, denied);
+            audit::refused(peer, &body.user, denied);
             return challenge::retry_later(denied)
                 .unwrap_or_else(|| Reply::error(401, "wrong name or password"));
         }
@@ -54,14 +54,14 @@ pub fn login(state: &AppState, request: &mut Request, pending: &PendingRequest) 
             pending.mark_signed_in();
             state.counters.signed_in();
             audit::signed_in(peer, &user.name, "password, with a session");
-            begun(state, &user, &secret)
+            session_reply(state, &user, &secret)
         }
-        Ok(None) => Reply::error(403, "a token is used as it is; only a password makes a session"),
+        Ok(None) => Reply::error(403, "a token cannot begin a session; send it as `Authorization: Bearer`, or log in with a password"),
         Err(error) => Reply::error(503, &error.to_string()),
     }
 }
 
-/// `POST /api/1.0/logout`: the session ends, and with it what streams by it.
+/// `POST /api/1.0/logout`: ends the session, and the streams that were opened with it.
 pub fn logout(state: &AppState, user: &Identity, pending: &PendingRequest) -> Reply {
     if state.accounts.end_session(user) {
         audit::changed_own(pending.peer(), user, "signed out");
@@ -69,17 +69,17 @@ pub fn logout(state: &AppState, user: &Identity, pending: &PendingRequest) -> Re
     Reply::no_content().with("Set-Cookie", format!("{}=; {ATTRIBUTES}; Max-Age=0", state.cookie))
 }
 
-/// `PUT /api/1.0/password`: one's own. All sessions of the user end, this one with them.
+/// `PUT /api/1.0/password`: changes the own password, and ends all sessions of the user.
 pub fn password(state: &AppState, user: &Identity, request: &mut Request, pending: &PendingRequest) -> Reply {
-    let asked: NewPassword = match body::read(request, r#"{"old":"...","new":"..."}"#) {
-        Ok(asked) => asked,
+    let body: PasswordBody = match body::read(request, r#"{"old":"...","new":"..."}"#) {
+        Ok(body) => body,
         Err(reply) => return reply,
     };
-    let (old, new) = (Zeroizing::new(asked.old), Zeroizing::new(asked.new));
+    let (old, new) = (Zeroizing::new(body.old), Zeroizing::new(body.new));
     let peer = pending.peer();
-    let present = match state.accounts.authenticate(&user.name, &old, peer.ip()) {
-        Ok(present) if present.has_given_password() => present,
-        Ok(_) => return Reply::error(403, "a token is no password"),
+    let current = match state.accounts.authenticate(&user.name, &old, peer.ip()) {
+        Ok(current) if current.has_given_password() => current,
+        Ok(_) => return Reply::error(403, "`old` is a token; expected the password"),
         Err(denied) => {
             state.counters.refused(denied);
             audit::refused(peer, &user.name, denied);
@@ -87,7 +87,7 @@ pub fn password(state: &AppState, user: &Identity, request: &mut Request, pendin
                 .unwrap_or_else(|| Reply::error(403, "the old password is wrong"));
         }
     };
-    match state.accounts.change_own_password(user, &present, new, peer.ip()) {
+    match state.accounts.change_own_password(user, &current, new, peer.ip()) {
         Ok(()) => {
             audit::changed_own(peer, user, "changed the own password");
             Reply::no_content()
@@ -96,10 +96,10 @@ pub fn password(state: &AppState, user: &Identity, request: &mut Request, pendin
     }
 }
 
-/// No script reads the cookie, no other site's page sends it, no plain connection carries it.
+/// Scripts cannot read the cookie, pages of other sites cannot send it, and it is not sent without TLS.
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 
-fn begun(state: &AppState, user: &Identity, secret: &str) -> Reply {
+fn session_reply(state: &AppState, user: &Identity, secret: &str) -> Reply {
     let limits = state.accounts.session_limits();
     let max_s = limits.max.as_secs();
     let session = Session {

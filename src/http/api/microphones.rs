@@ -44,7 +44,7 @@ pub fn one(state: &AppState, user: &Identity, name: &str) -> Reply {
     }
 }
 
-/// The user's microphones as of now.
+/// The state of the microphones that the user may hear.
 pub fn microphones(state: &AppState, user: &Identity) -> Vec<Microphone> {
     let all = state.microphones.all();
     let own = all.iter().filter(|feed| user.scope.hears(feed.name()));

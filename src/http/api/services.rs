@@ -25,7 +25,7 @@ struct Running {
 }
 
 #[derive(Deserialize)]
-struct WantedRunning {
+struct RunningBody {
     running: bool,
 }
 
@@ -48,15 +48,15 @@ pub fn change(
     request: &mut Request,
     pending: &PendingRequest,
 ) -> Reply {
-    let wanted: WantedRunning = match body::read_strictly(request, &["running"], r#"{"running":false}"#) {
+    let wanted: RunningBody = match body::read_strictly(request, &["running"], r#"{"running":false}"#) {
         Ok(wanted) => wanted,
         Err(reply) => return reply,
     };
     let verb = if wanted.running { "started" } else { "stopped" };
     let what = format!("{verb} {}", media.name());
-    let told = || audit::changed(pending.peer(), admin, &what);
+    let log = || audit::changed(pending.peer(), admin, &what);
     let may = || state.accounts.holds(admin);
-    match state.control.set_running(media, wanted.running, &admin.name, may, told) {
+    match state.control.set_running(media, wanted.running, &admin.name, may, log) {
         Ok(()) => one(state, media),
         Err(error) => control_error(&error),
     }

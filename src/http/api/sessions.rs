@@ -1,4 +1,4 @@
-//! The list of sessions, and their end.
+//! Listing and ending sessions.
 
 use miniserde::Serialize;
 
@@ -24,7 +24,7 @@ struct Session {
     current: bool,
 }
 
-/// `GET /api/1.0/sessions`: one's own; all of them for an admin.
+/// `GET /api/1.0/sessions`: the own sessions; all sessions for an admin.
 pub fn list(state: &AppState, user: &Identity) -> Reply {
     let own_id = user.session_id();
     let sessions = state.accounts.sessions(user).into_iter();
@@ -32,7 +32,7 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
     Reply::json(200, &List { sessions })
 }
 
-/// `DELETE /api/1.0/sessions/ID`. Another user's session is, for whoever is no admin, none.
+/// `DELETE /api/1.0/sessions/ID`. To a user who is not an admin, another user's session does not exist.
 pub fn end(state: &AppState, user: &Identity, id: &str, pending: &PendingRequest) -> Reply {
     match state.accounts.end_session_by_id(id, user) {
         Some(whose) => {

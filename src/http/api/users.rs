@@ -17,7 +17,7 @@ struct List {
     problems: Vec<String>,
 }
 
-/// `cameras` and `microphones` are null for a user who is not confined.
+/// `cameras` and `microphones` are null if the user is not confined.
 #[derive(Serialize)]
 struct User {
     name: String,
@@ -35,7 +35,7 @@ struct Token {
 }
 
 #[derive(Deserialize)]
-struct NewUser {
+struct NewUserBody {
     name: String,
     password: String,
     role: Option<String>,
@@ -50,7 +50,7 @@ struct Added {
 }
 
 #[derive(Deserialize)]
-struct UserChange {
+struct ChangeBody {
     password: Option<String>,
     role: Option<String>,
     cameras: Option<Vec<String>>,
@@ -76,34 +76,34 @@ pub fn list(state: &AppState) -> Reply {
 /// `POST /api/1.0/users`.
 pub fn add(state: &AppState, admin: &Identity, request: &mut Request, pending: &PendingRequest) -> Reply {
     let example = r#"{"name":"bob","password":"...","role":"viewer"}"#;
-    let asked: NewUser = match body::read(request, example) {
-        Ok(asked) => asked,
+    let body: NewUserBody = match body::read(request, example) {
+        Ok(body) => body,
         Err(reply) => return reply,
     };
     // Viewer by default: there is an admin already.
-    let role = match read_role(asked.role.as_deref().or(Some("viewer"))) {
+    let role = match read_role(body.role.as_deref().or(Some("viewer"))) {
         Ok(role) => role,
         Err(reply) => return reply,
     };
     let new = Change {
         role,
-        password: Some(asked.password.into()),
-        cameras: asked.cameras,
-        microphones: asked.microphones,
+        password: Some(body.password.into()),
+        cameras: body.cameras,
+        microphones: body.microphones,
         unconfined: false,
     };
-    match state.accounts.add(&asked.name, &new, admin, pending.peer().ip()) {
+    match state.accounts.add(&body.name, &new, admin, pending.peer().ip()) {
         Ok(role) => {
-            let what = format!("added the {} `{}`", role.name(), asked.name);
+            let what = format!("added the {} `{}`", role.name(), body.name);
             audit::changed(pending.peer(), admin, &what);
-            let place = format!("/api/1.0/users/{}", asked.name);
-            Reply::json(201, &Added { name: asked.name, role: role.name() }).with("Location", place)
+            let location = format!("/api/1.0/users/{}", body.name);
+            Reply::json(201, &Added { name: body.name, role: role.name() }).with("Location", location)
         }
         Err(error) => users_error(&error),
     }
 }
 
-/// `PUT /api/1.0/users/NAME`: what is not named stays.
+/// `PUT /api/1.0/users/NAME`: what the body does not name stays as it is.
 pub fn change(
     state: &AppState,
     admin: &Identity,
@@ -112,20 +112,20 @@ pub fn change(
     pending: &PendingRequest,
 ) -> Reply {
     let example = r#"{"role":"viewer","password":"...","cameras":["front"]} or {"confined":false}"#;
-    let asked: UserChange = match body::read(request, example) {
-        Ok(asked) => asked,
+    let body: ChangeBody = match body::read(request, example) {
+        Ok(body) => body,
         Err(reply) => return reply,
     };
-    let role = match read_role(asked.role.as_deref()) {
+    let role = match read_role(body.role.as_deref()) {
         Ok(role) => role,
         Err(reply) => return reply,
     };
     let change = Change {
         role,
-        password: asked.password.map(Into::into),
-        cameras: asked.cameras,
-        microphones: asked.microphones,
-        unconfined: asked.confined == Some(false),
+        password: body.password.map(Into::into),
+        cameras: body.cameras,
+        microphones: body.microphones,
+        unconfined: body.confined == Some(false),
     };
     if change.is_nothing() {
         return body::expected(example);

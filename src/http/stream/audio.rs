@@ -1,7 +1,7 @@
-//! `/audio`: sound to one listener for as long as it likes, on its connection's own thread.
+//! `/audio`: sends sound to one listener until it disconnects, on its connection's own thread.
 //!
-//! A listener that keeps up hears everything, in order. One that does not loses what lies in the
-//! middle, and is at once near the present again; what it hears there fades in from where it was.
+//! A listener that keeps up hears everything, in order. One that falls behind skips to the present; the sound there
+//! fades in from the last sample that it heard.
 
 use std::io;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use crate::media::Timestamp;
 
 use crate::http::reply::{ResponseContext, stream_head};
 
-/// How long to wait for sound before looking whether the listener is still there, and still may be.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long to wait for sound before checking that the listener is still connected and still allowed.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
 
-/// A listener that was not up to date for so long is brought back to the present. One that was
-/// held up for less has taken what it missed by then: that goes faster than it is heard.
+/// A listener that was not up to date for so long skips to the present. After a shorter delay it catches up by
+/// itself, because sound is sent faster than it is heard.
 const MAX_LAG: Duration = Duration::from_secs(1);
 
-/// The same for a listener whose link turned out to be too slow for the sound: it would fall behind
-/// again and again, and what the send buffer holds comes on top.
+/// The same for a listener whose link has proved too slow for the sound: it would fall behind again and again,
+/// and the sound in its send buffer comes on top.
 const MAX_LAG_ON_SLOW_LINK: Duration = Duration::from_millis(200);
 
-/// A listener that lost nothing for so long has a link that is fast enough.
-const KEPT_UP_FOR: Duration = Duration::from_secs(10);
+/// After so long without a skip, a link counts as fast enough again.
+const RECOVERED_AFTER: Duration = Duration::from_secs(10);
 
-/// How long the step over lost sound is smoothed.
+/// The length of the fade after lost sound.
 const FADE: Duration = Duration::from_millis(5);
 
-/// The job that streams what is heard; only the head of the response when `head_only`.
+/// The job that streams sound; only the head of the response if `head_only`.
 pub fn stream(
     listening: Listening,
     encoder: Arc<SharedEncoder>,
@@ -44,7 +44,7 @@ pub fn stream(
     Box::new(move |client: &mut Client| {
         let mut listener = Listener::new(listening, encoder, tally);
         let (codec, format) = (listener.encoder.codec(), listener.listening.format);
-        // When the first sample was captured: the others follow at the stream's rate.
+        // When the first sample was captured. All others follow at the stream's rate.
         let captured = listener.listening.next_captured().unwrap_or_else(Timestamp::now);
         let stamp = part::x_timestamp(captured);
         let mut opening = stream_head(codec.content_type(), &[("X-Timestamp", &stamp)], &context);
@@ -60,10 +60,10 @@ pub fn stream(
     })
 }
 
-/// The codec that a query asks for.
+/// The codec that a query asks for; WAV if it names none.
 ///
 /// # Errors
-/// A sentence that names those there are.
+/// A sentence that lists the codecs.
 pub fn codec(query: &str) -> Result<Codec, String> {
     let Some(name) = query.split('&').find_map(|pair| pair.strip_prefix("codec=")) else {
         return Ok(Codec::Wav);
@@ -74,14 +74,14 @@ pub fn codec(query: &str) -> Result<Codec, String> {
     })
 }
 
-/// One who listens.
+/// A listener.
 struct Listener {
     listening: Listening,
     encoder: Arc<SharedEncoder>,
     tally: Tally,
     /// Packets sent.
     number: u32,
-    /// The last frame sent, from which a step over lost sound is smoothed.
+    /// The last frame sent, from which the fade after lost sound begins.
     last: Vec<i16>,
     /// When there was last less than a packet to send.
     caught_up: Instant,
@@ -107,24 +107,24 @@ impl Listener {
         }
     }
 
-    /// Sends until the listener leaves or the sound ends.
+    /// Sends until the listener disconnects or the sound ends.
     fn send(&mut self, client: &mut Client) -> io::Result<()> {
         let packet = self.encoder.packet_frames();
         loop {
             if self.listening.reader.behind() < packet {
-                if !self.listening.reader.wait(packet, LOOK_EVERY) {
+                if !self.listening.reader.wait(packet, CHECK_EVERY) {
                     if self.listening.reader.is_closed() || client.is_gone() {
                         return Ok(());
                     }
                     continue;
                 }
-                // Not before the wait: what a gap leaves at once is no lag of the listener.
+                // Not before the wait: sound that arrives at once after a gap is not a delay of the listener.
                 self.caught_up = Instant::now();
             }
-            self.skip_what_is_late();
+            self.skip_late_sound();
             match self.next_packet() {
-                Ok(Some(coded)) => {
-                    let bytes = coded.packet.bytes(self.number);
+                Ok(Some(encoded)) => {
+                    let bytes = encoded.packet.bytes(self.number);
                     client.write_all(&bytes)?;
                     self.tally.add(Timestamp::now(), |sums| {
                         sums.frames += 1;
@@ -138,15 +138,15 @@ impl Listener {
         }
     }
 
-    /// Goes on near the present if this listener fell behind, or if the ring is about to lap it.
-    fn skip_what_is_late(&mut self) {
+    /// Skips to the present if this listener fell behind, or if the ring is about to overwrite its position.
+    fn skip_late_sound(&mut self) {
         let (packet, reader) = (self.encoder.packet_frames(), &mut self.listening.reader);
         let behind = reader.behind();
         let room = reader.capacity() - 2 * packet;
-        let slow = self.last_late.is_some_and(|late| late.elapsed() < KEPT_UP_FOR);
+        let slow = self.last_late.is_some_and(|late| late.elapsed() < RECOVERED_AFTER);
         let max_lag = if slow { MAX_LAG_ON_SLOW_LINK } else { MAX_LAG };
         let keep = if self.caught_up.elapsed() > max_lag { packet } else { room };
-        // By whole packets, for those who share them start where others do.
+        // By whole packets, which start at the same positions for all listeners.
         let skipped = behind.saturating_sub(keep) / packet;
         if skipped > 0 {
             reader.skip(skipped * packet);
@@ -156,22 +156,21 @@ impl Listener {
         }
     }
 
-    /// The packet at the cursor; `None` where the ring has it no more.
+    /// The packet at the cursor; `None` if the ring has overwritten it.
     fn next_packet(&mut self) -> Result<Option<Arc<EncodedPacket>>, SoundError> {
-        let Some(coded) = self.encoder.packet(&mut self.listening.reader)? else { return Ok(None) };
-        let coded = if std::mem::take(&mut self.skipped) && !self.last.is_empty() {
-            Arc::new(self.encoder.encode(self.smoothed(&coded.samples))?)
+        let Some(encoded) = self.encoder.packet(&mut self.listening.reader)? else { return Ok(None) };
+        let encoded = if std::mem::take(&mut self.skipped) && !self.last.is_empty() {
+            Arc::new(self.encoder.encode(self.smoothed(&encoded.samples))?)
         } else {
-            coded
+            encoded
         };
         let channels = self.listening.format.channels as usize;
         self.last.clear();
-        self.last.extend(&coded.samples[coded.samples.len() - channels..]);
-        Ok(Some(coded))
+        self.last.extend(&encoded.samples[encoded.samples.len() - channels..]);
+        Ok(Some(encoded))
     }
 
-    /// `samples` with their beginning drawn to the last frame sent: there is no step, and so no
-    /// click.
+    /// `samples` faded in from the last frame sent, so that there is no step that would be heard as a click.
     fn smoothed(&self, samples: &[i16]) -> Vec<i16> {
         let format = self.listening.format;
         let fade = (format.frames_in(FADE) as i32).max(1);
@@ -214,13 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn a_late_listener_is_brought_to_the_present_without_a_step() {
+    fn a_late_listener_skips_to_the_present_without_a_step() {
         let (mut writer, mut listener) = listener(Codec::Wav);
         write(&mut writer, 1, 10_000);
         listener.next_packet().unwrap().unwrap();
         write(&mut writer, 50, -10_000);
         listener.caught_up = Instant::now() - MAX_LAG * 2;
-        listener.skip_what_is_late();
+        listener.skip_late_sound();
         assert_eq!(listener.listening.reader.behind(), 160, "one packet of the present is left");
         let heard = listener.next_packet().unwrap().unwrap();
         let steps = [10_000].iter().chain(&heard.samples).zip(&heard.samples);
@@ -230,41 +229,41 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_on_a_slow_link_is_not_left_to_fall_far_behind_again() {
+    fn a_listener_on_a_slow_link_skips_sooner() {
         let (mut writer, mut listener) = listener(Codec::Wav);
         write(&mut writer, 50, 7);
         listener.caught_up = Instant::now() - MAX_LAG * 2;
-        listener.skip_what_is_late();
+        listener.skip_late_sound();
         write(&mut writer, 20, 7);
         listener.caught_up = Instant::now() - MAX_LAG / 2;
-        listener.skip_what_is_late();
+        listener.skip_late_sound();
         assert_eq!(listener.listening.reader.behind(), 160);
     }
 
     #[test]
-    fn a_gap_that_comes_at_once_is_not_taken_for_lag() {
+    fn a_gap_is_not_taken_for_a_delay_of_the_listener() {
         let (mut writer, mut listener) = listener(Codec::Wav);
         write(&mut writer, 100, 7);
         listener.caught_up = Instant::now();
-        listener.skip_what_is_late();
+        listener.skip_late_sound();
         assert_eq!(listener.listening.reader.behind(), 100 * 160);
     }
 
     #[test]
-    fn who_was_held_up_for_a_moment_loses_nothing() {
+    fn a_short_delay_loses_nothing() {
         let (mut writer, mut listener) = listener(Codec::Wav);
         write(&mut writer, 20, 7);
         listener.caught_up = Instant::now() - MAX_LAG / 2;
-        listener.skip_what_is_late();
+        listener.skip_late_sound();
         assert_eq!(listener.listening.reader.behind(), 20 * 160);
     }
 
     #[test]
-    fn a_lapped_listener_goes_on_from_what_there_is() {
+    fn a_listener_whose_sound_is_overwritten_continues() {
         for codec in [Codec::Wav, Codec::Flac] {
             let (mut writer, mut listener) = listener(codec);
             write(&mut writer, 1000, 7);
-            listener.skip_what_is_late();
+            listener.skip_late_sound();
             assert!(listener.next_packet().unwrap().is_some(), "{codec:?}");
         }
     }

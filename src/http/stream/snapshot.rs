@@ -1,4 +1,4 @@
-//! `/snapshot`: one picture, captured after it was asked for.
+//! `/snapshot`: one picture, captured after the request.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use crate::media::{Frame, Timestamp};
 
 use crate::http::reply::{Reply, ResponseContext};
 
-/// How long a picture may take: a camera that is opened on demand needs a second or two.
+/// How long to wait for a picture. A camera that is opened on demand needs a second or two.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The job that waits for a picture and answers with it; `head_only` for the HEAD method.
+/// The job that waits for a picture and sends it; only the head of the response if `head_only`.
 pub fn take(
     feed: Arc<CameraFeed>,
     mut reader: Reader<Frame>,
@@ -21,11 +21,11 @@ pub fn take(
     context: ResponseContext,
     keep: bool,
 ) -> Job {
-    let asked = Timestamp::now();
+    let requested = Timestamp::now();
     Box::new(move |client: &mut Client| {
-        match fresh(&feed, &mut reader, asked) {
+        match fresh(&feed, &mut reader, requested) {
             Ok(frame) => {
-                feed.sent.tally().add(asked, |sums| {
+                feed.sent.tally().add(requested, |sums| {
                     sums.frames += 1;
                     sums.bytes += frame.jpeg().len() as u64;
                 });
@@ -33,7 +33,7 @@ pub fn take(
                     .with("Cache-Control", "no-store")
                     .with("X-Timestamp", part::x_timestamp(frame.captured()));
                 client.write_all(&reply.head(frame.jpeg().len() as u64, &context, keep))?;
-                // Not copied behind the head: all who take this picture share its memory.
+                // Not copied after the head: all responses with this picture share its memory.
                 if !head_only {
                     client.write_all(frame.jpeg())?;
                 }
@@ -47,21 +47,21 @@ pub fn take(
     })
 }
 
-/// A picture captured since `asked`. A notice that there is none is no picture of the room: it ends the wait,
-/// unless the camera is being started.
+/// A picture captured since `requested`. A no-signal frame is not a picture: it ends the wait, unless the camera is
+/// being started.
 ///
-/// Of a camera whose frames are seconds apart the newest one is taken when no newer came in time; its
-/// stamp says how old it is.
-fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, asked: Timestamp) -> Result<Arc<Frame>, String> {
+/// If a camera's frames are seconds apart and no new one came in time, its newest frame is taken. The stamp says
+/// how old that is.
+fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, requested: Timestamp) -> Result<Arc<Frame>, String> {
     let end = Instant::now() + TIMEOUT;
     let offline = |problem: Option<String>| {
-        let problem = problem.as_deref().unwrap_or("it has not given one since it was started");
+        let problem = problem.as_deref().unwrap_or("no picture since the start of the server");
         format!("camera {} gives no picture: {problem}", feed.name())
     };
     loop {
         let left = end.saturating_duration_since(Instant::now());
         match reader.wait_newer(left) {
-            Wait::Fresh { value: frame, .. } if frame.captured() >= asked => {
+            Wait::Fresh { value: frame, .. } if frame.captured() >= requested => {
                 if !frame.is_notice() {
                     return Ok(frame);
                 }
@@ -113,19 +113,19 @@ mod tests {
     #[test]
     fn a_frame_from_before_the_request_is_not_taken() {
         let (mut publisher, feed, mut reader) = camera(true);
-        let asked = Timestamp::now();
-        publisher.publish(frame(Timestamp::from_micros(asked.as_micros() - 1)));
+        let requested = Timestamp::now();
+        publisher.publish(frame(Timestamp::from_micros(requested.as_micros() - 1)));
         let later = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20));
             publisher.publish(frame(Timestamp::now()));
             publisher
         });
-        assert!(fresh(&feed, &mut reader, asked).unwrap().captured() >= asked);
+        assert!(fresh(&feed, &mut reader, requested).unwrap().captured() >= requested);
         drop(later.join());
     }
 
     #[test]
-    fn a_placard_is_an_error_that_says_why() {
+    fn a_no_signal_frame_is_an_error_with_its_cause() {
         let (mut publisher, feed, mut reader) = camera(false);
         publisher.publish(frame(Timestamp::now()).into_notice());
         let why = fresh(&feed, &mut reader, Timestamp::from_micros(0)).unwrap_err();
@@ -133,35 +133,35 @@ mod tests {
     }
 
     #[test]
-    fn a_first_picture_is_taken_whatever_was_said_of_the_camera_before() {
+    fn the_first_picture_is_taken_even_if_the_camera_was_offline() {
         let (mut publisher, feed, mut reader) = camera(false);
-        let asked = Timestamp::now();
+        let requested = Timestamp::now();
         publisher.publish(frame(Timestamp::now()));
-        assert!(fresh(&feed, &mut reader, asked).is_ok(), "the state may be told a moment later");
+        assert!(fresh(&feed, &mut reader, requested).is_ok(), "the state may be updated a moment later");
     }
 
     #[test]
-    fn while_a_camera_is_started_its_old_problem_ends_no_wait() {
+    fn an_old_problem_is_ignored_while_a_camera_starts() {
         let (mut publisher, feed, mut reader) = camera(false);
         feed.set_state(CameraState { starting: true, ..feed.state() });
-        let asked = Timestamp::now();
+        let requested = Timestamp::now();
         publisher.publish(frame(Timestamp::now()).into_notice());
         let later = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20));
             publisher.publish(frame(Timestamp::now()));
             publisher
         });
-        assert!(!fresh(&feed, &mut reader, asked).unwrap().is_notice());
+        assert!(!fresh(&feed, &mut reader, requested).unwrap().is_notice());
         drop(later.join());
     }
 
     #[test]
-    fn of_a_slow_camera_the_newest_picture_is_given_with_its_true_age() {
+    fn a_slow_camera_answers_with_its_newest_picture() {
         let (mut publisher, feed, mut reader) = camera(true);
         feed.set_state(CameraState { slow_interval: Some(Duration::from_secs(7)), ..feed.state() });
-        let asked = Timestamp::now();
-        let before = asked.before(Duration::from_secs(3));
+        let requested = Timestamp::now();
+        let before = requested.before(Duration::from_secs(3));
         publisher.publish(frame(before));
-        assert_eq!(fresh(&feed, &mut reader, asked).unwrap().captured(), before);
+        assert_eq!(fresh(&feed, &mut reader, requested).unwrap().captured(), before);
     }
 }

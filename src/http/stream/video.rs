@@ -1,4 +1,4 @@
-//! `/video`: frames to one viewer for as long as it likes, on its connection's own thread.
+//! `/video`: sends frames to one viewer until it disconnects, on its connection's own thread.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ use crate::http::reply::{ResponseContext, stream_head};
 /// Highest `?fps=`: more than any camera gives.
 const MAX_FPS: f64 = 1000.0;
 
-/// How long to wait for a frame before looking whether the viewer is still there, and still may be.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long to wait for a frame before checking that the viewer is still connected and still allowed.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
 
-/// The job that streams `reader`'s frames, at most one per `interval`; only the head of the
-/// response when `head_only`.
+/// The job that streams `reader`'s frames, at most one per `interval`; only the head of the response if
+/// `head_only`.
 pub fn stream(
     mut reader: Reader<Frame>,
     mut tally: Tally,
@@ -40,10 +40,10 @@ pub fn stream(
     })
 }
 
-/// The least time between two frames that a query asks for; `None` when it asks for none.
+/// The least time between two frames that a query asks for; `None` if it does not limit the rate.
 ///
 /// # Errors
-/// A sentence about an `fps` that is not a number above 0 and up to 1000.
+/// A sentence if `fps` is not a number above 0 and up to 1000.
 pub fn interval(query: &str) -> Result<Option<Duration>, String> {
     let Some(value) = query.split('&').find_map(|pair| pair.strip_prefix("fps=")) else { return Ok(None) };
     match value.parse::<f64>() {
@@ -59,9 +59,9 @@ fn send_frames(
     mut pace: Pace,
     client: &mut Client,
 ) -> io::Result<()> {
-    let mut looked = Instant::now();
+    let mut checked = Instant::now();
     loop {
-        match reader.wait_newer(LOOK_EVERY) {
+        match reader.wait_newer(CHECK_EVERY) {
             Wait::Fresh { value: frame, missed } => {
                 if pace.takes(frame.captured()) {
                     client.write_all(frame.part())?;
@@ -72,13 +72,13 @@ fn send_frames(
                         sums.skipped += u64::from(missed);
                         sums.age.count(now.since(frame.captured()));
                     });
-                    looked = Instant::now();
-                } else if looked.elapsed() >= LOOK_EVERY {
-                    // Between rare frames nothing is written, and only a write tells by itself.
+                    checked = Instant::now();
+                } else if checked.elapsed() >= CHECK_EVERY {
+                    // While frames are left out, no write fails and shows that the viewer is gone.
                     if client.is_gone() {
                         return Ok(());
                     }
-                    looked = Instant::now();
+                    checked = Instant::now();
                 }
             }
             Wait::TimedOut if client.is_gone() => return Ok(()),
@@ -88,10 +88,10 @@ fn send_frames(
     }
 }
 
-/// Chooses frames so that their rate comes near the one asked for, evenly spread.
+/// Selects frames, evenly spread, so that their rate is close to the requested one.
 struct Pace {
     interval: Option<Duration>,
-    /// When the next frame is due, on the frames' own clock.
+    /// When the next frame is due, by the clock of the frames' stamps.
     due: Option<Timestamp>,
 }
 
@@ -105,14 +105,13 @@ impl Pace {
         let interval_us = interval.as_micros() as u64;
         let now_us = captured.as_micros();
         let due_us = self.due.map_or(now_us, Timestamp::as_micros);
-        // A frame a little early is taken: cameras jitter, and waiting for the next one would
-        // halve a rate that is close to the camera's own.
+        // A frame that is a little early is taken: cameras jitter, and waiting for the next frame would halve a
+        // rate close to the camera's own.
         let slack_us = interval_us.min(10_000) / 2;
         if now_us + slack_us < due_us {
             return false;
         }
-        // Due times advance by whole intervals, so that the average holds; after a pause they
-        // start over.
+        // Due times advance by whole intervals, which keeps the average rate; after a pause they start over.
         let next_us = if now_us > due_us + interval_us { now_us } else { due_us } + interval_us;
         self.due = Some(Timestamp::from_micros(next_us));
         true
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_asked_for_is_the_rate_given() {
+    fn the_rate_is_the_requested_one() {
         for (camera, asked, expected) in
             [(30, 10.0, 100), (30, 7.0, 70), (30, 30.0, 300), (30, 60.0, 300), (25, 24.0, 240), (30, 0.5, 5)]
         {
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn fps_is_read_from_the_query_and_nonsense_is_refused() {
+    fn fps_is_read_from_the_query_and_checked() {
         assert_eq!(interval("a=b&fps=4"), Ok(Some(Duration::from_millis(250))));
         assert_eq!(interval("a=b"), Ok(None));
         for nonsense in ["fps=", "fps=0", "fps=-1", "fps=x", "fps=nan", "fps=inf", "fps=1e-9", "fps=1e9"] {

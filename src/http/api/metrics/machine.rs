@@ -1,5 +1,4 @@
-//! What the kernel tells of this process and of the board it runs on. What it does not tell is left
-//! out.
+//! What the kernel reports of this process and of the board. Metrics that it does not report are left out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::text::{Label, Text};
 
-/// The clock of /proc/PID/stat; Linux tells programs no other on any architecture Defender runs on.
+/// The clock of /proc/PID/stat: 100 Hz on all architectures that Defender supports.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// The process, by the names that Prometheus' own clients use.
+/// Metrics of the process, with the names that Prometheus' client libraries use.
 pub fn process(text: &mut Text, running_for: Duration) {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     if let Some((cpu_s, threads)) = cpu_and_threads(&stat) {
@@ -22,7 +21,7 @@ pub fn process(text: &mut Text, running_for: Duration) {
         text.gauge("process_resident_memory_bytes", "Memory in use.", bytes);
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        // One of them is this very look.
+        // Without the descriptor of this folder itself.
         text.gauge("process_open_fds", "Open file descriptors.", open.count().saturating_sub(1));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -30,7 +29,7 @@ pub fn process(text: &mut Text, running_for: Duration) {
     text.gauge("process_start_time_seconds", "Start by the wall clock.", started);
 }
 
-/// The board under the folder `sys`: temperatures, clocks, and whether it had to slow down.
+/// Metrics of the board from the folder `sys`: temperatures, clocks, and whether it had to slow down.
 pub fn board(text: &mut Text, sys: &Path) {
     let zones = zones(&sys.join("class/thermal"));
     let labels = |zone: &Zone| owned([("zone", &zone.number), ("type", &zone.kind)]);
@@ -47,18 +46,18 @@ struct Zone {
     celsius: f64,
 }
 
-/// The reasons for which a Raspberry Pi's firmware slows it down, by their bits: for now, and the same
-/// 16 higher for since the boot (raspberrypi.com, "vcgencmd get_throttled").
+/// The reasons for which a Raspberry Pi's firmware slows it down, in the order of their bits for now. The bits for
+/// since the boot are 16 higher (raspberrypi.com, "vcgencmd get_throttled").
 const REASONS: [&str; 4] = ["under_voltage", "frequency_capped", "throttled", "temperature_limit"];
 
-/// Whether the board slows down: by the Pi's own kernel, or, where that is not what runs, by what the
-/// Linux that everybody has tells of a Pi's voltage.
+/// Whether the board slows down, from the Raspberry Pi kernel's own file, or from the voltage alarm that the
+/// mainline kernel has.
 fn slowed(text: &mut Text, sys: &Path) {
     let help = "1 while the board slows down for it.";
-    let told = read(&sys.join("devices/platform/soc/soc:firmware/get_throttled"));
-    let bits = told.and_then(|hex| u32::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
+    let throttled = read(&sys.join("devices/platform/soc/soc:firmware/get_throttled"));
+    let bits = throttled.and_then(|hex| u32::from_str_radix(hex.trim_start_matches("0x"), 16).ok());
     let Some(bits) = bits else {
-        // The driver raspberrypi-hwmon: 1 when the voltage was too low since it last looked.
+        // The driver raspberrypi-hwmon: 1 if the voltage was too low since its last measurement.
         let monitors = numbered(&sys.join("class/hwmon"), "hwmon");
         let mut volts =
             monitors.into_iter().filter(|(_, path)| read(&path.join("name")).as_deref() == Some("rpi_volt"));
@@ -77,7 +76,7 @@ fn slowed(text: &mut Text, sys: &Path) {
     text.family("gauge", "defender_board_slowed_since_boot", "1 once it did.", &of(16));
 }
 
-/// Each processor's clock, and how often it slowed down for its heat, where it is one that counts that.
+/// Each processor's clock, and how often it slowed down because of its temperature if it counts that.
 fn clocks(text: &mut Text, folder: &Path) {
     let cpus = numbered(folder, "cpu");
     let each = |file: &str, unit: f64| -> Vec<_> {
@@ -96,7 +95,7 @@ fn clocks(text: &mut Text, folder: &Path) {
     family("counter", throttled, help, "thermal_throttle/core_throttle_count", 1.0);
 }
 
-/// The zones that tell a temperature, in the order of their numbers.
+/// The zones with a temperature, by number.
 fn zones(folder: &Path) -> Vec<Zone> {
     let zone = |(zone, path): (u32, PathBuf)| {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
@@ -106,7 +105,7 @@ fn zones(folder: &Path) -> Vec<Zone> {
     numbered(folder, "thermal_zone").into_iter().filter_map(zone).collect()
 }
 
-/// What in `folder` is named `name` and a number, in the order of those.
+/// The entries of `folder` that are named `name` and a number, by number.
 fn numbered(folder: &Path, name: &str) -> Vec<(u32, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let number = |path: PathBuf| {
@@ -118,7 +117,7 @@ fn numbered(folder: &Path, name: &str) -> Vec<(u32, PathBuf)> {
     found
 }
 
-/// The line that a file of the kernel's holds.
+/// The content of a kernel file of one line.
 fn read(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
@@ -131,8 +130,8 @@ fn owned<const N: usize>(labels: [(&'static str, &str); N]) -> Vec<(&'static str
     labels.map(|(label, value)| (label, value.to_owned())).into()
 }
 
-/// CPU seconds and threads of a line of /proc/PID/stat (proc_pid_stat(5)): its second field is a name
-/// that may hold anything, so fields are counted from behind it.
+/// CPU seconds and threads from /proc/PID/stat (proc_pid_stat(5)). The second field is a name that may hold any
+/// character, so fields are counted from its end.
 fn cpu_and_threads(stat: &str) -> Option<(f64, u32)> {
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
@@ -156,8 +155,8 @@ mod tests {
         assert_eq!(cpu_and_threads(""), None);
     }
 
-    /// What is told of the files in a folder made for it.
-    fn told(files: &[(&str, &str)]) -> String {
+    /// The board's metrics from these files.
+    fn metrics(files: &[(&str, &str)]) -> String {
         let sys = tempfile::tempdir().unwrap();
         for (path, content) in files {
             let path = sys.path().join(path);
@@ -177,8 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pi_that_is_hot_and_had_too_little_power_says_so() {
-        let text = told(&[
+    fn a_pi_reports_heat_and_low_voltage() {
+        let text = metrics(&[
             ("class/thermal/thermal_zone0/type", "cpu-thermal"),
             ("class/thermal/thermal_zone0/temp", "81250"),
             ("devices/platform/soc/soc:firmware/get_throttled", "50008"),
@@ -197,8 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pi_with_everybodys_kernel_tells_of_its_voltage_and_clock() {
-        let text = told(&[
+    fn a_pi_with_a_mainline_kernel_reports_voltage_and_clock() {
+        let text = metrics(&[
             ("class/hwmon/hwmon0/name", "cpu_thermal"),
             ("class/hwmon/hwmon1/name", "rpi_volt"),
             ("class/hwmon/hwmon1/in0_lcrit_alarm", "1"),
@@ -212,12 +211,12 @@ mod tests {
             "defender_cpu_frequency_max_hertz{cpu=\"0\"} 1500000000",
         ];
         holds(&text, &lines);
-        assert!(!text.contains("since_boot") && !text.contains("throttled"), "nobody told:\n{text}");
+        assert!(!text.contains("since_boot") && !text.contains("throttled"), "not reported:\n{text}");
     }
 
     #[test]
-    fn zones_of_one_kind_and_each_processor_that_slowed_down_are_told_apart() {
-        let text = told(&[
+    fn zones_of_one_kind_and_processors_are_distinguished() {
+        let text = metrics(&[
             ("class/thermal/thermal_zone2/type", "acpitz"),
             ("class/thermal/thermal_zone2/temp", "27800"),
             ("class/thermal/thermal_zone10/type", "acpitz"),
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_tells_nothing_gives_nothing() {
+    fn a_machine_without_sensors_has_no_metrics() {
         let mut text = Text::default();
         board(&mut text, Path::new("/nowhere"));
         assert_eq!(text.0, "");

@@ -1,5 +1,5 @@
-//! `/metrics`: numbers for Prometheus. A confined user gets those of what is his; what concerns the
-//! whole server is for who may see all of it.
+//! `/metrics`: metrics for Prometheus. A confined user gets the metrics of their own cameras and microphones,
+//! and none of the whole server.
 
 mod machine;
 mod text;

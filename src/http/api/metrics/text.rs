@@ -1,11 +1,11 @@
-//! Prometheus' text format 0.0.4: a family at a time, with its help and kind.
+//! The text format of Prometheus, version 0.0.4: metric families with their help and type.
 
 use std::fmt::{Display, Write};
 
 use crate::hub::{BOUNDS_US, Histogram};
 
-/// A name of a label and its value; values need no escapes, for they are the program's own words and
-/// names from defender.conf, which takes letters, digits, `-` and `_` only.
+/// The name and the value of a label. Values need no escaping: they are the program's own words, or names from
+/// defender.conf, which consist of letters, digits, `-` and `_`.
 pub type Label<'a> = (&'static str, &'a str);
 
 /// The text so far.
@@ -23,7 +23,7 @@ impl Text {
         self.family("counter", name, help, &[(Vec::new(), value)]);
     }
 
-    /// Values of a kind, each with its labels; nothing where there are none.
+    /// A family of metrics, each with its labels; nothing if there are none.
     pub fn family<V: Display>(&mut self, kind: &str, name: &str, help: &str, values: &[(Vec<Label<'_>>, V)]) {
         if values.is_empty() {
             return;
@@ -34,7 +34,7 @@ impl Text {
         }
     }
 
-    /// As [`Text::family`], for labels whose values the kernel gave.
+    /// As [`Text::family`], for labels whose values come from the kernel.
     pub fn owned<V: Display>(
         &mut self,
         kind: &str,
@@ -46,7 +46,7 @@ impl Text {
         self.family(kind, name, help, &values);
     }
 
-    /// Histograms in seconds, each with a label.
+    /// A family of histograms in seconds, each with its label.
     pub fn histograms(&mut self, name: &str, help: &str, values: &[(Label<'_>, Histogram)]) {
         if values.is_empty() {
             return;
@@ -93,7 +93,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn buckets_hold_all_below_them_and_the_last_holds_all() {
+    fn each_bucket_counts_all_smaller_values() {
         let mut histogram = Histogram::default();
         for micros in [400, 900, 9_000_000] {
             histogram.count(Duration::from_micros(micros));
