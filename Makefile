@@ -69,7 +69,7 @@ unit: ## Unit tests
 
 turbo: ## Unit tests of the encoder with libjpeg-turbo in it
 	@.ci/need build turbo
-	$(CARGO) test --workspace --locked --features defender/turbo --lib encode::jpeg
+	$(CARGO) test --workspace --locked --features defender/turbo --lib codec::jpeg
 
 loom: ## Model checks of the hub, every interleaving
 	.ci/loom

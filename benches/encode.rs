@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use defender::encode::jpeg::{Chroma, Encoder, Settings};
-use defender::encode::scan;
+use defender::codec::jpeg::{Chroma, Encoder, Settings};
+use defender::codec::scan;
 use defender::media::{PixelFormat, Range601, RawImage};
 
 const WIDTH: u32 = 1280;

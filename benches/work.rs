@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use defender::encode::jpeg::{Chroma, Encoder, Settings};
-use defender::encode::scan;
-use defender::encode::scanner::Scanner;
+use defender::codec::jpeg::{Chroma, Encoder, Settings};
+use defender::codec::scan;
+use defender::codec::scanner::Scanner;
 use defender::media::{PixelFormat, Range601, RawImage};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{PrivateKeyDer, ServerName};

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use miniserde::json;
 
+use crate::codec::scan;
 use crate::config::{Edit, edited, sections};
-use crate::encode::scan;
 use crate::gate::head::{REQUEST_ID_HEADER, RequestHead, complete_head};
-use crate::http::auth::Given;
-use crate::http::login::Login;
+use crate::http::{Credentials, LoginBody};
 use crate::remote::{Listing, find_part};
 use crate::users::file::{UserFile, is_valid_name};
 
@@ -81,16 +80,18 @@ pub fn credentials(data: &[u8]) {
     const COOKIE: &str = "__Host-defender-0a1b2c3d";
     let Ok(text) = str::from_utf8(data) else { return };
     let (authorization, cookie) = text.split_once('\n').unwrap_or((text, ""));
-    if let Some(Given::Basic(given)) = Given::from_fields(Some(authorization), Some(cookie), COOKIE) {
-        assert!(!given.name.contains(':'), "the name ends at the first colon");
+    if let Some(Credentials::Basic(basic)) =
+        Credentials::from_fields(Some(authorization), Some(cookie), COOKIE)
+    {
+        assert!(!basic.name.contains(':'), "the name ends at the first colon");
     }
-    let _ = Given::from_fields(None, Some(cookie), COOKIE);
+    let _ = Credentials::from_fields(None, Some(cookie), COOKIE);
 }
 
 /// A login's document is one or is not.
 pub fn login(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    if let Ok(asked) = json::from_str::<Login>(text) {
+    if let Ok(asked) = json::from_str::<LoginBody>(text) {
         assert!(asked.user.len() <= text.len());
     }
 }

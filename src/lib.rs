@@ -8,7 +8,7 @@
 //! | `base` | tools that every layer uses: files, locks, names, untrusted text |
 //! | [`media`] | plain values: frame, timestamp, pixel format |
 //! | [`hub`] | the lock-free meeting point of capture and viewers |
-//! | [`encode`] | values in, bytes out; no I/O |
+//! | [`codec`] | values in, bytes out: JPEG, multipart parts, sound; no I/O |
 //! | [`capture`] | cameras, the test card, the retry loop |
 //! | [`users`] | the flat user file and password checks |
 //! | [`gate`] | the public socket: limits, TLS, strict request heads |
@@ -30,10 +30,10 @@ pub(crate) mod base;
 pub mod capture;
 pub mod cli;
 pub mod client;
+pub mod codec;
 pub mod config;
 pub mod confine;
 pub mod control;
-pub mod encode;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;

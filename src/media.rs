@@ -185,7 +185,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Joins the pieces; [`crate::encode::part`] is the only maker.
+    /// Joins the pieces; [`crate::codec::part`] is the only maker.
     ///
     /// # Panics
     /// When a range lies outside `bytes`.

@@ -22,7 +22,7 @@ use crate::control::Control;
 use crate::gate::{
     COOKIE_PREFIX, Certificates, Channel, Gate, Limits, Listeners, LocalGate, PendingRequests,
 };
-use crate::http::{Coders, Counts, HttpServer, Origins, Page, Service};
+use crate::http::{AppState, HttpServer, Origins, Page};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::memory::Memory;
@@ -86,23 +86,23 @@ impl Server {
         let origins = Origins(server.cors_origins.clone());
         let hsts_s = server.hsts_s;
         let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
-        let service = Service {
+        let state = AppState {
             accounts: Arc::clone(&accounts),
             cameras: Arc::clone(control.cameras()),
             microphones: Arc::clone(control.microphones()),
             control: Arc::clone(&control),
-            coders: Coders::default(),
+            encoders: Default::default(),
             page,
             admission: gate.admission(),
             memory,
-            counts: Counts::default(),
+            counters: Default::default(),
             hsts_s,
             cookie,
             origins,
             certificates: certificates.clone(),
             started: Instant::now(),
         };
-        let http = Arc::new(HttpServer::new(service, pending));
+        let http = Arc::new(HttpServer::new(state, pending));
         let ended = start_threads(&gate, local.as_ref(), &http, &accounts).map_err(AppError::System)?;
         let manager = Manager::from_environment();
         let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));

@@ -241,7 +241,7 @@ impl Band {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::jpeg::{Chroma, Encoder, Settings};
+    use crate::codec::jpeg::{Chroma, Encoder, Settings};
     use time::UtcOffset;
     use time::macros::datetime;
 

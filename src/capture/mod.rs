@@ -28,7 +28,7 @@ mod zone_rule;
 pub use error::{Call, CaptureError};
 pub use run::run;
 
-pub use crate::encode::jpeg::Chroma;
+pub use crate::codec::jpeg::Chroma;
 
 use std::fmt;
 use std::path::PathBuf;

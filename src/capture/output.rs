@@ -9,10 +9,10 @@ use std::time::Duration;
 use log::info;
 
 use super::CameraSettings;
-use crate::encode::jpeg::{EncodeError, Encoder, Settings};
-use crate::encode::part;
-use crate::encode::scan::{self, Scan, ScanError};
-use crate::encode::scanner::Scanner;
+use crate::codec::jpeg::{EncodeError, Encoder, Settings};
+use crate::codec::part;
+use crate::codec::scan::{self, Scan, ScanError};
+use crate::codec::scanner::Scanner;
 use crate::hub::{CameraFeed, Named, Publisher, Tally};
 use crate::media::{Frame, RawImage, Timestamp};
 use crate::memory::{Account, Lease};

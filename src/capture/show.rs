@@ -8,7 +8,7 @@ use super::card::{Placard, TestCard, moment};
 use super::output::Output;
 use super::run::SLICE;
 use super::zone::LocalClock;
-use crate::encode::jpeg::EncodeError;
+use crate::codec::jpeg::EncodeError;
 use crate::hub::{CameraFeed, Stop};
 use crate::media::Timestamp;
 

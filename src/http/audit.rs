@@ -1,9 +1,8 @@
-//! Who came in, who failed to, and who changed what, from where: the lines an auditor and fail2ban
-//! read. Each begins with the client's address, so that no name in it can pass for one. None holds
-//! a secret.
+//! The audit log: logins, refusals and changes, each with its user and address, for auditors and fail2ban.
 //!
-//! Lines that a client can cause at will are limited, and what is left out is counted; `logging::limit` has the
-//! arithmetic. What an admin changes is always written.
+//! Each line begins with the client's address, so that a user name cannot be taken for one. No line holds a
+//! secret. Lines that a client can cause at will are rate limited, and the suppressed ones are counted
+//! (`logging::limit`). Changes by admins are always written.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,11 +18,12 @@ const WINDOW: Duration = Duration::from_secs(600);
 /// By user and network.
 static SIGNED_IN: Limit = Limit::new("logins", 10, 120, WINDOW);
 
-/// By network. More than fail2ban's `maxretry` in its `findtime` (docs/fail2ban), so that it bans who goes on.
+/// By network. More than fail2ban's `maxretry` in its `findtime` (docs/fail2ban), so that fail2ban sees enough
+/// failures to ban the address.
 static REFUSED: Limit = Limit::new("refused logins", 20, 300, WINDOW);
 
-/// By network. Not with those that were refused: it costs a client nothing to send what cannot be read, and
-/// its guesses must not go unlogged for that.
+/// By network. Apart from [`REFUSED`]: malformed credentials cost a client nothing, and must not use up the lines
+/// that its guesses would get.
 static MALFORMED: Limit = Limit::new("logins that cannot be read", 10, 60, WINDOW);
 
 /// By network.
@@ -35,42 +35,42 @@ static FORBIDDEN: Limit = Limit::new("forbidden requests", 10, 60, WINDOW);
 /// By user and network.
 static OWN: Limit = Limit::new("changes of their own", 10, 120, WINDOW);
 
-/// Somebody was let in by a password.
+/// Logs that a password was accepted.
 pub fn signed_in(peer: SocketAddr, name: &str, how: &str) {
     let line = format_args!("{peer}: login of `{name}` by {how}");
     SIGNED_IN.log(&subject(peer, name), Level::Info, module_path!(), line);
 }
 
-/// Somebody was not let in. What was not even checked is of level `debug`.
+/// Logs that a login was refused; at level `debug` if it was not even checked.
 pub fn refused(peer: SocketAddr, name: &str, why: Denied) {
     let (limit, level, what) = match why {
         Denied::Busy | Denied::Throttled(_) | Denied::Ended => (&UNCHECKED, Level::Debug, "not checked"),
         _ => (&REFUSED, Level::Warn, "refused"),
     };
-    // A name from the network is cut, and is no subject: each try may bring another one.
+    // The name is untrusted input: it is cut, and the limit does not count by it, as each try may bring another.
     let line = format_args!("{peer}: login of `{name:.32}` {what}: {why}");
     limit.log(&Network::of(peer.ip()).to_string(), level, module_path!(), line);
 }
 
-/// A request brought credentials that cannot be read. What is wrong with them is for the log alone.
+/// Logs credentials that cannot be read. Only the log has the reason.
 pub fn malformed(peer: SocketAddr, why: &str) {
     let line = format_args!("{peer}: login refused: {why}");
     MALFORMED.log(&Network::of(peer.ip()).to_string(), Level::Warn, module_path!(), line);
 }
 
-/// A user asked for what only others may do.
+/// Logs that a user asked for something that they may not do.
 pub fn forbidden(peer: SocketAddr, user: &Identity, what: &str) {
     let line = format_args!("{peer}: {} may not {what:.120}", user.actor());
     FORBIDDEN.log(&subject(peer, &user.name), Level::Warn, module_path!(), line);
 }
 
-/// A user changed what is their own: a session or the password.
+/// Logs that a user changed their own session or password.
 pub fn changed_own(peer: SocketAddr, user: &Identity, what: &str) {
     let line = format_args!("{peer}: {} {what}", user.actor());
     OWN.log(&subject(peer, &user.name), Level::Info, module_path!(), line);
 }
 
-/// An admin changed something.
+/// Logs a change by an admin.
 pub fn changed(peer: SocketAddr, user: &Identity, what: &str) {
     info!("{peer}: {} {what}", user.actor());
 }

@@ -1,45 +1,34 @@
-//! Who is asking: what a request carries to be let in by, and whether a browser was sent here by
-//! somebody else's page.
-//!
-//! No browser gets the Basic challenge: it would show its own dialog over the page when a session ends. A
-//! browser is recognised by Fetch Metadata. An older one is recognised by our cookie, by what our scripts send,
-//! and by its name (`Mozilla/`) if it prefers HTML or asks for a file of the page. All other programs get the
-//! challenge, with the form if they accept HTML.
+//! The credentials of a request, and whether a page of another site made it.
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tiny_http::Request;
 use zeroize::Zeroizing;
-
-use super::reply::Reply;
-use super::{Route, field, page};
-use crate::gate::COOKIE_PREFIX;
 
 /// A name and password as the client sent them.
 #[derive(PartialEq, Eq)]
-pub struct Credentials {
+pub struct BasicCredentials {
     /// The user's name.
     pub name: String,
     /// The password.
     pub password: Zeroizing<String>,
 }
 
-/// What a request carries to be let in by.
+/// The credentials of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Given {
+pub enum Credentials {
     /// HTTP Basic (RFC 7617).
-    Basic(Credentials),
+    Basic(BasicCredentials),
     /// The secret of a session or token, as Bearer (RFC 6750) or in the cookie.
     Secret(Zeroizing<String>),
-    /// An `Authorization` that is neither, and what is wrong with it.
+    /// An `Authorization` that cannot be read, and why.
     Malformed(&'static str),
 }
 
-impl Given {
-    /// Reads the fields `Authorization`, which counts where it is there, and `Cookie`, of which the
-    /// cookie `name` counts.
+impl Credentials {
+    /// Reads the fields `Authorization` and `Cookie`. The session cookie `name` counts only if there is no
+    /// `Authorization`.
     pub fn from_fields(authorization: Option<&str>, cookie: Option<&str>, name: &str) -> Option<Self> {
         let Some(field) = authorization else {
             return cookie
@@ -48,7 +37,7 @@ impl Given {
         };
         let (scheme, rest) = field.split_once(' ').unwrap_or((field, ""));
         Some(if scheme.eq_ignore_ascii_case("Basic") {
-            Credentials::decode(rest.trim()).map_or_else(Self::Malformed, Self::Basic)
+            BasicCredentials::decode(rest.trim()).map_or_else(Self::Malformed, Self::Basic)
         } else if !scheme.eq_ignore_ascii_case(BEARER) {
             Self::Malformed("the credentials are neither Basic nor Bearer")
         } else if rest.trim().is_empty() {
@@ -59,9 +48,9 @@ impl Given {
     }
 }
 
-impl Credentials {
-    /// Reads name and password (RFC 7617, section 2). They are UTF-8, as the challenge says; what is not
-    /// comes from a client that does not read this and is taken for ISO-8859-1. What is both is UTF-8.
+impl BasicCredentials {
+    /// Reads name and password (RFC 7617, section 2). They are UTF-8, as the challenge asks. Bytes that are not
+    /// UTF-8 come from a client that ignores this, and are read as ISO-8859-1.
     fn decode(encoded: &str) -> Result<Self, &'static str> {
         let decoded = STANDARD.decode(encoded).map_err(|_| "the Basic credentials are not base64")?;
         let decoded = Zeroizing::new(decoded);
@@ -75,26 +64,26 @@ impl Credentials {
     }
 }
 
-/// Each byte of ISO-8859-1 is the character of its number.
+/// Decodes ISO-8859-1: each byte is the code point of its character.
 fn from_latin_1(bytes: &[u8]) -> Zeroizing<String> {
-    // Room for all of it at once: growing would leave pieces of it in freed memory.
+    // Allocated once: growing would leave pieces of it in freed memory.
     let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
     text.extend(bytes.iter().copied().map(char::from));
     text
 }
 
-/// Never shows the password.
-impl fmt::Debug for Credentials {
+/// Hides the password.
+impl fmt::Debug for BasicCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("BasicCredentials").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 /// Whether a request that changes something was made by our own page, or by no page at all.
 ///
-/// A browser says so itself, in fields no page can forge: `Sec-Fetch-Site` (Fetch Metadata), or in
-/// older ones `Origin`. Other clients send neither. SameSite on the cookie is the first line; this
-/// is the second, and the only one for Basic credentials, which a browser sends from any page.
+/// Browsers say so in fields that no page can forge: `Sec-Fetch-Site` (Fetch Metadata), or `Origin` in older
+/// browsers. Other clients send neither. This check backs up the cookie's SameSite attribute, and is the only one
+/// for Basic credentials, which a browser sends with requests of any page.
 pub fn is_own_page(fetch_site: Option<&str>, origin: Option<&str>, host: Option<&str>, secure: bool) -> bool {
     match (fetch_site, origin) {
         (Some(site), _) => site == "same-origin" || site == "none",
@@ -107,67 +96,9 @@ pub fn is_own_page(fetch_site: Option<&str>, origin: Option<&str>, host: Option<
     }
 }
 
-/// Whether an `Authorization` field brings a token (RFC 6750, section 2.1), which no browser adds by
-/// itself.
+/// Whether an `Authorization` field holds a bearer token (RFC 6750, section 2.1), which no browser adds by itself.
 pub fn is_bearer(field: &str) -> bool {
     field.split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
-}
-
-/// The reply to who is not signed in. To a person in a browser it is the form; to a browser for what its
-/// page needs the bare fact, as the challenge would make it show its own dialog over the page; and to all
-/// else the challenge, with the form where HTML is taken.
-pub fn unauthorized(request: &Request) -> Reply {
-    let document = || page::sign_in_document(path(request));
-    if is_navigation(request) {
-        return document();
-    }
-    let refused = || Reply::error(401, "sign in");
-    if is_browser(request) {
-        return refused();
-    }
-    let takes_html = request.method().as_str() == "GET"
-        && field(request, "Accept").is_some_and(|types| types.contains("text/html"));
-    let reply = if takes_html { document() } else { refused() };
-    reply.with("WWW-Authenticate", "Basic realm=\"Defender\", charset=\"UTF-8\"")
-}
-
-/// Whether a person waits for a page: the browser says so (Fetch Metadata), or, where it is too old
-/// for that or the connection is not encrypted, wants HTML first and is called as all browsers are.
-/// Other programs take HTML, too, but wait for the challenge.
-fn is_navigation(request: &Request) -> bool {
-    request.method().as_str() == "GET"
-        && field(request, "Sec-Fetch-Mode").map_or_else(|| is_old_browser(request), |mode| mode == "navigate")
-}
-
-/// Whether a browser asks, for a page or one of its scripts: one that says so (Fetch Metadata). Those
-/// that are too old for that are known by a cookie of ours, which they keep when the session is over, by
-/// what our scripts say, and by their name where they ask for a file of the page.
-fn is_browser(request: &Request) -> bool {
-    let says = ["Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "X-Requested-With"];
-    says.iter().any(|name| field(request, name).is_some())
-        || field(request, "Cookie").is_some_and(|field| field.contains(COOKIE_PREFIX))
-        || is_old_browser(request)
-        || (is_named_as_browser(request) && matches!(route(request), Some(Route::Page(_))))
-}
-
-/// Whether a browser without Fetch Metadata asks for a document.
-fn is_old_browser(request: &Request) -> bool {
-    field(request, "Accept").is_some_and(|types| types.starts_with("text/html"))
-        && is_named_as_browser(request)
-}
-
-/// As all browsers are, and few other programs.
-fn is_named_as_browser(request: &Request) -> bool {
-    field(request, "User-Agent").is_some_and(|name| name.starts_with("Mozilla/"))
-}
-
-fn route(request: &Request) -> Option<Route> {
-    let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
-    Route::of(path, query)
-}
-
-fn path(request: &Request) -> &str {
-    request.url().split_once('?').map_or(request.url(), |(path, _)| path)
 }
 
 const BEARER: &str = "Bearer";
@@ -184,14 +115,14 @@ mod tests {
     const NAME: &str = "__Host-defender-0a1b2c3d";
 
     fn basic(field: &str) -> Option<(String, String)> {
-        match Given::from_fields(Some(field), None, NAME) {
-            Some(Given::Basic(found)) => Some((found.name, found.password.to_string())),
+        match Credentials::from_fields(Some(field), None, NAME) {
+            Some(Credentials::Basic(found)) => Some((found.name, found.password.to_string())),
             _ => None,
         }
     }
 
-    fn secret(text: &str) -> Option<Given> {
-        Some(Given::Secret(text.to_owned().into()))
+    fn secret(text: &str) -> Option<Credentials> {
+        Some(Credentials::Secret(text.to_owned().into()))
     }
 
     #[test]
@@ -201,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_are_no_utf_8_are_taken_for_latin_1() {
+    fn credentials_that_are_not_utf_8_are_read_as_latin_1() {
         // "eve:gr\xfcn", and the same in UTF-8.
         assert_eq!(basic("Basic ZXZlOmdy/G4="), Some(("eve".into(), "grün".into())));
         assert_eq!(basic("Basic ZXZlOmdyw7xu"), Some(("eve".into(), "grün".into())));
@@ -210,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_nobody_and_no_cookie_makes_up_for_it() {
+    fn malformed_credentials_are_not_replaced_by_the_cookie() {
         for field in [
             "",
             "Basic",
@@ -222,15 +153,15 @@ mod tests {
             "Bearer",
             "Bearer  ",
         ] {
-            let given = Given::from_fields(Some(field), Some("__Host-defender-0a1b2c3d=x"), NAME);
-            assert!(matches!(given, Some(Given::Malformed(_))), "{field:?}");
+            let read = Credentials::from_fields(Some(field), Some("__Host-defender-0a1b2c3d=x"), NAME);
+            assert!(matches!(read, Some(Credentials::Malformed(_))), "{field:?}");
         }
     }
 
     #[test]
-    fn a_secret_is_read_from_bearer_and_from_our_cookie_only() {
-        assert_eq!(Given::from_fields(Some("bearer abc"), None, NAME), secret("abc"));
-        let cookie = |field| Given::from_fields(None, Some(field), NAME);
+    fn a_secret_is_read_only_from_bearer_and_our_cookie() {
+        assert_eq!(Credentials::from_fields(Some("bearer abc"), None, NAME), secret("abc"));
+        let cookie = |field| Credentials::from_fields(None, Some(field), NAME);
         assert_eq!(cookie("a=b; __Host-defender-0a1b2c3d=abc; c=d"), secret("abc"));
         for other in [
             "",
@@ -244,17 +175,17 @@ mod tests {
         ] {
             assert_eq!(cookie(other), None, "{other}");
         }
-        assert_eq!(Given::from_fields(None, None, NAME), None);
+        assert_eq!(Credentials::from_fields(None, None, NAME), None);
     }
 
     #[test]
     fn a_password_is_never_shown() {
-        let shown = format!("{:?}", Given::from_fields(Some("Basic ZXZlOnNlY3JldA=="), None, NAME));
+        let shown = format!("{:?}", Credentials::from_fields(Some("Basic ZXZlOnNlY3JldA=="), None, NAME));
         assert!(shown.contains("eve") && !shown.contains("secret"), "{shown}");
     }
 
     #[test]
-    fn a_page_from_elsewhere_is_known_by_what_the_browser_says() {
+    fn a_page_of_another_site_is_recognised() {
         let host = Some("board:8443");
         for (site, origin, expected) in [
             (None, None, true),

@@ -1,4 +1,4 @@
-//! The JSON a request brings, and the error that says what it should have been.
+//! The JSON body of a request, and the error that says what was expected instead.
 //!
 //! An unknown key is an error in bodies that contain no secret: a mistyped key would change nothing, silently.
 
@@ -12,18 +12,18 @@ use zeroize::Zeroizing;
 use super::reply::Reply;
 use crate::base::did_you_mean;
 
-/// Largest document read, in bytes: names and a password are far below.
+/// Largest body that is read, in bytes. Names and a password are far below.
 const MAX_BYTES: u64 = 16 * 1024;
 
-/// Deepest nesting read; the deepest document of the API has two levels.
+/// Deepest nesting that is read. The deepest document of the API has two levels.
 const MAX_DEPTH: u32 = 8;
 
-/// Reads a request's document.
+/// Reads the body of a request.
 ///
 /// # Errors
-/// 400 with `example` for what is no such document, 413 for one that is too large.
+/// 400 with `example` if it is not such a document, 413 if it is too large.
 pub fn read<T: Deserialize>(request: &mut Request, example: &str) -> Result<T, Reply> {
-    // Room for all of it at once: growing would leave pieces of a password in freed memory.
+    // Allocated once: growing would leave pieces of a password in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1));
     let wrong = || expected(example);
     request.as_reader().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|_| wrong())?;
@@ -31,18 +31,18 @@ pub fn read<T: Deserialize>(request: &mut Request, example: &str) -> Result<T, R
         return Err(Reply::error(413, "the body is larger than 16 KiB"));
     }
     let text = str::from_utf8(&bytes).map_err(|_| wrong())?;
-    // Whoever walks or frees a nested value goes as deep as that is, on a stack that is small.
+    // Walking or freeing a nested value recurses as deep as it is nested, and this thread's stack is small.
     if depth(text) > MAX_DEPTH {
         return Err(Reply::error(400, &format!("the body is nested more than {MAX_DEPTH} deep")));
     }
     json::from_str(text).map_err(|_| wrong())
 }
 
-/// Reads a request's document in which nothing is secret: a key that is not among `keys`, or a value
-/// of null, is a mistake to be told.
+/// Reads the body of a request that holds no secret. Other than [`read`], it refuses a key that is not among
+/// `keys`, and null.
 ///
 /// # Errors
-/// As [`read`], or 400 with the key and what may have been meant.
+/// As [`read`], or 400 with the key and the one that may be meant.
 pub fn read_strictly<T: Deserialize>(
     request: &mut Request,
     keys: &[&str],
@@ -54,7 +54,7 @@ pub fn read_strictly<T: Deserialize>(
     for (key, value) in fields {
         if !keys.contains(&key.as_str()) {
             let near = did_you_mean(key, keys);
-            return Err(Reply::error(400, &format!("there is no `{key:.32}` in this{near}")));
+            return Err(Reply::error(400, &format!("unknown key `{key:.32}`{near}")));
         }
         if matches!(value, Value::Null) {
             return Err(Reply::error(400, &format!("`{key}` is null; leave it out instead")));
@@ -63,8 +63,8 @@ pub fn read_strictly<T: Deserialize>(
     json::from_str(&json::to_string(&document)).map_err(|_| expected(example))
 }
 
-/// How deep lists and objects are nested at the most. What is no JSON counts somehow: it is refused
-/// right after.
+/// The deepest nesting of lists and objects. For text that is not JSON the number means nothing: it is refused
+/// anyway.
 fn depth(text: &str) -> u32 {
     let (mut depth, mut deepest) = (0_u32, 0);
     let (mut is_quoted, mut is_escaped) = (false, false);
@@ -85,7 +85,7 @@ fn depth(text: &str) -> u32 {
     deepest
 }
 
-/// 54.0 is a whole number, too (JSON Schema, section 6.1.1).
+/// Turns 54.0 into 54: it is a whole number, too (JSON Schema, section 6.1.1).
 fn make_whole(value: &mut Value) {
     match value {
         Value::Number(number) => {
@@ -102,7 +102,7 @@ fn make_whole(value: &mut Value) {
     }
 }
 
-/// 400 for a document that is not what was expected.
+/// 400 with an example of the body that was expected.
 pub fn expected(example: &str) -> Reply {
     Reply::error(400, &format!("expected a JSON body such as {example}"))
 }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brackets_in_strings_do_not_nest_and_those_outside_do() {
+    fn only_brackets_outside_of_strings_nest() {
         let rows = [
             ("7", 0),
             (r#"{"a":[1],"b":{"c":2}}"#, 2),

@@ -1,4 +1,4 @@
-//! Replies: status, fields and body, with the security headers every response carries.
+//! Replies: status, header fields and body, with the security fields that every response carries.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -6,30 +6,37 @@ use std::io::Cursor;
 use miniserde::{Serialize, json};
 use tiny_http::{Header, Response, StatusCode};
 
-use super::cors;
-use crate::gate::connection_field;
+use crate::gate::{Job, connection_field};
 
 /// What the page may load: itself, and nothing inline (Content Security Policy Level 3).
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
      media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// For pictures and sound, some of whose bytes are a stranger's: as a document of its own nothing is
-/// loaded or run by it, and its origin is none.
+/// For pictures and sound, whose bytes are untrusted: opened as a document of its own, such a response loads
+/// and runs nothing, and has no origin.
 const MEDIA_POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; sandbox";
 
-/// What of a request shows in the fields of every reply to it.
+/// What all responses to one request have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
-    /// The value of `Strict-Transport-Security`, where it is sent.
+pub struct ResponseContext {
+    /// The value of `Strict-Transport-Security`, if it is sent.
     pub hsts: Option<String>,
-    /// The other site whose page it comes from, where that one may read the reply.
+    /// The other site whose page made the request, if that page may read the response.
     pub origin: Option<String>,
-    /// Whether the reply depends on that, for caches: whether any other site may read anything.
-    pub varies: bool,
+    /// Whether caches must distinguish origins: whether any other site may read responses.
+    pub varies_by_origin: bool,
 }
 
-/// A whole response, body in memory.
+/// What a handler decided.
+pub enum Outcome {
+    /// A response with its body.
+    Reply(Reply),
+    /// A job that runs on the client's connection and writes the response itself.
+    HandOver(Job),
+}
+
+/// A whole response with its body in memory.
 #[derive(Debug)]
 pub struct Reply {
     status: u16,
@@ -50,23 +57,38 @@ impl Reply {
             .with("Cache-Control", "no-store")
     }
 
-    /// `{"error":"..."}`, a sentence for the person who asked.
+    /// `{"error":"..."}`: a sentence for the user.
     pub fn error(status: u16, error: &str) -> Self {
         Self::json(status, &ErrorBody { error })
     }
 
-    /// A status that has no body, and so no type of it (RFC 9110, section 8.3).
+    /// 204: done.
+    pub fn no_content() -> Self {
+        Self::empty(204).with("Cache-Control", "no-store")
+    }
+
+    /// 404 for a path that leads to nothing.
+    pub fn not_found() -> Self {
+        Self::error(404, "there is nothing here")
+    }
+
+    /// 503 for a reply that finds no memory.
+    pub fn out_of_memory() -> Self {
+        Self::error(503, "not enough memory for this reply now; try again").with("Retry-After", "5")
+    }
+
+    /// A response without a body, and so without a `Content-Type` (RFC 9110, section 8.3).
     pub fn empty(status: u16) -> Self {
         Self { status, fields: Vec::new(), body: Cow::Borrowed(&[]), policy: PAGE_POLICY }
     }
 
-    /// Any body.
+    /// A response with this body.
     pub fn new(status: u16, content_type: &str, body: Cow<'static, [u8]>) -> Self {
         let fields = vec![("Content-Type", content_type.to_owned())];
         Self { status, fields, body, policy: PAGE_POLICY }
     }
 
-    /// A picture; its bytes are sent behind [`Reply::head`].
+    /// A JPEG, whose bytes the caller sends after [`Reply::head`].
     pub fn picture() -> Self {
         Self { policy: MEDIA_POLICY, ..Self::new(200, "image/jpeg", Cow::Borrowed(&[])) }
     }
@@ -82,7 +104,7 @@ impl Reply {
         self.status
     }
 
-    /// Bytes of memory that its body takes of its own.
+    /// Bytes of memory that its body occupies; 0 if it is built into the program.
     pub fn body_bytes(&self) -> usize {
         match &self.body {
             Cow::Borrowed(_) => 0,
@@ -90,40 +112,39 @@ impl Reply {
         }
     }
 
-    /// The form tiny_http sends.
-    pub fn into_response(self, around: &Surroundings) -> Response<Cursor<Cow<'static, [u8]>>> {
+    /// The response for tiny_http.
+    pub fn into_response(self, context: &ResponseContext) -> Response<Cursor<Cow<'static, [u8]>>> {
         let length = self.body.len();
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
-        // A field that is not ASCII is left out; every name and value here is the program's own.
-        let fields = own.chain(common_fields(around, self.policy));
+        // A field that is not ASCII is left out; all names and values are the program's own.
+        let fields = own.chain(common_fields(context, self.policy));
         let headers = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
         Response::new(StatusCode(self.status), headers, Cursor::new(self.body), Some(length), None)
             .with_chunked_threshold(usize::MAX)
     }
 
-    /// The same response as bytes for a job that writes to the client itself.
-    pub fn into_bytes(self, around: &Surroundings, keep: bool, with_body: bool) -> Vec<u8> {
-        let mut bytes = self.head(self.body.len() as u64, around, keep);
+    /// The response as bytes, for a job that writes to the client itself.
+    pub fn into_bytes(self, context: &ResponseContext, keep: bool, with_body: bool) -> Vec<u8> {
+        let mut bytes = self.head(self.body.len() as u64, context, keep);
         if with_body {
             bytes.extend_from_slice(&self.body);
         }
         bytes
     }
 
-    /// Its head, for a body of `body_bytes` that the caller sends.
-    pub fn head(&self, body_bytes: u64, around: &Surroundings, keep: bool) -> Vec<u8> {
+    /// The head of the response, for a body of `body_bytes` that the caller sends.
+    pub fn head(&self, body_bytes: u64, context: &ResponseContext, keep: bool) -> Vec<u8> {
         let length = body_bytes.to_string();
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
         let fields = own.chain([("Content-Length", length.as_str())]);
-        head(self.status, fields.chain(common_fields(around, self.policy)), keep)
+        head(self.status, fields.chain(common_fields(context, self.policy)), keep)
     }
 }
 
-/// The head of a response without end, with `more` fields of its own. The connection closes after
-/// it.
-pub fn stream_head(content_type: &str, more: &[(&str, &str)], around: &Surroundings) -> Vec<u8> {
+/// The head of a stream without end, with `more` fields of its own. The connection closes after the stream.
+pub fn stream_head(content_type: &str, more: &[(&str, &str)], context: &ResponseContext) -> Vec<u8> {
     let own = [("Content-Type", content_type), ("Cache-Control", "no-store"), ("Pragma", "no-cache")];
-    head(200, own.into_iter().chain(more.iter().copied()).chain(common_fields(around, MEDIA_POLICY)), false)
+    head(200, own.into_iter().chain(more.iter().copied()).chain(common_fields(context, MEDIA_POLICY)), false)
 }
 
 fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep: bool) -> Vec<u8> {
@@ -140,10 +161,10 @@ fn head<'a>(status: u16, fields: impl Iterator<Item = (&'a str, &'a str)>, keep:
 }
 
 fn common_fields<'a>(
-    around: &'a Surroundings,
+    context: &'a ResponseContext,
     policy: &'static str,
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let readers = if around.origin.is_some() { "cross-origin" } else { "same-origin" };
+    let readers = if context.origin.is_some() { "cross-origin" } else { "same-origin" };
     let always = [
         ("Content-Security-Policy", policy),
         ("X-Content-Type-Options", "nosniff"),
@@ -151,10 +172,19 @@ fn common_fields<'a>(
         ("Referrer-Policy", "no-referrer"),
         ("Cross-Origin-Resource-Policy", readers),
     ];
-    let hsts = around.hsts.iter().map(|value| ("Strict-Transport-Security", value.as_str()));
-    let shared = around.origin.iter().flat_map(|origin| cors::fields(origin));
-    let varies = around.varies.then_some(("Vary", "Origin"));
-    always.into_iter().chain(hsts).chain(varies).chain(shared)
+    let hsts = context.hsts.iter().map(|value| ("Strict-Transport-Security", value.as_str()));
+    let cross_origin = context.origin.iter().flat_map(|origin| cors_fields(origin));
+    let varies = context.varies_by_origin.then_some(("Vary", "Origin"));
+    always.into_iter().chain(hsts).chain(varies).chain(cross_origin)
+}
+
+/// The fields by which a browser lets a page of another site read the response (Fetch standard, "CORS
+/// protocol").
+fn cors_fields(origin: &str) -> [(&str, &str); 2] {
+    [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Expose-Headers", "ETag, Retry-After, X-Timestamp"),
+    ]
 }
 
 #[cfg(test)]
@@ -162,18 +192,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_json_whatever_is_in_it() {
-        let bytes = Reply::error(404, "no \"x\"\n").into_bytes(&Surroundings::default(), true, true);
+    fn an_error_is_valid_json() {
+        let bytes = Reply::error(404, "no \"x\"\n").into_bytes(&ResponseContext::default(), true, true);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\n{\"error\":\"no \\\"x\\\"\\n\"}"), "{text}");
     }
 
     #[test]
-    fn pictures_and_sound_are_no_documents_that_can_do_anything() {
-        let around = Surroundings::default();
-        let stream = String::from_utf8(stream_head("a/b", &[], &around)).unwrap();
-        let picture = String::from_utf8(Reply::picture().head(1, &around, true)).unwrap();
+    fn pictures_and_sound_load_and_run_nothing() {
+        let context = ResponseContext::default();
+        let stream = String::from_utf8(stream_head("a/b", &[], &context)).unwrap();
+        let picture = String::from_utf8(Reply::picture().head(1, &context, true)).unwrap();
         for head in [stream, picture] {
             let policy = head.lines().find_map(|line| line.strip_prefix("Content-Security-Policy: "));
             let policy = policy.expect("a policy");

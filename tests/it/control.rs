@@ -101,7 +101,7 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
         (r#"{"fps":0}"#, 400, "fps is 0; expected 1 to 240"),
         (r#"{"width":9000}"#, 400, "width is 9000; expected 16 to 8192"),
         (r#"{"quality":101}"#, 400, "quality is 101; expected 1 to 100"),
-        (r#"{"qualty":10}"#, 400, "there is no `qualty` in this; did you mean `quality`?"),
+        (r#"{"qualty":10}"#, 400, "unknown key `qualty`; did you mean `quality`?"),
         (r#"{"fps":null}"#, 400, "`fps` is null; leave it out instead"),
         (r#"{"fps":"x"}"#, 400, "expected a JSON body"),
         (r#"{"controls":{"brightness":1}}"#, 409, "there is none now whose controls could be set"),
@@ -130,7 +130,7 @@ fn what_was_changed_before_is_kept_when_keeping_is_all_that_is_asked() {
         let expected = before.replace("height = 240\n", "height = 240\nfps = 7\nquality = 60\n");
         assert_eq!(fs::read_to_string(&conf).unwrap(), expected);
     }
-    server.wait_log("`ada` kept the settings of camera front");
+    server.wait_log("`ada` saved the settings of camera front");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Routes, the page's files, and what every response carries.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::{PASSWORD, Server, Setup, USER};
 
@@ -192,9 +193,47 @@ fn the_page_is_cached_by_its_tag() {
     }
     for path in ["/app.js", "/", "/api/1.0/openapi.json"] {
         let answer = signed_in(&server, path, &[]);
-        assert_eq!(answer.field("vary").as_deref(), Some("Cookie, Authorization"), "{path}");
+        let vary = answer.field("vary");
+        assert_eq!(vary.as_deref(), Some("Cookie, Authorization, Accept-Encoding"), "{path}");
     }
-    assert_eq!(server.curl("/sign-in/theme.js", &[]).field("vary"), None, "the same for anybody");
+    let vary = server.curl("/sign-in/theme.js", &[]).field("vary");
+    assert_eq!(vary.as_deref(), Some("Accept-Encoding"), "the same for anybody");
+}
+
+#[test]
+fn built_in_files_are_sent_compressed_to_clients_that_accept_gzip() {
+    let server = Setup::new().start();
+    let source = |path: &str| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    for (path, file) in [
+        ("/", "www/index.html"),
+        ("/style.css", "www/style.css"),
+        ("/sign-in/sign-in.js", "www/sign-in/sign-in.js"),
+        ("/api/1.0/openapi.json", "src/http/openapi.json"),
+    ] {
+        let plain = signed_in(&server, path, &[]);
+        assert_eq!((&plain.body, plain.field("content-encoding")), (&source(file), None), "{path}");
+        // curl inflates it.
+        let compressed = signed_in(&server, path, &["--compressed"]);
+        assert_eq!(compressed.body, source(file), "{path}");
+        assert_eq!(compressed.field("content-encoding").as_deref(), Some("gzip"), "{path}");
+        assert_ne!(compressed.field("etag"), plain.field("etag"), "{path}");
+        let raw = signed_in(&server, path, &["-H", "Accept-Encoding: gzip"]);
+        let length = raw.body.len().to_string();
+        assert!(raw.body.starts_with(&[0x1f, 0x8b]) && raw.body.len() < plain.body.len(), "{path}");
+        let head = signed_in(&server, path, &["--head", "-H", "Accept-Encoding: gzip"]);
+        for answer in [&raw, &head] {
+            assert_eq!(answer.field("content-length").as_ref(), Some(&length), "{path}");
+        }
+        let tag = format!("If-None-Match: {}", raw.field("etag").unwrap());
+        let again = signed_in(&server, path, &["-H", "Accept-Encoding: gzip", "-H", &tag]);
+        assert_eq!(
+            (again.status, again.body.len(), again.field("content-encoding")),
+            (304, 0, None),
+            "{path}"
+        );
+        let other = signed_in(&server, path, &["-H", &tag]);
+        assert_eq!(other.status, 200, "{path}: another encoding");
+    }
 }
 
 #[test]

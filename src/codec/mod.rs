@@ -1,0 +1,14 @@
+//! Encoding and scanning: values in, bytes out.
+//!
+//! No I/O and no clocks belong here, and no threads but those that end before the call that started them
+//! returns (`jpeg/slices.rs`).
+
+mod entropy;
+mod huffman;
+pub mod jpeg;
+mod marker;
+pub mod part;
+pub mod scan;
+pub mod scanner;
+pub mod shared;
+pub mod sound;

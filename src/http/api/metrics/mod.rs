@@ -1,0 +1,174 @@
+//! `/metrics`: metrics for Prometheus. A confined user gets the metrics of their own cameras and microphones,
+//! and none of the whole server.
+
+mod machine;
+mod text;
+
+use std::path::Path;
+
+use crate::http::counters::{ANSWERS, LOGIN_RESULTS};
+use crate::http::reply::Reply;
+use crate::http::state::AppState;
+use crate::hub::{CameraFeed, MicrophoneFeed, Named, Sums, Totals};
+use crate::memory::Usage;
+use crate::users::{Identity, Scope};
+
+use text::{Text, seconds};
+
+/// `GET /metrics`.
+pub fn metrics(state: &AppState, user: &Identity) -> Reply {
+    let mut text = Text::default();
+    if user.scope.names().is_none() {
+        server(&mut text, state);
+        machine::process(&mut text, state.started.elapsed());
+        machine::board(&mut text, Path::new("/sys"));
+    }
+    cameras(&mut text, state, &user.scope);
+    microphones(&mut text, state, &user.scope);
+    Reply::new(200, "text/plain; version=0.0.4", text.0.into_bytes().into()).with("Cache-Control", "no-store")
+}
+
+fn server(text: &mut Text, state: &AppState) {
+    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+    text.family("gauge", "defender_build_info", "1, with the version.", &[(version, 1)]);
+    text.gauge("defender_uptime_seconds", "Since the start.", state.started.elapsed().as_secs());
+    let connections = state.admission.counts();
+    text.gauge("defender_connections", "Open now.", connections.open);
+    text.counter("defender_connections_accepted_total", "Let in.", connections.accepted);
+    let refused = [("total", connections.refused_total), ("address", connections.refused_address)]
+        .map(|(limit, count)| (vec![("limit", limit)], count));
+    text.family("counter", "defender_connections_refused_total", "Turned away at a limit.", &refused);
+    let why = "Closed to make room for another connection.";
+    text.counter("defender_connections_evicted_total", why, connections.evicted);
+    let usage = state.memory.usage();
+    let of = |value: fn(&Usage) -> usize| usage.map(|(part, usage)| (vec![("for", part)], value(&usage)));
+    let limits = of(|usage| usage.limit_bytes);
+    text.family("gauge", "defender_buffer_limit_bytes", "Most memory for large buffers.", &limits);
+    let used = of(|usage| usage.used_bytes);
+    text.family("gauge", "defender_buffer_used_bytes", "Memory in large buffers now.", &used);
+    let refused = of(|usage| usage.refused as usize);
+    text.family("counter", "defender_buffer_refused_total", "Buffers there was no memory for.", &refused);
+    let remotes = state.control.remotes();
+    let is_up: Vec<_> = remotes
+        .iter()
+        .map(|(name, _, problem)| (vec![("remote", name.as_str())], u8::from(problem.is_none())))
+        .collect();
+    text.family("gauge", "defender_remote_up", "1 while another Defender answers.", &is_up);
+    let logins: Vec<_> = LOGIN_RESULTS
+        .iter()
+        .zip(&state.counters.logins)
+        .map(|(result, count)| (vec![("result", *result)], count.get()))
+        .collect();
+    text.family(
+        "counter",
+        "defender_logins_total",
+        "By password; failures by token or session, too.",
+        &logins,
+    );
+    let requests: Vec<_> = ANSWERS
+        .iter()
+        .zip(&state.counters.requests)
+        .map(|(answer, count)| (vec![("answer", *answer)], count.get()))
+        .collect();
+    text.family("counter", "defender_requests_total", "By what they got.", &requests);
+}
+
+fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
+    let all = state.cameras.all();
+    let own: Vec<&CameraFeed> =
+        all.iter().map(|feed| &**feed).filter(|feed| scope.sees(feed.name())).collect();
+    let mut each = |kind: &str, name: &str, help: &str, value: &dyn Fn(&CameraFeed) -> String| {
+        let values: Vec<_> = own.iter().map(|feed| (vec![("camera", feed.name())], value(feed))).collect();
+        text.family(kind, name, help, &values);
+    };
+    each("gauge", "defender_camera_online", "1 while pictures come, be it those of a test card.", &|feed| {
+        u8::from(feed.state().online).to_string()
+    });
+    each("gauge", "defender_camera_viewers", "Who watch now.", &|feed| feed.frames().readers().to_string());
+    each("counter", "defender_frames_captured_total", "Whole frames.", &|feed| {
+        feed.counters.captured.get().to_string()
+    });
+    each("counter", "defender_frames_dropped_total", "Lost at the camera.", &|feed| {
+        feed.counters.dropped.get().to_string()
+    });
+    each("counter", "defender_frames_completed_total", "Given the end marker that was missing.", &|feed| {
+        feed.counters.completed.get().to_string()
+    });
+    each("counter", "defender_frames_encoded_total", "Made JPEG here.", &|feed| {
+        feed.counters.encoded.get().to_string()
+    });
+    let sums = |totals: fn(&CameraFeed) -> &Totals, value: fn(&Sums) -> String| {
+        move |feed: &CameraFeed| value(&totals(feed).sums())
+    };
+    each(
+        "counter",
+        "defender_encode_seconds_total",
+        "Time spent encoding.",
+        &sums(|feed| &feed.published, |sums| seconds(sums.busy_us)),
+    );
+    each(
+        "counter",
+        "defender_frames_sent_total",
+        "To all viewers.",
+        &sums(|feed| &feed.sent, |sums| sums.frames.to_string()),
+    );
+    each(
+        "counter",
+        "defender_video_sent_bytes_total",
+        "To all viewers, before TLS.",
+        &sums(|feed| &feed.sent, |sums| sums.bytes.to_string()),
+    );
+    each(
+        "counter",
+        "defender_frames_skipped_total",
+        "Left out for viewers too slow for them.",
+        &sums(|feed| &feed.sent, |sums| sums.skipped.to_string()),
+    );
+    let ages = |totals: fn(&CameraFeed) -> &Totals| -> Vec<_> {
+        own.iter().map(|feed| (("camera", feed.name()), totals(feed).sums().age)).collect()
+    };
+    text.histograms(
+        "defender_capture_latency_seconds",
+        "From the driver's stamp to every viewer's reach.",
+        &ages(|feed| &feed.published),
+    );
+    text.histograms(
+        "defender_send_latency_seconds",
+        "From the driver's stamp to a viewer's socket.",
+        &ages(|feed| &feed.sent),
+    );
+}
+
+fn microphones(text: &mut Text, state: &AppState, scope: &Scope) {
+    let all = state.microphones.all();
+    let own: Vec<&MicrophoneFeed> =
+        all.iter().map(|feed| &**feed).filter(|feed| scope.hears(feed.name())).collect();
+    let mut each = |kind: &str, name: &str, help: &str, value: &dyn Fn(&MicrophoneFeed) -> String| {
+        let values: Vec<_> =
+            own.iter().map(|feed| (vec![("microphone", feed.name())], value(feed))).collect();
+        text.family(kind, name, help, &values);
+    };
+    let tenths = |dbfs: f32| ((f64::from(dbfs) * 10.0).round() / 10.0).to_string();
+    each("gauge", "defender_microphone_online", "1 while it is heard.", &|feed| {
+        u8::from(feed.state().online).to_string()
+    });
+    each("gauge", "defender_microphone_listeners", "Who listen now.", &|feed| feed.listeners().to_string());
+    each("gauge", "defender_microphone_rms_dbfs", "Loudness of the last 100 ms.", &|feed| {
+        tenths(feed.level().rms_dbfs)
+    });
+    each("gauge", "defender_microphone_peak_dbfs", "Peak of the last 100 ms.", &|feed| {
+        tenths(feed.level().peak_dbfs)
+    });
+    each("counter", "defender_sound_frames_captured_total", "Frames of sound.", &|feed| {
+        feed.captured.get().to_string()
+    });
+    each("counter", "defender_sound_overruns_total", "Times that samples were lost.", &|feed| {
+        feed.overruns.get().to_string()
+    });
+    each("counter", "defender_sound_sent_bytes_total", "To all listeners, before TLS.", &|feed| {
+        feed.sent.sums().bytes.to_string()
+    });
+    each("counter", "defender_sound_frames_skipped_total", "Left out for listeners too slow.", &|feed| {
+        feed.sent.sums().skipped.to_string()
+    });
+}

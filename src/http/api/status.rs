@@ -1,0 +1,75 @@
+//! The versions of the API, and the server's status.
+
+use miniserde::Serialize;
+
+use super::{cameras, microphones};
+use crate::codec::part;
+use crate::control::Media;
+use crate::http::reply::Reply;
+use crate::http::state::AppState;
+use crate::media::Timestamp;
+use crate::users::Identity;
+
+#[derive(Serialize)]
+struct Versions {
+    versions: [&'static str; 1],
+}
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    user: String,
+    role: &'static str,
+    mode: &'static str,
+    uptime_s: u64,
+    services: Running,
+    cameras: Vec<cameras::Camera>,
+    microphones: Vec<microphones::Microphone>,
+    remotes: Vec<Remote>,
+    connections: u32,
+}
+
+#[derive(Serialize)]
+struct Running {
+    video: bool,
+    audio: bool,
+}
+
+/// Another Defender; `problem` is null while it answers.
+#[derive(Serialize)]
+struct Remote {
+    name: String,
+    url: String,
+    problem: Option<String>,
+}
+
+/// `GET /api`.
+pub fn versions() -> Reply {
+    Reply::json(200, &Versions { versions: ["1.0"] })
+}
+
+/// `GET /api/1.0/status`, with the cameras and microphones that the user may use.
+pub fn status(state: &AppState, user: &Identity) -> Reply {
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        user: user.name.clone(),
+        role: user.role.name(),
+        mode: state.control.mode_name(),
+        services: Running {
+            video: state.control.stopped_by(Media::Video).is_none(),
+            audio: state.control.stopped_by(Media::Audio).is_none(),
+        },
+        uptime_s: state.started.elapsed().as_secs(),
+        cameras: cameras::cameras(state, user),
+        microphones: microphones::microphones(state, user),
+        remotes: if user.scope.names().is_none() { remotes(state) } else { Vec::new() },
+        connections: state.admission.connections(),
+    };
+    // From it the page computes the difference between the browser's clock and the one that stamps frames.
+    Reply::json(200, &status).with("X-Timestamp", part::x_timestamp(Timestamp::now()))
+}
+
+fn remotes(state: &AppState) -> Vec<Remote> {
+    let remotes = state.control.remotes().into_iter();
+    remotes.map(|(name, url, problem)| Remote { name, url, problem }).collect()
+}

@@ -1,0 +1,90 @@
+//! An example of each route, for tests that try them all.
+
+use super::Route;
+use crate::control::Media;
+
+impl Route {
+    /// An example of each route.
+    pub fn all() -> Vec<Self> {
+        std::iter::successors(Some(Self::Health), Self::next).collect()
+    }
+
+    /// The next example. A new route does not compile until it is added here.
+    fn next(&self) -> Option<Self> {
+        let front = || Some("front".to_owned());
+        Some(match self {
+            Self::Health => Self::Versions,
+            Self::Versions => Self::Authority,
+            Self::Authority => Self::AuthorityProfile,
+            Self::AuthorityProfile => Self::Trust,
+            Self::Trust => Self::Login,
+            Self::Login => Self::Logout,
+            Self::Logout => Self::Password,
+            Self::Password => Self::Sessions,
+            Self::Sessions => Self::Session("0123456789abcdef".to_owned()),
+            Self::Session(_) => Self::Users,
+            Self::Users => Self::User("eve".to_owned()),
+            Self::User(_) => Self::Status,
+            Self::Status => Self::Cameras,
+            Self::Cameras => Self::Camera("front".to_owned()),
+            Self::Camera(_) => Self::Microphones,
+            Self::Microphones => Self::Microphone("front".to_owned()),
+            Self::Microphone(_) => Self::Devices,
+            Self::Devices => Self::Services,
+            Self::Services => Self::ServiceOf(Media::Video),
+            Self::ServiceOf(Media::Video) => Self::ServiceOf(Media::Audio),
+            Self::ServiceOf(Media::Audio) => Self::Logging,
+            Self::Logging => Self::Logs,
+            Self::Logs => Self::Description,
+            Self::Description => Self::Metrics,
+            Self::Metrics => Self::Video(None),
+            Self::Video(None) => Self::Video(front()),
+            Self::Video(Some(_)) => Self::Audio(None),
+            Self::Audio(None) => Self::Audio(front()),
+            Self::Audio(Some(_)) => Self::Snapshot(None),
+            Self::Snapshot(None) => Self::Snapshot(front()),
+            Self::Snapshot(Some(_)) => Self::SignIn("icon.svg".to_owned()),
+            Self::SignIn(_) => Self::Page("app.js".to_owned()),
+            Self::Page(_) => return None,
+        })
+    }
+
+    /// A path that leads to the route.
+    pub fn path(&self) -> String {
+        let of = |base: &str, name: &Option<String>| match name {
+            Some(name) => format!("{base}/{name}"),
+            None => base.to_owned(),
+        };
+        match self {
+            Self::Health => "/healthz".to_owned(),
+            Self::Versions => "/api".to_owned(),
+            Self::Authority => "/ca.crt".to_owned(),
+            Self::AuthorityProfile => "/ca.mobileconfig".to_owned(),
+            Self::Trust => "/trust".to_owned(),
+            Self::Login => "/api/1.0/login".to_owned(),
+            Self::Logout => "/api/1.0/logout".to_owned(),
+            Self::Password => "/api/1.0/password".to_owned(),
+            Self::Sessions => "/api/1.0/sessions".to_owned(),
+            Self::Session(id) => format!("/api/1.0/sessions/{id}"),
+            Self::Users => "/api/1.0/users".to_owned(),
+            Self::User(name) => format!("/api/1.0/users/{name}"),
+            Self::Status => "/api/1.0/status".to_owned(),
+            Self::Cameras => "/api/1.0/cameras".to_owned(),
+            Self::Camera(name) => format!("/api/1.0/cameras/{name}"),
+            Self::Microphones => "/api/1.0/microphones".to_owned(),
+            Self::Microphone(name) => format!("/api/1.0/microphones/{name}"),
+            Self::Devices => "/api/1.0/devices".to_owned(),
+            Self::Services => "/api/1.0/services".to_owned(),
+            Self::ServiceOf(media) => format!("/api/1.0/services/{}", media.name()),
+            Self::Logging => "/api/1.0/logging".to_owned(),
+            Self::Logs => "/api/1.0/logs".to_owned(),
+            Self::Description => "/api/1.0/openapi.json".to_owned(),
+            Self::Metrics => "/metrics".to_owned(),
+            Self::Video(name) => of("/video", name),
+            Self::Audio(name) => of("/audio", name),
+            Self::Snapshot(name) => of("/snapshot", name),
+            Self::SignIn(file) => format!("/sign-in/{file}"),
+            Self::Page(path) => format!("/{path}"),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `/snapshot`: one picture, captured after the request.
+//!
+//! A snapshot is newer than its request and shows the room: if there is only a no-signal frame, the answer is
+//! 503 with the reason. If a camera takes more than 2.5 s between frames, the newest picture is sent when none
+//! arrives within 5 s; `X-Timestamp` shows its age.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::codec::part;
+use crate::gate::{After, Client, Job};
+use crate::hub::{CameraFeed, Named, Reader, Wait};
+use crate::media::{Frame, Timestamp};
+
+use crate::http::reply::{Reply, ResponseContext};
+
+/// How long to wait for a picture. A camera that is opened on demand needs a second or two.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The job that waits for a picture and sends it; only the head of the response if `head_only`.
+pub fn take(
+    feed: Arc<CameraFeed>,
+    mut reader: Reader<Frame>,
+    head_only: bool,
+    context: ResponseContext,
+    keep: bool,
+) -> Job {
+    let requested = Timestamp::now();
+    Box::new(move |client: &mut Client| {
+        match fresh(&feed, &mut reader, requested) {
+            Ok(frame) => {
+                feed.sent.tally().add(requested, |sums| {
+                    sums.frames += 1;
+                    sums.bytes += frame.jpeg().len() as u64;
+                });
+                let reply = Reply::picture()
+                    .with("Cache-Control", "no-store")
+                    .with("X-Timestamp", part::x_timestamp(frame.captured()));
+                client.write_all(&reply.head(frame.jpeg().len() as u64, &context, keep))?;
+                // Not copied after the head: all responses with this picture share its memory.
+                if !head_only {
+                    client.write_all(frame.jpeg())?;
+                }
+            }
+            Err(why) => {
+                let reply = Reply::error(503, &why).with("Retry-After", "5");
+                client.write_all(&reply.into_bytes(&context, keep, !head_only))?;
+            }
+        }
+        Ok(if keep { After::KeepAlive } else { After::Close })
+    })
+}
+
+/// A picture captured since `requested`. A no-signal frame is not a picture: it ends the wait, unless the camera is
+/// being started.
+///
+/// If a camera's frames are seconds apart and no new one came in time, its newest frame is taken. The stamp says
+/// how old that is.
+fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, requested: Timestamp) -> Result<Arc<Frame>, String> {
+    let end = Instant::now() + TIMEOUT;
+    let offline = |problem: Option<String>| {
+        let problem = problem.as_deref().unwrap_or("no picture since the start of the server");
+        format!("camera {} gives no picture: {problem}", feed.name())
+    };
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match reader.wait_newer(left) {
+            Wait::Fresh { value: frame, .. } if frame.captured() >= requested => {
+                if !frame.is_notice() {
+                    return Ok(frame);
+                }
+                let state = feed.state();
+                if !state.online && !state.starting {
+                    return Err(offline(state.problem));
+                }
+            }
+            Wait::Fresh { .. } => {}
+            Wait::TimedOut => {
+                let state = feed.state();
+                if !state.online {
+                    return Err(offline(state.problem));
+                }
+                let newest = reader.newest().filter(|frame| {
+                    let age = Timestamp::now().since(frame.captured());
+                    !frame.is_notice() && state.slow_interval.is_some_and(|interval| age <= interval * 3)
+                });
+                return newest.ok_or_else(|| {
+                    format!("camera {} gave no picture within {} s", feed.name(), TIMEOUT.as_secs())
+                });
+            }
+            Wait::Closed => return Err("the server is stopping".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{CameraState, Publisher, latest};
+
+    fn frame(captured: Timestamp) -> Frame {
+        part::build(Vec::new(), captured, (2, 2), |_| Ok::<(), ()>(())).unwrap()
+    }
+
+    fn camera(online: bool) -> (Publisher<Frame>, CameraFeed, Reader<Frame>) {
+        let (publisher, frames) = latest(1);
+        let feed = CameraFeed::new("front", frames);
+        feed.set_state(CameraState {
+            online,
+            problem: (!online).then(|| "unplugged".to_owned()),
+            ..CameraState::default()
+        });
+        let reader = feed.frames().subscribe().unwrap();
+        (publisher, feed, reader)
+    }
+
+    #[test]
+    fn a_frame_from_before_the_request_is_not_taken() {
+        let (mut publisher, feed, mut reader) = camera(true);
+        let requested = Timestamp::now();
+        publisher.publish(frame(Timestamp::from_micros(requested.as_micros() - 1)));
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            publisher.publish(frame(Timestamp::now()));
+            publisher
+        });
+        assert!(fresh(&feed, &mut reader, requested).unwrap().captured() >= requested);
+        drop(later.join());
+    }
+
+    #[test]
+    fn a_no_signal_frame_is_an_error_with_its_cause() {
+        let (mut publisher, feed, mut reader) = camera(false);
+        publisher.publish(frame(Timestamp::now()).into_notice());
+        let why = fresh(&feed, &mut reader, Timestamp::from_micros(0)).unwrap_err();
+        assert_eq!(why, "camera front gives no picture: unplugged");
+    }
+
+    #[test]
+    fn the_first_picture_is_taken_even_if_the_camera_was_offline() {
+        let (mut publisher, feed, mut reader) = camera(false);
+        let requested = Timestamp::now();
+        publisher.publish(frame(Timestamp::now()));
+        assert!(fresh(&feed, &mut reader, requested).is_ok(), "the state may be updated a moment later");
+    }
+
+    #[test]
+    fn an_old_problem_is_ignored_while_a_camera_starts() {
+        let (mut publisher, feed, mut reader) = camera(false);
+        feed.set_state(CameraState { starting: true, ..feed.state() });
+        let requested = Timestamp::now();
+        publisher.publish(frame(Timestamp::now()).into_notice());
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            publisher.publish(frame(Timestamp::now()));
+            publisher
+        });
+        assert!(!fresh(&feed, &mut reader, requested).unwrap().is_notice());
+        drop(later.join());
+    }
+
+    #[test]
+    fn a_slow_camera_answers_with_its_newest_picture() {
+        let (mut publisher, feed, mut reader) = camera(true);
+        feed.set_state(CameraState { slow_interval: Some(Duration::from_secs(7)), ..feed.state() });
+        let requested = Timestamp::now();
+        let before = requested.before(Duration::from_secs(3));
+        publisher.publish(frame(before));
+        assert_eq!(fresh(&feed, &mut reader, requested).unwrap().captured(), before);
+    }
+}

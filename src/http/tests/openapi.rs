@@ -1,0 +1,59 @@
+//! Whether openapi.json describes what the server does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use miniserde::json::{self, Value};
+
+use crate::codec::sound::Codec;
+use crate::http::route::Route;
+use crate::media::PixelFormat;
+
+#[test]
+fn openapi_has_the_media_types_and_formats_that_are_sent() {
+    let text = include_str!("../openapi.json");
+    let types: BTreeSet<&str> =
+        text.split("\"audio/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let sent = Codec::NAMES.map(|(_, codec)| codec.content_type().strip_prefix("audio/").unwrap());
+    assert_eq!(types, BTreeSet::from(sent));
+    let quoted =
+        |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
+    let formats = PixelFormat::ALL.map(PixelFormat::name);
+    for words in [
+        format!("\"format\":{{\"enum\":[{},null]", quoted(&formats)),
+        format!("\"enum\":[\"auto\",{}]", quoted(&formats)),
+        format!("\"chroma\":{{\"type\":\"string\",\"enum\":[{}]", quoted(&["auto", "420"])),
+    ] {
+        assert!(text.contains(&words), "{words} is missing");
+    }
+}
+
+#[test]
+fn openapi_has_each_route_with_its_methods_and_no_other() {
+    let text = include_str!("../openapi.json");
+    let Value::Object(document) = json::from_str(text).unwrap() else { panic!("no object") };
+    let Some(Value::Object(paths)) = document.get("paths") else { panic!("no paths") };
+    let described: BTreeMap<String, Vec<String>> = paths
+        .iter()
+        .map(|(path, operations)| {
+            let Value::Object(operations) = operations else { panic!("{path}") };
+            (path.clone(), operations.keys().map(|method| method.to_uppercase()).collect())
+        })
+        .collect();
+    let template = |path: String| match path.rsplit_once('/') {
+        Some((base, "front" | "eve")) => format!("{base}/{{name}}"),
+        Some((base, "0123456789abcdef")) => format!("{base}/{{id}}"),
+        _ => path,
+    };
+    let routed: BTreeMap<String, Vec<String>> = Route::all()
+        .into_iter()
+        .filter(|route| !matches!(route, Route::Page(_) | Route::SignIn(_)))
+        .map(|route| {
+            // Every GET is a HEAD, too, as the document says once.
+            let methods = route.methods().iter().filter(|method| **method != "HEAD");
+            let mut methods: Vec<String> = methods.map(|method| (*method).to_owned()).collect();
+            methods.sort();
+            (template(route.path()), methods)
+        })
+        .collect();
+    assert_eq!(described, routed);
+}
