@@ -8,6 +8,7 @@
 //! | [`media`] | plain values: frame, timestamp, pixel format |
 //! | [`hub`] | the lock-free meeting point of capture and viewers |
 //! | [`encode`] | values in, bytes out; no I/O |
+//! | `draw` | test card, no-signal frame, lettering, local time |
 //! | [`capture`] | cameras, the test card, the retry loop |
 //! | [`users`] | the flat user file and password checks |
 //! | [`gate`] | the public socket: limits, TLS, strict request heads |
@@ -32,6 +33,7 @@ pub mod config;
 pub mod confine;
 pub mod control;
 pub mod disk;
+mod draw;
 pub mod encode;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -6,14 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms its code may name.
-const MAY_NAME: [(&str, &[&str]); 18] = [
+const MAY_NAME: [(&str, &[&str]); 19] = [
     ("memory", &[]),
     ("media", &["memory"]),
     ("text", &[]),
     ("hub", &["media"]),
     ("encode", &["media"]),
     ("remote", &["disk", "memory", "text"]),
-    ("capture", &["encode", "hub", "media", "memory", "remote"]),
+    ("draw", &["encode", "media"]),
+    ("capture", &["draw", "encode", "hub", "media", "memory", "remote"]),
     ("disk", &[]),
     ("users", &["disk", "logging"]),
     ("gate", &["disk", "hub", "memory"]),

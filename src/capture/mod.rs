@@ -4,13 +4,10 @@
 //! delivers into frames for the hub; [`sound`] does the same for microphones. What must not: sockets, HTTP, configuration files.
 
 mod camera;
-pub mod canvas;
-pub mod card;
 mod clock;
 pub mod controls;
 pub mod devices;
 mod error;
-mod lettering;
 mod live;
 mod negotiate;
 mod notice;
@@ -22,8 +19,6 @@ mod show;
 pub mod sound;
 mod stream;
 mod v4l2;
-mod zone;
-mod zone_rule;
 
 pub use error::{Call, CaptureError};
 pub use run::run;

@@ -4,10 +4,9 @@
 use std::time::{Duration, Instant};
 
 use super::CameraSettings;
-use super::card::{Placard, TestCard, moment};
 use super::output::Output;
 use super::run::SLICE;
-use super::zone::LocalClock;
+use crate::draw::{LocalClock, NoSignalPicture, TestCard, moment};
 use crate::encode::jpeg::EncodeError;
 use crate::hub::{CameraFeed, Stop};
 use crate::media::Timestamp;
@@ -104,7 +103,7 @@ impl PlacardShow {
         let (since, reason) =
             (format!("since {}", moment(self.clock.at(since.wall_time()))), format!("{name}: {problem}"));
         // Not kept: twice a second is rare enough, and a lost camera should cost no memory.
-        let mut placard = Placard::new(size.0, size.1);
+        let mut placard = NoSignalPicture::new(size.0, size.1);
         output.set_notice(true);
         let published = output.publish_raw(&placard.draw(&[heading, &since, &reason]), None);
         output.set_notice(false);

@@ -1,36 +1,29 @@
-//! The pictures Defender draws itself: the test card, shown where there is no camera, and the
-//! placard, shown while a camera is lost.
-//!
-//! No clocks here: the caller says what time it is.
+//! The test card: a moving picture for where there is no camera.
 
 use embedded_graphics::geometry::{Point, Size};
 use embedded_graphics::primitives::Rectangle;
 use time::OffsetDateTime;
 
 use super::canvas::{Canvas, Ink};
-use super::lettering::{Lettering, wrap};
-use super::zone::offset_name;
+use super::lettering::Lettering;
+use super::local_time::moment_tenths;
+use super::palette::{BLACK, BRIGHT, DIM, PANEL, WHITE};
 use crate::media::RawImage;
 
 /// The colour bars from left to right: BT.601 primaries and their mixtures at 75 %, in RGB.
-pub const BARS: [[u8; 3]; 7] =
+pub(crate) const BARS: [[u8; 3]; 7] =
     [[191, 191, 191], [191, 191, 0], [0, 191, 191], [0, 191, 0], [191, 0, 191], [191, 0, 0], [0, 0, 191]];
 
 const LABEL: &str = "DEFENDER TEST CARD";
 /// As wide as the clock will ever be.
 const CLOCK_COLUMNS: u32 = "2026-11-23 13:05:17.3 +00:00".len() as u32;
 
-const BLACK: Ink = Ink::grey(0);
-const WHITE: Ink = Ink::grey(255);
-const PANEL: Ink = Ink::grey(24);
-const BRIGHT: Ink = Ink::grey(235);
-const DIM: Ink = Ink::grey(160);
 const GREYS: u32 = 11;
 
 /// A moving picture that looks like one and says what it is: colour bars, greys from black to
 /// white, a block that sweeps from side to side, the camera's name, a clock and a frame counter.
 #[derive(Debug)]
-pub struct TestCard {
+pub(crate) struct TestCard {
     canvas: Canvas,
     layout: Layout,
     /// Where the moving block was drawn last.
@@ -40,7 +33,7 @@ pub struct TestCard {
 impl TestCard {
     /// A card of `width` by `height` pixels for the camera called `title`; `note` says why there
     /// is a card, such as "no camera found".
-    pub fn new(width: u32, height: u32, title: &str, note: &str) -> Self {
+    pub(crate) fn new(width: u32, height: u32, title: &str, note: &str) -> Self {
         let mut canvas = Canvas::new(width, height, PANEL);
         let layout = Layout::of(width, height);
         for (i, [r, g, b]) in BARS.into_iter().enumerate() {
@@ -61,7 +54,7 @@ impl TestCard {
     ///
     /// `now` is the time to show, with its offset from UTC. From 64x48 pixels up, pictures with
     /// successive numbers always differ.
-    pub fn draw(&mut self, frame_number: u32, now: OffsetDateTime) -> RawImage<'_> {
+    pub(crate) fn draw(&mut self, frame_number: u32, now: OffsetDateTime) -> RawImage<'_> {
         self.canvas.fill(&self.block, BLACK);
         self.block = self.layout.block(frame_number);
         self.canvas.fill(&self.block, WHITE);
@@ -69,7 +62,7 @@ impl TestCard {
         let line = self.layout.clock;
         self.canvas.fill(&line, PANEL);
         let small = self.layout.small;
-        let (clock, counter) = (clock(now), format!("frame {frame_number}"));
+        let (clock, counter) = (moment_tenths(now), format!("frame {frame_number}"));
         if small.width(&clock) + small.width("  frame 4294967295") <= line.size.width {
             small.draw(&mut self.canvas, &clock, line.top_left, BRIGHT);
             let indent = line.size.width - small.width(&counter);
@@ -79,85 +72,6 @@ impl TestCard {
         }
         self.canvas.image()
     }
-}
-
-/// A still picture with a few lines of text, for while there is nothing else to show.
-#[derive(Debug)]
-pub struct Placard {
-    canvas: Canvas,
-}
-
-impl Placard {
-    /// A placard of `width` by `height` pixels.
-    pub fn new(width: u32, height: u32) -> Self {
-        Self { canvas: Canvas::new(width, height, PANEL) }
-    }
-
-    /// Draws `lines` in the middle, the first one large. Long lines are wrapped, and what does
-    /// not fit is left out, with `...` where it is missing.
-    pub fn draw(&mut self, lines: &[&str]) -> RawImage<'_> {
-        let all = self.canvas.area();
-        self.canvas.fill(&all, PANEL);
-        let [heading, body @ ..] = lines else { return self.canvas.image() };
-        let Size { width, height } = all.size;
-        let text_width = width - width / 8;
-        let large = Lettering::fitting(heading.chars().count() as u32, text_width, height / 6);
-        let small = Lettering::fitting(PLACARD_COLUMNS, text_width, large.line_height().min(height / 12));
-
-        let gap = large.line_height() / 2;
-        let room = height.saturating_sub(large.line_height() + gap);
-        let body = body_lines(body, small.columns(text_width), room / spaced(small));
-        let used = large.line_height() + gap + spaced(small) * body.len() as u32;
-        let mut line = Rectangle::new(
-            Point::new((width / 16) as i32, (height.saturating_sub(used) / 2) as i32),
-            Size::new(text_width, large.line_height()),
-        );
-        large.draw_centred(&mut self.canvas, heading, &line, BRIGHT);
-        line.top_left.y += (large.line_height() + gap) as i32;
-        for text in &body {
-            small.draw_centred(&mut self.canvas, text, &line, DIM);
-            line.top_left.y += spaced(small) as i32;
-        }
-        self.canvas.image()
-    }
-}
-
-/// How many characters of a placard's small text are to fit side by side.
-const PLACARD_COLUMNS: u32 = 36;
-
-/// The height of a line with the space below it.
-fn spaced(lettering: Lettering) -> u32 {
-    lettering.line_height() + lettering.line_height() / 4
-}
-
-/// Wraps `lines`; of more than `rows` lines the first ones, the last of them with dots behind.
-fn body_lines(lines: &[&str], columns: u32, rows: u32) -> Vec<String> {
-    let mut wrapped: Vec<String> = lines.iter().flat_map(|line| wrap(line, columns)).collect();
-    let rows = rows as usize;
-    if wrapped.len() > rows {
-        wrapped.truncate(rows);
-        if let Some(last) = wrapped.last_mut() {
-            let kept = last.chars().take((columns as usize).saturating_sub(3));
-            *last = kept.chain("...".chars()).collect();
-        }
-    }
-    wrapped
-}
-
-/// Date and time of day to the tenth of a second, with the offset from UTC.
-fn clock(now: OffsetDateTime) -> String {
-    format!("{}.{} {}", seconds(now), now.millisecond() / 100, offset_name(now.offset()))
-}
-
-/// Date and time of day to the second, with the offset from UTC.
-pub(super) fn moment(now: OffsetDateTime) -> String {
-    format!("{} {}", seconds(now), offset_name(now.offset()))
-}
-
-fn seconds(now: OffsetDateTime) -> String {
-    let (year, month, day) = now.to_calendar_date();
-    let (hour, minute, second) = now.to_hms();
-    format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02}", u8::from(month))
 }
 
 /// Where the parts of a test card go. Sixteenths of the height from the top: bars 9, greys 1,
@@ -241,14 +155,8 @@ impl Band {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draw::testing::{NOW, SIZES, long_text, luma};
     use crate::encode::jpeg::{Chroma, Encoder, Settings};
-    use time::UtcOffset;
-    use time::macros::datetime;
-
-    const NOW: OffsetDateTime = datetime!(2026-11-23 14:05:17.3 +01:00);
-
-    const SIZES: [(u32, u32); 9] =
-        [(0, 0), (1, 1), (7, 5), (64, 48), (161, 121), (640, 480), (1280, 720), (3840, 2160), (48, 4000)];
 
     /// RGB pixels as a viewer sees them.
     fn shown(image: &RawImage<'_>) -> Vec<[u8; 3]> {
@@ -257,10 +165,6 @@ mod tests {
         Encoder::new(settings).encode(image, &mut jpeg).unwrap();
         let rgb = jpeg_decoder::Decoder::new(&jpeg[..]).decode().unwrap();
         rgb.as_chunks::<3>().0.to_vec()
-    }
-
-    fn luma<'a>(image: &RawImage<'a>) -> &'a [u8] {
-        &image.data[..(image.width * image.height) as usize]
     }
 
     #[test]
@@ -303,64 +207,19 @@ mod tests {
     }
 
     #[test]
-    fn the_name_and_the_note_are_to_be_seen() {
+    fn the_name_and_the_note_are_drawn() {
         let draw = |title, note| TestCard::new(640, 480, title, note).draw(1, NOW).data.to_vec();
         assert_ne!(draw("front", "test card"), draw("back", "test card"));
         assert_ne!(draw("front", "test card"), draw("front", "no camera found"));
     }
 
     #[test]
-    fn the_clock_shows_local_time_with_its_offset() {
-        assert_eq!(clock(NOW), "2026-11-23 14:05:17.3 +01:00");
-        assert_eq!(clock(NOW).len(), CLOCK_COLUMNS as usize);
-        assert_eq!(moment(NOW), "2026-11-23 14:05:17 +01:00");
-        assert_eq!(clock(NOW.to_offset(UtcOffset::UTC)), "2026-11-23 13:05:17.3 UTC");
-    }
-
-    #[test]
-    fn any_size_and_any_text_can_be_drawn() {
-        let long = "very long \u{e9}\n name/of/a/device ".repeat(40);
+    fn a_card_of_any_size_with_any_text_can_be_drawn() {
         for (width, height) in SIZES {
-            for text in ["", "front", &long] {
-                let image_bytes = TestCard::new(width, height, text, text).draw(7, NOW).data.len();
-                let mut placard = Placard::new(width, height);
-                for lines in [&[][..], &[text], &[text; 3], &[text; 90]] {
-                    assert_eq!(placard.draw(lines).data.len(), image_bytes, "{width}x{height}");
-                }
+            for text in ["", "front", &long_text()] {
+                let drawn_bytes = TestCard::new(width, height, text, text).draw(7, NOW).data.len();
+                assert_eq!(drawn_bytes, Canvas::new(width, height, PANEL).image().data.len(), "{width}x{height}");
             }
         }
-    }
-
-    #[test]
-    fn a_placard_shows_its_lines_and_forgets_the_ones_before() {
-        let mut placard = Placard::new(640, 480);
-        let empty = placard.draw(&[]).data.to_vec();
-        let lost = placard.draw(&["NO SIGNAL", "since 2026-11-23 14:02:11 +01:00"]).data.to_vec();
-        let gone = placard.draw(&["NO SIGNAL", "front: /dev/video0 is gone"]).data.to_vec();
-        assert_ne!(lost, empty);
-        assert_ne!(gone, lost);
-        assert_eq!(placard.draw(&["NO SIGNAL", "since 2026-11-23 14:02:11 +01:00"]).data, lost);
-        assert_eq!(placard.draw(&[]).data, empty);
-    }
-
-    #[test]
-    fn the_text_of_a_placard_keeps_clear_of_its_edges() {
-        for (width, height) in [(160, 120), (640, 480), (1280, 720)] {
-            let mut placard = Placard::new(width, height);
-            let long = "no such device: ".repeat(60);
-            let blank = placard.draw(&[]).data[0];
-            let image = placard.draw(&["NO SIGNAL", &long]);
-            let is_blank = |row: &[u8]| row.iter().all(|&y| y == blank);
-            let rows: Vec<&[u8]> = luma(&image).chunks_exact(width as usize).collect();
-            assert!(is_blank(rows[0]) && is_blank(rows[height as usize - 1]), "{width}x{height}");
-            assert!(rows.iter().all(|row| is_blank(&row[..width as usize / 16])), "{width}x{height}");
-        }
-    }
-
-    #[test]
-    fn text_left_out_of_a_placard_is_shown_by_dots() {
-        assert_eq!(body_lines(&["one two", "three"], 5, 9), ["one", "two", "three"]);
-        assert_eq!(body_lines(&["one two", "three"], 5, 2), ["one", "tw..."]);
-        assert_eq!(body_lines(&["one two"], 5, 0), [""; 0]);
     }
 }

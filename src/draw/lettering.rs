@@ -16,7 +16,7 @@ const FONTS: [&MonoFont<'static>; 5] = [&FONT_4X6, &FONT_5X8, &FONT_6X10, &FONT_
 
 /// A font, and the whole factor it is magnified by.
 #[derive(Clone, Copy, Debug)]
-pub struct Lettering {
+pub(super) struct Lettering {
     font: &'static MonoFont<'static>,
     scale: u32,
 }
@@ -24,7 +24,7 @@ pub struct Lettering {
 impl Lettering {
     /// The largest lettering in which `columns` characters fit into `width` pixels and one line
     /// into `height`; the smallest font if none does.
-    pub fn fitting(columns: u32, width: u32, height: u32) -> Self {
+    pub(super) fn fitting(columns: u32, width: u32, height: u32) -> Self {
         let fits = |lettering: &Self| {
             lettering.line_height() <= height && u64::from(columns) <= u64::from(lettering.columns(width))
         };
@@ -39,29 +39,29 @@ impl Lettering {
     }
 
     /// Pixels from the top of a line to the top of the next.
-    pub fn line_height(self) -> u32 {
+    pub(super) fn line_height(self) -> u32 {
         self.font.character_size.height * self.scale
     }
 
     /// Characters that fit side by side into `width` pixels.
-    pub fn columns(self, width: u32) -> u32 {
+    pub(super) fn columns(self, width: u32) -> u32 {
         width / self.advance()
     }
 
     /// Pixels `text` is wide.
-    pub fn width(self, text: &str) -> u32 {
+    pub(super) fn width(self, text: &str) -> u32 {
         (text.chars().count() as u32).saturating_mul(self.advance())
     }
 
     /// Draws one line with its left upper corner at `corner`.
-    pub fn draw(self, canvas: &mut Canvas, text: &str, corner: Point, ink: Ink) {
+    pub(super) fn draw(self, canvas: &mut Canvas, text: &str, corner: Point, ink: Ink) {
         let mut lens = Magnified { canvas, origin: corner, scale: self.scale };
         let style = MonoTextStyle::new(self.font, ink);
         let Ok(_end) = style.draw_string(text, Point::zero(), Baseline::Top, &mut lens);
     }
 
     /// Draws one line in the middle of the upper edge of `area`, cut to its width.
-    pub fn draw_centred(self, canvas: &mut Canvas, text: &str, area: &Rectangle, ink: Ink) {
+    pub(super) fn draw_centred(self, canvas: &mut Canvas, text: &str, area: &Rectangle, ink: Ink) {
         let text = cut(text, self.columns(area.size.width));
         let indent = area.size.width.saturating_sub(self.width(&text)) / 2;
         self.draw(canvas, &text, area.top_left + Point::new(indent as i32, 0), ink);
@@ -73,7 +73,7 @@ impl Lettering {
 }
 
 /// `text`, or as much of it as fits into `columns` characters with `...` behind it.
-pub fn cut(text: &str, columns: u32) -> String {
+pub(super) fn cut(text: &str, columns: u32) -> String {
     let columns = columns as usize;
     if text.chars().count() <= columns {
         return text.to_owned();
@@ -83,7 +83,7 @@ pub fn cut(text: &str, columns: u32) -> String {
 }
 
 /// Breaks `text` into lines of at most `columns` characters, between words where it can.
-pub fn wrap(text: &str, columns: u32) -> Vec<String> {
+pub(super) fn wrap(text: &str, columns: u32) -> Vec<String> {
     let columns = columns.max(1) as usize;
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -1,6 +1,6 @@
 //! A picture to draw on: I420 planes at full range, which the JPEG encoder takes as they are.
 //!
-//! What belongs here: pixels and rectangles. What a picture shows is [`super::card`]'s business.
+//! What belongs here: pixels and rectangles. [`super::card`] and [`super::no_signal`] decide what a picture shows.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use crate::media::{PixelFormat, Range601, RawImage};
 
 /// A colour in full-range BT.601.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ink {
+pub(super) struct Ink {
     y: u8,
     cb: u8,
     cr: u8,
@@ -23,12 +23,12 @@ pub struct Ink {
 
 impl Ink {
     /// A grey from 0 (black) to 255 (white).
-    pub const fn grey(level: u8) -> Self {
+    pub(super) const fn grey(level: u8) -> Self {
         Self { y: level, cb: 128, cr: 128 }
     }
 
     /// The ink nearest to an RGB colour (JFIF 1.02, "Conversion to and from RGB").
-    pub const fn rgb(r: u8, g: u8, b: u8) -> Self {
+    pub(super) const fn rgb(r: u8, g: u8, b: u8) -> Self {
         let (r, g, b) = (r as i32, g as i32, b as i32);
         Self {
             y: from_thousandths(299 * r + 587 * g + 114 * b),
@@ -45,7 +45,7 @@ impl PixelColor for Ink {
 
 /// The picture. Whatever is drawn outside of it is dropped.
 #[derive(Debug)]
-pub struct Canvas {
+pub(super) struct Canvas {
     width: u32,
     height: u32,
     /// The planes of Y, Cb and Cr, one after the other, without padding.
@@ -54,7 +54,7 @@ pub struct Canvas {
 
 impl Canvas {
     /// A canvas of `width` by `height` pixels, all `ink`. It takes one and a half bytes a pixel.
-    pub fn new(width: u32, height: u32, ink: Ink) -> Self {
+    pub(super) fn new(width: u32, height: u32, ink: Ink) -> Self {
         let luma_bytes = width as usize * height as usize;
         let chroma_bytes = width.div_ceil(2) as usize * height.div_ceil(2) as usize;
         let mut data = vec![ink.y; luma_bytes];
@@ -64,13 +64,13 @@ impl Canvas {
     }
 
     /// The whole canvas.
-    pub fn area(&self) -> Rectangle {
+    pub(super) fn area(&self) -> Rectangle {
         Rectangle::new(Point::zero(), Size::new(self.width, self.height))
     }
 
     /// Fills `area` with `ink`. Where its edges are odd, the chroma of the pixels next to it
     /// changes too, for two by two pixels share theirs.
-    pub fn fill(&mut self, area: &Rectangle, ink: Ink) {
+    pub(super) fn fill(&mut self, area: &Rectangle, ink: Ink) {
         let area = area.intersection(&self.area());
         if area.is_zero_sized() {
             return;
@@ -86,7 +86,7 @@ impl Canvas {
     }
 
     /// The picture, ready to be encoded.
-    pub fn image(&self) -> RawImage<'_> {
+    pub(super) fn image(&self) -> RawImage<'_> {
         RawImage {
             format: PixelFormat::I420,
             width: self.width,
@@ -139,13 +139,13 @@ impl DrawTarget for Canvas {
 /// A canvas seen through a lens: each pixel drawn becomes a square of `scale` by `scale` pixels,
 /// the pixel (0, 0) the one at `origin`.
 #[derive(Debug)]
-pub struct Magnified<'a> {
+pub(super) struct Magnified<'a> {
     /// Where the squares go.
-    pub canvas: &'a mut Canvas,
+    pub(super) canvas: &'a mut Canvas,
     /// Place of the pixel (0, 0) on the canvas.
-    pub origin: Point,
+    pub(super) origin: Point,
     /// Side of a square in pixels.
-    pub scale: u32,
+    pub(super) scale: u32,
 }
 
 impl OriginDimensions for Magnified<'_> {

@@ -1,37 +1,28 @@
-//! The board's local time, for the pictures that Defender draws: the zone of `TZ`, else that of
-//! /etc/localtime, in the form that tzdata has it (RFC 8536).
+//! The board's time zone: that of `TZ`, else that of /etc/localtime, in the form that tzdata has it (RFC 8536).
 //!
-//! Not the C library's: a static binary would bring a second reader of the environment with it, and
-//! the `time` crate's refuses to answer in a program with threads.
+//! The C library's reader is not used: in a static binary it would read the environment a second time. That of the
+//! `time` crate refuses to answer in a program with threads.
+
+mod rule;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use time::{OffsetDateTime, UtcOffset};
 
-use super::zone_rule::Rule;
+use rule::Rule;
 
 const LOCALTIME: &str = "/etc/localtime";
 const ZONEINFO: &str = "/usr/share/zoneinfo";
 
-/// A zone that was changed is shown so much later, without a restart.
-const READ_EVERY: Duration = Duration::from_secs(60);
-
 /// Larger than any file of tzdata.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// Tells local time.
-#[derive(Debug, Default)]
-pub(super) struct LocalClock {
-    zone: Zone,
-    read: Option<Instant>,
-}
-
 /// When a zone has which offset from UTC.
 #[derive(Debug, Default, PartialEq)]
-struct Zone {
+pub(super) struct Zone {
     /// The offset before the first change, in seconds east.
     first_s: i32,
     /// Changes, oldest first: seconds since 1970, and the offset from then on.
@@ -40,31 +31,8 @@ struct Zone {
     rule: Option<Rule>,
 }
 
-impl LocalClock {
-    /// The local time at `wall` since 1970, with its offset from UTC.
-    pub(super) fn at(&mut self, wall: Duration) -> OffsetDateTime {
-        if self.read.is_none_or(|read| read.elapsed() >= READ_EVERY) {
-            self.zone = zone(std::env::var("TZ").ok().as_deref());
-            self.read = Some(Instant::now());
-        }
-        self.zone.at(wall)
-    }
-}
-
-/// An offset as people read it: `UTC`, `+01:00`, `-03:30`.
-pub(super) fn offset_name(offset: UtcOffset) -> String {
-    let (hours, minutes, _) = offset.as_hms();
-    match offset.whole_minutes() {
-        0 => "UTC".to_owned(),
-        whole => {
-            let sign = if whole < 0 { '-' } else { '+' };
-            format!("{sign}{:02}:{:02}", hours.unsigned_abs(), minutes.unsigned_abs())
-        }
-    }
-}
-
 /// The zone that the environment variable `TZ` names, or the machine's; UTC where there is none.
-fn zone(named: Option<&str>) -> Zone {
+pub(super) fn zone(named: Option<&str>) -> Zone {
     let Some(name) = named.map(|name| name.trim_start_matches(':')) else {
         return read(Path::new(LOCALTIME)).unwrap_or_default();
     };
@@ -85,7 +53,7 @@ fn read(file: &Path) -> Option<Zone> {
 
 impl Zone {
     /// The local time at `wall` since 1970. A clock that is set beyond the year 9999 shows 1970.
-    fn at(&self, wall: Duration) -> OffsetDateTime {
+    pub(super) fn at(&self, wall: Duration) -> OffsetDateTime {
         let at_s = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
         let utc = OffsetDateTime::from_unix_timestamp(at_s).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let offset = UtcOffset::from_whole_seconds(self.offset_s(at_s)).unwrap_or(UtcOffset::UTC);
@@ -180,6 +148,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draw::local_time::offset_name;
 
     fn block(time: usize, changes: &[(i64, u8)], types: &[i32]) -> Vec<u8> {
         let mut bytes = b"TZif2".to_vec();
@@ -218,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_first_version_has_times_of_32_bits_and_no_rule() {
+    fn a_version_1_file_has_times_of_32_bits_and_no_rule() {
         let mut old = block(4, &[(946_684_800, 1)], &[0, -12_600]);
         old[4] = 0;
         let zone = Zone::parse(&old).unwrap();
