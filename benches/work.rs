@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use defender::encode::jpeg::{Chroma, Encoder, Settings};
+use defender::encode::jpeg::{Encoder, Settings};
 use defender::encode::scan;
 use defender::encode::scanner::Scanner;
-use defender::media::{PixelFormat, Range601, RawImage};
+use defender::media::{Chroma, PixelFormat, Range601, RawImage};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};

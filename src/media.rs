@@ -152,6 +152,25 @@ pub enum Range601 {
     Full,
 }
 
+/// How much chroma is kept where Defender encodes to JPEG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chroma {
+    /// What the camera delivers; of RGB a quarter.
+    AsCaptured,
+    /// 4:2:0, a sample for four pixels, whatever the camera delivers.
+    Quarter,
+}
+
+impl Chroma {
+    /// By the names used in defender.conf and in the API.
+    pub const NAMES: [(&'static str, Chroma); 2] = [("auto", Self::AsCaptured), ("420", Self::Quarter)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, chroma)| *chroma == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// One uncompressed image as a driver gave it.
 #[derive(Clone, Copy, Debug)]
 pub struct RawImage<'a> {

@@ -23,13 +23,11 @@ mod v4l2;
 pub use error::{Call, CaptureError};
 pub use run::run;
 
-pub use crate::encode::jpeg::Chroma;
-
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::media::PixelFormat;
+use crate::media::{Chroma, PixelFormat};
 use crate::remote::Place;
 
 /// What a camera was asked to be; the driver may give something else.

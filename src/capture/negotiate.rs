@@ -174,7 +174,7 @@ mod tests {
             height: 480,
             fps: 30,
             quality: 80,
-            chroma: crate::capture::Chroma::AsCaptured,
+            chroma: crate::media::Chroma::AsCaptured,
             on_demand: false,
             controls: Vec::new(),
             stopped_by: None,

@@ -250,9 +250,9 @@ fn believable(captured: Option<Timestamp>, last: Timestamp, now: Timestamp) -> T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Chroma, DeviceChoice};
+    use crate::capture::DeviceChoice;
     use crate::hub::latest;
-    use crate::media::{PixelFormat, Range601};
+    use crate::media::{Chroma, PixelFormat, Range601};
 
     #[test]
     fn a_frame_is_always_newer_than_the_one_before() {

@@ -12,8 +12,8 @@ use toml::de::{DeTable, DeValue};
 use super::read::{Document, Section, did_you_mean, shown};
 use super::{Config, Keep, Mode, ServerConfig};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{CameraSettings, Chroma, DeviceChoice};
-use crate::media::{PixelFormat, SoundFormat};
+use crate::capture::{CameraSettings, DeviceChoice};
+use crate::media::{Chroma, PixelFormat, SoundFormat};
 use crate::remote::{Address, Fingerprint, RemoteSettings, Token};
 
 const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];

@@ -9,10 +9,10 @@ use log::{info, warn};
 
 use super::{CameraSettings, Control};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{Chroma, DeviceChoice, RemoteDevice};
+use crate::capture::{DeviceChoice, RemoteDevice};
 use crate::config::limits;
 use crate::hub::Stop;
-use crate::media::SoundFormat;
+use crate::media::{Chroma, SoundFormat};
 use crate::memory::Account;
 use crate::remote::{Listing, Place, RemoteError, RemoteSettings};
 

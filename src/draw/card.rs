@@ -156,7 +156,8 @@ impl Band {
 mod tests {
     use super::*;
     use crate::draw::testing::{NOW, SIZES, long_text, luma};
-    use crate::encode::jpeg::{Chroma, Encoder, Settings};
+    use crate::encode::jpeg::{Encoder, Settings};
+    use crate::media::Chroma;
 
     /// RGB pixels as a viewer sees them.
     fn shown(image: &RawImage<'_>) -> Vec<[u8; 3]> {

@@ -61,7 +61,7 @@ fn settings(device: DeviceChoice) -> CameraSettings {
         height: 120,
         fps: 60,
         quality: 80,
-        chroma: crate::capture::Chroma::AsCaptured,
+        chroma: crate::media::Chroma::AsCaptured,
         on_demand: false,
         controls: Vec::new(),
         stopped_by: None,

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use super::samples::{Plain, Sample, Widened, averaged, spread};
-use super::{Chroma, EncodeError};
-use crate::media::{PixelFormat, Range601, RawImage};
+use super::EncodeError;
+use crate::media::{Chroma, PixelFormat, Range601, RawImage};
 
 /// An image whose every row is known to lie within its data.
 #[derive(Clone, Copy)]
