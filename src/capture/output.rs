@@ -30,7 +30,7 @@ pub(super) struct Output<'a> {
     /// Whether it was logged that the camera sends no EOI.
     was_completed: bool,
     /// Whether what is published says why there is no picture.
-    is_notice: bool,
+    is_no_signal: bool,
 }
 
 /// A frame to be published, and the time it took to encode.
@@ -65,7 +65,7 @@ impl<'a> Output<'a> {
             tally: feed.published.tally(),
             scanner: Scanner::new(),
             was_completed: false,
-            is_notice: false,
+            is_no_signal: false,
         }
     }
 
@@ -85,8 +85,8 @@ impl<'a> Output<'a> {
     }
 
     /// Whether what is published from now on says why there is no picture, instead of being one.
-    pub(super) fn set_notice(&mut self, is_notice: bool) {
-        self.is_notice = is_notice;
+    pub(super) fn set_no_signal(&mut self, is_no_signal: bool) {
+        self.is_no_signal = is_no_signal;
     }
 
     /// Forgets what was learned of a camera's frames: it is another one, or started anew.
@@ -210,7 +210,7 @@ impl<'a> Output<'a> {
 
     /// Publishes a frame.
     pub(super) fn publish(&mut self, Finished { frame, busy }: Finished) {
-        let frame = if self.is_notice { frame.into_notice() } else { frame };
+        let frame = if self.is_no_signal { frame.into_no_signal() } else { frame };
         self.last = frame.captured();
         let (now, bytes) = (Timestamp::now(), frame.jpeg().len() as u64);
         self.tally.add(now, |sums| {

@@ -63,7 +63,7 @@ impl Capture<'_> {
     /// Publishes what comes; why it ended.
     fn pass_on(&mut self, device: &RemoteDevice, parts: &mut Parts<'_>) -> RemoteError {
         let mut clock = FarClock::default();
-        let mut is_notice = device.place.camera_problem(&device.name).is_some();
+        let mut is_no_signal = device.place.camera_problem(&device.name).is_some();
         let (mut look, mut whole) = (Instant::now(), Instant::now());
         let mut brake = Brake::new(MOST_FPS, Instant::now());
         loop {
@@ -72,9 +72,9 @@ impl Capture<'_> {
                 Ok(Some(part)) => {
                     let captured = part.stamp_us.map(|stamp_us| clock.here(stamp_us, Timestamp::now()));
                     // What the other server sends may be its own notice.
-                    self.output.set_notice(is_notice);
+                    self.output.set_no_signal(is_no_signal);
                     let published = self.output.publish_relayed(part.jpeg, captured, device.place.account());
-                    self.output.set_notice(false);
+                    self.output.set_no_signal(false);
                     published
                 }
                 Ok(None) => Err(RelayError::NoMemory),
@@ -86,7 +86,7 @@ impl Capture<'_> {
                     whole = Instant::now();
                     if whole >= look {
                         look = whole + LOOK_EVERY;
-                        is_notice = self.announce_relay(device, size);
+                        is_no_signal = self.announce_relay(device, size);
                     }
                     continue;
                 }
@@ -134,10 +134,10 @@ impl Capture<'_> {
             info!("camera {}: {source}", self.settings.name);
         }
         self.outage = None;
-        let is_notice = problem.is_some();
+        let is_no_signal = problem.is_some();
         self.set_state(CameraState {
             source,
-            online: !is_notice,
+            online: !is_no_signal,
             problem: problem.or_else(|| device.place.camera_stand_in(&device.name)),
             format: Some(PixelFormat::Mjpeg),
             width,
@@ -145,7 +145,7 @@ impl Capture<'_> {
             fps: self.settings.fps as f32,
             ..CameraState::default()
         });
-        is_notice
+        is_no_signal
     }
 }
 

@@ -104,9 +104,9 @@ impl PlacardShow {
             (format!("since {}", moment(self.clock.at(since.wall_time()))), format!("{name}: {problem}"));
         // Not kept: twice a second is rare enough, and a lost camera should cost no memory.
         let mut placard = NoSignalPicture::new(size.0, size.1);
-        output.set_notice(true);
+        output.set_no_signal(true);
         let published = output.publish_raw(&placard.draw(&[heading, &since, &reason]), None);
-        output.set_notice(false);
+        output.set_no_signal(false);
         published
     }
 }

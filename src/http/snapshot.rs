@@ -47,7 +47,7 @@ pub fn take(
     })
 }
 
-/// A picture captured since `asked`. A notice that there is none is no picture of the room: it ends the wait,
+/// A picture captured since `asked`. A no-signal frame is no picture of the camera: it ends the wait,
 /// unless the camera is being started.
 ///
 /// Of a camera whose frames are seconds apart the newest one is taken when no newer came in time; its
@@ -62,7 +62,7 @@ fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, asked: Timestamp) -> Res
         let left = end.saturating_duration_since(Instant::now());
         match reader.wait_newer(left) {
             Wait::Fresh { value: frame, .. } if frame.captured() >= asked => {
-                if !frame.is_notice() {
+                if !frame.is_no_signal() {
                     return Ok(frame);
                 }
                 let state = feed.state();
@@ -78,7 +78,7 @@ fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, asked: Timestamp) -> Res
                 }
                 let newest = reader.newest().filter(|frame| {
                     let age = Timestamp::now().since(frame.captured());
-                    !frame.is_notice() && state.slow_interval.is_some_and(|interval| age <= interval * 3)
+                    !frame.is_no_signal() && state.slow_interval.is_some_and(|interval| age <= interval * 3)
                 });
                 return newest.ok_or_else(|| {
                     format!("camera {} gave no picture within {} s", feed.name(), TIMEOUT.as_secs())
@@ -125,9 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn a_placard_is_an_error_that_says_why() {
+    fn a_no_signal_frame_is_an_error_that_says_why() {
         let (mut publisher, feed, mut reader) = camera(false);
-        publisher.publish(frame(Timestamp::now()).into_notice());
+        publisher.publish(frame(Timestamp::now()).into_no_signal());
         let why = fresh(&feed, &mut reader, Timestamp::from_micros(0)).unwrap_err();
         assert_eq!(why, "camera front gives no picture: unplugged");
     }
@@ -145,13 +145,13 @@ mod tests {
         let (mut publisher, feed, mut reader) = camera(false);
         feed.set_state(CameraState { starting: true, ..feed.state() });
         let asked = Timestamp::now();
-        publisher.publish(frame(Timestamp::now()).into_notice());
+        publisher.publish(frame(Timestamp::now()).into_no_signal());
         let later = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20));
             publisher.publish(frame(Timestamp::now()));
             publisher
         });
-        assert!(!fresh(&feed, &mut reader, asked).unwrap().is_notice());
+        assert!(!fresh(&feed, &mut reader, asked).unwrap().is_no_signal());
         drop(later.join());
     }
 

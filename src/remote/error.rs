@@ -1,4 +1,4 @@
-//! Why another Defender gives nothing, for the log, the status and the placard.
+//! Why another Defender gives nothing, for the log, the status and the no-signal frame.
 
 use std::fmt;
 use std::io;

@@ -10,7 +10,7 @@ use super::body::Body;
 /// Largest picture taken, in bytes: what a camera of 4K gives is a fifth of it.
 const PICTURE_BYTES: usize = 8 * 1024 * 1024;
 
-/// No whole picture for so long is too long: a lost camera sends placards meanwhile.
+/// No whole picture for so long is too long: a lost camera sends no-signal frames meanwhile.
 const STALL: Duration = Duration::from_secs(10);
 
 /// Largest head of a part, in bytes.
