@@ -16,7 +16,7 @@ use super::locate::read_open;
 use super::read::{Document, Section, did_you_mean, shown};
 use super::sections::{LEVELS, Parser, note_faults};
 use super::{Config, ConfigError, Flags, Mode, limits};
-use crate::capture::CameraSettings;
+use crate::source::CameraSettings;
 
 /// Its name, beside the user file.
 pub const KEPT_FILE: &str = "kept.conf";

@@ -22,8 +22,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::capture::CameraSettings;
-use crate::capture::sound::MicrophoneSettings;
+use crate::source::{CameraSettings, MicrophoneSettings};
 use crate::remote::{RemoteSettings, Token};
 pub use edit::{Edit, edited};
 pub use kept::{KEPT_FILE, Keep, Kept};

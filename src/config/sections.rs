@@ -11,8 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::read::{Document, Section, did_you_mean, shown};
 use super::{Config, Keep, Mode, ServerConfig};
-use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{CameraSettings, DeviceChoice};
+use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
 use crate::media::{Chroma, PixelFormat, SoundFormat};
 use crate::remote::{Address, Fingerprint, RemoteSettings, Token};
 

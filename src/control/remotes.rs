@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use super::{CameraSettings, Control};
-use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{DeviceChoice, RemoteDevice};
+use crate::source::{DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
 use crate::config::limits;
 use crate::hub::Stop;
 use crate::media::{Chroma, SoundFormat};

@@ -7,7 +7,7 @@ use log::warn;
 use super::devices::{Camera, Devices, Kind, Microphone};
 use super::remotes::Follower;
 use super::{CameraChange, CameraSettings, ControlError};
-use crate::capture::sound::MicrophoneSettings;
+use crate::source::MicrophoneSettings;
 use crate::config::{Config, Keep};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::remote::Place;

@@ -1,0 +1,1 @@
+//! The supervisor with sources and a clock of its own.
