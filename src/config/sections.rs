@@ -11,9 +11,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::read::{Document, Section, did_you_mean, shown};
 use super::{Config, Keep, Mode, ServerConfig};
-use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
 use crate::media::{Chroma, PixelFormat, SoundFormat};
 use crate::remote::{Address, Fingerprint, RemoteSettings, Token};
+use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
 
 const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
 

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use crate::source::{
-    CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, run_camera, run_microphone,
-};
 use crate::hub::{
     CameraFeed, CameraState, FeedList, MicrophoneFeed, MicrophoneState, Named, Publisher, SoundWriter, Stop,
     latest,
 };
 use crate::media::Frame;
+use crate::source::{
+    CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, run_camera, run_microphone,
+};
 
 /// Stack of a capture thread: encoding works on small blocks, pictures are on the heap.
 const STACK_BYTES: usize = 512 * 1024;

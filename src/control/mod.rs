@@ -16,13 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use log::{LevelFilter, error};
 
-use crate::source::v4l2::controls;
-use crate::source::v4l2::devices::{check_size, sizes_offered};
 use crate::config::{Config, Flags, LEVELS};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::memory::Memory;
 use crate::remote::{Listing, Place};
+use crate::source::v4l2::controls;
+use crate::source::v4l2::devices::{check_size, sizes_offered};
 use remotes::Follower;
 use state::{Seen, State};
 

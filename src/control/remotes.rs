@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use super::{CameraSettings, Control};
-use crate::source::{DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
 use crate::config::limits;
 use crate::hub::Stop;
 use crate::media::{Chroma, SoundFormat};
 use crate::memory::Account;
 use crate::remote::{Listing, Place, RemoteError, RemoteSettings};
+use crate::source::{DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
 
 /// How often each is asked.
 const ASK_EVERY: Duration = Duration::from_secs(5);

@@ -7,10 +7,10 @@ use log::warn;
 use super::devices::{Camera, Devices, Kind, Microphone};
 use super::remotes::Follower;
 use super::{CameraChange, CameraSettings, ControlError};
-use crate::source::MicrophoneSettings;
 use crate::config::{Config, Keep};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::remote::Place;
+use crate::source::MicrophoneSettings;
 
 /// What can be stopped and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -219,7 +219,11 @@ mod tests {
         for (width, height) in SIZES {
             for text in ["", "front", &long_text()] {
                 let drawn_bytes = TestCard::new(width, height, text, text).draw(7, NOW).data.len();
-                assert_eq!(drawn_bytes, Canvas::new(width, height, PANEL).image().data.len(), "{width}x{height}");
+                assert_eq!(
+                    drawn_bytes,
+                    Canvas::new(width, height, PANEL).image().data.len(),
+                    "{width}x{height}"
+                );
             }
         }
     }

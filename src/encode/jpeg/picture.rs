@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::samples::{Plain, Sample, Widened, averaged, spread};
 use super::EncodeError;
+use super::samples::{Plain, Sample, Widened, averaged, spread};
 use crate::media::{Chroma, PixelFormat, Range601, RawImage};
 
 /// An image whose every row is known to lie within its data.

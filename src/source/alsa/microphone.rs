@@ -6,9 +6,7 @@ use super::cards::{self, Candidate};
 use super::error::PcmError;
 use super::pcm::{Pcm, Read};
 use crate::media::SoundFormat;
-use crate::source::audio::{
-    AudioArrival, AudioDescription, AudioError, AudioSource, OpenAudio, Samples,
-};
+use crate::source::audio::{AudioArrival, AudioDescription, AudioError, AudioSource, OpenAudio, Samples};
 use crate::source::session::Session;
 use crate::source::settings::{MicrophoneDevice, MicrophoneSettings};
 

@@ -32,7 +32,11 @@ pub(in crate::source) struct RemoteCamera<'s> {
 
 impl<'s> RemoteCamera<'s> {
     /// The camera `device`, read for as long as `is_wanted`.
-    pub(in crate::source) fn new(device: &'s RemoteDevice, fps: u32, is_wanted: &'s dyn Fn() -> bool) -> Self {
+    pub(in crate::source) fn new(
+        device: &'s RemoteDevice,
+        fps: u32,
+        is_wanted: &'s dyn Fn() -> bool,
+    ) -> Self {
         Self { device, fps, is_wanted }
     }
 }

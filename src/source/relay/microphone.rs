@@ -6,9 +6,7 @@ use super::error::audio_error;
 use super::rate_limit::RateLimit;
 use crate::media::{SoundFormat, Timestamp};
 use crate::remote::{RemoteError, Sound};
-use crate::source::audio::{
-    AudioArrival, AudioDescription, AudioError, AudioSource, OpenAudio, Samples,
-};
+use crate::source::audio::{AudioArrival, AudioDescription, AudioError, AudioSource, OpenAudio, Samples};
 use crate::source::session::Session;
 use crate::source::settings::RemoteDevice;
 

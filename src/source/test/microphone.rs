@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::tone;
 use crate::media::{SoundFormat, Timestamp};
-use crate::source::audio::{
-    AudioArrival, AudioDescription, AudioError, AudioSource, OpenAudio, Samples,
-};
+use crate::source::audio::{AudioArrival, AudioDescription, AudioError, AudioSource, OpenAudio, Samples};
 use crate::source::session::Session;
 
 /// How often samples come.

@@ -10,9 +10,9 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use v4l::v4l_sys as sys;
 
+use super::calls::{self, FrameIntervals, FrameSizes};
 use super::error::{Call, DeviceError};
 use super::format::{ActiveFormat, active_format, rate_fps, text};
-use super::calls::{self, FrameIntervals, FrameSizes};
 
 /// An open capture device. Closed when dropped.
 #[derive(Debug)]

@@ -207,9 +207,11 @@ fn set_one(camera: &Camera, control: &Control, value: i32) -> Result<(), DeviceE
         io::ErrorKind::ResourceBusy => {
             refused_control(camera, &control.name, "it cannot be changed while the camera runs")
         }
-        _ if is_inactive(camera, control) => {
-            refused_control(camera, &control.name, "has no effect now; switch off the automatic control that sets it")
-        }
+        _ if is_inactive(camera, control) => refused_control(
+            camera,
+            &control.name,
+            "has no effect now; switch off the automatic control that sets it",
+        ),
         _ => camera.failed(Call::SetControl, error),
     })
 }

@@ -142,7 +142,6 @@ impl DeviceError {
     pub(super) fn is_no_camera(&self) -> bool {
         matches!(self, Self::NotFound(_) | Self::NotV4l2(_) | Self::NotCapture(_) | Self::MultiPlanar(_))
     }
-
 }
 
 impl fmt::Display for DeviceError {

@@ -184,8 +184,13 @@ mod tests {
 
     #[test]
     fn another_format_than_asked_for_is_refused_and_another_size_is_taken() {
-        let given =
-            |fourcc| ActiveFormat { fourcc, width: 800, height: 600, stride_bytes: 1600, range: Range601::Full };
+        let given = |fourcc| ActiveFormat {
+            fourcc,
+            width: 800,
+            height: 600,
+            stride_bytes: 1600,
+            range: Range601::Full,
+        };
         let accept =
             |format, fourcc| accept(Path::new("/dev/video0"), &settings(format), given(fourcc), 30.0);
         let mode = accept(Some(PixelFormat::Yuyv), *b"YUYV").unwrap();

@@ -84,13 +84,14 @@ impl<'c, 'a> Delivery<'c, 'a> {
             }
         };
         let is_description_new = picture.is_description_new;
-        let finished = match self.is_needed(&picture).then(|| self.context.output.prepare(&picture)).transpose() {
-            Ok(finished) => finished,
-            Err(why) => {
-                self.drop_picture(why);
-                return Ok(());
-            }
-        };
+        let finished =
+            match self.is_needed(&picture).then(|| self.context.output.prepare(&picture)).transpose() {
+                Ok(finished) => finished,
+                Err(why) => {
+                    self.drop_picture(why);
+                    return Ok(());
+                }
+            };
         if is_description_new {
             self.description = source.description();
         }

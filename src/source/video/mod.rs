@@ -12,8 +12,8 @@ mod output;
 mod pace;
 mod supervisor;
 
-pub use error::VideoError;
 pub(super) use error::Unusable;
+pub use error::VideoError;
 pub(super) use supervisor::supervise;
 
 use std::path::PathBuf;

@@ -147,9 +147,8 @@ impl Supervisor<'_, '_> {
     fn show_stand_in(&mut self, error: &VideoError) -> bool {
         let problem = error.to_string();
         let former = self.stand_in.take().filter(|(former, _)| *former == problem);
-        let found = former.or_else(|| {
-            Some((problem.clone(), self.opener.stand_in(error, self.context.session)?))
-        });
+        let found =
+            former.or_else(|| Some((problem.clone(), self.opener.stand_in(error, self.context.session)?)));
         let Some((problem, mut source)) = found else { return false };
         let description = source.description();
         self.context.log.problem(&format!("{problem}; showing the {}", description.source));
