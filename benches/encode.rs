@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use defender::codec::jpeg::{Chroma, Encoder, Settings};
+use defender::codec::jpeg::{Encoder, Settings};
 use defender::codec::scan;
-use defender::media::{PixelFormat, Range601, RawImage};
+use defender::media::{Chroma, PixelFormat, Range601, RawImage};
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;

@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use defender::codec::jpeg::{Chroma, Encoder, Settings};
+use defender::codec::jpeg::{Encoder, Settings};
 use defender::codec::scan;
 use defender::codec::scanner::Scanner;
-use defender::media::{PixelFormat, Range601, RawImage};
+use defender::media::{Chroma, PixelFormat, Range601, RawImage};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};

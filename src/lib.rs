@@ -9,7 +9,8 @@
 //! | [`media`] | plain values: frame, timestamp, pixel format |
 //! | [`hub`] | the lock-free meeting point of capture and viewers |
 //! | [`codec`] | values in, bytes out: JPEG, multipart parts, sound; no I/O |
-//! | [`capture`] | cameras, the test card, the retry loop |
+//! | `draw` | test card, no-signal frame, lettering, local time |
+//! | [`source`] | cameras and microphones of every kind, and their supervisors |
 //! | [`users`] | the flat user file and password checks |
 //! | [`gate`] | the public socket: limits, TLS, strict request heads |
 //! | [`http`] | routes, handlers, streams, the embedded page |
@@ -27,13 +28,13 @@
 
 pub mod app;
 pub(crate) mod base;
-pub mod capture;
 pub mod cli;
 pub mod client;
 pub mod codec;
 pub mod config;
 pub mod confine;
 pub mod control;
+mod draw;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
@@ -43,4 +44,5 @@ pub mod logging;
 pub mod media;
 pub mod memory;
 pub mod remote;
+pub mod source;
 pub mod users;

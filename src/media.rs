@@ -153,6 +153,25 @@ pub enum Range601 {
     Full,
 }
 
+/// How much chroma is kept where Defender encodes to JPEG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chroma {
+    /// What the camera delivers; of RGB a quarter.
+    AsCaptured,
+    /// 4:2:0, a sample for four pixels, whatever the camera delivers.
+    Quarter,
+}
+
+impl Chroma {
+    /// By the names used in defender.conf and in the API.
+    pub const NAMES: [(&'static str, Chroma); 2] = [("auto", Self::AsCaptured), ("420", Self::Quarter)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, chroma)| *chroma == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// One uncompressed image as a driver gave it.
 #[derive(Clone, Copy, Debug)]
 pub struct RawImage<'a> {
@@ -179,7 +198,7 @@ pub struct Frame {
     captured: Timestamp,
     width: u32,
     height: u32,
-    is_notice: bool,
+    is_no_signal: bool,
     /// Of the buffer's memory, where that is counted.
     lease: Option<Lease>,
 }
@@ -200,7 +219,7 @@ impl Frame {
             part.end <= bytes.len() && part.start <= jpeg.start && jpeg.end <= part.end,
             "ranges lie inside"
         );
-        Self { bytes, part, jpeg, captured, width: size.0, height: size.1, is_notice: false, lease: None }
+        Self { bytes, part, jpeg, captured, width: size.0, height: size.1, is_no_signal: false, lease: None }
     }
 
     /// The whole multipart part: header, JPEG, closing boundary.
@@ -223,14 +242,14 @@ impl Frame {
         (self.width, self.height)
     }
 
-    /// The same as a notice about the camera: no picture that it took.
-    pub(crate) fn into_notice(self) -> Self {
-        Self { is_notice: true, ..self }
+    /// The same as a no-signal frame: it says why there is no picture.
+    pub(crate) fn into_no_signal(self) -> Self {
+        Self { is_no_signal: true, ..self }
     }
 
-    /// Whether it says why there is no picture, instead of being one.
-    pub fn is_notice(&self) -> bool {
-        self.is_notice
+    /// Whether it is a no-signal frame: it says why there is no picture.
+    pub fn is_no_signal(&self) -> bool {
+        self.is_no_signal
     }
 
     /// Keeps `lease` for as long as the frame's buffer is in use.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms its code may name. All may name `base`.
-const MAY_NAME: [(&str, &[&str]); 18] = [
+const MAY_NAME: [(&str, &[&str]); 19] = [
     ("base", &[]),
     ("memory", &[]),
     ("media", &["memory"]),
@@ -14,15 +14,16 @@ const MAY_NAME: [(&str, &[&str]); 18] = [
     ("codec", &["hub", "media"]),
     ("client", &["memory"]),
     ("remote", &["client", "memory"]),
-    ("capture", &["codec", "hub", "media", "memory", "remote"]),
+    ("draw", &["codec", "media"]),
+    ("source", &["codec", "draw", "hub", "media", "memory", "remote"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
     ("http", &["codec", "control", "gate", "hub", "logging", "media", "memory", "users"]),
-    ("config", &["capture", "client", "media", "remote"]),
+    ("config", &["client", "media", "remote", "source"]),
     ("confine", &[]),
     ("logging", &[]),
-    ("control", &["capture", "config", "hub", "logging", "media", "memory", "remote"]),
-    ("cli", &["app", "capture", "config", "memory", "remote", "users"]),
+    ("control", &["config", "hub", "logging", "media", "memory", "remote", "source"]),
+    ("cli", &["app", "config", "memory", "remote", "source", "users"]),
     ("fuzzing", &["codec", "config", "gate", "http", "remote", "users"]),
     ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),
 ];

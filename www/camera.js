@@ -108,7 +108,7 @@ export class Camera {
     this.#sayHowItIs();
     const found = this.#video.stats();
     const words = [];
-    // The rate of a placard would tell nothing.
+    // The rate of no-signal frames says nothing.
     if (found && this.#is === "live" && this.element.classList.contains("live")) {
       words.push(found.fps < 1.45 ? paceWords(1000 / found.fps) : `${found.fps < 9.95 ? found.fps.toFixed(1) : Math.round(found.fps)} fps`);
       if (found.latency_ms !== undefined) {

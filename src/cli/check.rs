@@ -12,11 +12,10 @@ use rustix::fs::{Access, OFlags, access};
 use crate::app::{self, AppError, RunsAs};
 use crate::base::disk::folder_of;
 use crate::base::text::printable;
-use crate::capture::sound::{self, MicrophoneSettings};
-use crate::capture::{CameraSettings, CaptureError, DeviceChoice, devices};
 use crate::config::{Config, Flags, Mode, ServerConfig};
 use crate::memory::{self, Account};
 use crate::remote::{Endpoint, RemoteSettings};
+use crate::source::{CameraSettings, DeviceChoice, MicrophoneSettings, probe_camera, probe_microphone};
 use crate::users;
 
 /// As many lines that let nobody in are told of one user file.
@@ -261,7 +260,7 @@ fn can_append(file: &Path) -> io::Result<()> {
 fn describe(camera: &CameraSettings) -> (String, bool) {
     let demand = if camera.on_demand { ", only while somebody watches" } else { "" };
     let requested = format!("asked for {}x{} at {} fps", camera.width, camera.height, camera.fps);
-    match devices::probe(camera) {
+    match probe_camera(camera) {
         Ok(found) => (format!("{found}{demand}; {requested}"), true),
         Err(error) if camera.device == DeviceChoice::Auto => {
             (format!("the test card until a camera is plugged in ({error}){demand}; {requested}"), true)
@@ -269,14 +268,14 @@ fn describe(camera: &CameraSettings) -> (String, bool) {
         // Not a reason not to start: it may be plugged in later. A busy one gives its picture to somebody,
         // most likely to the server that runs.
         Err(error) => {
-            let is_busy = matches!(error, CaptureError::Busy(_));
+            let is_busy = error.is_busy();
             (format!("NO SIGNAL now: {error}{demand}; {requested}"), is_busy)
         }
     }
 }
 
 fn hears(microphone: &MicrophoneSettings) -> String {
-    match sound::probe(microphone) {
+    match probe_microphone(microphone) {
         Ok(found) => found,
         // Not a reason not to start: it may be plugged in later.
         Err(error) => format!("SILENT now: {error}; asked for {}", microphone.format),

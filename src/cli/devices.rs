@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::base::text::printable;
-use crate::capture::devices::{self, CameraDevice, DeviceSize};
-use crate::capture::sound::cards::{self, SoundDevice};
+use crate::source::alsa::cards::{self, SoundDevice};
+use crate::source::v4l2::devices::{self, CameraDevice, DeviceSize};
 
 /// The cameras and microphones of this machine, for people.
 pub fn list() -> String {
@@ -74,7 +74,7 @@ fn rates(size: &DeviceSize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::devices::DeviceFormat;
+    use crate::source::v4l2::devices::DeviceFormat;
 
     #[test]
     fn a_camera_is_shown_with_names_formats_sizes_and_rates() {

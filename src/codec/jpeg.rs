@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::media::{PixelFormat, RawImage};
+use crate::media::{Chroma, PixelFormat, RawImage};
 use picture::Picture;
 #[cfg(not(feature = "turbo"))]
 use plain::Engine;
@@ -33,25 +33,6 @@ pub struct Settings {
     pub chroma: Chroma,
     /// Threads at work on one picture, the caller's included. Small pictures take fewer.
     pub threads: usize,
-}
-
-/// How much chroma is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chroma {
-    /// What the camera delivers; of RGB a quarter.
-    AsCaptured,
-    /// 4:2:0, a sample for four pixels, whatever the camera delivers.
-    Quarter,
-}
-
-impl Chroma {
-    /// By the names used in defender.conf and in the API.
-    pub const NAMES: [(&'static str, Chroma); 2] = [("auto", Self::AsCaptured), ("420", Self::Quarter)];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::NAMES.into_iter().find(|(_, chroma)| *chroma == self).map_or("", |(name, _)| name)
-    }
 }
 
 /// Encodes one picture after another, with buffers that are used again.

@@ -17,7 +17,7 @@ use super::read::{Document, Section, shown};
 use super::sections::{Parser, note_faults};
 use super::{Config, ConfigError, Flags, Mode};
 use crate::base::{did_you_mean, level, limits};
-use crate::capture::CameraSettings;
+use crate::source::CameraSettings;
 
 /// Its name, beside the user file.
 pub const KEPT_FILE: &str = "kept.conf";

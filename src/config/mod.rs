@@ -20,9 +20,8 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::capture::CameraSettings;
-use crate::capture::sound::MicrophoneSettings;
 use crate::remote::{RemoteSettings, Token};
+use crate::source::{CameraSettings, MicrophoneSettings};
 pub use edit::{Edit, edited};
 pub use kept::{KEPT_FILE, Keep, Kept};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};

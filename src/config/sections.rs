@@ -12,11 +12,10 @@ use toml::de::{DeTable, DeValue};
 use super::read::{Document, Section, shown};
 use super::{Config, Keep, Mode, ServerConfig};
 use crate::base::{did_you_mean, level, limits, names};
-use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{CameraSettings, Chroma, DeviceChoice};
 use crate::client::Fingerprint;
-use crate::media::{PixelFormat, SoundFormat};
+use crate::media::{Chroma, PixelFormat, SoundFormat};
 use crate::remote::{RemoteSettings, Token, parse_address};
+use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
 
 const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
 

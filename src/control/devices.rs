@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use log::{error, info};
 
-use crate::capture::sound::{self, MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{self, CameraSettings, DeviceChoice};
 use crate::hub::{
     CameraFeed, CameraState, FeedList, MicrophoneFeed, MicrophoneState, Named, Publisher, SoundWriter, Stop,
     latest,
 };
 use crate::media::Frame;
+use crate::source::{
+    CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, run_camera, run_microphone,
+};
 
 /// Stack of a capture thread: encoding works on small blocks, pictures are on the heap.
 const STACK_BYTES: usize = 512 * 1024;
@@ -96,7 +97,7 @@ impl Kind for Camera {
     }
 
     fn capture(settings: &CameraSettings, feed: &CameraFeed, writer: &mut Publisher<Frame>, stop: &Stop) {
-        capture::run(settings, feed, writer, stop);
+        run_camera(settings, feed, writer, stop);
     }
 
     fn say_failed(feed: &CameraFeed, problem: String) {
@@ -128,7 +129,7 @@ impl Kind for Microphone {
     }
 
     fn capture(settings: &MicrophoneSettings, feed: &MicrophoneFeed, writer: &mut SoundWriter, stop: &Stop) {
-        sound::run(settings, feed, writer, stop);
+        run_microphone(settings, feed, writer, stop);
     }
 
     fn say_failed(feed: &MicrophoneFeed, problem: String) {

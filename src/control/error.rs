@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::capture::CaptureError;
+use crate::source::v4l2::DeviceError;
 
 /// Why a change was not made.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum ControlError {
     /// The camera is not there to be asked.
     NoCamera(String),
     /// The camera refused.
-    Camera(CaptureError),
+    Camera(DeviceError),
     /// It cannot be kept, for no file is the server's to write.
     NoFile,
     /// It cannot be kept: the file, and why.

@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex};
 use log::error;
 
 use crate::base::{level, lock};
-use crate::capture::controls;
-use crate::capture::devices::{check_size, sizes_offered};
 use crate::config::{Config, Flags};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::memory::Memory;
 use crate::remote::{Endpoint, Listing};
+use crate::source::v4l2::controls;
+use crate::source::v4l2::devices::{check_size, sizes_offered};
 use remotes::Follower;
 use state::{Seen, State};
 
@@ -32,11 +32,11 @@ pub use error::ControlError;
 pub use reload::tell_overridden;
 pub use state::Media;
 
-pub use crate::capture::CameraSettings;
-pub use crate::capture::devices::list as cameras_plugged_in;
-pub use crate::capture::sound::cards::list as microphones_plugged_in;
+pub use crate::source::CameraSettings;
+pub use crate::source::alsa::cards::list as microphones_plugged_in;
+pub use crate::source::v4l2::devices::list as cameras_plugged_in;
 
-pub use crate::capture::controls::{Control as CameraControl, ControlKind};
+pub use crate::source::v4l2::controls::{Control as CameraControl, ControlKind};
 
 /// The hold on what runs. Changes are made one at a time: the lock of `state` is held while threads are
 /// joined, controls are set and a file is written, on purpose, and only other changes wait for it.
@@ -163,12 +163,12 @@ impl Control {
             self.check_size(name, change, &change.applied_to(&before)?)?;
             let asked = self.ask_controls(name, change)?;
             // A button is pressed once: neither a start nor a file does it again.
-            let lasting = asked.as_ref().map(controls::Asked::lasting).unwrap_or_default();
+            let lasting = asked.as_ref().map(controls::ControlChange::lasting).unwrap_or_default();
             let lasting = CameraChange { controls: lasting, ..change.clone() };
             let after = lasting.applied_to(&before)?;
             let kept = keeps.then(|| if change.is_nothing() { state.not_kept(&before) } else { lasting });
             let written = kept.as_ref().map(|kept| keep::camera(&state.config, name, kept)).transpose()?;
-            if let Some(Err(refused)) = asked.map(controls::Asked::set) {
+            if let Some(Err(refused)) = asked.map(controls::ControlChange::set) {
                 written.into_iter().for_each(keep::Written::undo);
                 return Err(ControlError::Camera(refused));
             }
@@ -346,13 +346,13 @@ impl Control {
         &self,
         name: &str,
         change: &CameraChange,
-    ) -> Result<Option<controls::Asked>, ControlError> {
+    ) -> Result<Option<controls::ControlChange>, ControlError> {
         if change.controls.is_empty() {
             return Ok(None);
         }
         let node = self.cameras.find(Some(name), |_| true).and_then(|feed| feed.state().node);
         let node = node.ok_or_else(|| ControlError::NoCamera(name.to_owned()))?;
-        controls::ask(&node, &change.controls).map(Some).map_err(ControlError::Camera)
+        controls::prepare(&node, &change.controls).map(Some).map_err(ControlError::Camera)
     }
 
     /// Makes a change, while no other is made, and shows what came of it.

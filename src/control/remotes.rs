@@ -9,12 +9,11 @@ use log::{info, warn};
 
 use super::{CameraSettings, Control};
 use crate::base::limits;
-use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{Chroma, DeviceChoice, RemoteDevice};
 use crate::hub::Stop;
-use crate::media::SoundFormat;
+use crate::media::{Chroma, SoundFormat};
 use crate::memory::Account;
 use crate::remote::{Endpoint, Listing, RemoteError, RemoteSettings};
+use crate::source::{DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
 
 /// How often each is asked.
 const ASK_EVERY: Duration = Duration::from_secs(5);

@@ -11,10 +11,10 @@ use log::warn;
 use super::devices::{Camera, Devices, Kind, Microphone};
 use super::remotes::Follower;
 use super::{CameraChange, CameraSettings, ControlError};
-use crate::capture::sound::MicrophoneSettings;
 use crate::config::{Config, Keep};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::remote::Endpoint;
+use crate::source::MicrophoneSettings;
 
 /// What can be stopped and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

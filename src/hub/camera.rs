@@ -119,7 +119,7 @@ impl Flag {
 pub struct CameraState {
     /// What the frames come from, for people: a device node and its card name, or "test card".
     pub source: String,
-    /// Whether real frames are coming (or, on demand, would come): false shows a placard.
+    /// Whether real frames are coming (or, on demand, would come): false shows a no-signal frame.
     pub online: bool,
     /// While it is not online: whether it is being started, so that `problem` may be over.
     pub starting: bool,

@@ -151,7 +151,7 @@ fn why(online: bool, problem: Option<String>) -> Option<String> {
     Some(problem.as_deref().map_or_else(|| "offline there".to_owned(), tamed))
 }
 
-/// A sentence of another server, as a log line and a placard can bear it.
+/// A sentence of another server, fit for a log line and a no-signal frame.
 fn tamed(sentence: &str) -> String {
     const LONGEST: usize = 200;
     let start: String = sentence.chars().take(LONGEST).collect();

@@ -18,7 +18,7 @@ fn a_camera_unplugged_while_ten_watch_comes_back_to_all_of_them() {
     let (status, why) = server.get("/snapshot");
     assert_eq!(status, 503, "{why}");
     assert!(why.contains(VIVID), "{why}");
-    // Placards: the streams go on without a camera.
+    // No-signal frames: the streams go on without a camera.
     viewers.iter().for_each(|viewer| viewer.wait_parts(2));
     vm.plug();
     server.wait_status("\"online\":true");

@@ -37,7 +37,7 @@ fn a_stopped_service_shows_who_stopped_it_keeps_its_viewers_and_starts_again() {
     let status = server.get("/api/1.0/status").text();
     assert!(status.contains(r#""services":{"video":false,"audio":true}"#), "{status}");
     let shown = parts(&file);
-    wait_for("placards", || (parts(&file) > shown + 2).then_some(()));
+    wait_for("no-signal frames", || (parts(&file) > shown + 2).then_some(()));
 
     assert_eq!(ask(&server, "/api/1.0/services/video", Some(r#"{"running":true}"#)).0, 200);
     wait_for("a picture", || (server.get("/snapshot").status == 200).then_some(()));

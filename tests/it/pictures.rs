@@ -172,11 +172,11 @@ fn clients_of_other_servers_find_what_they_ask_for() {
 }
 
 #[test]
-fn a_missing_camera_shows_a_placard_and_no_snapshot() {
+fn a_missing_camera_shows_no_signal_and_no_snapshot() {
     let server = Setup::new().sections("[camera.front]\ndevice = \"/dev/video99\"\n").start();
     server.wait_log("/dev/video99");
     let (_viewer, file) = watch(&server, "/video", "recording");
-    wait_for("placards", || (parts(&file) >= 2).then_some(()));
+    wait_for("no-signal frames", || (parts(&file) >= 2).then_some(()));
     let snapshot = server.get("/snapshot");
     assert_eq!(snapshot.status, 503, "{}", snapshot.text());
     assert!(snapshot.text().contains("/dev/video99: no such device"), "{}", snapshot.text());

@@ -83,7 +83,7 @@ fn a_board_that_dies_is_shown_as_lost_and_comes_back_to_those_who_stayed() {
         |up: u8| panel.get("/metrics").text().contains(&format!("remote_up{{remote=\"attic\"}} {up}\n"));
     wait_for("the numbers to say so", || is_up(0).then_some(()));
     let shown = parts(&file);
-    wait_for("placards", || (parts(&file) > shown + 2).then_some(()));
+    wait_for("no-signal frames", || (parts(&file) > shown + 2).then_some(()));
     board.start_again();
     wait_for("a picture", || (panel.get("/snapshot/attic-front").status == 200).then_some(()));
     wait_for("the numbers to say so", || is_up(1).then_some(()));
@@ -106,7 +106,7 @@ fn a_board_that_comes_back_with_another_certificate_gets_nothing_more() {
     panel.wait_log("ITS KEY HAS CHANGED");
     wait_status(&panel, "ITS KEY HAS CHANGED");
     let shown = parts(&file);
-    wait_for("placards", || (parts(&file) > shown + 3).then_some(()));
+    wait_for("no-signal frames", || (parts(&file) > shown + 3).then_some(()));
     assert!(viewer.is_running(), "the viewer stayed");
     assert!(!board.log().contains("GET /"), "a request came through:\n{}", board.log());
 }

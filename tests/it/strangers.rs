@@ -56,7 +56,7 @@ fn a_false_defender_harms_only_its_own_picture() {
     wait_status(&panel, "\"name\":\"evil-trap\"");
     let (mut viewer, file) = watch(&panel, "/video/evil-trap", "stream");
     panel.wait_log("what it sends is no Defender's");
-    wait_for("placards", || (parts(&file) > 5).then_some(()));
+    wait_for("no-signal frames", || (parts(&file) > 5).then_some(()));
     assert!(viewer.is_running());
     assert_eq!(panel.get("/snapshot/here").status, 200, "the own camera is not disturbed");
 }
@@ -74,7 +74,7 @@ fn a_stranger_whose_pictures_are_all_broken_is_shown_as_lost() {
     wait_status(&panel, "\"name\":\"evil-trap\"");
     let (_viewer, file) = watch(&panel, "/video/evil-trap", "stream");
     panel.wait_log("what it sends is no Defender's: pictures, and none of them whole");
-    wait_for("placards", || (parts(&file) > 2).then_some(()));
+    wait_for("no-signal frames", || (parts(&file) > 2).then_some(()));
 }
 
 #[test]

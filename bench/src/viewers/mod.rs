@@ -110,7 +110,7 @@ impl Viewer {
         let open = self.connection.receive(buffers, |bytes| {
             let now_ns = monotonic_ns();
             let arrived = |picture: Picture| {
-                // The same picture again is no frame delivered, and a placard has no age.
+                // The same picture again is no frame delivered, and a no-signal frame has no age.
                 if let Some(captured_ns) = picture.captured_ns.filter(|stamp| *stamp > *newest_ns) {
                     *newest_ns = captured_ns;
                     seen.frames[index] += 1;

@@ -12,7 +12,7 @@ const MAX_LINE_BYTES: usize = 8192;
 /// One picture that has arrived to its last byte.
 #[derive(Debug, PartialEq)]
 pub struct Picture {
-    /// When the camera captured it, CLOCK_MONOTONIC; `None` without a stamp, as on a placard.
+    /// When the camera captured it, CLOCK_MONOTONIC; `None` without a stamp, as on a no-signal frame.
     pub captured_ns: Option<u64>,
 }
 

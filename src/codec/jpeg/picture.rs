@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
+use super::EncodeError;
 use super::samples::{Plain, Sample, Widened, averaged, spread};
-use super::{Chroma, EncodeError};
-use crate::media::{PixelFormat, Range601, RawImage};
+use crate::media::{Chroma, PixelFormat, Range601, RawImage};
 
 /// An image whose every row is known to lie within its data.
 #[derive(Clone, Copy)]

@@ -114,7 +114,7 @@ fn join(height: u16, restart_interval: u16, workers: &[Worker], out: &mut Vec<u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::jpeg::Chroma;
+    use crate::media::Chroma;
     use crate::media::{PixelFormat, Range601, RawImage};
 
     fn cut(format: PixelFormat, width: u32, height: u32, threads: usize) -> Option<(u16, u16)> {

@@ -66,7 +66,7 @@ fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, requested: Timestamp) ->
         let left = end.saturating_duration_since(Instant::now());
         match reader.wait_newer(left) {
             Wait::Fresh { value: frame, .. } if frame.captured() >= requested => {
-                if !frame.is_notice() {
+                if !frame.is_no_signal() {
                     return Ok(frame);
                 }
                 let state = feed.state();
@@ -82,7 +82,7 @@ fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, requested: Timestamp) ->
                 }
                 let newest = reader.newest().filter(|frame| {
                     let age = Timestamp::now().since(frame.captured());
-                    !frame.is_notice() && state.slow_interval.is_some_and(|interval| age <= interval * 3)
+                    !frame.is_no_signal() && state.slow_interval.is_some_and(|interval| age <= interval * 3)
                 });
                 return newest.ok_or_else(|| {
                     format!("camera {} gave no picture within {} s", feed.name(), TIMEOUT.as_secs())
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_no_signal_frame_is_an_error_with_its_cause() {
         let (mut publisher, feed, mut reader) = camera(false);
-        publisher.publish(frame(Timestamp::now()).into_notice());
+        publisher.publish(frame(Timestamp::now()).into_no_signal());
         let why = fresh(&feed, &mut reader, Timestamp::from_micros(0)).unwrap_err();
         assert_eq!(why, "camera front gives no picture: unplugged");
     }
@@ -149,13 +149,13 @@ mod tests {
         let (mut publisher, feed, mut reader) = camera(false);
         feed.set_state(CameraState { starting: true, ..feed.state() });
         let requested = Timestamp::now();
-        publisher.publish(frame(Timestamp::now()).into_notice());
+        publisher.publish(frame(Timestamp::now()).into_no_signal());
         let later = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(20));
             publisher.publish(frame(Timestamp::now()));
             publisher
         });
-        assert!(!fresh(&feed, &mut reader, requested).unwrap().is_notice());
+        assert!(!fresh(&feed, &mut reader, requested).unwrap().is_no_signal());
         drop(later.join());
     }
 

@@ -1,0 +1,83 @@
+//! Which kind of source a configured device is: the one module that names them all.
+
+use super::audio::{self, AudioError, OpenAudio};
+use super::clock::SystemClock;
+use super::relay::{RemoteCamera, RemoteMicrophone};
+use super::session::Session;
+use super::settings::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
+use super::test::{CardCamera, ToneMicrophone};
+use super::video::{self, OpenVideo, VideoError};
+use super::{alsa, v4l2};
+use crate::hub::{CameraFeed, MicrophoneFeed, Publisher, SoundWriter, Stop};
+use crate::media::Frame;
+
+/// Captures what `settings` ask for into `publisher`, and says in `feed` how that goes, until `stop` is requested or the
+/// hub is closed; returns within a fifth of a second then. Pictures are published only while there are readers.
+pub fn run_camera(
+    settings: &CameraSettings,
+    feed: &CameraFeed,
+    publisher: &mut Publisher<Frame>,
+    stop: &Stop,
+) {
+    let session = Session::new(&SystemClock, stop, feed, settings.on_demand);
+    let is_wanted = || session.is_wanted();
+    let mut opener: Box<dyn OpenVideo> = match &settings.device {
+        DeviceChoice::Auto => Box::new(v4l2::FirstCamera::new(settings, feed)),
+        DeviceChoice::Path(path) => Box::new(v4l2::CameraAt::new(path, settings, feed)),
+        DeviceChoice::Test => Box::new(CardCamera { settings }),
+        DeviceChoice::Remote(device) => Box::new(RemoteCamera::new(device, settings.fps, &is_wanted)),
+    };
+    video::supervise(settings, feed, publisher, &session, &mut *opener);
+}
+
+/// Captures what `settings` ask for into `writer`, and says in `feed` how that goes, until `stop` is requested; returns
+/// within a fifth of a second then.
+pub fn run_microphone(
+    settings: &MicrophoneSettings,
+    feed: &MicrophoneFeed,
+    writer: &mut SoundWriter,
+    stop: &Stop,
+) {
+    let is_on_demand = matches!(settings.device, MicrophoneDevice::Remote(_));
+    let session = Session::new(&SystemClock, stop, feed, is_on_demand);
+    let is_wanted = || session.is_wanted();
+    let mut opener: Box<dyn OpenAudio> = match &settings.device {
+        MicrophoneDevice::Test => Box::new(ToneMicrophone { format: settings.format }),
+        MicrophoneDevice::Remote(device) => {
+            Box::new(RemoteMicrophone::new(device, settings.format, &is_wanted))
+        }
+        MicrophoneDevice::Auto | MicrophoneDevice::Named(_) => Box::new(alsa::Microphone::new(settings)),
+    };
+    audio::supervise(settings, feed, writer, &session, &mut *opener);
+}
+
+/// Opens a camera as [`run_camera`] would and says what it would deliver, without starting it or setting it to
+/// anything: another program may be about to.
+///
+/// # Errors
+/// Why it would not deliver. For `auto` without any camera that is no error: it shows the test card.
+pub fn probe_camera(settings: &CameraSettings) -> Result<String, VideoError> {
+    match &settings.device {
+        DeviceChoice::Test => Ok("test card".to_owned()),
+        DeviceChoice::Remote(device) => Ok(device.to_string()),
+        DeviceChoice::Path(path) => Ok(v4l2::probe(path, settings)?),
+        DeviceChoice::Auto => match v4l2::probe_first(settings) {
+            Err(VideoError::NoCamera { problem: None }) => {
+                Ok("test card, until there is a camera".to_owned())
+            }
+            found => found,
+        },
+    }
+}
+
+/// Opens a microphone as [`run_microphone`] would and says what it would deliver.
+///
+/// # Errors
+/// Why it would not deliver.
+pub fn probe_microphone(settings: &MicrophoneSettings) -> Result<String, AudioError> {
+    match &settings.device {
+        MicrophoneDevice::Remote(device) => Ok(device.to_string()),
+        MicrophoneDevice::Test => Ok(format!("test tone: {}", settings.format)),
+        MicrophoneDevice::Auto | MicrophoneDevice::Named(_) => alsa::probe(settings),
+    }
+}

@@ -1,0 +1,32 @@
+//! Sources: where video and audio come from.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `video`, `audio` | the trait of a source, and the supervisor that opens one, retries, and keeps its state |
+//! | `v4l2`, `alsa` | cameras and microphones of this machine |
+//! | `relay` | cameras and microphones of other Defenders |
+//! | `test` | the test card and the test tone |
+//! | `kinds` | which of them a configured device is |
+//!
+//! A new kind of source implements `VideoSource` and `OpenVideo` (or `AudioSource` and `OpenAudio`) in a module of its
+//! own, and `kinds` names it. Supervisors know no kind. What must not be here: HTTP, configuration files.
+
+pub mod alsa;
+mod audio;
+mod clock;
+mod kinds;
+mod problem_log;
+mod relay;
+mod session;
+mod settings;
+mod test;
+pub mod v4l2;
+mod video;
+
+pub use audio::AudioError;
+pub use kinds::{probe_camera, probe_microphone, run_camera, run_microphone};
+pub use settings::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
+pub use video::VideoError;
+
+#[cfg(test)]
+mod tests;

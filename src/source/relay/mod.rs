@@ -1,0 +1,11 @@
+//! Cameras and microphones of other Defenders: what they give is relayed as it comes, as one stream however many watch
+//! or listen here, and only while somebody does.
+
+mod camera;
+mod error;
+mod far_clock;
+mod microphone;
+mod rate_limit;
+
+pub(super) use camera::RemoteCamera;
+pub(super) use microphone::RemoteMicrophone;

@@ -1,0 +1,146 @@
+//! What cameras and microphones are asked to be.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::media::{Chroma, PixelFormat, SoundFormat};
+use crate::remote::Endpoint;
+
+/// What a camera is asked to be; the driver may give something else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CameraSettings {
+    /// Its name in defender.conf and in URLs.
+    pub name: String,
+    /// Where the picture comes from.
+    pub device: DeviceChoice,
+    /// The pixel format to ask for; `None` takes MJPEG where offered, else the first usable one.
+    pub format: Option<PixelFormat>,
+    /// Pixels in a row to ask for.
+    pub width: u32,
+    /// Rows to ask for.
+    pub height: u32,
+    /// Frames a second to ask for.
+    pub fps: u32,
+    /// JPEG quality, 1 to 100, where Defender encodes.
+    pub quality: u8,
+    /// How much chroma is kept where Defender encodes.
+    pub chroma: Chroma,
+    /// Open the device only while somebody watches.
+    pub on_demand: bool,
+    /// Values for the camera's controls, by name, set in this order whenever it is started.
+    pub controls: Vec<(String, i32)>,
+    /// Who stopped it, while it is to stay closed whoever watches.
+    pub stopped_by: Option<String>,
+}
+
+/// Which device a camera's picture comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first capture device; the test card while there is none.
+    Auto,
+    /// The test card.
+    Test,
+    /// A device node, or a link to one such as those under /dev/v4l/by-id.
+    Path(PathBuf),
+    /// A camera of another Defender.
+    Remote(RemoteDevice),
+}
+
+/// What a microphone is asked to be; the hardware may give something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MicrophoneSettings {
+    /// Its name in defender.conf and in URLs.
+    pub name: String,
+    /// Where the sound comes from.
+    pub device: MicrophoneDevice,
+    /// Rate and channels to ask for.
+    pub format: SoundFormat,
+    /// Who stopped it, while it is to stay closed whoever listens.
+    pub stopped_by: Option<String>,
+}
+
+/// Which device a microphone's sound comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MicrophoneDevice {
+    /// The first capture device; silence while there is none.
+    Auto,
+    /// A soft tone with a tick each second.
+    Test,
+    /// A microphone of another Defender.
+    Remote(RemoteDevice),
+    /// An ALSA PCM name such as `hw:1,0`, or part of a card's name.
+    Named(String),
+}
+
+/// A camera or microphone of another Defender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteDevice {
+    /// Where it is.
+    pub endpoint: Arc<Endpoint>,
+    /// Its name there.
+    pub name: String,
+}
+
+impl fmt::Display for DeviceChoice {
+    /// As defender.conf has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Test => f.write_str("test"),
+            Self::Path(path) => path.display().fmt(f),
+            Self::Remote(device) => device.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for MicrophoneDevice {
+    /// As defender.conf has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Test => f.write_str("test"),
+            Self::Named(name) => f.write_str(name),
+            Self::Remote(device) => device.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for RemoteDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.name, self.endpoint.settings().address)
+    }
+}
+
+/// Settings for tests.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A camera of 160x120 at 20 frames a second that shows the test card.
+    pub(in crate::source) fn settings() -> CameraSettings {
+        CameraSettings {
+            name: "front".to_owned(),
+            device: DeviceChoice::Test,
+            format: None,
+            width: 160,
+            height: 120,
+            fps: 20,
+            quality: 80,
+            chroma: Chroma::AsCaptured,
+            on_demand: false,
+            controls: Vec::new(),
+            stopped_by: None,
+        }
+    }
+
+    /// A microphone of 8 kHz that plays the test tone.
+    pub(in crate::source) fn microphone() -> MicrophoneSettings {
+        MicrophoneSettings {
+            name: "front".to_owned(),
+            device: MicrophoneDevice::Test,
+            format: SoundFormat { rate_hz: 8000, channels: 1 },
+            stopped_by: None,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! One run of an open source, from its first picture to its last: takes each picture, drops what is broken, counts
+//! both, and publishes while somebody watches.
+
+use std::time::Duration;
+
+use super::context::Context;
+use super::output::Finished;
+use super::{Content, Description, Picture, Stall, Unusable, VideoError, VideoSource};
+use crate::hub::CameraState;
+use crate::media::Timestamp;
+use crate::source::clock::POLL;
+
+/// One run of one source.
+pub(super) struct Delivery<'c, 'a> {
+    context: &'c mut Context<'a>,
+    description: Description,
+    /// The size of the pictures, as the state has it.
+    size: (u32, u32),
+    /// The interval of a slow camera, as the state has it.
+    slow_interval: Option<Duration>,
+    /// When the first whole picture came.
+    began: Option<Timestamp>,
+    /// When the last whole picture came; at first when the source was opened.
+    last_whole: Timestamp,
+    /// What was wrong with the last picture, if it was not whole.
+    unusable: Option<Unusable>,
+}
+
+impl<'c, 'a> Delivery<'c, 'a> {
+    /// A run of a source that was just opened and is so described.
+    pub(super) fn new(context: &'c mut Context<'a>, description: Description) -> Self {
+        context.output.begin_source();
+        let last_whole = context.session.now();
+        let size = description.size.unwrap_or((0, 0));
+        Self { context, description, size, slow_interval: None, began: None, last_whole, unusable: None }
+    }
+
+    /// Delivers pictures until the thread is to end, nobody watches a source on demand any more, or it is `until`.
+    ///
+    /// # Errors
+    /// When the source is gone or stalled.
+    pub(super) fn run(
+        &mut self,
+        source: &mut dyn VideoSource,
+        until: Option<Timestamp>,
+    ) -> Result<(), VideoError> {
+        if self.description.is_drawn {
+            self.announce();
+        }
+        while self.goes_on() && until.is_none_or(|until| self.context.session.now() < until) {
+            if self.description.is_drawn && !self.context.output.wait_for_viewer(POLL) {
+                continue;
+            }
+            self.take_next(source)?;
+            if self.began.is_none() {
+                self.context.show_no_signal();
+            }
+            self.check_stall()?;
+        }
+        Ok(())
+    }
+
+    /// For how long the source gave pictures.
+    pub(super) fn ran_for(&self) -> Duration {
+        self.began.map_or(Duration::ZERO, |began| self.last_whole.since(began))
+    }
+
+    fn goes_on(&self) -> bool {
+        if self.description.is_drawn {
+            return !self.context.is_over();
+        }
+        self.context.session.is_wanted() && !self.context.output.is_closed()
+    }
+
+    fn take_next(&mut self, source: &mut dyn VideoSource) -> Result<(), VideoError> {
+        let arrival = source.next(POLL)?;
+        self.context.feed.counters.dropped.add(arrival.lost);
+        let picture = match arrival.picture {
+            None => return Ok(()),
+            Some(Ok(picture)) => picture,
+            Some(Err(why)) => {
+                self.drop_picture(why);
+                return Ok(());
+            }
+        };
+        let is_description_new = picture.is_description_new;
+        let finished =
+            match self.is_needed(&picture).then(|| self.context.output.prepare(&picture)).transpose() {
+                Ok(finished) => finished,
+                Err(why) => {
+                    self.drop_picture(why);
+                    return Ok(());
+                }
+            };
+        if is_description_new {
+            self.description = source.description();
+        }
+        // In this order: whoever sees the picture finds its camera online.
+        self.count_whole(finished.as_ref().map(Finished::size), is_description_new);
+        if let Some(finished) = finished {
+            self.context.output.publish(finished);
+        }
+        Ok(())
+    }
+
+    /// Whether the picture is to be looked at. A slow camera's picture is kept for whoever asks before the next one.
+    /// The first JPEG of a camera tells whether they are whole, and how large.
+    fn is_needed(&self, picture: &Picture<'_>) -> bool {
+        let is_jpeg = !matches!(picture.content, Content::Raw(_));
+        self.context.output.is_watched()
+            || self.context.pace.slow_interval().is_some()
+            || (is_jpeg && self.began.is_none())
+    }
+
+    /// Counts a whole picture, of this size if it was looked at, and says what is new of the source.
+    fn count_whole(&mut self, size: Option<(u32, u32)>, is_description_new: bool) {
+        self.context.feed.counters.captured.add(1);
+        let now = self.context.session.now();
+        if self.description.stall == Stall::Measured {
+            self.context.pace.came(now.since(self.last_whole));
+        }
+        self.last_whole = now;
+        self.unusable = None;
+        let size = size.unwrap_or(self.size);
+        if self.began.is_none() {
+            self.began = Some(now);
+            self.size = size;
+            self.announce();
+        } else if size != self.size
+            || self.context.pace.slow_interval() != self.slow_interval
+            || is_description_new
+        {
+            self.size = size;
+            self.set_state();
+        }
+    }
+
+    /// Logs what the source delivers. Only the first whole picture makes a camera online: some open, start, and then
+    /// give nothing.
+    fn announce(&mut self) {
+        let Description { source, mode, size: promised, problem, .. } = &self.description;
+        if problem.is_none() {
+            let (width, height) = self.size;
+            let true_size = match promised {
+                Some(promised) if *promised != self.size => format!("; its pictures are {width}x{height}"),
+                _ => String::new(),
+            };
+            let separator = if mode.is_empty() { "" } else { ": " };
+            self.context.log.running(&format!("{source}{separator}{mode}{true_size}"));
+        }
+        self.context.no_signal.end();
+        self.set_state();
+    }
+
+    fn set_state(&mut self) {
+        self.slow_interval = self.context.pace.slow_interval();
+        let described = &self.description;
+        self.context.set_state(CameraState {
+            source: described.source.clone(),
+            online: described.is_online,
+            starting: false,
+            slow_interval: self.slow_interval,
+            problem: described.problem.clone(),
+            format: described.format,
+            width: self.size.0,
+            height: self.size.1,
+            fps: described.fps,
+            since: None,
+            node: described.node.clone(),
+        });
+    }
+
+    fn drop_picture(&mut self, why: Unusable) {
+        self.context.drop_picture(&self.description, &why);
+        self.unusable = Some(why);
+    }
+
+    fn check_stall(&mut self) -> Result<(), VideoError> {
+        let waited = self.context.session.now().since(self.last_whole);
+        let device = || self.description.device.clone();
+        match self.description.stall {
+            Stall::Measured => {
+                let limit = self.context.pace.limit(self.description.fps);
+                if waited < limit {
+                    return Ok(());
+                }
+                if self.began.is_none() {
+                    self.context.pace.gave_nothing();
+                }
+                let is_broken = self.unusable.is_some();
+                Err(VideoError::Stalled { device: device(), waited: limit, is_broken })
+            }
+            Stall::Unusable(limit) if waited >= limit => match self.unusable.take() {
+                Some(why) => Err(VideoError::Unusable { device: device(), why }),
+                None => Ok(()),
+            },
+            Stall::Unusable(_) | Stall::Never => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Where a camera's thread puts its pictures: into frames for the hub, in buffers used again and again, each frame newer
+//! than the one before.
+
+use std::convert::Infallible;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use log::info;
+
+use super::{Content, Picture, Unusable};
+use crate::codec::jpeg::{EncodeError, Encoder, Settings};
+use crate::codec::part;
+use crate::codec::scan::{self, Scan, ScanError};
+use crate::codec::scanner::Scanner;
+use crate::hub::{CameraFeed, Named, Publisher, Tally};
+use crate::media::{Frame, RawImage, Timestamp};
+use crate::memory::{Account, Lease};
+use crate::source::session::Session;
+use crate::source::settings::CameraSettings;
+
+/// The way out of a camera's thread.
+pub(super) struct Output<'a> {
+    feed: &'a CameraFeed,
+    session: &'a Session<'a>,
+    publisher: &'a mut Publisher<Frame>,
+    encoder: Encoder,
+    /// The buffer of an old frame nobody reads any more, with its lease if it has one.
+    spare: (Vec<u8>, Option<Lease>),
+    last: Timestamp,
+    tally: Tally,
+    scanner: Scanner,
+    /// Whether it was logged that the camera sends no EOI.
+    was_completed: bool,
+}
+
+/// A frame to be published, and the time it took to encode.
+pub(super) struct Finished {
+    frame: Frame,
+    busy: Duration,
+}
+
+impl Finished {
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        self.frame.size()
+    }
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(
+        settings: &CameraSettings,
+        feed: &'a CameraFeed,
+        session: &'a Session<'a>,
+        publisher: &'a mut Publisher<Frame>,
+    ) -> Self {
+        Self {
+            feed,
+            session,
+            publisher,
+            encoder: Encoder::new(Settings {
+                quality: settings.quality,
+                chroma: settings.chroma,
+                threads: thread::available_parallelism().map_or(1, NonZero::get),
+            }),
+            spare: (Vec::new(), None),
+            last: Timestamp::from_micros(0),
+            tally: feed.published.tally(),
+            scanner: Scanner::new(),
+            was_completed: false,
+        }
+    }
+
+    /// Whether anybody would see a picture.
+    pub(super) fn is_watched(&self) -> bool {
+        self.publisher.readers() > 0
+    }
+
+    /// Sleeps until somebody watches, for at most `timeout`; true when somebody does.
+    pub(super) fn wait_for_viewer(&self, timeout: Duration) -> bool {
+        self.session.wait_for_reader(self.publisher, timeout)
+    }
+
+    /// Whether nobody will ever watch again.
+    pub(super) fn is_closed(&self) -> bool {
+        self.publisher.is_closed()
+    }
+
+    /// Forgets what was learned of a source's pictures: another one was opened.
+    pub(super) fn begin_source(&mut self) {
+        self.scanner = Scanner::new();
+    }
+
+    /// Gives up memory that only the source that was closed needed.
+    pub(super) fn end_source(&mut self) {
+        if self.spare.1.is_some() {
+            self.spare = (Vec::new(), None);
+        }
+    }
+
+    /// Makes a picture a frame for [`Self::publish`].
+    ///
+    /// # Errors
+    /// Why it cannot be shown.
+    pub(super) fn prepare(&mut self, picture: &Picture<'_>) -> Result<Finished, Unusable> {
+        match &picture.content {
+            Content::Jpeg(jpeg) => self.copy(jpeg, picture.captured).map_err(Unusable::Broken),
+            Content::Raw(image) => self.encode(image, picture.captured).map_err(Unusable::Encode),
+            Content::UntrustedJpeg { jpeg, account, is_no_signal } => {
+                let mut finished = self.copy_untrusted(jpeg, picture.captured, account)?;
+                if *is_no_signal {
+                    finished.frame = finished.frame.into_no_signal();
+                }
+                Ok(finished)
+            }
+        }
+    }
+
+    /// Encodes and publishes a no-signal frame.
+    ///
+    /// # Errors
+    /// When it has a size no JPEG can have; nothing is published then.
+    pub(super) fn publish_no_signal(&mut self, image: &RawImage<'_>) -> Result<(), EncodeError> {
+        let Finished { frame, busy } = self.encode(image, None)?;
+        self.publish(Finished { frame: frame.into_no_signal(), busy });
+        Ok(())
+    }
+
+    /// Publishes a frame.
+    pub(super) fn publish(&mut self, Finished { frame, busy }: Finished) {
+        self.last = frame.captured();
+        let (now, bytes) = (self.session.now(), frame.jpeg().len() as u64);
+        self.tally.add(now, |sums| {
+            sums.frames += 1;
+            sums.bytes += bytes;
+            sums.busy_us += busy.as_micros() as u64;
+            sums.age.count(now.since(self.last));
+        });
+        if let Some(old) = self.publisher.publish(frame) {
+            self.spare = old.into_buffer();
+        }
+    }
+
+    /// Encodes raw pixels.
+    fn encode(&mut self, image: &RawImage<'_>, captured: Option<Timestamp>) -> Result<Finished, EncodeError> {
+        let (size, stamp, buffer) = ((image.width, image.height), self.stamp(captured), self.take_buffer());
+        let began = self.session.now();
+        let frame = part::build(buffer, stamp, size, |out| self.encoder.encode(image, out))?;
+        self.feed.counters.encoded.add(1);
+        Ok(Finished { frame, busy: self.session.now().since(began) })
+    }
+
+    /// Copies a camera's own JPEG, with the tables and the EOI it may lack.
+    fn copy(&mut self, jpeg: &[u8], captured: Option<Timestamp>) -> Result<Finished, ScanError> {
+        let found = self.scan(jpeg)?;
+        let size = (found.width, found.height);
+        let frame = part::build(self.take_buffer(), self.stamp(captured), size, |out| {
+            scan::append_with_tables(jpeg, &found, out);
+            Ok(())
+        })?;
+        Ok(Finished { frame, busy: Duration::ZERO })
+    }
+
+    fn scan(&mut self, jpeg: &[u8]) -> Result<Scan, ScanError> {
+        let found = self.scanner.scan(jpeg)?;
+        if !found.has_end {
+            self.feed.counters.completed.add(1);
+            if !std::mem::replace(&mut self.was_completed, true) {
+                let camera = self.feed.name();
+                info!("camera {camera}: its JPEGs end without EOI (FF D9), which is added");
+            }
+        }
+        Ok(found)
+    }
+
+    /// Copies a JPEG from elsewhere, with the tables it may lack, into memory of `account`.
+    fn copy_untrusted(
+        &mut self,
+        jpeg: &[u8],
+        captured: Option<Timestamp>,
+        account: &Arc<Account>,
+    ) -> Result<Finished, Unusable> {
+        let found = self.scanner.scan(jpeg).map_err(Unusable::Broken)?;
+        let (buffer, lease) = self.leased_buffer(jpeg.len(), account).ok_or(Unusable::NoMemory)?;
+        let size = (found.width, found.height);
+        let Ok(frame) = part::build(buffer, self.stamp(captured), size, |out| {
+            scan::append_with_tables(jpeg, &found, out);
+            Ok::<(), Infallible>(())
+        });
+        if part::holds_boundary(frame.jpeg()) {
+            return Err(Unusable::Boundary);
+        }
+        Ok(Finished { frame: frame.with_lease(lease), busy: Duration::ZERO })
+    }
+
+    fn take_buffer(&mut self) -> Vec<u8> {
+        match std::mem::take(&mut self.spare) {
+            (buffer, None) => buffer,
+            // Its memory is accounted for, and ends with the lease.
+            (_, Some(_)) => Vec::new(),
+        }
+    }
+
+    /// A buffer for a frame around a JPEG of `jpeg_bytes`, with the lease of all it can hold. The old
+    /// one is used again where it is not much too large.
+    fn leased_buffer(&mut self, jpeg_bytes: usize, account: &Arc<Account>) -> Option<(Vec<u8>, Lease)> {
+        let needed = jpeg_bytes + scan::MAX_TABLES_BYTES + part::OVERHEAD_BYTES;
+        match std::mem::take(&mut self.spare) {
+            (buffer, Some(lease)) if (needed..=needed.saturating_mul(4)).contains(&buffer.capacity()) => {
+                return Some((buffer, lease));
+            }
+            // Dropped before another is taken: not both at once.
+            unfit => drop(unfit),
+        }
+        let lease = account.lease(needed)?;
+        Some((Vec::with_capacity(needed), lease))
+    }
+
+    fn stamp(&self, captured: Option<Timestamp>) -> Timestamp {
+        believable(captured, self.last, self.session.now())
+    }
+}
+
+/// The driver's time if it lies between the last frame and now, else now: some drivers stamp
+/// with zero, some with another clock whatever they say, and a frame that seems older than the
+/// one before it would be passed over.
+fn believable(captured: Option<Timestamp>, last: Timestamp, now: Timestamp) -> Timestamp {
+    let later = Timestamp::from_micros(last.as_micros() + 1);
+    captured.filter(|captured| (later..=now).contains(captured)).unwrap_or(now.max(later))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{Stop, latest};
+    use crate::media::{PixelFormat, Range601};
+    use crate::source::clock::SystemClock;
+    use crate::source::settings::testing;
+
+    #[test]
+    fn a_frame_is_always_newer_than_the_one_before() {
+        let at = Timestamp::from_micros;
+        assert_eq!(believable(Some(at(50)), at(40), at(60)), at(50));
+        assert_eq!(believable(Some(at(40)), at(40), at(60)), at(60), "no newer than the last");
+        assert_eq!(believable(Some(at(0)), at(40), at(60)), at(60), "a driver without a clock");
+        assert_eq!(believable(Some(at(61)), at(40), at(60)), at(60), "from the future");
+        assert_eq!(believable(None, at(40), at(60)), at(60));
+        assert_eq!(believable(None, at(60), at(60)), at(61), "two within a microsecond");
+    }
+
+    #[test]
+    fn a_jpeg_from_elsewhere_with_the_boundary_is_refused() {
+        let settings = testing::settings();
+        let (mut publisher, frames) = latest(4);
+        let feed = CameraFeed::new(&settings.name, frames);
+        let mut viewer = feed.frames().subscribe().unwrap();
+        let (clock, stop) = (SystemClock, Stop::new());
+        let session = Session::new(&clock, &stop, &feed, false);
+        let mut output = Output::new(&settings, &feed, &session, &mut publisher);
+        let account = Account::unlimited();
+        // With a comment that is to become an HTML document in the viewer's browser.
+        let text = format!("\r\n--{}\r\nContent-Type: text/html\r\n\r\n<h1>", part::boundary());
+        let length = (text.len() as u16 + 2).to_be_bytes();
+        let comment = [b"\xff\xfe", length.as_slice(), text.as_bytes()].concat();
+        let pixels = RawImage {
+            format: PixelFormat::Rgb3,
+            width: 16,
+            height: 16,
+            stride_bytes: 48,
+            range: Range601::Limited,
+            data: &[7; 16 * 48],
+        };
+        let mut plain = Vec::new();
+        output.encoder.encode(&pixels, &mut plain).unwrap();
+        let hostile = [&plain[..2], &comment, &plain[2..]].concat();
+        let picture = |jpeg| Picture {
+            content: Content::UntrustedJpeg { jpeg, account: &account, is_no_signal: false },
+            captured: None,
+            is_description_new: false,
+        };
+        assert!(matches!(output.prepare(&picture(&hostile)), Err(Unusable::Boundary)));
+        assert!(viewer.newest().is_none());
+        let finished = output.prepare(&picture(&plain)).unwrap();
+        output.publish(finished);
+        assert_eq!(viewer.newest().unwrap().jpeg(), plain);
+    }
+}

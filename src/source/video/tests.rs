@@ -1,0 +1,432 @@
+//! The supervisor with cameras and a clock of the tests' own: nothing sleeps, and no device is needed.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::*;
+use crate::hub::{CameraFeed, CameraState, Publisher, Reader, Stop, latest};
+use crate::media::{Frame, Range601};
+use crate::source::clock::fake::FakeClock;
+use crate::source::settings::{CameraSettings, testing};
+use crate::source::test::CardSource;
+
+/// One camera's thread, and who watches it.
+struct World {
+    settings: CameraSettings,
+    publisher: RefCell<Publisher<Frame>>,
+    feed: CameraFeed,
+    stop: Stop,
+    viewer: RefCell<Option<Reader<Frame>>>,
+    states: RefCell<Vec<CameraState>>,
+}
+
+impl World {
+    fn new(settings: CameraSettings) -> Self {
+        let (publisher, frames) = latest(4);
+        let feed = CameraFeed::new(&settings.name, frames);
+        let publisher = RefCell::new(publisher);
+        Self {
+            settings,
+            publisher,
+            feed,
+            stop: Stop::new(),
+            viewer: RefCell::default(),
+            states: RefCell::default(),
+        }
+    }
+
+    /// Runs the supervisor until it is stopped at `stop_ms`.
+    fn run<'w>(&'w self, clock: &FakeClock<'w>, camera: &mut FakeCamera<'_, 'w>, stop_ms: u64) {
+        clock.at(stop_ms, || self.stop.request());
+        let session = Session::new(clock, &self.stop, &self.feed, self.settings.on_demand);
+        supervise(&self.settings, &self.feed, &mut self.publisher.borrow_mut(), &session, camera);
+    }
+
+    fn watch(&self) {
+        *self.viewer.borrow_mut() = self.feed.frames().subscribe();
+    }
+
+    fn leave(&self) {
+        *self.viewer.borrow_mut() = None;
+    }
+
+    fn note_state(&self) {
+        self.states.borrow_mut().push(self.feed.state());
+    }
+
+    fn state(&self, at: usize) -> CameraState {
+        self.states.borrow()[at].clone()
+    }
+
+    fn newest(&self) -> Arc<Frame> {
+        self.viewer.borrow_mut().as_mut().and_then(Reader::newest).expect("a frame was published")
+    }
+}
+
+/// A camera that does as its plan says for each try to open it.
+struct FakeCamera<'c, 't> {
+    clock: &'c FakeClock<'t>,
+    plan: Box<dyn Fn(usize) -> Result<Film, VideoError>>,
+    has_stand_in: bool,
+    is_missing: Rc<Cell<bool>>,
+    opened_ms: Vec<u64>,
+    closed_ms: Rc<RefCell<Vec<u64>>>,
+}
+
+/// What an open camera gives.
+#[derive(Clone, Copy)]
+struct Film {
+    frames: u32,
+    interval_ms: u64,
+    are_broken: bool,
+    /// Whether it is gone behind the last frame, or else falls silent.
+    ends: bool,
+    stall: Stall,
+}
+
+const FILM: Film =
+    Film { frames: u32::MAX, interval_ms: 100, are_broken: false, ends: false, stall: Stall::Measured };
+
+/// A camera that gives nothing.
+const SILENT: Film = Film { frames: 0, ..FILM };
+
+fn gone() -> VideoError {
+    VideoError::of(std::io::Error::other("gone"))
+}
+
+impl<'c, 't> FakeCamera<'c, 't> {
+    fn new(clock: &'c FakeClock<'t>, plan: impl Fn(usize) -> Result<Film, VideoError> + 'static) -> Self {
+        Self {
+            clock,
+            plan: Box::new(plan),
+            has_stand_in: false,
+            is_missing: Rc::default(),
+            opened_ms: Vec::new(),
+            closed_ms: Rc::default(),
+        }
+    }
+}
+
+impl<'s, 'c: 's, 't: 's> OpenVideo<'s> for FakeCamera<'c, 't> {
+    fn open(&mut self, _session: &'s Session<'s>) -> Result<Box<dyn VideoSource + 's>, VideoError> {
+        let film = (self.plan)(self.opened_ms.len());
+        self.opened_ms.push(self.clock.elapsed_ms());
+        let closed_ms = Rc::clone(&self.closed_ms);
+        Ok(Box::new(FakeSource { clock: self.clock, film: film?, waited_ms: 0, closed_ms }))
+    }
+
+    fn stand_in(
+        &mut self,
+        error: &VideoError,
+        session: &'s Session<'s>,
+    ) -> Option<Box<dyn VideoSource + 's>> {
+        let is_wanted = self.has_stand_in && matches!(error, VideoError::NoCamera { .. });
+        let settings = testing::settings();
+        is_wanted.then(|| -> Box<dyn VideoSource + 's> {
+            Box::new(CardSource::new(&settings, "no camera found", Some(error.to_string()), session))
+        })
+    }
+
+    fn is_missing(&self) -> bool {
+        self.is_missing.get()
+    }
+}
+
+struct FakeSource<'c, 't> {
+    clock: &'c FakeClock<'t>,
+    film: Film,
+    waited_ms: u64,
+    closed_ms: Rc<RefCell<Vec<u64>>>,
+}
+
+impl VideoSource for FakeSource<'_, '_> {
+    fn description(&self) -> Description {
+        Description {
+            source: "fake camera".to_owned(),
+            mode: "16x16 grey".to_owned(),
+            device: "fake".to_owned(),
+            format: Some(PixelFormat::Grey),
+            size: Some((16, 16)),
+            fps: 10.0,
+            node: None,
+            is_online: true,
+            problem: None,
+            warnings: Vec::new(),
+            is_drawn: false,
+            stall: self.film.stall,
+        }
+    }
+
+    fn next(&mut self, timeout: Duration) -> Result<Arrival<'_>, VideoError> {
+        if self.film.frames == 0 && self.film.ends {
+            return Err(gone());
+        }
+        let wait = timeout.min(Duration::from_millis(self.film.interval_ms - self.waited_ms));
+        self.clock.pass(wait, || false);
+        self.waited_ms += wait.as_millis() as u64;
+        if self.film.frames == 0 || self.waited_ms < self.film.interval_ms {
+            self.waited_ms %= self.film.interval_ms;
+            return Ok(Arrival::nothing());
+        }
+        (self.film.frames, self.waited_ms) = (self.film.frames - 1, 0);
+        if self.film.are_broken {
+            return Ok(Arrival::unusable(Unusable::Damaged));
+        }
+        let content = Content::Raw(RawImage {
+            format: PixelFormat::Grey,
+            width: 16,
+            height: 16,
+            stride_bytes: 16,
+            range: Range601::Full,
+            data: &[90; 256],
+        });
+        Ok(Arrival::picture(Picture { content, captured: None, is_description_new: false }))
+    }
+}
+
+impl Drop for FakeSource<'_, '_> {
+    fn drop(&mut self) {
+        self.closed_ms.borrow_mut().push(self.clock.elapsed_ms());
+    }
+}
+
+#[test]
+fn pauses_between_tries_double_to_five_seconds() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    let mut camera = FakeCamera::new(&clock, |_| Err(gone()));
+    world.run(&clock, &mut camera, 20_000);
+    assert_eq!(camera.opened_ms, [0, 500, 1_500, 3_500, 7_500, 12_500, 17_500]);
+}
+
+#[test]
+fn a_long_run_makes_pauses_short_again_and_a_short_one_does_not() {
+    let opened_ms = |frames| {
+        let world = World::new(testing::settings());
+        let clock = FakeClock::new();
+        let film = Film { frames, ends: true, ..FILM };
+        let mut camera =
+            FakeCamera::new(&clock, move |tried| if tried == 3 { Ok(film) } else { Err(gone()) });
+        world.run(&clock, &mut camera, 3_500 + u64::from(frames) * 100 + 4_500);
+        camera.opened_ms[4..].to_vec()
+    };
+    // It fails 12 s, or 5 s, after it was opened at 3.5 s.
+    assert_eq!(opened_ms(120), [16_000, 17_000, 19_000]);
+    assert_eq!(opened_ms(50), [12_500]);
+}
+
+#[test]
+fn an_outage_is_in_the_state_and_before_viewers_twice_a_second() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    world.watch();
+    clock.at(1_000, || world.note_state());
+    let mut camera = FakeCamera::new(&clock, |_| Err(gone()));
+    world.run(&clock, &mut camera, 2_050);
+    let state = world.state(0);
+    assert_eq!((state.online, state.problem.as_deref()), (false, Some("gone")));
+    assert_eq!((state.width, state.height), (160, 120), "the size asked for");
+    assert!(world.newest().is_no_signal());
+    assert_eq!(world.feed.counters.encoded.get(), 5);
+    assert_eq!(world.feed.counters.captured.get(), 0, "a no-signal frame is no capture");
+}
+
+#[test]
+fn a_camera_is_online_from_its_first_whole_frame_on() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    [50, 150].into_iter().for_each(|at_ms| clock.at(at_ms, || world.note_state()));
+    let mut camera = FakeCamera::new(&clock, |_| Ok(FILM));
+    world.run(&clock, &mut camera, 1_000);
+    assert!(world.state(0).starting && !world.state(0).online);
+    let state = world.state(1);
+    assert!(!state.starting && state.online && state.problem.is_none());
+    assert_eq!(
+        (state.source.as_str(), state.width, state.format),
+        ("fake camera", 16, Some(PixelFormat::Grey))
+    );
+}
+
+#[test]
+fn nothing_is_encoded_unless_somebody_watches() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    clock.at(1_050, || {
+        assert_eq!((world.feed.counters.captured.get(), world.feed.counters.encoded.get()), (10, 0));
+        world.watch();
+    });
+    let mut camera = FakeCamera::new(&clock, |_| Ok(FILM));
+    world.run(&clock, &mut camera, 2_000);
+    assert_eq!((world.feed.counters.captured.get(), world.feed.counters.encoded.get()), (20, 10));
+    assert!(!world.newest().is_no_signal());
+}
+
+#[test]
+fn a_camera_that_falls_silent_is_opened_anew() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    clock.at(6_200, || world.note_state());
+    let mut camera = FakeCamera::new(&clock, |_| Ok(Film { frames: 10, ..FILM }));
+    world.run(&clock, &mut camera, 13_000);
+    assert_eq!(world.state(0).problem.as_deref(), Some("fake: stalled, no frame for 5 seconds"));
+    assert_eq!(camera.opened_ms, [0, 6_500]);
+    assert_eq!(*camera.closed_ms.borrow(), [6_000, 12_500], "closed before the pause");
+}
+
+#[test]
+fn a_camera_of_broken_frames_only_is_stalled() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    clock.at(5_200, || world.note_state());
+    let mut camera = FakeCamera::new(&clock, |_| Ok(Film { are_broken: true, ..FILM }));
+    world.run(&clock, &mut camera, 5_300);
+    assert_eq!(world.state(0).problem.as_deref(), Some("fake: stalled, only broken frames for 5 seconds"));
+    assert_eq!(world.feed.counters.dropped.get(), 50);
+}
+
+#[test]
+fn a_camera_that_never_gave_a_frame_is_given_longer_each_time() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    let mut camera = FakeCamera::new(&clock, |_| Ok(SILENT));
+    world.run(&clock, &mut camera, 38_000);
+    // It is given 5, 10 and 20 s, with pauses of 0.5 and 1 s between.
+    assert_eq!(camera.opened_ms, [0, 5_500, 16_500]);
+    assert_eq!(camera.closed_ms.borrow()[2], 36_500);
+}
+
+#[test]
+fn a_slow_camera_is_not_stalled_between_two_frames() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    clock.at(20_000, || world.note_state());
+    let mut camera = FakeCamera::new(&clock, |_| Ok(Film { interval_ms: 4_000, ..FILM }));
+    world.run(&clock, &mut camera, 60_000);
+    assert_eq!(camera.opened_ms, [0]);
+    assert_eq!(world.state(0).slow_interval, Some(Duration::from_secs(4)));
+}
+
+#[test]
+fn a_source_that_watches_itself_is_stalled_by_bad_pictures_alone() {
+    let opened_ms = |film: Film| {
+        let world = World::new(testing::settings());
+        let clock = FakeClock::new();
+        let stall = Stall::Unusable(Duration::from_secs(5));
+        let mut camera = FakeCamera::new(&clock, move |_| Ok(Film { stall, ..film }));
+        world.run(&clock, &mut camera, 10_000);
+        let problem = world.feed.state().problem;
+        (camera.opened_ms, problem)
+    };
+    assert_eq!(opened_ms(SILENT), (vec![0], None));
+    let (opened_ms, problem) = opened_ms(Film { are_broken: true, ..FILM });
+    assert_eq!(opened_ms, [0, 5_500]);
+    let problem = problem.unwrap();
+    assert!(problem.starts_with("fake: none of its pictures can be shown"), "{problem}");
+}
+
+#[test]
+fn on_demand_a_camera_is_open_while_watched_and_two_seconds_more() {
+    let world = World::new(CameraSettings { on_demand: true, ..testing::settings() });
+    let clock = FakeClock::new();
+    [3_000, 6_500].into_iter().for_each(|at_ms| clock.at(at_ms, || world.watch()));
+    [5_000, 8_000].into_iter().for_each(|at_ms| clock.at(at_ms, || world.leave()));
+    [2_500, 12_000].into_iter().for_each(|at_ms| clock.at(at_ms, || world.note_state()));
+    let mut camera = FakeCamera::new(&clock, |_| Ok(FILM));
+    world.run(&clock, &mut camera, 20_000);
+    assert_eq!(camera.opened_ms, [3_000]);
+    let closed_ms = camera.closed_ms.borrow()[0];
+    assert!((10_000..=10_200).contains(&closed_ms), "{closed_ms}");
+    let states = [world.state(0), world.state(1)];
+    assert!(states.iter().all(|state| state.online && state.problem.is_none()), "{states:?}");
+    assert_eq!(states[0].source, "test (closed until somebody watches)");
+    assert_eq!(states[1].source, "fake camera (closed until somebody watches)");
+}
+
+#[test]
+fn on_demand_an_outage_ends_when_nobody_watches() {
+    let world = World::new(CameraSettings { on_demand: true, ..testing::settings() });
+    let clock = FakeClock::new();
+    world.watch();
+    clock.at(1_000, || world.leave());
+    let mut camera = FakeCamera::new(&clock, |_| Err(gone()));
+    world.run(&clock, &mut camera, 20_000);
+    assert_eq!(camera.opened_ms, [0, 500]);
+}
+
+#[test]
+fn the_test_card_stands_in_until_there_is_a_camera() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    world.watch();
+    let no_camera = || VideoError::NoCamera { problem: None };
+    clock.at(1_950, || {
+        world.note_state();
+        assert!(!world.newest().is_no_signal());
+        let shown = world.feed.counters.captured.get();
+        assert!((38..=40).contains(&shown), "{shown} cards of 20 a second");
+    });
+    clock.at(6_550, || world.note_state());
+    clock.at(7_100, || world.note_state());
+    let film = Film { frames: 10, ends: true, ..FILM };
+    let mut camera = FakeCamera::new(&clock, move |tried| match tried {
+        0..3 => Err(no_camera()),
+        3 => Ok(film),
+        _ => Err(gone()),
+    });
+    camera.has_stand_in = true;
+    world.run(&clock, &mut camera, 9_000);
+    assert_eq!(camera.opened_ms[..4], [0, 2_000, 4_000, 6_000]);
+    let card = world.state(0);
+    assert_eq!((card.source.as_str(), card.online), ("test card", true));
+    assert_eq!(card.problem.as_deref(), Some("no camera found"));
+    let live = world.state(1);
+    assert_eq!((live.source.as_str(), live.online, live.problem), ("fake camera", true, None));
+    let lost = world.state(2);
+    assert_eq!((lost.online, lost.problem.as_deref()), (false, Some("gone")), "no card for a lost camera");
+}
+
+#[test]
+fn a_missing_device_is_opened_as_soon_as_it_is_there() {
+    let world = World::new(testing::settings());
+    let is_missing = Rc::new(Cell::new(true));
+    let clock = FakeClock::new();
+    clock.at(3_700, || is_missing.set(false));
+    let mut camera = FakeCamera::new(&clock, |tried| if tried < 4 { Err(gone()) } else { Ok(FILM) });
+    camera.is_missing = Rc::clone(&is_missing);
+    world.run(&clock, &mut camera, 6_000);
+    assert_eq!(camera.opened_ms, [0, 500, 1_500, 3_500, 3_800], "udev is given 0.1 s");
+}
+
+#[test]
+fn a_stop_ends_the_thread_at_once_whatever_it_does() {
+    let plans: [fn(usize) -> Result<Film, VideoError>; 3] = [|_| Ok(FILM), |_| Ok(SILENT), |_| Err(gone())];
+    for plan in plans {
+        let world = World::new(testing::settings());
+        let clock = FakeClock::new();
+        let mut camera = FakeCamera::new(&clock, plan);
+        world.run(&clock, &mut camera, 4_321);
+        assert!(clock.elapsed_ms() <= 4_421, "{}", clock.elapsed_ms());
+    }
+}
+
+#[test]
+fn a_closed_hub_ends_the_thread() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    clock.at(500, || world.feed.frames().close());
+    let mut camera = FakeCamera::new(&clock, |_| Ok(FILM));
+    world.run(&clock, &mut camera, 60_000);
+    assert!(clock.elapsed_ms() <= 600);
+}
+
+#[test]
+fn a_camera_that_was_stopped_stays_closed() {
+    let world = World::new(CameraSettings { stopped_by: Some("ada".to_owned()), ..testing::settings() });
+    let clock = FakeClock::new();
+    world.watch();
+    let mut camera = FakeCamera::new(&clock, |_| Ok(FILM));
+    world.run(&clock, &mut camera, 5_000);
+    assert!(camera.opened_ms.is_empty());
+    assert_eq!(world.feed.state().problem.as_deref(), Some("stopped by ada"));
+    assert!(world.newest().is_no_signal());
+}
