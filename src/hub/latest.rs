@@ -22,7 +22,7 @@
 use std::time::{Duration, Instant};
 
 use super::sync::{Arc, AtomicBool, AtomicU32, Ordering, UnsafeCell, fence};
-use super::wait::{Event, Ticket};
+use super::wait::{EventCount, Ticket};
 
 /// `current` before the first publish.
 const NOTHING: u32 = u32::MAX;
@@ -33,11 +33,11 @@ pub fn latest<T: Send + Sync>(max_readers: u32) -> (Publisher<T>, Latest<T>) {
     let shared = Arc::new(Shared {
         slots: (0..count).map(|_| Slot::empty()).collect(),
         current: AtomicU32::new(NOTHING),
-        published: Event::new(),
+        published: EventCount::new(),
         closed: AtomicBool::new(false),
         max_readers,
         readers: AtomicU32::new(0),
-        reader_came: Event::new(),
+        reader_came: EventCount::new(),
     });
     let publisher = Publisher {
         shared: Arc::clone(&shared),
@@ -88,11 +88,11 @@ pub enum Wait<T> {
 struct Shared<T> {
     slots: Box<[Slot<T>]>,
     current: AtomicU32,
-    published: Event,
+    published: EventCount,
     closed: AtomicBool,
     max_readers: u32,
     readers: AtomicU32,
-    reader_came: Event,
+    reader_came: EventCount,
 }
 
 struct Slot<T> {

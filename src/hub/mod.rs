@@ -13,7 +13,6 @@ mod wait;
 
 pub use latest::{Latest, Publisher, Reader, Wait, latest};
 pub use ring::{Got, LiveEdge, Ring, RingReader, RingWriter, ring};
-pub use wait::{Event, Ticket};
 
 #[cfg(not(loom))]
 mod camera;

@@ -19,7 +19,7 @@
 use std::time::{Duration, Instant};
 
 use super::sync::{Arc, AtomicBool, AtomicI16, AtomicU32, Ordering, fence};
-use super::wait::Event;
+use super::wait::EventCount;
 
 /// Makes the two ends of a ring that keeps the last `frames` frames (rounded up to a power of two)
 /// of `channels` samples each.
@@ -37,7 +37,7 @@ pub fn ring(frames: u32, channels: u32) -> (RingWriter, Ring) {
         written: AtomicU32::new(0),
         end_low: AtomicU32::new(0),
         end_high: AtomicU32::new(0),
-        came: Event::new(),
+        came: EventCount::new(),
         closed: AtomicBool::new(false),
         readers: AtomicU32::new(0),
     });
@@ -94,7 +94,7 @@ struct Shared {
     /// Halves of the time at which the frame before `written` ended.
     end_low: AtomicU32,
     end_high: AtomicU32,
-    came: Event,
+    came: EventCount,
     closed: AtomicBool,
     readers: AtomicU32,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::wait::Event;
+use super::wait::EventCount;
 
 /// A request to stop that threads can look at and sleep on. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Stop {
 #[derive(Debug, Default)]
 struct Shared {
     set: AtomicBool,
-    event: Event,
+    requested: EventCount,
 }
 
 impl Stop {
@@ -28,7 +28,7 @@ impl Stop {
     pub fn request(&self) {
         // Relaxed: `notify` releases it, and nothing else is published by this flag.
         self.shared.set.store(true, Ordering::Relaxed);
-        self.shared.event.notify();
+        self.shared.requested.notify();
     }
 
     /// Whether a stop was asked for.
@@ -41,7 +41,7 @@ impl Stop {
     pub fn sleep(&self, pause: Duration) -> bool {
         let end = Instant::now() + pause;
         loop {
-            let ticket = self.shared.event.ticket();
+            let ticket = self.shared.requested.ticket();
             if self.is_requested() {
                 return true;
             }
@@ -49,7 +49,7 @@ impl Stop {
             if left.is_zero() {
                 return false;
             }
-            self.shared.event.wait(ticket, Some(left));
+            self.shared.requested.wait(ticket, Some(left));
         }
     }
 }

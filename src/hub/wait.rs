@@ -8,15 +8,15 @@ use super::sync::{Futex, Ordering};
 /// with that ticket: a notification after the ticket was taken ends the wait at once, so none is
 /// ever missed between looking and sleeping.
 #[derive(Debug)]
-pub struct Event {
+pub struct EventCount {
     futex: Futex,
 }
 
-/// What an [`Event`] had counted when the ticket was taken.
+/// What an [`EventCount`] had counted when the ticket was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u32);
 
-impl Event {
+impl EventCount {
     #[cfg(not(loom))]
     /// An event that has not happened yet.
     pub const fn new() -> Self {
@@ -51,7 +51,7 @@ impl Event {
     }
 }
 
-impl Default for Event {
+impl Default for EventCount {
     fn default() -> Self {
         Self::new()
     }
