@@ -13,7 +13,7 @@ use crate::encode::jpeg::{EncodeError, Encoder, Settings};
 use crate::encode::part;
 use crate::encode::scan::{self, Scan, ScanError};
 use crate::encode::scanner::Scanner;
-use crate::hub::{CameraFeed, Named, Publisher, Tally};
+use crate::hub::{CameraFeed, LocalTotals, Named, Publisher};
 use crate::media::{Frame, RawImage, Timestamp};
 use crate::memory::{Account, Lease};
 
@@ -25,7 +25,7 @@ pub(super) struct Output<'a> {
     /// The buffer of an old frame nobody reads any more, with its lease if it has one.
     spare: (Vec<u8>, Option<Lease>),
     last: Timestamp,
-    tally: Tally,
+    totals: LocalTotals,
     scanner: Scanner,
     /// Whether it was logged that the camera sends no EOI.
     was_completed: bool,
@@ -62,7 +62,7 @@ impl<'a> Output<'a> {
             }),
             spare: (Vec::new(), None),
             last: Timestamp::from_micros(0),
-            tally: feed.published.tally(),
+            totals: feed.published.local(),
             scanner: Scanner::new(),
             was_completed: false,
             is_notice: false,
@@ -213,7 +213,7 @@ impl<'a> Output<'a> {
         let frame = if self.is_notice { frame.into_notice() } else { frame };
         self.last = frame.captured();
         let (now, bytes) = (Timestamp::now(), frame.jpeg().len() as u64);
-        self.tally.add(now, |sums| {
+        self.totals.add(now, |sums| {
             sums.frames += 1;
             sums.bytes += bytes;
             sums.busy_us += busy.as_micros() as u64;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::encode::part;
 use crate::encode::sound::Codec;
 use crate::gate::{After, Client, Job};
-use crate::hub::{Listening, Tally};
+use crate::hub::{Listening, LocalTotals};
 use crate::media::Timestamp;
 
 use super::coder::{Coded, Coder};
@@ -37,12 +37,12 @@ const FADE: Duration = Duration::from_millis(5);
 pub fn stream(
     listening: Listening,
     coder: Arc<Coder>,
-    tally: Tally,
+    totals: LocalTotals,
     head_only: bool,
     around: Surroundings,
 ) -> Job {
     Box::new(move |client: &mut Client| {
-        let mut listener = Listener::new(listening, coder, tally);
+        let mut listener = Listener::new(listening, coder, totals);
         let (codec, format) = (listener.coder.codec(), listener.listening.format);
         // When the first sample was captured: the others follow at the stream's rate.
         let captured = listener.listening.next_captured().unwrap_or_else(Timestamp::now);
@@ -78,7 +78,7 @@ pub fn codec(query: &str) -> Result<Codec, String> {
 struct Listener {
     listening: Listening,
     coder: Arc<Coder>,
-    tally: Tally,
+    totals: LocalTotals,
     /// Packets sent.
     number: u32,
     /// The last frame sent, from which a step over lost sound is smoothed.
@@ -92,13 +92,13 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(mut listening: Listening, coder: Arc<Coder>, tally: Tally) -> Self {
+    fn new(mut listening: Listening, coder: Arc<Coder>, totals: LocalTotals) -> Self {
         coder.align(&mut listening.reader);
         let caught_up = Instant::now();
         Self {
             listening,
             coder,
-            tally,
+            totals,
             number: 0,
             last: Vec::new(),
             caught_up,
@@ -126,7 +126,7 @@ impl Listener {
                 Ok(Some(coded)) => {
                     let bytes = coded.packet.bytes(self.number);
                     client.write_all(&bytes)?;
-                    self.tally.add(Timestamp::now(), |sums| {
+                    self.totals.add(Timestamp::now(), |sums| {
                         sums.frames += 1;
                         sums.bytes += bytes.len() as u64;
                     });
@@ -151,7 +151,7 @@ impl Listener {
         if skipped > 0 {
             reader.skip(skipped * packet);
             self.last_late = Some(Instant::now());
-            self.tally.add(Timestamp::now(), |sums| sums.skipped += u64::from(skipped * packet));
+            self.totals.add(Timestamp::now(), |sums| sums.skipped += u64::from(skipped * packet));
             self.skipped = true;
         }
     }
@@ -196,7 +196,7 @@ mod tests {
     fn listener(codec: Codec) -> (SoundWriter, Listener) {
         let (writer, feed) = MicrophoneFeed::new("front", FORMAT);
         let coder = Arc::new(Coder::new(codec, FORMAT));
-        let listener = Listener::new(feed.listen(), coder, feed.sent.tally());
+        let listener = Listener::new(feed.listen(), coder, feed.sent.local());
         (writer, listener)
     }
 

@@ -25,7 +25,7 @@ pub fn take(
     Box::new(move |client: &mut Client| {
         match fresh(&feed, &mut reader, asked) {
             Ok(frame) => {
-                feed.sent.tally().add(asked, |sums| {
+                feed.sent.local().add(asked, |sums| {
                     sums.frames += 1;
                     sums.bytes += frame.jpeg().len() as u64;
                 });

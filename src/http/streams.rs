@@ -27,7 +27,7 @@ pub fn answer(
     let job = match route {
         Route::Video(name) => bad_query(video::interval(query)).and_then(|interval| {
             let (feed, reader) = watch(service, name.as_deref(), user)?;
-            Ok(video::stream(reader, feed.sent.tally(), interval, head_only, around))
+            Ok(video::stream(reader, feed.sent.local(), interval, head_only, around))
         }),
         Route::Snapshot(name) => watch(service, name.as_deref(), user)
             .map(|(feed, reader)| snapshot::take(feed, reader, head_only, around, keep)),
@@ -36,7 +36,7 @@ pub fn answer(
             let feed = find("microphone", &service.microphones, name.as_deref(), hears)?;
             let listening = feed.listen();
             let coder = service.coders.of(&listening, codec);
-            Ok(audio::stream(listening, coder, feed.sent.tally(), head_only, around))
+            Ok(audio::stream(listening, coder, feed.sent.local(), head_only, around))
         }),
         _ => return not_found(),
     };

@@ -23,7 +23,7 @@ mod microphone;
 #[cfg(not(loom))]
 mod stop;
 #[cfg(not(loom))]
-mod tally;
+mod totals;
 
 #[cfg(not(loom))]
 pub use camera::{Arrivals, CameraCounters, CameraFeed, CameraState, Count, Flag};
@@ -34,4 +34,4 @@ pub use microphone::{Listening, MicrophoneFeed, MicrophoneState, SoundWriter};
 #[cfg(not(loom))]
 pub use stop::Stop;
 #[cfg(not(loom))]
-pub use tally::{BOUNDS_US, Histogram, Sums, Tally, Totals};
+pub use totals::{BOUNDS_US, Histogram, LocalTotals, Sums, Totals};
