@@ -1,13 +1,14 @@
-//! The hub: where capture threads leave what they captured and viewer threads pick it up.
+//! The hub: capture threads publish here, and all other threads read here.
 //!
-//! What belongs here: the lock-free exchange of values, waiting for them, and what the two sides
-//! know of each other (counters, state). What must not: devices, sockets, encoding, HTTP.
+//! What belongs here: the lock-free exchange of values, waiting for them, and the counters and states that
+//! both sides share. What must not: devices, sockets, encoding, HTTP.
 //!
-//! The atomics of this room come from `sync`, which swaps in loom's under `--cfg loom`, so that
-//! the very code that ships is the code that is model-checked.
+//! The atomics of this layer come from `sync`, which replaces them by loom's under `--cfg loom`. So the code
+//! that is model-checked is the code that ships.
 
 mod latest;
 mod ring;
+mod slots;
 mod sync;
 mod wait;
 
