@@ -212,6 +212,11 @@ impl Frame {
         &self.bytes[self.jpeg.clone()]
     }
 
+    /// Bytes of memory that its buffer takes; at least the length of the part.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// When the driver captured it.
     pub fn captured(&self) -> Timestamp {
         self.captured

@@ -7,12 +7,14 @@
 //! that is model-checked is the code that ships.
 
 mod latest;
+mod recent;
 mod ring;
 mod slots;
 mod sync;
 mod wait;
 
 pub use latest::{Latest, Publisher, Reader, Wait, latest};
+pub use recent::{Recent, RecentBounds, RecentItem, RecentReader, RecentWriter, recent};
 pub use ring::{Got, LiveEdge, Ring, RingReader, RingWriter, ring};
 
 #[cfg(not(loom))]
