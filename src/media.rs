@@ -1,8 +1,10 @@
 //! Plain values that travel from a capture thread to a viewer: timestamps, pixel formats, raw
 //! images and finished frames. No I/O and no locks belong here.
 
+mod event;
 mod sound;
 
+pub use event::{Area, CameraName, Event, EventKind};
 pub use sound::{Level, SoundFormat};
 
 use std::fmt;

@@ -6,6 +6,7 @@
 //! The atomics of this layer come from `sync`, which replaces them by loom's under `--cfg loom`. So the code
 //! that is model-checked is the code that ships.
 
+mod events;
 mod latest;
 mod recent;
 mod ring;
@@ -13,6 +14,7 @@ mod slots;
 mod sync;
 mod wait;
 
+pub use events::{EventReader, Events, Packed, Received, events};
 pub use latest::{Latest, Publisher, Reader, Wait, latest};
 pub use recent::{Recent, RecentBounds, RecentItem, RecentReader, RecentWriter, recent};
 pub use ring::{Got, LiveEdge, Ring, RingReader, RingWriter, ring};
