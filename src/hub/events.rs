@@ -158,8 +158,8 @@ impl<T: Packed> Events<T> {
 
     /// Ends every wait, now and later, with [`Received::Closed`].
     pub fn close(&self) {
-        // Relaxed: released by the notification.
-        self.shared.closed.store(true, Ordering::Relaxed);
+        // Release, twin of the Acquire in `EventReader::next`: what this thread has posted is read before.
+        self.shared.closed.store(true, Ordering::Release);
         self.shared.posted.notify();
     }
 }
@@ -176,11 +176,12 @@ impl<T: Packed> EventReader<T> {
         let end = Instant::now().checked_add(timeout);
         loop {
             let ticket = self.shared.posted.ticket();
+            // Acquire, and before the look: what was posted before the close is returned first.
+            let is_closed = self.shared.closed.load(Ordering::Acquire);
             if let Some(received) = self.read() {
                 return received;
             }
-            // Relaxed: `close` is followed by a notification, which the ticket acquires.
-            if self.shared.closed.load(Ordering::Relaxed) {
+            if is_closed {
                 return Received::Closed;
             }
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
@@ -246,18 +247,27 @@ impl Shared {
         loop {
             // Relaxed: if the number is out of date, its slot's stamp shows that.
             let number = self.next.load(Ordering::Relaxed);
-            let (stamp, _) = self.slot(number);
-            let before = stamp.load(Ordering::Relaxed);
-            let is_free = is_complete(before) && is_before(before, number);
-            // Acquire, twin of the Release that ends `post`: the words of the slot's value before this one
-            // are stored before those of this one. Without it they could be ordered behind, and stay.
-            let got = is_free
-                && stamp
-                    .compare_exchange(before, claimed(number), Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok();
+            let is_claimed = self.claim_slot(number);
             self.advance(number);
-            if got {
+            if is_claimed {
                 return number;
+            }
+        }
+    }
+
+    /// Claims the slot of `number`; false when another writer has claimed it.
+    fn claim_slot(&self, number: u32) -> bool {
+        let (stamp, _) = self.slot(number);
+        let mut before = complete(number.wrapping_sub(self.capacity));
+        loop {
+            // Acquire, twin of the Release that ends `post`: the words of the slot's value before this
+            // one are stored before those of this one. Without it they could be ordered behind, and stay.
+            let (order, claim) = (Ordering::Acquire, claimed(number));
+            match stamp.compare_exchange(before, claim, order, Ordering::Relaxed) {
+                Ok(_) => return true,
+                // The number a lap before was skipped.
+                Err(found) if is_complete(found) && is_before(found, number) => before = found,
+                Err(_) => return false,
             }
         }
     }
