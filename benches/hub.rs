@@ -1,4 +1,5 @@
-//! What the hub costs the camera thread (`publish`) and a viewer (`newest`).
+//! What the hub costs: the camera thread (`publish`), a viewer (`newest`), and who keeps and reads the frames
+//! of the last seconds (`recent`) or posts what happened (`events`).
 //!
 //! A publish with readers asleep includes waking all of them: that is what the camera thread
 //! pays for its viewers, 30 times a second.
@@ -10,7 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use defender::hub::{Latest, Publisher, Wait, latest};
+use defender::hub::{Latest, Publisher, Received, RecentBounds, Wait, events, latest, recent};
+use defender::media::{Area, CameraName, Event, EventKind, Timestamp};
 
 /// A common size of a 1280x720 JPEG. Published by move: the size must not matter.
 const FRAME_BYTES: usize = 43_000;
@@ -19,7 +21,7 @@ const MAX_READERS: u32 = 64;
 /// Time for readers that have answered to fall asleep again.
 const SETTLE: Duration = Duration::from_micros(200);
 
-criterion_group!(benches, publish, newest);
+criterion_group!(benches, publish, newest, recent_frames, posted_events);
 criterion_main!(benches);
 
 fn publish(criterion: &mut Criterion) {
@@ -56,6 +58,72 @@ fn newest(criterion: &mut Criterion) {
     publisher.publish(vec![0_u8; FRAME_BYTES]);
     let mut reader = frames.subscribe().expect("the first reader finds room");
     criterion.bench_function("newest", |bencher| bencher.iter(|| black_box(reader.newest())));
+}
+
+/// Ten seconds at 30 frames a second, of which the oldest goes with each push.
+fn ten_seconds() -> RecentBounds {
+    RecentBounds { values: 512, bytes: 300 * FRAME_BYTES, age: Duration::from_secs(3600) }
+}
+
+fn recent_frames(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("recent");
+    let (mut writer, frames) = recent(ten_seconds(), 1);
+    let frame = Arc::new(vec![0_u8; FRAME_BYTES]);
+    group.bench_function("push", |bencher| {
+        bencher.iter(|| writer.push(Arc::clone(&frame), FRAME_BYTES, 0));
+    });
+    let mut reader = frames.reader().expect("the first reader finds room");
+    group.bench_function("read", |bencher| {
+        bencher.iter(|| {
+            let item = reader.read();
+            if item.is_none() {
+                reader.rewind();
+            }
+            black_box(item)
+        });
+    });
+    let picture = vec![1_u8; FRAME_BYTES];
+    group.bench_function("a frame copied into a recycled buffer", |bencher| {
+        let (mut publisher, _frames) = latest(1);
+        let mut buffer = Vec::new();
+        bencher.iter(|| {
+            buffer.clear();
+            buffer.extend_from_slice(&picture);
+            buffer = publisher.publish(std::mem::take(&mut buffer)).unwrap_or_default();
+        });
+    });
+    group.bench_function("a frame copied into a new buffer, and kept", |bencher| {
+        let (mut publisher, frames) = latest(1);
+        let mut intake = frames.subscribe().expect("the first reader finds room");
+        let (mut writer, _kept) = recent(ten_seconds(), 1);
+        bencher.iter(|| {
+            publisher.publish(picture.clone());
+            let frame = intake.newest().expect("it was just published");
+            writer.push(frame, FRAME_BYTES, 0);
+        });
+    });
+    group.finish();
+}
+
+fn posted_events(criterion: &mut Criterion) {
+    let events = events(256);
+    let mut reader = events.reader();
+    let event = Event {
+        id: 1,
+        camera: CameraName::new("front").expect("a short name"),
+        kind: EventKind::Motion,
+        start: Timestamp::now(),
+        end: None,
+        score: 100,
+        area: Some(Area { left: 0, top: 0, right: 30_000, bottom: 30_000 }),
+    };
+    criterion.bench_function("events/post", |bencher| bencher.iter(|| events.post(black_box(&event))));
+    criterion.bench_function("events/post and read", |bencher| {
+        bencher.iter(|| {
+            events.post(&event);
+            assert!(matches!(reader.next(Duration::ZERO), Received::Posted { .. }));
+        });
+    });
 }
 
 /// Readers that do nothing but wait for frames and count them.

@@ -1,9 +1,10 @@
 //! Doors for the fuzzer, and for the corpus it left: what reads bytes from strangers, with what must
 //! hold of any input. No part of the program's interface.
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use miniserde::json;
+use miniserde::json::{self, Value};
 
 use crate::codec::scan;
 use crate::config::{Edit, edited, sections};
@@ -42,14 +43,37 @@ pub fn request_head(data: &[u8]) {
     assert!(lower.matches("\ncontent-length:").count() <= 1, "one length");
 }
 
-/// A user file is written back as it was read, and whoever is in it has a name.
+/// A user file is written back as it was read, a user's line means the same when it is written again, and an
+/// edit changes one user and no other.
 pub fn users_file(data: &[u8]) {
     let file = UserFile::parse(data);
     assert_eq!(file.to_bytes(), data, "lines that are not understood stay");
-    assert!(file.users().all(|user| is_valid_name(&user.name)));
-    for user in file.users() {
-        assert!(file.find(&user.name).is_some());
+    let names: HashSet<_> = file.users().map(|user| &user.name).collect();
+    assert_eq!(names.len(), file.users().count(), "one line for each name counts");
+    for user in file.users().take(4) {
+        assert!(is_valid_name(&user.name));
+        assert!(file.find(&user.name) == Some(user));
+        let again = UserFile::parse(user.line().as_bytes());
+        assert!(again.users().eq([user]), "the line of `{}` is read as another", user.name);
+        let others = || file.users().filter(|other| other.name != user.name);
+        let removed = edited_file(data, |file| assert!(file.remove(&user.name)));
+        assert!(removed.users().eq(others()), "removal of `{}`", user.name);
+        assert!(removed.tokens().all(|token| token.user != user.name), "tokens of `{}`", user.name);
+        let put = edited_file(data, |file| file.put(user.clone()));
+        assert!(put.users().eq(file.users()), "`{}` put in its own place", user.name);
     }
+    for token in file.tokens().take(4) {
+        let removed = edited_file(data, |file| assert!(file.remove_token(&token.name)));
+        assert!(removed.tokens().eq(file.tokens().filter(|other| other.name != token.name)));
+        assert!(removed.users().eq(file.users()), "removal of the token `{}`", token.name);
+    }
+}
+
+/// The user file `data` after `edit`, as the next start of the server reads it.
+fn edited_file(data: &[u8], edit: impl FnOnce(&mut UserFile)) -> UserFile {
+    let mut file = UserFile::parse(data);
+    edit(&mut file);
+    UserFile::parse(&file.to_bytes())
 }
 
 /// A configuration is understood, or every problem says where it is.
@@ -88,11 +112,27 @@ pub fn credentials(data: &[u8]) {
     let _ = Credentials::from_fields(None, Some(cookie), COOKIE);
 }
 
-/// A login's document is one or is not.
+/// A login is an object with a user and a password, which are texts, and the user is read as it is written.
 pub fn login(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    if let Ok(asked) = json::from_str::<LoginBody>(text) {
-        assert!(asked.user.len() <= text.len());
+    let login = json::from_str::<LoginBody>(text);
+    // A value of any depth cannot be freed on a thread's stack; the server refuses it before.
+    if text.matches(['[', '{']).count() > 64 {
+        return;
+    }
+    let fields = match json::from_str::<Value>(text) {
+        Ok(Value::Object(fields)) => fields,
+        _ => return assert!(login.is_err(), "what is no object is no login"),
+    };
+    let (user, password) = (fields.get("user"), fields.get("password"));
+    if let Ok(login) = login {
+        assert!(matches!(user, Some(Value::String(user)) if *user == login.user));
+        assert!(matches!(password, Some(Value::String(_))), "a login without a password");
+    } else if let (Some(Value::String(user)), Some(Value::String(password))) = (user, password) {
+        // One of the two is there twice, and once is no text; without that it is a login.
+        let alone =
+            format!(r#"{{"user":{},"password":{}}}"#, json::to_string(user), json::to_string(password));
+        assert!(json::from_str::<LoginBody>(&alone).is_ok_and(|login| login.user == *user));
     }
 }
 
@@ -117,11 +157,51 @@ pub fn config_edit(data: &[u8]) {
 /// What another Defender sends is a part that lies in what came, or refused; and its status names
 /// nothing that could not be here.
 pub fn remote(data: &[u8]) {
-    if let Ok(Some(jpeg)) = find_part(data) {
-        assert!(jpeg.len() <= 16 * 1024 * 1024 && jpeg.start <= data.len());
+    const HEAD_END: &[u8] = b"\r\n\r\n";
+    match find_part(data) {
+        Ok(Some(jpeg)) => {
+            assert!(jpeg.len() <= 8 * 1024 * 1024, "{} bytes of a picture", jpeg.len());
+            let head = &data[..jpeg.start];
+            assert!(head.ends_with(HEAD_END), "a picture begins behind its head");
+            assert_eq!(head.windows(4).filter(|four| *four == HEAD_END).count(), 1, "one head");
+            let head = str::from_utf8(head).expect("a head is text");
+            let says_length = |line: &str| {
+                let value = line.split_once(':').map(|(_, value)| value.trim().parse());
+                value.is_some_and(|value| value == Ok(jpeg.len()))
+            };
+            assert!(head.lines().any(says_length), "the length is the head's");
+            assert!(
+                matches!(find_part(head.as_bytes()), Ok(Some(again)) if again == jpeg),
+                "whatever follows"
+            );
+        }
+        Ok(None) => {
+            assert!(data.len() < 2048 + 4, "a head without end is not waited for");
+            assert!(!data.windows(4).any(|four| four == HEAD_END), "a whole head is not waited for");
+        }
+        Err(_) => {}
     }
     if let Ok(listing) = Listing::parse(data) {
-        assert!(listing.cameras.len() <= 64 && listing.microphones.len() <= 64);
-        assert!(listing.cameras.iter().all(|camera| camera.name.len() <= 32 && camera.width > 0));
+        check_listing(&listing);
     }
+}
+
+/// Every device could be one of defender.conf, and no text of it harms a log or a terminal.
+fn check_listing(listing: &Listing) {
+    let Listing { cameras, microphones } = listing;
+    assert!(cameras.len() <= 16 && microphones.len() <= 16, "each costs a thread");
+    let names = cameras.iter().map(|one| &one.name).chain(microphones.iter().map(|one| &one.name));
+    let is_name = |name: &String| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=32).contains(&name.len()) && name.chars().all(fits)
+    };
+    assert!(names.into_iter().all(is_name));
+    let sides = cameras.iter().flat_map(|camera| [camera.width, camera.height]);
+    assert!(sides.into_iter().all(|side| (16..=8192).contains(&side)));
+    assert!(cameras.iter().all(|camera| camera.fps.is_finite()));
+    let samples = microphones.iter().map(|one| u64::from(one.rate_hz) * u64::from(one.channels));
+    assert!(samples.sum::<u64>() <= 768_000, "seconds of them are held in memory");
+    let problems = cameras.iter().flat_map(|camera| [&camera.problem, &camera.stand_in]);
+    let mut problems = problems.chain(microphones.iter().map(|one| &one.problem)).flatten();
+    assert!(problems.all(|text| !text.chars().any(char::is_control)), "control characters");
 }

@@ -1,8 +1,10 @@
 //! Plain values that travel from a capture thread to a viewer: timestamps, pixel formats, raw
 //! images and finished frames. No I/O and no locks belong here.
 
+mod event;
 mod sound;
 
+pub use event::{Area, CameraName, Event, EventKind};
 pub use sound::{Level, SoundFormat};
 
 use std::fmt;
@@ -230,6 +232,11 @@ impl Frame {
     /// The JPEG alone.
     pub fn jpeg(&self) -> &[u8] {
         &self.bytes[self.jpeg.clone()]
+    }
+
+    /// Bytes of memory that its buffer takes; at least the length of the part.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// When the driver captured it.

@@ -1,5 +1,5 @@
-//! Model checks of the hub with loom: every interleaving of small scenes. Built only by
-//! `make test` with `--cfg loom`; it compiles the hub's own source files, not copies.
+//! Model checks of the hub with loom: every interleaving of small programs. Built only by `.ci/loom`, with
+//! `--cfg loom`; it compiles the hub's own source files, not copies.
 #![cfg(loom)]
 #![deny(unsafe_code)]
 
@@ -9,15 +9,15 @@ mod hub;
 
 use std::time::Duration;
 
-use hub::{Wait, latest, ring};
+use hub::{Packed, Received, RecentBounds, Wait, events, latest, recent, ring};
 
-/// Two publishes race a reader: what it sees is whole, and never goes back in time.
+/// Two publishes race a reader: it gets whole values, and never an older one after a newer one.
 #[test]
 fn a_reader_never_sees_a_slot_being_written() {
     loom::model(|| {
-        let (mut publisher, door) = latest::<u32>(1);
+        let (mut publisher, latest) = latest::<u32>(1);
         publisher.publish(1);
-        let mut reader = door.subscribe().unwrap();
+        let mut reader = latest.subscribe().unwrap();
         let reading = loom::thread::spawn(move || {
             let first = *reader.newest().unwrap();
             let second = *reader.newest().unwrap();
@@ -29,16 +29,16 @@ fn a_reader_never_sees_a_slot_being_written() {
     });
 }
 
-/// With three slots for one reader, four publishes must reuse a slot while the reader may hold
-/// a stale name for it: the invariant that `free` is never empty and never read.
+/// With three slots for one reader, four publishes must reuse a slot while the reader may hold a stale
+/// index of it: the invariants that a slot is free and that no reader accesses it.
 #[test]
 fn slots_are_reused_under_a_slow_reader() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(|| {
-        let (mut publisher, door) = latest::<u32>(1);
+        let (mut publisher, latest) = latest::<u32>(1);
         publisher.publish(1);
-        let mut reader = door.subscribe().unwrap();
+        let mut reader = latest.subscribe().unwrap();
         let reading = loom::thread::spawn(move || {
             assert!(*reader.newest().unwrap() >= 1);
         });
@@ -49,17 +49,17 @@ fn slots_are_reused_under_a_slow_reader() {
     });
 }
 
-/// Two readers and a writer: pins of one reader do not confirm for the other.
+/// Two readers and a writer: the pin of one reader confirms nothing for the other.
 #[test]
 fn two_readers_do_not_disturb_each_other() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(2);
     model.check(|| {
-        let (mut publisher, door) = latest::<u32>(2);
+        let (mut publisher, latest) = latest::<u32>(2);
         publisher.publish(1);
         let readers: Vec<_> = (0..2)
             .map(|_| {
-                let mut reader = door.subscribe().unwrap();
+                let mut reader = latest.subscribe().unwrap();
                 loom::thread::spawn(move || assert!(*reader.newest().unwrap() >= 1))
             })
             .collect();
@@ -71,20 +71,20 @@ fn two_readers_do_not_disturb_each_other() {
     });
 }
 
-/// With three slots for one reader, one leaves and another joins while the writer publishes: whoever joins in the
-/// place of one that left must not pin a second slot while the writer may still see the first one pinned.
+/// With three slots for one reader, one leaves and another joins while the writer publishes: the reader that
+/// joins must not pin a second slot while the writer may still see the pin of the one that left.
 #[test]
-fn a_reader_that_joins_in_the_place_of_one_that_left_leaves_a_slot_free() {
+fn a_reader_that_replaces_another_leaves_a_slot_free() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(|| {
-        let (mut publisher, door) = latest::<u32>(1);
+        let (mut publisher, latest) = latest::<u32>(1);
         publisher.publish(1);
-        let mut leaving = door.subscribe().unwrap();
+        let mut leaving = latest.subscribe().unwrap();
         let left = loom::thread::spawn(move || {
             assert!(*leaving.newest().unwrap() >= 1);
         });
-        let joined = loom::thread::spawn(move || drop(door.subscribe()));
+        let joined = loom::thread::spawn(move || drop(latest.subscribe()));
         // `publish` panics when no slot is free.
         for value in 2..=4 {
             publisher.publish(value);
@@ -94,12 +94,12 @@ fn a_reader_that_joins_in_the_place_of_one_that_left_leaves_a_slot_free() {
     });
 }
 
-/// A publish between looking and sleeping must end the sleep: the model deadlocks if it is lost.
+/// A publish between a reader's look and its sleep must end the sleep: if not, the model deadlocks.
 #[test]
 fn no_wakeup_is_lost() {
     loom::model(|| {
-        let (mut publisher, door) = latest::<u32>(1);
-        let mut reader = door.subscribe().unwrap();
+        let (mut publisher, latest) = latest::<u32>(1);
+        let mut reader = latest.subscribe().unwrap();
         let reading = loom::thread::spawn(move || match reader.wait_newer(Duration::MAX) {
             Wait::Fresh { value, missed } => assert_eq!((*value, missed), (7, 0)),
             Wait::Closed => {}
@@ -110,12 +110,12 @@ fn no_wakeup_is_lost() {
     });
 }
 
-/// Closing between looking and sleeping must end the sleep too.
+/// Closing between a reader's look and its sleep must end the sleep too.
 #[test]
 fn closing_is_never_missed() {
     loom::model(|| {
-        let (publisher, door) = latest::<u32>(1);
-        let mut reader = door.subscribe().unwrap();
+        let (publisher, latest) = latest::<u32>(1);
+        let mut reader = latest.subscribe().unwrap();
         let reading = loom::thread::spawn(move || {
             assert!(matches!(reader.wait_newer(Duration::MAX), Wait::Closed));
         });
@@ -124,15 +124,15 @@ fn closing_is_never_missed() {
     });
 }
 
-/// A writer laps a reader of a ring of two: what the reader is given belongs where it is given,
-/// and the rest is counted.
+/// A writer overtakes a reader of a ring of two: each sample that the reader gets is the one of its
+/// position, and the rest is counted.
 #[test]
-fn a_lapped_reader_of_the_ring_is_given_nothing_torn() {
+fn an_overtaken_reader_of_the_ring_gets_nothing_torn() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(|| {
-        let (mut writer, door) = ring(2, 1);
-        let mut reader = door.reader();
+        let (mut writer, ring) = ring(2, 1);
+        let mut reader = ring.reader();
         let reading = loom::thread::spawn(move || {
             let mut position = 0;
             for _ in 0..2 {
@@ -157,8 +157,8 @@ fn a_lapped_reader_of_the_ring_is_given_nothing_torn() {
 #[test]
 fn the_rings_clock_is_never_torn() {
     loom::model(|| {
-        let (mut writer, door) = ring(2, 1);
-        let reader = door.reader();
+        let (mut writer, ring) = ring(2, 1);
+        let reader = ring.reader();
         let reading = loom::thread::spawn(move || {
             if let Some(edge) = reader.live_edge() {
                 assert_eq!(edge.end_us, u64::from(edge.behind) << 32 | u64::from(edge.behind));
@@ -170,19 +170,191 @@ fn the_rings_clock_is_never_torn() {
     });
 }
 
-/// A write between looking and sleeping ends the sleep.
+/// A write between a reader's look and its sleep ends the sleep.
 #[test]
 fn a_write_to_the_ring_is_never_slept_through() {
     loom::model(|| {
-        let (mut writer, door) = ring(2, 1);
-        let mut reader = door.reader();
+        let (mut writer, ring) = ring(2, 1);
+        let mut reader = ring.reader();
         let writing = loom::thread::spawn(move || {
             writer.write(&[7], 1);
             writer
         });
-        assert!(reader.wait(1, Duration::MAX), "word of the frame ended the wait");
+        assert!(reader.wait(1, Duration::MAX), "the notification of the frame ended the wait");
         let mut buffer = [0; 2];
         assert_eq!((reader.read(&mut buffer).frames, buffer[0]), (1, 7));
         drop(writing.join().unwrap());
+    });
+}
+
+const TWO_VALUES: RecentBounds = RecentBounds { values: 2, bytes: usize::MAX, age: Duration::MAX };
+
+/// A writer that removes old values to make room races a reader: each value is the one of its number, and
+/// the numbers between are counted as lost. The cells of the slots check that none is written under a reader.
+#[test]
+fn a_late_reader_of_recent_values_gets_them_whole() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let (mut writer, recent) = recent::<u32>(TWO_VALUES, 1);
+        writer.push(std::sync::Arc::new(100), 1, 0);
+        let mut reader = recent.reader().unwrap();
+        let reading = loom::thread::spawn(move || {
+            let mut next = 0;
+            for _ in 0..2 {
+                let Some(item) = reader.read() else { break };
+                assert_eq!((item.number, *item.value), (next + item.lost, 100 + item.number));
+                next = item.number + 1;
+            }
+            assert!(next <= 4);
+        });
+        for value in 101..=103 {
+            writer.push(std::sync::Arc::new(value), 1, 0);
+        }
+        reading.join().unwrap();
+    });
+}
+
+/// Values within the bounds are never lost, however the reader and the writer race.
+#[test]
+fn a_reader_loses_no_recent_value_within_the_bounds() {
+    loom::model(|| {
+        let (mut writer, recent) = recent::<u32>(TWO_VALUES, 1);
+        let mut reader = recent.reader().unwrap();
+        let reading = loom::thread::spawn(move || {
+            for number in 0..2 {
+                let Some(item) = reader.read() else { break };
+                assert_eq!((item.number, item.lost), (number, 0));
+            }
+        });
+        writer.push(std::sync::Arc::new(1), 1, 0);
+        writer.push(std::sync::Arc::new(2), 1, 0);
+        reading.join().unwrap();
+    });
+}
+
+/// Values that grow old are removed while a reader may be cloning them.
+#[test]
+fn recent_values_expire_under_a_reader() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let bounds = RecentBounds { age: Duration::from_micros(1), ..TWO_VALUES };
+        let (mut writer, recent) = recent::<u32>(bounds, 1);
+        writer.push(std::sync::Arc::new(1), 1, 1);
+        let mut reader = recent.reader().unwrap();
+        let reading = loom::thread::spawn(move || {
+            if let Some(item) = reader.read() {
+                assert_eq!(*item.value, item.number + 1);
+            }
+        });
+        writer.expire(3);
+        writer.push(std::sync::Arc::new(2), 1, 4);
+        reading.join().unwrap();
+    });
+}
+
+/// A value of two words, which are equal unless a copy is torn.
+#[derive(Debug, PartialEq)]
+struct Twice(u32);
+
+impl Packed for Twice {
+    type Words = [u32; 2];
+
+    fn pack(&self) -> Self::Words {
+        [self.0; 2]
+    }
+
+    fn unpack(words: &Self::Words) -> Self {
+        assert_eq!(words[0], words[1], "torn");
+        Self(words[0])
+    }
+}
+
+/// A writer overtakes a reader: the reader gets values whole and learns how many it lost.
+#[test]
+fn an_overtaken_reader_of_events_gets_them_whole() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let events = events::<Twice>(2);
+        let mut reader = events.reader();
+        let reading = loom::thread::spawn(move || {
+            let mut next = 0;
+            for _ in 0..2 {
+                let Received::Posted { value, lost } = reader.next(Duration::ZERO) else { break };
+                assert_eq!(value.0, 100 + next + lost);
+                next += lost + 1;
+            }
+        });
+        for number in 0..3 {
+            events.post(&Twice(100 + number));
+        }
+        reading.join().unwrap();
+    });
+}
+
+/// Two writers race for slots: in the end each slot holds one whole value, and each number is read or lost.
+#[test]
+fn two_writers_of_events_share_no_slot() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let events = events::<Twice>(2);
+        let mut reader = events.reader();
+        let other = events.clone();
+        let writing = loom::thread::spawn(move || other.post(&Twice(1)));
+        events.post(&Twice(2));
+        events.post(&Twice(3));
+        writing.join().unwrap();
+        let (mut read, mut lost) = (Vec::new(), 0);
+        while let Received::Posted { value, lost: before } = reader.next(Duration::ZERO) {
+            assert!(!read.contains(&value), "{value:?} came twice");
+            read.push(value);
+            lost += before;
+        }
+        assert!((1..=2).contains(&read.len()), "{read:?}");
+        assert!(read.contains(&Twice(3)) || read.contains(&Twice(1)), "{read:?}");
+        assert!(read.len() as u32 + lost >= 3, "{read:?} and {lost} lost");
+    });
+}
+
+/// With as many slots as posts, nothing is lost to a reader, and the posts of one writer keep their order.
+#[test]
+fn a_reader_loses_no_event_that_its_slots_hold() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let events = events::<Twice>(2);
+        let mut reader = events.reader();
+        let other = events.clone();
+        let writing = loom::thread::spawn(move || other.post(&Twice(1)));
+        events.post(&Twice(2));
+        let mut sum = 0;
+        for _ in 0..2 {
+            let Received::Posted { value, lost } = reader.next(Duration::MAX) else { panic!("it waits") };
+            assert_eq!(lost, 0);
+            sum += value.0;
+        }
+        assert_eq!(sum, 3);
+        writing.join().unwrap();
+    });
+}
+
+/// A post between a reader's look and its sleep ends the sleep, and is returned before the close after it.
+#[test]
+fn a_post_is_never_slept_through() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let events = events::<Twice>(2);
+        let mut reader = events.reader();
+        let writing = loom::thread::spawn(move || {
+            events.post(&Twice(7));
+            events.close();
+        });
+        assert_eq!(reader.next(Duration::MAX), Received::Posted { value: Twice(7), lost: 0 });
+        assert_eq!(reader.next(Duration::MAX), Received::Closed);
+        writing.join().unwrap();
     });
 }

@@ -1,4 +1,4 @@
-//! What a camera's capture thread and everybody else know of each other.
+//! What the capture thread of a camera and its clients share: frames, counters, state.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -15,15 +15,15 @@ pub struct CameraFeed {
     frames: Latest<Frame>,
     /// Counted by the capture thread, read by anybody.
     pub counters: CameraCounters,
-    /// Rounds of the capture thread: moves several times a second, with or without a camera, and stands
-    /// still when that thread hangs.
+    /// Rounds of the capture thread: increases several times a second, with or without a camera, and stops
+    /// when that thread hangs.
     pub pulse: Count,
-    /// What was published: frames, their bytes, their age then, and the time it took to encode them.
+    /// What was published: frames, their bytes, their age at that moment, and the time it took to encode them.
     pub published: Totals,
-    /// What viewers were sent: frames, bytes, frames they were too slow for, and the age of each when
-    /// it was sent.
+    /// What viewers were sent: frames, bytes, frames skipped because a viewer was too slow, and the age of
+    /// each frame when it was sent.
     pub sent: Totals,
-    /// Whether its pictures are another server's.
+    /// Whether its pictures come from another Defender.
     pub relayed: Flag,
     state: Mutex<CameraState>,
     controls: Mutex<Vec<(String, i32)>>,
@@ -59,7 +59,7 @@ impl Count {
     }
 }
 
-/// A counter that knows how long it was between what it counted, written by one thread.
+/// A counter of arrivals that also measures the time between them. One thread writes it.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     count: Count,
@@ -69,7 +69,7 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// Adds `n` that arrived now.
+    /// Counts `n` arrivals at the present moment.
     pub fn add(&self, n: u32) {
         self.arrived(n, Timestamp::now());
     }
@@ -79,8 +79,8 @@ impl Arrivals {
         self.count.get()
     }
 
-    /// Milliseconds between arrivals: the shorter one of the last two intervals, so that a single gap
-    /// is none. `None` before the third arrival.
+    /// Milliseconds between arrivals: the shorter one of the last two intervals, so that one gap does not
+    /// count. `None` before the third arrival.
     pub fn interval_ms(&self) -> Option<u32> {
         // Relaxed, here and below: statistics; a reader between two stores sees a mixture of two
         // neighbouring intervals.
@@ -97,43 +97,43 @@ impl Arrivals {
     }
 }
 
-/// A word many threads may read.
+/// A boolean that many threads may read.
 #[derive(Debug, Default)]
 pub struct Flag(AtomicBool);
 
 impl Flag {
-    /// Says whether it is so.
+    /// Sets the value.
     pub fn set(&self, is_so: bool) {
         // Relaxed, as above.
         self.0.store(is_so, Ordering::Relaxed);
     }
 
-    /// Whether it is so.
+    /// The value.
     pub fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What the capture thread last said about its source.
+/// The state of a camera as its capture thread last set it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CameraState {
-    /// What the frames come from, for people: a device node and its card name, or "test card".
+    /// The source of the frames, as text: a device node and its card name, or "test card".
     pub source: String,
-    /// Whether real frames are coming (or, on demand, would come): false shows a no-signal frame.
+    /// Whether real frames are coming (or, on demand, would come). If not, viewers see a no-signal frame.
     pub online: bool,
-    /// While it is not online: whether it is being started, so that `problem` may be over.
+    /// While it is not online: whether it is being started, in which case `problem` may be out of date.
     pub starting: bool,
-    /// The time from one frame to the next, where that is seconds.
+    /// The time from one frame to the next, if that is seconds.
     pub slow_interval: Option<Duration>,
-    /// Why it is not online, for people.
+    /// Why it is not online, as text for users.
     pub problem: Option<String>,
     /// The driver's pixel format.
     pub format: Option<PixelFormat>,
-    /// Pixels in a row, as the driver really gave them.
+    /// Pixels in a row, as the driver delivers them.
     pub width: u32,
-    /// Rows, as the driver really gave them.
+    /// Rows, as the driver delivers them.
     pub height: u32,
-    /// Frames a second as the driver promised them.
+    /// Frames a second that the driver announced.
     pub fps: f32,
     /// Since when `online` has its value.
     pub since: Option<Timestamp>,
@@ -157,7 +157,7 @@ impl CameraFeed {
         }
     }
 
-    /// The door to its frames.
+    /// Access to its frames.
     pub fn frames(&self) -> &Latest<Frame> {
         &self.frames
     }
@@ -175,12 +175,12 @@ impl CameraFeed {
         *held = state;
     }
 
-    /// The values its camera's controls are to have, by name.
+    /// The values that the camera's controls should have, by name.
     pub fn controls(&self) -> Vec<(String, i32)> {
         lock(&self.controls).clone()
     }
 
-    /// What the controls are to be set to when the camera is started the next time.
+    /// Sets the values that the controls get when the camera is started the next time.
     pub fn set_controls(&self, values: Vec<(String, i32)>) {
         *lock(&self.controls) = values;
     }
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_of_arrivals_is_theirs_and_not_that_of_one_gap() {
+    fn one_gap_does_not_change_the_interval_of_arrivals() {
         let arrivals = Arrivals::default();
         let mut known = Vec::new();
         for at_ms in [5_000, 12_000, 19_000, 26_100, 60_000, 60_040, 60_080] {

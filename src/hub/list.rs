@@ -1,33 +1,34 @@
-//! The feeds there are, found by name.
+//! The list of all feeds, searched by name.
 
 use std::sync::{Arc, RwLock};
 
 use crate::base::unpoisoned;
 
-/// What has a name in defender.conf and in URLs.
+/// Something that has a name in defender.conf and in URLs.
 pub trait Named {
     /// The name.
     fn name(&self) -> &str;
 }
 
-/// Feeds in the order of defender.conf; replaced whole when that changes.
+/// Feeds in the order of defender.conf. The whole list is replaced when that file changes.
 pub struct FeedList<F> {
     feeds: RwLock<Arc<[Arc<F>]>>,
 }
 
 impl<F: Named> FeedList<F> {
-    /// All of them, as of now.
+    /// All feeds at this moment.
     pub fn all(&self) -> Arc<[Arc<F>]> {
         Arc::clone(&*unpoisoned(self.feeds.read()))
     }
 
-    /// The named feed, or the first one when no name is given, of those whose name is `allowed`.
+    /// The feed with that name, or the first one when no name is given. Only feeds whose name is `allowed`
+    /// are searched.
     pub fn find(&self, name: Option<&str>, allowed: impl Fn(&str) -> bool) -> Option<Arc<F>> {
         let is_it = |feed: &&Arc<F>| allowed(feed.name()) && name.is_none_or(|name| name == feed.name());
         self.all().iter().find(is_it).cloned()
     }
 
-    /// Puts `feeds` in the place of those there were.
+    /// Replaces all feeds by `feeds`.
     pub fn replace(&self, feeds: Vec<Arc<F>>) {
         *unpoisoned(self.feeds.write()) = feeds.into();
     }

@@ -1,4 +1,4 @@
-//! What a microphone's capture thread and everybody else know of each other.
+//! What the capture thread of a microphone and its clients share: sound, counters, state.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,8 +7,8 @@ use super::{Count, Flag, Named, Ring, RingReader, RingWriter, Totals, ring};
 use crate::base::lock;
 use crate::media::{Level, SoundFormat, Timestamp};
 
-/// How much a ring keeps, in seconds: who lags that far behind is past helping, and a gap as long
-/// as a held up board makes still reaches those who keep up.
+/// Seconds of sound that a ring holds. A listener further behind than that cannot catch up; and when the board
+/// is busy for a second or two, its listeners still lose nothing.
 const KEEP_S: u32 = 4;
 
 /// One microphone as the rest of the program sees it.
@@ -17,53 +17,53 @@ pub struct MicrophoneFeed {
     door: Mutex<Door>,
     /// Frames of sound the device delivered; wraps at 2^32.
     pub captured: Count,
-    /// How often samples were lost because nobody fetched them in time.
+    /// How often samples were lost because the capture thread did not fetch them in time.
     pub overruns: Count,
-    /// Rounds of the capture thread: moves several times a second, with or without a microphone, and
-    /// stands still when that thread hangs.
+    /// Rounds of the capture thread: increases several times a second, with or without a microphone, and
+    /// stops when that thread hangs.
     pub pulse: Count,
-    /// What listeners were sent: packets, bytes, and the frames of sound they were too slow for.
+    /// What listeners were sent: packets, bytes, and the frames of sound skipped because a listener was too slow.
     pub sent: Totals,
-    /// Whether its sound is another server's.
+    /// Whether its sound comes from another Defender.
     pub relayed: Flag,
     rms_bits: AtomicU32,
     peak_bits: AtomicU32,
     state: Mutex<MicrophoneState>,
 }
 
-/// The ring of now and what its samples are.
+/// The present ring and the format of its samples.
 #[derive(Clone)]
 struct Door {
     ring: Ring,
     format: SoundFormat,
 }
 
-/// What the capture thread last said about its source.
+/// The state of a microphone as its capture thread last set it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MicrophoneState {
-    /// What the sound comes from, for people.
+    /// The source of the sound, as text.
     pub source: String,
-    /// Whether it is heard; false leaves silence.
+    /// Whether it delivers sound. If not, listeners hear silence.
     pub online: bool,
-    /// Why it is not online, for people.
+    /// Why it is not online, as text for users.
     pub problem: Option<String>,
     /// Since when `online` has its value.
     pub since: Option<Timestamp>,
-    /// The PCM that runs, by the name it is listed by; `None` while none does.
+    /// The open PCM, by the name under which it is listed; `None` while none is open.
     pub pcm: Option<String>,
 }
 
-/// The writing end of a microphone's sound.
+/// The writing end of a microphone's ring.
 pub struct SoundWriter {
     ring: RingWriter,
     format: SoundFormat,
 }
 
-/// A listener's end of a microphone's sound.
+/// The reading end of a microphone's ring.
 pub struct Listening {
     /// Follows the ring from the present on; closed when the format changes.
     pub reader: RingReader,
-    /// What its samples are.
+    /// The format of its samples.
     pub format: SoundFormat,
 }
 
@@ -86,24 +86,23 @@ impl MicrophoneFeed {
         (writer, feed)
     }
 
-    /// A new listener, who hears what comes from now on.
+    /// A new listener, whose sound begins at the present moment.
     pub fn listen(&self) -> Listening {
         let door = lock(&self.door);
         Listening { reader: door.ring.reader(), format: door.format }
     }
 
-    /// How many listen.
+    /// How many listeners there are.
     pub fn listeners(&self) -> u32 {
         lock(&self.door).ring.readers()
     }
 
-    /// What samples are now.
+    /// The present format.
     pub fn format(&self) -> SoundFormat {
         lock(&self.door).format
     }
 
-    /// Goes on in another format, on a ring of its own; the listeners of the old one are told that
-    /// it ended.
+    /// Continues in another format, on a new ring. The listeners of the old ring find it closed.
     pub fn reshape(&self, writer: &mut SoundWriter, format: SoundFormat) {
         let (new, door) = open(format);
         // The door first: dropping the old writer ends its listeners, who come back at once.
@@ -111,19 +110,19 @@ impl MicrophoneFeed {
         *writer = new;
     }
 
-    /// Ends what listeners hear.
+    /// Ends the streams of all listeners.
     pub fn close(&self) {
         lock(&self.door).ring.close();
     }
 
-    /// How loud the last tenth of a second was.
+    /// The level of the last tenth of a second.
     pub fn level(&self) -> Level {
-        // Relaxed: a meter's needle; the two halves may be of two moments.
+        // Relaxed: a level meter; the two values may be of two moments.
         let dbfs = |bits: &AtomicU32| f32::from_bits(bits.load(Ordering::Relaxed));
         Level { rms_dbfs: dbfs(&self.rms_bits), peak_dbfs: dbfs(&self.peak_bits) }
     }
 
-    /// Says how loud it is.
+    /// Sets the level.
     pub fn set_level(&self, level: Level) {
         self.rms_bits.store(level.rms_dbfs.to_bits(), Ordering::Relaxed);
         self.peak_bits.store(level.peak_dbfs.to_bits(), Ordering::Relaxed);
@@ -150,7 +149,7 @@ impl Named for MicrophoneFeed {
 }
 
 impl SoundWriter {
-    /// What its samples are.
+    /// The format of its samples.
     pub fn format(&self) -> SoundFormat {
         self.format
     }
@@ -181,7 +180,7 @@ mod tests {
     const FORMAT: SoundFormat = SoundFormat { rate_hz: 1000, channels: 1 };
 
     #[test]
-    fn another_format_ends_what_listeners_were_promised() {
+    fn a_new_format_closes_the_ring_of_the_old_one() {
         let (mut writer, feed) = MicrophoneFeed::new("front", FORMAT);
         let before = feed.listen();
         let stereo = SoundFormat { channels: 2, ..FORMAT };

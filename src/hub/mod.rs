@@ -1,19 +1,23 @@
-//! The hub: where capture threads leave what they captured and viewer threads pick it up.
+//! The hub: capture threads publish here, and all other threads read here.
 //!
-//! What belongs here: the lock-free exchange of values, waiting for them, and what the two sides
-//! know of each other (counters, state). What must not: devices, sockets, encoding, HTTP.
+//! What belongs here: the lock-free exchange of values, waiting for them, and the counters and states that
+//! both sides share. What must not: devices, sockets, encoding, HTTP.
 //!
-//! The atomics of this room come from `sync`, which swaps in loom's under `--cfg loom`, so that
-//! the very code that ships is the code that is model-checked.
+//! The atomics of this layer come from `sync`, which replaces them by loom's under `--cfg loom`. So the code
+//! that is model-checked is the code that ships.
 
+mod events;
 mod latest;
+mod recent;
 mod ring;
+mod slots;
 mod sync;
 mod wait;
 
+pub use events::{EventReader, Events, Packed, Received, events};
 pub use latest::{Latest, Publisher, Reader, Wait, latest};
+pub use recent::{Recent, RecentBounds, RecentItem, RecentReader, RecentWriter, recent};
 pub use ring::{Got, LiveEdge, Ring, RingReader, RingWriter, ring};
-pub use wait::{Event, Ticket};
 
 #[cfg(not(loom))]
 mod camera;
@@ -24,7 +28,7 @@ mod microphone;
 #[cfg(not(loom))]
 mod stop;
 #[cfg(not(loom))]
-mod tally;
+mod totals;
 
 #[cfg(not(loom))]
 pub use camera::{Arrivals, CameraCounters, CameraFeed, CameraState, Count, Flag};
@@ -35,4 +39,4 @@ pub use microphone::{Listening, MicrophoneFeed, MicrophoneState, SoundWriter};
 #[cfg(not(loom))]
 pub use stop::Stop;
 #[cfg(not(loom))]
-pub use tally::{BOUNDS_US, Histogram, Sums, Tally, Totals};
+pub use totals::{BOUNDS_US, Histogram, LocalTotals, Sums, Totals};

@@ -1,27 +1,27 @@
-//! `Ring`: one writer leaves sound, any number of readers follow, each with its own cursor.
+//! `Ring`: one writer appends sound, any number of readers follow, each with its own cursor.
 //!
 //! A *frame* of sound is one sample for each channel, as in ALSA. Positions count frames since the
 //! start and wrap at 2^32 (a day at 48 kHz); they are compared by their difference. 32-bit atomics
 //! only, for ARMv6 has no others.
 //!
 //! # How it works
-//! The writer *claims* the places it is about to overwrite, overwrites them, then says how far it
-//! has *written*. A reader copies what lies between its cursor and `written`, then looks at
-//! `claimed`: places the writer has claimed meanwhile may have changed under the copy, and their
-//! frames count as lost. Samples are atomics of their own, so that a torn copy is only wrong, never
-//! undefined, and this file needs no `unsafe`.
+//! The writer advances `claimed` over the positions that it is about to overwrite, overwrites them, and
+//! advances `written`. A reader copies what lies between its cursor and `written`, then loads `claimed`:
+//! positions that the writer has claimed meanwhile may have changed during the copy, and their frames
+//! count as lost. Each sample is an atomic of its own. So a torn copy is only wrong, never undefined, and
+//! this file needs no `unsafe`.
 //!
-//! Invariant: nobody makes the writer wait; a write is a bounded number of steps.
+//! Invariant: the writer never waits for a reader; a write is a bounded number of steps.
 //!
-//! Invariant: a reader returns only frames that it copied whole, and each frame it does not
-//! return, between two that it does, is counted as lost.
+//! Invariant: a reader returns only frames that it copied whole, and each frame between two that it
+//! returns is counted as lost if it was not returned.
 
 use std::time::{Duration, Instant};
 
 use super::sync::{Arc, AtomicBool, AtomicI16, AtomicU32, Ordering, fence};
-use super::wait::Event;
+use super::wait::EventCount;
 
-/// Makes the two ends of a ring that keeps the last `frames` frames (rounded up to a power of two)
+/// Makes the two ends of a ring that holds the last `frames` frames (rounded up to a power of two)
 /// of `channels` samples each.
 ///
 /// # Panics
@@ -37,7 +37,7 @@ pub fn ring(frames: u32, channels: u32) -> (RingWriter, Ring) {
         written: AtomicU32::new(0),
         end_low: AtomicU32::new(0),
         end_high: AtomicU32::new(0),
-        came: Event::new(),
+        came: EventCount::new(),
         closed: AtomicBool::new(false),
         readers: AtomicU32::new(0),
     });
@@ -47,11 +47,11 @@ pub fn ring(frames: u32, channels: u32) -> (RingWriter, Ring) {
 /// The writing end. There is one, and `write` takes it by `&mut`.
 pub struct RingWriter {
     shared: Arc<Shared>,
-    /// What `Shared::written` says; only this end changes it.
+    /// The value of `Shared::written`; only this end changes it.
     written: u32,
 }
 
-/// The reading side's door: hands out [`RingReader`]s. Clones share it.
+/// The reading side: hands out [`RingReader`]s. Clones share it.
 #[derive(Clone)]
 pub struct Ring {
     shared: Arc<Shared>,
@@ -63,16 +63,16 @@ pub struct RingReader {
     cursor: u32,
 }
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Got {
     /// Frames copied, to the front of the buffer.
     pub frames: usize,
-    /// Frames that were overwritten before this reader came to them; they lie before the copied ones.
+    /// Frames that were overwritten before this reader reached them; they come before the copied ones.
     pub lost: u32,
 }
 
-/// The newest end of what was written.
+/// The end of what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveEdge {
     /// Frames between a reader's cursor and the end.
@@ -84,7 +84,7 @@ pub struct LiveEdge {
 struct Shared {
     /// Interleaved; frame `position` lies at `position % frames`.
     samples: Box<[AtomicI16]>,
-    /// Frames there is room for; a power of two, so that positions may wrap.
+    /// Capacity in frames; a power of two, so that positions may wrap.
     frames: u32,
     channels: usize,
     /// The position before which frames are written or being written.
@@ -94,14 +94,14 @@ struct Shared {
     /// Halves of the time at which the frame before `written` ended.
     end_low: AtomicU32,
     end_high: AtomicU32,
-    came: Event,
+    came: EventCount,
     closed: AtomicBool,
     readers: AtomicU32,
 }
 
 impl RingWriter {
     /// Appends whole frames, of which the last ended at `end_us`, and wakes the waiting readers.
-    /// What is more than the ring holds pushes its own beginning out.
+    /// Of more than the ring holds, only the end stays.
     ///
     /// # Panics
     /// When `samples` is not a whole number of frames.
@@ -114,14 +114,14 @@ impl RingWriter {
         // Relaxed, made visible by the fence.
         shared.claimed.store(end, Ordering::Relaxed);
         // Release fence, twin of the Acquire fence in `RingReader::copy`: a reader that copied any
-        // sample stored below finds the claim above. Without it, it could take a frame of the next
-        // lap for one of this.
+        // sample stored below sees the claim above. Without the fence, the reader could return a frame
+        // of the next lap as one of this lap.
         fence(Ordering::Release);
         let kept = &samples[skipped as usize * shared.channels..];
         shared.store(self.written.wrapping_add(skipped), kept);
         shared.end_low.store(end_us as u32, Ordering::Relaxed);
         shared.end_high.store((end_us >> 32) as u32, Ordering::Relaxed);
-        // Release: whoever sees `written` here sees the samples before it.
+        // Release: a reader that loads this value of `written` sees the samples before it.
         shared.written.store(end, Ordering::Release);
         self.written = end;
         shared.came.notify();
@@ -140,7 +140,7 @@ impl Drop for RingWriter {
 }
 
 impl Ring {
-    /// A new reader, whose first frame is the next one to come.
+    /// A new reader, whose first frame is the next one that is written.
     pub fn reader(&self) -> RingReader {
         // Relaxed: a statistic.
         self.shared.readers.fetch_add(1, Ordering::Relaxed);
@@ -159,7 +159,8 @@ impl Ring {
 }
 
 impl RingReader {
-    /// Copies what is there, as much as fits into `into`, and moves on; never sleeps.
+    /// Copies frames from the cursor on, as many as there are and fit into `into`, and advances the cursor.
+    /// Never sleeps.
     pub fn read(&mut self, into: &mut [i16]) -> Got {
         let mut got = Got::default();
         loop {
@@ -180,39 +181,38 @@ impl RingReader {
         }
     }
 
-    /// Where the cursor stands.
+    /// The position of the cursor.
     pub fn position(&self) -> u32 {
         self.cursor
     }
 
-    /// Moves the cursor back over `frames` frames, to hear them again or for the first time. What the
-    /// ring has no more counts as lost.
+    /// Moves the cursor back by `frames` frames. Those that the ring no longer holds count as lost.
     pub fn rewind(&mut self, frames: u32) {
         self.cursor = self.cursor.wrapping_sub(frames);
     }
 
-    /// Moves the cursor on over `frames` frames that wait to be read, or over all that do.
+    /// Advances the cursor by `frames` frames, at most to the end of what was written.
     pub fn skip(&mut self, frames: u32) {
         self.cursor = self.cursor.wrapping_add(frames.min(self.behind()));
     }
 
-    /// Frames the ring keeps.
+    /// Frames that the ring holds.
     pub fn capacity(&self) -> u32 {
         self.shared.frames
     }
 
-    /// Which ring this reads: the same for all readers of one.
+    /// Identifies the ring: the same for all of its readers.
     pub fn ring_id(&self) -> usize {
         std::ptr::from_ref(&*self.shared).addr()
     }
 
-    /// Frames that wait to be read; above the ring's length some of them are lost already.
+    /// Frames that were written and not yet read; if more than the ring holds, the first of them are lost.
     pub fn behind(&self) -> u32 {
         self.shared.written.load(Ordering::Acquire).wrapping_sub(self.cursor)
     }
 
-    /// Sleeps until at least `frames` wait to be read; false when `timeout` went by without a write,
-    /// or nothing will come any more.
+    /// Sleeps until there are at least `frames` to read; false when `timeout` passed without a write, or
+    /// the ring was closed.
     pub fn wait(&self, frames: u32, timeout: Duration) -> bool {
         let (mut end, mut before) = (Instant::now().checked_add(timeout), self.behind());
         loop {
@@ -228,27 +228,27 @@ impl RingReader {
             if left == Some(Duration::ZERO) {
                 return false;
             }
-            // It may wake for frames that were read already: the writer tells of them once they can be.
+            // The wakeup may be spurious: the writer notifies after it has advanced `written`, and this
+            // reader may have read those frames before.
             self.shared.came.wait(ticket, left);
         }
     }
 
-    /// Whether nothing will come any more.
+    /// Whether the ring was closed: nothing will be written any more.
     pub fn is_closed(&self) -> bool {
-        // Relaxed: `close` is followed by a notification, which orders it for those who wait.
+        // Relaxed: `close` notifies after it, which orders it for waiting readers.
         self.shared.closed.load(Ordering::Relaxed)
     }
 
-    /// Where the newest frame stands, in frames from this reader and in time; `None` before the
-    /// first write.
+    /// The end of what was written, in frames from the cursor and in time; `None` before the first write.
     pub fn live_edge(&self) -> Option<LiveEdge> {
         let shared = &*self.shared;
         loop {
             let written = shared.written.load(Ordering::Acquire);
             let low = shared.end_low.load(Ordering::Relaxed);
             let high = shared.end_high.load(Ordering::Relaxed);
-            // Acquire fence, twin of the writer's Release fence: had either half come from a later
-            // write, the claim of that write would be seen here.
+            // Acquire fence, twin of the writer's Release fence: if either half came from a later write,
+            // the claim of that write is seen here.
             fence(Ordering::Acquire);
             if shared.claimed.load(Ordering::Relaxed) == written {
                 let end_us = u64::from(high) << 32 | u64::from(low);
@@ -259,8 +259,8 @@ impl RingReader {
         }
     }
 
-    /// Copies frames from the cursor on, all of them written; returns how many of the first may
-    /// have been overwritten meanwhile.
+    /// Copies frames from the cursor on, all of them written. Returns how many of the first ones may have
+    /// been overwritten during the copy.
     fn copy(&self, into: &mut [i16]) -> usize {
         let shared = &*self.shared;
         shared.load(self.cursor, into);
@@ -280,22 +280,22 @@ impl Drop for RingReader {
 
 impl Shared {
     fn store(&self, position: u32, samples: &[i16]) {
-        for (place, sample) in self.places(position, samples.len()).zip(samples) {
+        for (slot, sample) in self.slots(position, samples.len()).zip(samples) {
             // Relaxed: ordered by the fence before and the store of `written` behind.
-            place.store(*sample, Ordering::Relaxed);
+            slot.store(*sample, Ordering::Relaxed);
         }
     }
 
     fn load(&self, position: u32, into: &mut [i16]) {
         let length = into.len();
-        for (place, sample) in self.places(position, length).zip(into) {
+        for (slot, sample) in self.slots(position, length).zip(into) {
             // Relaxed: ordered by the load of `written` before and the fence behind.
-            *sample = place.load(Ordering::Relaxed);
+            *sample = slot.load(Ordering::Relaxed);
         }
     }
 
-    /// The places of `length` samples from `position` on, in one or two runs.
-    fn places(&self, position: u32, length: usize) -> impl Iterator<Item = &AtomicI16> {
+    /// The atomics of `length` samples from `position` on, in one or two runs.
+    fn slots(&self, position: u32, length: usize) -> impl Iterator<Item = &AtomicI16> {
         let start = (position & (self.frames - 1)) as usize * self.channels;
         let (before, from) = self.samples.split_at(start);
         from.iter().chain(before).take(length)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::wait::Event;
+use super::wait::EventCount;
 
-/// A request to stop that threads can look at and sleep on. Clones share it.
+/// A request to stop, which threads can check and sleep on. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     shared: Arc<Shared>,
@@ -15,33 +15,33 @@ pub struct Stop {
 #[derive(Debug, Default)]
 struct Shared {
     set: AtomicBool,
-    event: Event,
+    requested: EventCount,
 }
 
 impl Stop {
-    /// A stop nobody has asked for yet.
+    /// A stop that was not requested yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks every holder to stop, and wakes those that sleep on it. Cannot be taken back.
+    /// Requests the stop for all clones, and wakes the threads that sleep on them. Cannot be undone.
     pub fn request(&self) {
         // Relaxed: `notify` releases it, and nothing else is published by this flag.
         self.shared.set.store(true, Ordering::Relaxed);
-        self.shared.event.notify();
+        self.shared.requested.notify();
     }
 
-    /// Whether a stop was asked for.
+    /// Whether the stop was requested.
     pub fn is_requested(&self) -> bool {
-        // Relaxed: a loop that reads it once more before it stops loses nothing.
+        // Relaxed: a loop that sees the request one round later loses nothing.
         self.shared.set.load(Ordering::Relaxed)
     }
 
-    /// Sleeps for `pause`, or until a stop is asked for; true when it was.
+    /// Sleeps for `pause`, or until the stop is requested; true when it was.
     pub fn sleep(&self, pause: Duration) -> bool {
         let end = Instant::now() + pause;
         loop {
-            let ticket = self.shared.event.ticket();
+            let ticket = self.shared.requested.ticket();
             if self.is_requested() {
                 return true;
             }
@@ -49,7 +49,7 @@ impl Stop {
             if left.is_zero() {
                 return false;
             }
-            self.shared.event.wait(ticket, Some(left));
+            self.shared.requested.wait(ticket, Some(left));
         }
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_nobody_ends_runs_out() {
+    fn a_sleep_without_a_request_runs_out() {
         assert!(!Stop::new().sleep(Duration::from_millis(5)));
     }
 }

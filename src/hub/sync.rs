@@ -1,5 +1,5 @@
-//! The seam between the hub and its model: `std` and the kernel's futex in the product, loom's
-//! twins under `--cfg loom`. Nothing else belongs here.
+//! Atomics, cells and futexes: those of `std` and the kernel in the program, those of loom under
+//! `--cfg loom`. Nothing else belongs here.
 
 #[cfg(not(loom))]
 pub(super) use real::*;
@@ -35,7 +35,7 @@ mod real {
         }
     }
 
-    /// A futex word: a counter threads sleep on.
+    /// A futex: a counter that threads sleep on.
     #[derive(Debug)]
     pub struct Futex(AtomicU32);
 
@@ -48,11 +48,11 @@ mod real {
             &self.0
         }
 
-        /// Sleeps while the word is `expected`, until woken, or for `timeout`. May return early.
+        /// Sleeps while the counter is `expected`, until woken, or for `timeout`. May return early.
         pub fn wait(&self, expected: u32, timeout: Option<Duration>) {
             // A timeout beyond the kernel's range is as good as none.
             let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
-            // EAGAIN (word changed), EINTR and ETIMEDOUT all mean "look again": the caller does.
+            // EAGAIN (the counter changed), EINTR and ETIMEDOUT all mean "look again": the caller does.
             let _ = futex::wait(&self.0, futex::Flags::PRIVATE, expected, timeout.as_ref());
         }
 
@@ -74,7 +74,8 @@ mod model {
 
     use loom::sync::{Condvar, Mutex};
 
-    /// The kernel's promise about futexes, modelled: compare and sleep are one step to wakers.
+    /// The kernel's guarantee about futexes, modelled: to a thread that wakes others, compare and sleep are
+    /// one step.
     #[derive(Debug)]
     pub struct Futex {
         word: AtomicU32,

@@ -1,57 +1,59 @@
-//! Sleeping until something happened, without a lock and without missing it.
+//! Sleeping until a notification, without a lock and without a lost wakeup.
 
 use std::time::Duration;
 
 use super::sync::{Futex, Ordering};
 
 /// An event count. A thread takes a [`Ticket`], looks whether there is work, and if not waits
-/// with that ticket: a notification after the ticket was taken ends the wait at once, so none is
-/// ever missed between looking and sleeping.
+/// with that ticket. A notification after the ticket was taken ends the wait at once, so none is
+/// lost between the look and the sleep.
 #[derive(Debug)]
-pub struct Event {
+pub struct EventCount {
     futex: Futex,
 }
 
-/// What an [`Event`] had counted when the ticket was taken.
+/// The count of an [`EventCount`] when the ticket was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u32);
 
-impl Event {
+impl EventCount {
     #[cfg(not(loom))]
-    /// An event that has not happened yet.
+    /// An event count without notifications.
     pub const fn new() -> Self {
         Self { futex: Futex::new() }
     }
 
     #[cfg(loom)]
-    /// An event that has not happened yet.
+    /// An event count without notifications.
     pub fn new() -> Self {
         Self { futex: Futex::new() }
     }
 
-    /// To be taken before looking for work.
+    /// A ticket, to be taken before looking for work.
     pub fn ticket(&self) -> Ticket {
-        // Acquire: what was written before the notification this ticket counts is seen by the
-        // look that follows; without it a thread could look too early and sleep too long.
+        // Acquire: the look that follows sees what was written before the notifications that this
+        // ticket counts. Without it the look could find nothing, and the thread sleep although it was
+        // notified.
         Ticket(self.futex.word().load(Ordering::Acquire))
     }
 
-    /// Sleeps until a notification later than `ticket`, or for `timeout`. May return early, so
-    /// the caller looks again. The count wraps: a sleeper would have to miss exactly 2^32
-    /// notifications between its ticket and its sleep to be fooled.
+    /// Sleeps until a notification later than `ticket`, or for `timeout`. Spurious wakeups are possible, so
+    /// the caller looks again. The count wraps: only after exactly 2^32 notifications between the ticket
+    /// and the sleep would a thread sleep although it was notified.
     pub fn wait(&self, ticket: Ticket, timeout: Option<Duration>) {
         self.futex.wait(ticket.0, timeout);
     }
 
-    /// Wakes every sleeper. Never blocks.
+    /// Wakes all sleeping threads. Never blocks.
     pub fn notify(&self) {
-        // Release: pairs with `ticket`, so that a woken thread sees what it was woken for.
+        // Release, twin of the Acquire in `ticket`: a thread that sees this count sees what was written
+        // before.
         self.futex.word().fetch_add(1, Ordering::Release);
         self.futex.wake_all();
     }
 }
 
-impl Default for Event {
+impl Default for EventCount {
     fn default() -> Self {
         Self::new()
     }

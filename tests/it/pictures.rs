@@ -15,7 +15,7 @@ fn two_cameras() -> Server {
 }
 
 /// Width and height of a JPEG, as a real decoder sees them.
-fn decoded_size(jpeg: &[u8]) -> (u16, u16) {
+pub fn decoded_size(jpeg: &[u8]) -> (u16, u16) {
     let mut decoder = jpeg_decoder::Decoder::new(jpeg);
     decoder.decode().expect("a whole JPEG");
     let info = decoder.info().expect("decoded");

@@ -250,6 +250,18 @@ impl Server {
         }
     }
 
+    /// The log with all lines of what was done before this call: a thread writes it, so that a line of the
+    /// past may still come. This waits for the line of a request that is made now.
+    pub fn log_until_now(&self) -> String {
+        let mark = format!("/log-mark-{}", self.log().len());
+        wait_for("the line of a request in the log", || {
+            self.curl(&mark, &[]);
+            let log = self.log();
+            let (before, _) = log.split_once(&mark)?;
+            Some(before[..before.rfind('\n').unwrap_or(0)].to_owned())
+        })
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
     }

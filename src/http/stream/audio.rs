@@ -11,7 +11,7 @@ use crate::codec::part;
 use crate::codec::shared::{EncodedPacket, SharedEncoder};
 use crate::codec::sound::{Codec, SoundError};
 use crate::gate::{After, Client, Job};
-use crate::hub::{Listening, Tally};
+use crate::hub::{Listening, LocalTotals};
 use crate::media::Timestamp;
 
 use crate::http::reply::{ResponseContext, stream_head};
@@ -37,12 +37,12 @@ const FADE: Duration = Duration::from_millis(5);
 pub fn stream(
     listening: Listening,
     encoder: Arc<SharedEncoder>,
-    tally: Tally,
+    totals: LocalTotals,
     head_only: bool,
     context: ResponseContext,
 ) -> Job {
     Box::new(move |client: &mut Client| {
-        let mut listener = Listener::new(listening, encoder, tally);
+        let mut listener = Listener::new(listening, encoder, totals);
         let (codec, format) = (listener.encoder.codec(), listener.listening.format);
         // When the first sample was captured. All others follow at the stream's rate.
         let captured = listener.listening.next_captured().unwrap_or_else(Timestamp::now);
@@ -78,7 +78,7 @@ pub fn codec(query: &str) -> Result<Codec, String> {
 struct Listener {
     listening: Listening,
     encoder: Arc<SharedEncoder>,
-    tally: Tally,
+    totals: LocalTotals,
     /// Packets sent.
     number: u32,
     /// The last frame sent, from which the fade after lost sound begins.
@@ -92,13 +92,13 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(mut listening: Listening, encoder: Arc<SharedEncoder>, tally: Tally) -> Self {
+    fn new(mut listening: Listening, encoder: Arc<SharedEncoder>, totals: LocalTotals) -> Self {
         encoder.align(&mut listening.reader);
         let caught_up = Instant::now();
         Self {
             listening,
             encoder,
-            tally,
+            totals,
             number: 0,
             last: Vec::new(),
             caught_up,
@@ -126,7 +126,7 @@ impl Listener {
                 Ok(Some(encoded)) => {
                     let bytes = encoded.packet.bytes(self.number);
                     client.write_all(&bytes)?;
-                    self.tally.add(Timestamp::now(), |sums| {
+                    self.totals.add(Timestamp::now(), |sums| {
                         sums.frames += 1;
                         sums.bytes += bytes.len() as u64;
                     });
@@ -151,7 +151,7 @@ impl Listener {
         if skipped > 0 {
             reader.skip(skipped * packet);
             self.last_late = Some(Instant::now());
-            self.tally.add(Timestamp::now(), |sums| sums.skipped += u64::from(skipped * packet));
+            self.totals.add(Timestamp::now(), |sums| sums.skipped += u64::from(skipped * packet));
             self.skipped = true;
         }
     }
@@ -195,7 +195,7 @@ mod tests {
     fn listener(codec: Codec) -> (SoundWriter, Listener) {
         let (writer, feed) = MicrophoneFeed::new("front", FORMAT);
         let encoder = Arc::new(SharedEncoder::new(codec, FORMAT));
-        let listener = Listener::new(feed.listen(), encoder, feed.sent.tally());
+        let listener = Listener::new(feed.listen(), encoder, feed.sent.local());
         (writer, listener)
     }
 

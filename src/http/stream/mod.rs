@@ -29,7 +29,7 @@ pub fn video(
     let context = state.response_context(request, pending);
     let job = valid(video::interval(query)).and_then(|interval| {
         let (feed, reader) = subscribe(state, name, user)?;
-        Ok(video::stream(reader, feed.sent.tally(), interval, is_head(request), context))
+        Ok(video::stream(reader, feed.sent.local(), interval, is_head(request), context))
     });
     hand_over(state, user, job)
 }
@@ -48,7 +48,7 @@ pub fn audio(
         let feed = state.microphone(name, user)?;
         let listening = feed.listen();
         let encoder = state.encoders.of(&listening, codec);
-        Ok(audio::stream(listening, encoder, feed.sent.tally(), is_head(request), context))
+        Ok(audio::stream(listening, encoder, feed.sent.local(), is_head(request), context))
     });
     hand_over(state, user, job)
 }

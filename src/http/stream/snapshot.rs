@@ -29,7 +29,7 @@ pub fn take(
     Box::new(move |client: &mut Client| {
         match fresh(&feed, &mut reader, requested) {
             Ok(frame) => {
-                feed.sent.tally().add(requested, |sums| {
+                feed.sent.local().add(requested, |sums| {
                     sums.frames += 1;
                     sums.bytes += frame.jpeg().len() as u64;
                 });

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::part;
 use crate::gate::{After, Client, Job};
-use crate::hub::{Reader, Tally, Wait};
+use crate::hub::{LocalTotals, Reader, Wait};
 use crate::media::{Frame, Timestamp};
 
 use crate::http::reply::{ResponseContext, stream_head};
@@ -20,7 +20,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(500);
 /// `head_only`.
 pub fn stream(
     mut reader: Reader<Frame>,
-    mut tally: Tally,
+    mut totals: LocalTotals,
     interval: Option<Duration>,
     head_only: bool,
     context: ResponseContext,
@@ -34,7 +34,7 @@ pub fn stream(
         client.write_all(&opening)?;
         if !head_only {
             client.stay_present();
-            send_frames(&mut reader, &mut tally, Pace::new(interval), client)?;
+            send_frames(&mut reader, &mut totals, Pace::new(interval), client)?;
         }
         Ok(After::Close)
     })
@@ -55,7 +55,7 @@ pub fn interval(query: &str) -> Result<Option<Duration>, String> {
 
 fn send_frames(
     reader: &mut Reader<Frame>,
-    tally: &mut Tally,
+    totals: &mut LocalTotals,
     mut pace: Pace,
     client: &mut Client,
 ) -> io::Result<()> {
@@ -66,7 +66,7 @@ fn send_frames(
                 if pace.takes(frame.captured()) {
                     client.write_all(frame.part())?;
                     let now = Timestamp::now();
-                    tally.add(now, |sums| {
+                    totals.add(now, |sums| {
                         sums.frames += 1;
                         sums.bytes += frame.part().len() as u64;
                         sums.skipped += u64::from(missed);

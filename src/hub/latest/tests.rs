@@ -1,4 +1,4 @@
-//! Tests of the exchange of values, with real threads.
+//! Tests of `Latest`, with real threads.
 
 use super::*;
 use std::thread;
@@ -28,7 +28,7 @@ fn a_reader_gets_the_newest_and_learns_what_it_missed() {
 }
 
 #[test]
-fn a_reader_is_not_shown_what_was_there_before_it_came() {
+fn a_reader_waits_for_a_value_newer_than_itself() {
     let (mut publisher, latest) = latest(1);
     publisher.publish("old");
     let mut reader = latest.subscribe().unwrap();
@@ -39,7 +39,7 @@ fn a_reader_is_not_shown_what_was_there_before_it_came() {
 }
 
 #[test]
-fn nothing_new_is_a_timeout_not_an_old_value() {
+fn a_value_is_not_returned_twice() {
     let (mut publisher, latest) = latest(1);
     let mut reader = latest.subscribe().unwrap();
     publisher.publish(1);
@@ -102,7 +102,7 @@ fn a_value_still_held_is_not_reused_and_lives_on() {
 /// Values whose halves disagree when torn, published as fast as possible at readers that
 /// come and go; each reader must see them whole, in order, and account for every number.
 #[test]
-fn stress_no_value_is_torn_reordered_or_unaccounted_for() {
+fn no_value_is_torn_reordered_or_unaccounted_for() {
     const PUBLISHED: u32 = 60_000;
     let (mut publisher, latest) = latest::<[u32; 64]>(4);
     let readers: Vec<_> = (0..4)

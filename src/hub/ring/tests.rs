@@ -3,7 +3,7 @@
 use super::*;
 use std::thread;
 
-/// The sample that belongs at a place of a known endless sequence.
+/// The sample at a position of a known endless sequence.
 fn known(position: u32, channel: u32) -> i16 {
     (position.wrapping_mul(40_503) >> 7) as i16 ^ (channel as i16) << 3
 }
@@ -16,9 +16,9 @@ fn frames_from(position: u32, count: u32, channels: u32) -> Vec<i16> {
 
 #[test]
 fn a_reader_starts_at_the_next_frame_and_gets_them_all() {
-    let (mut writer, door) = ring(8, 2);
+    let (mut writer, ring) = ring(8, 2);
     writer.write(&frames_from(0, 3, 2), 1);
-    let mut reader = door.reader();
+    let mut reader = ring.reader();
     let mut buffer = [0; 16];
     assert_eq!(reader.read(&mut buffer), Got::default());
     writer.write(&frames_from(3, 5, 2), 2);
@@ -27,9 +27,9 @@ fn a_reader_starts_at_the_next_frame_and_gets_them_all() {
 }
 
 #[test]
-fn a_lapped_reader_learns_its_loss_and_goes_on_from_the_oldest() {
-    let (mut writer, door) = ring(8, 1);
-    let mut reader = door.reader();
+fn an_overtaken_reader_learns_its_loss() {
+    let (mut writer, ring) = ring(8, 1);
+    let mut reader = ring.reader();
     for at in 0..5 {
         writer.write(&frames_from(at * 4, 4, 1), 1);
     }
@@ -42,8 +42,8 @@ fn a_lapped_reader_learns_its_loss_and_goes_on_from_the_oldest() {
 
 #[test]
 fn a_write_longer_than_the_ring_leaves_its_end() {
-    let (mut writer, door) = ring(4, 3);
-    let mut reader = door.reader();
+    let (mut writer, ring) = ring(4, 3);
+    let mut reader = ring.reader();
     writer.write(&frames_from(0, 11, 3), 1);
     let mut buffer = [0; 30];
     assert_eq!(reader.read(&mut buffer), Got { frames: 4, lost: 7 });
@@ -52,12 +52,12 @@ fn a_write_longer_than_the_ring_leaves_its_end() {
 
 #[test]
 fn positions_survive_their_wrap() {
-    let (mut writer, door) = ring(8, 1);
+    let (mut writer, ring) = ring(8, 1);
     let start = u32::MAX - 2;
     writer.written = start;
     writer.shared.claimed.store(start, Ordering::Relaxed);
     writer.shared.written.store(start, Ordering::Relaxed);
-    let mut reader = door.reader();
+    let mut reader = ring.reader();
     writer.write(&frames_from(start, 7, 1), 1);
     let mut buffer = [0; 8];
     assert_eq!(reader.read(&mut buffer), Got { frames: 7, lost: 0 });
@@ -68,8 +68,8 @@ fn positions_survive_their_wrap() {
 
 #[test]
 fn the_live_edge_is_in_frames_and_in_time() {
-    let (mut writer, door) = ring(8, 1);
-    let mut reader = door.reader();
+    let (mut writer, ring) = ring(8, 1);
+    let mut reader = ring.reader();
     assert_eq!(reader.live_edge(), None);
     let end_us = (7 << 32) + 5;
     writer.write(&[1, 2, 3], end_us);
@@ -84,8 +84,8 @@ fn the_live_edge_is_in_frames_and_in_time() {
 
 #[test]
 fn a_write_wakes_and_the_writers_end_closes() {
-    let (mut writer, door) = ring(8, 1);
-    let reader = door.reader();
+    let (mut writer, ring) = ring(8, 1);
+    let reader = ring.reader();
     assert!(!reader.wait(1, Duration::from_millis(2)));
     let waiting = thread::spawn(move || {
         let came = reader.wait(1, Duration::from_secs(3600));
@@ -103,9 +103,9 @@ fn a_write_wakes_and_the_writers_end_closes() {
 }
 
 #[test]
-fn waiting_for_many_frames_goes_on_over_writes_of_few() {
-    let (mut writer, door) = ring(8, 1);
-    let reader = door.reader();
+fn a_wait_for_many_frames_goes_on_over_short_writes() {
+    let (mut writer, ring) = ring(8, 1);
+    let reader = ring.reader();
     let waiting = thread::spawn(move || (reader.wait(4, Duration::from_secs(3600)), reader.behind()));
     for sample in 0..4 {
         thread::sleep(Duration::from_millis(2));
@@ -115,14 +115,14 @@ fn waiting_for_many_frames_goes_on_over_writes_of_few() {
 }
 
 #[test]
-fn word_of_frames_that_were_read_already_ends_no_wait() {
-    let (mut writer, door) = ring(8, 1);
-    let reader = door.reader();
+fn a_spurious_wakeup_ends_no_wait() {
+    let (mut writer, ring) = ring(8, 1);
+    let reader = ring.reader();
     let waiting = thread::spawn(move || reader.wait(1, Duration::from_secs(3600)));
     for _ in 0..20 {
         thread::sleep(Duration::from_millis(2));
-        // As a writer that was held up between a write and telling of it.
-        door.shared.came.notify();
+        // As a writer does that was preempted between a write and its notification.
+        ring.shared.came.notify();
     }
     writer.write(&[1], 1);
     assert!(waiting.join().unwrap());
@@ -130,24 +130,24 @@ fn word_of_frames_that_were_read_already_ends_no_wait() {
 
 #[test]
 fn readers_are_counted() {
-    let (writer, door) = ring(8, 1);
-    let first = door.reader();
-    let _second = door.reader();
-    assert_eq!((door.readers(), writer.readers()), (2, 2));
+    let (writer, ring) = ring(8, 1);
+    let first = ring.reader();
+    let _second = ring.reader();
+    assert_eq!((ring.readers(), writer.readers()), (2, 2));
     drop(first);
-    assert_eq!(door.readers(), 1);
+    assert_eq!(ring.readers(), 1);
 }
 
-/// Readers of every pace beside a writer at full speed: each sample they are given is the one that
-/// belongs there, and what they were given and what they lost make up all that was written.
+/// Readers of every speed beside a writer at full speed: each sample that a reader gets is the one of its
+/// position, and samples read and lost together are all that were written.
 #[test]
 fn every_sample_is_true_or_counted_as_lost() {
     const FRAMES: u32 = 400_000;
     const CHANNELS: u32 = 2;
-    let (mut writer, door) = ring(256, CHANNELS);
+    let (mut writer, ring) = ring(256, CHANNELS);
     let readers: Vec<_> = (0..4_u32)
         .map(|pace| {
-            let mut reader = door.reader();
+            let mut reader = ring.reader();
             thread::spawn(move || {
                 let mut buffer = vec![0; 97 * CHANNELS as usize];
                 let (mut position, mut lost) = (0_u32, 0_u32);
@@ -161,7 +161,7 @@ fn every_sample_is_true_or_counted_as_lost() {
                     if position == FRAMES {
                         break;
                     }
-                    // The slowest is lapped on purpose, again and again.
+                    // The slowest reader is to be overtaken again and again.
                     for _ in 0..pace * 200 {
                         std::hint::spin_loop();
                     }
@@ -178,5 +178,5 @@ fn every_sample_is_true_or_counted_as_lost() {
     }
     let ends: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
     assert!(ends.iter().all(|(position, _)| *position == FRAMES), "{ends:?}");
-    assert!(ends.iter().any(|(_, lost)| *lost > 0), "nobody was lapped: {ends:?}");
+    assert!(ends.iter().any(|(_, lost)| *lost > 0), "no reader was overtaken: {ends:?}");
 }

@@ -14,7 +14,7 @@ use crate::codec::jpeg::{EncodeError, Encoder, Settings};
 use crate::codec::part;
 use crate::codec::scan::{self, Scan, ScanError};
 use crate::codec::scanner::Scanner;
-use crate::hub::{CameraFeed, Named, Publisher, Tally};
+use crate::hub::{CameraFeed, LocalTotals, Named, Publisher};
 use crate::media::{Frame, RawImage, Timestamp};
 use crate::memory::{Account, Lease};
 use crate::source::session::Session;
@@ -29,7 +29,7 @@ pub(super) struct Output<'a> {
     /// The buffer of an old frame nobody reads any more, with its lease if it has one.
     spare: (Vec<u8>, Option<Lease>),
     last: Timestamp,
-    tally: Tally,
+    totals: LocalTotals,
     scanner: Scanner,
     /// Whether it was logged that the camera sends no EOI.
     was_completed: bool,
@@ -66,7 +66,7 @@ impl<'a> Output<'a> {
             }),
             spare: (Vec::new(), None),
             last: Timestamp::from_micros(0),
-            tally: feed.published.tally(),
+            totals: feed.published.local(),
             scanner: Scanner::new(),
             was_completed: false,
         }
@@ -131,7 +131,7 @@ impl<'a> Output<'a> {
     pub(super) fn publish(&mut self, Finished { frame, busy }: Finished) {
         self.last = frame.captured();
         let (now, bytes) = (self.session.now(), frame.jpeg().len() as u64);
-        self.tally.add(now, |sums| {
+        self.totals.add(now, |sums| {
             sums.frames += 1;
             sums.bytes += bytes;
             sums.busy_us += busy.as_micros() as u64;

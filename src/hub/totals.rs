@@ -1,6 +1,6 @@
-//! Sums of what was captured and sent, for whoever watches the server. Each thread adds up for itself
-//! and hands that over once a second: a frame's way takes no lock and touches nothing that another
-//! viewer's does, and no sum wraps where there are only 32-bit atomics.
+//! Totals of what was captured and sent, for the metrics. Each thread adds up its own sums and hands
+//! them over once a second. So the path of a frame takes no lock and touches no memory that another
+//! viewer writes, and no sum wraps on processors that have only 32-bit atomics.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,17 +15,17 @@ const HAND_OVER_EVERY: Duration = Duration::from_secs(1);
 pub const BOUNDS_US: [u64; 12] =
     [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000];
 
-/// How often a time fell between which bounds.
+/// How many times fell into each bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// Times up to each of [`BOUNDS_US`] and above the one before; above the last one in the end.
+    /// One count for each bound of [`BOUNDS_US`], then one for times above the last bound.
     pub counts: [u64; BOUNDS_US.len() + 1],
     /// All times together, in microseconds.
     pub sum_us: u64,
 }
 
 impl Histogram {
-    /// Counts a time.
+    /// Counts `time` in its bucket and adds it to the sum.
     pub fn count(&mut self, time: Duration) {
         let time_us = time.as_micros() as u64;
         let bucket = BOUNDS_US.iter().position(|bound| time_us <= *bound).unwrap_or(BOUNDS_US.len());
@@ -41,14 +41,14 @@ impl Histogram {
     }
 }
 
-/// What came together.
+/// Sums of one kind of delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Frames, or packets of sound.
     pub frames: u64,
     /// Bytes.
     pub bytes: u64,
-    /// Frames, or frames of sound, that were left out for who was too slow.
+    /// Frames, or frames of sound, that were left out because a client was too slow.
     pub skipped: u64,
     /// Time at work on them, in microseconds.
     pub busy_us: u64,
@@ -66,32 +66,32 @@ impl Sums {
     }
 }
 
-/// The sums of all threads that work on one thing. Clones share them.
+/// The sums of all threads that deliver one camera's or microphone's data. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Totals(Arc<Mutex<Sums>>);
 
 impl Totals {
-    /// The sums so far; what a thread counted in the last second may be missing.
+    /// The sums so far, without what threads counted in the last second and have not handed over.
     pub fn sums(&self) -> Sums {
         *lock(&self.0)
     }
 
-    /// A thread's own sums, to be handed over to these.
-    pub fn tally(&self) -> Tally {
-        Tally { totals: self.clone(), own: Sums::default(), since: Timestamp::now() }
+    /// Sums for one thread, which hands them over to these.
+    pub fn local(&self) -> LocalTotals {
+        LocalTotals { totals: self.clone(), own: Sums::default(), since: Timestamp::now() }
     }
 }
 
-/// One thread's sums since it last handed them over; dropped, it hands over the rest.
+/// One thread's sums since it last handed them over. Dropping it hands over the rest.
 #[derive(Debug)]
-pub struct Tally {
+pub struct LocalTotals {
     totals: Totals,
     own: Sums,
     since: Timestamp,
 }
 
-impl Tally {
-    /// Adds to the sums, and hands them over if `now` is late enough.
+impl LocalTotals {
+    /// Changes the sums by `add`, and hands them over if the last time was a second before `now`.
     pub fn add(&mut self, now: Timestamp, add: impl FnOnce(&mut Sums)) {
         add(&mut self.own);
         if now.since(self.since) >= HAND_OVER_EVERY {
@@ -101,13 +101,13 @@ impl Tally {
     }
 
     fn hand_over(&mut self) {
-        // Held for a few additions: who reads the sums only copies them.
+        // The lock is held for a few additions; readers hold it only to copy the sums.
         lock(&self.totals.0).add(&self.own);
         self.own = Sums::default();
     }
 }
 
-impl Drop for Tally {
+impl Drop for LocalTotals {
     fn drop(&mut self) {
         self.hand_over();
     }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_in_the_bucket_whose_bound_it_does_not_pass() {
+    fn a_time_is_counted_in_the_first_bucket_that_holds_it() {
         let mut histogram = Histogram::default();
         for micros in [0, 500, 501, 2_500_000, 2_500_001] {
             histogram.count(Duration::from_micros(micros));
@@ -129,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn what_threads_add_up_is_all_there_in_the_end() {
+    fn the_totals_hold_what_all_threads_added() {
         let totals = Totals::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let mut tally = totals.tally();
+                    let mut local = totals.local();
                     for second in 0..100 {
-                        tally.add(Timestamp::from_micros(second * 700_000), |sums| {
+                        local.add(Timestamp::from_micros(second * 700_000), |sums| {
                             sums.frames += 1;
                             sums.bytes += 5_000_000_000;
                         });
@@ -148,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_handed_over_within_a_second() {
+    fn sums_are_handed_over_after_a_second() {
         let totals = Totals::default();
-        let mut tally = totals.tally();
-        let begun = tally.since;
-        tally.add(begun.after(Duration::from_millis(999)), |sums| sums.frames += 1);
+        let mut local = totals.local();
+        let begun = local.since;
+        local.add(begun.after(Duration::from_millis(999)), |sums| sums.frames += 1);
         assert_eq!(totals.sums().frames, 0);
-        tally.add(begun.after(Duration::from_millis(1001)), |sums| sums.frames += 1);
+        local.add(begun.after(Duration::from_millis(1001)), |sums| sums.frames += 1);
         assert_eq!(totals.sums().frames, 2);
     }
 }
