@@ -8,6 +8,7 @@ mod sites;
 mod writer;
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic;
@@ -63,6 +64,15 @@ pub enum LogError {
     Open(PathBuf, io::Error),
     /// A logger is there already.
     Taken,
+}
+
+impl Error for LogError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Open(_, error) => Some(error),
+            Self::Taken => None,
+        }
+    }
 }
 
 impl fmt::Display for LogError {

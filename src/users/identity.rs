@@ -1,5 +1,6 @@
 //! Who somebody is once let in, by what, and why somebody is not let in.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub enum Denied {
     /// nothing will be for so long.
     WrongWhileThrottled(Duration),
 }
+
+impl Error for Denied {}
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,6 +23,7 @@ mod sessions;
 mod store;
 mod throttle;
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -115,6 +116,16 @@ pub enum UsersError {
     Busy,
     /// Whoever asked may not do this any more; nothing was done.
     NotAllowed,
+}
+
+impl Error for UsersError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Read(_, error) | Self::Write(_, error) | Self::Sync(_, error) => Some(error),
+            Self::Random(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for UsersError {
