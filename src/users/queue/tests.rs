@@ -1,0 +1,171 @@
+use std::net::IpAddr;
+use std::thread::{self, Scope};
+
+use super::*;
+
+/// The hold of a test on the queue: nobody is served meanwhile.
+pub struct Stopped<'a>(&'a Queue);
+
+impl Queue {
+    /// Lets nobody be served until the hold is dropped.
+    pub fn stop(&self) -> Stopped<'_> {
+        let was_hashing = std::mem::replace(&mut self.lock().is_hashing, true);
+        assert!(!was_hashing, "a hash runs");
+        Stopped(self)
+    }
+
+    /// How many have a place.
+    pub fn waiting(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// How many wait for the check of another.
+    pub fn sharing(&self) -> usize {
+        // One reference is the entry's and one is that of the request that has the place.
+        let count = |entry: &Entry| entry.shared.as_ref().map_or(0, |shared| Arc::strong_count(shared) - 2);
+        self.lock().entries.iter().map(count).sum()
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_hashing = false;
+        self.0.changed.notify_all();
+    }
+}
+
+fn stranger(number: u32) -> Applicant {
+    let network = Network::of(IpAddr::V4(number.into()));
+    Applicant { network, account: Digest::of("eve"), is_known: false }
+}
+
+fn known(number: u32, account: &str) -> Applicant {
+    Applicant { account: Digest::of(account), is_known: true, ..stranger(number) }
+}
+
+/// Queues an applicant, who adds `name` to `served` when served, and waits until that is in the queue.
+fn queue_up<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    (queue, served): (&'scope Queue, &'scope Mutex<Vec<&'static str>>),
+    applicant: Applicant,
+    name: &'static str,
+) {
+    let before = queue.waiting();
+    scope.spawn(move || queue.alone(applicant, || lock(served).push(name)).unwrap());
+    while queue.waiting() == before {
+        thread::yield_now();
+    }
+}
+
+fn in_order(applicants: &[(Applicant, &'static str)]) -> Vec<&'static str> {
+    let (queue, served) = (Queue::default(), Mutex::default());
+    let stopped = queue.stop();
+    thread::scope(|scope| {
+        for (applicant, name) in applicants {
+            queue_up(scope, (&queue, &served), *applicant, name);
+        }
+        drop(stopped);
+    });
+    served.into_inner().unwrap()
+}
+
+#[test]
+fn one_address_cannot_fill_the_queue() {
+    let queue = Queue::default();
+    let take = |number| queue.take(&mut queue.lock(), stranger(number), None);
+    let flood: Vec<_> = (0..100).filter_map(|_| take(1)).collect();
+    assert_eq!(flood.len(), SHARE);
+    let others: Vec<_> = (0..100).filter_map(|number| take(100 + number)).collect();
+    assert_eq!(flood.len() + others.len(), PLACES);
+    assert_eq!(queue.alone(stranger(300), || 7), Err(Full));
+    drop((flood, others));
+    assert_eq!(queue.waiting(), 0);
+    assert_eq!(queue.alone(stranger(1), || 7), Ok(7));
+}
+
+#[test]
+fn whoever_is_known_has_a_place_in_a_full_queue_but_not_any_number() {
+    let queue = Queue::default();
+    let take = |applicant| queue.take(&mut queue.lock(), applicant, None);
+    let flood: Vec<_> = (0..200).filter_map(|number| take(stranger(number))).collect();
+    assert_eq!(flood.len(), PLACES);
+    let own: Vec<_> = (0..100).filter_map(|_| take(known(1, "eve"))).collect();
+    assert_eq!(own.len(), KNOWN_SHARE);
+    assert!(take(known(1, "adam")).is_some(), "another account at the same address");
+}
+
+#[test]
+fn whoever_is_known_is_served_before_strangers_who_came_first() {
+    let order = [(stranger(1), "first"), (stranger(2), "second"), (known(3, "eve"), "owner")];
+    assert_eq!(in_order(&order), ["owner", "first", "second"]);
+}
+
+#[test]
+fn whoever_is_known_does_not_keep_strangers_out() {
+    let known = |number| (known(number, "eve"), "known");
+    let order = [stranger(9)].map(|stranger| (stranger, "stranger")).into_iter().chain((1..=5).map(known));
+    let served = in_order(&order.collect::<Vec<_>>());
+    assert_eq!(served, ["known", "known", "known", "stranger", "known", "known"]);
+    // Nobody waits for a stranger who is not there.
+    assert_eq!(in_order(&(1..=5).map(known).collect::<Vec<_>>()).len(), 5);
+}
+
+#[test]
+fn addresses_of_strangers_take_turns() {
+    let order = [
+        (stranger(1), "flood 1"),
+        (stranger(1), "flood 2"),
+        (stranger(1), "flood 3"),
+        (stranger(2), "other"),
+    ];
+    assert_eq!(in_order(&order), ["flood 1", "other", "flood 2", "flood 3"]);
+}
+
+#[test]
+fn requests_of_one_key_share_a_check_and_take_no_place() {
+    let queue = Queue::default();
+    let stopped = queue.stop();
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let ask = |number| queue.check(stranger(number), Some([1; 32]), || ((), Some(true))).unwrap();
+        let mut asked = vec![scope.spawn(move || ask(1))];
+        while queue.waiting() == 0 {
+            thread::yield_now();
+        }
+        asked.extend((0..2 * PLACES).map(|_| scope.spawn(move || ask(1))));
+        asked.push(scope.spawn(move || ask(2)));
+        while queue.sharing() < 2 * PLACES + 1 {
+            thread::yield_now();
+        }
+        assert_eq!(queue.waiting(), 1);
+        drop(stopped);
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let firsts = |outcome: &&Outcome<()>| {
+        **outcome == Outcome::Shared { is_right: Some(true), is_first_of_network: true }
+    };
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Own(())).count(), 1);
+    assert_eq!(outcomes.iter().filter(firsts).count(), 1, "the other address, once");
+}
+
+#[test]
+fn a_check_that_panics_leaves_nobody_waiting() {
+    let queue = Queue::default();
+    let stopped = queue.stop();
+    thread::scope(|scope| {
+        let queue = &queue;
+        let check = move |check: fn() -> ((), Option<bool>)| queue.check(stranger(1), Some([1; 32]), check);
+        let first = scope.spawn(move || check(|| panic!("meant to be")));
+        while queue.waiting() == 0 {
+            thread::yield_now();
+        }
+        let second = scope.spawn(move || check(|| ((), Some(true))));
+        while queue.sharing() == 0 {
+            thread::yield_now();
+        }
+        drop(stopped);
+        assert!(first.join().is_err());
+        let not_found_out = Outcome::Shared { is_right: None, is_first_of_network: false };
+        assert_eq!(second.join().unwrap(), Ok(not_found_out));
+    });
+    assert_eq!(queue.alone(stranger(1), || 7), Ok(7));
+}
