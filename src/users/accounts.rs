@@ -8,19 +8,18 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, PasswordChecks};
 use super::edits::{self, Change};
 use super::file::{Record, UserFile};
-use super::followed::{Followed, Users};
+use super::followed::Followed;
 use super::identity::{Denied, Grant, Identity};
+use super::index::UserIndex;
 use super::keeper::{Keeper, Restored};
 use super::password::PasswordHash;
-use super::queue::{Applicant, Queue};
-use super::remembered::{Remembered, TagKey};
+use super::queue::Applicant;
 use super::secret::Digest;
 use super::session_file::SessionFile;
 use super::sessions::{Ended, SessionInfo, SessionLimits, Sessions};
-use super::throttle::Throttle;
 use super::{Listing, Role, Scope, UsersError};
 use crate::base::{Network, lock};
 
@@ -30,41 +29,24 @@ use crate::base::{Network, lock};
 /// line is logged. Password hashes take turns without one.
 pub struct Accounts {
     file: Followed,
-    pub(super) tag_key: TagKey,
-    pub(super) remembered: Mutex<Remembered>,
-    pub(super) throttle: Mutex<Throttle>,
-    pub(super) queue: Queue,
+    checks: PasswordChecks,
     sessions: Sessions,
     keeper: Keeper,
     restored: Mutex<Option<Restored>>,
-    /// What an unknown user's password is checked against.
-    pub(super) nobody: Arc<Record>,
 }
 
 impl Accounts {
     /// The users of a file, which need not exist yet, and the sessions that were kept beside it.
     pub fn open(path: &Path, limits: SessionLimits) -> Self {
-        let hash = PasswordHash::of_nobody();
-        let nobody = Record { name: String::new(), role: Role::Viewer, hash, scope: Scope::All };
         let (sessions, keeper) = (Sessions::new(limits), Keeper::new(SessionFile::beside(path)));
         let file = Followed::new(path);
         let records: Vec<_> = file.users().all().cloned().collect();
         let restored = keeper.restore(&sessions, &records);
-        let mut throttle = Throttle::new();
+        let checks = PasswordChecks::new();
         for (address, name) in sessions.origins() {
-            throttle.succeeded(Network::of(address), Digest::of(&name), Instant::now());
+            lock(&checks.throttle).succeeded(Network::of(address), Digest::of(&name), Instant::now());
         }
-        Self {
-            file,
-            tag_key: TagKey::random(),
-            remembered: Mutex::default(),
-            throttle: Mutex::new(throttle),
-            queue: Queue::default(),
-            sessions,
-            keeper,
-            restored: Mutex::new(restored),
-            nobody: Arc::new(nobody),
-        }
+        Self { file, checks, sessions, keeper, restored: Mutex::new(restored) }
     }
 
     /// Keeps sessions on disk until [`Accounts::stop_keeping`].
@@ -88,7 +70,7 @@ impl Accounts {
         if let Some(identity) = token_identity(&users, password).filter(|user| user.name == name) {
             return Ok(identity);
         }
-        let attempt = Attempt::new(self, &users, (name, password), Network::of(from));
+        let attempt = Attempt::new(&self.checks, &self.file, &users, (name, password), Network::of(from));
         let is_new = attempt.sign_in()?;
         let grant = Grant::Password(Arc::clone(attempt.record()));
         Ok(Identity { is_new, ..Identity::new(attempt.record(), grant) })
@@ -233,11 +215,6 @@ impl Accounts {
         self.file.users().all().next().is_none()
     }
 
-    /// Whether a user's line is the same in the file as it is now.
-    pub(super) fn is_current(&self, record: &Record) -> bool {
-        self.file.users().has(record)
-    }
-
     fn must_be_admin(&self, by: &Identity, file: &UserFile) -> Result<(), UsersError> {
         let is_admin = by.role == Role::Admin && self.holds_by(by, file);
         if is_admin { Ok(()) } else { Err(UsersError::NotAllowed) }
@@ -262,11 +239,11 @@ impl Accounts {
     fn hash(&self, password: &str, from: IpAddr) -> Result<PasswordHash, UsersError> {
         let account = Digest::of("a new password");
         let applicant = Applicant { network: Network::of(from), account, is_known: true };
-        let hashed = self.queue.alone(applicant, || PasswordHash::new(password));
+        let hashed = self.checks.queue.alone(applicant, || PasswordHash::new(password));
         hashed.map_err(|_| UsersError::Busy)?.map_err(UsersError::Random)
     }
 
-    fn session_identity(&self, users: &Users, digest: Digest) -> Option<Identity> {
+    fn session_identity(&self, users: &UserIndex, digest: Digest) -> Option<Identity> {
         let record = self.sessions.touch(&digest, Instant::now())?;
         if !users.has(&record) {
             self.sessions.end(&digest);
@@ -283,7 +260,7 @@ fn may_see_sessions(identity: &Identity, user: &str) -> bool {
 }
 
 /// Who a token lets in. One that is confined is a viewer's, whoever made it.
-fn token_identity(users: &Users, secret: &str) -> Option<Identity> {
+fn token_identity(users: &UserIndex, secret: &str) -> Option<Identity> {
     let token = users.find_token(&Digest::of(secret))?;
     let record = users.find(&token.user)?;
     let role = if token.scope == Scope::All { record.role } else { Role::Viewer };

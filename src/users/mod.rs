@@ -10,6 +10,7 @@ mod edits;
 pub(crate) mod file;
 mod followed;
 mod identity;
+mod index;
 mod keeper;
 mod password;
 mod queue;
