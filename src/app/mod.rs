@@ -241,7 +241,7 @@ impl Server {
         gate.stop();
         local.iter().for_each(|local| local.stop());
         room.stop();
-        accounts.stop_keeping();
+        accounts.stop_saving();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 // First, for a reload under way would start what was stopped.
@@ -324,7 +324,7 @@ fn start_threads(
     let (gate, room) = (Arc::clone(gate), Arc::clone(room));
     start_thread("http", sender.clone(), move || room.run())?;
     let accounts = Arc::clone(accounts);
-    start_thread("sessions", sender.clone(), move || accounts.keep_sessions())?;
+    start_thread("sessions", sender.clone(), move || accounts.save_sessions())?;
     if let Some(local) = local.map(Arc::clone) {
         start_thread("local-gate", sender.clone(), move || local.run())?;
     }

@@ -1,5 +1,5 @@
-//! A bounded queue of lines, and the thread that alone writes them. Standard error may be a pipe that nobody
-//! reads and a file may be on a disk that hangs: then this thread waits, and nobody else.
+//! A bounded queue of lines, and the thread that alone writes them. Standard error may be a pipe that is not
+//! read and a file may be on a disk that hangs: then this thread waits, and no other.
 //!
 //! Each output has a queue and a thread of its own, so that a blocked standard error does not hold up the audit
 //! file. When a queue is full, lines are dropped and counted, and the count stands where they are missing.
@@ -290,7 +290,7 @@ pub(super) fn is_writing() -> bool {
     WRITING.get()
 }
 
-/// Writes a line, however long that takes. Nobody reading any more (`defender 2>&1 | head`) is no reason to end,
+/// Writes a line, however long that takes. A closed pipe (`defender 2>&1 | head`) is no reason to end,
 /// though simple_logger panics then.
 fn to_stderr(logger: &SimpleLogger, line: &Line) {
     // Where another process that shares it made it non-blocking, simple_logger would not wait.

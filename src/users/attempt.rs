@@ -8,7 +8,7 @@ use super::followed::Followed;
 use super::identity::Denied;
 use super::index::UserIndex;
 use super::password::PasswordHash;
-use super::queue::{Applicant, Full, Outcome, Queue};
+use super::queue::{Full, Outcome, Queue, Requester};
 use super::remembered::{Remembered, Tag, TagKey};
 use super::secret::Digest;
 use super::throttle::Throttle;
@@ -51,7 +51,7 @@ enum Precheck {
 }
 
 impl PasswordChecks {
-    /// Nothing is remembered, and nobody has failed yet.
+    /// Nothing is remembered, and no login has failed yet.
     pub fn new() -> Self {
         let hash = PasswordHash::of_nobody();
         let nobody = Record { name: String::new(), role: Role::Viewer, hash, scope: Scope::All };
@@ -66,7 +66,7 @@ impl PasswordChecks {
 }
 
 impl<'a> Attempt<'a> {
-    /// A password given for `name` by somebody at `network`.
+    /// A password given for `name` by a client of `network`.
     pub fn new(
         checks: &'a PasswordChecks,
         file: &'a Followed,
@@ -80,7 +80,7 @@ impl<'a> Attempt<'a> {
         Self { checks, file, users, name, password, network, account, record, tag }
     }
 
-    /// The line that the password is checked against: the user's, or that of nobody.
+    /// The line that the password is checked against: the user's, or one that no password is known for.
     pub fn record(&self) -> &'a Arc<Record> {
         self.record
     }
@@ -99,50 +99,50 @@ impl<'a> Attempt<'a> {
                 Precheck::Free => {}
             }
             let key = self.checks.tag_key.check_tag(self.name, self.record, self.password);
-            match self.checks.queue.check(self.applicant(), key, || self.check()) {
+            match self.checks.queue.check(self.requester(), key, || self.check()) {
                 Err(Full) => return Err(self.refused()),
                 Ok(Outcome::Own(result)) => return result.and_then(|is_new| self.if_current(is_new)),
                 Ok(Outcome::Shared { is_right: Some(is_right), is_first_of_network }) => {
                     let shared = self.share(is_right, is_first_of_network);
                     return shared.and_then(|is_new| self.if_current(is_new));
                 }
-                // Whoever had the turn was sent away, perhaps for failures of their own address.
+                // The request that had the turn was refused, perhaps for failures of its own network.
                 Ok(Outcome::Shared { is_right: None, .. }) => {}
             }
         }
     }
 
-    fn applicant(&self) -> Applicant {
+    fn requester(&self) -> Requester {
         let is_known = lock(&self.checks.throttle).is_known(self.network, self.account);
-        Applicant { network: self.network, account: self.account, is_known }
+        Requester { network: self.network, account: self.account, is_known }
     }
 
     fn precheck(&self) -> Precheck {
         let now = Instant::now();
-        let (wait, may_look) = {
+        let (wait, may_look_up) = {
             let throttle = lock(&self.checks.throttle);
             let wait = throttle.wait(self.network, self.account, now);
-            (wait, wait.is_none() || throttle.may_look(self.network, self.account))
+            (wait, wait.is_none() || throttle.may_look_up(self.network, self.account))
         };
         let knows = |tag| lock(&self.checks.remembered).knows(&tag, now);
-        let is_remembered = may_look && self.tag.is_some_and(knows);
+        let is_remembered = may_look_up && self.tag.is_some_and(knows);
         match wait {
             _ if is_remembered => {
                 lock(&self.checks.throttle).used(self.network, self.account, now);
                 Precheck::Right
             }
             None => Precheck::Free,
-            Some(wait) if !may_look => Precheck::Wait(wait),
+            Some(wait) if !may_look_up => Precheck::Wait(wait),
             Some(_) => {
                 let mut throttle = lock(&self.checks.throttle);
-                throttle.looked_in_vain(self.network, self.account, now);
+                throttle.lookup_failed(self.network, self.account, now);
                 Precheck::WrongAndWait(throttle.wait(self.network, self.account, now).unwrap_or_default())
             }
         }
     }
 
     /// The slow way, when it is its turn; and whether the password was right, where that was found out.
-    /// Whoever was there before may have had the same password hashed, or failed once too often.
+    /// A request before it may have had the same password hashed, or failed once too often.
     fn check(&self) -> (Result<bool, Denied>, Option<bool>) {
         match self.precheck() {
             Precheck::Right => return (Ok(false), Some(true)),

@@ -46,7 +46,7 @@ fn differences(before: &UserIndex, after: &UserIndex) -> Vec<String> {
         lines.push(format!("token `{}` of user `{}` added{}", new.name, new.user, fields(&new.scope)));
     }
     for old in before.tokens().filter(|old| after.find_token(&old.digest).is_none()) {
-        let what = if after.is_orphan(&old.digest) { "lets nobody in any more" } else { "removed" };
+        let what = if after.is_orphan(&old.digest) { "has no effect any more" } else { "removed" };
         lines.push(format!("token `{}` of user `{}` {what}", old.name, old.user));
     }
     lines.sort();

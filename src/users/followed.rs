@@ -10,7 +10,7 @@ use super::UsersError;
 use super::audit;
 use super::file::UserFile;
 use super::index::UserIndex;
-use super::store::{self, Stamp};
+use super::store::{self, FileStamp};
 use crate::base::lock;
 
 /// A user file that is checked for changes at each use.
@@ -30,7 +30,7 @@ struct LastRead {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// `None`: there was no file.
-    Read(Option<Stamp>),
+    Read(Option<FileStamp>),
     /// Tried again each time: what failed (too many open files, say) may pass without the file
     /// changing.
     Failed(io::ErrorKind),
@@ -38,7 +38,7 @@ enum Outcome {
 
 /// What a reading found that is not in the log yet.
 struct Change {
-    read: Result<(UserFile, Option<Stamp>), UsersError>,
+    read: Result<(UserFile, Option<FileStamp>), UsersError>,
     /// The users before; `None` with the first reading.
     before: Option<Arc<UserIndex>>,
     after: Arc<UserIndex>,
@@ -70,7 +70,7 @@ impl Followed {
 
     /// The users as of now, and what a reading found where that is not in the log yet.
     fn look(&self) -> (Arc<UserIndex>, Option<Change>) {
-        if let Some(users) = self.users_at(Stamp::of(&self.path)) {
+        if let Some(users) = self.users_at(FileStamp::of(&self.path)) {
             return (users, None);
         }
         let read = store::read(&self.path);
@@ -91,7 +91,7 @@ impl Followed {
         (users, is_change.then_some(Change { read, before, after }))
     }
 
-    fn users_at(&self, stamp: Option<Stamp>) -> Option<Arc<UserIndex>> {
+    fn users_at(&self, stamp: Option<FileStamp>) -> Option<Arc<UserIndex>> {
         let last = self.lock();
         (last.outcome == Some(Outcome::Read(stamp))).then(|| Arc::clone(&last.users))
     }
@@ -106,7 +106,7 @@ impl Followed {
                 }
                 let orphans: Vec<_> = file.orphans().map(|(line, _)| line).collect();
                 for bad in file.bad_lines().chain(&orphans) {
-                    warn!("{path}: line {}: {}; this line lets nobody in", bad.number, bad.why);
+                    warn!("{path}: line {}: {}; this line is ignored", bad.number, bad.why);
                 }
                 info!("{path}: {} can sign in", file.users().count());
             }
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(count(&followed), 0);
         assert!(followed.lock().outcome == Some(Outcome::Failed(io::ErrorKind::InvalidInput)));
         // What failed is not taken for what is there, even where the stamp stays the same.
-        assert!(followed.users_at(Stamp::of(&path)).is_none());
+        assert!(followed.users_at(FileStamp::of(&path)).is_none());
         fs::remove_dir(&path).unwrap();
         fs::rename(path.with_extension("away"), &path).unwrap();
         assert_eq!(count(&followed), 1);
@@ -183,9 +183,9 @@ mod tests {
             set_mode(mode);
             assert_eq!(count(&followed), users, "mode {mode:o}");
         }
-        assert!(!Stamp::of(&path).unwrap().is_open_to_all());
+        assert!(!FileStamp::of(&path).unwrap().is_open_to_all());
         set_mode(0o644);
-        assert!(Stamp::of(&path).unwrap().is_open_to_all());
+        assert!(FileStamp::of(&path).unwrap().is_open_to_all());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::secret::Digest;
 pub struct UserIndex {
     by_name: HashMap<String, Arc<Record>>,
     tokens: HashMap<Digest, Arc<TokenRecord>>,
-    /// The tokens that let nobody in because their user is gone.
+    /// The tokens without effect, because their user is gone.
     orphans: HashSet<Digest>,
     /// Names that have a malformed line and no good one.
     malformed: HashSet<String>,
@@ -38,7 +38,7 @@ impl UserIndex {
         self.by_name.get(name)
     }
 
-    /// Whether the token of a digest is there and lets nobody in, because its user is gone.
+    /// Whether the token of a digest is there without effect, because its user is gone.
     pub fn is_orphan(&self, token: &Digest) -> bool {
         self.orphans.contains(token)
     }
@@ -58,7 +58,7 @@ impl UserIndex {
         self.by_name.values()
     }
 
-    /// All tokens that let somebody in, in no order.
+    /// All tokens that sign in a user, in no order.
     pub fn tokens(&self) -> impl Iterator<Item = &Arc<TokenRecord>> {
         self.tokens.values()
     }

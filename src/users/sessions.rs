@@ -1,5 +1,5 @@
 //! Sessions: what a login leaves behind, so that no later request needs the password. How they outlast
-//! a restart is the business of [`super::keeper`].
+//! a restart is the business of [`super::saver`].
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -19,7 +19,7 @@ fn far() -> Instant {
 }
 
 #[test]
-fn a_full_queue_drops_and_counts_and_keeps_room_for_audit_lines() {
+fn a_full_queue_keeps_room_for_audit_lines() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, path) = writer(folder.path());
     let line = |number: usize| plain(&format!("{number:0>100}"));
@@ -51,7 +51,7 @@ fn a_full_queue_drops_and_counts_and_keeps_room_for_audit_lines() {
 }
 
 #[test]
-fn lines_of_before_the_thread_are_written_by_it_or_by_a_flush() {
+fn lines_queued_before_the_thread_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, path) = writer(folder.path());
     writer.push(plain("first"), false);
@@ -80,7 +80,7 @@ fn a_file_is_opened_again_behind_the_lines_that_came_before() {
 }
 
 #[test]
-fn a_line_that_the_file_does_not_take_goes_to_standard_error_with_the_reason() {
+fn a_line_the_file_refuses_goes_to_standard_error() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, path) = writer(folder.path());
     fs::remove_file(&path).unwrap();

@@ -3,18 +3,18 @@ use std::thread::{self, Scope};
 
 use super::*;
 
-/// The hold of a test on the queue: nobody is served meanwhile.
+/// Stops the queue for a test: no request is served meanwhile.
 pub struct Stopped<'a>(&'a Queue);
 
 impl Queue {
-    /// Lets nobody be served until the hold is dropped.
+    /// Serves no request until the guard is dropped.
     pub fn stop(&self) -> Stopped<'_> {
         let was_hashing = std::mem::replace(&mut self.lock().is_hashing, true);
         assert!(!was_hashing, "a hash runs");
         Stopped(self)
     }
 
-    /// How many have a place.
+    /// How many requests have a slot.
     pub fn waiting(&self) -> usize {
         self.lock().entries.len()
     }
@@ -34,35 +34,35 @@ impl Drop for Stopped<'_> {
     }
 }
 
-fn stranger(number: u32) -> Applicant {
+fn stranger(number: u32) -> Requester {
     let network = Network::of(IpAddr::V4(number.into()));
-    Applicant { network, account: Digest::of("eve"), is_known: false }
+    Requester { network, account: Digest::of("eve"), is_known: false }
 }
 
-fn known(number: u32, account: &str) -> Applicant {
-    Applicant { account: Digest::of(account), is_known: true, ..stranger(number) }
+fn known(number: u32, account: &str) -> Requester {
+    Requester { account: Digest::of(account), is_known: true, ..stranger(number) }
 }
 
-/// Queues an applicant, who adds `name` to `served` when served, and waits until that is in the queue.
+/// Queues an requester, who adds `name` to `served` when served, and waits until that is in the queue.
 fn queue_up<'scope>(
     scope: &'scope Scope<'scope, '_>,
     (queue, served): (&'scope Queue, &'scope Mutex<Vec<&'static str>>),
-    applicant: Applicant,
+    requester: Requester,
     name: &'static str,
 ) {
     let before = queue.waiting();
-    scope.spawn(move || queue.alone(applicant, || lock(served).push(name)).unwrap());
+    scope.spawn(move || queue.alone(requester, || lock(served).push(name)).unwrap());
     while queue.waiting() == before {
         thread::yield_now();
     }
 }
 
-fn in_order(applicants: &[(Applicant, &'static str)]) -> Vec<&'static str> {
+fn in_order(requesters: &[(Requester, &'static str)]) -> Vec<&'static str> {
     let (queue, served) = (Queue::default(), Mutex::default());
     let stopped = queue.stop();
     thread::scope(|scope| {
-        for (applicant, name) in applicants {
-            queue_up(scope, (&queue, &served), *applicant, name);
+        for (requester, name) in requesters {
+            queue_up(scope, (&queue, &served), *requester, name);
         }
         drop(stopped);
     });
@@ -76,7 +76,7 @@ fn one_address_cannot_fill_the_queue() {
     let flood: Vec<_> = (0..100).filter_map(|_| take(1)).collect();
     assert_eq!(flood.len(), SHARE);
     let others: Vec<_> = (0..100).filter_map(|number| take(100 + number)).collect();
-    assert_eq!(flood.len() + others.len(), PLACES);
+    assert_eq!(flood.len() + others.len(), SLOTS);
     assert_eq!(queue.alone(stranger(300), || 7), Err(Full));
     drop((flood, others));
     assert_eq!(queue.waiting(), 0);
@@ -84,29 +84,29 @@ fn one_address_cannot_fill_the_queue() {
 }
 
 #[test]
-fn whoever_is_known_has_a_place_in_a_full_queue_but_not_any_number() {
+fn a_known_user_has_a_few_slots_in_a_full_queue() {
     let queue = Queue::default();
-    let take = |applicant| queue.take(&mut queue.lock(), applicant, None);
+    let take = |requester| queue.take(&mut queue.lock(), requester, None);
     let flood: Vec<_> = (0..200).filter_map(|number| take(stranger(number))).collect();
-    assert_eq!(flood.len(), PLACES);
+    assert_eq!(flood.len(), SLOTS);
     let own: Vec<_> = (0..100).filter_map(|_| take(known(1, "eve"))).collect();
     assert_eq!(own.len(), KNOWN_SHARE);
     assert!(take(known(1, "adam")).is_some(), "another account at the same address");
 }
 
 #[test]
-fn whoever_is_known_is_served_before_strangers_who_came_first() {
+fn a_known_user_is_served_before_earlier_strangers() {
     let order = [(stranger(1), "first"), (stranger(2), "second"), (known(3, "eve"), "owner")];
     assert_eq!(in_order(&order), ["owner", "first", "second"]);
 }
 
 #[test]
-fn whoever_is_known_does_not_keep_strangers_out() {
+fn known_users_do_not_keep_strangers_out() {
     let known = |number| (known(number, "eve"), "known");
     let order = [stranger(9)].map(|stranger| (stranger, "stranger")).into_iter().chain((1..=5).map(known));
     let served = in_order(&order.collect::<Vec<_>>());
     assert_eq!(served, ["known", "known", "known", "stranger", "known", "known"]);
-    // Nobody waits for a stranger who is not there.
+    // No turn is kept for a stranger that is not there.
     assert_eq!(in_order(&(1..=5).map(known).collect::<Vec<_>>()).len(), 5);
 }
 
@@ -122,7 +122,7 @@ fn addresses_of_strangers_take_turns() {
 }
 
 #[test]
-fn requests_of_one_key_share_a_check_and_take_no_place() {
+fn requests_of_one_key_share_a_check_and_take_no_slot() {
     let queue = Queue::default();
     let stopped = queue.stop();
     let outcomes: Vec<_> = thread::scope(|scope| {
@@ -131,9 +131,9 @@ fn requests_of_one_key_share_a_check_and_take_no_place() {
         while queue.waiting() == 0 {
             thread::yield_now();
         }
-        asked.extend((0..2 * PLACES).map(|_| scope.spawn(move || ask(1))));
+        asked.extend((0..2 * SLOTS).map(|_| scope.spawn(move || ask(1))));
         asked.push(scope.spawn(move || ask(2)));
-        while queue.sharing() < 2 * PLACES + 1 {
+        while queue.sharing() < 2 * SLOTS + 1 {
             thread::yield_now();
         }
         assert_eq!(queue.waiting(), 1);
@@ -148,7 +148,7 @@ fn requests_of_one_key_share_a_check_and_take_no_place() {
 }
 
 #[test]
-fn a_check_that_panics_leaves_nobody_waiting() {
+fn a_check_that_panics_leaves_no_request_waiting() {
     let queue = Queue::default();
     let stopped = queue.stop();
     thread::scope(|scope| {

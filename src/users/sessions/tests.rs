@@ -28,7 +28,7 @@ fn a_session_ends_unused_or_at_its_age() {
 }
 
 #[test]
-fn sessions_are_bounded_and_one_user_pushes_out_only_his_own() {
+fn one_user_pushes_out_only_their_own_sessions() {
     let (sessions, start) = (Sessions::new(LIMITS), Instant::now());
     let at = |number: usize| start + Duration::from_millis(number as u64);
     let adam = begin(&sessions, "adam", start);
@@ -87,7 +87,7 @@ fn a_saved_session_goes_on_with_its_age_and_its_disuse() {
 }
 
 #[test]
-fn a_session_that_was_saved_when_it_began_ages_while_the_server_is_off_too() {
+fn a_restored_session_ages_while_the_server_is_off() {
     let (sessions, now) = (Sessions::new(LIMITS), Instant::now());
     let digest = begin(&sessions, "eve", now);
     let saved = sessions.saved(now);

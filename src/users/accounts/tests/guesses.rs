@@ -1,10 +1,10 @@
 //! Many sign-ins at once: what they share, who waits, and what a flood of guesses does.
 
 use super::*;
-use crate::users::queue::{PLACES, Queue};
+use crate::users::queue::{Queue, SLOTS};
 use crate::users::remembered::Remembered;
 
-/// An address that nobody came from before.
+/// An address that no request came from before.
 fn new_address(number: u32) -> IpAddr {
     IpAddr::V4(std::net::Ipv4Addr::from(0x0a00_0000 + number))
 }
@@ -38,7 +38,7 @@ fn forget_remembered(accounts: &Accounts) {
 }
 
 #[test]
-fn one_hash_serves_all_who_come_at_once_with_the_same_password_from_wherever() {
+fn one_hash_serves_all_requests_with_the_same_password() {
     for attempts in [
         vec![(HERE, "eve", "password"); 50],
         (0..50).map(|number| (new_address(number), "eve", "password")).collect(),
@@ -56,7 +56,7 @@ fn one_hash_serves_all_who_come_at_once_with_the_same_password_from_wherever() {
 }
 
 #[test]
-fn a_shared_wrong_password_is_one_guess_of_each_address_and_one_at_the_account() {
+fn a_shared_wrong_password_is_one_guess_of_each_address() {
     let (_folder, _path, accounts) = eve_and_adam();
     let mut attempts = vec![(HERE, "eve", "wrong"); 20];
     attempts.extend((0..20).map(|number| (new_address(number), "eve", "wrong")));
@@ -82,7 +82,7 @@ fn unknown_names_share_no_more_hashes_than_known_ones() {
 }
 
 #[test]
-fn whoever_waits_behind_the_hash_of_an_address_that_is_sent_away_is_served_all_the_same() {
+fn a_request_that_shares_a_refused_check_is_served() {
     let (_folder, _path, accounts) = eve_and_adam();
     let stopped = accounts.checks.queue.stop();
     std::thread::scope(|scope| {
@@ -112,8 +112,8 @@ fn a_flood_of_guesses_from_new_addresses_keeps_no_owner_out() {
         let guess = |number: u32, name: &'static str| {
             move || accounts.authenticate(name, &format!("guess {number}"), new_address(number)).err()
         };
-        let flood: Vec<_> = (0..PLACES as u32).map(|number| scope.spawn(guess(number, "nobody"))).collect();
-        wait_until(|| accounts.checks.queue.waiting() == PLACES);
+        let flood: Vec<_> = (0..SLOTS as u32).map(|number| scope.spawn(guess(number, "nobody"))).collect();
+        wait_until(|| accounts.checks.queue.waiting() == SLOTS);
         // Would wait forever if they waited at all.
         for number in 1000..1009 {
             assert_eq!(guess(number, "adam")(), Some(Denied::Busy));
@@ -121,7 +121,7 @@ fn a_flood_of_guesses_from_new_addresses_keeps_no_owner_out() {
         assert_eq!(guess(1009, "adam")(), Some(Denied::Busy));
         assert!(matches!(guess(1010, "adam")(), Some(Denied::Throttled(_))), "refused guesses count");
         let owner = scope.spawn(move || denied(accounts, "eve", "password"));
-        wait_until(|| accounts.checks.queue.waiting() == PLACES + 1);
+        wait_until(|| accounts.checks.queue.waiting() == SLOTS + 1);
         drop(stopped);
         assert_eq!(owner.join().unwrap(), None);
         drop(flood);
@@ -129,7 +129,7 @@ fn a_flood_of_guesses_from_new_addresses_keeps_no_owner_out() {
 }
 
 #[test]
-fn users_behind_one_address_get_in_at_once_and_beside_a_guesser() {
+fn users_behind_a_guessers_address_sign_in() {
     let names: Vec<String> = (0..50).map(|number| format!("user{number}")).collect();
     let lines: String = names.iter().map(|name| format!("{name}:viewer:{CHEAP}\n")).collect();
     let (_folder, _path, accounts) = accounts(&lines);
@@ -142,7 +142,7 @@ fn users_behind_one_address_get_in_at_once_and_beside_a_guesser() {
 }
 
 #[test]
-fn guesses_during_a_wait_are_stopped_after_a_few_and_each_of_them_is_told() {
+fn few_guesses_are_checked_during_a_wait() {
     let (_folder, _path, accounts) = eve_and_adam();
     accounts.authenticate("eve", "password", HERE).unwrap();
     accounts.authenticate("adam", "password", HERE).unwrap();
@@ -151,15 +151,15 @@ fn guesses_during_a_wait_are_stopped_after_a_few_and_each_of_them_is_told() {
     });
     assert_eq!(denied(&accounts, "eve", "password"), None, "her own client goes on");
     let guesses: Vec<_> = (0..358).map(|number| denied(&accounts, "eve", &format!("{number}"))).collect();
-    let told = guesses.iter().filter(|why| matches!(why, Some(Denied::WrongWhileThrottled(_)))).count();
-    let untold = guesses.iter().filter(|why| matches!(why, Some(Denied::Throttled(_)))).count();
-    assert_eq!((told, untold), (5, 353));
+    let checked = guesses.iter().filter(|why| matches!(why, Some(Denied::WrongWhileThrottled(_)))).count();
+    let unchecked = guesses.iter().filter(|why| matches!(why, Some(Denied::Throttled(_)))).count();
+    assert_eq!((checked, unchecked), (5, 353));
     assert!(matches!(denied(&accounts, "eve", "password"), Some(Denied::Throttled(_))), "no oracle is left");
     assert_eq!(denied(&accounts, "adam", "password"), None, "another account's client goes on");
 }
 
 #[test]
-fn whoever_is_changed_while_the_password_is_checked_is_not_let_in() {
+fn a_user_changed_during_the_check_is_refused() {
     let (_folder, path, accounts) = eve_and_adam();
     let stopped = accounts.checks.queue.stop();
     std::thread::scope(|scope| {
@@ -172,7 +172,7 @@ fn whoever_is_changed_while_the_password_is_checked_is_not_let_in() {
 }
 
 #[test]
-fn whatever_takes_an_admins_rights_takes_the_changes_that_wait_with_them() {
+fn an_admin_without_rights_loses_the_waiting_changes() {
     type End = fn(&Accounts, &Path, &Identity);
     let ways: [(&str, End); 4] = [
         ("removal", |_, path, _| remove(path, "ada").unwrap()),
@@ -205,7 +205,7 @@ fn whatever_takes_an_admins_rights_takes_the_changes_that_wait_with_them() {
 }
 
 #[test]
-fn a_password_that_was_set_anew_meanwhile_is_not_changed_with_the_old_one() {
+fn an_old_password_does_not_change_a_new_one() {
     let (_folder, path, accounts) = eve_and_adam();
     let (_, adam) = session(&accounts, "adam");
     let present = accounts.authenticate("adam", "password", HERE).unwrap();
@@ -217,7 +217,7 @@ fn a_password_that_was_set_anew_meanwhile_is_not_changed_with_the_old_one() {
 }
 
 #[test]
-fn failures_lead_to_a_wait_that_a_remembered_sign_in_and_a_session_do_not_feel() {
+fn a_wait_spares_remembered_sign_ins_and_sessions() {
     let (_folder, _path, accounts) = eve_and_adam();
     let (_, eve) = session(&accounts, "eve");
     while !matches!(denied(&accounts, "adam", "wrong"), Some(Denied::Throttled(_))) {}

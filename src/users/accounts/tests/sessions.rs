@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_file_that_goes_takes_everybody_with_it_and_one_that_comes_brings_them() {
+fn a_removed_file_removes_its_users_until_it_is_back() {
     let (_folder, path, accounts) = eve_and_adam();
     let (secret, _) = session(&accounts, "eve");
     fs::rename(&path, path.with_extension("away")).unwrap();
@@ -14,7 +14,7 @@ fn a_file_that_goes_takes_everybody_with_it_and_one_that_comes_brings_them() {
 }
 
 #[test]
-fn any_change_of_a_user_ends_the_sessions_and_what_holds_by_them() {
+fn any_change_of_a_user_ends_their_sessions() {
     type Edit = fn(&Path);
     let edits: [(&str, Edit); 4] = [
         ("password", |path| change(path, "adam", &password("four odd blue kites")).unwrap()),
@@ -65,12 +65,12 @@ fn a_session_check_needs_no_hash() {
 }
 
 #[test]
-fn sessions_outlast_a_restart_and_ended_ones_do_not_come_back() {
+fn live_sessions_outlast_a_restart_and_ended_ones_do_not() {
     let (_folder, path, before) = eve_and_adam();
     let again = || Accounts::open(&path, SessionLimits::default());
     let ((eves, _), (adams, adam)) = (session(&before, "eve"), session(&before, "adam"));
-    before.stop_keeping();
-    before.keep_sessions();
+    before.stop_saving();
+    before.save_sessions();
     let text = fs::read_to_string(path.with_file_name("sessions")).unwrap();
     assert!(!text.contains(&eves[4..]) && !text.contains("adam"), "{text}");
     let after = again();
@@ -79,7 +79,7 @@ fn sessions_outlast_a_restart_and_ended_ones_do_not_come_back() {
     assert_eq!(after.sessions(&restored).len(), 2);
     let known = lock(&after.checks.throttle).is_known(Network::of(HERE), Digest::of("eve"));
     assert!(known, "where the owner came from");
-    // An end is on the disk when it is confirmed, without a word to the keeper.
+    // An end is on the disk when it is confirmed, without a word to the saver.
     let adams_id = adam.session_id().unwrap();
     assert_eq!(after.end_session_by_id(&adams_id, &restored).as_deref(), Some("adam"));
     let after = again();
@@ -94,8 +94,8 @@ fn sessions_that_cannot_be_written_live_on_in_memory() {
     // A folder in the file's place: refused to root as well.
     fs::create_dir(path.with_file_name("sessions")).unwrap();
     let (secret, _) = session(&accounts, "eve");
-    accounts.stop_keeping();
-    accounts.keep_sessions();
+    accounts.stop_saving();
+    accounts.save_sessions();
     assert!(accounts.by_secret(&secret).is_ok());
     assert!(Accounts::open(&path, SessionLimits::default()).by_secret(&secret).is_err());
 }
