@@ -17,10 +17,10 @@
 //! | [`config`] | defender.conf and flags into checked values |
 //! | [`confine`] | giving up power: user, rights, Landlock |
 //! | [`control`] | what a running server can be told; the capture threads |
-//! | [`memory`] | the bound on all large buffers together |
+//! | `memory` | the bound on all large buffers together |
 //! | [`client`] | HTTP requests to other servers |
-//! | [`remote`] | other Defenders: their status and streams |
-//! | [`logging`] | where log lines go, and how many |
+//! | `remote` | other Defenders: their status and streams |
+//! | `logging` | where log lines go, and how many |
 //! | [`cli`] | one file per command |
 //! | [`app`] | the only wiring |
 #![deny(unsafe_code)]
@@ -40,9 +40,9 @@ pub mod fuzzing;
 pub mod gate;
 pub mod http;
 pub mod hub;
-pub mod logging;
+pub(crate) mod logging;
 pub mod media;
-pub mod memory;
-pub mod remote;
+pub(crate) mod memory;
+pub(crate) mod remote;
 pub mod source;
 pub mod users;

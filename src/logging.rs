@@ -8,6 +8,7 @@ mod sites;
 mod writer;
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic;
@@ -27,7 +28,7 @@ use file::RotatingFile;
 pub use limit::Limit;
 use writer::{Line, Output, Writer};
 
-/// A file is put aside when it has this many bytes.
+/// A file is rotated when it has this many bytes.
 const ROTATE_BYTES: u64 = 10 * 1000 * 1000;
 
 /// How much of the log's end is kept in memory: lines, and bytes in all.
@@ -65,6 +66,15 @@ pub enum LogError {
     Taken,
 }
 
+impl Error for LogError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Open(_, error) => Some(error),
+            Self::Taken => None,
+        }
+    }
+}
+
 impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,9 +99,9 @@ impl Logging {
         Ok(logging)
     }
 
-    /// A log nobody hears, for the tests of those who hold one.
+    /// A log that goes nowhere, for tests.
     #[cfg(test)]
-    pub fn unheard() -> Self {
+    pub fn to_nowhere() -> Self {
         Self { sink: Box::leak(Box::new(Sink::new(None, None, LevelFilter::Info))) }
     }
 
@@ -109,8 +119,8 @@ impl Logging {
         // Relaxed: a line on the edge of the change may go either way.
         self.sink.level.store(level as usize, Ordering::Relaxed);
         // The sink decides; what it may want has to get there.
-        let hears_audit = self.sink.audit.is_some() || level != LevelFilter::Off;
-        log::set_max_level(level.max(if hears_audit { AUDIT_LEVEL } else { LevelFilter::Off }));
+        let takes_audit = self.sink.audit.is_some() || level != LevelFilter::Off;
+        log::set_max_level(level.max(if takes_audit { AUDIT_LEVEL } else { LevelFilter::Off }));
     }
 
     /// The least level that is logged.
@@ -125,7 +135,7 @@ impl Logging {
         lock(&self.sink.recent).last(count)
     }
 
-    /// Has the log files opened again, after somebody else moved them away. Where that fails it is logged, and
+    /// Has the log files opened again, after another program moved them away. Where that fails it is logged, and
     /// lines go to standard error until it works again.
     pub fn reopen(&self) {
         self.sink.writers().for_each(Writer::reopen);
@@ -164,13 +174,13 @@ struct Sink {
 }
 
 impl Log for Sink {
-    /// Chatter of libraries is kept down: below warn it is of use to nobody who runs a server.
+    /// Of libraries only warnings and errors are logged: the rest is of no use to an operator.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let is_ours = metadata.target().starts_with("defender");
         let level = self.level.load(Ordering::Relaxed);
         let is_wanted = metadata.level() as usize <= level;
-        let hears_audit = self.audit.is_some() || level != LevelFilter::Off as usize;
-        let is_kept_for_auditors = hears_audit && metadata.level() <= AUDIT_LEVEL && is_audit(metadata);
+        let takes_audit = self.audit.is_some() || level != LevelFilter::Off as usize;
+        let is_kept_for_auditors = takes_audit && metadata.level() <= AUDIT_LEVEL && is_audit(metadata);
         is_kept_for_auditors || is_wanted && (is_ours || metadata.level() <= Level::Warn)
     }
 
@@ -244,8 +254,8 @@ fn message(record: &Record<'_>) -> String {
     message
 }
 
-/// Whether a line is for an auditor: what who may do, and who came in. Each room that has such
-/// lines writes them from a file `audit.rs`.
+/// Whether a line is for an auditor: about permissions and sign-ins. Each layer that has such lines writes them from a
+/// file `audit.rs`.
 fn is_audit(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("defender") && metadata.target().ends_with("::audit")
 }
@@ -280,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_the_log_stays_small_and_the_newest_lines_are_there() {
+    fn the_recent_lines_are_bounded_and_the_newest() {
         let mut recent = Recent::default();
         for number in 0..5000 {
             recent.push(format!("line {number}"));
@@ -295,19 +305,19 @@ mod tests {
     }
 
     #[test]
-    fn audit_lines_are_heard_at_every_level_but_off_and_others_at_theirs() {
-        let is_heard = |level, target: &str, of| {
+    fn audit_lines_are_logged_at_every_level_but_off() {
+        let is_logged = |level, target: &str, of| {
             let sink = Sink::new(None, None, level);
             sink.enabled(&Metadata::builder().target(target).level(of).build())
         };
         for level in [LevelFilter::Error, LevelFilter::Warn, LevelFilter::Info] {
-            assert!(is_heard(level, "defender::http::audit", log::Level::Info), "{level}");
-            assert!(!is_heard(level, "defender::http::audit", log::Level::Debug), "{level}");
-            assert!(!is_heard(level, "other::audit", log::Level::Info), "{level}");
+            assert!(is_logged(level, "defender::http::audit", log::Level::Info), "{level}");
+            assert!(!is_logged(level, "defender::http::audit", log::Level::Debug), "{level}");
+            assert!(!is_logged(level, "other::audit", log::Level::Info), "{level}");
         }
-        assert!(!is_heard(LevelFilter::Off, "defender::http::audit", log::Level::Warn));
-        assert!(!is_heard(LevelFilter::Warn, "defender::control", log::Level::Info));
-        assert!(is_heard(LevelFilter::Debug, "defender::users::audit", log::Level::Debug));
+        assert!(!is_logged(LevelFilter::Off, "defender::http::audit", log::Level::Warn));
+        assert!(!is_logged(LevelFilter::Warn, "defender::control", log::Level::Info));
+        assert!(is_logged(LevelFilter::Debug, "defender::users::audit", log::Level::Debug));
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Server {
         gate.stop();
         local.iter().for_each(|local| local.stop());
         http.stop();
-        accounts.stop_keeping();
+        accounts.stop_saving();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 // The reload first: it would restart what is stopped here.
@@ -172,7 +172,7 @@ fn start_threads(
     let (gate, http) = (Arc::clone(gate), Arc::clone(http));
     start_thread("http", sender.clone(), move || http.run())?;
     let accounts = Arc::clone(accounts);
-    start_thread("sessions", sender.clone(), move || accounts.keep_sessions())?;
+    start_thread("sessions", sender.clone(), move || accounts.save_sessions())?;
     if let Some(local) = local.map(Arc::clone) {
         start_thread("local-gate", sender.clone(), move || local.run())?;
     }

@@ -79,14 +79,14 @@ pub fn without_bom(bytes: &[u8]) -> &[u8] {
 }
 
 /// Puts `bytes` in the place of the file, with the permissions `mode`, or leaves the old one and
-/// nothing else. The file belongs to whom it belonged before, or, where there was none, to its
+/// nothing else. The file keeps its owner, or, where there was none, belongs to its
 /// folder's owner. Editors must keep each other out: all use the same name beside it.
 ///
 /// # Errors
 /// Why the old file is still there.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let fresh = beside(path, "new");
-    // A leftover of an edit that was killed; the editors' lock says it is nobody's.
+    // A leftover of an edit that was killed; the editors' lock says that none uses it.
     let _ = fs::remove_file(&fresh);
     let replaced = write_fresh(&fresh, path, bytes, mode).and_then(|()| fs::rename(&fresh, path));
     if replaced.is_err() {
@@ -118,7 +118,7 @@ pub fn follow_links(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Gives `made` to whom the file at `path` belongs, or, where there is none yet, its folder: what
+/// Gives `made` to the owner of the file at `path`, or, where there is none yet, of its folder: what
 /// root makes must not be out of reach for a server that is not root.
 ///
 /// # Errors
@@ -176,13 +176,13 @@ fn write_fresh(fresh: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result
         .mode(mode)
         .open(fresh)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", fresh.display())))?;
-    // A umask can only have taken bits away; the owner needs both of his.
+    // A umask can only have taken bits away; the owner needs both of theirs.
     file.set_permissions(Permissions::from_mode(mode))?;
     check_mode(&file, mode)?;
     if let Err(error) = give_to_owner(&file, path)
         && path.exists()
     {
-        // Going on would lock out whoever works as the owner.
+        // Going on would lock out a server that runs as the owner.
         let why = format!("it has another owner; do this as that user or as root ({error})");
         return Err(io::Error::new(error.kind(), why));
     }
@@ -196,23 +196,23 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     #[test]
-    fn a_file_system_without_modes_is_told_with_the_mount_option_that_mends_it() {
-        let told = refuse_open_mode(0o100_777, 0o600).unwrap_err().to_string();
-        assert!(told.contains("mode 777") && told.contains("umask=077"), "{told}");
+    fn a_file_system_without_modes_is_named_with_its_mount_option() {
+        let error = refuse_open_mode(0o100_777, 0o600).unwrap_err().to_string();
+        assert!(error.contains("mode 777") && error.contains("umask=077"), "{error}");
         for (found, wanted) in [(0o100_755, 0o600), (0o100_600, 0o600), (0o100_664, 0o664)] {
             assert!(refuse_open_mode(found, wanted).is_ok(), "{found:o}");
         }
     }
 
     #[test]
-    fn only_a_regular_file_of_bounded_size_is_read_and_nothing_else_is_waited_for() {
+    fn only_a_regular_file_of_bounded_size_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join(name);
-        let told = |path: &Path| read_bounded(path, 4).unwrap_err().to_string();
+        let error = |path: &Path| read_bounded(path, 4).unwrap_err().to_string();
         fs::write(place("file"), "four").unwrap();
         assert_eq!(read_bounded(&place("file"), 4).unwrap(), b"four");
         fs::write(place("file"), "fives").unwrap();
-        assert!(told(&place("file")).contains("more than 4 bytes"), "{}", told(&place("file")));
+        assert!(error(&place("file")).contains("more than 4 bytes"), "{}", error(&place("file")));
         rustix::fs::mknodat(rustix::fs::CWD, place("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
             .unwrap();
         let _listener = UnixListener::bind(place("socket")).unwrap();
@@ -222,9 +222,9 @@ mod tests {
             (folder.path().to_owned(), "a folder"),
             ("/dev/zero".into(), "a device"),
         ] {
-            assert!(told(&path).contains(what), "{}: {}", path.display(), told(&path));
+            assert!(error(&path).contains(what), "{}: {}", path.display(), error(&path));
         }
         // It has no length beforehand.
-        assert!(told(Path::new("/proc/self/status")).contains("more than 4 bytes"));
+        assert!(error(Path::new("/proc/self/status")).contains("more than 4 bytes"));
     }
 }

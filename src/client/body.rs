@@ -1,15 +1,12 @@
 //! The body of an answer, as it comes.
 
 use std::io::ErrorKind;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::ClientError;
-use super::connection::{Connection, is_waiting};
+use super::connection::{Connection, TIMEOUT, is_waiting};
 use super::framing::Framing;
 use crate::memory::Lease;
-
-/// For the handshake, for the head of the answer, and for a document.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Largest head read, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -42,7 +39,7 @@ impl<'w> Body<'w> {
         &mut self,
         parse: impl Fn(&[u8]) -> Result<Option<H>, ClientError>,
     ) -> Result<H, ClientError> {
-        let end = Instant::now() + HEAD_TIMEOUT;
+        let end = Instant::now() + TIMEOUT;
         loop {
             match parse(&self.ahead)? {
                 Some(head) => return Ok(head),
@@ -65,7 +62,7 @@ impl<'w> Body<'w> {
     /// # Errors
     /// A longer body, one that does not come in ten seconds, and the errors of the connection.
     pub fn whole(mut self, most: usize) -> Result<Vec<u8>, ClientError> {
-        let end = Instant::now() + HEAD_TIMEOUT;
+        let end = Instant::now() + TIMEOUT;
         loop {
             if self.ahead.len() as u64 + self.framing.promised_bytes() > most as u64 {
                 return Err(ClientError::Garbled("a document too large"));

@@ -3,14 +3,16 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConnection;
 
-use super::body::HEAD_TIMEOUT;
 use super::connect::{SLICE, connect};
 use super::trust::Trust;
 use super::{Address, ClientError};
+
+/// For the handshake, for a write, for the head of the answer, and for a document.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a server.
 pub(super) enum Connection {
@@ -36,7 +38,7 @@ impl Connection {
     ) -> Result<Self, ClientError> {
         let tcp = connect(address, is_wanted)?;
         tcp.set_nodelay(true).and_then(|()| tcp.set_read_timeout(Some(SLICE))).map_err(ClientError::Io)?;
-        tcp.set_write_timeout(Some(HEAD_TIMEOUT)).map_err(ClientError::Io)?;
+        tcp.set_write_timeout(Some(TIMEOUT)).map_err(ClientError::Io)?;
         if !address.is_secure {
             return Ok(Self::Plain(tcp));
         }
@@ -44,7 +46,7 @@ impl Connection {
         let session = ClientConnection::new(Arc::clone(trust.config()), name)
             .map_err(|error| ClientError::Tls(io::Error::other(error)))?;
         let mut stream = Box::new(TlsStream { session, tcp });
-        let end = Instant::now() + HEAD_TIMEOUT;
+        let end = Instant::now() + TIMEOUT;
         while stream.session.is_handshaking() || stream.session.wants_write() {
             match stream.step() {
                 _ if !is_wanted() => return Err(ClientError::Stopped),

@@ -150,7 +150,7 @@ impl Authority {
     }
 }
 
-fn asked(host: &str, port: u16, trust: Trust) -> Result<Vec<u8>, ClientError> {
+fn ask(host: &str, port: u16, trust: Trust) -> Result<Vec<u8>, ClientError> {
     client(host, port, Some(trust)).send(&Request::get("/"), &|| true)?.into_body().whole(10)
 }
 
@@ -159,13 +159,13 @@ fn an_authority_is_trusted_for_the_names_that_it_certifies() {
     let (authority, other) = (Authority::new(), Authority::new());
     let port = authority.server("localhost");
     let trust = |authority: &Authority| Trust::in_roots(&authority.file()).unwrap();
-    assert_eq!(asked("localhost", port, trust(&authority)).unwrap(), b"ok");
+    assert_eq!(ask("localhost", port, trust(&authority)).unwrap(), b"ok");
     for (host, authority) in [("localhost", &other), ("127.0.0.1", &authority)] {
-        let error = asked(host, port, trust(authority)).unwrap_err();
+        let error = ask(host, port, trust(authority)).unwrap_err();
         assert!(matches!(error, ClientError::Tls(_)), "{error}");
     }
     let by_address = authority.server("127.0.0.1");
-    assert_eq!(asked("127.0.0.1", by_address, trust(&authority)).unwrap(), b"ok");
+    assert_eq!(ask("127.0.0.1", by_address, trust(&authority)).unwrap(), b"ok");
 }
 
 #[test]
@@ -181,13 +181,13 @@ fn a_file_without_certificates_is_no_file_of_roots() {
 #[test]
 fn a_key_is_trusted_whatever_name_it_is_certified_for() {
     let port = Authority::new().server("elsewhere");
-    let shown = match asked("127.0.0.1", port, Trust::in_key(None).unwrap()) {
+    let shown = match ask("127.0.0.1", port, Trust::in_key(None).unwrap()) {
         Err(ClientError::UnknownKey(shown)) => shown,
         other => panic!("{other:?}"),
     };
-    assert_eq!(asked("127.0.0.1", port, Trust::in_key(Some(shown)).unwrap()).unwrap(), b"ok");
+    assert_eq!(ask("127.0.0.1", port, Trust::in_key(Some(shown)).unwrap()).unwrap(), b"ok");
     let other = Trust::in_key(Some(Fingerprint([7; 32]))).unwrap();
-    assert!(matches!(asked("127.0.0.1", port, other), Err(ClientError::ChangedKey(key)) if key == shown));
+    assert!(matches!(ask("127.0.0.1", port, other), Err(ClientError::ChangedKey(key)) if key == shown));
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Control {
     pub fn without_devices() -> Arc<Self> {
         let config =
             Config::of_text("", std::path::Path::new("defender.conf")).expect("nothing is wrong in it");
-        Self::start(config, &Flags::default(), Logging::unheard(), Memory::new(0))
+        Self::start(config, &Flags::default(), Logging::to_nowhere(), Memory::new(0))
             .expect("no thread is needed")
     }
 

@@ -83,7 +83,8 @@ mod tests {
         fs::write(&file, "[camera.yard]\ndevice = \"test\"\n").unwrap();
         let config = Config::load(&Flags { config: Some(file.clone()), ..Flags::default() }).unwrap();
         // Found in one of the usual places, as without a flag.
-        let control = Control::start(config, &Flags::default(), Logging::unheard(), Memory::new(0)).unwrap();
+        let control =
+            Control::start(config, &Flags::default(), Logging::to_nowhere(), Memory::new(0)).unwrap();
         fs::remove_file(&file).unwrap();
         control.reload();
         assert!(control.camera_settings("yard").is_some());

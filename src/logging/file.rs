@@ -1,4 +1,4 @@
-//! The log file: written line by line, put aside when it has grown, and opened anew after trouble.
+//! The log file: written line by line, rotated when it has grown, and opened again after trouble.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -10,10 +10,10 @@ use rustix::fs::OFlags;
 
 use super::LogError;
 
-/// How many files put aside are kept: `.1`, the youngest, to `.5`.
-const KEPT: u32 = 5;
+/// How many rotated files there are: `.1`, the youngest, to `.5`.
+const ROTATED: u32 = 5;
 
-/// A file, put aside when it has grown.
+/// A file that is rotated when it has grown.
 pub(super) struct RotatingFile {
     path: PathBuf,
     limit_bytes: u64,
@@ -22,7 +22,7 @@ pub(super) struct RotatingFile {
     /// Whether the file ends within a line: a disk ran full or the power failed while it was
     /// written. The next line must not be glued to it.
     torn: bool,
-    /// Whether the last write failed: its reason is told once, not with each line.
+    /// Whether the last write failed: its reason is written once, not with each line.
     troubled: bool,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Trouble {
 }
 
 impl RotatingFile {
-    /// Opens or makes the file at `path`, which is put aside at `limit_bytes`.
+    /// Opens or makes the file at `path`, which is rotated at `limit_bytes`.
     ///
     /// # Errors
     /// When it can be neither opened nor made.
@@ -59,7 +59,7 @@ impl RotatingFile {
     /// Writes one line, which ends with a line feed.
     ///
     /// # Errors
-    /// When it is not in the file, or not whole; the reason is told with the first such line.
+    /// When it is not in the file, or not whole; the reason comes with the first such line.
     pub(super) fn write_line(&mut self, line: &str) -> Result<(), Trouble> {
         match self.append(line.as_bytes()) {
             Ok(()) => {
@@ -86,7 +86,7 @@ impl RotatingFile {
             if let Err(error) = rotated {
                 // Better a file too large than a line lost; tried again after as many bytes.
                 self.written_bytes = 0;
-                self.write(format!("(this file could not be put aside: {error})\n").as_bytes())?;
+                self.write(format!("(this file could not be rotated: {error})\n").as_bytes())?;
             }
         }
         self.write(line)
@@ -103,7 +103,7 @@ impl RotatingFile {
         Ok(())
     }
 
-    /// A file that was deleted takes lines still, and nobody will ever read them.
+    /// A file that was deleted still takes lines, which are lost.
     fn open_if_gone(&mut self) -> io::Result<()> {
         match &self.open {
             Some(file) if file.metadata()?.nlink() > 0 => Ok(()),
@@ -112,7 +112,7 @@ impl RotatingFile {
     }
 
     fn open_path(&mut self) -> io::Result<()> {
-        // Not waiting: a pipe nobody reads must not hold up whoever logs.
+        // Without waiting: a pipe that is not read must not block the log.
         let at_once = OFlags::NONBLOCK.bits() as i32;
         let file = OpenOptions::new()
             .append(true)
@@ -129,17 +129,17 @@ impl RotatingFile {
 
     /// Moves `.4` to `.5` and so on, the file itself to `.1`.
     fn rotate(&self) -> io::Result<()> {
-        for number in (1..KEPT).rev() {
-            let older = self.aside(number + 1);
-            match fs::rename(self.aside(number), older) {
+        for number in (1..ROTATED).rev() {
+            let older = self.rotated(number + 1);
+            match fs::rename(self.rotated(number), older) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        fs::rename(&self.path, self.aside(1))
+        fs::rename(&self.path, self.rotated(1))
     }
 
-    fn aside(&self, number: u32) -> PathBuf {
+    fn rotated(&self, number: u32) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".{number}"));
         name.into()
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_is_put_aside_and_five_are_kept() {
+    fn a_full_file_is_rotated_and_five_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("d.log");
         let mut file = RotatingFile::open(&path, 1).unwrap();
@@ -215,7 +215,7 @@ mod tests {
         }
         let grown = fs::read_to_string(&path).unwrap();
         assert!((0..10).all(|number| grown.contains(&format!("line {number}"))), "{grown}");
-        assert!(grown.contains("could not be put aside"), "{grown}");
+        assert!(grown.contains("could not be rotated"), "{grown}");
         fs::remove_dir_all(folder.path().join("d.log.5")).unwrap();
         for number in 10..20 {
             write(&mut file, &format!("line {number}")).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_deleted_is_made_anew_and_its_folder_waited_for() {
+    fn a_deleted_file_is_made_again_once_its_folder_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let logs = folder.path().join("logs");
         fs::create_dir(&logs).unwrap();

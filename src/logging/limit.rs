@@ -54,7 +54,7 @@ struct Subject {
     unwritten: u64,
 }
 
-/// A line that tells how many were not written.
+/// A line that says how many were not written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Count {
     level: Level,
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_are_counted_and_the_count_is_told_once() {
+    fn repeats_are_counted_and_the_count_is_written_once() {
         let (limit, start) = (limit(5, 100), Instant::now());
         let admit = |subject, now| limit.admit(subject, Level::Warn, "t", now);
         let admitted = (0..417).filter(|_| admit("a", start).0).count();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn ever_new_subjects_write_no_more_than_the_total_and_none_is_lost_from_the_count() {
+    fn new_subjects_write_no_more_than_the_total() {
         let (limit, start) = (limit(5, 40), Instant::now());
         let admitted = (0..10_000).filter(|n| limit.admit(&n.to_string(), Level::Warn, "t", start).0).count();
         assert_eq!(admitted, 40);

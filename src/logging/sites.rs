@@ -1,5 +1,5 @@
 //! A limit for each place in the code that logs, so that no camera, remote or client fills the log with a line
-//! that it can cause at will. Lines from `main` and `reload` are exempt: they tell of what the owner configured.
+//! that it can cause at will. Lines from `main` and `reload` are exempt: they are about what the owner configured.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_that_logs_without_end_is_limited_for_each_thread_and_the_owners_lines_are_not() {
+    fn a_site_is_limited_for_each_thread_but_the_owners() {
         let admitted = |name: &str| {
             let many = || {
                 let record = || Record::builder().file_static(Some("a.rs")).line(Some(1)).build();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Bytes of memory that this process may use at the most; `None` where the system does not tell.
+/// Bytes of memory that this process may use at the most; `None` where the system does not say.
 pub fn installed_bytes() -> Option<u64> {
     let of_machine = fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(total_bytes);
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machine_tells_its_memory() {
+    fn the_memory_of_the_machine_is_read() {
         assert_eq!(total_bytes("MemTotal:         438004 kB\nMemFree: 1 kB\n"), Some(438_004 * 1024));
         assert_eq!(total_bytes("MemFree: 1 kB\n"), None);
         assert!(installed_bytes().is_some_and(|bytes| bytes > 0));

@@ -4,8 +4,8 @@
 //! not: the buffers themselves, and what happens to a request or frame for which there is no room.
 //!
 //! Each kind of buffer has a limit of its own elsewhere (a body, a frame, a reply); this is the limit
-//! of their sum. Whoever is about to allocate a large buffer takes a [`Lease`] of its size first and
-//! keeps it as long as the buffer.
+//! of their sum. Code that allocates a large buffer takes a [`Lease`] of its size first and keeps it as
+//! long as the buffer.
 //!
 //! Three quarters are for pictures of other Defenders; each of them leaves as much free as it uses. One quarter
 //! is for replies, pieces of files and request bodies; bodies come from strangers as well, so they leave as much
@@ -139,7 +139,7 @@ impl Account {
         Arc::new(Self::new(Arc::new(Pool::new(usize::MAX)), false))
     }
 
-    /// The right to allocate `bytes`; `None` where there is no room for them. There always is for none.
+    /// The right to allocate `bytes`; `None` where there is no room for them. A lease of no bytes is always given.
     pub fn lease(self: &Arc<Self>, bytes: usize) -> Option<Lease> {
         self.take(bytes).then(|| Lease { account: Arc::clone(self), bytes })
     }
@@ -198,7 +198,7 @@ mod tests {
     const MIB: usize = 1024 * 1024;
 
     #[test]
-    fn a_lease_is_given_back_when_it_ends_and_no_more_is_given_than_there_is() {
+    fn a_lease_is_bounded_and_returned_when_it_ends() {
         let memory = Memory::new(4 * MIB);
         let requests = memory.for_requests();
         let mut held = requests.lease(MIB / 2).unwrap();

@@ -68,7 +68,7 @@ impl fmt::Display for RemoteError {
         match self {
             Self::Client(ClientError::UnknownKey(shown)) => write!(
                 f,
-                "its key is not known here; if it is that board's, which tells it when it starts, write \
+                "its key is not known here; if it is that board's, which logs it when it starts, write \
                  fingerprint = \"{shown}\""
             ),
             Self::Client(ClientError::ChangedKey(shown)) => write!(

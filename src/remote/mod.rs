@@ -14,11 +14,11 @@ mod status;
 pub use address::parse_address;
 pub use endpoint::Endpoint;
 pub use error::RemoteError;
+pub use parts::Parts;
 pub(crate) use parts::find_part;
-pub use parts::{Part, Parts};
 pub use settings::{RemoteSettings, Token};
 pub use sound::Sound;
-pub use status::{Listing, RemoteCamera, RemoteMicrophone};
+pub use status::Listing;
 
 #[cfg(test)]
 mod tests;

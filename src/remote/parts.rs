@@ -28,7 +28,7 @@ pub struct Parts<'w> {
 pub struct Part<'p> {
     /// The JPEG.
     pub jpeg: &'p [u8],
-    /// When it was captured by the other's wall clock, in microseconds; `None` where it does not tell.
+    /// When it was captured by the other's wall clock, in microseconds; `None` where it does not say.
     pub stamp_us: Option<u64>,
 }
 

@@ -93,7 +93,7 @@ struct Microphone {
 }
 
 impl Listing {
-    /// Whether both have the same devices, whatever else is told of them.
+    /// Whether both have the same devices, whatever else is known of them.
     pub fn same_devices(&self, other: &Self) -> bool {
         let camera = |found: &RemoteCamera| RemoteCamera { problem: None, stand_in: None, ..found.clone() };
         let microphone = |found: &RemoteMicrophone| RemoteMicrophone { problem: None, ..found.clone() };
@@ -134,7 +134,7 @@ impl Listing {
 
 fn camera(found: Camera) -> RemoteCamera {
     let Camera { name, online, problem, width, height, fps, relayed: _ } = found;
-    let stand_in = problem.as_deref().filter(|_| online).map(tamed);
+    let stand_in = problem.as_deref().filter(|_| online).map(sanitized);
     RemoteCamera { name, width, height, fps, problem: why(online, problem), stand_in }
 }
 
@@ -148,11 +148,11 @@ fn why(online: bool, problem: Option<String>) -> Option<String> {
     if online {
         return None;
     }
-    Some(problem.as_deref().map_or_else(|| "offline there".to_owned(), tamed))
+    Some(problem.as_deref().map_or_else(|| "offline there".to_owned(), sanitized))
 }
 
-/// A sentence of another server, fit for a log line and a no-signal frame.
-fn tamed(sentence: &str) -> String {
+/// A sentence of another server, cut and escaped for a log line and a no-signal frame.
+fn sanitized(sentence: &str) -> String {
     const LONGEST: usize = 200;
     let start: String = sentence.chars().take(LONGEST).collect();
     text::printable(&start).into_owned()
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_test_card_that_stands_in_there_is_no_outage_and_says_why() {
+    fn a_test_card_that_stands_in_is_no_outage() {
         let camera = |online| {
             format!(
                 r#"{{"cameras":[{{"name":"front","online":{online},"problem":"no camera found","width":640,"height":480,
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_that_could_not_be_here_are_left_out_and_words_are_tamed() {
+    fn impossible_devices_are_left_out_and_text_is_escaped() {
         let text = r#"{"version":"1","cameras":[
             {"name":"front","online":false,"problem":"a\nb","width":640,"height":480,"fps":30},
             {"name":"../x","online":true,"problem":null,"width":640,"height":480,"fps":30},
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_has_from_a_third_is_left_out_and_an_older_one_that_does_not_say_is_believed() {
+    fn devices_relayed_from_a_third_server_are_left_out() {
         let camera = |name: &str, relayed: &str| {
             format!(r#"{{"name":"{name}","online":true,"width":640,"height":480,"fps":30{relayed}}}"#)
         };
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_nested_deeply_is_no_danger_to_a_small_stack() {
+    fn a_deeply_nested_document_does_not_overflow_the_stack() {
         const DEEP: usize = 100_000;
         let parse = || {
             for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_many_devices_takes_no_more_memory_than_a_board_has() {
+    fn the_number_of_devices_and_samples_is_bounded() {
         let camera = r#"{"name":"c","online":true,"problem":null,"width":640,"height":480,"fps":30}"#;
         let loud = r#"{"name":"m","online":true,"problem":null,"rate_hz":192000,"channels":2}"#;
         let many = |one: &str| vec![one; 100].join(",");

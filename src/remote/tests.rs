@@ -110,7 +110,7 @@ fn a_picture_that_drips_ends_the_stream() {
 }
 
 #[test]
-fn a_picture_without_memory_is_skipped_and_the_next_one_comes() {
+fn a_picture_without_memory_is_skipped() {
     let large = [b"--b\r\nContent-Length: 3000000\r\n\r\n".to_vec(), vec![b'x'; 3_000_000]].concat();
     let small = b"--b\r\nContent-Length: 5\r\n\r\nsmall".to_vec();
     let sent = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), large, small].concat();
@@ -138,15 +138,15 @@ fn sound_is_taken_only_in_the_listed_format() {
         header.extend(b"data\xff\xff\xff\xff");
         header
     };
-    let hear = |header: &[u8]| {
+    let samples_of = |header: &[u8]| {
         let endpoint = sends([b"HTTP/1.1 200 OK\r\n\r\n", header, b"\x01\0\x02\0\x03\0\x04\0"].concat());
         let samples = endpoint.audio("desk", (16_000, 2), &|| true).and_then(|mut sound| sound.samples());
         samples.map_err(|error| error.to_string())
     };
-    assert_eq!(hear(&header(16_000, 2, 16)), Ok(vec![1, 2, 3, 4]));
+    assert_eq!(samples_of(&header(16_000, 2, 16)), Ok(vec![1, 2, 3, 4]));
     for other in [header(16_000, 1, 16), header(48_000, 2, 16), header(16_000, 2, 8), vec![b'x'; 60]] {
         assert_eq!(
-            hear(&other),
+            samples_of(&other),
             Err("what it sends is no Defender's: sound in another format than its status says".to_owned())
         );
     }

@@ -1,5 +1,5 @@
-//! The running server's view of the users: may this name with this password, this session or this
-//! token come in, and does what let somebody in still hold?
+//! The running server's view of the users: whether a name and password, a session or a token signs a user in, and
+//! whether what signed one in still holds.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -8,19 +8,18 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, PasswordChecks};
 use super::edits::{self, Change};
 use super::file::{Record, UserFile};
-use super::followed::{Followed, Users};
+use super::followed::Followed;
 use super::identity::{Denied, Grant, Identity};
-use super::keeper::{Keeper, Restored};
+use super::index::UserIndex;
 use super::password::PasswordHash;
-use super::queue::{Applicant, Queue};
-use super::remembered::{Remembered, TagKey};
+use super::queue::Requester;
+use super::saver::{Restored, SessionSaver};
 use super::secret::Digest;
 use super::session_file::SessionFile;
 use super::sessions::{Ended, SessionInfo, SessionLimits, Sessions};
-use super::throttle::Throttle;
 use super::{Listing, Role, Scope, UsersError};
 use crate::base::{Network, lock};
 
@@ -30,55 +29,38 @@ use crate::base::{Network, lock};
 /// line is logged. Password hashes take turns without one.
 pub struct Accounts {
     file: Followed,
-    pub(super) tag_key: TagKey,
-    pub(super) remembered: Mutex<Remembered>,
-    pub(super) throttle: Mutex<Throttle>,
-    pub(super) queue: Queue,
+    checks: PasswordChecks,
     sessions: Sessions,
-    keeper: Keeper,
+    saver: SessionSaver,
     restored: Mutex<Option<Restored>>,
-    /// What an unknown user's password is checked against.
-    pub(super) nobody: Arc<Record>,
 }
 
 impl Accounts {
     /// The users of a file, which need not exist yet, and the sessions that were kept beside it.
     pub fn open(path: &Path, limits: SessionLimits) -> Self {
-        let hash = PasswordHash::of_nobody();
-        let nobody = Record { name: String::new(), role: Role::Viewer, hash, scope: Scope::All };
-        let (sessions, keeper) = (Sessions::new(limits), Keeper::new(SessionFile::beside(path)));
+        let (sessions, saver) = (Sessions::new(limits), SessionSaver::new(SessionFile::beside(path)));
         let file = Followed::new(path);
         let records: Vec<_> = file.users().all().cloned().collect();
-        let restored = keeper.restore(&sessions, &records);
-        let mut throttle = Throttle::new();
+        let restored = saver.restore(&sessions, &records);
+        let checks = PasswordChecks::new();
         for (address, name) in sessions.origins() {
-            throttle.succeeded(Network::of(address), Digest::of(&name), Instant::now());
+            lock(&checks.throttle).succeeded(Network::of(address), Digest::of(&name), Instant::now());
         }
-        Self {
-            file,
-            tag_key: TagKey::random(),
-            remembered: Mutex::default(),
-            throttle: Mutex::new(throttle),
-            queue: Queue::default(),
-            sessions,
-            keeper,
-            restored: Mutex::new(restored),
-            nobody: Arc::new(nobody),
-        }
+        Self { file, checks, sessions, saver, restored: Mutex::new(restored) }
     }
 
-    /// Keeps sessions on disk until [`Accounts::stop_keeping`].
-    pub fn keep_sessions(&self) {
+    /// Keeps sessions on disk until [`Accounts::stop_saving`].
+    pub fn save_sessions(&self) {
         let restored = lock(&self.restored).take();
-        self.keeper.run(&self.sessions, restored);
+        self.saver.run(&self.sessions, restored);
     }
 
-    /// Makes [`Accounts::keep_sessions`] write them once more and return.
-    pub fn stop_keeping(&self) {
-        self.keeper.stop();
+    /// Makes [`Accounts::save_sessions`] write them once more and return.
+    pub fn stop_saving(&self) {
+        self.saver.stop();
     }
 
-    /// Checks a name and password given by somebody at `from`. Slow (one PBKDF2) unless the same
+    /// Checks a name and password given by a client at `from`. Slow (one PBKDF2) unless the same
     /// sign-in worked lately from there. A token of the user's is as good as the password.
     ///
     /// # Errors
@@ -88,7 +70,7 @@ impl Accounts {
         if let Some(identity) = token_identity(&users, password).filter(|user| user.name == name) {
             return Ok(identity);
         }
-        let attempt = Attempt::new(self, &users, (name, password), Network::of(from));
+        let attempt = Attempt::new(&self.checks, &self.file, &users, (name, password), Network::of(from));
         let is_new = attempt.sign_in()?;
         let grant = Grant::Password(Arc::clone(attempt.record()));
         Ok(Identity { is_new, ..Identity::new(attempt.record(), grant) })
@@ -105,8 +87,7 @@ impl Accounts {
         session.or_else(|| token_identity(&users, secret)).ok_or(Denied::Ended)
     }
 
-    /// Whether what let somebody in still would. Cheap enough to be asked all the time; asking
-    /// counts as a use of a session.
+    /// Whether what signed a user in still would. Cheap enough for each request; it counts as a use of a session.
     pub fn holds(&self, identity: &Identity) -> bool {
         let users = self.file.users();
         match &identity.grant {
@@ -119,9 +100,8 @@ impl Accounts {
         }
     }
 
-    /// Begins a session for somebody who gave name and password; its secret, to be told once.
-    /// `None` for whoever came in by other means: a session must not outlive the token or the
-    /// session it was made with.
+    /// Begins a session for a user who gave name and password; its secret, to be shown once. `None` for a user who signed
+    /// in by other means: a session must not outlive the token or the session it was made with.
     ///
     /// # Errors
     /// When the system gives no random numbers.
@@ -134,11 +114,11 @@ impl Accounts {
         let users = self.file.users();
         self.sessions.keep(|record| users.has(record));
         let begun = self.sessions.begin(Arc::clone(record), from, Instant::now());
-        self.keeper.has_news();
+        self.saver.has_new();
         begun.map(Some).map_err(UsersError::Random)
     }
 
-    /// Ends the session somebody came in by; false when he came in by other means.
+    /// Ends the session that signed the user in; false when something else did.
     pub fn end_session(&self, identity: &Identity) -> bool {
         let Grant::Session(digest) = &identity.grant else { return false };
         self.ended(self.sessions.end(digest)).is_some()
@@ -149,16 +129,16 @@ impl Accounts {
         self.ended(self.sessions.end_by_id(id, |user| may_see_sessions(identity, user)))
     }
 
-    /// Sees to it that a session that somebody ended does not come back; whose it was.
+    /// Makes sure that a session that was ended does not come back; whose it was.
     fn ended(&self, ended: Option<Ended>) -> Option<String> {
         let Ended { user, is_saved } = ended?;
         if is_saved {
-            self.keeper.write_end(&self.sessions);
+            self.saver.write_end(&self.sessions);
         }
         Some(user)
     }
 
-    /// The sessions somebody may see: the own, or all for an admin; none for a token, whoever's it is.
+    /// The sessions a user may see: their own, or all for an admin; none for a token.
     /// Youngest first.
     pub fn sessions(&self, identity: &Identity) -> Vec<SessionInfo> {
         let users = self.file.users();
@@ -212,7 +192,7 @@ impl Accounts {
         edits::change_with(self.file.path(), &by.name, &change, &may, |password| self.hash(password, from))
     }
 
-    /// Removes a user and his tokens.
+    /// Removes a user and their tokens.
     ///
     /// # Errors
     /// As [`super::remove`]; [`UsersError::NotAllowed`].
@@ -228,14 +208,9 @@ impl Accounts {
         edits::list(self.file.path())
     }
 
-    /// Whether nobody can sign in.
+    /// Whether there is no user who can sign in.
     pub fn is_empty(&self) -> bool {
         self.file.users().all().next().is_none()
-    }
-
-    /// Whether a user's line is the same in the file as it is now.
-    pub(super) fn is_current(&self, record: &Record) -> bool {
-        self.file.users().has(record)
     }
 
     fn must_be_admin(&self, by: &Identity, file: &UserFile) -> Result<(), UsersError> {
@@ -243,7 +218,7 @@ impl Accounts {
         if is_admin { Ok(()) } else { Err(UsersError::NotAllowed) }
     }
 
-    /// Whether what let somebody in still would by this file.
+    /// Whether what signed a user in still would by this file.
     fn holds_by(&self, identity: &Identity, file: &UserFile) -> bool {
         let has = |record: &Record| file.find(&record.name).is_some_and(|now| now == record);
         match &identity.grant {
@@ -258,15 +233,15 @@ impl Accounts {
         }
     }
 
-    /// Hashes a new password for somebody who is signed in.
+    /// Hashes a new password for a user who is signed in.
     fn hash(&self, password: &str, from: IpAddr) -> Result<PasswordHash, UsersError> {
         let account = Digest::of("a new password");
-        let applicant = Applicant { network: Network::of(from), account, is_known: true };
-        let hashed = self.queue.alone(applicant, || PasswordHash::new(password));
+        let requester = Requester { network: Network::of(from), account, is_known: true };
+        let hashed = self.checks.queue.alone(requester, || PasswordHash::new(password));
         hashed.map_err(|_| UsersError::Busy)?.map_err(UsersError::Random)
     }
 
-    fn session_identity(&self, users: &Users, digest: Digest) -> Option<Identity> {
+    fn session_identity(&self, users: &UserIndex, digest: Digest) -> Option<Identity> {
         let record = self.sessions.touch(&digest, Instant::now())?;
         if !users.has(&record) {
             self.sessions.end(&digest);
@@ -276,14 +251,14 @@ impl Accounts {
     }
 }
 
-/// Whether sessions of `user` are somebody's to see and to end. They are people's; a token has none, and
-/// acts for no person in this.
+/// Whether a user may see and end sessions of `user`. Sessions are people's; a token has none, and acts for no person in
+/// this.
 fn may_see_sessions(identity: &Identity, user: &str) -> bool {
     !identity.is_token() && (identity.role == Role::Admin || user == identity.name)
 }
 
-/// Who a token lets in. One that is confined is a viewer's, whoever made it.
-fn token_identity(users: &Users, secret: &str) -> Option<Identity> {
+/// The user that a token signs in. One that is confined is a viewer's, also where an admin made it.
+fn token_identity(users: &UserIndex, secret: &str) -> Option<Identity> {
     let token = users.find_token(&Digest::of(secret))?;
     let record = users.find(&token.user)?;
     let role = if token.scope == Scope::All { record.role } else { Role::Viewer };

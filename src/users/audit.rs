@@ -1,5 +1,4 @@
-//! What an auditor wants to know of the user file: who came, went, or may do something else now,
-//! whoever changed it and by whatever means.
+//! Audit lines about the user file: users and tokens that were added, removed or changed, however that was done.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,17 +7,17 @@ use log::{Level, info};
 
 use super::Scope;
 use super::file::Record;
-use super::followed::Users;
+use super::index::UserIndex;
 use crate::logging::Limit;
 
-/// What a user's line is told to have when only its password is another one.
+/// What is logged of a user whose password alone changed.
 const PASSWORD: &str = "has another password";
 
 /// The one change that users can make themselves, again and again: their own password. By user.
 static PASSWORDS: Limit = Limit::new("such changes", 10, 120, Duration::from_secs(600));
 
 /// Logs each difference between two readings of the file.
-pub fn file_changed(path: &Path, before: &Users, after: &Users) {
+pub fn file_changed(path: &Path, before: &UserIndex, after: &UserIndex) {
     let path = path.display();
     for line in differences(before, after) {
         if line.ends_with(PASSWORD) {
@@ -30,7 +29,7 @@ pub fn file_changed(path: &Path, before: &Users, after: &Users) {
 }
 
 /// One sentence for each difference, in the order of the alphabet. None holds a secret.
-fn differences(before: &Users, after: &Users) -> Vec<String> {
+fn differences(before: &UserIndex, after: &UserIndex) -> Vec<String> {
     let mut lines = Vec::new();
     for new in after.all() {
         match before.find(&new.name) {
@@ -47,7 +46,7 @@ fn differences(before: &Users, after: &Users) -> Vec<String> {
         lines.push(format!("token `{}` of user `{}` added{}", new.name, new.user, fields(&new.scope)));
     }
     for old in before.tokens().filter(|old| after.find_token(&old.digest).is_none()) {
-        let what = if after.is_orphan(&old.digest) { "lets nobody in any more" } else { "removed" };
+        let what = if after.is_orphan(&old.digest) { "has no effect any more" } else { "removed" };
         lines.push(format!("token `{}` of user `{}` {what}", old.name, old.user));
     }
     lines.sort();
@@ -76,25 +75,22 @@ fn fields(scope: &Scope) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::followed::Followed;
     use super::*;
+    use crate::users::file::UserFile;
     use crate::users::password::PasswordHash;
+    use crate::users::secret::Digest;
 
     #[test]
-    fn each_difference_is_told_without_a_secret() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("users");
+    fn each_difference_is_logged_without_a_secret() {
+        let index = |text: String| UserIndex::of(&UserFile::parse(text.as_bytes()));
         let (hash, other) = (PasswordHash::of_nobody(), PasswordHash::new("x").unwrap());
-        let token = super::super::secret::Digest::of("t");
-        let followed = Followed::new(&path);
-        std::fs::write(&path, format!("a:admin:{hash}\nb:viewer:{hash}\nc:viewer:{hash}\n")).unwrap();
-        let before = followed.users();
-        let text =
-            format!("a:viewer:{other}:cameras=front\nc:viewer:{hash}\nd:viewer:{hash}\n@t:a:{token}\n");
-        std::fs::write(&path, text).unwrap();
-        let told = differences(&before, &followed.users());
+        let token = Digest::of("t");
+        let before = index(format!("a:admin:{hash}\nb:viewer:{hash}\nc:viewer:{hash}\n"));
+        let after = index(format!(
+            "a:viewer:{other}:cameras=front\nc:viewer:{hash}\nd:viewer:{hash}\n@t:a:{token}\n"
+        ));
         assert_eq!(
-            told,
+            differences(&before, &after),
             [
                 "token `t` of user `a` added",
                 "user `a` has another password, is viewer now, may see and hear cameras=front",

@@ -10,7 +10,7 @@ use super::secret::new_secret;
 use super::store::{self, edit};
 use super::{ListedToken, ListedUser, Listing, Role, Scope, UsersError, is_valid_name, rules};
 
-/// Letters of a made-up password: none looks like another.
+/// Letters of a generated password: none looks like another.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// What begins every token, so that it is known for what it is wherever it turns up.
@@ -43,7 +43,7 @@ impl Change {
         role.is_none() && password.is_none() && cameras.is_none() && microphones.is_none() && !unconfined
     }
 
-    /// The scope that comes of it for somebody who had `before`.
+    /// The scope that comes of it for a user who had `before`.
     fn scope(&self, before: &Scope, role: Role) -> Result<Scope, UsersError> {
         let (cameras, microphones) = (self.cameras.as_ref(), self.microphones.as_ref());
         let names = cameras.is_some() || microphones.is_some();
@@ -71,7 +71,7 @@ impl Change {
 /// An impossible or taken name; a password against the rules; a scope that makes no sense; a file
 /// that cannot be read or written.
 pub fn add(path: &Path, name: &str, new: &Change) -> Result<Role, UsersError> {
-    add_with(path, name, new, ANYBODY, |password| PasswordHash::new(password).map_err(UsersError::Random))
+    add_with(path, name, new, ANYONE, |password| PasswordHash::new(password).map_err(UsersError::Random))
 }
 
 /// Changes a user.
@@ -80,17 +80,17 @@ pub fn add(path: &Path, name: &str, new: &Change) -> Result<Role, UsersError> {
 /// An unknown name; the last admin's demotion; a password against the rules; a scope that makes no
 /// sense; a file that cannot be read or written.
 pub fn change(path: &Path, name: &str, change: &Change) -> Result<(), UsersError> {
-    change_with(path, name, change, ANYBODY, |password| {
+    change_with(path, name, change, ANYONE, |password| {
         PasswordHash::new(password).map_err(UsersError::Random)
     })
 }
 
-/// Whether whoever makes an edit may make it still, by the file as it is just before the edit: a hash, a
-/// lock and a disk take their time.
+/// Whether an edit is still allowed, by the file as it is just before the edit: a hash, a lock and a disk take their
+/// time.
 pub(super) type May<'a> = &'a dyn Fn(&UserFile) -> Result<(), UsersError>;
 
-/// Whoever can write the file may edit it.
-const ANYBODY: May<'static> = &|_| Ok(());
+/// Every process that can write the file may edit it.
+const ANYONE: May<'static> = &|_| Ok(());
 
 /// As [`add`], with a hash that takes its turn.
 pub(super) fn add_with(
@@ -153,15 +153,15 @@ pub(super) fn change_with(
     })
 }
 
-/// Removes a user and his tokens.
+/// Removes a user and their tokens.
 ///
 /// # Errors
 /// An unknown name; the last admin; a file that cannot be read or written.
 pub fn remove(path: &Path, name: &str) -> Result<(), UsersError> {
-    remove_with(path, name, ANYBODY)
+    remove_with(path, name, ANYONE)
 }
 
-/// As [`remove`], by somebody who must be allowed to still.
+/// As [`remove`], by a user who must still be allowed to.
 pub(super) fn remove_with(path: &Path, name: &str, may: May<'_>) -> Result<(), UsersError> {
     edit(path, |file| {
         may(file)?;
@@ -170,8 +170,8 @@ pub(super) fn remove_with(path: &Path, name: &str, may: May<'_>) -> Result<(), U
     })
 }
 
-/// Adds a token that lets in whoever has it as `user`, confined to what is named if anything is;
-/// the token, to be told once.
+/// Adds a token that signs its bearer in as `user`, confined to what is named if anything is; the token, to be shown
+/// once.
 ///
 /// # Errors
 /// An impossible or taken name; an unknown user; names no camera can have; a file that cannot be
@@ -201,7 +201,7 @@ pub fn add_token(
     })
 }
 
-/// Removes a token; whoever came in by it is out.
+/// Removes a token; what it signed in ends.
 ///
 /// # Errors
 /// An unknown name; a file that cannot be read or written.
@@ -232,7 +232,7 @@ pub fn list(path: &Path) -> Result<Listing, UsersError> {
         is_live: file.is_live(token),
     };
     let complaint = |bad: &super::file::BadLine| {
-        format!("{}: line {}: {}; this line lets nobody in", path.display(), bad.number, bad.why)
+        format!("{}: line {}: {}; this line is ignored", path.display(), bad.number, bad.why)
     };
     let orphans: Vec<_> = file.orphans().map(|(line, _)| line).collect();
     Ok(Listing {
@@ -244,7 +244,7 @@ pub fn list(path: &Path) -> Result<Listing, UsersError> {
 }
 
 /// Makes the user `admin` with a random password when the file has no line for any user; the
-/// password, to be told once.
+/// password, to be shown once.
 ///
 /// # Errors
 /// A file that cannot be read or written.
@@ -253,10 +253,10 @@ pub fn first_admin(path: &Path) -> Result<Option<String>, UsersError> {
     if !store::read(path)?.0.is_unused() {
         return Ok(None);
     }
-    let password = made_up_password().map_err(UsersError::Random)?;
+    let password = generated_password().map_err(UsersError::Random)?;
     let hash = PasswordHash::new(&password).map_err(UsersError::Random)?;
     edit(path, |file| {
-        // The hash took its time, and somebody may have added a user meanwhile.
+        // The hash took its time, and a user may have been added meanwhile.
         if !file.is_unused() {
             return Ok(None);
         }
@@ -272,7 +272,7 @@ fn keep_an_admin(file: &UserFile, name: &str) -> Result<(), UsersError> {
 }
 
 /// Four groups of five letters: 100 bits.
-fn made_up_password() -> Result<String, getrandom::Error> {
+fn generated_password() -> Result<String, getrandom::Error> {
     let mut random = Zeroizing::new([0u8; 20]);
     getrandom::fill(&mut *random)?;
     // Room for all of it at once: growing would leave pieces of it in freed memory.

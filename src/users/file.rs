@@ -40,16 +40,16 @@ pub struct TokenRecord {
     /// What the token opens of what its user may see and hear.
     pub scope: Scope,
     /// The [`Record::binding`] of its user; without it, as earlier versions wrote it, the token is of
-    /// whoever has the name.
+    /// any user of that name.
     pub bound: Option<String>,
 }
 
-/// A line that lets nobody in.
+/// A line that is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
     /// Counted from 1.
     pub number: usize,
-    /// Whose line it is, where that can be told; a token's name with its `@`.
+    /// Whose line it is, where that is known; a token's name with its `@`.
     pub name: Option<String>,
     /// What was expected. Never a piece of the line, which may be a misplaced password.
     pub why: &'static str,
@@ -156,7 +156,7 @@ impl UserFile {
         })
     }
 
-    /// The lines that let nobody in, in the order of the file.
+    /// The lines that are ignored, in the order of the file.
     pub fn bad_lines(&self) -> impl Iterator<Item = &BadLine> {
         self.lines.iter().filter_map(|line| match &line.content {
             Content::Second(bad) | Content::Malformed(bad) => Some(bad),
@@ -164,7 +164,7 @@ impl UserFile {
         })
     }
 
-    /// The tokens that let nobody in because the user they were made for is gone, as lines and why.
+    /// The tokens without effect because the user they were made for is gone, as lines and why.
     pub fn orphans(&self) -> impl Iterator<Item = (BadLine, &TokenRecord)> {
         let tokens = self.lines.iter().enumerate().filter_map(|(at, line)| match &line.content {
             Content::Token(token) => Some((at + 1, token)),
@@ -225,7 +225,7 @@ impl UserFile {
         self.append(Line { text, content: Content::Token(token) });
     }
 
-    /// Takes a user out, and the tokens with him; whether there was one.
+    /// Takes a user out, and their tokens; whether there was one.
     ///
     /// Second lines of the name go with the first: left behind, the next of them would count, and
     /// the removal would have let somebody in.
@@ -254,7 +254,7 @@ impl UserFile {
         is_known
     }
 
-    /// The names of a user's tokens, and whether each lets somebody in.
+    /// The names of a user's tokens, and whether each is of effect.
     fn tokens_of(&self, user: &str) -> Vec<(String, bool)> {
         let own = self.tokens().filter(|token| token.user == user);
         own.map(|token| (token.name.clone(), self.is_live(token))).collect()

@@ -1,8 +1,9 @@
-//! Who somebody is once let in, by what, and why somebody is not let in.
+//! Who a signed-in user is and what signed them in, and why a sign-in is refused.
 //!
 //! No token manages accounts, not even an admin's: what its holder changed there would outlive the token. An
 //! admin's token without limits may read the list of users.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub struct Identity {
     pub(super) grant: Grant,
 }
 
-/// What let somebody in; [`super::Accounts::holds`] asks whether it still would.
+/// What signed a user in; [`super::Accounts::holds`] says whether it still would.
 #[derive(Clone)]
 pub(super) enum Grant {
     /// The user's line as it was.
@@ -38,7 +39,7 @@ pub(super) enum Grant {
     Local,
 }
 
-/// Why somebody may not come in. For the log; the client is told nothing but to wait.
+/// Why a sign-in is refused. For the log; the client learns nothing but how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// No such user.
@@ -60,6 +61,8 @@ pub enum Denied {
     WrongWhileThrottled(Duration),
 }
 
+impl Error for Denied {}
+
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -77,7 +80,7 @@ impl fmt::Display for Denied {
     }
 }
 
-/// Seconds to wait, rounded up: a client that comes back after them is not told to wait again.
+/// Seconds to wait, rounded up: a client that comes back after them does not have to wait again.
 pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
@@ -94,7 +97,7 @@ impl Identity {
         }
     }
 
-    /// Who came by the local socket and runs as this user of the machine: an admin of everything.
+    /// A client of the local socket that runs as this user of the machine: an admin of everything.
     pub fn local(uid: u32) -> Self {
         let name = if uid == 0 { "root (on the board)" } else { "the server's user (on the board)" };
         Self {
@@ -106,7 +109,7 @@ impl Identity {
         }
     }
 
-    /// Whether a token let the user in.
+    /// Whether a token signed the user in.
     pub fn is_token(&self) -> bool {
         matches!(self.grant, Grant::Token(..))
     }
@@ -119,12 +122,12 @@ impl Identity {
         }
     }
 
-    /// Whether a name and password let him in, and no session or token.
+    /// Whether a name and password signed them in, and no session or token.
     pub fn has_given_password(&self) -> bool {
         matches!(self.grant, Grant::Password(_))
     }
 
-    /// The id of the session that let him in, if one did.
+    /// The id of the session that signed them in, if one did.
     pub fn session_id(&self) -> Option<String> {
         match &self.grant {
             Grant::Session(digest) => Some(digest.id()),

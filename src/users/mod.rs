@@ -1,4 +1,4 @@
-//! Users: who they are, where they are kept, and whether one may come in.
+//! Users: who they are, where they are stored, and whether one may sign in.
 //!
 //! What belongs here: the flat file, password hashes and rules, sessions, tokens, the throttle, the
 //! running server's view of them all. What must not: HTTP, prompts, the command line.
@@ -10,11 +10,12 @@ mod edits;
 pub(crate) mod file;
 mod followed;
 mod identity;
-mod keeper;
+mod index;
 mod password;
 mod queue;
 mod remembered;
 mod rules;
+mod saver;
 mod scope;
 mod secret;
 mod server_id;
@@ -23,6 +24,7 @@ mod sessions;
 mod store;
 mod throttle;
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -47,7 +49,7 @@ pub enum Role {
     Viewer,
 }
 
-/// A user as the file has him.
+/// A user as the file has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedUser {
     /// The name.
@@ -63,11 +65,11 @@ pub struct ListedUser {
 pub struct ListedToken {
     /// The name.
     pub name: String,
-    /// Whom it lets in.
+    /// The user it signs in.
     pub user: String,
     /// What it opens of what its user may see and hear.
     pub scope: Scope,
-    /// Whether it lets somebody in; not when the user is gone that it was made for.
+    /// Whether it signs in a user; not when the user is gone that it was made for.
     pub is_live: bool,
 }
 
@@ -78,7 +80,7 @@ pub struct Listing {
     pub users: Vec<ListedUser>,
     /// The tokens.
     pub tokens: Vec<ListedToken>,
-    /// What is wrong with lines that let nobody in, each with file and line.
+    /// What is wrong with lines that are ignored, each with file and line.
     pub complaints: Vec<String>,
     /// Whether no line was meant for a user: the next start makes one.
     pub is_unused: bool,
@@ -113,8 +115,18 @@ pub enum UsersError {
     UnknownToken(String),
     /// Too many passwords are being hashed already; nothing was done.
     Busy,
-    /// Whoever asked may not do this any more; nothing was done.
+    /// The user may not do this any more; nothing was done.
     NotAllowed,
+}
+
+impl Error for UsersError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Read(_, error) | Self::Write(_, error) | Self::Sync(_, error) => Some(error),
+            Self::Random(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for UsersError {

@@ -1,10 +1,9 @@
 //! The queue for the one password hash that runs: one is all that a small board can give without
 //! its streams suffering.
 //!
-//! Whoever signed in from the same address before has places of their own and three of four turns, so
-//! that no flood of strangers keeps them out, and they do not keep strangers out. Among strangers the
-//! addresses take turns. Requests that bring the same name and password as one that waits already share
-//! its hash and take no place.
+//! Users who signed in from the same network before have slots of their own and three of four turns, so that no flood of
+//! strangers keeps them out, and they do not keep strangers out. Among strangers the networks take turns. Requests that
+//! bring the same name and password as one that waits already share its hash and take no slot.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 
@@ -12,22 +11,22 @@ use super::remembered::Tag;
 use super::secret::Digest;
 use crate::base::{Network, lock, unpoisoned};
 
-/// Places for strangers, the one that is served included. Each holds a connection while it waits.
-pub const PLACES: usize = 64;
+/// Slots for strangers, the one that is served included. Each holds a connection while it waits.
+pub const SLOTS: usize = 64;
 
-/// Places that one address of strangers may have.
+/// Slots that one network of strangers may have.
 pub const SHARE: usize = 56;
 
-/// Places that one account may have at an address from where its owner signed in before.
+/// Slots that one account may have at a network from where its owner signed in before.
 pub const KNOWN_SHARE: usize = 4;
 
-/// Turns of known applicants, one after the other, after which a stranger has one: a user who keeps the
-/// queue busy, by changing the own password again and again, must not keep all new sign-ins out.
+/// Turns of known requesters in a row, after which a stranger has one: a user who keeps the queue busy, by changing
+/// their password again and again, must not keep all new sign-ins out.
 const KNOWN_IN_A_ROW: u32 = 3;
 
-/// Who asks for a hash.
+/// A request for a hash, as far as the queue is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applicant {
+pub struct Requester {
     /// Where the request comes from.
     pub network: Network,
     /// The digest of the account's name.
@@ -50,7 +49,7 @@ pub enum Outcome<T> {
     },
 }
 
-/// There is no place in the queue.
+/// There is no free slot in the queue.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -68,15 +67,15 @@ struct State {
     next_id: u64,
     /// The turn of the stranger who was served last.
     turn: u64,
-    /// Known applicants who were served since the last stranger.
+    /// Known requesters who were served since the last stranger.
     known_in_a_row: u32,
 }
 
 struct Entry {
     id: u64,
-    applicant: Applicant,
-    /// The how-manieth turn of its network this is, counted from the turn that was served when it came:
-    /// served by this number, networks take turns (start-time fair queueing).
+    requester: Requester,
+    /// The number of this turn among those of its network, counted from the turn that was served when it came: served
+    /// in this order, networks take turns (start-time fair queueing).
     turn: u64,
     shared: Option<Arc<Shared>>,
 }
@@ -93,10 +92,10 @@ impl Queue {
     /// Runs a hash while no other runs.
     ///
     /// # Errors
-    /// At once, when the applicant's places are taken.
-    pub fn alone<T>(&self, applicant: Applicant, hash: impl FnOnce() -> T) -> Result<T, Full> {
-        let mut place = self.take(&mut self.lock(), applicant, None).ok_or(Full)?;
-        place.wait();
+    /// At once, when the requester's slots are taken.
+    pub fn alone<T>(&self, requester: Requester, hash: impl FnOnce() -> T) -> Result<T, Full> {
+        let mut slot = self.take(&mut self.lock(), requester, None).ok_or(Full)?;
+        slot.wait();
         Ok(hash())
     }
 
@@ -105,23 +104,23 @@ impl Queue {
     /// right, if it found that out.
     ///
     /// # Errors
-    /// At once, when the applicant's places are taken and there is no check to wait for.
+    /// At once, when the requester's slots are taken and there is no check to wait for.
     pub fn check<T>(
         &self,
-        applicant: Applicant,
+        requester: Requester,
         key: Option<Tag>,
         check: impl FnOnce() -> (T, Option<bool>),
     ) -> Result<Outcome<T>, Full> {
         let mut state = self.lock();
-        if let Some(shared) = key.and_then(|key| state.join(&applicant, &key)) {
+        if let Some(shared) = key.and_then(|key| state.join(&requester, &key)) {
             drop(state);
-            return Ok(self.wait_for(&shared, applicant.network));
+            return Ok(self.wait_for(&shared, requester.network));
         }
-        let shared = key.map(|key| Arc::new(Shared::new(key, applicant.network)));
-        let place = self.take(&mut state, applicant, shared.clone());
+        let shared = key.map(|key| Arc::new(Shared::new(key, requester.network)));
+        let slot = self.take(&mut state, requester, shared.clone());
         drop(state);
-        let mut place = place.ok_or(Full)?;
-        place.wait();
+        let mut slot = slot.ok_or(Full)?;
+        slot.wait();
         let (made, is_right) = check();
         if let Some(shared) = shared {
             let _ = shared.result.set(is_right);
@@ -146,21 +145,16 @@ impl Queue {
         Outcome::Shared { is_right, is_first_of_network }
     }
 
-    fn take(
-        &self,
-        state: &mut State,
-        applicant: Applicant,
-        shared: Option<Arc<Shared>>,
-    ) -> Option<Place<'_>> {
-        if !state.has_place_for(&applicant) {
+    fn take(&self, state: &mut State, requester: Requester, shared: Option<Arc<Shared>>) -> Option<Slot<'_>> {
+        if !state.has_slot_for(&requester) {
             return None;
         }
         let id = state.next_id;
         state.next_id += 1;
-        let of_network = state.entries.iter().filter(|entry| entry.applicant.network == applicant.network);
+        let of_network = state.entries.iter().filter(|entry| entry.requester.network == requester.network);
         let turn = of_network.map(|entry| entry.turn + 1).max().unwrap_or(0).max(state.turn);
-        state.entries.push(Entry { id, applicant, turn, shared });
-        Some(Place { queue: self, id, is_served: false })
+        state.entries.push(Entry { id, requester, turn, shared });
+        Some(Slot { queue: self, id, is_served: false })
     }
 
     /// The list is whole after every operation on it.
@@ -172,29 +166,29 @@ impl Queue {
 impl State {
     /// The check of this key that waits or runs. It is served as early as the earliest of those who
     /// share it would be.
-    fn join(&mut self, applicant: &Applicant, key: &Tag) -> Option<Arc<Shared>> {
+    fn join(&mut self, requester: &Requester, key: &Tag) -> Option<Arc<Shared>> {
         let is_same = |entry: &&mut Entry| entry.shared.as_ref().is_some_and(|shared| shared.key == *key);
         let entry = self.entries.iter_mut().find(is_same)?;
-        entry.applicant.is_known |= applicant.is_known;
+        entry.requester.is_known |= requester.is_known;
         entry.shared.clone()
     }
 
-    fn has_place_for(&self, applicant: &Applicant) -> bool {
-        let count = |counts: &dyn Fn(&Applicant) -> bool| {
-            self.entries.iter().filter(|entry| counts(&entry.applicant)).count()
+    fn has_slot_for(&self, requester: &Requester) -> bool {
+        let count = |counts: &dyn Fn(&Requester) -> bool| {
+            self.entries.iter().filter(|entry| counts(&entry.requester)).count()
         };
-        if applicant.is_known {
-            return count(&|other| other == applicant) < KNOWN_SHARE;
+        if requester.is_known {
+            return count(&|other| other == requester) < KNOWN_SHARE;
         }
         let strangers = count(&|other| !other.is_known);
-        let of_network = count(&|other| !other.is_known && other.network == applicant.network);
-        strangers < PLACES && of_network < SHARE
+        let of_network = count(&|other| !other.is_known && other.network == requester.network);
+        strangers < SLOTS && of_network < SHARE
     }
 
-    /// Who is served next.
+    /// The requester that is served next.
     fn next(&self) -> Option<&Entry> {
         let is_strangers_turn = self.known_in_a_row >= KNOWN_IN_A_ROW;
-        let is_later = |entry: &Entry| entry.applicant.is_known == is_strangers_turn;
+        let is_later = |entry: &Entry| entry.requester.is_known == is_strangers_turn;
         self.entries.iter().min_by_key(|entry| (is_later(entry), entry.turn, entry.id))
     }
 }
@@ -205,14 +199,14 @@ impl Shared {
     }
 }
 
-/// A place in the queue, given back when dropped.
-struct Place<'a> {
+/// A slot in the queue, given back when dropped.
+struct Slot<'a> {
     queue: &'a Queue,
     id: u64,
     is_served: bool,
 }
 
-impl Place<'_> {
+impl Slot<'_> {
     /// Waits for its turn.
     fn wait(&mut self) {
         let mut state = self.queue.lock();
@@ -220,7 +214,7 @@ impl Place<'_> {
             state = unpoisoned(self.queue.changed.wait(state));
         }
         state.is_hashing = true;
-        match state.next().filter(|next| !next.applicant.is_known).map(|next| next.turn) {
+        match state.next().filter(|next| !next.requester.is_known).map(|next| next.turn) {
             Some(turn) => (state.turn, state.known_in_a_row) = (turn, 0),
             None => state.known_in_a_row = state.known_in_a_row.saturating_add(1),
         }
@@ -228,13 +222,13 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         if let Some(at) = state.entries.iter().position(|entry| entry.id == self.id) {
             let entry = state.entries.swap_remove(at);
             if let Some(shared) = entry.shared {
-                // Has no effect unless the check panicked; nobody waits for it without end then.
+                // Has no effect unless the check panicked; then no request waits for it without end.
                 let _ = shared.result.set(None);
             }
         }
@@ -247,179 +241,4 @@ impl Drop for Place<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-    use std::thread::{self, Scope};
-
-    use super::*;
-
-    /// The hold of a test on the queue: nobody is served meanwhile.
-    pub struct Stopped<'a>(&'a Queue);
-
-    impl Queue {
-        /// Lets nobody be served until the hold is dropped.
-        pub fn stop(&self) -> Stopped<'_> {
-            let was_hashing = std::mem::replace(&mut self.lock().is_hashing, true);
-            assert!(!was_hashing, "a hash runs");
-            Stopped(self)
-        }
-
-        /// How many have a place.
-        pub fn waiting(&self) -> usize {
-            self.lock().entries.len()
-        }
-
-        /// How many wait for the check of another.
-        pub fn sharing(&self) -> usize {
-            // One reference is the entry's and one is that of the request that has the place.
-            let count =
-                |entry: &Entry| entry.shared.as_ref().map_or(0, |shared| Arc::strong_count(shared) - 2);
-            self.lock().entries.iter().map(count).sum()
-        }
-    }
-
-    impl Drop for Stopped<'_> {
-        fn drop(&mut self) {
-            self.0.lock().is_hashing = false;
-            self.0.changed.notify_all();
-        }
-    }
-
-    fn stranger(number: u32) -> Applicant {
-        let network = Network::of(IpAddr::V4(number.into()));
-        Applicant { network, account: Digest::of("eve"), is_known: false }
-    }
-
-    fn known(number: u32, account: &str) -> Applicant {
-        Applicant { account: Digest::of(account), is_known: true, ..stranger(number) }
-    }
-
-    /// Queues an applicant, who adds `name` to `served` when served, and waits until that is in the queue.
-    fn queue_up<'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        (queue, served): (&'scope Queue, &'scope Mutex<Vec<&'static str>>),
-        applicant: Applicant,
-        name: &'static str,
-    ) {
-        let before = queue.waiting();
-        scope.spawn(move || queue.alone(applicant, || lock(served).push(name)).unwrap());
-        while queue.waiting() == before {
-            thread::yield_now();
-        }
-    }
-
-    fn in_order(applicants: &[(Applicant, &'static str)]) -> Vec<&'static str> {
-        let (queue, served) = (Queue::default(), Mutex::default());
-        let stopped = queue.stop();
-        thread::scope(|scope| {
-            for (applicant, name) in applicants {
-                queue_up(scope, (&queue, &served), *applicant, name);
-            }
-            drop(stopped);
-        });
-        served.into_inner().unwrap()
-    }
-
-    #[test]
-    fn one_address_cannot_fill_the_queue() {
-        let queue = Queue::default();
-        let take = |number| queue.take(&mut queue.lock(), stranger(number), None);
-        let flood: Vec<_> = (0..100).filter_map(|_| take(1)).collect();
-        assert_eq!(flood.len(), SHARE);
-        let others: Vec<_> = (0..100).filter_map(|number| take(100 + number)).collect();
-        assert_eq!(flood.len() + others.len(), PLACES);
-        assert_eq!(queue.alone(stranger(300), || 7), Err(Full));
-        drop((flood, others));
-        assert_eq!(queue.waiting(), 0);
-        assert_eq!(queue.alone(stranger(1), || 7), Ok(7));
-    }
-
-    #[test]
-    fn whoever_is_known_has_a_place_in_a_full_queue_but_not_any_number() {
-        let queue = Queue::default();
-        let take = |applicant| queue.take(&mut queue.lock(), applicant, None);
-        let flood: Vec<_> = (0..200).filter_map(|number| take(stranger(number))).collect();
-        assert_eq!(flood.len(), PLACES);
-        let own: Vec<_> = (0..100).filter_map(|_| take(known(1, "eve"))).collect();
-        assert_eq!(own.len(), KNOWN_SHARE);
-        assert!(take(known(1, "adam")).is_some(), "another account at the same address");
-    }
-
-    #[test]
-    fn whoever_is_known_is_served_before_strangers_who_came_first() {
-        let order = [(stranger(1), "first"), (stranger(2), "second"), (known(3, "eve"), "owner")];
-        assert_eq!(in_order(&order), ["owner", "first", "second"]);
-    }
-
-    #[test]
-    fn whoever_is_known_does_not_keep_strangers_out() {
-        let known = |number| (known(number, "eve"), "known");
-        let order =
-            [stranger(9)].map(|stranger| (stranger, "stranger")).into_iter().chain((1..=5).map(known));
-        let served = in_order(&order.collect::<Vec<_>>());
-        assert_eq!(served, ["known", "known", "known", "stranger", "known", "known"]);
-        // Nobody waits for a stranger who is not there.
-        assert_eq!(in_order(&(1..=5).map(known).collect::<Vec<_>>()).len(), 5);
-    }
-
-    #[test]
-    fn addresses_of_strangers_take_turns() {
-        let order = [
-            (stranger(1), "flood 1"),
-            (stranger(1), "flood 2"),
-            (stranger(1), "flood 3"),
-            (stranger(2), "other"),
-        ];
-        assert_eq!(in_order(&order), ["flood 1", "other", "flood 2", "flood 3"]);
-    }
-
-    #[test]
-    fn requests_of_one_key_share_a_check_and_take_no_place() {
-        let queue = Queue::default();
-        let stopped = queue.stop();
-        let outcomes: Vec<_> = thread::scope(|scope| {
-            let ask = |number| queue.check(stranger(number), Some([1; 32]), || ((), Some(true))).unwrap();
-            let mut asked = vec![scope.spawn(move || ask(1))];
-            while queue.waiting() == 0 {
-                thread::yield_now();
-            }
-            asked.extend((0..2 * PLACES).map(|_| scope.spawn(move || ask(1))));
-            asked.push(scope.spawn(move || ask(2)));
-            while queue.sharing() < 2 * PLACES + 1 {
-                thread::yield_now();
-            }
-            assert_eq!(queue.waiting(), 1);
-            drop(stopped);
-            asked.into_iter().map(|one| one.join().unwrap()).collect()
-        });
-        let firsts = |outcome: &&Outcome<()>| {
-            **outcome == Outcome::Shared { is_right: Some(true), is_first_of_network: true }
-        };
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Own(())).count(), 1);
-        assert_eq!(outcomes.iter().filter(firsts).count(), 1, "the other address, once");
-    }
-
-    #[test]
-    fn a_check_that_panics_leaves_nobody_waiting() {
-        let queue = Queue::default();
-        let stopped = queue.stop();
-        thread::scope(|scope| {
-            let queue = &queue;
-            let check =
-                move |check: fn() -> ((), Option<bool>)| queue.check(stranger(1), Some([1; 32]), check);
-            let first = scope.spawn(move || check(|| panic!("meant to be")));
-            while queue.waiting() == 0 {
-                thread::yield_now();
-            }
-            let second = scope.spawn(move || check(|| ((), Some(true))));
-            while queue.sharing() == 0 {
-                thread::yield_now();
-            }
-            drop(stopped);
-            assert!(first.join().is_err());
-            let not_found_out = Outcome::Shared { is_right: None, is_first_of_network: false };
-            assert_eq!(second.join().unwrap(), Ok(not_found_out));
-        });
-        assert_eq!(queue.alone(stranger(1), || 7), Ok(7));
-    }
-}
+mod tests;

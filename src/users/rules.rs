@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_signs_and_digits_does_not_make_every_such_password_its_own() {
+    fn a_name_of_digits_forbids_no_password_of_digits() {
         assert_eq!(check("42", "7391 2846 5501 9377"), Ok(()));
     }
 }

@@ -1,11 +1,11 @@
-//! Which cameras and microphones somebody may see and hear.
+//! Which cameras and microphones a user may see and hear.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::base::names;
 
-/// The cameras and microphones that are somebody's.
+/// The cameras and microphones that a user may see and hear.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// All there are, and those to come.
@@ -26,7 +26,7 @@ const MICROPHONES: &str = "microphones=";
 
 impl Scope {
     /// The named cameras and microphones; `None` for a name no camera can have, or for no name at
-    /// all: whoever may see and hear nothing needs no account.
+    /// all: a user who may see and hear nothing needs no account.
     pub fn only(cameras: &[String], microphones: &[String]) -> Option<Self> {
         let plain = cameras.iter().chain(microphones).all(|name| names::is_full_name(name));
         let any = !cameras.is_empty() || !microphones.is_empty();

@@ -51,7 +51,7 @@ impl Digest {
         bytes.try_into().map(Self).map_err(|_| EXPECTED)
     }
 
-    /// A name for what the secret opens, of no use to whoever wants in: 64 bits of the digest.
+    /// A name for what the secret opens, which signs nobody in: 64 bits of the digest.
     pub fn id(&self) -> String {
         hex::encode(&self.0[..8])
     }

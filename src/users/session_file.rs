@@ -1,8 +1,8 @@
-//! The file that sessions outlast a restart by. It holds digests: whoever reads it can sign in as
-//! nobody. Whoever can write it could, as with the user file beside it.
+//! The file that carries sessions over a restart. It holds digests, by which nobody can sign in. A user who can write it
+//! could sign in as anybody, as with the user file beside it.
 //!
 //! How long a session has lasted is counted with monotonic clocks, which begin anew with each boot, and
-//! the wall clock of a board may be wrong. The file therefore tells ages, and when it was written by
+//! the wall clock of a board may be wrong. The file therefore holds ages, and when it was written by
 //! three clocks: see [`Moment::since`].
 //!
 //! Within one boot the kernel's clock shows how long the server was off. Over a reboot the wall clock does, if it
@@ -135,10 +135,10 @@ impl SessionFile {
 }
 
 impl Moment {
-    /// How much time passed since an earlier moment; `None` where that cannot be told.
+    /// How much time passed since an earlier moment; `None` where that cannot be known.
     ///
-    /// While the kernel runs on, its own clock tells. Over a reboot only the wall clock can, if it was
-    /// set at both moments; one that went backwards tells nothing.
+    /// While the kernel runs on, its own clock says so. Over a reboot only the wall clock can, if it was set at both
+    /// moments and did not go back.
     pub fn since(&self, earlier: &Self) -> Option<Duration> {
         if self.boot == earlier.boot && !self.boot.is_empty() {
             return Some(Duration::from_secs(self.running_s.saturating_sub(earlier.running_s)));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_that_passed_is_told_by_the_clock_that_can_tell_it() {
+    fn time_is_counted_by_the_clock_that_ran_on() {
         let (hour, set) = (3600, EARLIEST_S + 1_000_000);
         let passed = |from: Moment, to: Moment| to.since(&from).map(|passed| passed.as_secs());
         let rows = [

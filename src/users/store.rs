@@ -26,7 +26,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Changes whenever the file does. The time of the last status change is in it because the
 /// modification time can be set back (`cp -p`, `rsync -t`), and this one cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileStamp {
     modified: (i64, i64),
     changed: (i64, i64),
     size_bytes: u64,
@@ -34,7 +34,7 @@ pub struct Stamp {
     mode: u32,
 }
 
-impl Stamp {
+impl FileStamp {
     /// The stamp of the file as it is now; `None` where there is none to be seen.
     pub fn of(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::from_metadata(&metadata))
@@ -61,7 +61,7 @@ impl Stamp {
 /// # Errors
 /// When it is there and cannot be read, is no user file at all (a folder, a pipe, over 1 MiB), or is
 /// one that others than its owner may write.
-pub fn read(path: &Path) -> Result<(UserFile, Option<Stamp>), UsersError> {
+pub fn read(path: &Path) -> Result<(UserFile, Option<FileStamp>), UsersError> {
     match read_bounded(path) {
         Ok((text, stamp)) => Ok((UserFile::parse(disk::without_bom(&text)), Some(stamp))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Default::default()),
@@ -70,7 +70,7 @@ pub fn read(path: &Path) -> Result<(UserFile, Option<Stamp>), UsersError> {
 }
 
 /// Reads the file anew under an exclusive lock, lets `change` change it, and puts the result in
-/// its place in one step: whoever reads sees all of the change or nothing, and of two editors
+/// its place in one step: a reader sees all of the change or nothing, and of two editors
 /// neither undoes the other. The lock is held across this I/O on purpose; it is the file's, and
 /// only editors take it.
 ///
@@ -92,7 +92,7 @@ pub fn edit<T>(
         return Ok(done);
     }
     if after.len() as u64 > MAX_FILE_BYTES {
-        // Nobody could sign in with a file that is too large to be read.
+        // No user could sign in with a file that is too large to be read.
         return Err(failed(too_large()));
     }
     disk::replace(&path, &after, 0o600).map_err(failed)?;
@@ -101,14 +101,14 @@ pub fn edit<T>(
     Ok(done)
 }
 
-fn read_bounded(path: &Path) -> io::Result<(Vec<u8>, Stamp)> {
+fn read_bounded(path: &Path) -> io::Result<(Vec<u8>, FileStamp)> {
     let file = disk::open_regular(path)?;
     let metadata = file.metadata()?;
     if metadata.mode() & 0o022 != 0 {
         return Err(open_to_others(metadata.mode()));
     }
     let text = disk::read_open(&file, MAX_FILE_BYTES)?;
-    Ok((text, Stamp::from_metadata(&metadata)))
+    Ok((text, FileStamp::from_metadata(&metadata)))
 }
 
 /// Why a user file is not read that others could write, with what to do about it.
@@ -129,7 +129,7 @@ fn too_large() -> io::Error {
 }
 
 /// The lock lies beside the file: the file itself is replaced by every edit. Another editor has it for
-/// milliseconds; one that keeps it is told, and not waited for without end.
+/// milliseconds; one that keeps it is an error, and not waited for without end.
 fn lock(path: &Path) -> io::Result<File> {
     let lock_path = disk::beside(path, "lock");
     // Neither a link nor a FIFO in its place leads anywhere or waits.
@@ -161,7 +161,7 @@ fn lock(path: &Path) -> io::Result<File> {
             Err(TryLockError::WouldBlock) => {
                 let seconds = LOCK_WAIT.as_secs();
                 return Err(failed(format!(
-                    "another program holds this lock for {seconds} s; `fuser` tells which"
+                    "another program holds this lock for {seconds} s; `fuser` shows which"
                 )));
             }
             Err(TryLockError::Error(error)) => return Err(error),

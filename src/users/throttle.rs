@@ -1,6 +1,6 @@
 //! Failed logins, counted for each address, each account, and each account at an address from where
-//! its owner signed in before; and how long the next one has to wait. Memory is bounded whoever comes:
-//! see [`Tally`].
+//! its owner signed in before; and how long the next one has to wait. Memory is bounded however many there are:
+//! see [`FailureTable`].
 //!
 //! IPv6 addresses count by their /64 network. Entries with the fewest failures are forgotten first: a flood of
 //! addresses with one failure each displaces itself, and not the guesser with many.
@@ -22,12 +22,12 @@ use crate::base::Network;
 const FREE_FOR_ADDRESS: u32 = 5;
 const LONGEST_FOR_ADDRESS: Duration = Duration::from_secs(15 * 60);
 
-/// Failures for one account, from wherever. The longest wait is short: it keeps the owner out, too,
-/// where he comes from an address that never signed in.
+/// Failures for one account, from any network. The longest wait is short: it keeps the owner out, too, at a network
+/// that never signed in.
 const FREE_FOR_ACCOUNT: u32 = 10;
 const LONGEST_FOR_ACCOUNT: Duration = Duration::from_secs(60);
 
-/// Requests for one account from one address that found no place in the queue. The longest wait is
+/// Requests for one account from one network that found no slot in the queue. The longest wait is
 /// short: they may have been right.
 const FREE_REFUSALS: u32 = 5;
 const LONGEST_AFTER_REFUSALS: Duration = Duration::from_secs(30);
@@ -35,23 +35,23 @@ const LONGEST_AFTER_REFUSALS: Duration = Duration::from_secs(30);
 /// Addresses and accounts kept in mind, each.
 const KEPT: usize = 1024;
 
-/// Pairs of address and account kept in mind that signed in, in all and of one account: whoever has an
-/// account cannot push those of others out from many addresses.
+/// Pairs of address and account kept in mind that signed in, in all and of one account: one user
+/// cannot push those of others out from many addresses.
 const KNOWN: usize = 256;
 const KNOWN_OF_ONE_ACCOUNT: usize = 64;
 
-/// Passwords in vain that are looked up among the remembered sign-ins during one wait. A look is no
-/// slow hash: without a bound, guesses that meet a remembered sign-in would be free.
-const LOOKS_IN_VAIN: u32 = 5;
+/// Wrong passwords that are looked up among the remembered sign-ins during one wait. A lookup is no slow hash: without
+/// a bound, guesses that meet a remembered sign-in would be free.
+const FAILED_LOOKUPS: u32 = 5;
 
 /// The failures of late.
 pub struct Throttle {
-    addresses: Tally<Network>,
-    accounts: Tally<Digest>,
-    /// Of the pairs in `known`, which wait for nothing else: whoever guesses elsewhere, or behind the
-    /// same address at another account, does not keep the owner out.
-    pairs: Tally<Pair>,
-    refusals: Tally<Pair>,
+    addresses: FailureTable<Network>,
+    accounts: FailureTable<Digest>,
+    /// Of the pairs in `known`, which wait for nothing else: guesses elsewhere, or behind the same address at
+    /// another account, do not keep the owner out.
+    pairs: FailureTable<Pair>,
+    refusals: FailureTable<Pair>,
     known: HashMap<Pair, Instant>,
 }
 
@@ -59,13 +59,13 @@ pub struct Throttle {
 type Pair = (Network, Digest);
 
 impl Throttle {
-    /// Nobody has failed yet.
+    /// No login has failed yet.
     pub fn new() -> Self {
         Self {
-            addresses: Tally::new(FREE_FOR_ADDRESS, LONGEST_FOR_ADDRESS),
-            accounts: Tally::new(FREE_FOR_ACCOUNT, LONGEST_FOR_ACCOUNT),
-            pairs: Tally::new(FREE_FOR_ADDRESS, LONGEST_FOR_ADDRESS),
-            refusals: Tally::new(FREE_REFUSALS, LONGEST_AFTER_REFUSALS),
+            addresses: FailureTable::new(FREE_FOR_ADDRESS, LONGEST_FOR_ADDRESS),
+            accounts: FailureTable::new(FREE_FOR_ACCOUNT, LONGEST_FOR_ACCOUNT),
+            pairs: FailureTable::new(FREE_FOR_ADDRESS, LONGEST_FOR_ADDRESS),
+            refusals: FailureTable::new(FREE_REFUSALS, LONGEST_AFTER_REFUSALS),
             known: HashMap::new(),
         }
     }
@@ -88,19 +88,19 @@ impl Throttle {
     }
 
     /// Whether a login that has to wait may be looked up among the remembered sign-ins.
-    pub fn may_look(&self, network: Network, account: Digest) -> bool {
-        let looks = |failures: &Failures| failures.looks_in_vain;
+    pub fn may_look_up(&self, network: Network, account: Digest) -> bool {
+        let looks = |failures: &Failures| failures.failed_lookups;
         let pair = (network, account);
-        self.known.contains_key(&pair) && self.pairs.failures.get(&pair).map_or(0, looks) < LOOKS_IN_VAIN
+        self.known.contains_key(&pair) && self.pairs.failures.get(&pair).map_or(0, looks) < FAILED_LOOKUPS
     }
 
-    /// A login that had to wait was looked up in vain. It counts as a failure, too.
-    pub fn looked_in_vain(&mut self, network: Network, account: Digest, now: Instant) {
+    /// A login that had to wait was not among the remembered sign-ins. It counts as a failure, too.
+    pub fn lookup_failed(&mut self, network: Network, account: Digest, now: Instant) {
         let pair = (network, account);
-        let looks = self.pairs.failures.get(&pair).map_or(0, |failures| failures.looks_in_vain);
+        let looks = self.pairs.failures.get(&pair).map_or(0, |failures| failures.failed_lookups);
         self.failed(network, account, now);
         if let Some(failures) = self.pairs.failures.get_mut(&pair) {
-            failures.looks_in_vain = looks + 1;
+            failures.failed_lookups = looks + 1;
         }
     }
 
@@ -118,7 +118,7 @@ impl Throttle {
         }
     }
 
-    /// A login found no place in the queue. That of a stranger counts for the account like a failure,
+    /// A login found no slot in the queue. That of a stranger counts for the account like a failure,
     /// or guesses that are sent away would be free; for the address it does not, or the many users
     /// behind a proxy would lock each other out.
     pub fn refused(&mut self, network: Network, account: Digest, now: Instant) {
@@ -128,8 +128,8 @@ impl Throttle {
         }
     }
 
-    /// A password was right. The address keeps its failures: whoever has an account could
-    /// otherwise wipe them away between his guesses of another's.
+    /// A password was right. The address keeps its failures: a user could
+    /// otherwise wipe them away between guesses of another's password.
     pub fn succeeded(&mut self, network: Network, account: Digest, now: Instant) {
         let pair = (network, account);
         self.accounts.failures.remove(&account);
@@ -163,7 +163,7 @@ impl Throttle {
 
 /// Failures by key. When it is full, the key with the fewest and oldest failures makes room: a
 /// million addresses with one guess each push out each other, not the one with a hundred.
-struct Tally<K> {
+struct FailureTable<K> {
     failures: HashMap<K, Failures>,
     free: u32,
     longest: Duration,
@@ -174,10 +174,10 @@ struct Failures {
     count: u32,
     last: Instant,
     /// Since a password was last checked the slow way.
-    looks_in_vain: u32,
+    failed_lookups: u32,
 }
 
-impl<K: Copy + Eq + Hash> Tally<K> {
+impl<K: Copy + Eq + Hash> FailureTable<K> {
     fn new(free: u32, longest: Duration) -> Self {
         Self { failures: HashMap::new(), free, longest }
     }
@@ -191,7 +191,7 @@ impl<K: Copy + Eq + Hash> Tally<K> {
     }
 
     fn failed(&mut self, key: K, now: Instant) {
-        // Twice the longest wait: somebody who goes on when it is over goes on where he was.
+        // Twice the longest wait: a guesser who goes on when it is over finds the count as it was.
         let forget = self.longest * 2;
         let is_old = |one: &Failures| now.saturating_duration_since(one.last) >= forget;
         if self.failures.get(&key).is_some_and(is_old) {
@@ -203,10 +203,11 @@ impl<K: Copy + Eq + Hash> Tally<K> {
                 self.failures.remove(&least);
             }
         }
-        let failures = self.failures.entry(key).or_insert(Failures { count: 0, last: now, looks_in_vain: 0 });
+        let failures =
+            self.failures.entry(key).or_insert(Failures { count: 0, last: now, failed_lookups: 0 });
         failures.count = failures.count.saturating_add(1);
         failures.last = now;
-        failures.looks_in_vain = 0;
+        failures.failed_lookups = 0;
     }
 }
 
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_guarded_against_many_addresses_and_its_owner_gets_in_at_home() {
+    fn guesses_from_many_addresses_do_not_lock_the_owner_out() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
         throttle.succeeded(network(7), of("eve"), now);
         (100..200).for_each(|number| throttle.failed(network(number), of("eve"), now));
@@ -288,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_known_waits_for_the_own_failures_only() {
+    fn a_known_user_waits_for_their_own_failures_only() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
         throttle.succeeded(network(1), of("eve"), now);
         (0..50).for_each(|_| throttle.failed(network(1), of("adam"), now));
@@ -300,24 +301,24 @@ mod tests {
     }
 
     #[test]
-    fn looks_in_vain_count_as_failures_and_end_until_the_wait_is_over() {
+    fn failed_lookups_count_as_failures_and_are_bounded() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        assert!(!throttle.may_look(network(1), of("eve")), "nothing is remembered of who never came in");
+        assert!(!throttle.may_look_up(network(1), of("eve")), "nothing is remembered of who never came in");
         throttle.succeeded(network(1), of("eve"), now);
         (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(network(1), of("eve"), now));
         let before = throttle.wait(network(1), of("eve"), now).unwrap();
         let look = |throttle: &mut Throttle| {
-            let may_look = throttle.may_look(network(1), of("eve"));
-            may_look.then(|| throttle.looked_in_vain(network(1), of("eve"), now)).is_some()
+            let may_look_up = throttle.may_look_up(network(1), of("eve"));
+            may_look_up.then(|| throttle.lookup_failed(network(1), of("eve"), now)).is_some()
         };
-        assert_eq!((0..1000).filter(|_| look(&mut throttle)).count(), LOOKS_IN_VAIN as usize);
+        assert_eq!((0..1000).filter(|_| look(&mut throttle)).count(), FAILED_LOOKUPS as usize);
         assert!(throttle.wait(network(1), of("eve"), now).unwrap() > before);
         throttle.failed(network(1), of("eve"), now + LONGEST_FOR_ADDRESS);
-        assert!(throttle.may_look(network(1), of("eve")), "another wait");
+        assert!(throttle.may_look_up(network(1), of("eve")), "another wait");
     }
 
     #[test]
-    fn a_refusal_counts_for_a_strangers_account_and_makes_nobody_wait_long() {
+    fn a_refusal_counts_for_the_account_of_a_stranger() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
         (0..100).for_each(|_| throttle.refused(network(1), of("eve"), now));
         assert_eq!(throttle.wait(network(2), of("eve"), now), Some(LONGEST_FOR_ACCOUNT));
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn one_account_does_not_push_out_the_known_addresses_of_others() {
+    fn one_account_keeps_the_known_addresses_of_others() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
         throttle.succeeded(network(0), of("eve"), now);
         (0..1000).for_each(|number| throttle.succeeded(network(number), of("mallory"), now));

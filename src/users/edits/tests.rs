@@ -72,7 +72,7 @@ fn a_viewer_is_confined_step_by_step_and_set_free() {
 }
 
 #[test]
-fn a_token_is_told_once_kept_as_a_digest_and_removed_by_its_name() {
+fn a_token_is_shown_once_and_stored_as_a_digest() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     assert!(matches!(add_token(&path, "ha", "eve", &[], &[]), Err(UsersError::Unknown(_))));
@@ -113,18 +113,18 @@ fn of_many_first_starts_at_once_one_makes_the_admin() {
         let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| first_admin(&path).unwrap())).collect();
         starts.into_iter().filter_map(|start| start.join().unwrap()).collect()
     });
-    let [password] = &made[..] else { panic!("{} passwords were told", made.len()) };
+    let [password] = &made[..] else { panic!("{} passwords were shown", made.len()) };
     assert!(accounts(&path).authenticate("admin", password, HERE).is_ok());
 }
 
 #[test]
-fn every_made_up_password_is_another_and_no_letter_is_twice_among_those_to_choose_from() {
-    assert_ne!(made_up_password().unwrap(), made_up_password().unwrap());
+fn generated_passwords_differ_and_no_letter_counts_twice() {
+    assert_ne!(generated_password().unwrap(), generated_password().unwrap());
     assert_eq!(std::collections::BTreeSet::from(*LETTERS).len(), LETTERS.len());
 }
 
 #[test]
-fn tokens_without_a_user_are_told_and_go_when_a_user_of_that_name_is_added() {
+fn tokens_without_a_user_are_listed_and_removed_in_time() {
     type Add = fn(&Path);
     let ways: [(&str, Add); 2] = [
         ("adam", |path| assert_eq!(add(path, "adam", &with_password()).unwrap(), Role::Admin)),
@@ -147,7 +147,7 @@ fn tokens_without_a_user_are_told_and_go_when_a_user_of_that_name_is_added() {
 }
 
 #[test]
-fn a_token_of_an_earlier_version_works_and_is_bound_by_the_next_edit_of_its_user() {
+fn a_token_of_version_0_1_works_and_is_bound_by_an_edit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     add(&path, "adam", &with_password()).unwrap();

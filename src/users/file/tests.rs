@@ -57,13 +57,13 @@ fn a_removed_user_does_not_come_back_by_a_second_line() {
     let mut file = UserFile::parse(text.as_bytes());
     assert!(file.remove("eve"));
     assert_eq!(names(&UserFile::parse(&file.to_bytes())), ["adam"]);
-    assert!(!file.remove("eve"), "he is gone");
+    assert!(!file.remove("eve"), "the user is gone");
     assert!(file.to_bytes().ends_with(b"\neve:king:x\n"), "a malformed line is left to a person");
 }
 
 #[test]
 fn only_comments_make_a_file_unused() {
-    assert!(UserFile::parse(b"# nobody yet\n\n").is_unused());
+    assert!(UserFile::parse(b"# no user yet\n\n").is_unused());
     assert!(!UserFile::parse(b"adam:admin:broken\n").is_unused());
 }
 

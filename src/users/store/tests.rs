@@ -92,7 +92,7 @@ fn many_processes_editing_at_once_lose_nothing() {
 }
 
 #[test]
-fn no_umask_opens_the_file_to_others_or_closes_it_to_its_owner() {
+fn no_umask_changes_who_may_read_the_file() {
     for umask in ["000", "777"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users");
@@ -184,7 +184,7 @@ fn the_owner_of_the_file_stays_its_owner() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     fs::write(&path, "").unwrap();
-    // Only root can tell the difference: anybody else edits files of his own.
+    // Only root sees the difference: any other user edits files of their own.
     let own = fs::metadata(&path).unwrap().uid();
     let owner = if own == 0 { 65534 } else { own };
     chown(&path, Some(owner), None).unwrap();
@@ -194,7 +194,7 @@ fn the_owner_of_the_file_stays_its_owner() {
 }
 
 #[test]
-fn a_refused_change_and_one_that_changes_nothing_write_nothing() {
+fn a_refused_and_an_empty_change_write_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     let refused = edit(&path, |_| Err::<(), _>(UsersError::Unknown("eve".to_owned())));

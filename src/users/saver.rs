@@ -1,4 +1,4 @@
-//! Keeps sessions over a restart: reads them at a start, writes them seldom, and at once when one ends.
+//! Saves sessions over a restart: reads them at a start, writes them seldom, and at once when one ends.
 //!
 //! Sessions live in memory. Their digests are written within a minute after they begin, once an hour (or after
 //! an eighth of `session_idle_s`) while they are used, and at a stop. A session holds the user's line as it was
@@ -28,7 +28,7 @@ const WRITE_USE_EVERY: Duration = Duration::from_secs(3600);
 const LEARNS_TIME_WITHIN: Duration = Duration::from_secs(3600);
 
 /// Where and when sessions are written.
-pub struct Keeper {
+pub struct SessionSaver {
     file: SessionFile,
     started: (Instant, Moment),
     state: Mutex<State>,
@@ -40,7 +40,7 @@ pub struct Keeper {
 #[derive(Default)]
 struct State {
     is_stopping: bool,
-    has_news: bool,
+    has_new: bool,
 }
 
 #[derive(Default)]
@@ -55,7 +55,7 @@ pub struct Restored {
     counted: Duration,
 }
 
-impl Keeper {
+impl SessionSaver {
     /// Nothing is read or written yet.
     pub fn new(file: SessionFile) -> Self {
         let started = (Instant::now(), file.now());
@@ -87,7 +87,7 @@ impl Keeper {
         self.started.1.is_of_another_boot(&saved).then_some(Restored { saved, counted })
     }
 
-    /// Writes the sessions when it is time to, until [`Keeper::stop`], and once more then.
+    /// Writes the sessions when it is time to, until [`SessionSaver::stop`], and once more then.
     pub fn run(&self, sessions: &Sessions, mut restored: Option<Restored>) {
         let mut pause = Duration::ZERO;
         while !self.sleep(pause) {
@@ -101,15 +101,15 @@ impl Keeper {
         }
     }
 
-    /// Makes [`Keeper::run`] return.
+    /// Makes [`SessionSaver::run`] return.
     pub fn stop(&self) {
         self.lock().is_stopping = true;
         self.wake.notify_all();
     }
 
     /// There is a new session.
-    pub fn has_news(&self) {
-        self.lock().has_news = true;
+    pub fn has_new(&self) {
+        self.lock().has_new = true;
         self.wake.notify_all();
     }
 
@@ -129,11 +129,11 @@ impl Keeper {
     /// Sleeps until there is news or the pause is over; true when it is time to stop.
     fn sleep(&self, pause: Duration) -> bool {
         let mut state = self.lock();
-        if !state.is_stopping && !state.has_news && !pause.is_zero() {
+        if !state.is_stopping && !state.has_new && !pause.is_zero() {
             let woken = self.wake.wait_timeout(state, pause);
             state = unpoisoned(woken).0;
         }
-        state.has_news = false;
+        state.has_new = false;
         state.is_stopping
     }
 
