@@ -1,6 +1,7 @@
-//! Arguments into a command: reading them, and saying which one is wrong. Nothing is done yet.
+//! Parses arguments into a command, or finds what is wrong with them. It runs nothing.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
@@ -17,22 +18,22 @@ use crate::base::{did_you_mean, nearest};
 use crate::config::{Flags, Mode};
 use crate::users::Role;
 
-/// What the person wants.
+/// A command with its arguments.
 #[derive(Debug)]
 pub enum Command {
     /// Run the server.
     Run(Flags),
-    /// Say what the configuration means.
+    /// Explain the configuration.
     Check(Flags),
-    /// List the cameras.
+    /// List cameras and microphones.
     ListDevices,
-    /// Ask the server that runs here; true for its answer as JSON.
+    /// Send a command to the running server; true for its answer as JSON.
     Board(BoardCommand, bool, Flags),
     /// Show, renew or export the certificate.
     Certificate(CertificateCommand, Flags),
     /// Edit the user file.
     User(UserCommand, Flags),
-    /// Edit the tokens in it.
+    /// Edit the tokens in the user file.
     Token(TokenCommand, Flags),
     /// Print a command's help.
     Help(&'static CommandHelp),
@@ -40,9 +41,11 @@ pub enum Command {
     Version,
 }
 
-/// Arguments that make no sense: told to the person, exit code 2.
+/// What is wrong with the arguments; exit code 2.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UsageError(String);
+
+impl Error for UsageError {}
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,10 +53,10 @@ impl fmt::Display for UsageError {
     }
 }
 
-/// Reads the arguments after the program's name.
+/// Parses the arguments after the program's name.
 ///
 /// # Errors
-/// The first thing that is wrong, with the nearest right one where there is one.
+/// The first mistake, with the nearest known word if there is one.
 pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
     let mut arguments = Arguments::from_vec(arguments);
     let wants_help = arguments.contains(["-h", "--help"]);
@@ -101,7 +104,7 @@ fn command(arguments: &mut Arguments, wants_help: bool) -> Result<(&'static Comm
                 command.children().filter_map(|child| child.words.last().copied()).collect();
             let near = nearest(&word, &known)
                 .map(str::to_owned)
-                .or_else(|| turned_round(command, &word, arguments))
+                .or_else(|| swapped(command, &word, arguments))
                 .map(|near| format!("; did you mean `{near}`?"))
                 .unwrap_or_default();
             UsageError(format!("unknown command `{}`{near}\n{}", words.join(" "), hint(command)))
@@ -110,8 +113,8 @@ fn command(arguments: &mut Arguments, wants_help: bool) -> Result<(&'static Comm
     Ok((command, wants_help))
 }
 
-/// The command that is meant by its second word, as in `defender add user` or `defender add eve`.
-fn turned_round(command: &CommandHelp, word: &str, arguments: &mut Arguments) -> Option<String> {
+/// The command whose second word came first, as in `defender add user` or `defender add eve`.
+fn swapped(command: &CommandHelp, word: &str, arguments: &mut Arguments) -> Option<String> {
     if !command.words.is_empty() {
         return None;
     }
@@ -121,7 +124,7 @@ fn turned_round(command: &CommandHelp, word: &str, arguments: &mut Arguments) ->
     by_both.or_else(by_second).map(CommandHelp::full_name)
 }
 
-/// The next word of a command, if this command goes on; operands and flags are left alone.
+/// The next word of a command that has subcommands; operands and flags are not consumed.
 fn next_word(arguments: &mut Arguments, command: &CommandHelp) -> Result<Option<String>, UsageError> {
     if command.children().next().is_none() {
         return Ok(None);
@@ -158,16 +161,16 @@ fn addresses(text: &str) -> Option<Vec<IpAddr>> {
 fn board(command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Command, UsageError> {
     let flags = user_file_flags(arguments)?;
     let as_json = arguments.contains("--json");
-    let keeps = command.words == ["logging"] && arguments.contains("--save");
-    let asked = match command.words {
+    let saves = command.words == ["logging"] && arguments.contains("--save");
+    let parsed = match command.words {
         ["service"] => BoardCommand::Service(service(command, arguments)?),
-        ["logging"] => BoardCommand::Logging(optional_operand(arguments, command)?, keeps),
+        ["logging"] => BoardCommand::Logging(optional_operand(arguments, command)?, saves),
         _ => BoardCommand::Status,
     };
-    Ok(Command::Board(asked, as_json, flags))
+    Ok(Command::Board(parsed, as_json, flags))
 }
 
-/// Both words or none.
+/// Two words, or none.
 fn service(command: &CommandHelp, arguments: &mut Arguments) -> Result<Option<(String, bool)>, UsageError> {
     let Some(name) = optional_operand(arguments, command)? else { return Ok(None) };
     let verb = optional_operand(arguments, command)?;
@@ -175,9 +178,9 @@ fn service(command: &CommandHelp, arguments: &mut Arguments) -> Result<Option<(S
         ("video" | "audio", Some("start")) => Ok(Some((name, true))),
         ("video" | "audio", Some("stop")) => Ok(Some((name, false))),
         _ => {
-            let given = [Some(name), verb].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let words = [Some(name), verb].into_iter().flatten().collect::<Vec<_>>().join(" ");
             Err(UsageError(format!(
-                "{} takes {}; not `{given}`\n{}",
+                "{} takes {}; not `{words}`\n{}",
                 command.full_name(),
                 command.operands,
                 hint(command)
@@ -197,7 +200,7 @@ fn certificate(
         key: path(arguments, ["-k", "--key"])?,
         ..Flags::default()
     };
-    let asked = match verb {
+    let parsed = match verb {
         "show" => CertificateCommand::Show,
         "renew" => CertificateCommand::Renew { with_authority: arguments.contains("--ca") },
         _ => {
@@ -209,7 +212,7 @@ fn certificate(
             CertificateCommand::Export(form)
         }
     };
-    Ok(Command::Certificate(asked, flags))
+    Ok(Command::Certificate(parsed, flags))
 }
 
 fn user(verb: &str, command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Command, UsageError> {
@@ -302,7 +305,7 @@ fn value<T>(
 fn unread_value(long: &str, error: &pico_args::Error) -> UsageError {
     UsageError(match error {
         pico_args::Error::OptionWithoutAValue(_) => {
-            format!("{long} needs a value; `defender --help` tells more")
+            format!("{long} needs a value; see `defender --help`")
         }
         other => format!("{long}: {other}"),
     })
@@ -336,16 +339,12 @@ fn nothing_left(arguments: Arguments, command: &CommandHelp) -> Result<(), Usage
                     hint(command)
                 )));
             }
-            Err(UsageError(format!(
-                "{} does not know what `{left}` is for\n{}",
-                command.full_name(),
-                hint(command)
-            )))
+            Err(UsageError(format!("{} takes no operand `{left}`\n{}", command.full_name(), hint(command))))
         }
     }
 }
 
-/// What is wrong with a flag that nobody took: it is unknown, or one too many.
+/// The error for a flag that was not consumed: it is unknown, or given too often.
 fn stray_flag(stray: &str, command: &CommandHelp) -> UsageError {
     let (name, has_value) = match stray.split_once('=') {
         Some((name, _)) => (name, true),
@@ -354,7 +353,7 @@ fn stray_flag(stray: &str, command: &CommandHelp) -> UsageError {
     let known = command.all_flags().find(|flag| flag.long == name || flag.short == name);
     let wrong = match known {
         Some(flag) if flag.value.is_empty() && has_value => format!("`{name}` takes no value"),
-        Some(_) => format!("`{name}` is given twice, or beside a flag that goes alone"),
+        Some(_) => format!("`{name}` is given twice, or next to a flag that excludes it"),
         None => {
             let longs: Vec<&str> = command.all_flags().map(|flag| flag.long).collect();
             let near = did_you_mean(name, &longs);
@@ -365,7 +364,7 @@ fn stray_flag(stray: &str, command: &CommandHelp) -> UsageError {
 }
 
 fn hint(command: &CommandHelp) -> String {
-    format!("`{} --help` tells more", command.full_name())
+    format!("see `{} --help`", command.full_name())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `defender status`, `defender service`, `defender logging`: commands to the server that runs on this
 //! board, over its local socket. What is asked and answered is the API; this is its shortest client.
 
+use std::error::Error;
 use std::fmt;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,36 +14,45 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 
 use crate::base::text::{printable, printable_json};
 
-/// Longest wait for an answer: stopping a camera takes a second at the most.
+/// Longest wait for an answer. Stopping a camera takes a second at most.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Largest answer read, in bytes.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// What to ask of the server.
+/// A command to the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BoardCommand {
-    /// How it is.
+    /// Show the status.
     Status,
-    /// Whether video and audio run, or start or stop one of them.
+    /// Show whether video and audio run, or start (true) or stop one of them.
     Service(Option<(String, bool)>),
     /// How much is logged, or log so much and perhaps keep that.
     Logging(Option<String>, bool),
 }
 
-/// Why there is no answer, or no good one.
+/// Why there is no answer, or no successful one.
 #[derive(Debug)]
 pub enum BoardError {
     /// Nobody listens at the socket.
     NotRunning(PathBuf),
-    /// The socket is another user's.
+    /// The socket belongs to another user.
     Denied(PathBuf),
     /// The connection failed.
     Io(PathBuf, io::Error),
-    /// What came is no answer.
+    /// The answer is not valid.
     Garbled(PathBuf),
-    /// The server said no.
+    /// The server refused, with this message.
     Refused(String),
+}
+
+impl Error for BoardError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(_, error) => Some(error),
+            Self::NotRunning(_) | Self::Denied(_) | Self::Garbled(_) | Self::Refused(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for BoardError {
@@ -54,16 +64,17 @@ impl fmt::Display for BoardError {
                 path.display()
             ),
             Self::Denied(path) => {
-                write!(f, "{}: only root and the server's own user may ask; try sudo", path.display())
+                write!(f, "{}: only root and the server's own user may connect; try sudo", path.display())
             }
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Garbled(path) => write!(f, "{}: the answer is not one of a Defender", path.display()),
+            Self::Garbled(path) => write!(f, "{}: the answer is not that of a Defender", path.display()),
             Self::Refused(why) => f.write_str(why),
         }
     }
 }
 
-/// Asks the server that listens at `socket`; gives what to print, JSON as it came if `as_json`.
+/// Sends a command to the server that listens at `socket`; returns the text to print, or the JSON of the answer
+/// if `as_json`.
 ///
 /// # Errors
 /// See [`BoardError`].
@@ -101,7 +112,7 @@ fn request(command: &BoardCommand) -> (&'static str, String, String) {
     }
 }
 
-/// The body of a good answer.
+/// The body of a successful answer.
 fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Result<String, BoardError> {
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => BoardError::NotRunning(socket.to_owned()),
@@ -212,7 +223,7 @@ fn status(document: &Value) -> String {
     text
 }
 
-/// Where a device's data comes from, or why none does.
+/// Where a device's data comes from, or why there is none.
 fn source(device: &Value) -> String {
     match field(device, "problem") {
         Some(Value::String(problem)) => {
@@ -254,7 +265,8 @@ fn field<'v>(document: &'v Value, name: &str) -> Option<&'v Value> {
     }
 }
 
-/// A field's text, made safe for a terminal: devices, remotes and users have a say in it. `-` where there is none.
+/// A field's text, made safe for a terminal, because devices, remotes and users can influence it; `-` if there is
+/// none.
 fn text_of(document: &Value, name: &str) -> String {
     match field(document, name) {
         Some(Value::String(text)) => printable(text).into_owned(),

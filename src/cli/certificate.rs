@@ -1,4 +1,4 @@
-//! `defender certificate show|renew|export`: the certificate in the files, and the CA that devices trust.
+//! `defender certificate show|renew|export`: the certificate files, and the CA that devices trust.
 
 use crate::app::{self, AppError};
 use crate::config::ServerConfig;
@@ -6,30 +6,30 @@ use crate::config::ServerConfig;
 /// What to do with the certificate.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CertificateCommand {
-    /// Say what there is.
+    /// Show the certificate.
     Show,
     /// Make a new one.
     Renew {
         /// With a new CA.
         with_authority: bool,
     },
-    /// Print the CA's.
+    /// Print the certificate of the CA.
     Export(Form),
 }
 
-/// A form in which devices take a CA.
+/// A file format for a CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// PEM.
     Pem,
     /// DER.
     Der,
-    /// A configuration profile of Apple's.
+    /// A configuration profile for iOS and macOS.
     MobileConfiguration,
 }
 
 impl Form {
-    /// The form of a name.
+    /// Parses the name of a format.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "pem" => Some(Self::Pem),
@@ -40,10 +40,10 @@ impl Form {
     }
 }
 
-/// Does it; gives what is to be printed.
+/// Runs the command; returns the bytes to print.
 ///
 /// # Errors
-/// What is wrong with the files, or that there are none, or none that Defender made.
+/// The problems of the files; also if there are none, or if Defender did not make them.
 pub fn run(command: &CertificateCommand, server: &ServerConfig) -> Result<Vec<u8>, AppError> {
     Ok(match command {
         CertificateCommand::Show => app::certificate(server)?.to_string().into_bytes(),

@@ -1,4 +1,4 @@
-//! `defender check`: what a configuration means, in words, and whether the server would start.
+//! `defender check`: explains a configuration, and whether the server would start with it.
 
 use std::fmt::Write;
 use std::fs::{self, OpenOptions};
@@ -18,26 +18,26 @@ use crate::remote::{Endpoint, RemoteSettings};
 use crate::source::{CameraSettings, DeviceChoice, MicrophoneSettings, probe_camera, probe_microphone};
 use crate::users;
 
-/// As many lines that let nobody in are told of one user file.
-const MOST_COMPLAINTS: usize = 20;
+/// Most malformed lines of a user file that are reported.
+const MAX_COMPLAINTS: usize = 20;
 
-/// What was found.
+/// The findings.
 pub struct Report {
     /// For people, line by line.
     pub text: String,
-    /// Whether nothing was found that would keep the server from starting.
+    /// Whether no problem would keep the server from starting.
     pub would_start: bool,
-    /// The cameras that are named by their device and give no picture now.
+    /// The cameras with a configured device that give no picture now.
     pub silent_cameras: Vec<String>,
 }
 
-/// Looks at everything the configuration names; opens cameras and microphones for a moment, changes nothing.
-/// `runs_as` is who the server would run as. Where `may_look` is an error, that is all that is told.
+/// Checks everything that the configuration names. It opens cameras and microphones for a moment and changes
+/// nothing. `runs_as` is the user that the server would run as. If `may_look` is an error, files are not checked.
 pub fn report(config: &Config, runs_as: Result<RunsAs, AppError>, may_look: Result<(), AppError>) -> Report {
     let mut report = Report { text: String::new(), would_start: true, silent_cameras: Vec::new() };
     match &config.file {
         Some(file) => report.line("configuration", file.display()),
-        None => report.line("configuration", "no file found, all is default"),
+        None => report.line("configuration", "no file found, all settings are defaults"),
     }
     if let Err(why) = may_look {
         report.runs_as(runs_as);
@@ -60,7 +60,7 @@ pub fn report(config: &Config, runs_as: Result<RunsAs, AppError>, may_look: Resu
         report.line("cameras", "none is configured; add a section [camera.NAME]");
     }
     for microphone in &config.microphones {
-        report.line(&format!("microphone {}", microphone.name), hears(microphone));
+        report.line(&format!("microphone {}", microphone.name), describe_microphone(microphone));
     }
     for remote in &config.remotes {
         let (answer, advice) = answers(remote);
@@ -71,7 +71,7 @@ pub fn report(config: &Config, runs_as: Result<RunsAs, AppError>, may_look: Resu
 }
 
 impl Report {
-    /// Adds a line. What it means may come from a device, a file or another server.
+    /// Adds a line. The text may come from a device, a file or another server.
     fn line(&mut self, what: &str, meaning: impl std::fmt::Display) {
         let _ = writeln!(self.text, "{what:<16} {}", printable(&meaning.to_string()));
     }
@@ -147,7 +147,10 @@ impl Report {
         let of = installed.map(|bytes| format!(" of the {} MiB here", bytes >> 20)).unwrap_or_default();
         self.line("memory", format_args!("large buffers take at most {limit_mb} MiB{of}"));
         if installed.is_some_and(|bytes| bytes >> 20 <= u64::from(server.memory_mb)) {
-            self.line("warning", "memory_mb is all the memory there is, so it protects from nothing");
+            self.line(
+                "warning",
+                "memory_mb is not less than the memory of this machine, so it limits nothing",
+            );
         }
     }
 
@@ -159,7 +162,7 @@ impl Report {
             }
             Ok(_) => self.line("page", www.display()),
             Err(error) => {
-                self.trouble("page", format_args!("{} is no folder to serve: {error}", www.display()))
+                self.trouble("page", format_args!("{} cannot be served as a folder: {error}", www.display()))
             }
         }
     }
@@ -207,10 +210,10 @@ impl Report {
             Ok(read) => (read.users, read.complaints, read.is_unused),
             Err(error) => return self.trouble("users", error),
         };
-        for complaint in complaints.iter().take(MOST_COMPLAINTS) {
+        for complaint in complaints.iter().take(MAX_COMPLAINTS) {
             self.line("warning", complaint);
         }
-        if let Some(more @ 1..) = complaints.len().checked_sub(MOST_COMPLAINTS) {
+        if let Some(more @ 1..) = complaints.len().checked_sub(MAX_COMPLAINTS) {
             self.line("warning", format_args!("{file}: and {more} more such lines"));
         }
         if !found.is_empty() {
@@ -218,20 +221,20 @@ impl Report {
         } else if is_unused {
             self.line(
                 "users",
-                format_args!("none yet; the first start makes `admin` in {file} and tells the password once"),
+                format_args!("none yet; the first start makes `admin` in {file} and shows the password once"),
             );
         } else if server.is_loopback_only() {
-            self.line("users", format_args!("{file} holds no usable user: nobody can sign in"));
+            self.line("users", format_args!("{file} has no usable user: nobody can sign in"));
         } else {
             self.trouble(
                 "users",
-                format_args!("{file} holds no usable user; add one with `defender user add NAME -u {file}`"),
+                format_args!("{file} has no usable user; add one with `defender user add NAME -u {file}`"),
             );
         }
     }
 }
 
-/// The addresses in words.
+/// The addresses with explanations.
 fn listed(addresses: &[IpAddr]) -> String {
     let has_v4 = addresses.iter().any(IpAddr::is_ipv4);
     let word = |address: &IpAddr| match address {
@@ -245,9 +248,9 @@ fn listed(addresses: &[IpAddr]) -> String {
     addresses.iter().map(word).collect::<Vec<_>>().join(" and ")
 }
 
-/// Whether lines could be added to a file, or the file be made; neither is done.
+/// Checks that lines can be appended to a file, or that the file can be created, without doing it.
 fn can_append(file: &Path) -> io::Result<()> {
-    // Not waiting, should it be a pipe nobody reads.
+    // Non-blocking, in case it is a pipe without a reader.
     match OpenOptions::new().append(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Ok(access(folder_of(file), Access::WRITE_OK | Access::EXEC_OK)?)
@@ -256,7 +259,7 @@ fn can_append(file: &Path) -> io::Result<()> {
     }
 }
 
-/// What a camera would deliver, and whether it would deliver anything.
+/// What a camera would deliver, and whether it delivers a picture.
 fn describe(camera: &CameraSettings) -> (String, bool) {
     let demand = if camera.on_demand { ", only while somebody watches" } else { "" };
     let requested = format!("asked for {}x{} at {} fps", camera.width, camera.height, camera.fps);
@@ -265,8 +268,8 @@ fn describe(camera: &CameraSettings) -> (String, bool) {
         Err(error) if camera.device == DeviceChoice::Auto => {
             (format!("the test card until a camera is plugged in ({error}){demand}; {requested}"), true)
         }
-        // Not a reason not to start: it may be plugged in later. A busy one gives its picture to somebody,
-        // most likely to the server that runs.
+        // The server would start: the camera may be plugged in later. A busy camera gives its picture to another
+        // program, most likely to the running server.
         Err(error) => {
             let is_busy = error.is_busy();
             (format!("NO SIGNAL now: {error}{demand}; {requested}"), is_busy)
@@ -274,21 +277,21 @@ fn describe(camera: &CameraSettings) -> (String, bool) {
     }
 }
 
-fn hears(microphone: &MicrophoneSettings) -> String {
+fn describe_microphone(microphone: &MicrophoneSettings) -> String {
     match probe_microphone(microphone) {
         Ok(found) => found,
-        // Not a reason not to start: it may be plugged in later.
+        // The server would start: the microphone may be plugged in later.
         Err(error) => format!("SILENT now: {error}; asked for {}", microphone.format),
     }
 }
 
-/// What it answers, and what to write otherwise in defender.conf.
+/// The answer of another Defender, and advice for its section in defender.conf.
 fn answers(remote: &RemoteSettings) -> (String, Option<String>) {
     let asked = Endpoint::new(remote.clone(), Account::unlimited())
         .and_then(|endpoint| Ok((endpoint.ask(&|| true)?, endpoint.advice())));
     match asked {
         Ok((listing, advice)) => (format!("{}: {}", remote.address, listing.summary()), advice),
-        // Not a reason not to start: it may be switched on later.
+        // The server would start: the other one may be switched on later.
         Err(error) => (format!("NO ANSWER now: {}: {error}", remote.address), None),
     }
 }
@@ -297,7 +300,7 @@ fn answers(remote: &RemoteSettings) -> (String, Option<String>) {
 mod tests {
     use super::*;
 
-    /// What `[server]` says, the files there are with their text, and what is to be told.
+    /// The text of `[server]`, the existing files with their text, and the expected text.
     type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
 
     /// Reports on a configuration in a folder that holds `files` and nothing else.
@@ -322,18 +325,18 @@ mod tests {
             ("", &[("key.pem", "")], "server.pem is missing"),
             ("cert = \".\"\nkey = \"gone/k.pem\"", &[], "gone/k.pem is missing"),
             ("", &[("server.pem", "junk"), ("key.pem", "junk")], "expected a PEM file"),
-            ("www = \"gone\"", &[], "no folder to serve"),
+            ("www = \"gone\"", &[], "cannot be served as a folder"),
             ("log = \"gone/d.log\"", &[], "cannot be written"),
             ("audit_log = \"gone/a.log\"", &[], "a.log cannot be written"),
             ("log = \".\"", &[], "cannot be written"),
             ("users = \".\"", &[], "cannot read the user file"),
             ("", &[("users", "eve:viewer:broken\n")], "defender user add"),
         ];
-        for (server, files, told) in rows {
+        for (server, files, expected) in rows {
             let report = check(&format!("[server]\n{server}\n"), files);
             assert!(!report.would_start, "{server:?} {files:?}:\n{}", report.text);
             let problem = report.text.lines().find(|line| line.contains("PROBLEM")).unwrap();
-            assert!(problem.contains(told), "{told:?} is missing in {problem:?}");
+            assert!(problem.contains(expected), "{expected:?} is missing in {problem:?}");
         }
     }
 
@@ -347,10 +350,10 @@ mod tests {
             ("", &[("users", "# nobody yet\n")], "the first start makes `admin`"),
             ("address = \"::1\"", &[("users", "eve:viewer:broken\n")], "nobody can sign in"),
         ];
-        for (server, files, told) in rows {
+        for (server, files, expected) in rows {
             let report = check(&format!("[server]\n{server}\n"), files);
             assert!(report.would_start, "{server:?} {files:?}:\n{}", report.text);
-            assert!(report.text.contains(told), "{told:?} is missing in\n{}", report.text);
+            assert!(report.text.contains(expected), "{expected:?} is missing in\n{}", report.text);
         }
     }
 

@@ -8,13 +8,13 @@ use crate::source::v4l2::devices::{self, CameraDevice, DeviceSize};
 
 /// The cameras and microphones of this machine, for people.
 pub fn list() -> String {
-    let mut parts: Vec<String> = devices::list().iter().map(describe).collect();
+    let mut parts: Vec<String> = devices::list().iter().map(describe_camera).collect();
     if parts.is_empty() {
         parts
             .push("no cameras found; is one plugged in, and is this user in the group `video`?\n".to_owned());
     }
     let cameras = parts.len();
-    parts.extend(cards::list().iter().map(hears));
+    parts.extend(cards::list().iter().map(describe_microphone));
     if parts.len() == cameras {
         parts.push(
             "no microphones found; is one plugged in, and is this user in the group `audio`?\n".to_owned(),
@@ -23,10 +23,10 @@ pub fn list() -> String {
     parts.join("\n")
 }
 
-fn hears(device: &SoundDevice) -> String {
+fn describe_microphone(device: &SoundDevice) -> String {
     let SoundDevice { pcm, label, rates_hz, channels, problem } = device;
     match problem {
-        // It names the PCM itself.
+        // The text names the PCM.
         Some(problem) => format!("{}\n  {}\n", printable(problem), printable(label)),
         None => {
             let name = format!("{pcm}  {label}");
@@ -40,13 +40,13 @@ fn span((least, most): (u32, u32)) -> String {
     if least == most { least.to_string() } else { format!("{least} to {most}") }
 }
 
-fn describe(camera: &CameraDevice) -> String {
+fn describe_camera(camera: &CameraDevice) -> String {
     let mut text = match &camera.problem {
-        // It names the node itself, and there is nothing else to tell of it.
+        // The text names the node, and nothing else is known of it.
         Some(problem) => problem.clone(),
         None => format!("{}  {} ({})", camera.node.display(), camera.card, camera.driver),
     };
-    // Each on one line: names come from the device.
+    // One line each: the names come from the device.
     text = printable(&text).into_owned() + "\n";
     for name in &camera.by_id {
         let _ = writeln!(text, "  {}", printable(&name.to_string_lossy()));
@@ -85,7 +85,7 @@ mod tests {
             usable,
             sizes: vec![size.clone()],
         };
-        let text = describe(&CameraDevice {
+        let text = describe_camera(&CameraDevice {
             node: "/dev/video0".into(),
             card: "C210".to_owned(),
             driver: "uvcvideo".to_owned(),
@@ -114,14 +114,14 @@ mod tests {
             problem: None,
         };
         let expected = "plughw:CARD=C210,DEV=0  Webcam C210, USB Audio\n  8000 to 48000 Hz, 1 channel\n";
-        assert_eq!(hears(&device), expected);
+        assert_eq!(describe_microphone(&device), expected);
         let busy = SoundDevice { problem: Some("plughw:CARD=C210,DEV=0: busy".to_owned()), ..device };
-        assert_eq!(hears(&busy), "plughw:CARD=C210,DEV=0: busy\n  Webcam C210, USB Audio\n");
+        assert_eq!(describe_microphone(&busy), "plughw:CARD=C210,DEV=0: busy\n  Webcam C210, USB Audio\n");
     }
 
     #[test]
     fn a_node_that_cannot_be_opened_is_shown_with_the_reason() {
-        let text = describe(&CameraDevice {
+        let text = describe_camera(&CameraDevice {
             node: "/dev/video0".into(),
             card: String::new(),
             driver: String::new(),

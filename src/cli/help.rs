@@ -1,30 +1,30 @@
-//! The one table of commands and flags: help texts, known words and hints all come from it.
+//! The table of commands and flags, from which help texts, known words and suggestions come.
 
 use std::fmt::Write;
 
 /// A flag of a command.
 #[derive(Debug)]
 pub struct Flag {
-    /// Short form such as `-c`; empty when there is none.
+    /// Short form such as `-c`; empty if there is none.
     pub short: &'static str,
     /// Long form such as `--config`.
     pub long: &'static str,
-    /// What its value is called; empty for a flag without one.
+    /// The name of its value; empty for a flag without one.
     pub value: &'static str,
     /// What it does.
     pub about: &'static str,
 }
 
-/// A command, by the words that call it.
+/// The help of a command.
 #[derive(Debug)]
 pub struct CommandHelp {
     /// The words after `defender`; none for the program itself.
     pub words: &'static [&'static str],
-    /// What stands behind the words in the usage line.
+    /// The operands in the usage line.
     pub operands: &'static str,
     /// What it does.
     pub about: &'static str,
-    /// Its flags; `--help` is one of every command.
+    /// Its flags. Every command also has `--help`.
     pub flags: &'static [&'static [Flag]],
 }
 
@@ -36,13 +36,13 @@ const CONFIG: [Flag; 1] = [flag(
     "-c",
     "--config",
     "FILE",
-    "configuration file; else ./defender.conf, ~/.defender/defender.conf, /etc/defender/defender.conf",
+    "configuration file; default: ./defender.conf, ~/.defender/defender.conf, /etc/defender/defender.conf",
 )];
 
 const OVERRIDES: [Flag; 9] = [
-    flag("-w", "--web-root", "DIR", "serve this folder in place of the built-in page"),
-    flag("-l", "--log", "FILE", "log to this file in place of standard error"),
-    flag("-a", "--address", "ADDRESS", "listen on this address, or these, with commas between them"),
+    flag("-w", "--web-root", "DIR", "serve this folder instead of the built-in page"),
+    flag("-l", "--log", "FILE", "log to this file instead of standard error"),
+    flag("-a", "--address", "ADDRESS", "listen on this address, or on several, separated by commas"),
     flag("-p", "--port", "PORT", "listen on this port"),
     flag("-s", "--secure", "CERT", "certificate chain, PEM"),
     flag("-k", "--key", "KEY", "key of the certificate, PEM"),
@@ -51,7 +51,7 @@ const OVERRIDES: [Flag; 9] = [
     flag("-d", "--debug", "", "log more"),
 ];
 
-const USERS: [Flag; 1] = [flag("-u", "--user-db", "FILE", "user file; else the one the configuration names")];
+const USERS: [Flag; 1] = [flag("-u", "--user-db", "FILE", "user file; default: that of the configuration")];
 
 const ROLE: [Flag; 1] = [flag("", "--role", "ROLE", "admin or viewer")];
 
@@ -60,47 +60,46 @@ const CONFINED: [Flag; 2] = [
         "",
         "--cameras",
         "NAMES",
-        "only these cameras, with commas between them, and no microphone that is not named",
+        "only these cameras, separated by commas, and no microphone that is not named",
     ),
     flag(
         "",
         "--microphones",
         "NAMES",
-        "only these microphones, with commas between them, and no camera that is not named",
+        "only these microphones, separated by commas, and no camera that is not named",
     ),
 ];
 
 const UNCONFINED: [Flag; 1] = [flag("", "--unconfined", "", "all cameras and microphones again")];
 
 const CERTIFICATE: [Flag; 2] = [
-    flag("-s", "--secure", "CERT", "certificate chain, PEM; else the one the configuration names"),
-    flag("-k", "--key", "KEY", "key of the certificate, PEM; else the one the configuration names"),
+    flag("-s", "--secure", "CERT", "certificate chain, PEM; default: that of the configuration"),
+    flag("-k", "--key", "KEY", "key of the certificate, PEM; default: that of the configuration"),
 ];
 
-const AUTHORITY: [Flag; 1] =
-    [flag("", "--ca", "", "make a new CA, too; each device then has to trust it anew")];
+const AUTHORITY: [Flag; 1] = [flag("", "--ca", "", "also make a new CA, which each device must then trust")];
 
-const JSON: [Flag; 1] = [flag("", "--json", "", "print the server's answer as it is")];
+const JSON: [Flag; 1] = [flag("", "--json", "", "print the server's answer as JSON")];
 
 const SAVE: [Flag; 1] = [flag("", "--save", "", "keep it for the next start")];
 
-const OWNER: [Flag; 1] = [flag("", "--user", "NAME", "the user it lets in")];
+const OWNER: [Flag; 1] = [flag("", "--user", "NAME", "the user that the token signs in")];
 
 const STDIN: [Flag; 1] =
     [flag("", "--password-stdin", "", "read the password from the first line of standard input")];
 
-const PASSWORD: [Flag; 1] = [flag("", "--password", "", "ask for a new password along with other flags")];
+const PASSWORD: [Flag; 1] = [flag("", "--password", "", "also ask for a new password")];
 
-const YES: [Flag; 1] = [flag("", "--yes", "", "do not ask")];
+const YES: [Flag; 1] = [flag("", "--yes", "", "do not ask for confirmation")];
 
 const TOP: [Flag; 2] = [
-    flag("", "--list-devices", "", "list cameras and microphones with what they can do"),
+    flag("", "--list-devices", "", "list cameras and microphones with their formats"),
     flag("-V", "--version", "", "print the version"),
 ];
 
 const HELP: [Flag; 1] = [flag("-h", "--help", "", "print this help")];
 
-/// Every command there is; the program itself comes first.
+/// All commands; the program itself comes first.
 pub const COMMANDS: [CommandHelp; 19] = [
     CommandHelp {
         words: &[],
@@ -117,26 +116,26 @@ pub const COMMANDS: [CommandHelp; 19] = [
     CommandHelp {
         words: &["check"],
         operands: "",
-        about: "Say what the configuration means and what each camera would give; start nothing. Fails where the \
-                server would not start, or a camera gives no picture.",
+        about: "Explain the configuration and what each camera would deliver, without starting the server. Fails if \
+                the server would not start, or if a camera gives no picture.",
         flags: &[&CONFIG, &OVERRIDES],
     },
     CommandHelp {
         words: &["status"],
         operands: "",
-        about: "Say how the server is that runs on this machine.",
+        about: "Show the status of the server that runs on this machine.",
         flags: &[&CONFIG, &USERS, &JSON],
     },
     CommandHelp {
         words: &["service"],
         operands: "[video|audio start|stop]",
-        about: "Stop capture in the running server, or start it; without words say what runs.",
+        about: "Stop or start capture in the running server; without operands show what runs.",
         flags: &[&CONFIG, &USERS, &JSON],
     },
     CommandHelp {
         words: &["logging"],
         operands: "[off|error|warn|info|debug|trace]",
-        about: "Change how much the running server logs; without a word say how much.",
+        about: "Change the log level of the running server; without an operand show it.",
         flags: &[&CONFIG, &USERS, &JSON, &SAVE],
     },
     CommandHelp {
@@ -148,13 +147,13 @@ pub const COMMANDS: [CommandHelp; 19] = [
     CommandHelp {
         words: &["certificate", "show"],
         operands: "",
-        about: "Say whose the certificate is, for which names and how long, and the fingerprints of key and CA.",
+        about: "Show who made the certificate, its names and validity, and the fingerprints of key and CA.",
         flags: &[&CONFIG, &CERTIFICATE],
     },
     CommandHelp {
         words: &["certificate", "renew"],
         operands: "",
-        about: "Make a new certificate for the same key; a running server follows. It does so by itself in time.",
+        about: "Make a new certificate for the same key. A running server loads it; it also renews in time by itself.",
         flags: &[&CONFIG, &CERTIFICATE, &AUTHORITY],
     },
     CommandHelp {
@@ -166,7 +165,7 @@ pub const COMMANDS: [CommandHelp; 19] = [
     CommandHelp {
         words: &["user"],
         operands: "add|edit|remove|list",
-        about: "Edit the user file; a running server follows by itself.",
+        about: "Edit the user file. A running server applies the changes at once.",
         flags: &[],
     },
     CommandHelp {
@@ -178,48 +177,48 @@ pub const COMMANDS: [CommandHelp; 19] = [
     CommandHelp {
         words: &["user", "edit"],
         operands: "NAME",
-        about: "Give a user a new password, or what the flags say. It ends the user's sessions and streams.",
+        about: "Change a user: a new password, or what the flags say. This ends the user's sessions and streams.",
         flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &UNCONFINED, &PASSWORD, &STDIN],
     },
     CommandHelp {
         words: &["user", "remove"],
         operands: "NAME",
-        about: "Remove a user with the user's tokens, sessions and streams.",
+        about: "Remove a user with all tokens, sessions and streams.",
         flags: &[&CONFIG, &USERS, &YES],
     },
     CommandHelp {
         words: &["user", "list"],
         operands: "",
-        about: "List the users, their roles and what they are confined to.",
+        about: "List the users, their roles and confinements.",
         flags: &[&CONFIG, &USERS],
     },
     CommandHelp {
         words: &["token"],
         operands: "add|remove|list",
-        about: "Edit the tokens: secrets for programs, used as Bearer or in place of a password.",
+        about: "Edit the tokens: secrets for programs, used as Bearer token or in place of a password.",
         flags: &[],
     },
     CommandHelp {
         words: &["token", "add"],
         operands: "NAME",
-        about: "Add a token and print it, this once. A confined one is a viewer's, whoever the user is.",
+        about: "Add a token and print it once. A confined token has the role viewer.",
         flags: &[&CONFIG, &USERS, &OWNER, &CONFINED],
     },
     CommandHelp {
         words: &["token", "remove"],
         operands: "NAME",
-        about: "Remove a token; whoever came in by it is out.",
+        about: "Remove a token. Its sessions and streams end.",
         flags: &[&CONFIG, &USERS],
     },
     CommandHelp {
         words: &["token", "list"],
         operands: "",
-        about: "List the tokens, whose they are and what they are confined to.",
+        about: "List the tokens, their users and confinements.",
         flags: &[&CONFIG, &USERS],
     },
 ];
 
-/// The command that exactly these words call.
+/// The command of exactly these words.
 pub fn find(words: &[&str]) -> Option<&'static CommandHelp> {
     COMMANDS.iter().find(|command| command.words == words)
 }
@@ -254,7 +253,7 @@ impl CommandHelp {
         let flags: Vec<_> = self.all_flags().map(|flag| (flag.spelled(), flag.about)).collect();
         list(&mut text, "Flags", &flags);
         if self.words.is_empty() {
-            text.push_str("\n`defender help COMMAND` tells more. Exit codes: 0 well, 1 failed, 2 misused.\n");
+            text.push_str("\nSee `defender help COMMAND` for each command. Exit codes: 0 success, 1 failure, 2 wrong usage.\n");
         }
         text
     }
@@ -279,7 +278,7 @@ fn list(text: &mut String, title: &str, rows: &[(String, &str)]) {
     }
 }
 
-/// Appends words, broken at 80 columns; later lines start at `indent`.
+/// Appends words, wrapped at 80 columns; later lines start at `indent`.
 fn wrap(text: &mut String, words: &str, indent: usize) {
     let mut column = indent;
     for (number, word) in words.split_whitespace().enumerate() {

@@ -1,7 +1,7 @@
 //! The command line: one file for each command.
 //!
-//! What belongs here: reading arguments, printing, exit codes. What must not: anything the server
-//! or another layer does; a command calls it.
+//! What belongs here: parsing arguments, printing, exit codes. What must not: work of the server or of another
+//! layer; a command calls that.
 
 mod args;
 mod board;
@@ -25,19 +25,19 @@ use crate::config::Flags;
 use args::Command;
 use user::Confined;
 
-/// It failed while running.
+/// Exit code of a command that failed.
 const FAILED: u8 = 1;
 
-/// It was asked or configured wrongly.
+/// Exit code of wrong arguments or a wrong configuration.
 const USAGE: u8 = 2;
 
-/// Does what the arguments after the program's name ask for. Errors go to standard error.
+/// Runs the command in the arguments after the program's name. Errors go to standard error.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, message)) => {
             for line in message.lines() {
-                // Standard error may be closed; the exit code still tells.
+                // Best effort: standard error may be closed, and the exit code is left.
                 let _ = writeln!(io::stderr(), "defender: {}", printable(line));
             }
             ExitCode::from(code)
@@ -62,11 +62,11 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             let report = check::report(&config, runs_as, may_look);
             print(&report.text);
             if !report.would_start {
-                return Err(failed(&"it would not start like this"));
+                return Err(failed(&"the server would not start with this configuration"));
             }
             if !report.silent_cameras.is_empty() {
                 let names = report.silent_cameras.join(", ");
-                return Err(failed(&format!("it would start, without a picture of: {names}")));
+                return Err(failed(&format!("the server would start, without a picture of: {names}")));
             }
         }
         Command::Board(command, as_json, flags) => {
@@ -80,7 +80,7 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             app::become_owner_of_pair(&config).map_err(|error| failed(&error))?;
             let printed = certificate::run(&command, &config.server).map_err(|error| failed(&error))?;
-            // A reader that went away is no error.
+            // Best effort: a reader that closed the pipe is no error.
             let _ = io::stdout().write_all(&printed).and_then(|()| io::stdout().flush());
         }
         Command::User(command, flags) => {
@@ -97,8 +97,8 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
     Ok(())
 }
 
-/// The user file, and in whose folder the configuration lies that names it. A user file that is named needs
-/// no configuration.
+/// The user file, and the owner of the folder of the configuration that names it. With `-u` no configuration is
+/// read.
 fn user_file(flags: &Flags) -> Result<(PathBuf, Option<String>), AppError> {
     match &flags.users {
         Some(users) => Ok((users.clone(), None)),
@@ -106,15 +106,15 @@ fn user_file(flags: &Flags) -> Result<(PathBuf, Option<String>), AppError> {
     }
 }
 
-/// Says which cameras and microphones of a confinement the configuration does not have: a mistyped name
-/// would let its user see nothing. Those of other Defenders are known only while these answer.
+/// Warns of cameras and microphones of a confinement that the configuration does not have: with a mistyped name
+/// the user would see nothing. Devices of other Defenders are not checked, because these may not answer now.
 fn warn_of_unknown(flags: &Flags, confined: Option<&Confined>) {
     let Some(confined) = confined.filter(|confined| **confined != Confined::default()) else { return };
     let of_file = Flags { config: flags.config.clone(), ..Flags::default() };
     let Ok(config) = app::load_config(&of_file) else { return };
-    // A user file that is named may be that of another configuration.
-    let place = |file: &Path| std::path::absolute(file).ok();
-    let is_its = |users: &PathBuf| place(users) == place(&config.server.users);
+    // The user file of `-u` may belong to another configuration.
+    let absolute = |file: &Path| std::path::absolute(file).ok();
+    let is_its = |users: &PathBuf| absolute(users) == absolute(&config.server.users);
     if flags.config.is_none() && !flags.users.as_ref().is_none_or(is_its) {
         return;
     }
@@ -138,7 +138,7 @@ fn warn_of_unknown(flags: &Flags, confined: Option<&Confined>) {
     }
 }
 
-/// Works on a user file as the user who owns its folder, where it is root that asks.
+/// As root: works on a user file as the owner of its folder.
 fn as_owner<E: Display>(
     users: &Path,
     named_by: Option<&str>,
@@ -152,7 +152,8 @@ fn as_owner<E: Display>(
     })
 }
 
-/// Prints lines, without what a terminal would act on; a reader that went away (`defender --help | head -1`) is no error.
+/// Prints lines without control characters. A reader that closed the pipe (`defender --help | head -1`) is no
+/// error.
 fn print(text: &str) {
     let _ = io::stdout().write_all(printable_lines(text).as_bytes()).and_then(|()| io::stdout().flush());
 }

@@ -1,4 +1,4 @@
-//! `defender token add|list|remove`: secrets for programs, to be used in place of a password.
+//! `defender token add|list|remove`: secrets for programs, in place of a password.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,9 +13,9 @@ pub enum TokenCommand {
     Add {
         /// The new token's name.
         name: String,
-        /// Whom it lets in.
+        /// Its user.
         user: String,
-        /// What it is confined to.
+        /// The devices that it is confined to.
         confined: Confined,
     },
     /// Remove a token.
@@ -28,7 +28,7 @@ pub enum TokenCommand {
 }
 
 impl TokenCommand {
-    /// What the token is to be confined to.
+    /// The devices that the new token is confined to.
     pub fn confined(&self) -> Option<&Confined> {
         match self {
             Self::Add { confined, .. } => Some(confined),
@@ -37,11 +37,11 @@ impl TokenCommand {
     }
 }
 
-/// Does an edit on the file `users`. A new token alone goes to standard output, so that a script
-/// can take it from there.
+/// Runs an edit of the file `users`. Only a new token is printed on standard output, so that a script can read
+/// it from there.
 ///
 /// # Errors
-/// The user file's own; it is then as it was.
+/// The error of the user file, which is then unchanged.
 pub fn run(command: TokenCommand, users: &Path) -> Result<(), UsersError> {
     match command {
         TokenCommand::Add { name, user, confined } => add(users, &name, &user, &confined),
@@ -58,7 +58,7 @@ fn add(users: &Path, name: &str, user: &str, confined: &Confined) -> Result<(), 
     let list = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
     let (cameras, microphones) = (list(&confined.cameras), list(&confined.microphones));
     let token = users::add_token(users, name, user, &cameras, &microphones)?;
-    // Standard error may be closed; the token is what counts.
+    // Best effort: standard error may be closed; only the token matters.
     let _ = writeln!(
         io::stderr(),
         "defender: added the token {name} of {user} to {}; it is shown this once:",
@@ -71,7 +71,7 @@ fn add(users: &Path, name: &str, user: &str, confined: &Confined) -> Result<(), 
 fn list(users: &Path) -> Result<(), UsersError> {
     let found = users::list(users)?;
     let line = |token: &users::ListedToken| {
-        let dead = if token.is_live { "" } else { " (lets nobody in: its user is gone)" };
+        let dead = if token.is_live { "" } else { " (rejected: its user no longer exists)" };
         format!("{} of {}{}{dead}\n", token.name, token.user, shown_scope(&token.scope))
     };
     say(&found.tokens.iter().map(line).collect::<String>());

@@ -1,5 +1,6 @@
 //! `defender user add|edit|remove|list`: the user file, edited by a person or a script.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
@@ -21,7 +22,7 @@ pub enum UserCommand {
         name: String,
         /// Role; admin for the first user and viewer for later ones when not given.
         role: Option<Role>,
-        /// What the user is confined to.
+        /// The devices that the user is confined to.
         confined: Confined,
         /// Read the password from standard input.
         password_stdin: bool,
@@ -30,13 +31,13 @@ pub enum UserCommand {
     Edit {
         /// The user's name.
         name: String,
-        /// The new role; without it or a confinement a new password is asked for.
+        /// The new role. Without a role or a confinement the command asks for a new password.
         role: Option<Role>,
-        /// What the user is confined to from now on.
+        /// The new confinement.
         confined: Confined,
-        /// Let the user see and hear everything again.
+        /// Remove the confinement.
         unconfined: bool,
-        /// Ask for a new password whether or not there is a role.
+        /// Ask for a new password in any case.
         password: bool,
         /// Read the new password from standard input.
         password_stdin: bool,
@@ -45,7 +46,7 @@ pub enum UserCommand {
     Remove {
         /// The user's name.
         name: String,
-        /// Do not ask.
+        /// Do not ask for confirmation.
         yes: bool,
     },
     /// List the users.
@@ -53,7 +54,7 @@ pub enum UserCommand {
 }
 
 impl UserCommand {
-    /// What the user is to be confined to.
+    /// The new confinement.
     pub fn confined(&self) -> Option<&Confined> {
         match self {
             Self::Add { confined, .. } | Self::Edit { confined, .. } => Some(confined),
@@ -65,43 +66,57 @@ impl UserCommand {
 /// The lists of `--cameras` and `--microphones`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Confined {
-    /// The only cameras; `None` when the flag is not given.
+    /// The only cameras; `None` without the flag.
     pub cameras: Option<Vec<String>>,
-    /// The only microphones; `None` when the flag is not given.
+    /// The only microphones; `None` without the flag.
     pub microphones: Option<Vec<String>>,
 }
 
 /// Why an edit was not made.
 #[derive(Debug)]
 pub enum UserCommandError {
-    /// The user file's own reasons.
+    /// The error of the user file.
     Users(UsersError),
-    /// Nothing to type at, and no `--password-stdin` or `--yes`.
+    /// There is no terminal, and this flag is missing.
     NoTerminal(&'static str),
-    /// The terminal or standard input failed.
+    /// The terminal or standard input cannot be read.
     Input(io::Error),
-    /// A password that cannot be taken.
+    /// The password is not acceptable, for this reason.
     Password(&'static str),
-    /// The person said no.
+    /// The repeated password is another one.
+    Mismatch,
+    /// The user did not confirm.
     Declined,
+}
+
+impl Error for UserCommandError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Input(error) => Some(error),
+            Self::Users(_) | Self::NoTerminal(_) | Self::Password(_) | Self::Mismatch | Self::Declined => {
+                None
+            }
+        }
+    }
 }
 
 impl fmt::Display for UserCommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Users(error) => error.fmt(f),
-            Self::NoTerminal(flag) => write!(f, "there is no terminal to ask at; use {flag}"),
+            Self::NoTerminal(flag) => write!(f, "there is no terminal for the question; use {flag}"),
             Self::Input(error) => write!(f, "cannot read the answer: {error}"),
             Self::Password(why) => write!(f, "the password {why}"),
-            Self::Declined => f.write_str("nothing was changed"),
+            Self::Mismatch => f.write_str("the passwords do not match"),
+            Self::Declined => f.write_str("not confirmed, nothing was changed"),
         }
     }
 }
 
-/// Does an edit on the file `users`, asking what is still to be known.
+/// Runs an edit of the file `users`, and asks for what is missing.
 ///
 /// # Errors
-/// See [`UserCommandError`]; the file is then as it was.
+/// See [`UserCommandError`]; the file is then unchanged.
 pub fn run(command: UserCommand, users: &Path) -> Result<(), UserCommandError> {
     match command {
         UserCommand::Add { name, role, confined, password_stdin } => {
@@ -126,7 +141,7 @@ pub fn run(command: UserCommand, users: &Path) -> Result<(), UserCommandError> {
 
 fn add(users: &Path, name: &str, new: &Change) -> Result<(), UserCommandError> {
     let given = users::add(users, name, new).map_err(UserCommandError::Users)?;
-    // Nobody asked for it, so it is said why.
+    // The role was not requested, so explain it.
     let why = if new.role.is_none() && given == Role::Admin { ": the first user is an admin" } else { "" };
     say(&format!("added {} {name} to {}{why}\n", given.name(), users.display()));
     Ok(())
@@ -161,18 +176,18 @@ fn list(users: &Path) -> Result<(), UserCommandError> {
     };
     say(&found.users.iter().map(line).collect::<String>());
     for complaint in found.complaints {
-        // Standard error may be closed; the list is out already.
+        // Best effort: standard error may be closed.
         let _ = writeln!(io::stderr(), "defender: {}", printable(&complaint.to_string()));
     }
     Ok(())
 }
 
-/// What somebody is confined to, as the flags say it; nothing for everything.
+/// A confinement as in the flags; empty if there is none.
 pub(super) fn shown_scope(scope: &Scope) -> String {
     scope.to_string().replace(':', " ")
 }
 
-/// What cannot work is said before a password is typed twice.
+/// Reports what cannot work before a password is typed twice.
 fn check_new_name(users: &Path, name: &str) -> Result<(), UserCommandError> {
     let fault = if !users::is_valid_name(name) {
         UsersError::Name(name.to_owned())
@@ -208,21 +223,21 @@ fn password(name: &str, from_stdin: bool) -> Result<Zeroizing<String>, UserComma
         rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(UserCommandError::Input)
     };
     let first = check(name, ask(format!("Password for {name}: "))?)?;
-    if ask("Once more: ".to_owned())? == first {
+    if ask("Repeat the password: ".to_owned())? == first {
         Ok(first)
     } else {
-        Err(UserCommandError::Password("was not the same twice"))
+        Err(UserCommandError::Mismatch)
     }
 }
 
-/// The first line without its end. Of one too long only so much is read as shows that it is.
+/// The first line without its line end. At most one byte more than allowed is read.
 fn first_line(input: &mut impl BufRead) -> Result<Zeroizing<String>, UserCommandError> {
     const LINE_END_BYTES: usize = 2;
     let most = BOM.len() + MAX_PASSWORD_BYTES + LINE_END_BYTES;
-    // Room for all of it at once: growing would leave pieces of it in freed memory.
+    // Full capacity at once: growing would leave copies in freed memory.
     let mut line = Zeroizing::new(Vec::with_capacity(most));
     input.take(most as u64).read_until(b'\n', &mut line).map_err(UserCommandError::Input)?;
-    // Some editors put a byte order mark in front of a text file; nobody types one.
+    // Some editors write a byte order mark; nobody types one.
     let start = line.strip_prefix(BOM).unwrap_or(&line);
     let text = start.strip_suffix(b"\n").unwrap_or(start);
     let text = text.strip_suffix(b"\r").filter(|_| line.ends_with(b"\n")).unwrap_or(text);
@@ -231,7 +246,7 @@ fn first_line(input: &mut impl BufRead) -> Result<Zeroizing<String>, UserCommand
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Said before it is typed again; the user file's own edits check once more.
+/// Checks the password before it is typed again. The edit of the user file checks once more.
 fn check(name: &str, password: Zeroizing<String>) -> Result<Zeroizing<String>, UserCommandError> {
     users::check_password(name, &password).map_err(UserCommandError::Password)?;
     Ok(password)
@@ -255,7 +270,7 @@ fn confirm(question: &str) -> Result<(), UserCommandError> {
     if said_yes { Ok(()) } else { Err(UserCommandError::Declined) }
 }
 
-/// Nobody reading it does not undo what was done.
+/// Prints text; errors are ignored because the edit is done.
 pub(super) fn say(text: &str) {
     super::print(text);
 }
@@ -322,7 +337,7 @@ mod tests {
 
     #[test]
     fn no_message_shows_a_password() {
-        let told = read(b"secret\xff\n").unwrap_err();
-        assert!(!told.contains("secret"), "{told}");
+        let error = read(b"secret\xff\n").unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
     }
 }

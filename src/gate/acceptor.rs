@@ -1,5 +1,4 @@
-//! Where connections are accepted and served: each on a thread of its own, under caps, until a stop
-//! ends them.
+//! Accepts connections and serves each on a thread of its own, within the limits, until a stop ends them.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Write};
@@ -20,10 +19,10 @@ use super::reply;
 use crate::base::lock;
 use crate::hub::Stop;
 
-/// Stack of a connection's thread: a TLS handshake and a frame's write fit several times over.
+/// Stack of a connection's thread: several times what a TLS handshake or the write of a frame needs.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// Pause after a failed accept: out of descriptors is not mended by trying harder.
+/// Pause after a failed accept, which usually means that there are no free descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the connections of one listening socket share.
@@ -46,7 +45,7 @@ impl Acceptor {
     }
 
     /// Accepts at a listening socket and serves until [`Acceptor::close`]; returns when every connection's
-    /// thread is done. `accept` gives nothing for who is turned away at the door.
+    /// thread is done. `accept` returns `None` for a client that it rejects.
     pub(super) fn serve(&self, accept: impl Fn() -> io::Result<Option<(TcpStream, Caller)>>) {
         thread::scope(|scope| {
             while !self.stop.is_requested() {
@@ -54,7 +53,7 @@ impl Acceptor {
                     Ok(Some((socket, caller))) => self.serve_client(scope, socket, caller),
                     Ok(None) => {}
                     Err(_) if self.stop.is_requested() => {}
-                    // The client left while it waited; the next one may be fine.
+                    // The client left before it was accepted.
                     Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         warn!("cannot accept a connection: {error}");
@@ -69,12 +68,12 @@ impl Acceptor {
     /// Stops accepting at `listener` and ends every connection, also those that come later.
     pub(super) fn close(&self, listener: impl AsFd) {
         self.stop.request();
-        // Shutting a listening socket makes the pending accept return (Linux, shutdown(2)).
+        // On Linux, shutting down a listening socket makes a blocked accept return (shutdown(2)).
         let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
         self.sockets.shut_all();
     }
 
-    /// Serves a caller on a thread of its own, or turns it away at a cap.
+    /// Serves a client on a thread of its own, or rejects it at a limit.
     fn serve_client<'scope>(
         &'scope self,
         scope: &'scope thread::Scope<'scope, '_>,
@@ -86,13 +85,13 @@ impl Acceptor {
         let evicted = Arc::clone(&socket);
         let close: Close = Arc::new(move || {
             debug!("{peer}: closed to make room for another connection");
-            // Not I/O that waits: it only marks the socket and wakes its thread.
+            // This does not block: it only marks the socket and wakes its thread.
             let _ = evicted.shutdown(Shutdown::Both);
         });
         let permit = match self.admission.admit(peer.ip(), close) {
             Ok(permit) => permit,
             Err(which) => {
-                debug!("{peer}: turned away, {which:?} limit of connections reached");
+                debug!("{peer}: rejected, {which:?} limit of connections reached");
                 return self.reject(&socket);
             }
         };
@@ -106,17 +105,17 @@ impl Acceptor {
                     connection::serve(&self.context, socket, caller, permit.slot())
                 }));
                 if served.is_err() {
-                    // The panic itself was logged where it happened; other connections go on.
-                    error!("{peer}: connection dropped by a fault in Defender");
+                    // The panic itself was logged; other connections continue.
+                    error!("{peer}: connection dropped after an internal error");
                 }
             });
         if let Err(error) = spawned {
-            warn!("{peer}: no thread for the connection: {error}");
+            warn!("{peer}: cannot start a thread for the connection: {error}");
         }
     }
 
-    /// Says 503 where that can be said at once (in the clear); under TLS it would cost the
-    /// handshake that the cap is there to save, so the socket is closed.
+    /// Answers 503 on a plain connection. A TLS connection is just closed: the answer would cost the
+    /// handshake that the limit is there to save.
     fn reject(&self, mut socket: &TcpStream) {
         if self.context.tls.is_none() && socket.set_nonblocking(true).is_ok() {
             let _ = socket.write_all(&reply::refusal(503, "too many connections"));
@@ -139,7 +138,7 @@ struct OpenSockets {
     by_number: HashMap<u32, Arc<TcpStream>>,
 }
 
-/// A socket's place in the list; leaves it when dropped.
+/// A socket's entry in the list; removed when this is dropped.
 struct SocketEntry {
     open: Arc<Mutex<OpenSockets>>,
     number: u32,
@@ -164,7 +163,7 @@ impl Sockets {
         let mut open = lock(&self.open);
         open.closing = true;
         for socket in open.by_number.values() {
-            // Not I/O that waits: it only marks the socket and wakes its thread.
+            // This does not block: it only marks the socket and wakes its thread.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }

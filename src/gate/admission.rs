@@ -1,11 +1,10 @@
-//! Who may be connected: the caps on connections, and who makes room when they are reached.
+//! Admission control: the limits on connections, and which connection is closed when one is reached.
 //!
-//! A connection is a *user's* while the last request on it was signed in, else a *stranger's*.
-//! Users' connections are never closed to make room. A share of the slots is kept for users and
-//! for addresses that somebody signed in from lately (*known* addresses). When a newcomer finds no
-//! slot, a stranger's connection is closed for it: of the address that has most of them, and
-//! there by [`Rank`], oldest first. So whoever holds many slots loses one, whatever is done
-//! to keep them busy, and a newcomer is served at once.
+//! A connection is a *user's* while the last request on it was signed in, else a *stranger's*. Users'
+//! connections are never evicted. A share of the slots is reserved for users and for *known* addresses, from
+//! which a user signed in within the last day. If a new connection finds no free slot, a stranger's connection
+//! is evicted for it: of the address that holds most of them, and there by [`Rank`], the oldest first. So a
+//! client that holds many slots loses one, however busy it keeps them, and a new client is served at once.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -16,42 +15,42 @@ use std::time::{Duration, Instant};
 use super::limits::Limits;
 use crate::base::{Network, lock};
 
-/// How long an address is known after the last request that was signed in from there.
+/// How long an address is known after its last signed-in request.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Known addresses at a time; the one that was seen longest ago is forgotten first.
+/// Most known addresses; the one that was seen longest ago is forgotten first.
 const MAX_KNOWN: usize = 1024;
 
-/// A connection without a request is treated as a newcomer for so long: time for a TLS handshake
-/// and the request behind it, on a slow board and a slow link.
+/// How long a connection without a request counts as new: enough for a TLS handshake and the request behind
+/// it, on a slow board and a slow link.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What closes a connection; it must not wait for anything.
+/// Closes a connection. It must not block.
 pub type Close = Arc<dyn Fn() + Send + Sync>;
 
-/// Counts connections against the caps and decides which one makes room.
+/// Counts connections against the limits and decides which one is evicted.
 #[derive(Clone)]
 pub struct Admission {
     slots: Arc<Mutex<Slots>>,
     total: usize,
-    /// Of them for strangers of addresses that are not known.
+    /// The part of them that strangers of unknown addresses may use.
     for_unknown: usize,
     per_address: usize,
-    /// Closed connections whose threads have not ended yet.
+    /// Most evicted connections whose threads have not ended yet.
     leaving: usize,
 }
 
-/// One admitted connection; gives its slot back when dropped.
+/// An admitted connection; returns its slot when dropped.
 pub struct Permit(Slot);
 
-/// A connection's entry, for whoever knows more about the connection. It may be gone by now.
+/// The slot of a connection, for code that knows more about the connection. The connection may have ended.
 #[derive(Clone)]
 pub struct Slot {
     slots: Arc<Mutex<Slots>>,
     number: u64,
 }
 
-/// What a connection is doing.
+/// What a connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// It has not sent a whole request yet.
@@ -62,27 +61,27 @@ pub enum Stage {
     Request,
 }
 
-/// Which cap was reached, with nobody to make room.
+/// The limit that was reached, with no connection to evict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The cap on all connections.
+    /// The limit on all connections.
     Total,
-    /// The cap on connections from this address.
+    /// The limit on connections from this address.
     Address,
 }
 
-/// Connections, by what became of them.
+/// Counts of connections since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionCounts {
     /// Open now.
     pub open: u32,
-    /// Let in since the start.
+    /// Admitted.
     pub accepted: u64,
-    /// Turned away since the start because there were too many in all.
+    /// Rejected because there were too many in all.
     pub refused_total: u64,
-    /// Turned away since the start because there were too many from their address.
+    /// Rejected because there were too many from their address.
     pub refused_address: u64,
-    /// Closed since the start to make room for another.
+    /// Closed to admit another.
     pub evicted: u64,
 }
 
@@ -103,13 +102,13 @@ struct Entry {
     /// When that stage began.
     since: Instant,
     is_user: bool,
-    /// Whether the request under way was signed in.
+    /// Whether the current request was signed in.
     signs_in: bool,
     is_leaving: bool,
     close: Close,
 }
 
-/// In which order strangers make room.
+/// The order in which strangers are evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// Half-open for longer than [`GRACE`].
@@ -120,7 +119,7 @@ enum Rank {
 }
 
 impl Admission {
-    /// Nobody is in yet.
+    /// Without any connection.
     pub fn new(limits: &Limits) -> Self {
         let total = limits.connections as usize;
         let reserved = (total / 4).max(8).min(total / 2);
@@ -133,11 +132,10 @@ impl Admission {
         }
     }
 
-    /// Takes a slot for a connection from `address`; `close` will be called if it has to make room
-    /// for another.
+    /// Takes a slot for a connection from `address`. `close` is called if it is evicted for another.
     ///
     /// # Errors
-    /// The cap that is reached, where nobody makes room.
+    /// The limit that was reached, if no connection can be evicted.
     pub fn admit(&self, address: IpAddr, close: Close) -> Result<Permit, Refused> {
         let key = Network::of(address);
         let (admitted, evicted) = self.decide(key, close);
@@ -148,12 +146,12 @@ impl Admission {
         Ok(Permit(Slot { slots: Arc::clone(&self.slots), number }))
     }
 
-    /// Connections now.
+    /// Connections that are open now.
     pub fn connections(&self) -> u32 {
         lock(&self.slots).open.len() as u32
     }
 
-    /// Connections so far.
+    /// Connections since the start.
     pub fn counts(&self) -> ConnectionCounts {
         let slots = lock(&self.slots);
         ConnectionCounts {
@@ -165,7 +163,7 @@ impl Admission {
         }
     }
 
-    /// The slot, and whom to close for it.
+    /// The number of the slot, and what closes the connection that is evicted for it.
     fn decide(&self, key: Network, close: Close) -> (Result<u64, Refused>, Option<Close>) {
         let mut guard = lock(&self.slots);
         let slots = &mut *guard;
@@ -182,7 +180,7 @@ impl Admission {
         } else {
             return (Ok(slots.enter(key, close, now)), None);
         };
-        // Whoever is known may use the last of these slots, so that others cannot use all.
+        // Only known addresses may evict the second half, so that others cannot use it up.
         let leaving = slots.open.values().filter(|entry| entry.is_leaving).count();
         let is_room = leaving < if is_known { self.leaving } else { self.leaving / 2 };
         let victim = victim.filter(|_| is_room).and_then(|number| slots.open.get_mut(&number));
@@ -201,14 +199,14 @@ impl Admission {
 }
 
 impl Permit {
-    /// The entry, to be shared.
+    /// The slot, to be shared.
     pub fn slot(&self) -> &Slot {
         &self.0
     }
 }
 
 impl Slot {
-    /// Notes what the connection does now. With its request answered it is known whose it is.
+    /// Records what the connection does now. The end of a request decides whether it is a user's.
     pub fn set_stage(&self, stage: Stage) {
         if let Some(entry) = lock(&self.slots).open.get_mut(&self.number) {
             if entry.stage == Stage::Request {
@@ -220,8 +218,7 @@ impl Slot {
         }
     }
 
-    /// Notes that the request under way was signed in: the connection is a user's now, and its
-    /// address known.
+    /// Records that the current request is signed in: the connection is a user's, and its address known.
     pub fn mark_signed_in(&self) {
         let mut slots = lock(&self.slots);
         let Some(entry) = slots.open.get_mut(&self.number) else { return };
@@ -230,7 +227,7 @@ impl Slot {
         slots.remember(key, Instant::now());
     }
 
-    /// Whether the connection was closed to make room for another.
+    /// Whether the connection was evicted for another.
     pub fn is_evicted(&self) -> bool {
         lock(&self.slots).open.get(&self.number).is_none_or(|entry| entry.is_leaving)
     }
@@ -270,7 +267,7 @@ impl Slots {
         !entry.is_user && !self.is_known(entry.key, now)
     }
 
-    /// The stranger, of those that `may` make room, that does.
+    /// The stranger to evict, of those that `may` be evicted.
     fn victim(&self, now: Instant, may: impl Fn(&Entry) -> bool) -> Option<u64> {
         let strangers = self.open.iter().filter(|(_, entry)| !entry.is_user && !entry.is_leaving);
         let strangers: Vec<_> = strangers.filter(|(_, entry)| may(entry)).collect();

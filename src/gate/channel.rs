@@ -1,10 +1,10 @@
 //! The channel between the gate and the HTTP library: a listening Unix socket that has no name.
 //!
-//! Nobody can take the place of a socket without a name, and nobody else can connect to it. The
-//! socket is bound to a random name in a folder that only this process' user can enter, is opened
-//! by `O_PATH`, and loses its name before it listens. From then on the descriptor is the only way
-//! to it: connect(2) on `/proc/self/fd/N` resolves to the socket's inode. Another process would
-//! need the right to trace this one, and that is root.
+//! No other process can replace a socket without a name, or connect to it. The socket is bound to a
+//! random name in a folder that only this process' user can enter, is opened by `O_PATH`, and loses
+//! its name before it listens. From then on only the descriptor leads to it: connect(2) on
+//! `/proc/self/fd/N` resolves to the socket's inode. Another process would need the permission to
+//! trace this one, which only root has.
 //!
 //! The library accepts on a duplicate of the listening descriptor. When its accept loop ends, the
 //! socket stays open, requests wait in its queue, and a new accept loop takes them over.
@@ -35,20 +35,20 @@ use crate::base::hex;
 /// Requests that may wait for the library to accept them; more than there are connections.
 const BACKLOG: i32 = 4096;
 
-/// Longest wait for a place in that queue.
+/// Longest wait for a free slot in that queue.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where the socket may have its name for a moment, after the server's own folder.
+/// Folders in which the socket may have its name for a moment, tried after the server's own folder.
 const FOLDERS: [&str; 3] = ["/run", "/tmp", "/dev/shm"];
 
-/// The listening socket, and what leads to it.
+/// The listening socket, and the descriptor that leads to it.
 pub struct Channel {
     listener: UnixListener,
     /// The socket's inode, by `O_PATH`.
     inode: OwnedFd,
-    /// The folder the socket was bound in, which is removed. Its number is part of the bound
-    /// address, which the library connects to and removes when it ends: while the descriptor is
-    /// open, that address leads nowhere.
+    /// The removed folder that the socket was bound in. The number of this descriptor is part of the
+    /// bound address, which the library connects to and removes when it ends. While the descriptor is
+    /// open, that address leads to nothing.
     _folder: OwnedFd,
 }
 
@@ -77,15 +77,15 @@ impl fmt::Display for ChannelError {
 }
 
 impl Channel {
-    /// Makes the socket, in `own_folder`, `$RUNTIME_DIRECTORY`, `/run`, `/tmp` or `/dev/shm`,
-    /// whichever does first; nothing stays there. To be called before Landlock takes the right to
-    /// make sockets away, and as the user the server runs as.
+    /// Makes the socket in the first usable folder of `own_folder`, `$RUNTIME_DIRECTORY`, `/run`, `/tmp`
+    /// and `/dev/shm`; nothing stays there. Call it before Landlock forbids to make sockets, and as the
+    /// user that the server runs as.
     ///
     /// # Errors
     /// [`ChannelError`].
     pub fn open(own_folder: &Path) -> Result<Self, ChannelError> {
         let runtime = std::env::var_os("RUNTIME_DIRECTORY");
-        // systemd separates several by colons.
+        // systemd separates several folders by colons.
         let runtime = runtime.iter().flat_map(std::env::split_paths).filter(|path| path.is_absolute());
         let folders = [own_folder.to_owned()].into_iter().chain(runtime).chain(FOLDERS.map(PathBuf::from));
         let mut refused = Vec::new();
@@ -98,7 +98,10 @@ impl Channel {
         Err(ChannelError(refused))
     }
 
-    /// The listening socket for an accept loop of its own. There must be one such loop at a time.
+    /// A duplicate of the listening socket, for an accept loop. There must be one such loop at a time.
+    ///
+    /// # Errors
+    /// If there is no free descriptor.
     pub fn listener(&self) -> io::Result<UnixListener> {
         self.listener.try_clone()
     }
@@ -106,8 +109,8 @@ impl Channel {
     /// Connects to the accept loop, or to its queue.
     ///
     /// # Errors
-    /// `PermissionDenied` when the socket at the other end is not this process' own; else the
-    /// socket's.
+    /// `PermissionDenied` if the socket at the other end does not belong to this process; else the error
+    /// of the socket.
     pub fn connect(&self) -> io::Result<UnixStream> {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         set_socket_timeout(&socket, Timeout::Send, Some(CONNECT_TIMEOUT))?;
@@ -121,43 +124,43 @@ impl Channel {
         let path = parent.join(format!(".defender-{}", hex::random_id()?));
         DirBuilder::new().mode(0o700).create(&path)?;
         let made = Self::make_at(&path);
-        // Empty by now, whatever became of the socket.
+        // The folder is empty again, even if the socket could not be made.
         let removed = fs::remove_dir(&path);
         let channel = made?;
         removed?;
         Ok(channel)
     }
 
-    /// Makes the socket in a folder that is there and empty; its name is gone afterwards.
+    /// Makes the socket in an existing, empty folder, and removes its name.
     fn make_at(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = rustix::fs::open(path, flags, Mode::empty())?;
         let stat = rustix::fs::fstat(&folder)?;
         let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
         if !is_own || stat.st_mode & 0o077 != 0 {
-            return Err(io::Error::other("the folder just made here belongs to somebody else"));
+            return Err(io::Error::other("the folder that was just made here belongs to another user"));
         }
         let name = hex::random_id()?;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        // What bind(2) makes gets the mode of the socket it is made for.
+        // The file that bind(2) makes gets the mode of the socket.
         rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-        // By the folder's descriptor: the path may be longer than a socket's address, and would
-        // be anybody's to make again later.
+        // By the folder's descriptor: the path may be too long for a socket's address, and another user
+        // could create it again later.
         bind(&socket, &SocketAddrUnix::new(format!("{}/{name}", proc_path(&folder)))?)?;
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let inode = rustix::fs::openat(&folder, &name, flags, Mode::empty());
         rustix::fs::unlinkat(&folder, &name, AtFlags::empty())?;
-        // Not before: nobody who saw the name can have connected.
+        // Only now, so that nobody who saw the name can have connected.
         listen(&socket, BACKLOG)?;
         let channel = Self { listener: UnixListener::from(socket), inode: inode?, _folder: folder };
-        // Whether it works is known now rather than with the first request.
+        // Test it now, not with the first request.
         drop((channel.connect()?, channel.listener.accept()?));
         Ok(channel)
     }
 }
 
-/// An accept loop of the library, watched from outside: it owns its duplicate of the listening
-/// socket and closes it when it ends, however it ends.
+/// Watches an accept loop of the library from outside: the loop owns its duplicate of the listening socket and
+/// closes it when it ends, for whatever reason.
 pub struct AcceptLoop {
     descriptor: i32,
     device: u64,
@@ -174,16 +177,16 @@ impl AcceptLoop {
         Ok(Self { descriptor: listener.as_raw_fd(), device: stat.st_dev, inode: stat.st_ino })
     }
 
-    /// Whether it can still accept. Its number may be another file's by now, but not another
-    /// duplicate's: the next one is made when this one is gone.
+    /// Whether it can still accept. Its descriptor may be reused for another file by now, but not for another
+    /// duplicate: the next one is made only after this one was closed.
     pub fn is_running(&self) -> bool {
         rustix::fs::stat(format!("/proc/self/fd/{}", self.descriptor))
             .is_ok_and(|stat| stat.st_dev == self.device && stat.st_ino == self.inode)
     }
 }
 
-/// Whether the process that called listen(2), as the kernel noted it, is this one. It is another one
-/// only if a fault made the descriptor another socket's; then nothing is sent.
+/// Checks that this process called listen(2), as recorded by the kernel. It can be another one only if an
+/// internal error replaced the descriptor; then nothing is sent.
 fn check_peer(pid: Pid, uid: Uid) -> io::Result<()> {
     if pid == rustix::process::getpid() && uid == rustix::process::geteuid() {
         return Ok(());
@@ -192,7 +195,7 @@ fn check_peer(pid: Pid, uid: Uid) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::PermissionDenied, why))
 }
 
-/// The address of a socket that a descriptor leads to.
+/// The address of the socket that a descriptor leads to.
 fn through(inode: &OwnedFd) -> io::Result<SocketAddrUnix> {
     Ok(SocketAddrUnix::new(proc_path(inode))?)
 }
@@ -218,7 +221,7 @@ mod tests {
         server.read_exact(&mut got).unwrap();
         assert_eq!(&got, b"x");
         let bound = channel.listener.local_addr().unwrap();
-        let path = bound.as_pathname().expect("the library asks for a path when it ends");
+        let path = bound.as_pathname().expect("the library needs a path when it ends");
         assert_eq!(UnixStream::connect(path).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
@@ -233,7 +236,7 @@ mod tests {
     fn a_socket_of_another_process_or_user_is_refused() {
         let (pid, uid) = (rustix::process::getpid(), rustix::process::geteuid());
         assert!(check_peer(pid, uid).is_ok());
-        let parent = rustix::process::getppid().expect("somebody started the tests");
+        let parent = rustix::process::getppid().expect("the tests have a parent process");
         let other_user = Uid::from_raw(uid.as_raw() + 1);
         for (pid, uid) in [(parent, uid), (pid, other_user)] {
             assert_eq!(check_peer(pid, uid).unwrap_err().kind(), ErrorKind::PermissionDenied);
@@ -251,7 +254,7 @@ mod tests {
         drop(listener);
         assert!(!first.is_running());
         let _reused = channel.connect().unwrap();
-        assert!(!first.is_running(), "another file with its number is not taken for it");
+        assert!(!first.is_running(), "another file with its number is not mistaken for it");
         let second = channel.listener().unwrap();
         second.accept().unwrap().0.write_all(b"x").unwrap();
         (&waits).read_exact(&mut [0]).unwrap();

@@ -1,4 +1,4 @@
-//! The client's end of a connection: bytes in and out under deadlines, plain or through TLS.
+//! The client's end of a connection: reads and writes with deadlines, plain or through TLS.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,23 +13,23 @@ use super::limits::Limits;
 use super::listeners::canonical;
 use super::send_buffer::SendBuffer;
 
-/// How much may wait in the kernel for a client, in bytes; of live streams less, see [`Client::stay_present`].
+/// Size of the kernel's send buffer, in bytes; smaller for live streams, see [`Client::limit_latency`].
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
-/// How much is handed to TLS at a time; bounds what a stalled client holds in memory.
+/// How much is passed to TLS at a time, in bytes; limits the memory for a stalled client.
 const TLS_CHUNK_BYTES: usize = 64 * 1024;
 
 /// How often the permission of [`Client::run_while`] is checked.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// Who is at the other end.
+/// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Whoever it is, from this address.
+    /// A client of the network at this address.
     Remote(SocketAddr),
-    /// A process of this machine, as the kernel vouches, that runs as this user.
+    /// A process of this machine, according to the kernel.
     Local {
-        /// The user's number; 0 is root.
+        /// The id of its user; 0 is root.
         uid: u32,
     },
 }
@@ -44,14 +44,14 @@ impl Caller {
     }
 }
 
-/// A connected client. The socket may be a Unix one: all that is asked of it both kinds can do.
+/// A connected client. The socket may be a Unix socket: only operations that both kinds have are used.
 pub struct Client {
     socket: Arc<TcpStream>,
     tls: Option<Box<ServerConnection>>,
     caller: Caller,
     write_total: Duration,
     permission: Option<Permission>,
-    /// Of a live stream.
+    /// Only for a live stream.
     send_buffer: Option<SendBuffer>,
 }
 
@@ -66,7 +66,7 @@ impl Client {
     /// Takes over an accepted socket.
     ///
     /// # Errors
-    /// The socket's, when it cannot be set up.
+    /// If the socket cannot be configured.
     pub(super) fn new(socket: Arc<TcpStream>, caller: Caller, limits: &Limits) -> io::Result<Self> {
         if let Caller::Remote(_) = caller {
             socket.set_nodelay(true)?;
@@ -88,12 +88,12 @@ impl Client {
         self.caller.address()
     }
 
-    /// Who it is.
+    /// Address or user of the client.
     pub(super) fn caller(&self) -> Caller {
         self.caller
     }
 
-    /// The address it connected to; one of IPv4 as such, whatever the listening socket is.
+    /// The local address that the client connected to; an IPv4 address is never mapped to IPv6.
     pub(super) fn local(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr().map(canonical)
     }
@@ -103,14 +103,14 @@ impl Client {
         self.tls.is_some()
     }
 
-    /// The first byte the client sends, left where it is; `None` when it closes first.
+    /// The first byte of the client, which is not consumed; `None` if the client closes the connection.
     pub(super) fn peek(&self, deadline: Instant) -> io::Result<Option<u8>> {
         self.read_until(deadline)?;
         let mut first = [0];
         Ok((self.socket.peek(&mut first)? == 1).then_some(first[0]))
     }
 
-    /// Does the TLS handshake; all later bytes go through TLS.
+    /// Does the TLS handshake. From then on all bytes go through TLS.
     pub(super) fn start_tls(&mut self, config: Arc<ServerConfig>, deadline: Instant) -> io::Result<()> {
         let connection = ServerConnection::new(config).map_err(io::Error::other)?;
         let tls = self.tls.insert(Box::new(connection));
@@ -125,14 +125,14 @@ impl Client {
         flush_tls(tls, &self.socket)
     }
 
-    /// Reads what has come, waiting for it until `deadline`; 0 means the client closed its side.
+    /// Reads what has arrived, or waits for it until `deadline`; 0 means that the client closed its side.
     pub(super) fn read(&mut self, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
         loop {
             if let Some(tls) = &mut self.tls {
                 match tls.reader().read(buffer) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    // A close without close_notify ends the stream like one with it: lengths are
-                    // counted, so a cut is noticed where it matters.
+                    // Close without close_notify is accepted: bodies have a length, so that a
+                    // truncation is noticed.
                     Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
                     done => return done,
                 }
@@ -166,11 +166,11 @@ impl Client {
         done
     }
 
-    /// Sends all of `bytes`; of none, nothing is sent and nothing is wrong.
+    /// Sends all of `bytes`; an empty write sends nothing.
     ///
     /// # Errors
-    /// `PermissionDenied` when the permission the job runs by is gone; `TimedOut` when nothing moved
-    /// for the stall limit or all of it took longer than the total limit; else the socket's own.
+    /// `PermissionDenied` after the permission of [`Client::run_while`] was revoked; `TimedOut` if nothing
+    /// moved for the stall limit, or all of it took longer than the total limit; else the error of the socket.
     pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.is_revoked() {
             return Err(ErrorKind::PermissionDenied.into());
@@ -204,22 +204,22 @@ impl Client {
         Ok(())
     }
 
-    /// From now on each write is one frame or packet of a live stream: the kernel holds back no more for
-    /// this client than the client takes in part of a second.
-    pub fn stay_present(&mut self) {
+    /// From now on each write is one frame or packet of a live stream: the kernel buffers no more for this
+    /// client than it receives in part of a second.
+    pub fn limit_latency(&mut self) {
         let send_buffer = SendBuffer::new();
         self.limit_send_buffer(send_buffer.option());
         self.send_buffer = Some(send_buffer);
     }
 
-    /// Lets the kernel hold no more than about `bytes` for this client.
+    /// Limits the kernel's buffer for this client to about `bytes`.
     fn limit_send_buffer(&self, bytes: usize) {
-        // Best effort: a kernel that refuses leaves the buffer as it was, which works too.
+        // Best effort: if the kernel refuses, the buffer stays as it is.
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&*self.socket, bytes);
     }
 
-    /// Whether the client has closed its side, as far as can be told without waiting; bytes of it
-    /// that were not read yet (under TLS its goodbye) do not hide that.
+    /// Whether the client has closed its side, or its permission was revoked. It does not block, and unread
+    /// bytes of the client (with TLS its close_notify) do not hide the close.
     pub fn is_gone(&self) -> bool {
         if self.is_revoked() {
             return true;
@@ -238,8 +238,8 @@ impl Client {
         permission.is_revoked.get()
     }
 
-    /// Says goodbye and closes. What the client still sends is read for a moment and dropped:
-    /// closing over unread bytes would reset the connection and could take our last words away.
+    /// Closes the connection. Bytes that the client still sends are read for a moment and dropped: closing
+    /// with unread bytes would reset the connection and could discard the end of the response.
     pub(super) fn finish(mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
@@ -249,12 +249,12 @@ impl Client {
             return;
         }
         let deadline = Instant::now() + Duration::from_millis(500);
-        let mut scrap = [0; 4096];
+        let mut discarded = [0; 4096];
         for _ in 0..64 {
             if set_read_deadline(&self.socket, deadline).is_err() {
                 return;
             }
-            match (&*self.socket).read(&mut scrap) {
+            match (&*self.socket).read(&mut discarded) {
                 Ok(1..) => {}
                 _ => return,
             }
@@ -266,15 +266,15 @@ impl Client {
     }
 }
 
-/// A read or write timeout shows as `WouldBlock` on Linux; one name for it is enough.
+/// Whether an error is a timeout, which Linux reports as `WouldBlock`.
 pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Says what a write's timeout means.
+/// Explains the timeout of a write.
 fn stalled(error: io::Error) -> io::Error {
     if is_timeout(&error) {
-        io::Error::new(ErrorKind::TimedOut, "the client takes nothing any more")
+        io::Error::new(ErrorKind::TimedOut, "the client no longer receives")
     } else {
         error
     }
@@ -282,7 +282,7 @@ fn stalled(error: io::Error) -> io::Error {
 
 fn set_read_deadline(socket: &TcpStream, deadline: Instant) -> io::Result<()> {
     check_deadline(deadline)?;
-    // At least a millisecond: a zero timeout would mean none at all.
+    // At least a millisecond: zero would mean no timeout.
     let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     socket.set_read_timeout(Some(left))
 }
@@ -313,7 +313,7 @@ fn write_until(socket: &TcpStream, bytes: &[u8], give_up: Instant) -> io::Result
     Ok(())
 }
 
-/// Takes in TLS bytes that have come; an error in them is answered with an alert.
+/// Receives TLS records; an error in them is answered with an alert.
 fn pull_tls(tls: &mut ServerConnection, socket: &TcpStream) -> io::Result<()> {
     if retry(|| tls.read_tls(&mut &*socket))? == 0 {
         return Err(ErrorKind::UnexpectedEof.into());

@@ -1,4 +1,4 @@
-//! The life of one connection: TLS or a redirect, then request after request until it ends.
+//! Serves one connection: the TLS handshake or a redirect, then request after request until it ends.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -23,17 +23,17 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// Longest wait for the HTTP layer's reply: several password hashes on the slowest board.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a request is offered to the HTTP layer again that the library lost before anybody saw it:
-/// its accept loop ended and is started again.
-const OFFER_FOR: Duration = Duration::from_secs(5);
+/// How long a request is sent again that the library lost before it was claimed, because its accept loop ended
+/// and is started again.
+const RESEND_FOR: Duration = Duration::from_secs(5);
 
-/// Pause before that.
-const OFFER_PAUSE: Duration = Duration::from_millis(50);
+/// Pause before it is sent again.
+const RESEND_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often it is looked whether a reply can still come, and is still wanted.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often it is checked whether a reply can still arrive, and is still wanted.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// What every connection needs to know.
+/// What all connections share.
 pub(super) struct Context {
     pub(super) limits: Limits,
     /// `None`: plain HTTP.
@@ -55,15 +55,15 @@ struct Connection<'a> {
     context: &'a Context,
     slot: &'a Slot,
     client: Client,
-    /// Bytes received and not yet used up.
+    /// Received bytes that are not processed yet.
     received: Vec<u8>,
 }
 
-/// Why no request came.
+/// Why there is no request.
 enum NoRequest {
-    /// The client left, or stayed silent between requests.
+    /// The client closed the connection, or was idle between requests.
     Ended,
-    /// What came is refused with this answer.
+    /// The request is refused with this status and message.
     Refused(u16, String),
 }
 
@@ -77,22 +77,22 @@ impl<'a> Connection<'a> {
                 client.start_tls(config, deadline)?;
                 false
             }
-            // No head will ever come of it, so it is not waited for.
+            // It will never become a request head, so do not wait for one.
             (None, Some(TLS_HANDSHAKE)) => {
-                debug!("{}: TLS on a port without it", client.peer());
+                debug!("{}: TLS handshake on a plain port", client.peer());
                 return Ok(());
             }
             (tls, Some(_)) => tls.is_some(),
         };
         let mut connection = Self { context, slot, client, received: Vec::new() };
         if redirects { connection.redirect() } else { connection.requests() }?;
-        // Only where all was said: a client that cannot be written to hears no goodbye either.
+        // Only after success: a client that cannot be written to cannot receive a close either.
         connection.client.finish();
         Ok(())
     }
 
     fn requests(&mut self) -> io::Result<()> {
-        // The first request of a connection has no idle time: it is what the client came for.
+        // The first request has no idle time: the client connected for it.
         let mut begin_within = self.context.limits.head_timeout;
         loop {
             let after = match self.next_head(begin_within)? {
@@ -108,7 +108,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Reads one head: its first byte within `begin_within`, its last within the head limit.
+    /// Reads one head: its first byte within `begin_within`, the rest within the head timeout.
     fn next_head(&mut self, begin_within: Duration) -> io::Result<Result<RequestHead, NoRequest>> {
         let limits = &self.context.limits;
         let begin_by = Instant::now() + begin_within;
@@ -137,8 +137,8 @@ impl<'a> Connection<'a> {
                 Ok(0) => return Ok(Err(NoRequest::Ended)),
                 Ok(_) => {}
                 Err(error) if is_timeout(&error) => {
-                    let late = NoRequest::Refused(408, "the request head took too long".to_owned());
-                    return Ok(Err(late));
+                    let timeout = NoRequest::Refused(408, "the request head took too long".to_owned());
+                    return Ok(Err(timeout));
                 }
                 Err(error) => return Err(error),
             }
@@ -163,13 +163,13 @@ impl<'a> Connection<'a> {
         let open = self.context.pending.open(&self.client, head.keep_alive, self.slot)?;
         let mut request = head.canonical(&open.id);
         request.extend_from_slice(&body);
-        let give_up = Instant::now() + OFFER_FOR;
+        let give_up = Instant::now() + RESEND_FOR;
         loop {
             let mut reply = match self.send_to_http(&request) {
                 Ok(channel) => ReplyReader::new(channel, self.context, self.slot),
                 Err(error) => {
-                    warn!("the HTTP layer does not answer: {error}");
-                    return self.refuse(503, "starting, try again");
+                    warn!("cannot pass a request to the HTTP layer: {error}");
+                    return self.refuse(503, "the server is starting, try again");
                 }
             };
             match reply::carry(&mut reply, &mut self.client, head.method == "HEAD", head.keep_alive)? {
@@ -177,14 +177,14 @@ impl<'a> Connection<'a> {
                 Carried::Response => return Ok(After::Close),
                 Carried::Nothing if open.is_unclaimed() && Instant::now() < give_up => {
                     self.context.pending.check_accept_loop();
-                    thread::sleep(OFFER_PAUSE);
+                    thread::sleep(RESEND_PAUSE);
                 }
                 Carried::Nothing => return self.run_job(&open),
                 Carried::Broken(error) if self.slot.is_evicted() => return Err(error),
                 Carried::Broken(error) => {
                     let path = head.target.split('?').next().unwrap_or_default();
-                    warn!("the HTTP layer's reply to {} {path} is broken: {error}", head.method);
-                    return self.refuse(502, "broken reply");
+                    warn!("the HTTP layer's reply to {} {path} is invalid: {error}", head.method);
+                    return self.refuse(502, "internal error: invalid reply");
                 }
             }
         }
@@ -193,16 +193,16 @@ impl<'a> Connection<'a> {
     fn run_job(&mut self, open: &OpenRequest<'_>) -> io::Result<After> {
         match open.request.take_job() {
             Some(job) => job(&mut self.client),
-            None if open.is_unclaimed() => self.refuse(503, "starting, try again"),
-            None => self.refuse(502, "no reply"),
+            None if open.is_unclaimed() => self.refuse(503, "the server is starting, try again"),
+            None => self.refuse(502, "internal error: no reply"),
         }
     }
 
     fn send_to_http(&self, request: &[u8]) -> io::Result<UnixStream> {
         let mut channel = self.context.pending.channel().connect()?;
-        channel.set_read_timeout(Some(LOOK_EVERY))?;
+        channel.set_read_timeout(Some(CHECK_EVERY))?;
         match channel.write_all(request) {
-            // The library let go of it unread, which shows when the reply is read, too.
+            // The library closed it unread; reading the reply will report that as well.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(channel),
             written => written.map(|()| channel),
         }
@@ -237,7 +237,7 @@ impl<'a> Connection<'a> {
         Ok(After::Close)
     }
 
-    /// Plain HTTP on the TLS port: the answer is where to find it over TLS, and nothing else.
+    /// Answers plain HTTP on the TLS port: with a redirect to https, and nothing else.
     fn redirect(&mut self) -> io::Result<()> {
         let head = match self.next_head(self.context.limits.head_timeout)? {
             Ok(head) => head,
@@ -250,7 +250,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// The HTTP layer's reply, waited for while it can come and the client is there.
+/// Reads the HTTP layer's reply, as long as it can arrive and the client is connected.
 struct ReplyReader<'a> {
     channel: UnixStream,
     context: &'a Context,
@@ -268,7 +268,7 @@ impl Read for ReplyReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.channel.read(buffer) {
-                // Closed with the request unread, which is an end without a reply.
+                // Closed with the request unread: an end without a reply.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(0),
                 Err(error) if is_timeout(&error) => {}
                 done => return done,
@@ -284,8 +284,7 @@ impl Read for ReplyReader<'_> {
     }
 }
 
-/// Whether a `Host` is a name or address with an optional port and nothing else, fit to be sent
-/// back in a `Location`.
+/// Whether a `Host` is only a name or address with an optional port, and so safe in a `Location`.
 fn is_plain_host(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
 }
@@ -298,8 +297,8 @@ mod tests {
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
 
-    /// All that a client gets for one request to a gate whose HTTP layer is `http`.
-    fn ask(http: impl FnOnce(UnixListener) + Send) -> String {
+    /// All that a client receives for one request to a gate whose HTTP layer is `http`.
+    fn response(http: impl FnOnce(UnixListener) + Send) -> String {
         let channel = Channel::open(&std::env::temp_dir()).unwrap();
         let library = channel.listener().unwrap();
         let pending = Arc::new(PendingRequests::new(channel, crate::memory::Account::unlimited()));
@@ -332,10 +331,10 @@ mod tests {
 
     #[test]
     fn a_reply_that_fails_in_its_middle_gets_no_second_head() {
-        // More than is read at a time: the head is sent on before the fault can be seen.
+        // More than one read returns: the head is forwarded before the error can be noticed.
         const BODY_BYTES: usize = 100_000;
         for sent_bytes in [BODY_BYTES + 1, BODY_BYTES - 1] {
-            let answer = ask(|library| {
+            let answer = response(|library| {
                 let mut socket = next(&library);
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY_BYTES}\r\n\r\n");
                 let _ = socket.write_all((head + &"x".repeat(sent_bytes)).as_bytes());
@@ -352,14 +351,14 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Le",
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc",
         ] {
-            let answer = ask(|library| next(&library).write_all(reply.as_bytes()).unwrap());
+            let answer = response(|library| next(&library).write_all(reply.as_bytes()).unwrap());
             assert!(answer.starts_with("HTTP/1.1 502 "), "{reply:?}: {answer}");
         }
     }
 
     #[test]
     fn a_request_lost_before_it_was_claimed_is_sent_again() {
-        let answer = ask(|library| {
+        let answer = response(|library| {
             drop(library.accept().unwrap());
             drop(next(&library));
             next(&library).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();

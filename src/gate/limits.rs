@@ -1,8 +1,8 @@
-//! How much one client, and all of them together, may take: sizes, times, connections, descriptors.
+//! The limits of one client, and of all clients together: sizes, times, connections, descriptors.
 
 use std::time::Duration;
 
-/// Bounds on what a connection may cost.
+/// Limits on connections and requests.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections at a time, all addresses together.
@@ -13,14 +13,14 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Largest request body, in bytes.
     pub body_bytes: usize,
-    /// For the TLS handshake, and again for each head and its body, first byte to last.
+    /// For the TLS handshake, and for each head and each body from the first byte to the last.
     pub head_timeout: Duration,
-    /// For the next request to begin on a kept connection.
+    /// For the next request to begin on a kept-alive connection.
     pub idle_timeout: Duration,
-    /// A write that moves nothing for this long ends the connection.
+    /// A write that makes no progress for this long ends the connection.
     pub write_stall: Duration,
-    /// A single write, one frame at most, may take this long in all: a client that takes a few
-    /// bytes at a time does not hold its place forever.
+    /// Longest time of one write, which is one frame at most: a client that receives a few bytes at a time
+    /// does not keep its slot forever.
     pub write_total: Duration,
 }
 
@@ -40,19 +40,16 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How many connections that were closed to make room may still be ending, beside those that
-    /// stay.
+    /// How many evicted connections may still be ending, in addition to `connections`.
     pub fn leaving(connections: u32) -> u32 {
         (connections / 4).max(8)
     }
 
-    /// Descriptors that the gate and what is behind it use for so many connections, all of them
-    /// with a request under way.
+    /// Descriptors that so many connections need in the whole server if each has a request under way.
     pub fn descriptors(connections: u32) -> u64 {
         u64::from(connections + Self::leaving(connections)) * DESCRIPTORS_PER_REQUEST
     }
 }
 
-/// The client's socket, both ends of the channel, the library's duplicate of its end, and a file that
-/// is sent.
+/// The client's socket, both ends of the channel, the library's duplicate of its end, and a file that is sent.
 const DESCRIPTORS_PER_REQUEST: u64 = 5;

@@ -1,5 +1,4 @@
-//! The sockets that are listened on: one for each configured address, or one for all addresses of the machine,
-//! IPv6 and IPv4.
+//! The listening sockets: one for each configured address, or one for all IPv6 and IPv4 addresses of the machine.
 //!
 //! `::` listens for both families on one socket without IPV6_V6ONLY. IPv4 peers are converted where they are
 //! accepted, so that no other code sees a mapped address.
@@ -13,13 +12,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
 use super::error::GateError;
 
-/// Connections that may wait to be accepted, of each socket.
+/// Connections that may wait to be accepted on each socket.
 const BACKLOG: i32 = 1024;
 
-/// How often another port is tried where the kernel chose one that is taken at another address.
+/// How often another port is tried if the kernel chose one that is in use on another address.
 const PORT_TRIES: usize = 16;
 
-/// Sockets that listen on one port.
+/// Sockets that listen on the same port.
 #[derive(Debug)]
 pub struct Listeners {
     sockets: Vec<TcpListener>,
@@ -28,8 +27,11 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Listens on a port (0: the kernel chooses one) of each address. `::` alone stands for every address of
-    /// the machine, also those of IPv4, and beside addresses of IPv4 for all of IPv6.
+    /// Listens on a port (0: the kernel chooses one) of each address. `::` alone stands for every address of the
+    /// machine; next to IPv4 addresses it stands for every IPv6 address.
+    ///
+    /// # Errors
+    /// [`GateError::Bind`] and [`GateError::Address`].
     pub(super) fn bind(addresses: &[IpAddr], port: u16) -> Result<Self, GateError> {
         let addresses = without_covered(addresses);
         let mut tries = PORT_TRIES;
@@ -60,7 +62,7 @@ impl Listeners {
                     let socket = listen(address, false).map_err(|error| GateError::Bind(address, error))?;
                     listeners.add(socket)?;
                     listeners.warning =
-                        Some("this machine has no IPv6: listening on its IPv4 addresses alone".to_owned());
+                        Some("this machine has no IPv6: listening on its IPv4 addresses only".to_owned());
                 }
                 Err(error) => return Err(GateError::Bind(address, error)),
             }
@@ -74,17 +76,17 @@ impl Listeners {
         Ok(())
     }
 
-    /// Where they listen, in the order of the configuration.
+    /// The addresses that they listen on, in the order of the configuration.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// What is not as it was configured.
+    /// A difference from the configuration.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
 
-    /// The next client; `None` where it left before it was accepted.
+    /// Accepts the next client; `None` if it left before it was accepted.
     pub(super) fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         let mut polled: Vec<_> =
             self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
@@ -101,40 +103,40 @@ impl Listeners {
         }
     }
 
-    /// The socket whose end wakes whoever waits in [`Listeners::accept`], and the others.
+    /// The listening sockets; shutting one down wakes a thread in [`Listeners::accept`].
     pub(super) fn sockets(&self) -> &[TcpListener] {
         &self.sockets
     }
 }
 
-/// An address of IPv4 as such, where an IPv6 socket shows it as a mapped one (RFC 4291, section 2.5.5.2).
+/// Converts an IPv4 address that an IPv6 socket shows as mapped (RFC 4291, section 2.5.5.2).
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(v4) => SocketAddr::from((v4, address.port())),
-        // With its scope.
+        // Unchanged, because of its scope.
         IpAddr::V6(_) => address,
     }
 }
 
-/// The addresses without repetitions and without those that another one covers.
+/// The addresses without duplicates and without those that an unspecified one covers.
 fn without_covered(addresses: &[IpAddr]) -> Vec<IpAddr> {
-    let mut kept: Vec<IpAddr> = Vec::new();
+    let mut distinct: Vec<IpAddr> = Vec::new();
     for ip in addresses.iter().map(IpAddr::to_canonical) {
         let is_covered =
             addresses.iter().any(|any| any.is_unspecified() && any.is_ipv4() == ip.is_ipv4() && *any != ip);
-        if !is_covered && !kept.contains(&ip) {
-            kept.push(ip);
+        if !is_covered && !distinct.contains(&ip) {
+            distinct.push(ip);
         }
     }
-    kept
+    distinct
 }
 
 fn listen(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    // Not waiting: a client that left between poll and accept must not hold up the others.
+    // Non-blocking: a client that leaves between poll and accept must not block the others.
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
-    // Connections of a server before this one may still be ending.
+    // Connections of a previous server may still be ending.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, is_v6_only)?;
@@ -144,7 +146,7 @@ fn listen(address: SocketAddr, is_v6_only: bool) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
-/// Whether there is no IPv6: not in the kernel, or it is switched off.
+/// Whether IPv6 is missing in the kernel, or switched off.
 fn is_without_v6(error: &io::Error) -> bool {
     let codes = [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL];
     codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
@@ -159,7 +161,7 @@ mod tests {
         Listeners::bind(&addresses, 0).unwrap()
     }
 
-    /// Who a client that connects to `host` is to the server.
+    /// The address that the server sees of a client that connects to `host`.
     fn peer(listeners: &Listeners, host: &str) -> io::Result<IpAddr> {
         let port = listeners.addresses()[0].port();
         let client = TcpStream::connect((host.parse::<IpAddr>().unwrap(), port))?;
@@ -168,7 +170,7 @@ mod tests {
                 break accepted;
             }
         };
-        assert_eq!(peer, client.local_addr()?, "the address as the client knows it");
+        assert_eq!(peer, client.local_addr()?, "the address as the client sees it");
         drop(accepted);
         Ok(peer.ip())
     }

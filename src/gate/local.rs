@@ -1,5 +1,5 @@
-//! The local socket: the same requests as at the public port, from processes of this machine that run
-//! as root or as the server's own user. The kernel says who they are, so they need no password.
+//! The local socket: the same requests as on the public port, from processes of this machine that run as root or
+//! as the server's own user. The kernel tells their user, so they need no password.
 //!
 //! Heads, limits and routes are those of the public port. A socket that exists is replaced only if the kernel
 //! says that nobody listens on it. Commands of the command line are HTTP clients of this socket;
@@ -25,7 +25,7 @@ use super::connection::Context;
 use super::limits::Limits;
 use super::pending::PendingRequests;
 
-/// The listening local socket; its file is removed when this is dropped.
+/// The listening local socket. Its file is removed when this is dropped.
 pub struct LocalGate {
     listener: UnixListener,
     path: PathBuf,
@@ -33,19 +33,19 @@ pub struct LocalGate {
 }
 
 impl LocalGate {
-    /// Connections at a time: commands that are typed, and a script or two.
+    /// Most connections at a time: typed commands, and some scripts.
     pub const CONNECTIONS: u32 = 16;
 
-    /// Listens at `path`, which only its own user and root can connect to. A socket that another
-    /// server left there is taken over; any other file stays. To be called while there is no other thread: it sets the
-    /// process' file mask for a moment.
+    /// Listens at `path`, to which only the server's user and root can connect. A socket that a dead server left
+    /// there is replaced; any other file stays. Call it while there is no other thread: it changes the process'
+    /// file mode mask for a moment.
     ///
     /// # Errors
-    /// `AddrInUse` where a server answers there, `AlreadyExists` where a file is no socket, or where it
-    /// cannot be told whether one answers; else why the file cannot be made.
+    /// `AddrInUse` if a server answers there; `AlreadyExists` if the file is not a socket, or if its state is
+    /// unknown; else why the file cannot be made.
     pub fn listen(path: &Path, pending: Arc<PendingRequests>) -> io::Result<Self> {
-        make_room(path)?;
-        // From the first moment on nobody else may connect.
+        remove_dead(path)?;
+        // No other user may connect, from the first moment on.
         let before = rustix::process::umask(Mode::from_raw_mode(0o177));
         let bound = UnixListener::bind(path);
         rustix::process::umask(before);
@@ -63,10 +63,10 @@ impl LocalGate {
         self.acceptor.serve(|| {
             let (socket, _) = self.listener.accept()?;
             match caller(&socket) {
-                // Standard library sockets are descriptors; see `Client`.
+                // Only a descriptor counts: `Client` uses nothing that a Unix socket does not have.
                 Ok(caller) => Ok(Some((TcpStream::from(OwnedFd::from(socket)), caller))),
                 Err(why) => {
-                    debug!("the local socket: turned away: {why}");
+                    debug!("the local socket: rejected: {why}");
                     Ok(None)
                 }
             }
@@ -81,46 +81,46 @@ impl LocalGate {
 
 impl Drop for LocalGate {
     fn drop(&mut self) {
-        // The next start takes over what stays behind.
+        // Best effort: the next start replaces a socket that stays.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Removes the socket of a server that is gone.
-fn make_room(path: &Path) -> io::Result<()> {
+/// Removes the socket of a dead server.
+fn remove_dead(path: &Path) -> io::Result<()> {
     let stays = |why: String| Err(io::Error::new(ErrorKind::AlreadyExists, why));
-    match look(&SocketAddrUnix::new(path)?) {
+    match probe(&SocketAddrUnix::new(path)?) {
         Err(Errno::NOENT) => Ok(()),
-        // Nobody listens; so the kernel says of a file that is no socket, too.
+        // Nobody listens. The kernel says the same of a file that is not a socket.
         Err(Errno::CONNREFUSED) if fs::symlink_metadata(path)?.file_type().is_socket() => {
             fs::remove_file(path)
         }
-        Err(Errno::CONNREFUSED) => stays("a file is there that is no socket".to_owned()),
-        // A queue is full: of somebody who listens.
+        Err(Errno::CONNREFUSED) => stays("this file exists and is not a socket".to_owned()),
+        // A full queue means that somebody listens.
         Ok(()) | Err(Errno::AGAIN) => {
             Err(io::Error::new(ErrorKind::AddrInUse, "another defender answers there"))
         }
         Err(error) => stays(format!(
-            "whether another server answers there cannot be told: {error}; if none does, remove the file"
+            "cannot find out whether another server answers there: {error}; if none does, remove the file"
         )),
     }
 }
 
-/// Whether somebody answers, without waiting for one who is busy.
-fn look(address: &SocketAddrUnix) -> Result<(), Errno> {
+/// Connects without waiting for a busy server.
+fn probe(address: &SocketAddrUnix) -> Result<(), Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::net::connect(&socket, address)
 }
 
-/// Who connects; an error for a user who is neither root nor this process' own. The file's mode says
+/// The user of the client; an error for a user other than root and this process' own. The file's mode enforces
 /// the same, but a mode can be changed by mistake.
 fn caller(socket: &UnixStream) -> io::Result<Caller> {
     let uid = rustix::net::sockopt::socket_peercred(socket)?.uid;
     if uid.is_root() || uid == rustix::process::geteuid() {
         return Ok(Caller::Local { uid: uid.as_raw() });
     }
-    Err(io::Error::new(ErrorKind::PermissionDenied, format!("the user {} is not let in", uid.as_raw())))
+    Err(io::Error::new(ErrorKind::PermissionDenied, format!("the user {} is not admitted", uid.as_raw())))
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
     use crate::memory::Account;
     use std::os::unix::net::UnixDatagram;
 
-    /// Why a server does not listen at `path`; the file there must have stayed.
+    /// Why a server does not listen at `path`; checks that the file there stays.
     fn refused(path: &Path) -> io::Error {
         let channel = Channel::open(&std::env::temp_dir()).unwrap();
         let refused = LocalGate::listen(path, Arc::new(PendingRequests::new(channel, Account::unlimited())));
@@ -144,7 +144,7 @@ mod tests {
         let path = folder.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         rustix::net::listen(&listener, 0).unwrap();
-        // Its queue holds one that nobody fetches.
+        // Its queue holds one connection that nobody accepts.
         let queued = UnixStream::connect(&path).unwrap();
         assert_eq!(refused(&path).kind(), ErrorKind::AddrInUse);
         drop((queued, listener));
@@ -154,11 +154,11 @@ mod tests {
     fn a_socket_of_unknown_state_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
-        // Not of our kind, so that the kernel does not even try.
+        // Of another type, so that the kernel refuses to try.
         let living = UnixDatagram::bind(&path).unwrap();
         let error = refused(&path);
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-        assert!(error.to_string().contains("cannot be told"), "{error}");
+        assert!(error.to_string().contains("cannot find out"), "{error}");
         drop(living);
     }
 
@@ -167,6 +167,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         fs::write(&path, "mine").unwrap();
-        assert!(refused(&path).to_string().contains("no socket"));
+        assert!(refused(&path).to_string().contains("not a socket"));
     }
 }

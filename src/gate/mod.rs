@@ -1,17 +1,17 @@
 //! The gate: the one public socket.
 //!
-//! What belongs here: accepting under caps, TLS, reading one bounded and strictly checked request
-//! head, lending it to the HTTP layer as one pending request, and lending the client to a job that a
-//! handler left. What must not: routes, users, pictures. The gate knows nothing of [`crate::http`].
+//! What belongs here: accepting connections within limits, TLS, reading and checking one request head at a time,
+//! passing it to the HTTP layer as a pending request, and running the job that a handler left on the client's
+//! connection. What must not: routes, users, pictures. The gate knows nothing of [`crate::http`].
 //!
-//! Invariant: nothing a client sends reaches tiny_http but a head written anew by
-//! `RequestHead::canonical` and a body whose length was counted.
+//! Invariant: of all that a client sends, only a head that `RequestHead::canonical` wrote and a body of counted
+//! length reach tiny_http.
 //!
 //! tiny_http 0.12 has known flaws: request smuggling by Transfer-Encoding, CR and LF in header values, no limits
 //! or timeouts, an accept loop that ends at the first error. Behind the gate it sees one request on each
 //! connection, in ASCII, with a live random id and only those fields that handlers read. If its accept loop ends
-//! or panics, the socket stays open: a waiting gate thread makes the HTTP server look whether the loop still
-//! runs, and a new loop takes over what waits. A request that was lost before it was claimed is offered again.
+//! or panics, the socket stays open: a waiting gate thread makes the HTTP server check whether the loop still
+//! runs, and a new loop takes over the queue. A request that was lost before it was claimed is sent again.
 
 mod acceptor;
 mod admission;
@@ -56,8 +56,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Takes a port (0: the kernel chooses) of these addresses for a gate to be. Whoever connects waits until
-    /// that runs. `::` stands for every address of the machine, also those of IPv4.
+    /// Binds a port (0: the kernel chooses) of these addresses for a later gate. Clients that connect wait until
+    /// the gate runs. `::` stands for every address of the machine, including those of IPv4.
     ///
     /// # Errors
     /// [`GateError::Bind`].
@@ -65,7 +65,7 @@ impl Gate {
         Listeners::bind(addresses, port)
     }
 
-    /// A gate on a port that was taken, with TLS when there are certificates.
+    /// A gate on bound listeners, with TLS if there are certificates.
     ///
     /// # Errors
     /// [`GateError::Tls`].
@@ -79,7 +79,7 @@ impl Gate {
         Ok(Self { listeners, acceptor: Acceptor::new(Context { limits, tls, pending }) })
     }
 
-    /// Where it listens.
+    /// The addresses that it listens on.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.listeners.addresses()
     }
@@ -89,7 +89,7 @@ impl Gate {
         self.acceptor.admission()
     }
 
-    /// Accepts and serves until [`Gate::stop`]; returns when every connection's thread is done.
+    /// Accepts and serves until [`Gate::stop`]; returns when every connection's thread has ended.
     pub fn run(&self) {
         self.acceptor.serve(|| {
             let accepted = self.listeners.accept()?;

@@ -1,15 +1,14 @@
-//! The hand-over between a connection and the HTTP layer: one [`PendingRequest`] for
-//! each request that is being answered.
+//! Passes requests from a connection to the HTTP layer: one [`PendingRequest`] for each request that is being
+//! answered.
 //!
-//! A connection registers a pending request, sends the head with its id to the HTTP layer over
-//! the [`Channel`], and reads the reply. The HTTP layer claims it by its id, which works
-//! once. A reply of bytes comes back over the channel; to take over the client's connection itself
-//! the handler leaves a job in it and ends its reply without a byte.
+//! A connection registers a pending request, sends the head with its id to the HTTP layer over the [`Channel`],
+//! and reads the reply. The HTTP layer claims the request by its id, which works once. A reply of bytes comes
+//! back over the channel. To take over the client's connection itself, the handler leaves a job in the pending
+//! request and ends its reply without a byte.
 //!
-//! Both sides know each other: the gate by what the kernel says of the socket's owner
-//! ([`Channel::connect`]), the HTTP layer by the id, 128 random bits that only the gate and it have
-//! seen. The library does not show its socket to the HTTP layer, so that the kernel cannot be asked
-//! there as well; and nobody else has a way to it.
+//! Both sides authenticate each other: the gate asks the kernel for the owner of the socket
+//! ([`Channel::connect`]), and the HTTP layer checks the id, 128 random bits that only the two of them know. It
+//! cannot ask the kernel as well, because the library does not expose its socket.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,22 +22,22 @@ use super::client::{Caller, Client};
 use crate::base::{hex, lock};
 use crate::memory::{Account, Lease};
 
-/// A body of this size or less is not counted, in bytes.
+/// Bodies up to this size are not counted against the memory budget, in bytes.
 const SMALL_BODY_BYTES: usize = 4096;
 
-/// What a handler wants done on the connection's own thread, with the client itself.
+/// Work of a handler that runs on the connection's own thread, with the client itself.
 pub type Job = Box<dyn FnOnce(&mut Client) -> io::Result<After> + Send>;
 
-/// What becomes of the connection after a [`Job`].
+/// What happens to the connection after a [`Job`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// It may carry another request.
+    /// It can carry another request.
     KeepAlive,
     /// It ends.
     Close,
 }
 
-/// One request on its way through the HTTP layer.
+/// One request that the HTTP layer answers.
 pub struct PendingRequest {
     caller: Caller,
     secure: bool,
@@ -49,12 +48,12 @@ pub struct PendingRequest {
 }
 
 impl PendingRequest {
-    /// The client's true address.
+    /// The client's real address.
     pub fn peer(&self) -> SocketAddr {
         self.caller.address()
     }
 
-    /// The user a process of this machine runs as, who came by the local socket.
+    /// The user id of a client of the local socket; `None` for clients of the network.
     pub fn local_uid(&self) -> Option<u32> {
         match self.caller {
             Caller::Local { uid } => Some(uid),
@@ -72,15 +71,14 @@ impl PendingRequest {
         self.keep_alive
     }
 
-    /// Tells the gate that a user makes this request, so that the connection is not closed to make
-    /// room for strangers.
+    /// Marks the request as signed in, so that the gate does not evict its connection for strangers.
     pub fn mark_signed_in(&self) {
         if let Some(slot) = &self.slot {
             slot.mark_signed_in();
         }
     }
 
-    /// Asks the connection's thread to run `job` on the client once the reply ends without a byte.
+    /// Has the connection's thread run `job` on the client after the reply ends without a byte.
     pub fn hand_over(&self, job: Job) {
         *lock(&self.job) = Some(job);
     }
@@ -89,7 +87,7 @@ impl PendingRequest {
         lock(&self.job).take()
     }
 
-    /// A pending request without a connection, for the tests of handlers.
+    /// A pending request without a connection, for tests of handlers.
     #[cfg(test)]
     pub fn of(peer: SocketAddr, secure: bool) -> Self {
         let (caller, keep_alive) = (Caller::Remote(peer), true);
@@ -97,7 +95,7 @@ impl PendingRequest {
     }
 }
 
-/// All pending requests, the way to the HTTP layer, and the memory for their bodies.
+/// All pending requests, the channel to the HTTP layer, and the memory budget of their bodies.
 pub struct PendingRequests {
     live: Mutex<HashMap<String, Arc<PendingRequest>>>,
     channel: Channel,
@@ -105,7 +103,7 @@ pub struct PendingRequests {
     bodies: Arc<Account>,
 }
 
-/// Makes the HTTP layer see whether its accept loop still runs; it must not wait for anything.
+/// Makes the HTTP layer check whether its accept loop still runs. It must not block.
 type LoopCheck = Arc<dyn Fn() + Send + Sync>;
 
 /// The gate's registration of a pending request; dropping it invalidates the id.
@@ -116,31 +114,31 @@ pub(super) struct OpenRequest<'a> {
 }
 
 impl PendingRequests {
-    /// None is pending yet. Bodies of requests lie in memory of `bodies`.
+    /// Without any pending request. Bodies are counted against `bodies`.
     pub fn new(channel: Channel, bodies: Arc<Account>) -> Self {
         Self { live: Mutex::default(), channel, loop_check: Mutex::default(), bodies }
     }
 
-    /// The right to hold a body of `bytes` and a copy of it; `None` where there is no room for them. A
-    /// small one is not counted, so that large ones of strangers keep nobody from signing in: the limits
-    /// on connections bound their number.
+    /// Reserves memory for a body of `bytes` and a copy of it; `None` if there is none left. Small bodies are not
+    /// counted, so that large ones of strangers keep nobody from signing in; the limits on connections bound
+    /// their number.
     pub(super) fn lease_body(&self, bytes: usize) -> Option<Lease> {
         let counted = if bytes > SMALL_BODY_BYTES { bytes } else { 0 };
         self.bodies.lease(counted.saturating_mul(2))
     }
 
-    /// The way to the HTTP layer.
+    /// The channel to the HTTP layer.
     pub fn channel(&self) -> &Channel {
         &self.channel
     }
 
-    /// What to call while a reply is waited for: the library's accept loop can end without a word
-    /// to its owner.
+    /// Sets what is called while a connection waits for a reply: the library's accept loop can end without
+    /// reporting it.
     pub fn set_loop_check(&self, check: impl Fn() + Send + Sync + 'static) {
         *lock(&self.loop_check) = Some(Arc::new(check));
     }
 
-    /// Nobody waits for replies any more.
+    /// Removes the check; no connection waits for a reply any more.
     pub fn clear_loop_check(&self) {
         *lock(&self.loop_check) = None;
     }
@@ -150,7 +148,7 @@ impl PendingRequests {
         lock(&self.live).remove(id)
     }
 
-    /// A reply does not come.
+    /// Calls the check, because a reply is late.
     pub(super) fn check_accept_loop(&self) {
         let check = lock(&self.loop_check).clone();
         if let Some(check) = check {
@@ -169,7 +167,7 @@ impl PendingRequests {
 }
 
 impl OpenRequest<'_> {
-    /// Whether the HTTP layer has not seen the request.
+    /// Whether the HTTP layer has not claimed the request.
     pub(super) fn is_unclaimed(&self) -> bool {
         lock(&self.pending.live).contains_key(&self.id)
     }

@@ -1,4 +1,4 @@
-//! Responses: carrying one back from the HTTP layer, and the few the gate gives by itself.
+//! Responses: forwarding those of the HTTP layer, and the few that the gate makes itself.
 
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -6,31 +6,30 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use crate::gate::head::complete_head;
 
-/// Largest reply head the HTTP layer may send, in bytes; its own code keeps far below.
+/// Largest reply head that the HTTP layer may send, in bytes; real ones are much smaller.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 const MAX_FIELDS: usize = 64;
 
-/// A client that takes a long reply more slowly than this is given up.
+/// A client that receives a long reply more slowly than this is disconnected.
 const SLOWEST_BYTES_A_SECOND: usize = 16 * 1024;
 
-/// What came back from the HTTP layer.
+/// What the HTTP layer replied.
 #[derive(Debug)]
 pub(super) enum Carried {
-    /// A whole response was sent on.
+    /// A whole response, which was forwarded.
     Response,
-    /// Not a byte: the handler left a job instead.
+    /// No byte: the handler left a job instead.
     Nothing,
-    /// No response that could be sent on, and nothing was sent to the client: it can be told.
+    /// An invalid response. Nothing was sent to the client yet, so it can get an error.
     Broken(io::Error),
 }
 
-/// Copies one response from the HTTP layer to the client, with the connection's own fields in
-/// place of the HTTP layer's.
+/// Copies one response from the HTTP layer to the client, and replaces the fields that concern the connection.
 ///
 /// # Errors
-/// Whatever goes wrong once the first byte was handed to the client. The response cannot be finished
-/// and another one must not begin in its middle: the connection can only be closed.
+/// Any error after the first byte was passed to the client. The response cannot be completed, and another one
+/// must not begin in its middle, so the connection can only be closed.
 pub(super) fn carry(
     http: &mut impl Read,
     client: &mut Client,
@@ -43,7 +42,7 @@ pub(super) fn carry(
         Err(error) => return Ok(Carried::Broken(error)),
     };
     client.write_all(&[head, first].concat())?;
-    // Each write has its own limit; this one is for the whole of a long reply.
+    // Each write has its own limit; this one is for the whole reply.
     let give_up = Instant::now() + Duration::from_secs(30 + (left / SLOWEST_BYTES_A_SECOND) as u64);
     let mut received = Vec::with_capacity(8192);
     while left > 0 {
@@ -61,16 +60,16 @@ pub(super) fn carry(
     Ok(Carried::Response)
 }
 
-/// The beginning of a response, nothing of which was sent yet.
+/// The beginning of a response, of which nothing was sent yet.
 struct Beginning {
     head: Vec<u8>,
-    /// What came of the body with the head.
+    /// The part of the body that arrived with the head.
     first: Vec<u8>,
-    /// Bytes of the body that are still to come.
+    /// Bytes of the body that have not arrived.
     left: usize,
 }
 
-/// Reads a response's head; `None` where there is not a byte of it.
+/// Reads the head of a response; `None` if the reply is empty.
 fn begin(http: &mut impl Read, is_head: bool, keep: bool) -> io::Result<Option<Beginning>> {
     let mut received = Vec::with_capacity(4096);
     let mut searched = 0;
@@ -94,7 +93,7 @@ fn begin(http: &mut impl Read, is_head: bool, keep: bool) -> io::Result<Option<B
     Ok(Some(Beginning { head, first, left }))
 }
 
-/// A small JSON response of the gate's own, after which the connection closes.
+/// An error response of the gate itself, after which the connection closes.
 pub(super) fn refusal(status: u16, message: &str) -> Vec<u8> {
     let reason = match status {
         400 => "Bad Request",
@@ -108,7 +107,7 @@ pub(super) fn refusal(status: u16, message: &str) -> Vec<u8> {
         _ => "Service Unavailable",
     };
     let retry = if status == 503 { "Retry-After: 5\r\n" } else { "" };
-    // The messages are the gate's own words: no character in them needs escaping in JSON.
+    // All messages are constants of the gate without characters that JSON would have to escape.
     let body = format!("{{\"error\":\"{message}\"}}");
     format!(
         "HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
@@ -118,9 +117,9 @@ pub(super) fn refusal(status: u16, message: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Sends a plain-HTTP request on the TLS port to the same place over https.
+/// Redirects a plain-HTTP request on the TLS port to the same target over https.
 pub(super) fn https_redirect(host: &str, target: &str) -> Vec<u8> {
-    // `OPTIONS *` is about no place in particular.
+    // `OPTIONS *` has no path.
     let target = if target == "*" { "/" } else { target };
     format!(
         "HTTP/1.1 308 Permanent Redirect\r\nLocation: https://{host}{target}\r\nContent-Length: 0\r\n\
@@ -129,7 +128,7 @@ pub(super) fn https_redirect(host: &str, target: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The reply's head with the fields that concern the connection replaced, and the body's length.
+/// The head of a reply with the fields of the connection replaced, and the length of the body.
 fn rewrite(head: &[u8], keep: bool) -> io::Result<(Vec<u8>, usize)> {
     let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut storage);
@@ -142,8 +141,8 @@ fn rewrite(head: &[u8], keep: bool) -> io::Result<(Vec<u8>, usize)> {
     let is_bodyless = status == 204 || status == 304;
     for field in response.headers.iter() {
         if field.name.eq_ignore_ascii_case("Content-Length") {
-            // Such a reply ends with its head, and has no length, or none but that of another reply
-            // (RFC 9110, section 8.6); the HTTP layer's would say 0.
+            // A reply of this status has no body, and its length, if any, would be that of another reply
+            // (RFC 9110, section 8.6); tiny_http sends 0.
             if is_bodyless {
                 continue;
             }

@@ -1,48 +1,47 @@
-//! How much of a live stream the kernel may hold for one client: what it takes in [`HOLDS`].
+//! The size of the kernel's send buffer for a live stream: what the client receives in [`BUFFERED`].
 //!
-//! A stream sends the newest picture, then waits until the send buffer has taken it. Whatever lies in
-//! the buffer by then is sent first, so the buffer's size in bytes, divided by the rate of the link,
-//! is how late the picture arrives. The buffer starts small and follows the rate: a client on a slow
-//! link gets fewer pictures, each of them new. A buffer that takes whole frames at once is not
-//! touched, so a fast client costs no system call.
+//! A stream writes the newest picture, and waits until the send buffer has accepted it. Older bytes in the
+//! buffer are sent first, so the buffer's size in bytes divided by the rate of the link is the delay of the
+//! picture. The buffer starts small and follows the rate: a client on a slow link gets fewer pictures, each of
+//! them new. A buffer that accepts whole frames at once is not changed, so a fast client costs no system call.
 //!
 //! The buffer begins at 16 KiB and grows until a frame fits. After a sudden drop of the rate, what was already
 //! in the buffer arrives first, once.
 
 use std::time::{Duration, Instant};
 
-/// How long what the buffer holds may take on its way: with a frame on top less than a second. It
-/// has to be longer than the round trip, or the buffer would hold the stream up.
-const HOLDS: Duration = Duration::from_millis(600);
+/// How long the content of the buffer may take on the link; together with a frame less than a second. It must
+/// be longer than the round trip, or the buffer would slow the stream down.
+const BUFFERED: Duration = Duration::from_millis(600);
 
-/// A measurement ends with the first write that waits after this: a link that became slow is noticed
-/// although the buffer, made for a fast one, takes long to leave.
+/// A measurement ends with the first write that waits after this time, so that a link that became slow is
+/// noticed although a large buffer takes long to drain.
 const WINDOW: Duration = Duration::from_millis(1200);
 
-/// At the beginning, in bytes: nothing is known of the link.
-const FIRST: usize = 16 * 1024;
+/// Initial size, in bytes, while nothing is known about the link.
+const INITIAL_BYTES: usize = 16 * 1024;
 
-/// The least, in bytes, which is the kernel's own least.
-const SMALLEST: usize = 2304;
+/// Smallest size, in bytes: the kernel's own minimum.
+const MIN_BYTES: usize = 2304;
 
-/// The most, in bytes.
-const LARGEST: usize = 256 * 1024;
+/// Largest size, in bytes.
+const MAX_BYTES: usize = 256 * 1024;
 
-/// How many times its size the buffer holds at most: the kernel takes twice what is asked for, and
-/// its bookkeeping of small packets, which slow links have, takes half of that.
-const HELD_AT_MOST: usize = 2;
+/// How many times its size the buffer holds at most: the kernel allocates twice the requested size, and for
+/// small packets, as on slow links, its bookkeeping uses half of that.
+const MAX_HELD: usize = 2;
 
-/// After a longer pause between writes (a camera of few frames a second) the buffer may have run
-/// empty, and what left it says nothing of the link.
+/// After a longer pause between writes (a camera of few frames a second) the buffer may have drained, and the
+/// bytes that left it say nothing about the link.
 const IDLE: Duration = Duration::from_millis(250);
 
-/// A write that takes longer waited for room in the buffer.
+/// A write that takes longer has waited for space in the buffer.
 const WAITED: Duration = Duration::from_millis(1);
 
 /// Chooses the size of one client's send buffer.
 pub(super) struct SendBuffer {
     bytes: usize,
-    /// What was sent since a write that left the buffer full; `None` while no write waits.
+    /// The current measurement, which begins with a write that left the buffer full; `None` while no write waits.
     window: Option<Window>,
 }
 
@@ -58,7 +57,7 @@ struct Window {
 impl SendBuffer {
     /// A small buffer.
     pub(super) fn new() -> Self {
-        Self { bytes: FIRST, window: None }
+        Self { bytes: INITIAL_BYTES, window: None }
     }
 
     /// Its size for `SO_SNDBUF`, in bytes.
@@ -66,7 +65,7 @@ impl SendBuffer {
         self.bytes
     }
 
-    /// Learns from a write of `sent` bytes; whether the size is another one now.
+    /// Updates the size by a write of `sent` bytes; returns whether it changed.
     pub(super) fn learn(&mut self, sent: usize, began: Instant, ended: Instant) -> bool {
         let took = ended.saturating_duration_since(began);
         let pause = |window: &Window| began.saturating_duration_since(window.last);
@@ -75,16 +74,16 @@ impl SendBuffer {
             self.count(sent, ended);
             return false;
         }
-        // The buffer took what fits at most; the rest left it while the write waited.
-        let at_least = in_holds(sent.saturating_sub(HELD_AT_MOST * self.bytes), took).min(2 * sent);
+        // The buffer accepted no more than fits; the rest left it while the write waited.
+        let at_least = in_buffered(sent.saturating_sub(MAX_HELD * self.bytes), took).min(2 * sent);
         let Some(target) = self.measure(sent, ended) else { return self.resize(at_least.max(self.bytes)) };
-        // A lost packet holds a stream up for a moment: not all at once.
+        // A lost packet stalls a stream for a moment, so shrink in steps.
         self.resize(target.max(at_least).max(self.bytes * 7 / 10))
     }
 
-    /// Counts a write that did not wait. Acknowledgements over a long round trip come in bursts, and a
-    /// burst makes space for several frames, so such a write does not end a measurement. When no write
-    /// waits for long, the link takes all that there is, and there is nothing to measure.
+    /// Counts a write that did not wait. Over a long round trip acknowledgements arrive in bursts, and a burst
+    /// makes space for several frames, so such a write does not end a measurement. If no write waits for long,
+    /// the link is fast enough, and there is nothing to measure.
     fn count(&mut self, sent: usize, ended: Instant) {
         if let Some(window) = &mut self.window {
             window.sent += sent;
@@ -95,8 +94,8 @@ impl SendBuffer {
         }
     }
 
-    /// What the link takes in [`HOLDS`], once enough was sent to tell: the kernel wakes a writer when
-    /// a third of the buffer is free, so that one write says little.
+    /// What the link carries in [`BUFFERED`], once enough was sent to measure it: the kernel wakes a writer when a
+    /// third of the buffer is free, so that one write says little.
     fn measure(&mut self, sent: usize, ended: Instant) -> Option<usize> {
         let next = Window { began: ended, held: self.bytes, sent: 0, last: ended };
         let Some(window) = &mut self.window else {
@@ -106,17 +105,17 @@ impl SendBuffer {
         window.sent += sent;
         window.last = ended;
         let took = ended.saturating_duration_since(window.began);
-        if window.sent < HELD_AT_MOST * self.bytes && took < WINDOW {
+        if window.sent < MAX_HELD * self.bytes && took < WINDOW {
             return None;
         }
-        // From one full buffer to the next as much left it as came in, but for a change of its size.
+        // Between two full buffers as many bytes left as were written, minus the change of its size.
         let left = (window.sent + window.held).saturating_sub(self.bytes);
         self.window = Some(next);
-        Some(in_holds(left, took))
+        Some(in_buffered(left, took))
     }
 
     fn resize(&mut self, target: usize) -> bool {
-        let next = target.min(self.bytes * 4).clamp(SMALLEST, LARGEST);
+        let next = target.min(self.bytes * 4).clamp(MIN_BYTES, MAX_BYTES);
         // Small steps are not worth a system call.
         if next.abs_diff(self.bytes) <= self.bytes / 8 {
             return false;
@@ -126,10 +125,10 @@ impl SendBuffer {
     }
 }
 
-/// What moves in [`HOLDS`] when `bytes` move in `time`.
-fn in_holds(bytes: usize, time: Duration) -> usize {
+/// The bytes that move in [`BUFFERED`] if `bytes` move in `time`.
+fn in_buffered(bytes: usize, time: Duration) -> usize {
     let micros = time.as_micros().max(1);
-    usize::try_from(bytes as u128 * HOLDS.as_micros() / micros).unwrap_or(usize::MAX)
+    usize::try_from(bytes as u128 * BUFFERED.as_micros() / micros).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -212,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_link_that_becomes_slow_gets_a_small_buffer_soon() {
-        let mut buffer = SendBuffer { bytes: LARGEST, window: None };
+        let mut buffer = SendBuffer { bytes: MAX_BYTES, window: None };
         let mut now = Instant::now();
         let mut sent = 0;
         while buffer.bytes > 40_000 {
@@ -221,7 +220,7 @@ mod tests {
             buffer.learn(12_000, began, now);
             sent += 12_000;
         }
-        assert!(sent < LARGEST * 2, "{sent} bytes at 40,000 a second");
+        assert!(sent < MAX_BYTES * 2, "{sent} bytes at 40,000 a second");
     }
 
     #[test]

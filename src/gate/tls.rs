@@ -1,4 +1,4 @@
-//! The TLS side of the gate: which versions and ciphers, and in which order.
+//! The TLS configuration: versions and ciphers, and their order.
 //!
 //! The server chooses the cipher: AES-128-GCM if the CPU has AES instructions, otherwise ChaCha20, which is
 //! faster on every Raspberry Pi before the 5.
@@ -13,21 +13,23 @@ use rustls::{CipherSuite, ServerConfig, SupportedCipherSuite};
 
 use super::certificate::Certificates;
 
-/// TLS for the connections of a gate.
+/// The TLS configuration of a gate.
 pub(super) struct Tls {
     shared: ServerConfig,
     certificates: Arc<Certificates>,
 }
 
 impl Tls {
+    /// A configuration with these certificates.
+    ///
     /// # Errors
-    /// When the system gives no random numbers for the ticket key.
+    /// If the system has no random numbers for the ticket key.
     pub(super) fn new(certificates: Arc<Certificates>) -> Result<Self, rustls::Error> {
         Ok(Self { shared: shared_config(Arc::clone(&certificates))?, certificates })
     }
 
-    /// The configuration for a client that connected to this address of the machine: a handshake says which
-    /// name the client wants (SNI), and nothing of addresses.
+    /// The configuration for a client that connected to this address of the machine. The handshake itself names
+    /// the host that the client wants (SNI), but no address.
     pub(super) fn config_for(&self, local: IpAddr) -> Arc<ServerConfig> {
         let mut config = self.shared.clone();
         config.cert_resolver =
@@ -36,7 +38,7 @@ impl Tls {
     }
 }
 
-/// Gives the certificate for an address.
+/// Chooses the certificate for an address.
 #[derive(Debug)]
 struct Resolver {
     certificates: Arc<Certificates>,
@@ -49,8 +51,8 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-/// What all connections share: TLS 1.2 and 1.3, forward secrecy only (rustls has nothing else), stateless
-/// resumption, HTTP/1.1.
+/// The common part: TLS 1.2 and 1.3, forward secrecy only (rustls has nothing else), stateless resumption,
+/// HTTP/1.1.
 fn shared_config(certificates: Arc<Certificates>) -> Result<ServerConfig, rustls::Error> {
     let provider = CryptoProvider { cipher_suites: suites(has_aes()), ..ring::default_provider() };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
@@ -60,14 +62,14 @@ fn shared_config(certificates: Arc<Certificates>) -> Result<ServerConfig, rustls
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ticketer = ring::Ticketer::new()?;
     config.send_tls13_tickets = 1;
-    // The server knows what its CPU is slow at; most clients have AES and would choose it.
+    // The order depends on the server's CPU; most clients have AES instructions and would choose AES.
     config.ignore_client_order = true;
     Ok(config)
 }
 
-/// Cheapest first. With AES instructions that is AES-128-GCM; without them, as on every Pi before
-/// the 5, ChaCha20 costs about a third of any AES. AES-256 comes last: twice nothing to fear, for
-/// two fifths more work.
+/// The cipher suites, the cheapest first. With AES instructions that is AES-128-GCM; without them, as on every
+/// Pi before the 5, ChaCha20 costs about a third of AES. AES-256 comes last: it costs two fifths more than
+/// AES-128, which is secure enough.
 fn suites(has_aes: bool) -> Vec<SupportedCipherSuite> {
     let cost = |suite: &SupportedCipherSuite| match suite.suite() {
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
@@ -85,7 +87,7 @@ fn suites(has_aes: bool) -> Vec<SupportedCipherSuite> {
         _ => 3,
     };
     let mut suites = ring::DEFAULT_CIPHER_SUITES.to_vec();
-    // Stable: within a rank the order stays rustls's own.
+    // A stable sort keeps the order of rustls within a rank.
     suites.sort_by_key(cost);
     suites
 }
@@ -102,7 +104,7 @@ fn has_aes() -> bool {
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
 fn has_aes() -> bool {
-    // 32-bit ARM: the kernel lists what the CPU can do.
+    // 32-bit ARM: the kernel lists the features of the CPU.
     std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| {
         text.lines()
             .filter(|line| line.starts_with("Features"))

@@ -1,4 +1,4 @@
-//! Commands on the board to the server that runs there, over its local socket.
+//! Commands on the board to the running server, over its local socket.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -43,7 +43,7 @@ fn a_mistyped_command_sends_no_request() {
     for (arguments, why) in [
         (&["service", "video"][..], "service takes [video|audio start|stop]; not `video`"),
         (&["service", "vidoe", "stop"], "not `vidoe stop`"),
-        (&["service", "video", "stop", "now"], "does not know what `now` is for"),
+        (&["service", "video", "stop", "now"], "takes no operand `now`"),
         (&["status", "--save"], "has no flag `--save`"),
         (&["stats"], "did you mean `status`?"),
     ] {
@@ -84,7 +84,7 @@ fn the_local_socket_admits_root_and_the_servers_user_only() {
         .output()
         .unwrap();
     assert!(asked.stdout.is_empty() && !asked.status.success(), "{}", stdout(&asked));
-    server.wait_log("the local socket: turned away: the user 65534 is not let in");
+    server.wait_log("the local socket: rejected: the user 65534 is not admitted");
     server.signal("TERM");
     server.wait_end().unwrap();
     assert!(!socket.exists());
@@ -144,7 +144,7 @@ fn a_file_at_the_sockets_path_stays() {
     let setup = Setup::new().server("socket = \"precious\"");
     fs::write(setup.path().join("precious"), "a letter").unwrap();
     let mut server = setup.start();
-    server.wait_log("a file is there that is no socket");
+    server.wait_log("this file exists and is not a socket");
     server.signal("TERM");
     server.wait_end().unwrap();
     assert_eq!(fs::read_to_string(server.path().join("precious")).unwrap(), "a letter");

@@ -1,4 +1,4 @@
-//! The board's own CA, the certificates of it, and the addresses that they are for, as clients see them.
+//! The board's own CA and its certificates, as clients see them.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::support::{Server, Setup, curl, defender, parts, stderr, stdout, wait_
 use crate::tls::{certificate, openssl};
 
 /// Writes the self-signed certificate that versions up to 0.1 made, and its key.
-pub fn write_former(folder: &Path) {
+pub fn write_legacy(folder: &Path) {
     write_dated(folder, "Defender on attic", ["20240101000000Z", "20491231000000Z"]);
 }
 
@@ -28,13 +28,13 @@ pub fn write_dated(folder: &Path, name: &str, [from, to]: [&str; 2]) {
     openssl(folder, &[&signs[..], &dated].concat());
 }
 
-/// What openssl prints of a certificate.
+/// The text of a certificate, by openssl.
 fn printed(file: &Path) -> String {
     let shown = Command::new("openssl").args(["x509", "-noout", "-text", "-in"]).arg(file).output().unwrap();
     String::from_utf8_lossy(&shown.stdout).into_owned()
 }
 
-/// The certificate that a client sees who connects to `host`.
+/// The certificate that a client gets from `host`.
 fn seen(server: &Server, host: &str) -> String {
     let mut child = Command::new("openssl")
         .args(["s_client", "-showcerts", "-connect", &format!("{host}:{}", server.port)])
@@ -51,8 +51,8 @@ fn seen(server: &Server, host: &str) -> String {
     printed(&file)
 }
 
-/// Whether a client that trusts `ca` and nothing else gets an answer at `url`, and why not.
-fn trusting(server: &Server, ca: &str, url: &str) -> Result<(), String> {
+/// Requests `url` as a client that trusts only `ca`.
+fn get_trusting(server: &Server, ca: &str, url: &str) -> Result<(), String> {
     let asked = Command::new("curl")
         .args(["-sS", "--cacert", ca, "--resolve", &format!("*:{}:127.0.0.1", server.port), url])
         .current_dir(server.path())
@@ -86,10 +86,11 @@ fn the_first_start_makes_a_ca_and_a_certificate() {
         ("defender-ca.pem", "cam.example.org"),
         ("server.pem", "localhost"),
     ] {
-        trusting(&server, file, &format!("https://{host}:{port}/healthz"))
+        get_trusting(&server, file, &format!("https://{host}:{port}/healthz"))
             .unwrap_or_else(|why| panic!("{file} {host}: {why}"));
     }
-    let refused = trusting(&server, "defender-ca.pem", &format!("https://other.example.org:{port}/healthz"));
+    let refused =
+        get_trusting(&server, "defender-ca.pem", &format!("https://other.example.org:{port}/healthz"));
     assert!(refused.is_err());
     openssl(
         server.path(),
@@ -216,7 +217,7 @@ fn a_device_gets_the_ca_without_a_login() {
     let ca = server.curl("/ca.crt", &[]);
     assert_eq!((ca.status, ca.field("content-type").as_deref()), (200, Some("application/x-x509-ca-cert")));
     fs::write(server.path().join("got.crt"), &ca.body).unwrap();
-    trusting(&server, "got.crt", &server.url("/healthz")).unwrap();
+    get_trusting(&server, "got.crt", &server.url("/healthz")).unwrap();
     let profile = server.curl("/ca.mobileconfig", &[]);
     assert_eq!(profile.field("content-type").as_deref(), Some("application/x-apple-aspen-config"));
     assert!(profile.text().contains("com.apple.security.root"), "{}", profile.text());
@@ -249,11 +250,11 @@ fn the_certificate_is_shown_exported_and_renewed_on_the_board() {
     let before = seen(&server, "127.0.0.1");
     run(&["renew"]);
     wait_for("the renewed certificate", || (seen(&server, "127.0.0.1") != before).then_some(()));
-    trusting(&server, "defender-ca.pem", &server.url("/healthz")).unwrap();
+    get_trusting(&server, "defender-ca.pem", &server.url("/healthz")).unwrap();
     fs::copy(server.path().join("defender-ca.pem"), server.path().join("old.pem")).unwrap();
     run(&["renew", "--ca"]);
-    wait_for("the new CA", || trusting(&server, "defender-ca.pem", &server.url("/healthz")).ok());
-    assert!(trusting(&server, "old.pem", &server.url("/healthz")).is_err());
+    wait_for("the new CA", || get_trusting(&server, "defender-ca.pem", &server.url("/healthz")).ok());
+    assert!(get_trusting(&server, "old.pem", &server.url("/healthz")).is_err());
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Giving up power: the user it becomes, whose its files are, what it may open. Becoming another
-//! user takes root; where the tests do not run as root they say so and pass.
+//! Dropping privileges: the server's user, the owner of its files, and what it may open. Becoming another user
+//! needs root; without root these tests print a message and pass.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -8,19 +8,19 @@ use std::process::Command;
 
 use crate::support::{PASSWORD, Server, Setup, USER, defender, parts, stderr, stdout, wait_for, watch};
 
-/// A user every Debian has, who owns nothing.
+/// A user of every Debian that owns nothing.
 const NOBODY: &str = "nobody";
 
-/// Whether the tests run as root; says so where not.
+/// Whether the tests run as root; prints a message if not.
 fn is_root() -> bool {
     let root = rustix::process::getuid().is_root();
     if !root {
-        eprintln!("not run: becoming another user takes root");
+        eprintln!("not run: becoming another user needs root");
     }
     root
 }
 
-/// The number of a user or group, from the system's own list.
+/// The id of a user or group, from the system's list.
 fn number(list: &str, name: &str) -> Option<u32> {
     let text = fs::read_to_string(list).unwrap();
     let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
@@ -34,13 +34,13 @@ fn nobody() -> (u32, u32) {
     (fields.next().unwrap(), fields.next().unwrap())
 }
 
-/// Gives a folder and what is in it to nobody.
+/// Gives a folder and its content to `nobody`.
 fn give_away(folder: &Path) {
     let given = Command::new("chown").arg("-R").arg(NOBODY).arg(folder).status().unwrap();
     assert!(given.success());
 }
 
-/// A server that became nobody, whose files lie in the folder `state`.
+/// A server that became `nobody`, with its files in the folder `state`.
 fn confined(more: &str) -> Server {
     let setup = Setup::new()
         .server(&format!("user = \"{NOBODY}\""))
@@ -49,7 +49,7 @@ fn confined(more: &str) -> Server {
         .sections(
             "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n[microphone.front]\ndevice = \"test\"\n",
         );
-    // As a configuration in /etc is: readable, and root's.
+    // Like a configuration in /etc: readable, and owned by root.
     fs::set_permissions(setup.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let state = setup.path().join("state");
     fs::create_dir(&state).unwrap();
@@ -59,7 +59,7 @@ fn confined(more: &str) -> Server {
     setup.without_user().start()
 }
 
-/// A line of /proc/PID/status of each thread, without its name.
+/// A line of /proc/PID/status of each thread, without the name of the line.
 fn status(server: &Server, name: &str) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
     let lines = tasks.filter_map(|task| {
@@ -101,7 +101,7 @@ fn every_thread_runs_as_the_user_with_its_groups_only() {
     let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
-    // What is not dumpable is root's in /proc, whoever runs it.
+    // The /proc files of a process that is not dumpable belong to root.
     assert_eq!(fs::metadata(format!("/proc/{}/maps", server.pid())).unwrap().uid(), 0);
 }
 
@@ -119,7 +119,7 @@ fn without_root_the_server_serves_and_reloads() {
     let conf = server.path().join("defender.conf");
     let text = fs::read_to_string(&conf).unwrap();
     fs::write(&conf, text + "\n[camera.yard]\ndevice = \"test\"\n").unwrap();
-    // A log that logrotate moved away is made anew by the user it became.
+    // After logrotate moved a log away, the new one belongs to the server's user.
     fs::rename(server.path().join("state/audit"), server.path().join("state/audit.old")).unwrap();
     server.signal("HUP");
     wait_for("the new camera", || (server.get("/snapshot/yard").status == 200).then_some(()));
@@ -204,7 +204,7 @@ fn files_that_the_user_cannot_use_are_start_errors() {
     if !is_root() {
         return;
     }
-    let told = |prepare: &dyn Fn(&Path)| {
+    let error = |prepare: &dyn Fn(&Path)| {
         let setup = Setup::new().server(&format!("user = \"{NOBODY}\""));
         setup.write_config();
         crate::support::add_user(setup.path(), USER, "viewer");
@@ -215,21 +215,21 @@ fn files_that_the_user_cannot_use_are_start_errors() {
         stderr(&ran)
     };
     let set_mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    let closed = told(&|folder| set_mode(folder, 0o700));
+    let closed = error(&|folder| set_mode(folder, 0o700));
     assert!(
         closed.contains("users: the user `nobody`, which Defender runs as, may not enter a folder"),
         "{closed}"
     );
-    let unreadable = told(&|folder| chown(folder, Some(nobody().0), None).unwrap());
+    let unreadable = error(&|folder| chown(folder, Some(nobody().0), None).unwrap());
     assert!(
         unreadable.contains("users: the user `nobody`, which Defender runs as, may not read it"),
         "{unreadable}"
     );
-    let no_place = told(&|folder| {
+    let not_writable = error(&|folder| {
         set_mode(folder, 0o755);
         chown(folder.join("users"), Some(nobody().0), None).unwrap();
     });
-    assert!(no_place.contains("may not make files in it"), "{no_place}");
+    assert!(not_writable.contains("may not make files in it"), "{not_writable}");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn an_unknown_user_is_a_start_error_and_check_finds_it() {
     assert!(stderr(&ran).contains("`nobody-here`, and /etc/passwd has no such user"), "{}", stderr(&ran));
     let checked = defender(setup.path(), &["check", "-c", "defender.conf"], "");
     assert!(stdout(&checked).contains("PROBLEM: user in [server]"), "{}", stdout(&checked));
-    assert!(!setup.path().join("key.pem").exists(), "it made files for a start that failed");
+    assert!(!setup.path().join("key.pem").exists(), "a failed start made files");
 }
 
 #[test]
@@ -251,8 +251,8 @@ fn root_that_stays_root_keeps_its_rights_to_files_only() {
     }
     let server = Setup::new().start();
     assert_eq!(server.get("/snapshot").status, 200);
-    // chown, dac_override, dac_read_search, fowner: bits 0 to 3 of linux/capability.h. Where the
-    // tests' own root has fewer, so has the server.
+    // chown, dac_override, dac_read_search, fowner: bits 0 to 3 of linux/capability.h. If the tests have
+    // fewer, the server has as few.
     let mine = fs::read_to_string("/proc/self/status").unwrap();
     let mine = mine.lines().find_map(|line| line.strip_prefix("CapPrm:")).unwrap();
     let mine = u64::from_str_radix(mine.trim(), 16).unwrap();
@@ -272,7 +272,7 @@ fn a_key_or_user_file_that_others_may_write_is_refused() {
     for name in ["users", "key.pem"] {
         fs::set_permissions(server.path().join(name), fs::Permissions::from_mode(0o666)).unwrap();
     }
-    wait_for("nobody to be let in", || (server.get("/").status == 401).then_some(()));
+    wait_for("sign-ins to be rejected", || (server.get("/").status == 401).then_some(()));
     server.wait_log("users: cannot read the user file: others than its owner may change it (mode 666)");
     let checked = defender(server.path(), &["check", "-c", "defender.conf"], "");
     assert!(
@@ -281,7 +281,7 @@ fn a_key_or_user_file_that_others_may_write_is_refused() {
         stdout(&checked)
     );
     fs::set_permissions(server.path().join("users"), fs::Permissions::from_mode(0o644)).unwrap();
-    wait_for("her to be let in", || (server.get("/").status == 200).then_some(()));
+    wait_for("sign-ins to be accepted", || (server.get("/").status == 200).then_some(()));
     server.wait_log("users: every user of this machine may read it");
 }
 
@@ -380,7 +380,7 @@ fn landlock_denies_files_outside_the_servers_folders() {
     let mallory = format!("mallory:{PASSWORD}");
     assert_eq!(server.curl("/", &["-u", &mallory]).status, 401);
     server.wait_log("users: cannot read the user file: Permission denied");
-    // The same file inside lets her in: it was the place.
+    // The same file inside the folder works, so it was the path.
     fs::remove_file(&users).unwrap();
     fs::copy(outside.path().join("users"), &users).unwrap();
     assert_eq!(server.curl("/", &["-u", &mallory]).status, 200);

@@ -1,5 +1,5 @@
-//! Root in a folder of another user: whatever that user planted there, nothing outside the folder changes,
-//! and no command waits without end. It takes root; where the tests do not run as root they say so and pass.
+//! Root in a folder of another user: whatever that user planted there, nothing outside the folder changes, and no
+//! command hangs. These tests need root; without root they print a message and pass.
 
 use std::fs;
 use std::io::Write;
@@ -13,13 +13,13 @@ use rustix::fs::{CWD, FileType, mknodat};
 
 use crate::support::{PASSWORD, PATIENCE, add_user, binary, defender, stderr, stdout};
 
-/// A user no system has.
+/// A user that no system has.
 const STRANGER: u32 = 54_321;
 
-/// What is outside the user's folder, and must stay as it is.
+/// The text of a file outside the user's folder, which must not change.
 const SECRET: &str = "root's own: not for others\n";
 
-/// Everything that can stand in the place of a file.
+/// Everything that can be planted in place of a file.
 const PLANTS: [&str; 9] = [
     "absolute link",
     "relative link",
@@ -32,8 +32,8 @@ const PLANTS: [&str; 9] = [
     "folder",
 ];
 
-/// A folder of root's with the user's folder `state` and root's folder `outside`.
-struct Place {
+/// A folder of root with the user's folder `state` and root's folder `outside`.
+struct Sandbox {
     folder: tempfile::TempDir,
     owner: u32,
 }
@@ -44,24 +44,24 @@ struct Ended {
     said: String,
 }
 
-impl Place {
-    /// `None`, and a word, where the tests do not run as root.
+impl Sandbox {
+    /// `None`, with a message, unless the tests run as root.
     fn new(owner: u32) -> Option<Self> {
         if !rustix::process::getuid().is_root() {
-            eprintln!("not run: folders of other users take root");
+            eprintln!("not run: folders of other users need root");
             return None;
         }
-        let place = Self { folder: tempfile::tempdir().unwrap(), owner };
-        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(place.state()).unwrap();
-        fs::set_permissions(place.state(), fs::Permissions::from_mode(0o755)).unwrap();
-        chown(place.state(), Some(owner), Some(owner)).unwrap();
-        let outside = place.path().join("outside");
+        let sandbox = Self { folder: tempfile::tempdir().unwrap(), owner };
+        fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(sandbox.state()).unwrap();
+        fs::set_permissions(sandbox.state(), fs::Permissions::from_mode(0o755)).unwrap();
+        chown(sandbox.state(), Some(owner), Some(owner)).unwrap();
+        let outside = sandbox.path().join("outside");
         fs::create_dir(&outside).unwrap();
         fs::set_permissions(&outside, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(place.victim(), SECRET).unwrap();
-        fs::set_permissions(place.victim(), fs::Permissions::from_mode(0o640)).unwrap();
-        Some(place)
+        fs::write(sandbox.victim(), SECRET).unwrap();
+        fs::set_permissions(sandbox.victim(), fs::Permissions::from_mode(0o640)).unwrap();
+        Some(sandbox)
     }
 
     fn path(&self) -> &Path {
@@ -76,8 +76,8 @@ impl Place {
         self.path().join("outside/victim")
     }
 
-    /// Empties the user's folder, but for a user file with `users`.
-    fn begin_anew(&self, users: Option<&str>) {
+    /// Empties the user's folder, except for a user file with the text `users`.
+    fn reset(&self, users: Option<&str>) {
         for entry in fs::read_dir(self.state()).unwrap() {
             let entry = entry.unwrap();
             let is_folder = entry.file_type().unwrap().is_dir();
@@ -91,7 +91,7 @@ impl Place {
         }
     }
 
-    /// Puts something in the place of a file; whether this machine lets that be made.
+    /// Plants something in place of a file; false if this machine cannot make it.
     fn plant(&self, what: &str, name: &str) -> bool {
         let at = self.state().join(name);
         let _ = fs::remove_file(&at);
@@ -107,7 +107,7 @@ impl Place {
             "device" => {
                 let device = rustix::fs::makedev(1, 3);
                 if mknodat(CWD, &at, FileType::CharacterDevice, 0o666.into(), device).is_err() {
-                    eprintln!("no devices can be made here");
+                    eprintln!("not run: this machine cannot make devices");
                     return false;
                 }
             }
@@ -119,7 +119,7 @@ impl Place {
         true
     }
 
-    /// Runs the binary to its end; a server is told to stop once it says where it is.
+    /// Runs the binary to its end. A server is stopped after it printed its address.
     fn run(&self, arguments: &[&str]) -> Ended {
         let out = self.path().join("output");
         let open = fs::File::create(&out).unwrap();
@@ -134,14 +134,14 @@ impl Place {
             .spawn()
             .unwrap();
         let _ = child.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes());
-        let (end, mut is_told) = (Instant::now() + PATIENCE, false);
+        let (end, mut is_stopping) = (Instant::now() + PATIENCE, false);
         let said = || fs::read_to_string(&out).unwrap_or_default();
         loop {
             if let Some(status) = child.try_wait().unwrap() {
                 return Ended { code: status.code(), said: said() };
             }
-            if !is_told && said().contains("Defender is at ") {
-                is_told = true;
+            if !is_stopping && said().contains("Defender is at ") {
+                is_stopping = true;
                 let id = rustix::process::Pid::from_child(&child);
                 rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
             }
@@ -154,7 +154,7 @@ impl Place {
         }
     }
 
-    /// Fails where anything outside the user's folder changed.
+    /// Fails if anything outside the user's folder changed.
     fn check_outside(&self, what: &str) {
         let found = fs::metadata(self.victim()).unwrap();
         assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (0, 0, 0o640), "{what}");
@@ -181,7 +181,7 @@ fn nobody() -> u32 {
 
 #[test]
 fn user_commands_follow_no_planted_file() {
-    let Some(place) = Place::new(STRANGER) else { return };
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
     let commands: [&[&str]; 7] = [
         &["user", "add", "new", "--password-stdin"],
         &["user", "edit", "eve", "--role", "admin"],
@@ -195,13 +195,13 @@ fn user_commands_follow_no_planted_file() {
     for name in ["users", "users.lock", "users.new"] {
         for plant in PLANTS {
             for command in commands {
-                place.begin_anew(Some(&users));
-                if !place.plant(plant, name) {
+                sandbox.reset(Some(&users));
+                if !sandbox.plant(plant, name) {
                     continue;
                 }
-                let ended = place.run(&[command, &["-u", "state/users"]].concat());
+                let ended = sandbox.run(&[command, &["-u", "state/users"]].concat());
                 let what = format!("{plant} as {name}, {command:?}: {}", ended.said);
-                place.check_outside(&what);
+                sandbox.check_outside(&what);
                 assert!(!ended.said.contains("root's own"), "{what}");
                 let edits = !command.contains(&"list");
                 if name == "users" || (name == "users.lock" && edits) {
@@ -214,16 +214,16 @@ fn user_commands_follow_no_planted_file() {
 
 #[test]
 fn certificate_commands_follow_no_planted_file() {
-    let Some(place) = Place::new(nobody()) else { return };
+    let Some(sandbox) = Sandbox::new(nobody()) else { return };
     fs::write(
-        place.path().join("defender.conf"),
+        sandbox.path().join("defender.conf"),
         "[server]\nuser = \"nobody\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"state/users\"\n\
          cert = \"state/server.pem\"\nkey = \"state/key.pem\"\n",
     )
     .unwrap();
-    let started = place.run(&["run", "-c", "defender.conf"]);
+    let started = sandbox.run(&["run", "-c", "defender.conf"]);
     let made = ["key.pem", "server.pem", "defender-ca.pem", "defender-ca-key.pem"].map(|name| {
-        (name, fs::read(place.state().join(name)).unwrap_or_else(|_| panic!("{}", started.said)))
+        (name, fs::read(sandbox.state().join(name)).unwrap_or_else(|_| panic!("{}", started.said)))
     });
     let others =
         ["server.pem.new", "defender-ca.pem.new", "defender-ca-key.pem.new", "defender-addresses.pem"];
@@ -231,19 +231,19 @@ fn certificate_commands_follow_no_planted_file() {
     for name in made.iter().map(|(name, _)| *name).chain(others) {
         for plant in PLANTS {
             for command in commands {
-                place.begin_anew(None);
+                sandbox.reset(None);
                 for (file, text) in &made {
-                    let file = place.state().join(file);
+                    let file = sandbox.state().join(file);
                     fs::write(&file, text).unwrap();
                     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-                    chown(file, Some(place.owner), Some(place.owner)).unwrap();
+                    chown(file, Some(sandbox.owner), Some(sandbox.owner)).unwrap();
                 }
-                if !place.plant(plant, name) {
+                if !sandbox.plant(plant, name) {
                     continue;
                 }
-                let ended = place.run(&[&["certificate"], command, &["-c", "defender.conf"]].concat());
+                let ended = sandbox.run(&[&["certificate"], command, &["-c", "defender.conf"]].concat());
                 let what = format!("{plant} as {name}, {command:?}: {}", ended.said);
-                place.check_outside(&what);
+                sandbox.check_outside(&what);
                 assert!(!ended.said.contains("root's own"), "{what}");
             }
         }
@@ -252,14 +252,14 @@ fn certificate_commands_follow_no_planted_file() {
 
 #[test]
 fn a_folder_that_became_a_link_is_not_followed() {
-    let Some(place) = Place::new(STRANGER) else { return };
-    let home = place.path().join("home");
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
+    let home = sandbox.path().join("home");
     fs::create_dir(&home).unwrap();
     chown(&home, Some(STRANGER), Some(STRANGER)).unwrap();
-    let roots = place.path().join("roots");
+    let roots = sandbox.path().join("roots");
     fs::create_dir(&roots).unwrap();
     symlink(&roots, home.join("state")).unwrap();
-    let ended = place.run(&["user", "add", "ada", "--password-stdin", "-u", "home/state/users"]);
+    let ended = sandbox.run(&["user", "add", "ada", "--password-stdin", "-u", "home/state/users"]);
     assert_eq!(ended.code, Some(1), "{}", ended.said);
     assert!(ended.said.contains("is a link") && ended.said.contains("sudo -u 54321"), "{}", ended.said);
     assert_eq!(fs::read_dir(&roots).unwrap().count(), 0);
@@ -267,59 +267,59 @@ fn a_folder_that_became_a_link_is_not_followed() {
 
 #[test]
 fn files_that_root_edits_belong_to_the_servers_user() {
-    let Some(place) = Place::new(STRANGER) else { return };
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
     for name in ["ada", "eve"] {
-        let ended = place.run(&["user", "add", name, "--password-stdin", "-u", "state/users"]);
+        let ended = sandbox.run(&["user", "add", name, "--password-stdin", "-u", "state/users"]);
         assert_eq!(ended.code, Some(0), "{}", ended.said);
     }
     for name in ["users", "users.lock"] {
-        let found = fs::metadata(place.state().join(name)).unwrap();
+        let found = fs::metadata(sandbox.state().join(name)).unwrap();
         assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (STRANGER, STRANGER, 0o600), "{name}");
     }
-    // A link that root made may lead there.
-    fs::create_dir(place.path().join("etc")).unwrap();
-    symlink("../state/users", place.path().join("etc/users")).unwrap();
-    let listed = place.run(&["user", "list", "-u", "etc/users"]);
+    // A link of root may lead there.
+    fs::create_dir(sandbox.path().join("etc")).unwrap();
+    symlink("../state/users", sandbox.path().join("etc/users")).unwrap();
+    let listed = sandbox.run(&["user", "list", "-u", "etc/users"]);
     assert_eq!((listed.code, listed.said.as_str()), (Some(0), "ada admin\neve viewer\n"));
 }
 
 #[test]
 fn a_folder_that_all_may_write_is_refused_with_what_to_do() {
-    let Some(place) = Place::new(0) else { return };
-    fs::set_permissions(place.state(), fs::Permissions::from_mode(0o777)).unwrap();
-    let ended = place.run(&["user", "add", "ada", "--password-stdin", "-u", "state/users"]);
+    let Some(sandbox) = Sandbox::new(0) else { return };
+    fs::set_permissions(sandbox.state(), fs::Permissions::from_mode(0o777)).unwrap();
+    let ended = sandbox.run(&["user", "add", "ada", "--password-stdin", "-u", "state/users"]);
     assert_eq!(ended.code, Some(1), "{}", ended.said);
     assert!(ended.said.contains("chmod go-w") && ended.said.contains("umask=077"), "{}", ended.said);
-    assert_eq!(fs::read_dir(place.state()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(sandbox.state()).unwrap().count(), 0);
 }
 
 #[test]
 fn a_users_configuration_exposes_no_file_of_root() {
-    let Some(place) = Place::new(STRANGER) else { return };
-    fs::set_permissions(place.victim(), fs::Permissions::from_mode(0o640)).unwrap();
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
+    fs::set_permissions(sandbox.victim(), fs::Permissions::from_mode(0o640)).unwrap();
     let commands: [&[&str]; 6] =
         [&["check"], &["run"], &["status"], &["service"], &["user", "list"], &["token", "list"]];
     for plant in PLANTS {
-        place.begin_anew(None);
-        if !place.plant(plant, "defender.conf") {
+        sandbox.reset(None);
+        if !sandbox.plant(plant, "defender.conf") {
             continue;
         }
         for command in commands {
-            let ended = place.run(&[command, &["-c", "state/defender.conf"]].concat());
+            let ended = sandbox.run(&[command, &["-c", "state/defender.conf"]].concat());
             let what = format!("{plant}, {command:?}: {}", ended.said);
             assert_eq!(ended.code, Some(2), "{what}");
             assert!(!ended.said.contains("root's own"), "{what}");
-            place.check_outside(&what);
+            sandbox.check_outside(&what);
         }
     }
 }
 
 #[test]
 fn a_users_configuration_gains_no_permissions_of_root() {
-    let Some(place) = Place::new(STRANGER) else { return };
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
     // A program that changes the file would keep these lines, as those it does not understand.
-    let outside = place.path().join("outside");
-    let service = UnixListener::bind(place.path().join("service")).unwrap();
+    let outside = sandbox.path().join("outside");
+    let service = UnixListener::bind(sandbox.path().join("service")).unwrap();
     service.set_nonblocking(true).unwrap();
     let commands: [&[&str]; 9] = [
         &["user", "add", "new", "--password-stdin"],
@@ -335,70 +335,70 @@ fn a_users_configuration_gains_no_permissions_of_root() {
     let round = format!("/proc/self/fd/../../..{}", outside.display());
     for folder in [outside.display().to_string(), round] {
         for user in ["root", "nobody"] {
-            place.begin_anew(None);
+            sandbox.reset(None);
             let text = format!(
                 "[server]\nuser = \"{user}\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"{folder}/victim\"\n\
                  cert = \"{folder}/victim\"\nkey = \"{folder}/victim\"\nsocket = \"{folder}/../service\"\n"
             );
-            fs::write(place.state().join("defender.conf"), text).unwrap();
+            fs::write(sandbox.state().join("defender.conf"), text).unwrap();
             for command in commands {
-                let ended = place.run(&[command, &["-c", "state/defender.conf"]].concat());
+                let ended = sandbox.run(&[command, &["-c", "state/defender.conf"]].concat());
                 let what = format!("{command:?} {user} {folder}: {}", ended.said);
                 assert_eq!(ended.code, Some(1), "{what}");
-                place.check_outside(&what);
+                sandbox.check_outside(&what);
             }
         }
     }
-    assert!(service.accept().is_err(), "root asked another service");
+    assert!(service.accept().is_err(), "root connected to another service");
 }
 
 #[test]
 fn root_renews_no_certificate_in_a_users_folder() {
-    let Some(place) = Place::new(STRANGER) else { return };
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
     let text = "[server]\naddress = \"127.0.0.1\"\nport = 0\nusers = \"outside/users\"\n\
                 cert = \"state/server.pem\"\nkey = \"outside/victim\"\n";
-    fs::write(place.path().join("defender.conf"), text).unwrap();
+    fs::write(sandbox.path().join("defender.conf"), text).unwrap();
     for command in [["certificate", "show"], ["certificate", "renew"], ["certificate", "export"]] {
-        let ended = place.run(&[&command[..], &["-c", "defender.conf"]].concat());
+        let ended = sandbox.run(&[&command[..], &["-c", "defender.conf"]].concat());
         assert_eq!(ended.code, Some(1), "{command:?}: {}", ended.said);
         assert!(ended.said.contains("state") && ended.said.contains("54321"), "{}", ended.said);
-        place.check_outside(command[1]);
+        sandbox.check_outside(command[1]);
     }
 }
 
 #[test]
 fn commands_to_the_server_follow_no_planted_socket() {
-    let Some(place) = Place::new(STRANGER) else { return };
-    fs::write(place.path().join("defender.conf"), "[server]\nusers = \"state/users\"\n").unwrap();
-    // A service of root's that must not be asked anything by root in another's name.
-    let victim = UnixListener::bind(place.path().join("service")).unwrap();
-    fs::set_permissions(place.path().join("service"), fs::Permissions::from_mode(0o600)).unwrap();
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
+    fs::write(sandbox.path().join("defender.conf"), "[server]\nusers = \"state/users\"\n").unwrap();
+    // A service of root, to which root must not connect for another user.
+    let victim = UnixListener::bind(sandbox.path().join("service")).unwrap();
+    fs::set_permissions(sandbox.path().join("service"), fs::Permissions::from_mode(0o600)).unwrap();
     victim.set_nonblocking(true).unwrap();
     let commands: [&[&str]; 3] = [&["status"], &["service", "video", "stop"], &["logging", "debug"]];
     for plant in PLANTS {
-        place.begin_anew(None);
-        if place.plant(plant, "defender.sock") {
+        sandbox.reset(None);
+        if sandbox.plant(plant, "defender.sock") {
             for command in commands {
-                let ended = place.run(&[command, &["-c", "defender.conf"]].concat());
+                let ended = sandbox.run(&[command, &["-c", "defender.conf"]].concat());
                 assert_eq!(ended.code, Some(1), "{plant}, {command:?}: {}", ended.said);
-                place.check_outside(plant);
+                sandbox.check_outside(plant);
             }
         }
     }
-    place.begin_anew(None);
-    symlink("../service", place.state().join("defender.sock")).unwrap();
+    sandbox.reset(None);
+    symlink("../service", sandbox.state().join("defender.sock")).unwrap();
     for command in commands {
-        let ended = place.run(&[command, &["-c", "defender.conf"]].concat());
+        let ended = sandbox.run(&[command, &["-c", "defender.conf"]].concat());
         assert_eq!(ended.code, Some(1), "{command:?}: {}", ended.said);
     }
-    assert!(victim.accept().is_err(), "root asked another service");
+    assert!(victim.accept().is_err(), "root connected to another service");
 }
 
 #[test]
 fn start_and_check_follow_no_planted_file() {
-    let Some(place) = Place::new(nobody()) else { return };
+    let Some(sandbox) = Sandbox::new(nobody()) else { return };
     fs::write(
-        place.path().join("defender.conf"),
+        sandbox.path().join("defender.conf"),
         "[server]\nuser = \"nobody\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"state/users\"\n\
          cert = \"state/server.pem\"\nkey = \"state/key.pem\"\nlog = \"state/log\"\naudit_log = \"state/audit\"\n\
          [camera.front]\ndevice = \"test\"\n[remote.attic]\nurl = \"https://127.0.0.1:9/\"\n\
@@ -425,13 +425,13 @@ fn start_and_check_follow_no_planted_file() {
     for name in names {
         for plant in PLANTS {
             for command in ["check", "run"] {
-                place.begin_anew(None);
-                if !place.plant(plant, name) {
+                sandbox.reset(None);
+                if !sandbox.plant(plant, name) {
                     continue;
                 }
-                let ended = place.run(&[command, "-c", "defender.conf"]);
+                let ended = sandbox.run(&[command, "-c", "defender.conf"]);
                 let what = format!("{plant} as {name}, {command}: {}", ended.said);
-                place.check_outside(&what);
+                sandbox.check_outside(&what);
                 assert!(!ended.said.contains("root's own"), "{what}");
             }
         }
@@ -440,31 +440,31 @@ fn start_and_check_follow_no_planted_file() {
 
 #[test]
 fn a_server_that_stays_root_refuses_a_users_folder() {
-    let Some(place) = Place::new(STRANGER) else { return };
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
     fs::write(
-        place.path().join("defender.conf"),
+        sandbox.path().join("defender.conf"),
         "[server]\nuser = \"root\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"state/users\"\n",
     )
     .unwrap();
-    place.plant("absolute link", "users.lock");
+    sandbox.plant("absolute link", "users.lock");
     for command in ["run", "check"] {
-        let ended = place.run(&[command, "-c", "defender.conf"]);
+        let ended = sandbox.run(&[command, "-c", "defender.conf"]);
         assert_eq!(ended.code, Some(1), "{command}: {}", ended.said);
         assert!(ended.said.contains("user = \"54321\""), "{command}: {}", ended.said);
-        place.check_outside(command);
+        sandbox.check_outside(command);
     }
 }
 
 #[test]
 fn check_looks_as_the_user_the_server_becomes() {
-    let Some(place) = Place::new(nobody()) else { return };
+    let Some(sandbox) = Sandbox::new(nobody()) else { return };
     fs::write(
-        place.path().join("defender.conf"),
+        sandbox.path().join("defender.conf"),
         "[server]\nuser = \"nobody\"\nusers = \"state/users\"\nlog = \"roots.log\"\n[camera.front]\ndevice = \"test\"\n",
     )
     .unwrap();
-    fs::write(place.path().join("roots.log"), "").unwrap();
-    let checked = defender(place.path(), &["check", "-c", "defender.conf"], "");
+    fs::write(sandbox.path().join("roots.log"), "").unwrap();
+    let checked = defender(sandbox.path(), &["check", "-c", "defender.conf"], "");
     let (said, error) = (stdout(&checked), stderr(&checked));
     assert_eq!(checked.status.code(), Some(1), "{said}{error}");
     assert!(said.contains("runs as          nobody"), "{said}");

@@ -18,43 +18,45 @@ const RATE: u64 = 1000;
 /// Attackers, each from an address of its own.
 const ATTACKERS: u8 = 8;
 
-/// How long a flood lasts; a long one is asked for by hand.
+/// How long a flood lasts; DEFENDER_HOSTILE_SECONDS sets another time.
 fn flood_time() -> Duration {
     let seconds = std::env::var("DEFENDER_HOSTILE_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(3))
 }
 
-/// What a hostile client does with a connection, before it drops it.
+/// What a hostile client does with a connection before it closes it.
 type Attack = fn(&mut TcpStream);
 
 const ATTACKS: [(&str, Attack); 12] = [
     ("port scan", |_| {}),
-    ("garbage", |socket| say(socket, &(0..=255).cycle().take(4000).collect::<Vec<u8>>())),
-    ("HTTP/2 preface", |socket| say(socket, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")),
-    ("half a request", |socket| say(socket, b"GET / HTTP/1.1\r\nHost: x\r\nX-")),
-    ("a request and no wish to hear", |socket| say(socket, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")),
-    ("half a TLS hello", |socket| say(socket, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abc")),
-    ("a TLS record of nonsense", |socket| say(socket, b"\x16\x03\x03\x00\x05\xff\xff\xff\xff\xff")),
-    ("a TLS alert first", |socket| say(socket, b"\x15\x03\x01\x00\x02\x02\x00")),
-    ("bytes beyond ASCII", |socket| say(socket, b"GET /\xff\xfe\xc0\x80 HTTP/1.1\r\nHost: \xff\r\n\r\n")),
+    ("garbage", |socket| send(socket, &(0..=255).cycle().take(4000).collect::<Vec<u8>>())),
+    ("HTTP/2 preface", |socket| send(socket, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")),
+    ("half a request", |socket| send(socket, b"GET / HTTP/1.1\r\nHost: x\r\nX-")),
+    ("a request whose answer is not read", |socket| {
+        send(socket, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    }),
+    ("half a TLS hello", |socket| send(socket, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abc")),
+    ("a TLS record of nonsense", |socket| send(socket, b"\x16\x03\x03\x00\x05\xff\xff\xff\xff\xff")),
+    ("a TLS alert first", |socket| send(socket, b"\x15\x03\x01\x00\x02\x02\x00")),
+    ("bytes beyond ASCII", |socket| send(socket, b"GET /\xff\xfe\xc0\x80 HTTP/1.1\r\nHost: \xff\r\n\r\n")),
     ("two lengths", |socket| {
-        say(socket, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+        send(socket, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nGET / HTTP/1.1\r\n\r\n");
     }),
     ("a wrong password", |socket| {
-        say(socket, b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ZXZlOndyb25n\r\n\r\n");
+        send(socket, b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ZXZlOndyb25n\r\n\r\n");
     }),
     ("a reset", |socket| {
-        say(socket, b"GET /api HTTP/1.1\r\nHost: x\r\n\r\n");
+        send(socket, b"GET /api HTTP/1.1\r\nHost: x\r\n\r\n");
         // Closing with nothing to linger for resets the connection.
         let _ = sockopt::set_socket_linger(&*socket, Some(Duration::ZERO));
     }),
 ];
 
-fn say(socket: &mut TcpStream, bytes: &[u8]) {
+fn send(socket: &mut TcpStream, bytes: &[u8]) {
     let _ = socket.write_all(bytes);
 }
 
-/// A connection from one of the addresses of this machine's own loopback network.
+/// A connection from another address of the loopback network.
 fn connect_from(attacker: u8, server: &Server) -> Option<TcpStream> {
     let made = socket(AddressFamily::INET, SocketType::STREAM, None).ok()?;
     let source = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 10 + attacker), 0));
@@ -65,7 +67,7 @@ fn connect_from(attacker: u8, server: &Server) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// All attacks in turn at [`RATE`] for `time`, while a good client keeps asking; how many there were.
+/// Runs all attacks in turn at [`RATE`] for `time`, while a good client makes requests; returns how many there were.
 fn flood(server: &Server, time: Duration) -> u32 {
     let (over, made) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
@@ -91,7 +93,7 @@ fn flood(server: &Server, time: Duration) -> u32 {
         while Instant::now() < end {
             let answer = server.curl("/healthz", &["--max-time", "2"]);
             let well = answer.status == 200;
-            // Set before a panic would wait for the attackers.
+            // Stop the attackers before the panic, which waits for them.
             if !well {
                 over.store(true, Ordering::Relaxed);
             }
@@ -103,21 +105,21 @@ fn flood(server: &Server, time: Duration) -> u32 {
     made.into_inner()
 }
 
-/// Memory the server has taken for itself (heap, stacks), in KiB. Its share of the program's pages is
-/// left out: that grows whenever a server of another test ends.
+/// Private memory of the server (heap, stacks), in KiB. Its share of the program's pages is not counted: it grows
+/// when a server of another test ends.
 fn anonymous_kib(server: &Server) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", server.pid())).expect("a process");
     let line = rollup.lines().find(|line| line.starts_with("Anonymous:")).expect("Anonymous");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
 }
 
-/// Threads and descriptors of a server that has served and has nothing to do.
-fn served(server: &Server) -> (usize, usize) {
+/// Threads and descriptors of an idle server after its first request.
+fn at_rest(server: &Server) -> (usize, usize) {
     assert_eq!(server.curl("/healthz", &[]).status, 200);
     server.threads_and_descriptors()
 }
 
-/// Waits until the server is at rest as it was before.
+/// Waits until the server is idle again.
 fn wait_rest(server: &Server, before: (usize, usize)) {
     wait_for("threads and descriptors to be what they were", || {
         let now = server.threads_and_descriptors();
@@ -129,9 +131,9 @@ fn wait_rest(server: &Server, before: (usize, usize)) {
 #[test]
 fn a_flood_of_hostile_clients_leaves_nothing_behind() {
     let server = Setup::new().start();
-    let rest = served(&server);
-    // What the allocator keeps for the next flood (arenas, stacks of threads) is no leak, and is there
-    // after two: the third is compared with them.
+    let rest = at_rest(&server);
+    // What the allocator keeps for later (arenas, stacks of threads) is no leak. It is there after two floods, and
+    // the third is compared with them.
     for _ in 0..2 {
         flood(&server, flood_time());
         wait_rest(&server, rest);
@@ -153,7 +155,7 @@ fn each_attack_alone_is_survived_plain_and_over_tls() {
         for (name, attack) in ATTACKS {
             let mut socket = connect_from(0, &server).expect("connected");
             attack(&mut socket);
-            // Whoever closes only its side is still answered, or at least let go.
+            // A client that closes only its side is answered, or at least disconnected.
             let _ = socket.shutdown(Shutdown::Write);
             let _ = socket.set_read_timeout(Some(Duration::from_secs(20)));
             let mut answer = Vec::new();
@@ -182,7 +184,7 @@ fn a_body_of_ten_megabytes_is_refused_by_its_length() {
     let before_kib = anonymous_kib(&server);
     let mut socket = server.connect();
     socket.write_all(b"POST /api/1.0/login HTTP/1.1\r\nHost: x\r\nContent-Length: 10485760\r\n\r\n").unwrap();
-    // The server may close before all of it is sent; that is the point.
+    // The server should close before all of it is sent.
     for _ in 0..160 {
         if socket.write_all(&[b' '; 65_536]).is_err() {
             break;
@@ -193,22 +195,22 @@ fn a_body_of_ten_megabytes_is_refused_by_its_length() {
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert_eq!(server.curl("/healthz", &[]).status, 200);
-    assert!(anonymous_kib(&server) < before_kib + 2048, "the body was kept");
+    assert!(anonymous_kib(&server) < before_kib + 2048, "the body was stored");
 }
 
 #[test]
 fn slow_handshakes_are_closed() {
     let server = Setup::new().start();
-    let rest = served(&server);
+    let rest = at_rest(&server);
     let mut slow: Vec<_> = (0..60).filter_map(|at| connect_from(at % ATTACKERS, &server)).collect();
     for _ in 0..3 {
         for socket in &mut slow {
-            say(socket, b"\x16");
+            send(socket, b"\x16");
         }
         assert_eq!(server.curl("/healthz", &["--max-time", "2"]).status, 200);
         thread::sleep(Duration::from_millis(500));
     }
-    // The clients hold on; it is the server that lets go.
+    // The clients keep their connections open; the server has to close them.
     wait_rest(&server, rest);
     drop(slow);
 }

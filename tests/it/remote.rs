@@ -200,7 +200,7 @@ fn a_board_known_by_the_certificate_it_had_before_an_update_is_known_by_its_key_
     let setup = Setup::new().sections(DEVICES);
     add_user(setup.path(), USER, "viewer");
     let token = add_token(setup.path());
-    crate::certificate::write_former(setup.path());
+    crate::certificate::write_legacy(setup.path());
     let before = certificate_print(&setup.path().join("server.pem"));
     let board = setup.keep_users().start();
     assert_ne!(certificate_print(&board.path().join("server.pem")), before, "it has a new one");
@@ -213,7 +213,7 @@ fn a_board_known_by_the_certificate_it_had_before_an_update_is_known_by_its_key_
     // One made for another key is worth nothing, though it stands behind.
     let mut chain = fs::read_to_string(board.path().join("server.pem")).unwrap();
     let other = tempfile::tempdir().unwrap();
-    crate::certificate::write_former(other.path());
+    crate::certificate::write_legacy(other.path());
     chain.push_str(&fs::read_to_string(other.path().join("server.pem")).unwrap());
     let forger = Setup::new().sections(DEVICES);
     fs::copy(board.path().join("key.pem"), forger.path().join("key.pem")).unwrap();

@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 use crate::certificate::write_dated;
 use crate::support::{Server, Setup, defender, stderr, stdout, wait_for};
 
-/// What `openssl s_client` says about a handshake, and the answer to a request.
+/// The output of `openssl s_client` about a handshake, and the answer to a request.
 fn s_client(server: &Server, arguments: &[&str]) -> String {
     let request = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    s_client_told(server, &[&["-ign_eof"], arguments].concat(), request)
+    s_client_with_input(server, &[&["-ign_eof"], arguments].concat(), request)
 }
 
 /// The same with `input` on its standard input, where letters at the start of a line may be commands.
-fn s_client_told(server: &Server, arguments: &[&str], input: &str) -> String {
+fn s_client_with_input(server: &Server, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("openssl")
         .args(["s_client", "-connect", &server.address().to_string()])
         .args(arguments)
@@ -51,14 +51,14 @@ fn only_tls_1_2_and_1_3_with_forward_secrecy_are_offered() {
         assert_eq!(said.contains("200 OK"), spoken, "{version}: {said}");
     }
     let without = s_client(&server, &["-tls1_2", "-cipher", "kRSA:@SECLEVEL=0"]);
-    assert!(!without.contains("200 OK"), "a key exchange without forward secrecy was taken: {without}");
+    assert!(!without.contains("200 OK"), "a key exchange without forward secrecy was accepted: {without}");
     assert!(s_client(&server, &["-tls1_2"]).contains("Compression: NONE"));
 }
 
 #[test]
 fn renegotiation_is_refused() {
     let server = Setup::new().start();
-    let said = s_client_told(&server, &["-tls1_2"], "R\n");
+    let said = s_client_with_input(&server, &["-tls1_2"], "R\n");
     assert!(said.contains("RENEGOTIATING") && said.contains("no renegotiation"), "{said}");
     assert_eq!(server.curl("/healthz", &[]).status, 200);
 }
@@ -117,7 +117,7 @@ fn keys_in_every_common_format_are_accepted() {
     }
 }
 
-/// What a server says that does not start with the files that `prepare` makes.
+/// The error of a server that does not start with the files that `prepare` makes.
 fn refusal(prepare: &dyn Fn(&Path)) -> String {
     let setup = Setup::new();
     setup.write_config();

@@ -64,7 +64,7 @@ fn help_is_found_in_every_usual_spelling() {
 
 #[test]
 fn a_usage_error_offers_the_nearest_right_word() {
-    for (line, told) in [
+    for (line, expected) in [
         ("chekc", "did you mean `check`?"),
         ("usr list", "did you mean `user`?"),
         ("user ad eve", "did you mean `add`?"),
@@ -84,15 +84,15 @@ fn a_usage_error_offers_the_nearest_right_word() {
         ("user", "add, edit, remove, list"),
         ("token add ha", "needs --user NAME"),
         ("token add ha --user eve --cameras front,", "names with commas between them"),
-        ("run now", "does not know what `now` is for"),
+        ("run now", "takes no operand `now`"),
         ("--port", "--port needs a value"),
         ("-p 1 -p 2", "`-p` is given twice"),
         ("user add --role admin --role viewer eve", "`--role` is given twice"),
-        ("--list-devices -p 1", "beside a flag that goes alone"),
+        ("--list-devices -p 1", "next to a flag that excludes it"),
         ("--debug=yes", "`--debug` takes no value"),
         ("-d check", "a command comes before its flags: `defender check ...`"),
     ] {
         let error = read(line).map(|_| ()).expect_err(line).to_string();
-        assert!(error.contains(told), "{line}: {error}");
+        assert!(error.contains(expected), "{line}: {error}");
     }
 }

@@ -1,10 +1,10 @@
-//! Who gets a slot, and who makes room for it.
+//! Which connections are admitted, and which are evicted for them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
-/// A connection that ends when it is closed to make room.
+/// A connection that ends when it is evicted.
 struct Client {
     slot: Option<Slot>,
     permit: Arc<Mutex<Option<Permit>>>,
@@ -12,7 +12,7 @@ struct Client {
 }
 
 impl Client {
-    fn is_in(&self) -> bool {
+    fn is_admitted(&self) -> bool {
         self.slot.is_some()
     }
 
@@ -21,11 +21,11 @@ impl Client {
     }
 
     fn slot(&self) -> &Slot {
-        self.slot.as_ref().expect("let in")
+        self.slot.as_ref().expect("admitted")
     }
 
-    /// A request that is answered, by a user or not.
-    fn ask(&self, signed_in: bool) {
+    /// Makes a request, signed in or not, and gets its answer.
+    fn request(&self, signed_in: bool) {
         self.slot().set_stage(Stage::Request);
         if signed_in {
             self.slot().mark_signed_in();
@@ -44,7 +44,7 @@ fn admission(connections: u32, connections_per_address: u32) -> Admission {
     Admission::new(&Limits { connections, connections_per_address, ..Limits::default() })
 }
 
-fn come(admission: &Admission, address: &str) -> Client {
+fn connect(admission: &Admission, address: &str) -> Client {
     let (permit, closed) = (Arc::<Mutex<Option<Permit>>>::default(), Arc::new(AtomicBool::new(false)));
     let (held, seen) = (Arc::clone(&permit), Arc::clone(&closed));
     let close: Close = Arc::new(move || {
@@ -57,66 +57,66 @@ fn come(admission: &Admission, address: &str) -> Client {
     Client { slot, permit, closed }
 }
 
-fn enters(admission: &Admission, address: &str) -> bool {
-    come(admission, address).is_in()
+fn is_admitted(admission: &Admission, address: &str) -> bool {
+    connect(admission, address).is_admitted()
 }
 
 #[test]
 fn two_strangers_that_hold_every_slot_lose_some_to_a_third() {
     let admission = admission(128, 64);
-    let held: Vec<_> = (0..256).map(|at| come(&admission, ["10.0.0.1", "10.0.0.2"][at % 2])).collect();
-    held.iter().filter(|client| client.is_in()).for_each(|client| client.ask(false));
-    let third = come(&admission, "10.0.0.3");
-    third.ask(true);
-    // As many again, and the third stays; more of its own find a slot, too.
+    let held: Vec<_> = (0..256).map(|at| connect(&admission, ["10.0.0.1", "10.0.0.2"][at % 2])).collect();
+    held.iter().filter(|client| client.is_admitted()).for_each(|client| client.request(false));
+    let third = connect(&admission, "10.0.0.3");
+    third.request(true);
+    // More strangers come, and the third stays; more of its own connections are admitted.
     for at in 0..40 {
-        let _gone = come(&admission, ["10.0.0.1", "10.0.0.2"][at % 2]);
+        let _gone = connect(&admission, ["10.0.0.1", "10.0.0.2"][at % 2]);
     }
-    let more: Vec<_> = (0..20).map(|_| come(&admission, "10.0.0.3")).collect();
-    assert!(more.iter().all(|client| client.is_in() && !client.is_closed()));
+    let more: Vec<_> = (0..20).map(|_| connect(&admission, "10.0.0.3")).collect();
+    assert!(more.iter().all(|client| client.is_admitted() && !client.is_closed()));
     assert!(!third.is_closed());
 }
 
 #[test]
 fn a_newcomer_is_admitted_past_busy_strangers() {
     let admission = admission(128, 64);
-    let held: Vec<_> = (0..200).map(|at| come(&admission, &format!("10.0.1.{at}"))).collect();
-    held.iter().filter(|client| client.is_in()).for_each(|client| client.ask(false));
-    let user = come(&admission, "10.0.2.1");
+    let held: Vec<_> = (0..200).map(|at| connect(&admission, &format!("10.0.1.{at}"))).collect();
+    held.iter().filter(|client| client.is_admitted()).for_each(|client| client.request(false));
+    let user = connect(&admission, "10.0.2.1");
     user.slot().set_stage(Stage::Request);
     for at in 0..20 {
-        come(&admission, &format!("10.0.3.{at}"));
+        connect(&admission, &format!("10.0.3.{at}"));
     }
-    assert!(!user.is_closed(), "idle ones make room before a request that is being answered");
+    assert!(!user.is_closed(), "idle ones are evicted before one whose request is being answered");
     user.slot().mark_signed_in();
-    assert!(enters(&admission, "10.0.2.1"));
+    assert!(is_admitted(&admission, "10.0.2.1"));
 }
 
 #[test]
 fn a_users_connection_never_makes_room() {
     let admission = admission(4, 4);
     let users = [0, 1, 2, 3].map(|at| {
-        let user = come(&admission, &format!("10.0.0.{at}"));
-        user.ask(true);
+        let user = connect(&admission, &format!("10.0.0.{at}"));
+        user.request(true);
         user
     });
-    assert!(!enters(&admission, "10.0.9.9") && !enters(&admission, "10.0.0.1"));
+    assert!(!is_admitted(&admission, "10.0.9.9") && !is_admitted(&admission, "10.0.0.1"));
     assert!(users.iter().all(|user| !user.is_closed()));
     assert_eq!(admission.counts().refused_total, 2);
-    users[0].ask(false);
-    assert!(enters(&admission, "10.0.9.9"), "by its last request it is a stranger's");
+    users[0].request(false);
+    assert!(is_admitted(&admission, "10.0.9.9"), "its last request made it a stranger's");
     assert!(users[0].is_closed());
 }
 
 #[test]
 fn at_its_own_cap_an_address_makes_room_among_its_strangers() {
     let admission = admission(128, 4);
-    let user = come(&admission, "10.0.0.1");
-    user.ask(true);
-    let strangers: Vec<_> = (0..3).map(|_| come(&admission, "10.0.0.1")).collect();
-    let elsewhere = come(&admission, "10.0.0.2");
-    let second = come(&admission, "10.0.0.1");
-    second.ask(true);
+    let user = connect(&admission, "10.0.0.1");
+    user.request(true);
+    let strangers: Vec<_> = (0..3).map(|_| connect(&admission, "10.0.0.1")).collect();
+    let elsewhere = connect(&admission, "10.0.0.2");
+    let second = connect(&admission, "10.0.0.1");
+    second.request(true);
     assert!(!user.is_closed() && !second.is_closed() && !elsewhere.is_closed());
     assert_eq!(strangers.iter().filter(|client| client.is_closed()).count(), 1);
 }
@@ -124,36 +124,36 @@ fn at_its_own_cap_an_address_makes_room_among_its_strangers() {
 #[test]
 fn at_its_own_cap_an_address_full_of_users_is_refused() {
     let admission = admission(128, 2);
-    let users = [come(&admission, "10.0.0.1"), come(&admission, "10.0.0.1")];
-    users.iter().for_each(|user| user.ask(true));
-    assert!(!enters(&admission, "10.0.0.1") && enters(&admission, "10.0.0.2"));
+    let users = [connect(&admission, "10.0.0.1"), connect(&admission, "10.0.0.1")];
+    users.iter().for_each(|user| user.request(true));
+    assert!(!is_admitted(&admission, "10.0.0.1") && is_admitted(&admission, "10.0.0.2"));
     assert_eq!(admission.counts().refused_address, 1);
 }
 
 #[test]
 fn slots_are_reserved_for_known_addresses() {
     let admission = admission(16, 16);
-    come(&admission, "10.0.0.1").ask(true);
-    let strangers: Vec<_> = (0..8).map(|at| come(&admission, &format!("10.0.2.{at}"))).collect();
-    let known: Vec<_> = (0..8).map(|_| come(&admission, "10.0.0.1")).collect();
-    assert!(known.iter().chain(&strangers).all(|client| client.is_in() && !client.is_closed()));
-    let _ninth = come(&admission, "10.0.3.1");
-    assert!(known.iter().all(|client| !client.is_closed()), "strangers make room for strangers");
+    connect(&admission, "10.0.0.1").request(true);
+    let strangers: Vec<_> = (0..8).map(|at| connect(&admission, &format!("10.0.2.{at}"))).collect();
+    let known: Vec<_> = (0..8).map(|_| connect(&admission, "10.0.0.1")).collect();
+    assert!(known.iter().chain(&strangers).all(|client| client.is_admitted() && !client.is_closed()));
+    let _ninth = connect(&admission, "10.0.3.1");
+    assert!(known.iter().all(|client| !client.is_closed()), "strangers are evicted for strangers");
 }
 
 #[test]
 fn slow_ones_go_before_idle_ones_and_those_before_busy_ones() {
     let admission = admission(128, 4);
-    let clients: Vec<_> = (0..4).map(|_| come(&admission, "10.0.0.1")).collect();
+    let clients: Vec<_> = (0..4).map(|_| connect(&admission, "10.0.0.1")).collect();
     clients[0].slot().set_stage(Stage::Request);
-    clients[2].ask(false);
-    clients[3].ask(false);
+    clients[2].request(false);
+    clients[3].request(false);
     let number = clients[1].slot().number;
     lock(&admission.slots).open.get_mut(&number).unwrap().since -= GRACE * 2;
     let (mut order, mut newcomers) = (Vec::new(), Vec::new());
     for _ in 0..4 {
-        // The newcomer is busy at once, and so comes last.
-        let newcomer = come(&admission, "10.0.0.1");
+        // The new connection is busy at once, and so is evicted last.
+        let newcomer = connect(&admission, "10.0.0.1");
         newcomer.slot().set_stage(Stage::Request);
         order.extend((0..4).filter(|at| clients[*at].is_closed() && !order.contains(at)).collect::<Vec<_>>());
         newcomers.push(newcomer);
@@ -170,16 +170,16 @@ fn closed_connections_that_do_not_end_are_bounded() {
     assert!(held.len() <= 128 + Limits::leaving(128) as usize, "{}", held.len());
     drop(held);
     assert_eq!(admission.connections(), 0);
-    assert!(enters(&admission, "10.0.0.1"));
+    assert!(is_admitted(&admission, "10.0.0.1"));
 }
 
 #[test]
 fn an_ipv6_network_is_one_client_and_mapped_ipv4_is_ipv4() {
     let admission = admission(99, 1);
-    let held = [come(&admission, "2001:db8::1"), come(&admission, "::ffff:10.0.0.1")];
-    held.iter().for_each(|client| client.ask(true));
-    assert!(!enters(&admission, "2001:db8::2") && !enters(&admission, "10.0.0.1"));
-    assert!(enters(&admission, "2001:db8:0:1::2"));
+    let held = [connect(&admission, "2001:db8::1"), connect(&admission, "::ffff:10.0.0.1")];
+    held.iter().for_each(|client| client.request(true));
+    assert!(!is_admitted(&admission, "2001:db8::2") && !is_admitted(&admission, "10.0.0.1"));
+    assert!(is_admitted(&admission, "2001:db8:0:1::2"));
 }
 
 #[test]

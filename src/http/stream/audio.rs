@@ -53,7 +53,7 @@ pub fn stream(
         }
         client.write_all(&opening)?;
         if !head_only {
-            client.stay_present();
+            client.limit_latency();
             listener.send(client)?;
         }
         Ok(After::Close)

@@ -33,7 +33,7 @@ pub fn stream(
         }
         client.write_all(&opening)?;
         if !head_only {
-            client.stay_present();
+            client.limit_latency();
             send_frames(&mut reader, &mut totals, Pace::new(interval), client)?;
         }
         Ok(After::Close)
