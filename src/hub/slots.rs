@@ -209,16 +209,16 @@ impl<T: Clone> SlotReader<T> {
         // no older than that sweep's when it looks again. So one reader holds up one slot of a sweep,
         // not several in turn through stale loads.
         fence(Ordering::SeqCst);
-        // Acquire: see the value that was put into the slot before its index was stored.
-        let index = entry.load(Ordering::Acquire);
+        // Relaxed: only the index is used. The load that confirms the pin acquires the value.
+        let index = entry.load(Ordering::Relaxed);
         if index == NOTHING {
             return Look::Nothing;
         }
         let pin = Pin::place(&self.shared.slots[index as usize]);
         // SeqCst fence, twin of the one in `sweep`: see there.
         fence(Ordering::SeqCst);
-        // Acquire: the slot may have been emptied and filled again since the first load. This load
-        // confirms the pin on the value that was published last.
+        // Acquire: see the value that was put into the slot before its index was stored, be it the one of
+        // the first load or a later one in the same slot.
         if entry.load(Ordering::Acquire) == index { Look::Found(pin.read()) } else { Look::Changed }
     }
 }
