@@ -51,7 +51,7 @@ quick: ## The inner loop: formatting, lints, unit tests, models of the hub, inte
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- $(DENY_WARNINGS)
 	@.ci/promtool
-	$(CARGO) test --locked --lib --bins --test it --test docs --test rooms --test cross --test corpus
+	$(CARGO) test --locked --lib --bins --test it --test rooms --test docs --test cross --test corpus
 	.ci/loom
 
 check: ## Formatting, lints and documentation
