@@ -9,7 +9,7 @@
 //! | [`hub`] | the lock-free meeting point of capture and viewers |
 //! | [`encode`] | values in, bytes out; no I/O |
 //! | `draw` | test card, no-signal frame, lettering, local time |
-//! | [`source`] | cameras and microphones of every kind, and their supervisors |
+//! | `source` | cameras and microphones of every kind, and their supervisors |
 //! | [`users`] | the flat user file and password checks |
 //! | [`gate`] | the public socket: limits, TLS, strict request heads |
 //! | [`http`] | routes, handlers, streams, the embedded page |
@@ -43,6 +43,6 @@ pub mod logging;
 pub mod media;
 pub mod memory;
 pub mod remote;
-pub mod source;
+mod source;
 pub mod text;
 pub mod users;

@@ -95,7 +95,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
         if is_description_new {
             self.description = source.description();
         }
-        // In this order: whoever sees the picture finds its camera online.
+        // In this order: a viewer who sees the picture finds its camera online.
         self.count_whole(finished.as_ref().map(Finished::size), is_description_new);
         if let Some(finished) = finished {
             self.context.output.publish(finished);
@@ -103,8 +103,8 @@ impl<'c, 'a> Delivery<'c, 'a> {
         Ok(())
     }
 
-    /// Whether the picture is to be looked at. A slow camera's picture is kept for whoever asks before the next one.
-    /// The first JPEG of a camera tells whether they are whole, and how large.
+    /// Whether the picture is to be looked at. A slow camera's picture is kept for requests that come before the next one.
+    /// The first JPEG of a camera shows whether its JPEGs are whole, and how large they are.
     fn is_needed(&self, picture: &Picture<'_>) -> bool {
         let is_jpeg = !matches!(picture.content, Content::Raw(_));
         self.context.output.is_watched()
