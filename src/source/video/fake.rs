@@ -82,10 +82,18 @@ pub(super) struct Film {
     /// Whether it is gone behind the last frame, or else falls silent.
     pub(super) ends: bool,
     pub(super) stall: Stall,
+    /// How many frames it begins with while it says that it is away.
+    pub(super) away: u32,
 }
 
-pub(super) const FILM: Film =
-    Film { frames: u32::MAX, interval_ms: 100, are_broken: false, ends: false, stall: Stall::Measured };
+pub(super) const FILM: Film = Film {
+    frames: u32::MAX,
+    interval_ms: 100,
+    are_broken: false,
+    ends: false,
+    stall: Stall::Measured,
+    away: 0,
+};
 
 /// A camera that gives nothing.
 pub(super) const SILENT: Film = Film { frames: 0, ..FILM };
@@ -152,8 +160,8 @@ impl VideoSource for FakeSource<'_, '_> {
             size: Some((16, 16)),
             fps: 10.0,
             node: None,
-            is_online: true,
-            problem: None,
+            is_online: self.film.away == 0,
+            problem: (self.film.away > 0).then(|| "away".to_owned()),
             warnings: Vec::new(),
             is_drawn: false,
             stall: self.film.stall,
@@ -175,6 +183,8 @@ impl VideoSource for FakeSource<'_, '_> {
         if self.film.are_broken {
             return Ok(Arrival::unusable(Unusable::Damaged));
         }
+        let is_description_new = self.film.away == 1;
+        self.film.away = self.film.away.saturating_sub(1);
         let content = Content::Raw(RawImage {
             format: PixelFormat::Grey,
             width: 16,
@@ -183,7 +193,7 @@ impl VideoSource for FakeSource<'_, '_> {
             range: Range601::Full,
             data: &[90; 256],
         });
-        Ok(Arrival::picture(Picture { content, captured: None, is_description_new: false }))
+        Ok(Arrival::picture(Picture { content, captured: None, is_description_new }))
     }
 }
 

@@ -66,6 +66,18 @@ fn a_camera_is_online_from_its_first_whole_frame_on() {
 }
 
 #[test]
+fn a_source_that_is_away_is_online_when_it_says_so() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    [350, 550].into_iter().for_each(|at_ms| clock.at(at_ms, || world.note_state()));
+    let mut camera = FakeCamera::new(&clock, |_| Ok(Film { away: 5, ..FILM }));
+    world.run(&clock, &mut camera, 1_000);
+    assert_eq!((world.state(0).online, world.state(0).problem.as_deref()), (false, Some("away")));
+    assert_eq!((world.state(1).online, world.state(1).problem), (true, None));
+    assert_eq!(camera.opened_ms, [0]);
+}
+
+#[test]
 fn nothing_is_encoded_unless_somebody_watches() {
     let world = World::new(testing::settings());
     let clock = FakeClock::new();
