@@ -10,7 +10,7 @@
 //! | [`hub`] | the lock-free meeting point of capture and viewers |
 //! | [`codec`] | values in, bytes out: JPEG, multipart parts, sound; no I/O |
 //! | `draw` | test card, no-signal frame, lettering, local time |
-//! | [`source`] | cameras and microphones of every kind, and their supervisors |
+//! | `source` | cameras and microphones of every kind, and their supervisors |
 //! | [`users`] | the flat user file and password checks |
 //! | [`gate`] | the public socket: limits, TLS, strict request heads |
 //! | [`http`] | routes, handlers, streams, the embedded page |
@@ -44,5 +44,5 @@ pub(crate) mod logging;
 pub mod media;
 pub(crate) mod memory;
 pub(crate) mod remote;
-pub mod source;
+pub(crate) mod source;
 pub mod users;

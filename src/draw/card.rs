@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn successive_pictures_differ_even_within_one_tick_of_the_clock() {
+    fn successive_pictures_differ_within_a_tick_of_the_clock() {
         for (width, height) in [(64, 48), (640, 480), (3840, 2160)] {
             let mut card = TestCard::new(width, height, "front", "test card");
             let mut before = luma(&card.draw(u32::MAX - 1, NOW)).to_vec();

@@ -78,8 +78,8 @@ pub(super) fn cut(text: &str, columns: u32) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }
-    let kept = columns.saturating_sub(3);
-    text.chars().take(kept).chain("...".chars()).take(columns).collect()
+    let shown = columns.saturating_sub(3);
+    text.chars().take(shown).chain("...".chars()).take(columns).collect()
 }
 
 /// Breaks `text` into lines of at most `columns` characters, between words where it can.

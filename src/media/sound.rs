@@ -12,8 +12,8 @@ pub struct SoundFormat {
     pub channels: u32,
 }
 
-/// How loud it is, in dB relative to the greatest amplitude (dBFS): 0 is as loud as samples can
-/// tell, a sine at full scale has an RMS of -3.
+/// How loud it is, in dB relative to the greatest amplitude (dBFS): 0 is the loudest that
+/// samples can hold, a sine at full scale has an RMS of -3.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
     /// Root mean square.
@@ -49,7 +49,7 @@ impl fmt::Display for SoundFormat {
 }
 
 impl Level {
-    /// Nothing but zeros; also the lowest level that is told.
+    /// Nothing but zeros; also the lowest level that is reported.
     pub const SILENCE: Self = Self { rms_dbfs: -100.0, peak_dbfs: -100.0 };
 
     /// The level of amplitudes, of which 32768 is full scale.

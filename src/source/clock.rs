@@ -51,8 +51,11 @@ pub(super) mod fake {
     pub(in crate::source) struct FakeClock<'t> {
         now: Cell<Timestamp>,
         looks: Cell<u32>,
-        plan: RefCell<Vec<(Timestamp, Box<dyn FnOnce() + 't>)>>,
+        plan: RefCell<Vec<Planned<'t>>>,
     }
+
+    /// What is to happen, and when.
+    type Planned<'t> = (Timestamp, Box<dyn FnOnce() + 't>);
 
     /// The moment at which each fake clock begins.
     pub(in crate::source) const BEGIN: Timestamp = Timestamp::from_micros(1_000_000_000);
@@ -110,15 +113,15 @@ pub(super) mod fake {
 
     #[test]
     fn planned_acts_happen_in_order_and_at_their_time() {
-        let seen = RefCell::new(Vec::new());
+        let acts = RefCell::new(Vec::new());
         let clock = FakeClock::new();
-        clock.at(300, || seen.borrow_mut().push("late"));
-        clock.at(100, || seen.borrow_mut().push("early"));
+        clock.at(300, || acts.borrow_mut().push("late"));
+        clock.at(100, || acts.borrow_mut().push("early"));
         clock.pass(Duration::from_millis(200), || false);
-        assert_eq!(*seen.borrow(), ["early"]);
-        clock.pass(Duration::from_millis(200), || !seen.borrow().is_empty());
+        assert_eq!(*acts.borrow(), ["early"]);
+        clock.pass(Duration::from_millis(200), || !acts.borrow().is_empty());
         assert_eq!(clock.elapsed_ms(), 200, "it was over before");
         clock.pass(Duration::from_millis(200), || false);
-        assert_eq!((clock.elapsed_ms(), &*seen.borrow()), (400, &vec!["early", "late"]));
+        assert_eq!((clock.elapsed_ms(), &*acts.borrow()), (400, &vec!["early", "late"]));
     }
 }

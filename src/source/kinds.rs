@@ -13,7 +13,7 @@ use crate::media::Frame;
 
 /// Captures what `settings` ask for into `publisher`, and says in `feed` how that goes, until `stop` is requested or the
 /// hub is closed; returns within a fifth of a second then. Pictures are published only while there are readers.
-pub fn run_camera(
+pub(crate) fn run_camera(
     settings: &CameraSettings,
     feed: &CameraFeed,
     publisher: &mut Publisher<Frame>,
@@ -32,7 +32,7 @@ pub fn run_camera(
 
 /// Captures what `settings` ask for into `writer`, and says in `feed` how that goes, until `stop` is requested; returns
 /// within a fifth of a second then.
-pub fn run_microphone(
+pub(crate) fn run_microphone(
     settings: &MicrophoneSettings,
     feed: &MicrophoneFeed,
     writer: &mut SoundWriter,
@@ -56,7 +56,7 @@ pub fn run_microphone(
 ///
 /// # Errors
 /// Why it would not deliver. For `auto` without any camera that is no error: it shows the test card.
-pub fn probe_camera(settings: &CameraSettings) -> Result<String, VideoError> {
+pub(crate) fn probe_camera(settings: &CameraSettings) -> Result<String, VideoError> {
     match &settings.device {
         DeviceChoice::Test => Ok("test card".to_owned()),
         DeviceChoice::Remote(device) => Ok(device.to_string()),
@@ -74,7 +74,7 @@ pub fn probe_camera(settings: &CameraSettings) -> Result<String, VideoError> {
 ///
 /// # Errors
 /// Why it would not deliver.
-pub fn probe_microphone(settings: &MicrophoneSettings) -> Result<String, AudioError> {
+pub(crate) fn probe_microphone(settings: &MicrophoneSettings) -> Result<String, AudioError> {
     match &settings.device {
         MicrophoneDevice::Remote(device) => Ok(device.to_string()),
         MicrophoneDevice::Test => Ok(format!("test tone: {}", settings.format)),

@@ -23,10 +23,8 @@ mod test;
 pub mod v4l2;
 mod video;
 
-pub use audio::AudioError;
-pub use kinds::{probe_camera, probe_microphone, run_camera, run_microphone};
+pub(crate) use kinds::{probe_camera, probe_microphone, run_camera, run_microphone};
 pub use settings::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
-pub use video::VideoError;
 
 #[cfg(test)]
 mod tests;

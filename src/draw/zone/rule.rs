@@ -52,7 +52,7 @@ impl Rule {
             None | Some(b',') => standard_s + 3600,
             Some(_) => -time_s(&mut rest)?,
         };
-        // Without a word on it, POSIX takes what holds in the United States.
+        // Where the rule has no days, POSIX takes those of the United States.
         let days = if rest.is_empty() { "M3.2.0,M11.1.0" } else { rest.strip_prefix(',')? };
         let (begins, ends) = days.split_once(',')?;
         let (begins, ends) = (Change::parse(begins)?, Change::parse(ends)?);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Why a source of audio gives no sound.
 #[derive(Debug)]
-pub enum AudioError {
+pub(crate) enum AudioError {
     /// `auto` found no microphone that can be used.
     NoMicrophone {
         /// Why the first one that there is cannot be used; `None` if there is none.

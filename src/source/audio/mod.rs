@@ -8,7 +8,7 @@ mod level;
 mod supervisor;
 mod timeline;
 
-pub use error::AudioError;
+pub(crate) use error::AudioError;
 pub(super) use supervisor::supervise;
 
 use std::time::Duration;

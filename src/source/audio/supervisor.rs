@@ -113,17 +113,21 @@ impl Supervisor<'_, '_> {
         source: &mut dyn AudioSource,
         description: &AudioDescription,
     ) -> Result<(), AudioError> {
-        let mut is_announced = false;
+        let mut announced = None;
         let mut is_after_gap = true;
         let mut heard = self.session.now();
         while self.session.is_wanted() {
             match source.next(POLL)? {
                 AudioArrival::Samples(samples) => {
-                    let is_news = samples.is_description_new || !is_announced;
+                    let is_description_new = samples.is_description_new;
                     self.add(&samples, is_after_gap);
-                    (is_after_gap, is_announced, heard) = (false, true, self.session.now());
-                    if is_news {
-                        self.announce(&source.description());
+                    (is_after_gap, heard) = (false, self.session.now());
+                    if announced.is_none() || is_description_new {
+                        let described = source.description();
+                        if announced.as_ref() != Some(&described.problem) {
+                            self.announce(&described);
+                            announced = Some(described.problem);
+                        }
                     }
                 }
                 AudioArrival::Overrun => {

@@ -12,7 +12,7 @@ pub(super) struct FarClock {
 
 #[derive(Clone, Copy, Debug)]
 struct Apart {
-    /// Here minus there, in microseconds; the least seen.
+    /// Here minus there, in microseconds; the least so far.
     offset_us: i64,
     at: Timestamp,
 }

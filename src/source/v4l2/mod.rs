@@ -13,5 +13,5 @@ mod sequence;
 mod source;
 mod stream;
 
-pub use error::{Call, DeviceError};
+pub use error::DeviceError;
 pub(super) use open::{CameraAt, FirstCamera, probe, probe_first};

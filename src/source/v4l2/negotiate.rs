@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn another_format_than_asked_for_is_refused_and_another_size_is_taken() {
+    fn another_format_is_refused_and_another_size_is_taken() {
         let given = |fourcc| ActiveFormat {
             fourcc,
             width: 800,

@@ -1,4 +1,4 @@
-//! What a camera's thread keeps over all sources that it opens: the way out, the log, and what viewers are told.
+//! What a camera's thread keeps over all sources that it opens: the way out, the log, and the no-signal frame.
 
 use log::{debug, warn};
 
@@ -49,7 +49,7 @@ impl<'a> Context<'a> {
         self.session.is_stopped() || self.output.is_closed()
     }
 
-    /// Sets the state, with the size asked for while no source has told another.
+    /// Sets the state, with the size asked for until a source reports another.
     pub(super) fn set_state(&self, mut state: CameraState) {
         if state.width == 0 || state.height == 0 {
             (state.width, state.height) = (self.settings.width, self.settings.height);

@@ -92,19 +92,17 @@ impl<'c, 'a> Delivery<'c, 'a> {
                     return Ok(());
                 }
             };
-        if is_description_new {
-            self.description = source.description();
-        }
-        // In this order: whoever sees the picture finds its camera online.
-        self.count_whole(finished.as_ref().map(Finished::size), is_description_new);
+        let has_changed = is_description_new && self.describe_anew(source.description());
+        // In this order: a viewer who sees the picture finds its camera online.
+        self.count_whole(finished.as_ref().map(Finished::size), has_changed);
         if let Some(finished) = finished {
             self.context.output.publish(finished);
         }
         Ok(())
     }
 
-    /// Whether the picture is to be looked at. A slow camera's picture is kept for whoever asks before the next one.
-    /// The first JPEG of a camera tells whether they are whole, and how large.
+    /// Whether the picture is to be looked at. A slow camera's picture is kept for requests that come before the next one.
+    /// The first JPEG of a camera shows whether its JPEGs are whole, and how large they are.
     fn is_needed(&self, picture: &Picture<'_>) -> bool {
         let is_jpeg = !matches!(picture.content, Content::Raw(_));
         self.context.output.is_watched()
@@ -112,8 +110,15 @@ impl<'c, 'a> Delivery<'c, 'a> {
             || (is_jpeg && self.began.is_none())
     }
 
-    /// Counts a whole picture, of this size if it was looked at, and says what is new of the source.
-    fn count_whole(&mut self, size: Option<(u32, u32)>, is_description_new: bool) {
+    /// Takes a new description; whether the camera there came or went.
+    fn describe_anew(&mut self, description: Description) -> bool {
+        let former = std::mem::replace(&mut self.description, description);
+        former.problem != self.description.problem
+    }
+
+    /// Counts a whole picture, of this size if it was looked at, and says what is new of the source, whose description
+    /// may have changed.
+    fn count_whole(&mut self, size: Option<(u32, u32)>, has_changed: bool) {
         self.context.feed.counters.captured.add(1);
         let now = self.context.session.now();
         if self.description.stall == Stall::Measured {
@@ -122,15 +127,13 @@ impl<'c, 'a> Delivery<'c, 'a> {
         self.last_whole = now;
         self.unusable = None;
         let size = size.unwrap_or(self.size);
-        if self.began.is_none() {
-            self.began = Some(now);
-            self.size = size;
+        let is_first = self.began.is_none();
+        self.began = self.began.or(Some(now));
+        let is_other_size = size != self.size;
+        self.size = size;
+        if is_first || has_changed {
             self.announce();
-        } else if size != self.size
-            || self.context.pace.slow_interval() != self.slow_interval
-            || is_description_new
-        {
-            self.size = size;
+        } else if is_other_size || self.context.pace.slow_interval() != self.slow_interval {
             self.set_state();
         }
     }

@@ -9,7 +9,7 @@ use crate::codec::scan::ScanError;
 
 /// Why a source of video gives no picture.
 #[derive(Debug)]
-pub enum VideoError {
+pub(crate) enum VideoError {
     /// `auto` found no camera that can be used.
     NoCamera {
         /// Why the first one that there is cannot be used; `None` if there is none.
@@ -44,7 +44,7 @@ pub enum VideoError {
 
 /// Why one picture cannot be shown.
 #[derive(Debug)]
-pub enum Unusable {
+pub(crate) enum Unusable {
     /// The driver says that it is damaged.
     Damaged,
     /// It is no whole JPEG.
@@ -64,7 +64,7 @@ impl VideoError {
     }
 
     /// Whether another program uses the device.
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         matches!(self, Self::Source { is_busy: true, .. })
     }
 }

@@ -13,7 +13,7 @@ mod pace;
 mod supervisor;
 
 pub(super) use error::Unusable;
-pub use error::VideoError;
+pub(crate) use error::VideoError;
 pub(super) use supervisor::supervise;
 
 use std::path::PathBuf;
@@ -79,7 +79,7 @@ pub(super) struct Description {
     pub(super) device: String,
     /// The format of the pictures.
     pub(super) format: Option<PixelFormat>,
-    /// Width and height as promised; `None` where only the pictures tell.
+    /// Width and height as promised; `None` where only the pictures show it.
     pub(super) size: Option<(u32, u32)>,
     /// Frames a second as promised; zero for no promise.
     pub(super) fps: f32,
@@ -161,5 +161,7 @@ impl<'s> Arrival<'s> {
     }
 }
 
+#[cfg(test)]
+mod fake;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ const WAIT_MIN: Duration = Duration::from_secs(5);
 /// No camera is waited for longer.
 const WAIT_MAX: Duration = Duration::from_secs(600);
 
-/// A camera whose frames come less often is a slow one: its newest picture is kept for whoever asks.
+/// A camera whose frames come less often is a slow one: its newest picture is kept for later requests.
 const SLOW: Duration = Duration::from_millis(2_500);
 
 impl Pace {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_that_never_gave_a_frame_is_given_more_time_with_each_try() {
+    fn a_camera_without_a_frame_is_given_longer_each_time() {
         let mut pace = Pace::new();
         let limits: Vec<u64> = (0..9)
             .map(|_| {

@@ -1,194 +1,12 @@
 //! The supervisor with cameras and a clock of the tests' own: nothing sleeps, and no device is needed.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
+use super::fake::{FILM, FakeCamera, Film, SILENT, World, gone};
 use super::*;
-use crate::hub::{CameraFeed, CameraState, Publisher, Reader, Stop, latest};
-use crate::media::{Frame, Range601};
 use crate::source::clock::fake::FakeClock;
 use crate::source::settings::{CameraSettings, testing};
-use crate::source::test::CardSource;
-
-/// One camera's thread, and who watches it.
-struct World {
-    settings: CameraSettings,
-    publisher: RefCell<Publisher<Frame>>,
-    feed: CameraFeed,
-    stop: Stop,
-    viewer: RefCell<Option<Reader<Frame>>>,
-    states: RefCell<Vec<CameraState>>,
-}
-
-impl World {
-    fn new(settings: CameraSettings) -> Self {
-        let (publisher, frames) = latest(4);
-        let feed = CameraFeed::new(&settings.name, frames);
-        let publisher = RefCell::new(publisher);
-        Self {
-            settings,
-            publisher,
-            feed,
-            stop: Stop::new(),
-            viewer: RefCell::default(),
-            states: RefCell::default(),
-        }
-    }
-
-    /// Runs the supervisor until it is stopped at `stop_ms`.
-    fn run<'w>(&'w self, clock: &FakeClock<'w>, camera: &mut FakeCamera<'_, 'w>, stop_ms: u64) {
-        clock.at(stop_ms, || self.stop.request());
-        let session = Session::new(clock, &self.stop, &self.feed, self.settings.on_demand);
-        supervise(&self.settings, &self.feed, &mut self.publisher.borrow_mut(), &session, camera);
-    }
-
-    fn watch(&self) {
-        *self.viewer.borrow_mut() = self.feed.frames().subscribe();
-    }
-
-    fn leave(&self) {
-        *self.viewer.borrow_mut() = None;
-    }
-
-    fn note_state(&self) {
-        self.states.borrow_mut().push(self.feed.state());
-    }
-
-    fn state(&self, at: usize) -> CameraState {
-        self.states.borrow()[at].clone()
-    }
-
-    fn newest(&self) -> Arc<Frame> {
-        self.viewer.borrow_mut().as_mut().and_then(Reader::newest).expect("a frame was published")
-    }
-}
-
-/// A camera that does as its plan says for each try to open it.
-struct FakeCamera<'c, 't> {
-    clock: &'c FakeClock<'t>,
-    plan: Box<dyn Fn(usize) -> Result<Film, VideoError>>,
-    has_stand_in: bool,
-    is_missing: Rc<Cell<bool>>,
-    opened_ms: Vec<u64>,
-    closed_ms: Rc<RefCell<Vec<u64>>>,
-}
-
-/// What an open camera gives.
-#[derive(Clone, Copy)]
-struct Film {
-    frames: u32,
-    interval_ms: u64,
-    are_broken: bool,
-    /// Whether it is gone behind the last frame, or else falls silent.
-    ends: bool,
-    stall: Stall,
-}
-
-const FILM: Film =
-    Film { frames: u32::MAX, interval_ms: 100, are_broken: false, ends: false, stall: Stall::Measured };
-
-/// A camera that gives nothing.
-const SILENT: Film = Film { frames: 0, ..FILM };
-
-fn gone() -> VideoError {
-    VideoError::of(std::io::Error::other("gone"))
-}
-
-impl<'c, 't> FakeCamera<'c, 't> {
-    fn new(clock: &'c FakeClock<'t>, plan: impl Fn(usize) -> Result<Film, VideoError> + 'static) -> Self {
-        Self {
-            clock,
-            plan: Box::new(plan),
-            has_stand_in: false,
-            is_missing: Rc::default(),
-            opened_ms: Vec::new(),
-            closed_ms: Rc::default(),
-        }
-    }
-}
-
-impl<'s, 'c: 's, 't: 's> OpenVideo<'s> for FakeCamera<'c, 't> {
-    fn open(&mut self, _session: &'s Session<'s>) -> Result<Box<dyn VideoSource + 's>, VideoError> {
-        let film = (self.plan)(self.opened_ms.len());
-        self.opened_ms.push(self.clock.elapsed_ms());
-        let closed_ms = Rc::clone(&self.closed_ms);
-        Ok(Box::new(FakeSource { clock: self.clock, film: film?, waited_ms: 0, closed_ms }))
-    }
-
-    fn stand_in(
-        &mut self,
-        error: &VideoError,
-        session: &'s Session<'s>,
-    ) -> Option<Box<dyn VideoSource + 's>> {
-        let is_wanted = self.has_stand_in && matches!(error, VideoError::NoCamera { .. });
-        let settings = testing::settings();
-        is_wanted.then(|| -> Box<dyn VideoSource + 's> {
-            Box::new(CardSource::new(&settings, "no camera found", Some(error.to_string()), session))
-        })
-    }
-
-    fn is_missing(&self) -> bool {
-        self.is_missing.get()
-    }
-}
-
-struct FakeSource<'c, 't> {
-    clock: &'c FakeClock<'t>,
-    film: Film,
-    waited_ms: u64,
-    closed_ms: Rc<RefCell<Vec<u64>>>,
-}
-
-impl VideoSource for FakeSource<'_, '_> {
-    fn description(&self) -> Description {
-        Description {
-            source: "fake camera".to_owned(),
-            mode: "16x16 grey".to_owned(),
-            device: "fake".to_owned(),
-            format: Some(PixelFormat::Grey),
-            size: Some((16, 16)),
-            fps: 10.0,
-            node: None,
-            is_online: true,
-            problem: None,
-            warnings: Vec::new(),
-            is_drawn: false,
-            stall: self.film.stall,
-        }
-    }
-
-    fn next(&mut self, timeout: Duration) -> Result<Arrival<'_>, VideoError> {
-        if self.film.frames == 0 && self.film.ends {
-            return Err(gone());
-        }
-        let wait = timeout.min(Duration::from_millis(self.film.interval_ms - self.waited_ms));
-        self.clock.pass(wait, || false);
-        self.waited_ms += wait.as_millis() as u64;
-        if self.film.frames == 0 || self.waited_ms < self.film.interval_ms {
-            self.waited_ms %= self.film.interval_ms;
-            return Ok(Arrival::nothing());
-        }
-        (self.film.frames, self.waited_ms) = (self.film.frames - 1, 0);
-        if self.film.are_broken {
-            return Ok(Arrival::unusable(Unusable::Damaged));
-        }
-        let content = Content::Raw(RawImage {
-            format: PixelFormat::Grey,
-            width: 16,
-            height: 16,
-            stride_bytes: 16,
-            range: Range601::Full,
-            data: &[90; 256],
-        });
-        Ok(Arrival::picture(Picture { content, captured: None, is_description_new: false }))
-    }
-}
-
-impl Drop for FakeSource<'_, '_> {
-    fn drop(&mut self) {
-        self.closed_ms.borrow_mut().push(self.clock.elapsed_ms());
-    }
-}
 
 #[test]
 fn pauses_between_tries_double_to_five_seconds() {
@@ -200,7 +18,7 @@ fn pauses_between_tries_double_to_five_seconds() {
 }
 
 #[test]
-fn a_long_run_makes_pauses_short_again_and_a_short_one_does_not() {
+fn only_a_long_run_makes_pauses_short_again() {
     let opened_ms = |frames| {
         let world = World::new(testing::settings());
         let clock = FakeClock::new();
@@ -248,6 +66,18 @@ fn a_camera_is_online_from_its_first_whole_frame_on() {
 }
 
 #[test]
+fn a_source_that_is_away_is_online_when_it_says_so() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    [350, 550].into_iter().for_each(|at_ms| clock.at(at_ms, || world.note_state()));
+    let mut camera = FakeCamera::new(&clock, |_| Ok(Film { away: 5, ..FILM }));
+    world.run(&clock, &mut camera, 1_000);
+    assert_eq!((world.state(0).online, world.state(0).problem.as_deref()), (false, Some("away")));
+    assert_eq!((world.state(1).online, world.state(1).problem), (true, None));
+    assert_eq!(camera.opened_ms, [0]);
+}
+
+#[test]
 fn nothing_is_encoded_unless_somebody_watches() {
     let world = World::new(testing::settings());
     let clock = FakeClock::new();
@@ -285,7 +115,7 @@ fn a_camera_of_broken_frames_only_is_stalled() {
 }
 
 #[test]
-fn a_camera_that_never_gave_a_frame_is_given_longer_each_time() {
+fn a_camera_without_frames_is_given_longer_each_time() {
     let world = World::new(testing::settings());
     let clock = FakeClock::new();
     let mut camera = FakeCamera::new(&clock, |_| Ok(SILENT));
@@ -307,7 +137,7 @@ fn a_slow_camera_is_not_stalled_between_two_frames() {
 }
 
 #[test]
-fn a_source_that_watches_itself_is_stalled_by_bad_pictures_alone() {
+fn bad_pictures_alone_can_stall_a_source_that_says_so() {
     let opened_ms = |film: Film| {
         let world = World::new(testing::settings());
         let clock = FakeClock::new();
@@ -325,7 +155,7 @@ fn a_source_that_watches_itself_is_stalled_by_bad_pictures_alone() {
 }
 
 #[test]
-fn on_demand_a_camera_is_open_while_watched_and_two_seconds_more() {
+fn on_demand_a_camera_is_open_while_watched_and_2_s_more() {
     let world = World::new(CameraSettings { on_demand: true, ..testing::settings() });
     let clock = FakeClock::new();
     [3_000, 6_500].into_iter().for_each(|at_ms| clock.at(at_ms, || world.watch()));
