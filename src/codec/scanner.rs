@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_an_older_frame_is_left_out_whatever_the_buffer_and_however_good_the_camera_was() {
+    fn the_rest_of_an_older_frame_is_always_left_out() {
         let (large, small) = (picture(9000), picture(5000));
         let stale = |length: usize| [&small[..], &large[small.len()..length]].concat();
         // From the first frame on, after many good ones, and in buffers with rests of their own.

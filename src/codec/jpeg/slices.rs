@@ -75,7 +75,7 @@ impl Cut {
         let (unit_width, unit_height) = picture.sampling().unit();
         let units_across = width.div_ceil(unit_width);
         let unit_rows = usize::from(height.div_ceil(unit_height)).div_ceil(slices);
-        // A restart interval is told in 16 bits; a huge picture has more slices than threads.
+        // A restart interval has 16 bits, so a huge picture has more slices than threads.
         let unit_rows = (unit_rows as u16).min(u16::MAX / units_across);
         let rows = unit_rows.saturating_mul(unit_height);
         (rows < height).then_some(Self { rows, units: unit_rows * units_across })
