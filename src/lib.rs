@@ -13,7 +13,7 @@
 //! | `source` | cameras and microphones of every kind, and their supervisors |
 //! | [`users`] | the flat user file and password checks |
 //! | [`gate`] | the public socket: limits, TLS, strict request heads |
-//! | [`http`] | routes, handlers, streams, the embedded page |
+//! | `http` | routes, handlers, streams, the embedded page |
 //! | [`config`] | defender.conf and flags into checked values |
 //! | [`confine`] | giving up power: user, rights, Landlock |
 //! | [`control`] | what a running server can be told; the capture threads |
@@ -38,7 +38,7 @@ mod draw;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
-pub mod http;
+pub(crate) mod http;
 pub mod hub;
 pub(crate) mod logging;
 pub mod media;

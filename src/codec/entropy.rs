@@ -1,14 +1,14 @@
-//! Tells where a JPEG's scan ends when no EOI says so: decodes its Huffman codes and counts blocks,
-//! without making a picture of them (ITU-T T.81, Annex F.2.2 and section B.2).
+//! Finds the end of a JPEG's scan that has no EOI: decodes the Huffman codes and counts blocks, without
+//! reconstructing the picture (ITU-T T.81, Annex F.2.2 and section B.2).
 
 use super::huffman::STANDARD_TABLES;
 use super::marker;
 
-/// Where the picture ends that begins where `jpeg` does, as the number of its bytes; `None` when it is not
-/// whole, or not a sequential one (SOF0, SOF1) with all its components in one scan.
+/// The length in bytes of the picture at the start of `jpeg`; `None` if it is incomplete, or not a sequential one
+/// (SOF0, SOF1) with all components in one scan.
 ///
-/// A tail of zeros, or of any other byte sixteen times and more, is padding and no part of the scan:
-/// zeros are valid codes, and would pass for the missing part of any picture.
+/// A tail of zeros, or of sixteen or more equal bytes, is padding and not part of the scan: zeros are valid codes,
+/// and could stand for the missing part of any picture.
 pub(super) fn end(jpeg: &[u8]) -> Option<usize> {
     let picture = Picture::read(jpeg)?;
     let mut bits = Bits::new(&jpeg[..unpadded(jpeg, picture.entropy_coded)], picture.entropy_coded);
@@ -25,19 +25,19 @@ pub(super) fn end(jpeg: &[u8]) -> Option<usize> {
     Some(bits.position())
 }
 
-/// A tail of one byte so many times is padding.
+/// So many equal bytes at the end are padding.
 const PADDING_BYTES: usize = 16;
 
-/// So many bytes of zero may be codes of the last blocks: EOB of chroma is two bits of zero.
+/// So many zero bytes at the end may be codes of the last blocks: EOB of chroma is two zero bits.
 const ZEROS_KEPT: usize = 1;
 
-/// What the header says of the scan.
+/// The properties of the scan, from the headers.
 struct Picture {
     components: Vec<Component>,
     /// DC tables 0 to 3, then AC tables 0 to 3.
     tables: [Option<Table>; 8],
     mcus: u32,
-    /// Data units from one restart marker to the next; zero where there are none.
+    /// Data units from one restart marker to the next; 0 if there are no restart markers.
     restart_interval: u32,
     entropy_coded: usize,
 }
@@ -54,7 +54,7 @@ struct Component {
 }
 
 impl Picture {
-    /// Reads the segments from SOI to SOS, whose lengths were looked at before.
+    /// Reads the segments from SOI to SOS, whose lengths were checked before.
     fn read(jpeg: &[u8]) -> Option<Self> {
         let mut picture = Self {
             components: Vec::new(),
@@ -149,7 +149,7 @@ impl Picture {
 struct Table {
     /// By the first eight bits: length, or zero for longer codes, and value.
     short: [(u8, u8); 256],
-    /// By length: the first code behind those of this length, left-aligned in 16 bits.
+    /// By length: the code after the last one of this length, left-aligned in 16 bits.
     limits: [u32; 17],
     /// By length: what to add to a code to find its value.
     offsets: [i32; 17],
@@ -192,7 +192,7 @@ impl Table {
     }
 }
 
-/// Passes over one block: a DC difference, and AC coefficients up to the last one or to EOB.
+/// Skips one block: a DC difference, and AC coefficients up to the last one or to EOB.
 fn skip_block(bits: &mut Bits<'_>, dc: &Option<Table>, ac: &Option<Table>) -> Option<()> {
     let size = bits.code(dc.as_ref()?)?;
     bits.skip(u32::from(size & 15))?;
@@ -209,7 +209,7 @@ fn skip_block(bits: &mut Bits<'_>, dc: &Option<Table>, ac: &Option<Table>) -> Op
     (coefficient == 64).then_some(())
 }
 
-/// The bits of a scan, without the zeros behind FF.
+/// Reads the bits of a scan, without the zero after each FF.
 struct Bits<'d> {
     data: &'d [u8],
     at: usize,
@@ -223,7 +223,7 @@ impl<'d> Bits<'d> {
         Self { data, at, held: 0, count: 0 }
     }
 
-    /// Takes bytes until 25 bits are there, or a marker or the end comes.
+    /// Reads bytes until there are 25 bits, or up to a marker or the end.
     fn fill(&mut self) {
         while self.count <= 24 {
             let step = match self.data.get(self.at..) {
@@ -246,7 +246,7 @@ impl<'d> Bits<'d> {
         Some(value)
     }
 
-    /// `None` when there are not so many bits.
+    /// Skips bits; `None` if there are fewer.
     fn skip(&mut self, count: u32) -> Option<()> {
         if self.count < count {
             self.fill();
@@ -256,7 +256,7 @@ impl<'d> Bits<'d> {
         Some(())
     }
 
-    /// Goes on behind a restart marker; `None` when there is none.
+    /// Continues after a restart marker; `None` if there is none.
     fn skip_restart_marker(&mut self) -> Option<()> {
         self.at = self.position();
         self.at += self.data.get(self.at..)?.iter().take_while(|&&byte| byte == 0xFF).count();
@@ -266,7 +266,7 @@ impl<'d> Bits<'d> {
         has_marker.then_some(())
     }
 
-    /// Behind the last byte of which a bit was used.
+    /// The offset after the last byte of which a bit was used.
     fn position(&self) -> usize {
         let mut at = self.at;
         for _ in 0..self.count / 8 {
@@ -276,7 +276,7 @@ impl<'d> Bits<'d> {
     }
 }
 
-/// Where the padding behind the scan that begins at `from` begins, but for some zeros.
+/// The offset of the padding after the scan that begins at `from`; [`ZEROS_KEPT`] zeros do not count as padding.
 fn unpadded(jpeg: &[u8], from: usize) -> usize {
     let scan = &jpeg[from..];
     let run = |byte: u8| scan.iter().rev().take_while(|&&last| last == byte).count();

@@ -1,6 +1,6 @@
 //! The typical Huffman tables of ITU-T T.81, Annex K.3, as one DHT segment.
 //!
-//! Motion JPEG from a camera often leaves them out and means these; a JPEG file must have them.
+//! A camera's Motion JPEG often omits its tables, and these are then implied. A JPEG file must have tables.
 
 /// Marker, length, then the tables DC 0, AC 0, DC 1, AC 1 (section B.2.4.2).
 pub(super) const STANDARD_TABLES: [u8; 420] = segment();

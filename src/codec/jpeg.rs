@@ -1,8 +1,7 @@
-//! Raw pixels in, JPEG out (ITU-T T.81, with the colours of JFIF 1.02).
+//! Encodes raw pixels as JPEG (ITU-T T.81, with the colours of JFIF 1.02).
 //!
-//! The planes a camera delivers are Y, Cb and Cr already, which is what JPEG stores, so they go
-//! to the encoder row by row and are never turned into RGB. Chroma keeps the resolution it came
-//! with, unless told to be thinned out: 4:2:2 stays 4:2:2, 4:2:0 stays 4:2:0.
+//! Cameras deliver planes of Y, Cb and Cr, which is what JPEG stores. So the planes go to the encoder row by row
+//! and are never converted to RGB. Chroma keeps its resolution unless the settings ask for 4:2:0.
 
 use std::fmt;
 
@@ -27,15 +26,15 @@ pub const MAX_SIDE: u32 = 65_535;
 /// How pictures are to be encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// 1 to 100; what lies outside is clamped.
+    /// 1 to 100; other values are clamped.
     pub quality: u8,
     /// How much chroma is kept.
     pub chroma: Chroma,
-    /// Threads at work on one picture, the caller's included. Small pictures take fewer.
+    /// Threads for one picture, including the caller's. Small pictures use fewer.
     pub threads: usize,
 }
 
-/// Encodes one picture after another, with buffers that are used again.
+/// Encodes one picture after another and reuses its buffers.
 pub struct Encoder {
     settings: Settings,
     workers: Vec<Worker>,
@@ -51,7 +50,7 @@ impl Encoder {
     /// Appends `image` to `out` as one JPEG.
     ///
     /// Rows may be padded (`stride_bytes`); the padding of the last row may be missing. Limited range
-    /// is widened to the full range JPEG knows.
+    /// is expanded to the full range of JPEG.
     ///
     /// # Errors
     /// When the image is compressed already, has a size no JPEG can have, or when its stride or its
@@ -67,7 +66,7 @@ impl Encoder {
     }
 }
 
-/// What one slice of a picture is encoded with, and into.
+/// The encoder of one slice of a picture, and its output.
 struct Worker {
     engine: Engine,
     jpeg: Vec<u8>,
@@ -80,7 +79,7 @@ impl Default for Worker {
     }
 }
 
-/// Why the library at work failed.
+/// The error of the encoder library.
 type EngineError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why an image could not be encoded.

@@ -18,11 +18,11 @@ pub const OVERHEAD_BYTES: usize = HEADER_ROOM + 8 + BOUNDARY_BYTES;
 /// Length of the boundary: 128 bits as hexadecimal digits, which need no quotes (RFC 2045, section 5.1).
 const BOUNDARY_BYTES: usize = hex::RANDOM_ID_DIGITS;
 
-/// Room kept before the JPEG for the header of the part, which needs the JPEG's length.
+/// Space before the JPEG for the part's header, which needs the JPEG's length.
 const HEADER_ROOM: usize = 128;
 
-/// The boundary of every `/video` stream, without the leading dashes: random for each start of the
-/// server. A picture from elsewhere that held it would end its part, and begin another of any type.
+/// The boundary of every `/video` stream, without the leading dashes: random for each start of the server, because
+/// an untrusted picture that contained it could end its part and begin another one of any type.
 ///
 /// # Panics
 /// At the first call, when the system has no random bytes.
@@ -31,16 +31,16 @@ pub fn boundary() -> &'static str {
     BOUNDARY.get_or_init(|| hex::random_id().expect("the system has random bytes"))
 }
 
-/// What goes on the wire once, before the first part.
+/// The bytes that are sent once, before the first part.
 pub fn opening() -> String {
     format!("--{}\r\n", boundary())
 }
 
-/// Whether a JPEG holds the [`boundary`], by which it would end its part: another server that is also
-/// a viewer here knows it.
+/// Whether a JPEG contains the [`boundary`], which would end its part. A server that is also a viewer of this one
+/// knows the boundary.
 pub fn holds_boundary(jpeg: &[u8]) -> bool {
     let boundary = boundary().as_bytes();
-    // Each place where it can lie covers one of these bytes, most of which are none of its digits.
+    // Wherever the boundary lies, it covers one of these bytes. Most of them are not among its digits.
     (BOUNDARY_BYTES - 1..jpeg.len()).step_by(BOUNDARY_BYTES).any(|at| {
         let end = (at + BOUNDARY_BYTES).min(jpeg.len());
         boundary.contains(&jpeg[at])
@@ -48,7 +48,7 @@ pub fn holds_boundary(jpeg: &[u8]) -> bool {
     })
 }
 
-/// Builds a frame in `buffer` (emptied first; hand in an old one to spare an allocation).
+/// Builds a frame in `buffer` (cleared first; pass an old one to save an allocation).
 ///
 /// `write_jpeg` appends exactly one JPEG image to the buffer it is given.
 ///

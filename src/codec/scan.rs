@@ -1,9 +1,9 @@
-//! Looks at a camera's Motion JPEG frame without decoding it: where the picture begins and ends,
-//! how large it is, and whether it brings its Huffman tables (ITU-T T.81, Annex B).
+//! Scans a camera's Motion JPEG frame without decoding it: where the picture begins and ends, its size, and
+//! whether it has Huffman tables (ITU-T T.81, Annex B).
 //!
-//! Cameras are careless: some put bytes before the picture, pad it behind, leave old bytes there,
-//! send half a picture before a whole one, leave out the tables or the EOI marker, or deliver half
-//! of it. What comes out of here, browsers can show.
+//! Some cameras put bytes before the picture, or padding or old bytes after it, send half a picture before a whole
+//! one, omit the tables or the EOI marker, or deliver only half a picture. Browsers can show every picture that is
+//! accepted here.
 //!
 //! Of two whole pictures in one buffer the first is taken: what is behind its EOI may be left over from an older
 //! frame. In a picture without EOI the blocks are counted to see whether it is whole. If the camera usually
@@ -21,14 +21,14 @@ use self::header::read_header;
 use super::huffman::STANDARD_TABLES;
 use super::{entropy, marker};
 
-/// What a frame holds. The offsets are those of the bytes that were scanned.
+/// The picture in a frame. Offsets count from the start of the scanned bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
     /// Where the picture lies, SOI and EOI included.
     pub range: Range<usize>,
-    /// False when the decoder is to use the standard tables, which [`append_with_tables`] adds.
+    /// False if the picture relies on the standard tables, which [`append_with_tables`] adds.
     pub has_huffman_tables: bool,
-    /// False when the picture ends without EOI, which [`append_with_tables`] adds.
+    /// False if the picture ends without EOI, which [`append_with_tables`] adds.
     pub has_end: bool,
     /// Pixels in a row.
     pub width: u32,
@@ -40,11 +40,10 @@ pub struct Scan {
 
 /// Finds the picture in `data`: the first whole one.
 ///
-/// The markers are walked from SOI to the first EOI outside of a segment, so that neither a
-/// thumbnail in a segment nor an older frame's bytes behind the picture are taken for its end. A SOI
-/// where none may be begins a new picture, and what came before it is dropped, also where the segment of a
-/// picture that was cut off would take that SOI for its content. Of two whole
-/// pictures the first is taken, because the second may be left over from an older frame.
+/// The markers are read from SOI to the first EOI outside of a segment. So neither a thumbnail in a segment nor an
+/// older frame's bytes after the picture are taken for its end. An unexpected SOI begins a new picture, and the
+/// bytes before it are dropped, even if it lies in a segment of a picture that was cut off. Of two whole pictures
+/// the first is taken, because the second may be left over from an older frame.
 ///
 /// # Errors
 /// When `data` does not hold one whole picture.
@@ -55,11 +54,11 @@ pub fn scan(data: &[u8]) -> Result<Scan, ScanError> {
     })
 }
 
-/// Finds the picture in `data` where [`scan`] found no EOI, by decoding it: it is whole when its
-/// scan holds as many blocks as its size asks for. What stands behind them is left out.
+/// Finds the picture in `data` if [`scan`] found no EOI, by decoding it: it is whole if its scan has as many blocks
+/// as its size needs. Bytes after them are left out.
 ///
-/// This costs as much as a tenth of a full decoder. Only sequential pictures of one scan are
-/// understood; those of cameras are such.
+/// This costs about a tenth of a full decoder. Only sequential pictures of one scan are supported, which cameras
+/// send.
 ///
 /// # Errors
 /// When the picture is not whole, or of a kind that cannot be decided.
@@ -72,22 +71,22 @@ pub fn scan_without_end(data: &[u8]) -> Result<Scan, ScanError> {
 }
 
 /// The picture that begins where `data` does, with this header, if `data` ends with EOI and any number of
-/// zeros. What is between is not looked at: there may be several pictures.
+/// zeros. The bytes between are not checked: they may be several pictures.
 pub(super) fn scan_ends(data: &[u8], header: &Header) -> Option<Scan> {
     let end = 1 + data.iter().rposition(|&byte| byte != 0)?;
     (end >= header.entropy_coded + EOI.len() && data[..end].ends_with(&EOI))
         .then(|| header.scan(0..end, true))
 }
 
-/// The header that `data` begins with; `None` when it is none, or another picture may begin in it.
+/// The header at the start of `data`; `None` if there is none, or if another picture may begin in it.
 pub(super) fn header_at_start(data: &[u8]) -> Option<Header> {
     let header = read_header(data, 0).ok()?;
     let next = find_start(&data[..data.len().min(header.entropy_coded + 2)], 2);
     (data.starts_with(&[0xFF, marker::SOI]) && next.is_none()).then_some(header)
 }
 
-/// Appends the picture `scan` found in `data` to `out`, with the standard Huffman tables put
-/// before its first scan if it has none of its own, and EOI behind it if that is missing.
+/// Appends the picture that `scan` found in `data` to `out`, with the standard Huffman tables before its first scan
+/// if it has no tables, and with EOI if that is missing.
 ///
 /// # Panics
 /// When `scan` is the result for other, longer data.
@@ -108,7 +107,7 @@ pub fn append_with_tables(data: &[u8], scan: &Scan, out: &mut Vec<u8>) {
 /// Most bytes that [`append_with_tables`] adds to a picture.
 pub const MAX_TABLES_BYTES: usize = STANDARD_TABLES.len();
 
-/// The header of a JPEG that begins where `jpeg` does.
+/// The header of the JPEG at the start of `jpeg`.
 pub(super) fn header(jpeg: &[u8]) -> Result<Header, ScanError> {
     read_header(jpeg, 0).map_err(|broken| broken.error)
 }
@@ -120,7 +119,7 @@ pub enum ScanError {
     NoStart,
     /// The frame ends before the picture does.
     NoEnd,
-    /// Something other than a marker segment, at this offset.
+    /// Something other than a marker segment is at this offset.
     BrokenSegment(usize),
     /// There is no frame header (SOF0 to SOF2) or no scan, or they come in the wrong order.
     NoPicture,
@@ -143,22 +142,22 @@ impl std::error::Error for ScanError {}
 
 const EOI: [u8; 2] = [0xFF, marker::EOI];
 
-/// How many SOI of one frame are tried. A bound, so that garbage is refused quickly.
+/// Most SOI markers that are tried in one frame, so that garbage is refused quickly.
 const STARTS_MAX: usize = 1024;
 
-/// How many pictures of one frame are searched for their ends. A bound, too.
+/// Most pictures of one frame that are searched for their ends, for the same reason.
 const PICTURES_MAX: u32 = 32;
 
 /// Where a picture lies, and whether it ends with EOI.
 type Extent = (Range<usize>, bool);
 
-/// Looks for the first picture for which `extent` finds where it lies, given its header and the offset of SOI.
+/// Finds the first picture for which `extent` returns where it lies, given its header and the offset of SOI.
 fn find_picture(data: &[u8], extent: impl Fn(&Header, usize) -> Option<Extent>) -> Result<Scan, ScanError> {
     let mut start = find_start(data, 0).ok_or(ScanError::NoStart)?;
     let (mut first_error, mut pictures_left) = (None, PICTURES_MAX);
     let (mut thumbnails_end, mut doubtful_end) = (0, 0);
     for _ in 0..STARTS_MAX {
-        // Where nothing whole begins, the lengths of segments are not to be trusted.
+        // If no whole picture begins here, the lengths of its segments are not reliable.
         let mut search_from = start + 2;
         match read_header(data, start) {
             Err(broken) => {
@@ -182,7 +181,7 @@ fn find_picture(data: &[u8], extent: impl Fn(&Header, usize) -> Option<Extent>) 
                     search_from = range.end;
                 }
                 thumbnails_end = thumbnails_end.max(header.thumbnails_end);
-                // Says more than what was wrong with the bytes before.
+                // More useful than the error of the bytes before.
                 first_error = Some(ScanError::NoEnd);
             }
         }
@@ -192,8 +191,8 @@ fn find_picture(data: &[u8], extent: impl Fn(&Header, usize) -> Option<Extent>) 
     Err(first_error.unwrap_or(ScanError::NoPicture))
 }
 
-/// The SOI of a whole picture that a segment in `header` takes for its content, because that segment was cut
-/// off: the picture goes on behind the header, which a thumbnail does not.
+/// The SOI of a whole picture inside of a segment of `header`, if that segment was cut off. Other than a thumbnail,
+/// such a picture continues after the header.
 fn swallowed(
     data: &[u8],
     start: usize,
@@ -218,14 +217,14 @@ fn swallowed(
     None
 }
 
-/// Every JPEG goes on with another marker after SOI, so three bytes are certain, which makes a
-/// find among junk far less likely.
+/// Finds SOI and the FF of the marker that follows it in every JPEG: three bytes are found by chance far less often
+/// than two.
 fn find_start(data: &[u8], from: usize) -> Option<usize> {
     let rest = data.get(from..)?;
     rest.windows(3).position(|bytes| bytes == [0xFF, marker::SOI, 0xFF]).map(|at| from + at)
 }
 
-/// Whether nothing but one and the same byte follows.
+/// Whether all bytes are equal.
 fn is_padding(rest: &[u8]) -> bool {
     rest.windows(2).all(|pair| pair[0] == pair[1])
 }

@@ -1,30 +1,30 @@
-//! Scans the frames of one camera, and learns from each how much of the next one has to be looked at.
+//! Scans the frames of one camera, and learns from each how much of the next one must be scanned.
 //!
-//! A well-behaved camera's frame is one picture from SOI to EOI, and nothing behind it but zeros. For such
-//! a camera it is enough to look at both ends of a frame; the search through the entropy-coded data for the
-//! first EOI costs several times as much as the copy that is made of them. A frame is searched while the
-//! camera is new, when an earlier one held more than its picture, and when its length is suspicious.
+//! A frame of a well-behaved camera is one picture from SOI to EOI, followed by nothing but zeros. For such a camera
+//! it is enough to check both ends of a frame: searching the entropy-coded data for the first EOI costs several times
+//! as much as copying them. A frame is searched while the camera is new, after a frame that contained more than its
+//! picture, and if its length is suspicious.
 
 use super::scan::{Header, Scan, ScanError, header_at_start, scan, scan_ends, scan_without_end};
 
-/// What is known of one camera's frames.
+/// The scanner of one camera's frames.
 #[derive(Debug, Default)]
 pub struct Scanner {
-    /// The bytes up to the entropy-coded data of the last picture, and what they mean. Most cameras send
-    /// the same ones with each frame.
+    /// The bytes before the entropy-coded data of the last picture, and the header read from them. Most cameras send
+    /// the same bytes with each frame.
     header: Option<(Vec<u8>, Header)>,
     lengths: Lengths,
     endings: Endings,
 }
 
 impl Scanner {
-    /// For a camera of which nothing is known.
+    /// A scanner for a new camera.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Finds the picture in a frame. A picture without EOI is taken when it is whole, and
-    /// the camera is not one that usually sends EOI.
+    /// Finds the picture in a frame. A picture without EOI is accepted if it is whole and the
+    /// camera does not usually send EOI.
     ///
     /// # Errors
     /// When `data` does not hold one whole picture.
@@ -63,19 +63,19 @@ impl Scanner {
 #[derive(Debug)]
 struct Lengths {
     last: [usize; LENGTHS_KEPT],
-    /// Where the newest one is.
+    /// The index of the newest one.
     newest: usize,
-    /// So many frames are searched, whatever their length.
+    /// So many of the next frames are searched, whatever their length.
     searches_left: u32,
 }
 
-/// As many lengths are compared: more than buffers, for each may hold the rest of a long frame of its own.
+/// So many lengths are compared: more than there are buffers, because each may hold the rest of another long frame.
 const LENGTHS_KEPT: usize = 8;
 
 /// So many frames of a new camera are searched.
 const SEARCHES_AT_START: u32 = 16;
 
-/// So many frames are searched when one held more than its picture.
+/// So many frames are searched after one that contained more than its picture.
 const SEARCHES_AFTER_RESTS: u32 = 256;
 
 impl Default for Lengths {
@@ -85,15 +85,15 @@ impl Default for Lengths {
 }
 
 impl Lengths {
-    /// Whether a frame whose last EOI ends at `length` surely holds nothing but its picture. One that is as
-    /// long as another one before may have its rest behind it; one that is longer than the last by a
-    /// sixteenth may begin with a picture that was cut off.
+    /// Whether a frame whose last EOI ends at `length` certainly contains only its picture. A frame as long as an
+    /// earlier one may end with the rest of that one. A frame longer than the last by a sixteenth may begin with a
+    /// picture that was cut off.
     fn is_ordinary(&self, length: usize) -> bool {
         let newest = self.last[self.newest];
         self.searches_left == 0 && length <= newest + newest / 16 && !self.last.contains(&length)
     }
 
-    /// A frame came; whether it held nothing but its picture.
+    /// Records a frame, and whether it contained only its picture.
     fn came(&mut self, length: usize, has_nothing_else: bool) {
         self.newest = (self.newest + 1) % LENGTHS_KEPT;
         self.last[self.newest] = length;
@@ -102,24 +102,24 @@ impl Lengths {
     }
 }
 
-/// What is known of the ends of one camera's frames.
+/// Whether one camera's frames end with EOI.
 #[derive(Debug, Default)]
 struct Endings {
-    /// Rises with each frame that had its EOI, and falls with each that had none.
+    /// Rises with each frame that had an EOI, and falls with each that had none.
     confidence: u8,
 }
 
-/// So many frames in turn without EOI make a camera one that sends none.
+/// After so many frames in turn without EOI, the camera is one that sends none.
 const CONFIDENCE_MAX: u8 = 4;
 
 impl Endings {
-    /// A frame ended with EOI.
+    /// Records a frame that ended with EOI.
     fn ended(&mut self) {
         self.confidence = (self.confidence + 1).min(CONFIDENCE_MAX);
     }
 
-    /// A frame has no EOI: whether it is worth decoding to learn if it is whole all the same. A camera
-    /// whose frames usually end well has lost a part of this one.
+    /// Records a frame without EOI, and whether it may still be whole. If the camera usually sends EOI, a part of the
+    /// frame is lost.
     fn may_be_whole_without_end(&mut self) -> bool {
         let usually_ends = self.confidence > 0;
         self.confidence = self.confidence.saturating_sub(1);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_an_older_frame_is_left_out_whatever_the_buffer_and_however_good_the_camera_was() {
+    fn the_rest_of_an_older_frame_is_always_left_out() {
         let (large, small) = (picture(9000), picture(5000));
         let stale = |length: usize| [&small[..], &large[small.len()..length]].concat();
         // From the first frame on, after many good ones, and in buffers with rests of their own.

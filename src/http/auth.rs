@@ -129,6 +129,7 @@ mod tests {
     fn name_and_password_are_split_at_the_first_colon() {
         assert_eq!(basic("Basic ZXZlOmE6Yg=="), Some(("eve".into(), "a:b".into())));
         assert_eq!(basic("basic ZXZlOg=="), Some(("eve".into(), String::new())));
+        assert_eq!(basic("Basic  ZXZlOmE6Yg== "), Some(("eve".into(), "a:b".into())), "spaces are allowed");
     }
 
     #[test]
@@ -160,7 +161,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_only_from_bearer_and_our_cookie() {
-        assert_eq!(Credentials::from_fields(Some("bearer abc"), None, NAME), secret("abc"));
+        for field in ["bearer abc", "Bearer  abc "] {
+            assert_eq!(Credentials::from_fields(Some(field), None, NAME), secret("abc"), "{field}");
+        }
         let cookie = |field| Credentials::from_fields(None, Some(field), NAME);
         assert_eq!(cookie("a=b; __Host-defender-0a1b2c3d=abc; c=d"), secret("abc"));
         for other in [
@@ -179,6 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn only_a_bearer_field_brings_a_token() {
+        for (field, expected) in [
+            ("Bearer abc", true),
+            ("bearer abc", true),
+            ("Basic ZXZlOmE=", false),
+            ("Bearer", false),
+            ("Bearerabc x", false),
+            ("", false),
+        ] {
+            assert_eq!(is_bearer(field), expected, "{field:?}");
+        }
+    }
+
+    #[test]
     fn a_password_is_never_shown() {
         let shown = format!("{:?}", Credentials::from_fields(Some("Basic ZXZlOnNlY3JldA=="), None, NAME));
         assert!(shown.contains("eve") && !shown.contains("secret"), "{shown}");
@@ -194,6 +211,7 @@ mod tests {
             (Some("same-site"), Some("https://board:8443"), false),
             (Some("cross-site"), None, false),
             (Some(""), None, false),
+            (Some("anything else"), None, false),
             (None, Some("https://BOARD:8443"), true),
             (None, Some("https://board"), false),
             (None, Some("http://board:8443"), false),

@@ -1,7 +1,6 @@
-//! An image as JPEG wants it: planes of Y, Cb and Cr at full range, row by row, and cut into parts.
+//! An image in the form that JPEG needs: planes of Y, Cb and Cr at full range, row by row, and in parts.
 //!
-//! What belongs here: where the planes lie and whether they are whole. The loops over pixels are in
-//! `samples`.
+//! This module finds the planes and checks that they are complete. The loops over pixels are in `samples`.
 
 use std::ops::Range;
 
@@ -57,7 +56,7 @@ impl<'a> Plane<'a> {
     }
 
     fn below(self, y: usize) -> Self {
-        // A plane the format has not has no bytes.
+        // A plane that the format lacks has no bytes.
         Self { data: self.data.get(y * self.stride_bytes..).unwrap_or_default(), ..self }
     }
 }
@@ -101,7 +100,7 @@ impl<'a> Picture<'a> {
         self.sampling
     }
 
-    /// The picture of `rows` alone, which start with an even one.
+    /// The part of the picture with only `rows`, of which the first is even.
     pub(super) fn part(&self, rows: Range<u16>) -> Self {
         let start = usize::from(rows.start);
         let [first, second, third] = self.planes;
@@ -109,7 +108,7 @@ impl<'a> Picture<'a> {
         Self { height: rows.end - rows.start, planes, ..*self }
     }
 
-    /// The pixels of row `y` where they are not Y, Cb and Cr: R, G and B of each.
+    /// The pixels of row `y` as R, G and B, if the format has those.
     pub(super) fn rgb_row(&self, y: u16) -> Option<&'a [[u8; 3]]> {
         (self.format == PixelFormat::Rgb3).then(|| self.planes[0].row(usize::from(y)).as_chunks().0)
     }
@@ -123,7 +122,7 @@ impl<'a> Picture<'a> {
     }
 
     /// Fills `cb` and `cr`, half as long as the picture is wide (rounded up), with the chroma that
-    /// goes with row `y`; in 4:2:0 that is an even one, and what they get goes with the next as well.
+    /// belongs to row `y`; in 4:2:0 `y` is even, and the chroma belongs to the next row as well.
     pub(super) fn chroma_row(&self, y: u16, cb: &mut [u8], cr: &mut [u8]) {
         match self.range {
             Range601::Full => self.chroma::<Plain>(y, cb, cr),
@@ -143,7 +142,7 @@ impl<'a> Picture<'a> {
     fn chroma<S: Sample>(&self, y: u16, cb: &mut [u8], cr: &mut [u8]) {
         let [first, second, third] = self.planes;
         let (row, half) = (first.row(y.into()), usize::from(y / 2));
-        // Below the last row stands the last row.
+        // The last row is repeated below itself.
         let below = || first.row(usize::from((y + 1).min(self.height - 1)));
         match (self.format, self.sampling) {
             (PixelFormat::Yuyv, Sampling::Half) => {
@@ -191,7 +190,7 @@ fn first_row_bytes(format: PixelFormat, width: u32) -> u32 {
     }
 }
 
-/// The planes behind the first one. Their stride follows from that of the first (Linux media
+/// The planes after the first one. Their stride follows from that of the first (Linux media
 /// documentation, "Planar YUV formats").
 fn chroma_shapes(image: &RawImage<'_>) -> impl Iterator<Item = Shape> {
     let rows = image.height.div_ceil(2);
@@ -208,9 +207,9 @@ fn chroma_shapes(image: &RawImage<'_>) -> impl Iterator<Item = Shape> {
     })
 }
 
-/// Cuts `data` into planes; `Err` is the number of bytes they would have taken.
+/// Splits `data` into planes; `Err` is the number of bytes that they need.
 ///
-/// Counts in 64 bits: on a 32-bit board a stride times a height may be more than a `usize`.
+/// Counts in 64 bits: on a 32-bit board the product of stride and height may exceed a `usize`.
 fn split(data: &[u8], shapes: impl Iterator<Item = Shape>) -> Result<[Plane<'_>; 3], u64> {
     let mut planes = [Plane::default(); 3];
     let (mut start, mut needed_bytes) = (0_u64, 0_u64);

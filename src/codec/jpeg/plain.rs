@@ -1,4 +1,4 @@
-//! JPEG by the crate `jpeg-encoder`: Rust on every board, vector code on x86.
+//! Encodes JPEG with the crate `jpeg-encoder`: pure Rust, with vector code on x86.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use jpeg_encoder::{
 
 use super::picture::{Picture, Sampling};
 
-/// What one thread encodes with.
+/// The buffers of one thread.
 #[derive(Default)]
 pub(super) struct Engine {
     /// A row of Cb and one of Cr, half as long as the picture is wide.
@@ -28,8 +28,8 @@ impl Engine {
             Sampling::Grey | Sampling::Quarter => SamplingFactor::R_4_2_0,
             Sampling::Half => SamplingFactor::R_4_2_2,
         });
-        // Rows of Y, Cb and Cr carry each sample of chroma doubled, so the nearest one is the very
-        // sample; of R, G and B there is one for each pixel, which must be averaged.
+        // Rows of Y, Cb and Cr have each chroma sample twice, so taking the nearest one is exact. R, G and B have one
+        // for each pixel, which must be averaged.
         encoder.set_chroma_subsampling_method(match picture.rgb_row(0) {
             Some(_) => ChromaSubsamplingMethod::Average,
             None => ChromaSubsamplingMethod::Nearest,
@@ -39,10 +39,10 @@ impl Engine {
     }
 }
 
-/// The picture as the crate reads it: row by row, every plane as wide as the picture.
+/// The picture in the form that the crate reads: row by row, every plane as wide as the picture.
 struct Rows<'a> {
     picture: &'a Picture<'a>,
-    /// Behind a cell because the crate reads rows by `&self`.
+    /// In a cell because the crate reads rows through `&self`.
     halves: &'a RefCell<[Vec<u8>; 2]>,
 }
 
@@ -92,15 +92,15 @@ impl Rows<'_> {
         if self.picture.sampling() == Sampling::Quarter { 2 } else { 1 }
     }
 
-    /// True when the crate will not look at the chroma of row `y`: in 4:2:0 it reads every other
-    /// row. The bottom row counts always, for it is repeated to fill the last blocks.
+    /// Whether the crate ignores the chroma of row `y`: in 4:2:0 it reads every other row. The bottom row is always
+    /// read, because it is repeated to fill the last blocks.
     fn skips_chroma(&self, y: u16) -> bool {
         y % self.rows_of_a_sample() == 1 && y + 1 < self.height()
     }
 }
 
-/// Appends `count` bytes and returns them to be filled: a slice of known length is what lets the
-/// compiler drop the bounds checks of the loops over it.
+/// Appends `count` bytes and returns them to be filled: with a slice of known length the compiler omits the bounds
+/// checks of the loops over it.
 fn append_zeros(buffer: &mut Vec<u8>, count: usize) -> &mut [u8] {
     let start = buffer.len();
     buffer.resize(start + count, 0);

@@ -1,6 +1,5 @@
-//! The loops that run over every pixel: samples out of a camera's order into rows, from the
-//! camera's range to JPEG's. Each is plain enough for the compiler to make vector code of it, on
-//! every architecture.
+//! The loops over every pixel: they copy samples from a camera's order into rows, and convert the camera's range to
+//! JPEG's. Each is simple enough for the compiler to vectorise it on every architecture.
 
 /// From a camera's code values to those of JPEG.
 pub(super) trait Sample {
@@ -11,8 +10,8 @@ pub(super) trait Sample {
 /// Full range already.
 pub(super) struct Plain;
 
-/// Limited range (BT.601): Y from 16 to 235, chroma from 16 to 240 about 128. What lies outside is
-/// clamped.
+/// Limited range (BT.601): Y from 16 to 235, chroma from 16 to 240 about 128. Other values
+/// are clamped.
 pub(super) struct Widened;
 
 impl Sample for Plain {
@@ -25,8 +24,8 @@ impl Sample for Plain {
     }
 }
 
-/// In 16 bits, of which vector units take twice as many at once as of 32; what that costs is a
-/// fiftieth of a step of the result.
+/// Computed in 16 bits, of which vector units process twice as many at once as of 32. The error is a fiftieth of a
+/// step.
 impl Sample for Widened {
     /// 255/219 is nearly 149/128.
     fn luma(value: u8) -> u8 {

@@ -1,5 +1,5 @@
-//! One picture on several cores: cut into slices of whole rows of units, each coded by itself as the
-//! interval between two restart markers is (ITU-T T.81, section E.1.4), and put behind one another.
+//! Encodes one picture on several cores: it is cut into slices of whole rows of units. Each slice is encoded
+//! independently, like the interval between two restart markers (ITU-T T.81, section E.1.4), and they are joined.
 
 use std::sync::Mutex;
 use std::thread;
@@ -9,10 +9,10 @@ use super::{EngineError, Worker};
 use crate::base::lock;
 use crate::codec::scan;
 
-/// What a slice must have for a thread to be worth its start, in pixels.
+/// Least pixels of a slice: for fewer, starting a thread costs more than it saves.
 const SLICE_PIXELS_MIN: usize = 1 << 16;
 
-/// Stack of a thread that encodes, in bytes. What it fills lies on the heap.
+/// Stack of an encoding thread, in bytes. Its buffers are on the heap.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// Appends `picture` to `out`, coded by as many as `threads` threads, the caller's included.
@@ -34,7 +34,7 @@ pub(super) fn encode(
     thread::scope(|scope| {
         let work = || {
             loop {
-                // A statement of its own: the lock is not held while a slice is encoded.
+                // A separate statement, so that the lock is not held while a slice is encoded.
                 let job = lock(&jobs).next();
                 let Some((part, worker)) = job else { return };
                 worker.jpeg.clear();
@@ -43,7 +43,7 @@ pub(super) fn encode(
         };
         for number in 1..parts.len().min(threads) {
             let builder = thread::Builder::new().name(format!("slice-{number}")).stack_size(STACK_BYTES);
-            // Where the system gives no thread, the others do its work.
+            // If a thread cannot be started, the others encode its slices.
             let _ = builder.spawn_scoped(scope, work);
         }
         work();
@@ -65,7 +65,7 @@ struct Cut {
 }
 
 impl Cut {
-    /// `None` where one slice is best.
+    /// `None` if one slice is best.
     fn of(picture: &Picture<'_>, threads: usize) -> Option<Self> {
         let (width, height) = (picture.width(), picture.height());
         let slices = threads.min(usize::from(width) * usize::from(height) / SLICE_PIXELS_MIN);
@@ -75,7 +75,7 @@ impl Cut {
         let (unit_width, unit_height) = picture.sampling().unit();
         let units_across = width.div_ceil(unit_width);
         let unit_rows = usize::from(height.div_ceil(unit_height)).div_ceil(slices);
-        // A restart interval is told in 16 bits; a huge picture has more slices than threads.
+        // A restart interval has 16 bits, so a huge picture has more slices than threads.
         let unit_rows = (unit_rows as u16).min(u16::MAX / units_across);
         let rows = unit_rows.saturating_mul(unit_height);
         (rows < height).then_some(Self { rows, units: unit_rows * units_across })
@@ -88,7 +88,7 @@ impl Cut {
     }
 }
 
-/// Appends one JPEG `height` rows high to `out`, made of those of the slices.
+/// Joins the JPEGs of the slices to one of `height` rows, and appends it to `out`.
 fn join(height: u16, restart_interval: u16, workers: &[Worker], out: &mut Vec<u8>) {
     const EOI: [u8; 2] = [0xFF, 0xD9];
     let header = scan::header(&workers[0].jpeg).expect("an encoder writes whole headers");
@@ -96,7 +96,7 @@ fn join(height: u16, restart_interval: u16, workers: &[Worker], out: &mut Vec<u8
     out.reserve(total + 64);
     let start = out.len();
     out.extend_from_slice(&workers[0].jpeg[..header.first_scan]);
-    // Behind marker, length and precision (section B.2.2).
+    // After marker, length and precision (section B.2.2).
     out[start + header.frame + 5..][..2].copy_from_slice(&height.to_be_bytes());
     let [high, low] = restart_interval.to_be_bytes();
     out.extend_from_slice(&[0xFF, 0xDD, 0, 4, high, low]);

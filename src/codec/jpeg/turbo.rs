@@ -1,4 +1,4 @@
-//! JPEG by libjpeg-turbo, whose vector code is written by hand for x86 and ARM.
+//! Encodes JPEG with libjpeg-turbo, which has hand-written vector code for x86 and ARM.
 
 use turbojpeg::{Compressor, Error, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
@@ -8,9 +8,9 @@ use super::picture::{Picture, Sampling};
 #[derive(Default)]
 pub(super) struct Engine {
     compressor: Option<Compressor>,
-    /// Y, Cb and Cr of the whole picture, row behind row.
+    /// Y, Cb and Cr of the whole picture, row after row.
     planes: [Vec<u8>; 3],
-    /// As long as the longest JPEG a picture of this size could become.
+    /// As long as the longest JPEG of a picture of this size.
     jpeg: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ fn subsampling(picture: &Picture<'_>) -> Subsamp {
     }
 }
 
-/// Fills the first plane with R, G and B of each pixel, without the padding a camera puts behind its rows.
+/// Fills the first plane with R, G and B of each pixel, without the padding at the end of a camera's rows.
 fn rgb<'a>(picture: &Picture<'_>, [pixels, ..]: &'a mut [Vec<u8>; 3]) -> Image<&'a [u8]> {
     let (width, height) = (usize::from(picture.width()), usize::from(picture.height()));
     pixels.clear();
@@ -72,8 +72,7 @@ fn grey<'a>(picture: &Picture<'_>, [luma, ..]: &'a mut [Vec<u8>; 3]) -> Image<&'
 
 /// Fills the planes with Y, Cb and Cr; a sample of chroma stands for two pixels of `rows_each` rows.
 ///
-/// The library reads as many Y as the chroma stands for: what is missing on the right and below is
-/// repeated.
+/// The library reads as many Y as the chroma covers: missing ones on the right and below are repeated.
 fn ycbcr<'a>(
     picture: &Picture<'_>,
     rows_each: u16,

@@ -4,13 +4,13 @@ use super::find_start;
 use super::header::{is_frame_header, read_payload};
 use crate::codec::marker;
 
-/// What stands at the end of the entropy-coded data.
+/// The end of the entropy-coded data.
 pub(super) enum End {
-    /// EOI, which ends here.
+    /// EOI, which ends at this offset.
     Eoi(usize),
-    /// SOI of another picture, or its frame header, where its SOI was taken for a part of a segment.
+    /// SOI of another picture, or its frame header if its SOI was taken for a part of a segment.
     NextPicture,
-    /// Nothing.
+    /// No marker at all.
     Missing,
 }
 
@@ -24,29 +24,28 @@ pub(super) fn find_end(data: &[u8], entropy_coded: usize) -> End {
             marker::SOF0..=marker::SOF2 if is_frame_header(data, found) => return End::NextPicture,
             marker::DHT | marker::SOS..=marker::DRI | marker::APP0..=marker::APP15 | marker::COM => {
                 let end = segment_end(data, found).unwrap_or(found + 2);
-                // It was cut off, and takes another picture for its content.
+                // The segment was cut off, and another picture lies in it.
                 if find_start(&data[..data.len().min(end + 2)], found + 2).is_some() {
                     return End::NextPicture;
                 }
                 end
             }
-            // Damage; a decoder may go on behind it.
+            // Damaged data; a decoder may continue after it.
             _ => found + 2,
         };
     }
     End::Missing
 }
 
-/// Where the segment ends whose marker lies at `at` behind a scan; `None` if it is none: a damaged scan
-/// may hold any marker, and a length that leads nowhere.
+/// The end of the segment whose marker is at `at` after a scan; `None` if it is not a segment: a damaged scan may
+/// contain any marker, with a wrong length.
 fn segment_end(data: &[u8], at: usize) -> Option<usize> {
     let end = at + 4 + read_payload(data, at, at + 2).ok()?.len();
     (data[at + 1] == marker::SOS || data.get(end) == Some(&0xFF)).then_some(end)
 }
 
-/// The first marker of `data` from `from` on, but for those that belong into a scan: FF 00 is a byte of
-/// it, and RST0 to RST7 divide it. Looks at a block of words at once, for it goes over every byte of every
-/// frame.
+/// The first marker of `data` from `from` on, except those within a scan: FF 00 is a byte of data, and RST0 to RST7
+/// divide it. Checks a block of words at once, because it reads every byte of every frame.
 fn find_marker(data: &[u8], from: usize) -> Option<usize> {
     let is_marker_at = |at: usize| data.get(at + 1).is_some_and(|&code| is_marker(data[at], code));
     let mut at = from;

@@ -1,11 +1,11 @@
-//! Walks the marker segments of a JPEG up to its first scan (ITU-T T.81, section B.2).
+//! Reads the marker segments of a JPEG up to its first scan (ITU-T T.81, section B.2).
 
 use std::ops::Range;
 
 use super::{Scan, ScanError};
 use crate::codec::marker;
 
-/// What stands before the entropy-coded data. The offsets are those of the bytes that were walked.
+/// The segments before the entropy-coded data. Offsets count from the start of the bytes that were read.
 #[derive(Clone, Debug)]
 pub(in crate::codec) struct Header {
     pub(super) has_huffman_tables: bool,
@@ -13,7 +13,7 @@ pub(in crate::codec) struct Header {
     pub(super) is_complete: bool,
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Where the last application segment ends; those may hold thumbnails.
+    /// Where the last application segment ends. Such segments may contain thumbnails.
     pub(super) thumbnails_end: usize,
     /// Where the marker of the frame header lies.
     pub(in crate::codec) frame: usize,
@@ -23,13 +23,13 @@ pub(in crate::codec) struct Header {
     pub(in crate::codec) entropy_coded: usize,
 }
 
-/// Why a header is none, and what may be thumbnails in it.
+/// Why there is no valid header, and where thumbnails may be in it.
 pub(super) struct Broken {
     pub(super) error: ScanError,
-    /// Pictures that end here at the latest are thumbnails of this one.
+    /// Pictures that end at or before this offset are thumbnails of this one.
     pub(super) thumbnails_end: usize,
-    /// Pictures that end here at the latest may be such: an application segment ends here by its length,
-    /// but no other segment follows it.
+    /// Pictures that end at or before this offset may be thumbnails: the length of an application segment says that
+    /// it ends here, but no other segment follows.
     pub(super) doubtful_end: usize,
 }
 
@@ -49,8 +49,8 @@ impl Header {
     }
 }
 
-/// Walks the marker segments from the SOI at `start` up to and over the header of the first scan. Their
-/// contents are checked as far as decoders do.
+/// Reads the marker segments from the SOI at `start` to the header of the first scan, including that. Their contents
+/// are checked as far as decoders do.
 pub(super) fn read_header(data: &[u8], start: usize) -> Result<Header, Broken> {
     let mut walk = Walk::default();
     let read = walk.read(data, start + 2);
@@ -85,7 +85,7 @@ impl Walk {
     fn read(&mut self, data: &[u8], mut at: usize) -> Result<Header, ScanError> {
         for _ in 0..SEGMENTS_MAX {
             if data.get(at).is_none_or(|&byte| byte == 0xFF) {
-                // The segment before ended where it was to end.
+                // The length of the segment before was right.
                 self.thumbnails_end = self.thumbnails_end.max(self.doubtful_end);
             }
             let (code, body) = read_marker(data, at)?;
@@ -116,7 +116,7 @@ impl Walk {
         Err(ScanError::NoPicture)
     }
 
-    /// Takes note of the segment from `at` to `next`; the header when it is that of a scan.
+    /// Reads the segment from `at` to `next`; returns the header if it is that of a scan.
     fn take(
         &mut self,
         code: u8,
@@ -152,7 +152,7 @@ impl Walk {
     }
 }
 
-/// The code of the marker at `at`, and where its segment's length stands. Any number of fill
+/// The code of the marker at `at`, and the offset of its segment's length. Any number of fill
 /// bytes FF may precede the code (section B.1.1.2).
 fn read_marker(data: &[u8], at: usize) -> Result<(u8, usize), ScanError> {
     if *data.get(at).ok_or(ScanError::NoEnd)? != 0xFF {
@@ -161,13 +161,13 @@ fn read_marker(data: &[u8], at: usize) -> Result<(u8, usize), ScanError> {
     let fill = data[at..].iter().take_while(|&&byte| byte == 0xFF).count();
     let code = *data.get(at + fill).ok_or(ScanError::NoEnd)?;
     match code {
-        // Zero is no marker, the others have no place before the first scan.
+        // Zero is not a marker, and the others are not valid before the first scan.
         0x00 | marker::RST0..=marker::RST7 => Err(ScanError::BrokenSegment(at)),
         _ => Ok((code, at + fill + 1)),
     }
 }
 
-/// What follows the length at `body` in the segment whose marker lies at `at`.
+/// The bytes after the length at `body`, in the segment whose marker is at `at`.
 pub(super) fn read_payload(data: &[u8], at: usize, body: usize) -> Result<&[u8], ScanError> {
     let rest = data.get(body..).unwrap_or_default();
     let (length, rest) = rest.split_first_chunk::<2>().ok_or(ScanError::NoEnd)?;
@@ -184,7 +184,7 @@ pub(super) fn is_frame_header(data: &[u8], at: usize) -> bool {
 }
 
 /// A frame header: precision, height, width, and three bytes for each component (section B.2.2). A height
-/// of zero, to be given after the scan, is a thing browsers do not know.
+/// of zero, which a DNL marker would give after the scan, is refused: browsers do not support it.
 fn read_frame(payload: &[u8], at: usize) -> Option<Frame> {
     let &[_, h1, h0, w1, w0, count, ref components @ ..] = payload else { return None };
     let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));

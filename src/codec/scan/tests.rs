@@ -151,7 +151,7 @@ fn found(data: &[u8]) -> &[u8] {
 }
 
 #[test]
-fn old_bytes_behind_the_picture_are_left_out_whatever_they_hold() {
+fn old_bytes_behind_the_picture_are_left_out() {
     let (jpeg, old) = (picture(24, 16, true), picture(64, 48, true));
     for left in [&old[..], &old[old.len() / 2..], &[0x55; 700], b"\xff\xd9", b"\xff", &[0; 9]] {
         assert!(found(&[&jpeg, left].concat()) == jpeg);
@@ -159,7 +159,7 @@ fn old_bytes_behind_the_picture_are_left_out_whatever_they_hold() {
 }
 
 #[test]
-fn half_a_picture_before_a_whole_one_is_left_out_wherever_it_was_cut() {
+fn a_cut_picture_before_a_whole_one_is_left_out() {
     let jpeg = picture(40, 24, true);
     let half = picture(40, 24, false);
     // Large enough that a segment that takes all of a picture for its length ends in another place.
@@ -171,7 +171,7 @@ fn half_a_picture_before_a_whole_one_is_left_out_wherever_it_was_cut() {
 }
 
 #[test]
-fn half_a_picture_with_a_thumbnail_is_left_out_wherever_it_was_cut() {
+fn a_cut_picture_with_a_thumbnail_is_left_out() {
     let wholes = [with_thumbnail(&picture(40, 24, true)), picture(40, 24, true), picture(320, 240, true)];
     let half = with_thumbnail(&picture(40, 24, false));
     for whole in wholes {
@@ -234,7 +234,7 @@ fn a_picture_of_several_scans_ends_behind_the_last_one() {
     encoder.set_progressive(true);
     encoder.encode(&pixels, 40, 24, ColorType::Rgb).unwrap();
     assert!(found(&[&jpeg[..], &jpeg[99..]].concat()) == jpeg);
-    assert!(scan_without_end(&jpeg[..jpeg.len() - 2]).is_err(), "it cannot be told");
+    assert!(scan_without_end(&jpeg[..jpeg.len() - 2]).is_err(), "it is unknown whether it is whole");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! FLAC without end (RFC 9639): a stream head that knows neither length nor checksum, and frames
-//! that are encoded once and numbered for each listener.
+//! FLAC streams without end (RFC 9639): a stream header without length and checksum, and frames that are encoded
+//! once and numbered for each listener.
 //!
-//! A stream must count its frames without a gap, and listeners come and skip at their own times.
-//! The number stands in the frame's head, so that is written anew for each, with its checksums.
+//! The frames of a stream are numbered without a gap, but listeners begin and skip at different times. So the frame
+//! header, which has the number, is written for each listener, with the checksums.
 
 use flac_codec::encode::{FlacStreamWriter, Options};
 
@@ -25,7 +25,7 @@ pub(super) fn header(format: SoundFormat, block_frames: u32) -> Vec<u8> {
     const BITS_A_SAMPLE: u64 = 16;
     let block = (block_frames as u16).to_be_bytes();
     let mut header = b"fLaC".to_vec();
-    // The last metadata block, of type 0.
+    // The last metadata block, type 0.
     header.extend([0x80, 0, 0, STREAMINFO_BYTES]);
     header.extend([block, block].concat());
     // Smallest and greatest frame: unknown.
@@ -47,8 +47,8 @@ impl FlacFrame {
     pub(super) fn encode(format: SoundFormat, samples: &[i16]) -> Result<Option<Self>, flac_codec::Error> {
         let samples: Vec<i32> = samples.iter().map(|sample| i32::from(*sample)).collect();
         let mut bytes = Vec::with_capacity(samples.len() * 2);
-        // The fast setting: fixed predictors, which cost a slow core little and speech about as
-        // few bytes as the dear ones.
+        // The fast setting: fixed predictors need little time on a slow core, and compress speech nearly as well as
+        // the expensive ones.
         FlacStreamWriter::new(&mut bytes, Options::fast()).write(
             format.rate_hz,
             format.channels as u8,

@@ -3,7 +3,7 @@
 /// Added before the logarithm, so that the smallest segment is linear.
 const BIAS: i32 = 132;
 
-/// The greatest amplitude there is a code for.
+/// The greatest amplitude that has a code.
 const CLIP: i32 = 32_635;
 
 /// The code of a 16-bit sample.

@@ -3,7 +3,7 @@
 
 use crate::media::SoundFormat;
 
-/// The length of what has no end.
+/// The length of a stream without end.
 const ENDLESS: u32 = u32::MAX;
 
 /// How samples are stored.

@@ -1,7 +1,7 @@
 //! The page: the files built into the program, or those of a folder instead.
 //!
-//! The page is plain modules (`www/`) that are sent as they are. Modules of the settings are loaded when they
-//! are opened. Files of `www/sign-in/` are sent without a sign-in.
+//! The page is plain modules (`www/`), sent as they are written but compressed. Modules of the settings are loaded
+//! when they are opened. Files of `www/sign-in/` are sent without a sign-in.
 
 mod file;
 pub mod sign_in;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::part;
 use crate::codec::shared::{EncodedPacket, SharedEncoder};
-use crate::codec::sound::{Codec, SoundError};
+use crate::codec::sound::SoundError;
 use crate::gate::{After, Client, Job};
 use crate::hub::{Listening, LocalTotals};
 use crate::media::Timestamp;
@@ -57,20 +57,6 @@ pub fn stream(
             listener.send(client)?;
         }
         Ok(After::Close)
-    })
-}
-
-/// The codec that a query asks for; WAV if it names none.
-///
-/// # Errors
-/// A sentence that lists the codecs.
-pub fn codec(query: &str) -> Result<Codec, String> {
-    let Some(name) = query.split('&').find_map(|pair| pair.strip_prefix("codec=")) else {
-        return Ok(Codec::Wav);
-    };
-    Codec::from_name(name).ok_or_else(|| {
-        let names = Codec::NAMES.map(|(name, _)| name).join(", ");
-        format!("codec must be one of {names}")
     })
 }
 
@@ -187,6 +173,7 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::sound::Codec;
     use crate::hub::{MicrophoneFeed, SoundWriter};
     use crate::media::SoundFormat;
 
@@ -203,13 +190,6 @@ mod tests {
         for _ in 0..packets {
             writer.write(&[sample; 160], Timestamp::from_micros(1));
         }
-    }
-
-    #[test]
-    fn a_query_without_a_codec_asks_for_wav() {
-        assert_eq!(codec(""), Ok(Codec::Wav));
-        assert_eq!(codec("at=1&codec=flac"), Ok(Codec::Flac));
-        assert_eq!(codec("codec=mp3"), Err("codec must be one of wav, ulaw, flac".to_owned()));
     }
 
     #[test]

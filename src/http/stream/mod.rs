@@ -2,6 +2,7 @@
 //! may no longer have the stream.
 
 mod audio;
+mod query;
 mod snapshot;
 mod video;
 
@@ -27,7 +28,7 @@ pub fn video(
     user: &Identity,
 ) -> Outcome {
     let context = state.response_context(request, pending);
-    let job = valid(video::interval(query)).and_then(|interval| {
+    let job = query::interval(query).map_err(bad_request).and_then(|interval| {
         let (feed, reader) = subscribe(state, name, user)?;
         Ok(video::stream(reader, feed.sent.local(), interval, is_head(request), context))
     });
@@ -44,7 +45,7 @@ pub fn audio(
     user: &Identity,
 ) -> Outcome {
     let context = state.response_context(request, pending);
-    let job = valid(audio::codec(query)).and_then(|codec| {
+    let job = query::codec(query).map_err(bad_request).and_then(|codec| {
         let feed = state.microphone(name, user)?;
         let listening = feed.listen();
         let encoder = state.encoders.of(&listening, codec);
@@ -87,7 +88,6 @@ fn subscribe(
     }
 }
 
-/// The value read from a query, or 400.
-fn valid<T>(read: Result<T, String>) -> Result<T, Reply> {
-    read.map_err(|why| Reply::error(400, &why))
+fn bad_request(error: query::QueryError) -> Reply {
+    Reply::error(400, &error.to_string())
 }

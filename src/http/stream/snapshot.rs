@@ -4,6 +4,8 @@
 //! 503 with the reason. If a camera takes more than 2.5 s between frames, the newest picture is sent when none
 //! arrives within 5 s; `X-Timestamp` shows its age.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,17 @@ use crate::http::reply::{Reply, ResponseContext};
 
 /// How long to wait for a picture. A camera that is opened on demand needs a second or two.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no picture to send.
+#[derive(Debug)]
+enum NoPicture {
+    /// The camera of this name is offline, and its problem if it has one.
+    Offline(String, Option<String>),
+    /// The camera of this name is online but delivered nothing in time.
+    TimedOut(String),
+    /// The server is stopping.
+    Stopping,
+}
 
 /// The job that waits for a picture and sends it; only the head of the response if `head_only`.
 pub fn take(
@@ -42,8 +55,8 @@ pub fn take(
                     client.write_all(frame.jpeg())?;
                 }
             }
-            Err(why) => {
-                let reply = Reply::error(503, &why).with("Retry-After", "5");
+            Err(error) => {
+                let reply = Reply::error(503, &error.to_string()).with("Retry-After", "5");
                 client.write_all(&reply.into_bytes(&context, keep, !head_only))?;
             }
         }
@@ -56,12 +69,13 @@ pub fn take(
 ///
 /// If a camera's frames are seconds apart and no new one came in time, its newest frame is taken. The stamp says
 /// how old that is.
-fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, requested: Timestamp) -> Result<Arc<Frame>, String> {
+fn fresh(
+    feed: &CameraFeed,
+    reader: &mut Reader<Frame>,
+    requested: Timestamp,
+) -> Result<Arc<Frame>, NoPicture> {
     let end = Instant::now() + TIMEOUT;
-    let offline = |problem: Option<String>| {
-        let problem = problem.as_deref().unwrap_or("no picture since the start of the server");
-        format!("camera {} gives no picture: {problem}", feed.name())
-    };
+    let offline = |problem| NoPicture::Offline(feed.name().to_owned(), problem);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         match reader.wait_newer(left) {
@@ -84,14 +98,29 @@ fn fresh(feed: &CameraFeed, reader: &mut Reader<Frame>, requested: Timestamp) ->
                     let age = Timestamp::now().since(frame.captured());
                     !frame.is_no_signal() && state.slow_interval.is_some_and(|interval| age <= interval * 3)
                 });
-                return newest.ok_or_else(|| {
-                    format!("camera {} gave no picture within {} s", feed.name(), TIMEOUT.as_secs())
-                });
+                return newest.ok_or_else(|| NoPicture::TimedOut(feed.name().to_owned()));
             }
-            Wait::Closed => return Err("the server is stopping".to_owned()),
+            Wait::Closed => return Err(NoPicture::Stopping),
         }
     }
 }
+
+impl fmt::Display for NoPicture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offline(camera, problem) => {
+                let problem = problem.as_deref().unwrap_or("no picture since the start of the server");
+                write!(f, "camera {camera} gives no picture: {problem}")
+            }
+            Self::TimedOut(camera) => {
+                write!(f, "camera {camera} gave no picture within {} s", TIMEOUT.as_secs())
+            }
+            Self::Stopping => f.write_str("the server is stopping"),
+        }
+    }
+}
+
+impl Error for NoPicture {}
 
 #[cfg(test)]
 mod tests {
@@ -133,7 +162,7 @@ mod tests {
         let (mut publisher, feed, mut reader) = camera(false);
         publisher.publish(frame(Timestamp::now()).into_no_signal());
         let why = fresh(&feed, &mut reader, Timestamp::from_micros(0)).unwrap_err();
-        assert_eq!(why, "camera front gives no picture: unplugged");
+        assert_eq!(why.to_string(), "camera front gives no picture: unplugged");
     }
 
     #[test]

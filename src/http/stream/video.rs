@@ -10,9 +10,6 @@ use crate::media::{Frame, Timestamp};
 
 use crate::http::reply::{ResponseContext, stream_head};
 
-/// Highest `?fps=`: more than any camera gives.
-const MAX_FPS: f64 = 1000.0;
-
 /// How long to wait for a frame before checking that the viewer is still connected and still allowed.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
 
@@ -38,19 +35,6 @@ pub fn stream(
         }
         Ok(After::Close)
     })
-}
-
-/// The least time between two frames that a query asks for; `None` if it does not limit the rate.
-///
-/// # Errors
-/// A sentence if `fps` is not a number above 0 and up to 1000.
-pub fn interval(query: &str) -> Result<Option<Duration>, String> {
-    let Some(value) = query.split('&').find_map(|pair| pair.strip_prefix("fps=")) else { return Ok(None) };
-    match value.parse::<f64>() {
-        // The bound below keeps the interval within what a Duration can hold.
-        Ok(fps) if (0.001..=MAX_FPS).contains(&fps) => Ok(Some(Duration::from_secs_f64(1.0 / fps))),
-        _ => Err(format!("fps must be a number from 0.001 to {MAX_FPS}")),
-    }
 }
 
 fn send_frames(
@@ -147,14 +131,5 @@ mod tests {
         assert!(pace.takes(Timestamp::from_micros(1_000_000)));
         assert!(pace.takes(Timestamp::from_micros(9_000_000)));
         assert!(!pace.takes(Timestamp::from_micros(9_033_000)));
-    }
-
-    #[test]
-    fn fps_is_read_from_the_query_and_checked() {
-        assert_eq!(interval("a=b&fps=4"), Ok(Some(Duration::from_millis(250))));
-        assert_eq!(interval("a=b"), Ok(None));
-        for nonsense in ["fps=", "fps=0", "fps=-1", "fps=x", "fps=nan", "fps=inf", "fps=1e-9", "fps=1e9"] {
-            assert!(interval(nonsense).is_err(), "{nonsense}");
-        }
     }
 }

@@ -34,7 +34,7 @@ pub fn board(text: &mut Text, sys: &Path) {
     let zones = zones(&sys.join("class/thermal"));
     let labels = |zone: &Zone| owned([("zone", &zone.number), ("type", &zone.kind)]);
     let values: Vec<_> = zones.iter().map(|zone| (labels(zone), zone.celsius)).collect();
-    text.owned("gauge", "defender_board_temperature_celsius", "Where the kernel tells.", &values);
+    text.owned("gauge", "defender_board_temperature_celsius", "Temperature of a thermal zone.", &values);
     slowed(text, sys);
     clocks(text, &sys.join("devices/system/cpu"));
 }
@@ -226,7 +226,7 @@ mod tests {
             ("devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "7"),
             ("devices/system/cpu/cpu1/thermal_throttle/core_throttle_count", "0"),
         ]);
-        let expected = "# HELP defender_board_temperature_celsius Where the kernel tells.\n\
+        let expected = "# HELP defender_board_temperature_celsius Temperature of a thermal zone.\n\
                         # TYPE defender_board_temperature_celsius gauge\n\
                         defender_board_temperature_celsius{zone=\"2\",type=\"acpitz\"} 27.8\n\
                         defender_board_temperature_celsius{zone=\"10\",type=\"acpitz\"} -5\n\

@@ -33,11 +33,11 @@ fn server(text: &mut Text, state: &AppState) {
     text.family("gauge", "defender_build_info", "1, with the version.", &[(version, 1)]);
     text.gauge("defender_uptime_seconds", "Since the start.", state.started.elapsed().as_secs());
     let connections = state.admission.counts();
-    text.gauge("defender_connections", "Open now.", connections.open);
-    text.counter("defender_connections_accepted_total", "Let in.", connections.accepted);
+    text.gauge("defender_connections", "Connections open now.", connections.open);
+    text.counter("defender_connections_accepted_total", "Connections accepted.", connections.accepted);
     let refused = [("total", connections.refused_total), ("address", connections.refused_address)]
         .map(|(limit, count)| (vec![("limit", limit)], count));
-    text.family("counter", "defender_connections_refused_total", "Turned away at a limit.", &refused);
+    text.family("counter", "defender_connections_refused_total", "Connections refused at a limit.", &refused);
     let why = "Closed to make room for another connection.";
     text.counter("defender_connections_evicted_total", why, connections.evicted);
     let usage = state.memory.usage();
@@ -47,7 +47,7 @@ fn server(text: &mut Text, state: &AppState) {
     let used = of(|usage| usage.used_bytes);
     text.family("gauge", "defender_buffer_used_bytes", "Memory in large buffers now.", &used);
     let refused = of(|usage| usage.refused as usize);
-    text.family("counter", "defender_buffer_refused_total", "Buffers there was no memory for.", &refused);
+    text.family("counter", "defender_buffer_refused_total", "Buffers refused for lack of memory.", &refused);
     let remotes = state.control.remotes();
     let is_up: Vec<_> = remotes
         .iter()
@@ -62,7 +62,7 @@ fn server(text: &mut Text, state: &AppState) {
     text.family(
         "counter",
         "defender_logins_total",
-        "By password; failures by token or session, too.",
+        "Logins by password, and failed ones by token or session.",
         &logins,
     );
     let requests: Vec<_> = ANSWERS
@@ -70,7 +70,7 @@ fn server(text: &mut Text, state: &AppState) {
         .zip(&state.counters.requests)
         .map(|(answer, count)| (vec![("answer", *answer)], count.get()))
         .collect();
-    text.family("counter", "defender_requests_total", "By what they got.", &requests);
+    text.family("counter", "defender_requests_total", "Requests by the kind of response.", &requests);
 }
 
 fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
@@ -81,20 +81,28 @@ fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
         let values: Vec<_> = own.iter().map(|feed| (vec![("camera", feed.name())], value(feed))).collect();
         text.family(kind, name, help, &values);
     };
-    each("gauge", "defender_camera_online", "1 while pictures come, be it those of a test card.", &|feed| {
-        u8::from(feed.state().online).to_string()
+    each(
+        "gauge",
+        "defender_camera_online",
+        "1 while the camera or its test card delivers pictures.",
+        &|feed| u8::from(feed.state().online).to_string(),
+    );
+    each("gauge", "defender_camera_viewers", "Viewers connected now.", &|feed| {
+        feed.frames().readers().to_string()
     });
-    each("gauge", "defender_camera_viewers", "Who watch now.", &|feed| feed.frames().readers().to_string());
     each("counter", "defender_frames_captured_total", "Whole frames.", &|feed| {
         feed.counters.captured.get().to_string()
     });
     each("counter", "defender_frames_dropped_total", "Lost at the camera.", &|feed| {
         feed.counters.dropped.get().to_string()
     });
-    each("counter", "defender_frames_completed_total", "Given the end marker that was missing.", &|feed| {
-        feed.counters.completed.get().to_string()
-    });
-    each("counter", "defender_frames_encoded_total", "Made JPEG here.", &|feed| {
+    each(
+        "counter",
+        "defender_frames_completed_total",
+        "Frames completed with a missing end marker.",
+        &|feed| feed.counters.completed.get().to_string(),
+    );
+    each("counter", "defender_frames_encoded_total", "Frames encoded to JPEG by the server.", &|feed| {
         feed.counters.encoded.get().to_string()
     });
     let sums = |totals: fn(&CameraFeed) -> &Totals, value: fn(&Sums) -> String| {
@@ -149,10 +157,12 @@ fn microphones(text: &mut Text, state: &AppState, scope: &Scope) {
         text.family(kind, name, help, &values);
     };
     let tenths = |dbfs: f32| ((f64::from(dbfs) * 10.0).round() / 10.0).to_string();
-    each("gauge", "defender_microphone_online", "1 while it is heard.", &|feed| {
+    each("gauge", "defender_microphone_online", "1 while the microphone delivers sound.", &|feed| {
         u8::from(feed.state().online).to_string()
     });
-    each("gauge", "defender_microphone_listeners", "Who listen now.", &|feed| feed.listeners().to_string());
+    each("gauge", "defender_microphone_listeners", "Listeners connected now.", &|feed| {
+        feed.listeners().to_string()
+    });
     each("gauge", "defender_microphone_rms_dbfs", "Loudness of the last 100 ms.", &|feed| {
         tenths(feed.level().rms_dbfs)
     });
