@@ -60,8 +60,6 @@ pub struct CameraSettings {
     pub on_demand: bool,
     /// Values for the camera's controls, by name, set in this order whenever it is started.
     pub controls: Vec<(String, i32)>,
-    /// Who stopped it, while it is to be closed whoever watches.
-    pub stopped_by: Option<String>,
 }
 
 /// Which device a camera's picture comes from.

@@ -177,7 +177,6 @@ mod tests {
             chroma: crate::capture::Chroma::AsCaptured,
             on_demand: false,
             controls: Vec::new(),
-            stopped_by: None,
         }
     }
 

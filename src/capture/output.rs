@@ -278,7 +278,6 @@ mod tests {
             chroma: Chroma::AsCaptured,
             on_demand: false,
             controls: Vec::new(),
-            stopped_by: None,
         };
         let (mut publisher, frames) = latest(4);
         let feed = CameraFeed::new(&settings.name, frames);

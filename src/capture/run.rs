@@ -28,10 +28,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Captures what `settings` ask for into `publisher`, and says in `feed` how that goes, until
 /// `stop` is requested or the hub is closed; returns within a fifth of a second then. Pictures
-/// are published only while there are readers.
-pub fn run(settings: &CameraSettings, feed: &CameraFeed, publisher: &mut Publisher<Frame>, stop: &Stop) {
+/// are published only while there are readers. While `stopped_by` names a user, the device stays closed.
+pub fn run(
+    settings: &CameraSettings,
+    stopped_by: Option<&str>,
+    feed: &CameraFeed,
+    publisher: &mut Publisher<Frame>,
+    stop: &Stop,
+) {
     Capture {
         settings,
+        stopped_by,
         feed,
         stop,
         output: Output::new(settings, feed, publisher),
@@ -52,6 +59,7 @@ pub fn run(settings: &CameraSettings, feed: &CameraFeed, publisher: &mut Publish
 /// What one capture thread knows.
 pub(super) struct Capture<'a> {
     pub(super) settings: &'a CameraSettings,
+    stopped_by: Option<&'a str>,
     pub(super) feed: &'a CameraFeed,
     pub(super) output: Output<'a>,
     pub(super) notices: Notices,
@@ -75,7 +83,7 @@ impl Capture<'_> {
     fn run(&mut self) {
         self.forget_former_problem();
         while !self.is_over() {
-            if let Some(who) = &self.settings.stopped_by {
+            if let Some(who) = self.stopped_by {
                 self.stay_stopped(&format!("stopped by {who}"));
                 return;
             }
@@ -260,7 +268,7 @@ impl Capture<'_> {
         let CameraState { width, height, since, .. } = self.feed.state();
         let size = placard_size(width, height);
         let subject = (self.settings.name.as_str(), problem.as_str());
-        let heading = if self.settings.stopped_by.is_some() { "STOPPED" } else { "NO SIGNAL" };
+        let heading = if self.stopped_by.is_some() { "STOPPED" } else { "NO SIGNAL" };
         let since = since.unwrap_or_else(Timestamp::now);
         if let Err(error) = self.placard.step(&mut self.output, size, heading, subject, since) {
             self.tell(&error.to_string());

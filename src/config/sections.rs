@@ -301,7 +301,6 @@ fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSetti
         chroma: section.choice("chroma", &Chroma::NAMES, Chroma::AsCaptured),
         on_demand: section.boolean("on_demand", false),
         controls: section.numbers("controls"),
-        stopped_by: None,
     }
 }
 
@@ -324,7 +323,6 @@ fn microphone(name: String, section: &Section<'_>) -> MicrophoneSettings {
             rate_hz: section.integer("rate_hz", 8000..=192_000, 32_000),
             channels: section.integer("channels", 1..=8, 1),
         },
-        stopped_by: None,
     }
 }
 

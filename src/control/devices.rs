@@ -44,8 +44,14 @@ pub(super) trait Kind: 'static {
     /// Tells the feed what a capture thread about to start finds there.
     fn prepare(settings: &Self::Settings, feed: &Self::Feed);
 
-    /// Captures until told to stop.
-    fn capture(settings: &Self::Settings, feed: &Self::Feed, writer: &mut Self::Writer, stop: &Stop);
+    /// Captures until `stop` is requested; keeps the device closed while `stopped_by` names a user.
+    fn capture(
+        settings: &Self::Settings,
+        stopped_by: Option<&str>,
+        feed: &Self::Feed,
+        writer: &mut Self::Writer,
+        stop: &Stop,
+    );
 
     /// Says in the feed that it does not run, and why.
     fn say_failed(feed: &Self::Feed, problem: String);
@@ -69,6 +75,8 @@ pub(super) struct Devices<K: Kind> {
 
 struct Running<K: Kind> {
     settings: K::Settings,
+    /// Who stopped capture, while it is stopped.
+    stopped_by: Option<String>,
     feed: Arc<K::Feed>,
     stop: Stop,
     thread: JoinHandle<K::Writer>,
@@ -95,8 +103,14 @@ impl Kind for Camera {
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
     }
 
-    fn capture(settings: &CameraSettings, feed: &CameraFeed, writer: &mut Publisher<Frame>, stop: &Stop) {
-        capture::run(settings, feed, writer, stop);
+    fn capture(
+        settings: &CameraSettings,
+        stopped_by: Option<&str>,
+        feed: &CameraFeed,
+        writer: &mut Publisher<Frame>,
+        stop: &Stop,
+    ) {
+        capture::run(settings, stopped_by, feed, writer, stop);
     }
 
     fn say_failed(feed: &CameraFeed, problem: String) {
@@ -127,8 +141,14 @@ impl Kind for Microphone {
         feed.relayed.set(matches!(settings.device, MicrophoneDevice::Remote(_)));
     }
 
-    fn capture(settings: &MicrophoneSettings, feed: &MicrophoneFeed, writer: &mut SoundWriter, stop: &Stop) {
-        sound::run(settings, feed, writer, stop);
+    fn capture(
+        settings: &MicrophoneSettings,
+        stopped_by: Option<&str>,
+        feed: &MicrophoneFeed,
+        writer: &mut SoundWriter,
+        stop: &Stop,
+    ) {
+        sound::run(settings, stopped_by, feed, writer, stop);
     }
 
     fn say_failed(feed: &MicrophoneFeed, problem: String) {
@@ -146,22 +166,26 @@ impl<K: Kind> Devices<K> {
         Self { running: Vec::new(), list, max_readers }
     }
 
-    /// Starts, changes and stops devices until they are the `wanted` ones. One whose settings
-    /// stay is not disturbed; one whose settings change keeps its readers.
+    /// Starts, changes and stops devices until they are the `wanted` ones, all of them stopped while
+    /// `stopped_by` names a user. One that stays as it was is not disturbed; one that changes keeps its
+    /// readers.
     ///
     /// # Errors
     /// When the system gives no thread for one; the others run.
-    pub(super) fn apply(&mut self, wanted: &[K::Settings]) -> io::Result<()> {
+    pub(super) fn apply(&mut self, wanted: &[K::Settings], stopped_by: Option<&str>) -> io::Result<()> {
         let mut before = std::mem::take(&mut self.running);
-        for running in before.iter().filter(|running| !wanted.contains(&running.settings)) {
+        let stays = |running: &Running<K>| {
+            running.stopped_by.as_deref() == stopped_by && wanted.contains(&running.settings)
+        };
+        for running in before.iter().filter(|running| !stays(running)) {
             running.stop.request();
         }
         let mut failed = None;
         for settings in wanted {
             let found = before.iter().position(|running| K::name(&running.settings) == K::name(settings));
             let started = match found.map(|at| before.swap_remove(at)) {
-                Some(same) if same.settings == *settings => Ok(same),
-                before => self.start(settings, before),
+                Some(same) if same.settings == *settings && same.stopped_by.as_deref() == stopped_by => Ok(same),
+                before => self.start(settings, stopped_by, before),
             };
             // One device that cannot start is no reason to lose the others.
             match started {
@@ -201,7 +225,12 @@ impl<K: Kind> Devices<K> {
     }
 
     /// Starts a device, with the readers of the one that had its name `before`.
-    fn start(&self, settings: &K::Settings, before: Option<Running<K>>) -> io::Result<Running<K>> {
+    fn start(
+        &self,
+        settings: &K::Settings,
+        stopped_by: Option<&str>,
+        before: Option<Running<K>>,
+    ) -> io::Result<Running<K>> {
         let name = K::name(settings);
         let kept = before.and_then(|before| {
             info!("{} {name}: new settings", K::NAME);
@@ -214,22 +243,29 @@ impl<K: Kind> Devices<K> {
         });
         K::prepare(settings, &feed);
         let stop = Stop::new();
-        let mine = (settings.clone(), Arc::clone(&feed), stop.clone());
+        let stopped_by = stopped_by.map(str::to_owned);
+        let mine = (settings.clone(), stopped_by.clone(), Arc::clone(&feed), stop.clone());
         let thread = thread::Builder::new()
             .name(format!("{}-{name}", K::NAME))
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                watch_over::<K>(&mine.0, &mine.1, &mut writer, &mine.2);
+                watch_over::<K>(&mine.0, mine.1.as_deref(), &mine.2, &mut writer, &mine.3);
                 writer
             })?;
-        Ok(Running { settings: settings.clone(), feed, stop, thread })
+        Ok(Running { settings: settings.clone(), stopped_by, feed, stop, thread })
     }
 }
 
 /// Captures until told to stop; a panic costs the device a second, and nobody else anything.
-fn watch_over<K: Kind>(settings: &K::Settings, feed: &K::Feed, writer: &mut K::Writer, stop: &Stop) {
+fn watch_over<K: Kind>(
+    settings: &K::Settings,
+    stopped_by: Option<&str>,
+    feed: &K::Feed,
+    writer: &mut K::Writer,
+    stop: &Stop,
+) {
     while !stop.is_requested() {
-        let ended = panic::catch_unwind(AssertUnwindSafe(|| K::capture(settings, feed, writer, stop)));
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| K::capture(settings, stopped_by, feed, writer, stop)));
         if stop.is_requested() {
             return;
         }

@@ -173,8 +173,7 @@ impl Control {
             state.config.cameras[at] = after.clone();
             told();
             if before == (CameraSettings { controls: before.controls.clone(), ..after.clone() }) {
-                let stopped_by = state.stopped_by(Media::Video).clone();
-                state.cameras.adopt(&CameraSettings { stopped_by, ..after });
+                state.cameras.adopt(&after);
                 return Ok(());
             }
             state.apply()

@@ -77,7 +77,6 @@ impl Follower {
             chroma: Chroma::AsCaptured,
             on_demand: true,
             controls: Vec::new(),
-            stopped_by: None,
         })
     }
 
@@ -87,7 +86,6 @@ impl Follower {
             name: self.name_here(&microphone.name),
             device: MicrophoneDevice::Remote(self.device(&microphone.name)),
             format: SoundFormat { rate_hz: microphone.rate_hz, channels: microphone.channels },
-            stopped_by: None,
         })
     }
 

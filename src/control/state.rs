@@ -7,7 +7,6 @@ use log::warn;
 use super::devices::{Camera, Devices, Kind, Microphone};
 use super::remotes::Follower;
 use super::{CameraChange, CameraSettings, ControlError};
-use crate::capture::sound::MicrophoneSettings;
 use crate::config::{Config, Keep};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::remote::Place;
@@ -129,19 +128,14 @@ impl State {
 
     /// Makes what runs be what is configured, or stopped.
     pub(super) fn apply(&mut self) -> Result<(), ControlError> {
-        let stopped_by = || self.video_stopped_by.clone();
-        let camera = |camera: CameraSettings| CameraSettings { stopped_by: stopped_by(), ..camera };
         let remote = self.remotes.iter().flat_map(Follower::cameras);
-        let cameras =
-            first_of_each_name::<Camera>(self.config.cameras.iter().cloned().chain(remote).map(camera));
-        let stopped_by = || self.audio_stopped_by.clone();
-        let microphone =
-            |microphone: MicrophoneSettings| MicrophoneSettings { stopped_by: stopped_by(), ..microphone };
+        let cameras = first_of_each_name::<Camera>(self.config.cameras.iter().cloned().chain(remote));
         let remote = self.remotes.iter().flat_map(Follower::microphones);
         let own = self.config.microphones.iter().cloned();
-        let microphones = first_of_each_name::<Microphone>(own.chain(remote).map(microphone));
+        let microphones = first_of_each_name::<Microphone>(own.chain(remote));
         // One kind that cannot start is no reason to lose the other.
-        let (cameras, microphones) = (self.cameras.apply(&cameras), self.microphones.apply(&microphones));
+        let cameras = self.cameras.apply(&cameras, self.video_stopped_by.as_deref());
+        let microphones = self.microphones.apply(&microphones, self.audio_stopped_by.as_deref());
         cameras.and(microphones).map_err(ControlError::System)
     }
 }

@@ -21,7 +21,7 @@ impl Running {
         let feed = Arc::new(CameraFeed::new(&settings.name, frames));
         let stop = Stop::new();
         let (its_feed, its_stop) = (Arc::clone(&feed), stop.clone());
-        let thread = thread::spawn(move || run(&settings, &its_feed, &mut publisher, &its_stop));
+        let thread = thread::spawn(move || run(&settings, None, &its_feed, &mut publisher, &its_stop));
         Self { feed, stop, thread: Some(thread) }
     }
 
@@ -64,7 +64,6 @@ fn settings(device: DeviceChoice) -> CameraSettings {
         chroma: crate::capture::Chroma::AsCaptured,
         on_demand: false,
         controls: Vec::new(),
-        stopped_by: None,
     }
 }
 

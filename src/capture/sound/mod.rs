@@ -32,8 +32,6 @@ pub struct MicrophoneSettings {
     pub device: MicrophoneDevice,
     /// Rate and channels to ask for.
     pub format: SoundFormat,
-    /// Who stopped it, while it is to be closed whoever listens.
-    pub stopped_by: Option<String>,
 }
 
 /// Which device a microphone's sound comes from.

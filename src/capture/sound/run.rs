@@ -27,13 +27,21 @@ const STALLED_AFTER: Duration = Duration::from_secs(3);
 pub(super) const SILENCE_LAG: Duration = Duration::from_millis(100);
 
 /// Captures what `settings` ask for into `writer`, and says in `feed` how that goes, until `stop`
-/// is requested; returns within a fifth of a second then.
-pub fn run(settings: &MicrophoneSettings, feed: &MicrophoneFeed, writer: &mut SoundWriter, stop: &Stop) {
+/// is requested; returns within a fifth of a second then. While `stopped_by` names a user, the device stays
+/// closed.
+pub fn run(
+    settings: &MicrophoneSettings,
+    stopped_by: Option<&str>,
+    feed: &MicrophoneFeed,
+    writer: &mut SoundWriter,
+    stop: &Stop,
+) {
     let mut timeline = Timeline::new(feed, writer);
     // Who listens already waits for the format that was asked for before.
     timeline.set_format(settings.format);
     Capture {
         settings,
+        stopped_by,
         feed,
         stop,
         timeline,
@@ -61,6 +69,7 @@ pub fn probe(settings: &MicrophoneSettings) -> Result<String, SoundError> {
 /// What one microphone's thread knows.
 pub(super) struct Capture<'a> {
     pub(super) settings: &'a MicrophoneSettings,
+    stopped_by: Option<&'a str>,
     pub(super) feed: &'a MicrophoneFeed,
     pub(super) stop: &'a Stop,
     pub(super) timeline: Timeline<'a>,
@@ -73,7 +82,7 @@ pub(super) struct Capture<'a> {
 impl Capture<'_> {
     fn run(&mut self) {
         while !self.is_over() {
-            if let Some(who) = &self.settings.stopped_by {
+            if let Some(who) = self.stopped_by {
                 self.stay_stopped(&format!("stopped by {who}"));
             } else if self.settings.device == MicrophoneDevice::Test {
                 self.play_tone();
