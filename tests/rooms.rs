@@ -21,7 +21,7 @@ const MAY_NAME: [(&str, &[&str]); 18] = [
     ("config", &["capture", "disk", "media", "remote"]),
     ("confine", &[]),
     ("logging", &["text"]),
-    ("control", &["capture", "config", "disk", "hub", "logging", "media", "memory", "remote"]),
+    ("control", &["capture", "config", "hub", "logging", "media", "memory", "remote"]),
     ("cli", &["app", "capture", "config", "memory", "remote", "text", "users"]),
     ("fuzzing", &["config", "encode", "gate", "http", "remote", "users"]),
     ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),

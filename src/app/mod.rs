@@ -20,7 +20,7 @@ use log::{error, info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig};
+use crate::config::{Config, ConfigError, Flags, Mode, ServerConfig, Store};
 use crate::confine::{self, ConfineError};
 use crate::control::{self, Control, ControlError};
 use crate::gate::{
@@ -36,9 +36,7 @@ use notify::{Manager, Watchdog};
 
 pub use crate::confine::Purpose;
 pub use certificate::{certificate, find_certificate, renew_certificate, trust_anchor};
-pub use rights::{
-    RunsAs, become_owner, become_owner_of_pair, become_server_user, load_config, place_to_keep,
-};
+pub use rights::{RunsAs, become_owner, become_owner_of_pair, become_server_user, can_save, load_config};
 
 /// How long a stop may take before threads still at work are left to die with the process.
 const STOP_WITHIN: Duration = Duration::from_millis(900);
@@ -56,8 +54,6 @@ pub enum AppError {
     Log(LogError),
     /// There is no usable configuration.
     Config(ConfigError),
-    /// The file of kept settings cannot be read, or has mistakes.
-    Kept(ConfigError),
     /// The user file cannot be read or made.
     Users(UsersError),
     /// There is no usable certificate.
@@ -84,7 +80,7 @@ impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log(error) => error.fmt(f),
-            Self::Config(error) | Self::Kept(error) => error.fmt(f),
+            Self::Config(error) => error.fmt(f),
             Self::Users(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
             Self::NoCertificate(cert) => {
@@ -116,9 +112,10 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     refuse_plain_exposure(server)?;
     let listeners = Gate::listen(&server.addresses, server.port).map_err(AppError::Gate)?;
     let warnings = rights::drop_root(&config)?;
-    config.keep = place_to_keep(&config)?;
-    let users = config.server.users.clone();
-    let overridden = config.lay_over(&users, flags).map_err(AppError::Kept)?;
+    config.can_save = can_save(&config)?;
+    let store = Store::beside(&config.server.users);
+    let moved = store.move_former();
+    config.apply_overrides(&store, flags);
     let server = &config.server;
     let logging = Logging::init(server.log.as_deref(), server.audit_log.as_deref(), server.log_level)
         .map_err(AppError::Log)?;
@@ -129,7 +126,11 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
         warn!("{warning}");
     }
     listeners.warning().iter().for_each(|warning| warn!("{warning}"));
-    overridden.iter().for_each(|overridden| control::tell_overridden(overridden, server.log_level));
+    match moved {
+        Ok(moved) => moved.iter().for_each(|moved| info!("{moved}")),
+        Err(why) => warn!("{why}"),
+    }
+    control::log_overrides(&config.overrides, server.log_level);
     let mut server = Server::start(config, flags, logging, listeners)?;
     server.obey(signals);
     server.stop();

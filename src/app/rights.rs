@@ -1,7 +1,6 @@
 //! Giving up rights: what of a configuration is done as root, what is checked as the user the
 //! server becomes, and what it may open once it runs.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use log::{info, warn};
 use rustix::fs::{Access as Rights, access};
 
 use super::AppError;
-use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
+use crate::config::{Config, ConfigError, Flags, ServerConfig, Store};
 use crate::confine::{self, Access, Account, Choice, ConfineError, Purpose, Reach};
 
 /// Who the server would run as, and what is probably not meant.
@@ -85,25 +84,14 @@ fn noting_user(error: &io::Error, user: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{error} (it was opened as `{user}`, the owner of its folder)"))
 }
 
-/// Where the server would keep what is changed while it runs. Before it has become its user, what that
-/// user may do is judged by the modes of files.
+/// Whether the server can save settings that are changed while it runs: they go beside the user file. Before
+/// it has become its user, what that user may do is judged by the modes of files.
 ///
 /// # Errors
 /// A user who is named and unknown, or a system whose users cannot be read.
-pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
+pub fn can_save(config: &Config) -> Result<bool, AppError> {
     let account = choose(&config.server)?.account;
-    let may_write = |path: &Path| confine::may_write(path, account.as_ref());
-    let state = confine::folder_of(&config.server.users);
-    if let Some(file) = config.file.as_deref().and_then(|file| fs::canonicalize(file).ok()) {
-        // A file is replaced whole, so its folder counts, too.
-        let is_ours = file.is_file() && may_write(&file) && may_write(&confine::folder_of(&file));
-        let is_reached = !is_shared(&file) || same_folder(&file, &config.server.users);
-        if is_ours && is_reached {
-            return Ok(Keep::InFile);
-        }
-    }
-    let kept = config.server.users.with_file_name(KEPT_FILE);
-    Ok(if may_write(&state) { Keep::Overlay(kept) } else { Keep::Nowhere })
+    Ok(confine::may_write(&confine::folder_of(&config.server.users), account.as_ref()))
 }
 
 /// Makes the folders of the server's files and becomes the user the configuration names; gives
@@ -145,10 +133,7 @@ pub(super) fn lock_in(config: &Config) {
     let server = &config.server;
     let mut reach = Reach::default();
     if let Some(file) = &config.file {
-        match config.keep {
-            Keep::InFile => reach.write(file),
-            Keep::Overlay(_) | Keep::Nowhere => reach.read(file),
-        }
+        reach.read(file);
     }
     for file in config.token_files() {
         reach.read(file);
@@ -169,20 +154,6 @@ pub(super) fn lock_in(config: &Config) {
         Ok(restriction) => info!("{restriction}"),
         Err(error) => warn!("not confined by Landlock: {error}"),
     }
-}
-
-/// Whether other things of the system, or of a person, lie beside it: a rule is for a whole folder.
-fn is_shared(file: &Path) -> bool {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let Ok(file) = fs::canonicalize(file) else { return true };
-    let Some(folder) = file.parent() else { return true };
-    [Path::new("/"), Path::new("/etc")].contains(&folder) || home.is_some_and(|home| home == folder)
-}
-
-/// Whether both lie in one folder, by whatever names.
-fn same_folder(one: &Path, other: &Path) -> bool {
-    let folder = |file| fs::canonicalize(confine::folder_of(file)).ok();
-    folder(one).is_some_and(|one| Some(one) == folder(other))
 }
 
 /// Whether a process that is root, and stays it, may work with every place of a configuration.
@@ -219,9 +190,9 @@ fn choose_for(config: &Config) -> Result<Choice, AppError> {
 
 fn check_files(server: &ServerConfig, account: &Account) -> Result<(), confine::ConfineError> {
     confine::check_access(&server.users, Access::Read, account)?;
-    let kept = server.users.with_file_name(KEPT_FILE);
-    if kept.exists() {
-        confine::check_access(&kept, Access::Read, account)?;
+    let store = Store::beside(&server.users);
+    for file in [store.file(), store.former()].into_iter().filter(|file| file.exists()) {
+        confine::check_access(file, Access::Read, account)?;
     }
     if server.tls {
         confine::check_access(&server.cert, Access::Read, account)?;

@@ -11,6 +11,7 @@ use pico_args::Arguments;
 use super::board::BoardCommand;
 use super::certificate::{CertificateCommand, Form};
 use super::help::{self, Command};
+use super::settings::SettingsCommand;
 use super::token::TokenCommand;
 use super::user::{Confined, UserCommand};
 use crate::config::{Flags, Mode, nearest};
@@ -27,6 +28,8 @@ pub enum Wish {
     ListDevices,
     /// Ask the server that runs here; true for its answer as JSON.
     Board(BoardCommand, bool, Flags),
+    /// List or reset overrides; true for the server's answer as JSON.
+    Settings(SettingsCommand, bool, Flags),
     /// Show, renew or export the certificate.
     Certificate(CertificateCommand, Flags),
     /// Edit the user file.
@@ -69,6 +72,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Wish, UsageError> {
         [] | ["run"] => Wish::Run(flags(&mut arguments)?),
         ["check"] => Wish::Check(flags(&mut arguments)?),
         ["status" | "service" | "logging"] => board(command, &mut arguments)?,
+        ["settings", verb] => settings(verb, command, &mut arguments)?,
         ["certificate", verb] => certificate(verb, command, &mut arguments)?,
         ["user", verb] => user(verb, command, &mut arguments)?,
         ["token", verb] => token(verb, command, &mut arguments)?,
@@ -183,6 +187,16 @@ fn service(command: &Command, arguments: &mut Arguments) -> Result<Option<(Strin
             )))
         }
     }
+}
+
+fn settings(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {
+    let flags = user_file_flags(arguments)?;
+    let as_json = verb == "list" && arguments.contains("--json");
+    let asked = match verb {
+        "list" => SettingsCommand::List,
+        _ => SettingsCommand::Reset(optional_operand(arguments, command)?),
+    };
+    Ok(Wish::Settings(asked, as_json, flags))
 }
 
 fn certificate(verb: &str, command: &'static Command, arguments: &mut Arguments) -> Result<Wish, UsageError> {

@@ -82,7 +82,7 @@ const AUTHORITY: [Flag; 1] =
 
 const JSON: [Flag; 1] = [flag("", "--json", "", "print the server's answer as it is")];
 
-const SAVE: [Flag; 1] = [flag("", "--save", "", "keep it for the next start")];
+const SAVE: [Flag; 1] = [flag("", "--save", "", "save it for the next start")];
 
 const OWNER: [Flag; 1] = [flag("", "--user", "NAME", "the user it lets in")];
 
@@ -101,7 +101,7 @@ const TOP: [Flag; 2] = [
 const HELP: [Flag; 1] = [flag("-h", "--help", "", "print this help")];
 
 /// Every command there is; the program itself comes first.
-pub const COMMANDS: [Command; 19] = [
+pub const COMMANDS: [Command; 22] = [
     Command {
         words: &[],
         operands: "[COMMAND]",
@@ -138,6 +138,24 @@ pub const COMMANDS: [Command; 19] = [
         operands: "[off|error|warn|info|debug|trace]",
         about: "Change how much the running server logs; without a word say how much.",
         flags: &[&CONFIG, &USERS, &JSON, &SAVE],
+    },
+    Command {
+        words: &["settings"],
+        operands: "list|reset",
+        about: "Show which settings of defender.conf are overridden by changes that were saved, or take them back.",
+        flags: &[],
+    },
+    Command {
+        words: &["settings", "list"],
+        operands: "",
+        about: "List the overrides: who saved each and when, and what defender.conf says.",
+        flags: &[&CONFIG, &USERS, &JSON],
+    },
+    Command {
+        words: &["settings", "reset"],
+        operands: "[NAME]",
+        about: "Take back an override such as camera.front.fps, or all of them; a running server follows at once.",
+        flags: &[&CONFIG, &USERS],
     },
     Command {
         words: &["certificate"],

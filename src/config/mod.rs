@@ -1,16 +1,19 @@
-//! The configuration: defender.conf and flags into checked values.
+//! The configuration: defender.conf, flags and overrides into checked values.
 //!
-//! What belongs here: finding and reading the file, checking every value, saying what is wrong in
-//! a way that can be acted on. What must not: acting. Nothing is created, opened for use or bound
-//! by parsing; [`crate::app`] does that with the result.
+//! What belongs here: finding and reading the files, checking every value, saying what is wrong in
+//! a way that can be acted on, and saving overrides, the one file that is written here. What must not:
+//! acting. Nothing is created, opened for use or bound by parsing; [`crate::app`] does that with the result.
 
-mod edit;
-mod kept;
 mod locate;
+mod overrides;
+mod paths;
 mod read;
 pub(crate) mod sections;
+mod settings;
 
-pub use sections::{LEVELS, limits};
+pub use settings::{
+    CAMERA, Kind, LEVELS, MICROPHONE, SERVER, Setting, Value, default_camera, level_name, limits,
+};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,22 +28,23 @@ use log::LevelFilter;
 use crate::capture::CameraSettings;
 use crate::capture::sound::MicrophoneSettings;
 use crate::remote::{RemoteSettings, Token};
-pub use edit::{Edit, edited};
-pub use kept::{KEPT_FILE, Keep, Kept};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
+pub use overrides::{Overridden, Override, Overrides, Store};
 
 /// Longest word that a known one is looked for in the place of, in bytes.
 const MOST_MISTYPED_BYTES: usize = 64;
 
-/// Everything the server is told.
+/// Everything the server is configured with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The file it came from; `None` when there was none and all is default.
     pub file: Option<PathBuf>,
     /// The user in whose folder the file lies, where root read it with that user's rights.
     pub read_as: Option<String>,
-    /// Where changed settings are kept; for whoever knows the server's rights to say.
-    pub keep: Keep,
+    /// Whether the server may save overrides; set by whoever knows its rights.
+    pub can_save: bool,
+    /// The overrides there are: applied, or ignored with a reason.
+    pub overrides: Vec<Overridden>,
     /// `[server]`.
     pub server: ServerConfig,
     /// `[camera.NAME]`, in the order of the file: the first is also `/video`.
@@ -111,7 +115,7 @@ pub enum Mode {
     Server,
 }
 
-/// What the command line says over the file. Paths are relative to the working folder.
+/// What the command line sets over the file. Paths are relative to the working folder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flags {
     /// `-c`: the configuration file.
@@ -160,6 +164,15 @@ impl fmt::Display for ConfigError {
             }
             Self::NotText(path) => write!(f, "{}: not UTF-8 text", path.display()),
             Self::Problems(problems) => f.write_str(&problems.join("\n")),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read(_, error) => Some(error),
+            Self::TooLarge(_) | Self::NotText(_) | Self::Problems(_) => None,
         }
     }
 }
@@ -295,7 +308,8 @@ impl Config {
         }
     }
 
-    fn raise_log_level(&mut self, flags: &Flags) {
+    /// `-d` logs at least `debug`, whatever the files say.
+    pub(crate) fn raise_log_level(&mut self, flags: &Flags) {
         if flags.debug {
             self.server.log_level = self.server.log_level.max(LevelFilter::Debug);
         }

@@ -184,7 +184,9 @@ impl<K: Kind> Devices<K> {
         for settings in wanted {
             let found = before.iter().position(|running| K::name(&running.settings) == K::name(settings));
             let started = match found.map(|at| before.swap_remove(at)) {
-                Some(same) if same.settings == *settings && same.stopped_by.as_deref() == stopped_by => Ok(same),
+                Some(same) if same.settings == *settings && same.stopped_by.as_deref() == stopped_by => {
+                    Ok(same)
+                }
                 before => self.start(settings, stopped_by, before),
             };
             // One device that cannot start is no reason to lose the others.
@@ -265,7 +267,8 @@ fn watch_over<K: Kind>(
     stop: &Stop,
 ) {
     while !stop.is_requested() {
-        let ended = panic::catch_unwind(AssertUnwindSafe(|| K::capture(settings, stopped_by, feed, writer, stop)));
+        let ended =
+            panic::catch_unwind(AssertUnwindSafe(|| K::capture(settings, stopped_by, feed, writer, stop)));
         if stop.is_requested() {
             return;
         }

@@ -1,16 +1,15 @@
 //! Other Defenders: asked again and again what cameras and microphones they have.
 
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use super::{CameraSettings, Control};
 use crate::capture::sound::{MicrophoneDevice, MicrophoneSettings};
-use crate::capture::{Chroma, DeviceChoice, RemoteDevice};
-use crate::config::limits;
+use crate::capture::{CameraSettings, DeviceChoice, RemoteDevice};
+use crate::config::{default_camera, limits};
 use crate::hub::Stop;
 use crate::media::SoundFormat;
 use crate::memory::Account;
@@ -39,11 +38,11 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Starts asking; `control` hears of what changes. What comes lies in memory of `account`.
+    /// Starts asking; `report` is called with what changes. What comes lies in memory of `account`.
     pub(super) fn start(
         settings: &RemoteSettings,
         account: Arc<Account>,
-        control: Weak<Control>,
+        report: impl Fn(&Place, Listing) + Send + 'static,
     ) -> io::Result<Self> {
         let place =
             Place::new(settings.clone(), account).map_err(|error| io::Error::other(error.to_string()))?;
@@ -53,7 +52,7 @@ impl Follower {
         let thread = thread::Builder::new()
             .name(format!("remote-{}", settings.name))
             .stack_size(STACK_BYTES)
-            .spawn(move || follow(&mine.0, &mine.1, &control))?;
+            .spawn(move || follow(&mine.0, &mine.1, &report))?;
         Ok(Self { place, listing: Listing::default(), stop, thread })
     }
 
@@ -67,16 +66,12 @@ impl Follower {
     pub(super) fn cameras(&self) -> impl Iterator<Item = CameraSettings> {
         let fps = |fps: f64| (fps.round() as u32).clamp(*limits::FPS.start(), *limits::FPS.end());
         self.listing.cameras.iter().map(move |camera| CameraSettings {
-            name: self.name_here(&camera.name),
             device: DeviceChoice::Remote(self.device(&camera.name)),
-            format: None,
             width: camera.width,
             height: camera.height,
             fps: fps(camera.fps),
-            quality: 85,
-            chroma: Chroma::AsCaptured,
             on_demand: true,
-            controls: Vec::new(),
+            ..default_camera(self.name_here(&camera.name))
         })
     }
 
@@ -98,10 +93,10 @@ impl Follower {
     }
 }
 
-/// Asks until told to stop, and says what is news.
-fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
+/// Asks until `stop` is requested, and reports what changes.
+fn follow(place: &Place, stop: &Stop, report: &impl Fn(&Place, Listing)) {
     let name = &place.settings().name;
-    let mut told: Option<String> = None;
+    let mut reported: Option<String> = None;
     let mut is_known = false;
     let (mut known, mut changes) = (None::<Listing>, Changes::default());
     let mut advised: Option<String> = None;
@@ -110,7 +105,7 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
         let mut pause = ASK_EVERY;
         match place.ask(&wanted) {
             Ok(listing) => {
-                if told.take().is_some() || !is_known {
+                if reported.take().is_some() || !is_known {
                     info!("remote {name}: {}: {}", place.settings().address, listing.summary());
                 }
                 is_known = true;
@@ -120,12 +115,9 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
                     advised = advice;
                 }
                 let is_same = known.as_ref().is_some_and(|known| known.same_devices(&listing));
-                if !is_same
-                    && changes.may_change(Instant::now())
-                    && let Some(control) = control.upgrade()
-                {
+                if !is_same && changes.may_change(Instant::now()) {
                     known = Some(listing.clone());
-                    control.has_listed(place, listing);
+                    report(place, listing);
                 }
             }
             Err(RemoteError::Stopped) => return,
@@ -134,9 +126,9 @@ fn follow(place: &Place, stop: &Stop, control: &Weak<Control>) {
                     pause = ASK_REFUSED_EVERY;
                 }
                 let problem = place.told(&error);
-                if told.as_ref() != Some(&problem) {
+                if reported.as_ref() != Some(&problem) {
                     warn!("remote {name}: {problem}");
-                    told = Some(problem);
+                    reported = Some(problem);
                 }
             }
         }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use miniserde::{Deserialize, Serialize};
+use miniserde::Serialize;
+use miniserde::json::{self, Number};
 use tiny_http::Request;
 
-use crate::control::{CameraChange, CameraControl, CameraSettings, ControlError, ControlKind, Told};
+use crate::control::{CAMERA, CameraChange, CameraControl, ControlError, ControlKind, Requester, Value};
 use crate::gate::Exchange;
 use crate::hub::{CameraFeed, MicrophoneFeed, Named};
 use crate::media::{PixelFormat, Timestamp};
@@ -14,11 +15,11 @@ use crate::users::Identity;
 
 use super::reply::Reply;
 use super::streams::find;
-use super::{Service, audit, body};
+use super::{Service, audit, body, settings};
 
 /// A camera. `settings` is null for one of another server, `controls` and `sizes` in lists: they are
 /// asked of the driver, one by one. `fps` is what the driver promised, `interval_ms` what was observed between
-/// frames. `keeps` tells whether changed settings can be kept for the next start.
+/// frames. `keeps` says whether changed settings can be saved for the next start.
 #[derive(Serialize)]
 pub struct Camera {
     name: String,
@@ -37,7 +38,7 @@ pub struct Camera {
     viewers: u32,
     since_s: u64,
     relayed: bool,
-    settings: Option<Settings>,
+    settings: Option<settings::Values>,
     keeps: bool,
     controls: Option<Vec<Control>>,
     sizes: Option<Vec<Size>>,
@@ -72,18 +73,6 @@ struct Microphones {
 }
 
 #[derive(Serialize)]
-struct Settings {
-    device: String,
-    format: &'static str,
-    width: u32,
-    height: u32,
-    fps: u32,
-    quality: u8,
-    chroma: &'static str,
-    on_demand: bool,
-}
-
-#[derive(Serialize)]
 struct Size {
     width: u32,
     height: u32,
@@ -110,17 +99,8 @@ struct Choice {
     name: String,
 }
 
-const KEYS: [&str; 6] = ["width", "height", "fps", "quality", "controls", "save"];
-
-#[derive(Deserialize)]
-struct Wanted {
-    width: Option<u32>,
-    height: Option<u32>,
-    fps: Option<u32>,
-    quality: Option<u32>,
-    controls: Option<BTreeMap<String, i32>>,
-    save: Option<bool>,
-}
+/// What a change of a camera looks like.
+const EXAMPLE: &str = r#"{"fps":15,"controls":{"brightness":128},"save":true}"#;
 
 /// `GET /api/1.0/cameras`.
 pub fn list(service: &Service, user: &Identity) -> Reply {
@@ -147,26 +127,22 @@ pub fn change(
         Ok(feed) => feed,
         Err(reply) => return reply,
     };
-    let example = r#"{"fps":15,"controls":{"brightness":128},"save":true}"#;
-    let wanted: Wanted = match body::read_strictly(request, &KEYS, example) {
-        Ok(wanted) => wanted,
+    let (change, saves) = match read_change(request) {
+        Ok(change) => change,
         Err(reply) => return reply,
     };
-    let Wanted { width, height, fps, quality, controls, save } = wanted;
-    let controls = controls.unwrap_or_default().into_iter().collect();
-    let change = CameraChange { width, height, fps, quality, controls };
-    let keeps = save == Some(true);
-    let what = match (change.is_nothing(), keeps) {
-        (true, _) => format!("kept the settings of camera {name}"),
-        (false, true) => format!("set camera {name} to {}, and kept that", Told(&change)),
-        (false, false) => format!("set camera {name} to {}", Told(&change)),
+    let what = match (change.is_nothing(), saves) {
+        (true, _) => format!("saved the settings of camera {name}"),
+        (false, true) => format!("set camera {name} to {change}, and saved that"),
+        (false, false) => format!("set camera {name} to {change}"),
     };
-    let told = || {
-        if keeps || !change.is_nothing() {
+    let log = || {
+        if saves || !change.is_nothing() {
             audit::changed(exchange.peer(), admin, &what);
         }
     };
-    match service.control.change_camera(name, &change, keeps, || service.accounts.holds(admin), told) {
+    let requester = Requester { name: &admin.name, may: &|| service.accounts.holds(admin), log: &log };
+    match service.control.change_camera(name, &change, saves, &requester) {
         Ok(()) => document(service, &feed),
         Err(error) => refused(&error),
     }
@@ -190,7 +166,8 @@ pub fn refused(error: &ControlError) -> Reply {
     let status = match error {
         ControlError::Value(_) | ControlError::Level(_) => 400,
         ControlError::NotOurs(_) | ControlError::NoCamera(_) | ControlError::Camera(_) => 409,
-        ControlError::NoFile | ControlError::NotKept(..) => 409,
+        ControlError::CannotSave | ControlError::NotSaved(..) => 409,
+        ControlError::NoOverride(_) => 404,
         ControlError::NotAllowed => 403,
         ControlError::System(_) => 500,
     };
@@ -231,8 +208,8 @@ fn camera(service: &Service, feed: &CameraFeed) -> Camera {
         viewers: feed.frames().readers(),
         since_s: age_s(state.since),
         relayed: feed.relayed.get(),
-        settings: asked.as_ref().map(settings),
-        keeps: asked.is_some() && service.control.keeps(),
+        settings: asked.as_ref().map(settings::Values::of),
+        keeps: asked.is_some() && service.control.can_save(),
         controls: None,
         sizes: None,
     }
@@ -269,16 +246,43 @@ fn document(service: &Service, feed: &CameraFeed) -> Reply {
     Reply::json(200, &Camera { controls: Some(controls), sizes: Some(sizes), ..camera(service, feed) })
 }
 
-fn settings(asked: &CameraSettings) -> Settings {
-    Settings {
-        device: asked.device.to_string(),
-        format: asked.format.map_or("auto", PixelFormat::name),
-        width: asked.width,
-        height: asked.height,
-        fps: asked.fps,
-        quality: asked.quality,
-        chroma: asked.chroma.name(),
-        on_demand: asked.on_demand,
+/// The change that a request asks for, and whether it is to be saved.
+fn read_change(request: &mut Request) -> Result<(CameraChange, bool), Reply> {
+    let live = || CAMERA.iter().filter(|setting| setting.is_live);
+    let keys: Vec<&str> = live().map(|setting| setting.key).chain(["controls", "save"]).collect();
+    let mut fields: BTreeMap<String, json::Value> = body::read_strictly(request, &keys, EXAMPLE)?;
+    let wrong = || body::expected(EXAMPLE);
+    let mut change = CameraChange::default();
+    for setting in live() {
+        if let Some(found) = fields.remove(setting.key) {
+            let value = value_of(&found).filter(|value| setting.kind().fits(value));
+            change.settings.push((setting.key, value.ok_or_else(wrong)?));
+        }
+    }
+    match fields.remove("controls") {
+        None => {}
+        Some(json::Value::Object(controls)) => {
+            for (name, value) in controls {
+                let Some(Value::Integer(number)) = value_of(&value) else { return Err(wrong()) };
+                change.controls.push((name, i32::try_from(number).map_err(|_| wrong())?));
+            }
+        }
+        Some(_) => return Err(wrong()),
+    }
+    match fields.remove("save") {
+        None => Ok((change, false)),
+        Some(json::Value::Bool(saves)) => Ok((change, saves)),
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn value_of(found: &json::Value) -> Option<Value> {
+    match found {
+        json::Value::Number(Number::U64(number)) => i64::try_from(*number).ok().map(Value::Integer),
+        json::Value::Number(Number::I64(number)) => Some(Value::Integer(*number)),
+        json::Value::Bool(is_on) => Some(Value::Boolean(*is_on)),
+        json::Value::String(text) => Some(Value::Text(text.clone())),
+        _ => None,
     }
 }
 

@@ -23,6 +23,7 @@ mod reply;
 mod route;
 mod services;
 mod sessions;
+mod settings;
 mod snapshot;
 mod streams;
 mod trust;
@@ -351,6 +352,11 @@ impl Service {
                 services::set_logging(self, user, request, exchange)
             }
             Route::Logging => services::logging(self),
+            Route::Settings if request.method().as_str() == "DELETE" => {
+                settings::reset(self, user, None, exchange.peer())
+            }
+            Route::Settings => settings::list(self),
+            Route::Setting(name) => settings::reset(self, user, Some(name), exchange.peer()),
             Route::Logs => services::logs(self, query),
             Route::Description => api::description(field(request, "If-None-Match")),
             Route::Metrics => metrics::metrics(self, user),

@@ -28,6 +28,7 @@ const BUILT_IN: &[(&str, &[u8])] = &built_in![
     "log.js",
     "microphones.js",
     "multipart.js",
+    "overrides.js",
     "services.js",
     "sessions.js",
     "settings.css",

@@ -50,6 +50,10 @@ pub enum Route {
     ServiceOf(Media),
     /// `/api/1.0/logging`: how much is logged.
     Logging,
+    /// `/api/1.0/settings`: what can be changed while the server runs, and what is overridden.
+    Settings,
+    /// `/api/1.0/settings/NAME`: one of them, to be reset.
+    Setting(String),
     /// `/api/1.0/logs`: the end of the log.
     Logs,
     /// `/api/1.0/openapi.json`: the API as a document of OpenAPI 3.1.
@@ -137,6 +141,8 @@ impl Route {
             ["api", "1.0", "services", "video"] => Self::ServiceOf(Media::Video),
             ["api", "1.0", "services", "audio"] => Self::ServiceOf(Media::Audio),
             ["api", "1.0", "logging"] => Self::Logging,
+            ["api", "1.0", "settings"] => Self::Settings,
+            ["api", "1.0", "settings", name] => Self::Setting(name.to_owned()),
             ["api", "1.0", "logs"] => Self::Logs,
             ["api", "1.0", "openapi.json"] => Self::Description,
             ["api", ..] => return None,
@@ -167,6 +173,7 @@ impl Route {
             Self::Camera(_) | Self::ServiceOf(_) => Access::Admin,
             Self::Users | Self::User(_) => Access::Admin,
             Self::Devices | Self::Logging | Self::Logs => Access::Admin,
+            Self::Settings | Self::Setting(_) => Access::Admin,
         }
     }
 
@@ -186,7 +193,8 @@ impl Route {
         match self {
             Self::Login | Self::Logout => &["POST"],
             Self::Password => &["PUT"],
-            Self::Session(_) => &["DELETE"],
+            Self::Session(_) | Self::Setting(_) => &["DELETE"],
+            Self::Settings => &["GET", "HEAD", "DELETE"],
             Self::Users => &["GET", "HEAD", "POST"],
             Self::User(_) => &["PUT", "DELETE"],
             Self::Camera(_) | Self::ServiceOf(_) | Self::Logging => &["GET", "HEAD", "PUT"],
@@ -246,7 +254,9 @@ impl Route {
             Self::Services => Self::ServiceOf(Media::Video),
             Self::ServiceOf(Media::Video) => Self::ServiceOf(Media::Audio),
             Self::ServiceOf(Media::Audio) => Self::Logging,
-            Self::Logging => Self::Logs,
+            Self::Logging => Self::Settings,
+            Self::Settings => Self::Setting("camera.front.fps".to_owned()),
+            Self::Setting(_) => Self::Logs,
             Self::Logs => Self::Description,
             Self::Description => Self::Metrics,
             Self::Metrics => Self::Video(None),
@@ -289,6 +299,8 @@ impl Route {
             Self::Services => "/api/1.0/services".to_owned(),
             Self::ServiceOf(media) => format!("/api/1.0/services/{}", media.name()),
             Self::Logging => "/api/1.0/logging".to_owned(),
+            Self::Settings => "/api/1.0/settings".to_owned(),
+            Self::Setting(name) => format!("/api/1.0/settings/{name}"),
             Self::Logs => "/api/1.0/logs".to_owned(),
             Self::Description => "/api/1.0/openapi.json".to_owned(),
             Self::Metrics => "/metrics".to_owned(),

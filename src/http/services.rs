@@ -3,7 +3,7 @@
 use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 
-use crate::control::Media;
+use crate::control::{Media, Requester};
 use crate::gate::Exchange;
 use crate::users::Identity;
 
@@ -32,7 +32,7 @@ struct WantedRunning {
     running: bool,
 }
 
-/// `keeps` tells whether a changed level can be kept for the next start.
+/// `keeps` says whether a changed level can be saved for the next start.
 #[derive(Serialize)]
 struct Level {
     level: &'static str,
@@ -61,7 +61,7 @@ pub fn one(service: &Service, media: Media) -> Reply {
     Reply::json(200, &running(service, media))
 }
 
-/// `PUT /api/1.0/services/video`, `.../audio`. Viewers and listeners stay, and are told.
+/// `PUT /api/1.0/services/video`, `.../audio`. Viewers and listeners stay, and see who stopped it.
 pub fn change(
     service: &Service,
     admin: &Identity,
@@ -75,9 +75,9 @@ pub fn change(
     };
     let verb = if wanted.running { "started" } else { "stopped" };
     let what = format!("{verb} {}", media.name());
-    let told = || audit::changed(exchange.peer(), admin, &what);
-    let may = || service.accounts.holds(admin);
-    match service.control.set_running(media, wanted.running, &admin.name, may, told) {
+    let log = || audit::changed(exchange.peer(), admin, &what);
+    let requester = Requester { name: &admin.name, may: &|| service.accounts.holds(admin), log: &log };
+    match service.control.set_running(media, wanted.running, &requester) {
         Ok(()) => one(service, media),
         Err(error) => refused(&error),
     }
@@ -85,7 +85,7 @@ pub fn change(
 
 /// `GET /api/1.0/logging`.
 pub fn logging(service: &Service) -> Reply {
-    Reply::json(200, &Level { level: service.control.log_level(), keeps: service.control.keeps() })
+    Reply::json(200, &Level { level: service.control.log_level(), keeps: service.control.can_save() })
 }
 
 /// `PUT /api/1.0/logging`.
@@ -95,12 +95,12 @@ pub fn set_logging(service: &Service, admin: &Identity, request: &mut Request, e
         Ok(wanted) => wanted,
         Err(reply) => return reply,
     };
-    let keeps = wanted.save == Some(true);
-    let kept = if keeps { ", and kept that" } else { "" };
-    let what = format!("set the log to {}{kept}", wanted.level);
-    let told = || audit::changed(exchange.peer(), admin, &what);
-    let may = || service.accounts.holds(admin);
-    match service.control.set_log_level(&wanted.level, keeps, may, told) {
+    let saves = wanted.save == Some(true);
+    let saved = if saves { ", and saved that" } else { "" };
+    let what = format!("set the log to {}{saved}", wanted.level);
+    let log = || audit::changed(exchange.peer(), admin, &what);
+    let requester = Requester { name: &admin.name, may: &|| service.accounts.holds(admin), log: &log };
+    match service.control.set_log_level(&wanted.level, saves, &requester) {
         Ok(()) => logging(service),
         Err(error) => refused(&error),
     }

@@ -9,6 +9,7 @@ use miniserde::json::{self, Value};
 use tiny_http::TestRequest;
 
 use super::*;
+use crate::control::{CAMERA, Kind};
 use crate::encode::sound::Codec;
 use crate::gate::{CertificateFiles, Channel, Gate, Limits};
 use crate::hub::latest;
@@ -210,6 +211,9 @@ fn expected(route: &Route, method: &str, who: Who) -> u16 {
             (false, !reads, if reads { Some(200) } else { (method == "PUT").then_some(400) })
         }
         Route::Devices | Route::Logs => (false, true, reads.then_some(200)),
+        // Nothing is overridden.
+        Route::Settings => (false, true, (reads || method == "DELETE").then_some(200)),
+        Route::Setting(_) => (false, true, (method == "DELETE").then_some(404)),
         Route::Logging => (false, true, if reads { Some(200) } else { (method == "PUT").then_some(400) }),
         Route::Session(_) => {
             let is_own_or_all = matches!(who, Who::Viewer | Who::Admin);
@@ -315,14 +319,15 @@ fn whoever_is_no_admin_any_more_when_a_change_has_its_turn_is_not_obeyed() {
     let ada = service.accounts.by_secret(&ground.admin).unwrap();
     assert!(service.accounts.end_session(&ada));
     let may = || service.accounts.holds(&ada);
-    let untold = || panic!("it was not made");
+    let unlogged = || panic!("it was not made");
     let control = &service.control;
+    let requester = crate::control::Requester { name: "ada", may: &may, log: &unlogged };
     let refused =
         |made: Result<(), crate::control::ControlError>| cameras::refused(&made.unwrap_err()).status();
-    assert_eq!(refused(control.set_running(crate::control::Media::Video, false, "ada", may, untold)), 403);
-    assert_eq!(refused(control.set_log_level("off", false, may, untold)), 403);
+    assert_eq!(refused(control.set_running(crate::control::Media::Video, false, &requester)), 403);
+    assert_eq!(refused(control.set_log_level("off", false, &requester)), 403);
     let change = crate::control::CameraChange::default();
-    assert_eq!(refused(control.change_camera("front", &change, false, may, untold)), 403);
+    assert_eq!(refused(control.change_camera("front", &change, false, &requester)), 403);
     assert_eq!(control.stopped_by(crate::control::Media::Video), None);
 }
 
@@ -487,6 +492,32 @@ fn the_description_names_the_words_and_types_that_are_sent() {
 }
 
 #[test]
+fn the_description_has_each_setting_of_a_camera() {
+    let text = include_str!("openapi.json");
+    let (_, change) = text.split_once("\"operationId\":\"changeCamera\"").unwrap();
+    let change = change.split("\"save\":").next().unwrap();
+    let (_, shown) = text.split_once("\"CameraSettings\":").unwrap();
+    let (shown, required) = shown.lines().next().unwrap().split_once("\"required\":").unwrap();
+    for setting in &CAMERA {
+        let key = format!("\"{}\"", setting.key);
+        assert!(shown.contains(&format!("{key}:{{")) && required.contains(&key), "{key} is not described");
+        let changed = match setting.kind() {
+            _ if !setting.is_live => continue,
+            Kind::Integer(range) => {
+                let (least, most) = range.into_inner();
+                format!("{key}:{{\"type\":\"integer\",\"minimum\":{least},\"maximum\":{most}}}")
+            }
+            Kind::Boolean => format!("{key}:{{\"type\":\"boolean\""),
+            Kind::Choice(words) => {
+                format!("{key}:{{\"type\":\"string\",\"enum\":[\"{}\"]", words.join("\",\""))
+            }
+            Kind::Text => format!("{key}:{{\"type\":\"string\""),
+        };
+        assert!(change.contains(&changed), "{changed} is missing in the description of a change");
+    }
+}
+
+#[test]
 fn the_description_has_each_route_with_its_methods_and_no_other() {
     let text = include_str!("openapi.json");
     let Value::Object(document) = json::from_str(text).unwrap() else { panic!("no object") };
@@ -499,7 +530,7 @@ fn the_description_has_each_route_with_its_methods_and_no_other() {
         })
         .collect();
     let template = |path: String| match path.rsplit_once('/') {
-        Some((base, "front" | "eve")) => format!("{base}/{{name}}"),
+        Some((base, "front" | "eve" | "camera.front.fps")) => format!("{base}/{{name}}"),
         Some((base, "0123456789abcdef")) => format!("{base}/{{id}}"),
         _ => path,
     };

@@ -410,6 +410,8 @@ fn a_start_and_a_check_as_root_change_nothing_outside_whatever_is_planted() {
         "users.lock",
         "users.new",
         "kept.conf",
+        "overrides.conf",
+        "overrides.conf.new",
         "defender.sock",
         "server.pem",
         "key.pem",

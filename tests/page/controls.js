@@ -15,7 +15,7 @@ async function opened(t, more) {
   return { page, told };
 }
 
-test("an admin changes a picture, and it is kept when that is asked for and not before", async (t) => {
+test("an admin changes a picture, and saves it", async (t) => {
   const { page, told } = await opened(t);
   await page.getByLabel("Brightness").fill("200");
   await page.getByLabel("Automatic white balance").uncheck();
@@ -24,11 +24,11 @@ test("an admin changes a picture, and it is kept when that is asked for and not 
   await page.getByLabel("Frames a second").fill("15");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByText("Applied").waitFor();
-  assert.ok(told.every((wish) => !wish.save), "nothing is kept yet");
+  assert.ok(told.every((wish) => !wish.save), "nothing is saved yet");
   const all = told.reduce((sum, { controls, ...rest }) => ({ ...sum, ...controls, ...rest }), {});
   assert.deepEqual(all, { brightness: 200, white_balance_automatic: 0, power_line_frequency: 2, focus_now: 1, fps: 15 });
-  await page.getByRole("button", { name: "Keep changes" }).click();
-  await page.getByText("Kept for after a restart").waitFor();
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await page.getByText("Saved for the next start").waitFor();
   assert.deepEqual(told.at(-1), { save: true });
   assert.ok(await page.getByLabel("Exposure").isDisabled(), "what the camera governs itself cannot be set");
 });
@@ -45,7 +45,7 @@ test("a slider that is drawn tells the camera its newest value, one at a time", 
   await until("the newest value", () => told.at(-1)?.controls.brightness === Number(last));
   await page.mouse.up();
   assert.ok(told.length < 60, `${told.length} requests for 60 moves`);
-  assert.ok(told.every((wish) => !wish.save), "a move is not kept");
+  assert.ok(told.every((wish) => !wish.save), "a move is not saved");
 });
 
 test("a slider goes by the arrow keys, keeps the focus and says its value's name", async (t) => {
@@ -64,9 +64,17 @@ test("a slider goes by the arrow keys, keeps the focus and says its value's name
   assert.equal(await brightness.getAttribute("aria-valuetext"), null, "a number speaks for itself");
 });
 
-test("a server that can keep nothing is not asked to", async (t) => {
+test("a server that cannot save is not asked to", async (t) => {
   const { page } = await opened(t, { keeps: false });
   await page.getByText("last until the server restarts").waitFor();
-  assert.equal(await page.getByRole("button", { name: "Keep changes" }).count(), 0);
-  await assertAccessible(page, "controls that are not kept");
+  assert.equal(await page.getByRole("button", { name: "Save changes" }).count(), 0);
+  await assertAccessible(page, "controls that are not saved");
+});
+
+test("each setting that can be changed has a field on the page", async (t) => {
+  const { page } = await opened(t);
+  const { settings } = await page.evaluate(() => fetch("api/1.0/settings").then((response) => response.json()));
+  const keys = settings.map(({ name }) => name.split(".")).filter(([section, name]) => section === "camera" && name === "front").map((parts) => parts[2]);
+  assert.ok(keys.includes("fps") && keys.includes("quality"), String(keys));
+  for (const key of keys) assert.equal(await page.locator(`form.settings [name="${key}"]`).count(), 1, key);
 });
