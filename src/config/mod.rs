@@ -31,7 +31,7 @@ use crate::remote::{RemoteSettings, Token};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 pub use overrides::{Overridden, Override, Overrides, Store};
 
-/// Longest word that a known one is looked for in the place of, in bytes.
+/// Longest word that is compared with the known ones, in bytes.
 const MOST_MISTYPED_BYTES: usize = 64;
 
 /// Everything the server is configured with.
@@ -41,7 +41,7 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The user in whose folder the file lies, where root read it with that user's rights.
     pub read_as: Option<String>,
-    /// Whether the server may save overrides; set by whoever knows its rights.
+    /// Whether the server may save overrides; set by the caller that knows its rights.
     pub can_save: bool,
     /// The overrides there are: applied, or ignored with a reason.
     pub overrides: Vec<Overridden>,
@@ -53,7 +53,7 @@ pub struct Config {
     pub microphones: Vec<MicrophoneSettings>,
     /// `[remote.NAME]`, in the order of the file.
     pub remotes: Vec<RemoteSettings>,
-    /// What is allowed but probably not meant.
+    /// What is allowed but probably a mistake.
     pub warnings: Vec<String>,
 }
 
@@ -215,7 +215,7 @@ impl Config {
     /// Finds and reads the file, and lays the flags over it.
     ///
     /// # Errors
-    /// See [`ConfigError`]; of a file with mistakes all of them are told.
+    /// See [`ConfigError`]; for a file with mistakes, all of them.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         let mut config = match find(flags) {
             Some(file) => {
@@ -256,7 +256,7 @@ impl Config {
         })
     }
 
-    /// What to say of files that hold tokens and that every user of the machine may read.
+    /// Warnings about files that hold tokens and that every user of the machine may read.
     fn open_secrets(&self, file: &Path) -> Vec<String> {
         let itself = self.remotes.iter().any(|remote| matches!(remote.token, Token::Given(_)));
         let holders: BTreeSet<&Path> = self.token_files().chain(itself.then_some(file)).collect();
@@ -268,7 +268,7 @@ impl Config {
         .collect()
     }
 
-    /// What holds where there is no file: one camera and one microphone, found by themselves.
+    /// The configuration without a file: one camera and one microphone, detected automatically.
     fn defaults(folder: &Path) -> Self {
         let text = "[camera.front]\n[microphone.front]\n";
         sections::parse(text, Path::new("defaults"), folder, None)
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_shipped_says_the_defaults() {
+    fn the_shipped_example_lists_the_defaults() {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("defender.conf");
         let flags = Flags { config: Some(shipped.clone()), ..Flags::default() };
         let loaded = Config::load(&flags).unwrap_or_else(|error| panic!("{error}"));
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_the_file_start_at_its_folder_and_those_of_flags_do_not() {
+    fn paths_of_the_file_start_at_its_folder_those_of_flags_do_not() {
         let (folder, flags) = folder_with("[server]\ncert = \"tls/c.pem\"\nusers = \"/srv/users\"\n");
         let config = Config::load(&Flags { key: Some("k.pem".into()), ..flags }).unwrap();
         assert_eq!(config.server.cert, folder.path().join("tls/c.pem"));
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_devices_leaves_the_cameras_alone_and_says_so() {
+    fn a_server_without_devices_uses_no_cameras_and_warns() {
         let (_folder, flags) = folder_with("[server]\nmode = \"server\"\n[camera.front]\n");
         let config = Config::load(&flags).unwrap();
         assert!(config.cameras.is_empty());

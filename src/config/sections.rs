@@ -1,4 +1,4 @@
-//! What each section of defender.conf may say: keys, defaults, limits.
+//! The sections of defender.conf. Keys of cameras and microphones are in `settings`.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -44,11 +44,11 @@ pub(crate) fn parse(
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
-/// Notes what is no TOML.
+/// Records what is not TOML.
 pub(super) fn note_faults(document: &Document<'_>, text: &str, faults: Vec<toml::de::Error>) {
     for fault in faults {
         let place = fault.span().unwrap_or(0..0);
-        // The parser says what it met, not where: a word of the text helps to find it.
+        // The parser names what it found, not where: a word of the text helps to find it.
         match text.get(place.clone()).map(str::trim).filter(|met| (1..=40).contains(&met.len())) {
             Some(met) if fault.message().contains("duplicate key") => {
                 let message = format!("`{}` stands here a second time; keep one of the two", shown(met));
@@ -233,13 +233,13 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
 }
 
-/// Whether this could be the name or address of a host. Which names a certificate can have is not judged here.
+/// Whether this could be the name or address of a host. Which names a certificate can have is not checked here.
 fn is_host(text: &str) -> bool {
     let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/:@*[]".contains(c);
     text.parse::<IpAddr>().is_ok() || !text.is_empty() && !text.contains(is_odd)
 }
 
-/// Whether a line of /etc/passwd could begin so. Whether one does is not looked at here.
+/// Whether a line of /etc/passwd could begin so. Whether the user exists is not checked here.
 fn is_system_name(name: &str) -> bool {
     !name.bytes().any(|byte| byte == b':' || byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
@@ -257,7 +257,7 @@ fn microphone(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Microph
     microphone
 }
 
-/// `None` where what it cannot do without is missing, which was noted.
+/// `None` where a required value is missing, which is recorded.
 fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<RemoteSettings> {
     let address = section.string(
         "url",
@@ -274,7 +274,7 @@ fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<Remo
     });
     let fingerprint = section.string(
         "fingerprint",
-        "`sha256:` and 64 hexadecimal digits, as the other Defender tells them when it starts",
+        "`sha256:` and 64 hexadecimal digits, as the other Defender prints them when it starts",
         None,
         |found| Fingerprint::parse(found).map(Some),
     );

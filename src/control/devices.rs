@@ -1,4 +1,4 @@
-//! The capture threads: one for each camera and microphone, started, watched over, changed and
+//! The capture threads: one for each camera and microphone, started, supervised, changed and
 //! joined.
 
 use std::io;
@@ -23,11 +23,11 @@ const STACK_BYTES: usize = 512 * 1024;
 /// Pause before a capture thread that panicked starts over.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// A kind of device: what its thread is given, and what it does.
+/// A kind of device: what its thread works with, and what it does.
 pub(super) trait Kind: 'static {
-    /// What defender.conf says of one.
+    /// The settings of one.
     type Settings: Clone + PartialEq + Send;
-    /// What everybody else sees of it.
+    /// What readers see of it.
     type Feed: Named + Send + Sync;
     /// The end of the feed that the capture thread writes.
     type Writer: Send;
@@ -41,7 +41,7 @@ pub(super) trait Kind: 'static {
     /// Both ends of a new feed, for at most `max_readers`.
     fn open(settings: &Self::Settings, max_readers: u32) -> (Self::Writer, Self::Feed);
 
-    /// Tells the feed what a capture thread about to start finds there.
+    /// Prepares the feed for a capture thread that is about to start.
     fn prepare(settings: &Self::Settings, feed: &Self::Feed);
 
     /// Captures until `stop` is requested; keeps the device closed while `stopped_by` names a user.
@@ -53,8 +53,8 @@ pub(super) trait Kind: 'static {
         stop: &Stop,
     );
 
-    /// Says in the feed that it does not run, and why.
-    fn say_failed(feed: &Self::Feed, problem: String);
+    /// Records in the feed that the device does not run, and why.
+    fn set_failed(feed: &Self::Feed, problem: String);
 
     /// Ends its readers' waits.
     fn close(feed: &Self::Feed);
@@ -113,7 +113,7 @@ impl Kind for Camera {
         capture::run(settings, stopped_by, feed, writer, stop);
     }
 
-    fn say_failed(feed: &CameraFeed, problem: String) {
+    fn set_failed(feed: &CameraFeed, problem: String) {
         feed.set_state(CameraState { online: false, problem: Some(problem), node: None, ..feed.state() });
     }
 
@@ -151,7 +151,7 @@ impl Kind for Microphone {
         sound::run(settings, stopped_by, feed, writer, stop);
     }
 
-    fn say_failed(feed: &MicrophoneFeed, problem: String) {
+    fn set_failed(feed: &MicrophoneFeed, problem: String) {
         feed.set_state(MicrophoneState { online: false, problem: Some(problem), pcm: None, ..feed.state() });
     }
 
@@ -205,8 +205,7 @@ impl<K: Kind> Devices<K> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Takes `settings` for those a device of this name runs with, which somebody has seen to
-    /// without starting it anew.
+    /// Notes that the device of this name runs with `settings` already, without starting it anew.
     pub(super) fn adopt(&mut self, settings: &K::Settings) {
         let same = |running: &&mut Running<K>| K::name(&running.settings) == K::name(settings);
         if let Some(running) = self.running.iter_mut().find(same) {
@@ -234,12 +233,12 @@ impl<K: Kind> Devices<K> {
         before: Option<Running<K>>,
     ) -> io::Result<Running<K>> {
         let name = K::name(settings);
-        let kept = before.and_then(|before| {
+        let reused = before.and_then(|before| {
             info!("{} {name}: new settings", K::NAME);
             before.stop.request();
             Some((join::<K>(before.thread)?, before.feed))
         });
-        let (mut writer, feed) = kept.unwrap_or_else(|| {
+        let (mut writer, feed) = reused.unwrap_or_else(|| {
             let (writer, feed) = K::open(settings, self.max_readers);
             (writer, Arc::new(feed))
         });
@@ -251,15 +250,15 @@ impl<K: Kind> Devices<K> {
             .name(format!("{}-{name}", K::NAME))
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                watch_over::<K>(&mine.0, mine.1.as_deref(), &mine.2, &mut writer, &mine.3);
+                supervise::<K>(&mine.0, mine.1.as_deref(), &mine.2, &mut writer, &mine.3);
                 writer
             })?;
         Ok(Running { settings: settings.clone(), stopped_by, feed, stop, thread })
     }
 }
 
-/// Captures until told to stop; a panic costs the device a second, and nobody else anything.
-fn watch_over<K: Kind>(
+/// Captures until `stop` is requested; a panic costs this device a second, and no other device anything.
+fn supervise<K: Kind>(
     settings: &K::Settings,
     stopped_by: Option<&str>,
     feed: &K::Feed,
@@ -275,12 +274,12 @@ fn watch_over<K: Kind>(
         let problem = "capture failed and is started again".to_owned();
         let why = if ended.is_err() { " after a fault in Defender" } else { "" };
         error!("{} {}: {problem}{why}", K::NAME, K::name(settings));
-        K::say_failed(feed, problem);
+        K::set_failed(feed, problem);
         stop.sleep(RESTART_PAUSE);
     }
 }
 
-/// The thread's writer; `None` if it panicked outside of [`watch_over`]'s care.
+/// The thread's writer; `None` if it panicked outside of [`supervise`].
 fn join<K: Kind>(thread: JoinHandle<K::Writer>) -> Option<K::Writer> {
     thread.join().ok()
 }

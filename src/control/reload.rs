@@ -48,7 +48,7 @@ impl Control {
     }
 
     /// The configuration as it is now, with the overrides in force as at the start. It is the file of the
-    /// start that is read: one that is gone must not leave its place to another, or to the defaults.
+    /// start that is read: one that is gone must not be replaced by another, or by the defaults.
     fn load_again(&self, state: &State) -> Result<Config, ConfigError> {
         let config = state.config.file.clone().or_else(|| self.flags.config.clone());
         let flags = Flags { config, ..self.flags.clone() };

@@ -54,7 +54,7 @@ pub(super) fn remove(config: &Config, names: &[String]) -> Result<(), ControlErr
     write(config, edit).map(drop)
 }
 
-/// Notes in `config` what was saved; `configured` tells the value that a setting had without an override.
+/// Notes in `config` what was saved; `configured` gives the value that a setting had without an override.
 pub(super) fn note(
     config: &mut Config,
     saved: Vec<Override>,

@@ -320,7 +320,8 @@ fn settings_are_saved_beside_the_user_file_as_the_servers_user() {
     let shown = server.curl(camera, &["-u", &login]).text();
     assert!(shown.contains(r#""fps":7,"quality":60"#), "{shown}");
     let checked = defender(server.path(), &["check", "-c", "defender.conf"], "");
-    for part in in_force.iter().chain(&["server.log_level = \"warn\" (by ada", "; defender.conf: \"info\")"]) {
+    for part in in_force.iter().chain(&["server.log_level = \"warn\" (by ada", "; defender.conf: \"info\")"])
+    {
         assert!(stdout(&checked).contains(part), "{part}: {}", stdout(&checked));
     }
 

@@ -136,7 +136,9 @@ fn what_was_changed_before_is_saved_when_only_saving_is_asked_for() {
         assert_eq!(ask(&server, path, Some(r#"{"save":true}"#)).0, 200);
         let saved = saved(&server);
         assert_eq!(saved.matches("camera.").count(), 3, "two, and one in the header: {saved}");
-        assert!(saved.contains("front.fps = { value = 7,") && saved.contains("front.quality = { value = 60,"));
+        assert!(
+            saved.contains("front.fps = { value = 7,") && saved.contains("front.quality = { value = 60,")
+        );
     }
     server.wait_log("`ada` saved the settings of camera front");
     assert_eq!(fs::read_to_string(&conf).unwrap(), before, "the server does not write defender.conf");
