@@ -13,7 +13,7 @@ export async function show(section) {
   const [log, level, rows] = await Promise.all([askIfThere(`logs?lines=${LINES}`), askIfThere("logging"), settingsOf(LEVEL)]);
   if (level) section.append(...levelForm(level, rows));
   if (!log) {
-    section.append(make("p", {}, "This server does not show its log here."));
+    section.append(make("p", {}, "This server does not offer its log here."));
     return undefined;
   }
   const filter = make("input", { type: "search", "aria-label": "Only lines with", placeholder: "Only lines with …" });

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stopped_already_is_no_change_and_stays_in_the_name_of_the_first() {
+    fn what_is_stopped_already_stays_in_the_name_of_the_first() {
         let control = Control::without_devices();
         let set = |running, who| {
             let is_logged = std::cell::Cell::new(false);

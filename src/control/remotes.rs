@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remote_that_changes_its_devices_at_each_answer_is_followed_more_and_more_rarely() {
+    fn a_remote_that_changes_at_each_answer_is_followed_less_often() {
         let (mut changes, start) = (Changes::default(), Instant::now());
         let mut asked = |seconds: std::ops::Range<u32>| {
             seconds

@@ -25,7 +25,7 @@ fn saved(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn every_control_is_listed_with_its_limits_and_names_and_odd_kinds_do_no_harm() {
+fn every_control_is_listed_and_odd_kinds_do_no_harm() {
     let vm = vm::lock();
     let server = Server::start(&vm, CAMERA);
     server.snapshot();
@@ -45,7 +45,7 @@ fn every_control_is_listed_with_its_limits_and_names_and_odd_kinds_do_no_harm() 
 }
 
 #[test]
-fn a_control_changes_the_picture_at_once_under_a_viewer_that_stays() {
+fn a_control_changes_the_picture_at_once_for_a_viewer() {
     let vm = vm::lock();
     vm.set_controls("brightness=128");
     let server = Server::start(&vm, CAMERA);
@@ -85,7 +85,7 @@ fn a_slider_of_the_page_changes_the_picture() {
 }
 
 #[test]
-fn a_control_holds_over_unplugging_and_a_saved_one_over_a_restart() {
+fn a_control_survives_unplugging_and_a_saved_one_a_restart() {
     let vm = vm::lock();
     vm.set_controls("contrast=128,saturation=128");
     let server = Server::start(&vm, CAMERA);
@@ -109,7 +109,7 @@ fn a_control_holds_over_unplugging_and_a_saved_one_over_a_restart() {
 }
 
 #[test]
-fn an_automatic_is_switched_before_what_it_governs_by_a_request_and_at_a_start() {
+fn an_automatic_is_switched_before_what_it_governs() {
     let vm = vm::lock();
     vm.set_controls("gain_automatic=1");
     let server = Server::start(&vm, CAMERA);
@@ -183,7 +183,7 @@ fn several_controls_are_saved_and_a_button_never_is() {
 }
 
 #[test]
-fn a_value_the_driver_does_not_take_is_refused_with_those_it_does() {
+fn a_value_the_driver_refuses_is_answered_with_good_ones() {
     let vm = vm::lock();
     let server = Server::start(&vm, CAMERA);
     server.snapshot();

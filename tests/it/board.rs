@@ -67,7 +67,7 @@ fn without_a_server_the_command_says_where_it_looked() {
 }
 
 #[test]
-fn the_socket_is_for_root_and_the_servers_user_alone_and_goes_with_the_server() {
+fn the_socket_is_for_root_and_the_servers_user_alone() {
     let mut server = Setup::new().start();
     let socket = server.path().join("defender.sock");
     let found = fs::metadata(&socket).unwrap();
@@ -91,7 +91,7 @@ fn the_socket_is_for_root_and_the_servers_user_alone_and_goes_with_the_server() 
 }
 
 #[test]
-fn a_socket_left_by_a_killed_server_is_taken_over_and_a_living_ones_is_not() {
+fn only_a_socket_left_by_a_killed_server_is_taken_over() {
     let mut first = Setup::new().start();
     let other = Command::new(binary())
         .args(["-c", "defender.conf"])

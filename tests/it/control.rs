@@ -29,7 +29,7 @@ fn saved(server: &Server) -> String {
 }
 
 #[test]
-fn a_stopped_service_shows_who_stopped_it_keeps_its_viewers_and_starts_again() {
+fn a_stopped_service_names_who_stopped_it_and_keeps_viewers() {
     let sections = "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
                     [microphone.front]\ndevice = \"test\"\n";
     let server = started(Setup::new().sections(sections));
@@ -121,7 +121,7 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
 }
 
 #[test]
-fn what_was_changed_before_is_saved_when_only_saving_is_asked_for() {
+fn earlier_changes_are_saved_when_only_saving_is_requested() {
     let server = started(Setup::new());
     let (conf, overrides) = (server.path().join("defender.conf"), server.path().join("overrides.conf"));
     let before = fs::read_to_string(&conf).unwrap();
@@ -253,7 +253,7 @@ fn audit_lines_are_logged_at_every_level_but_off() {
 }
 
 #[test]
-fn what_is_stopped_already_is_not_stopped_again_in_the_name_of_another() {
+fn a_stopped_service_is_not_stopped_again_by_another_user() {
     let setup = Setup::new();
     add_user(setup.path(), "bea", "admin");
     let server = started(setup);
@@ -271,7 +271,7 @@ fn what_is_stopped_already_is_not_stopped_again_in_the_name_of_another() {
 }
 
 #[test]
-fn a_body_that_is_nested_without_end_is_refused_and_the_server_lives_on() {
+fn a_body_that_is_nested_without_end_is_refused() {
     let server = started(Setup::new());
     let deep = [
         "[".repeat(4096),

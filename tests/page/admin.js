@@ -25,7 +25,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     const card = page.locator("details", { hasText: "bob" });
     await card.locator("summary").click();
     await card.getByLabel("everything").check();
-    await card.getByLabel("A new password").fill("four even red kites");
+    await card.getByLabel("New password").fill("four even red kites");
     await card.getByRole("button", { name: "Save" }).click();
     await page.getByText("Changed bob").waitFor();
     await fillIn(his, "bob", "four even red kites");
@@ -56,13 +56,13 @@ test("one's own password is changed, and everybody with the old one is out", asy
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { path: "/?settings=account", expected: /401|403/ });
   const change = async (old, wanted, again) => {
-    await page.getByLabel("The old one").fill(old);
-    await page.getByLabel("The new one", { exact: true }).fill(wanted);
-    await page.getByLabel("The new one again").fill(again);
-    await page.getByRole("button", { name: "Change the password" }).click();
+    await page.getByLabel("Current password").fill(old);
+    await page.getByLabel("New password", { exact: true }).fill(wanted);
+    await page.getByLabel("New password again").fill(again);
+    await page.getByRole("button", { name: "Change password" }).click();
   };
   await change(PASSWORD, "seven green bottles", "seven green bottle");
-  await page.getByText("The new password is not the same twice").waitFor();
+  await page.getByText("The new password is do not match").waitFor();
   await change("not the old one", "seven green bottles", "seven green bottles");
   await page.getByText("The old password is wrong").waitFor();
   await change(PASSWORD, "seven green bottles", "seven green bottles");
@@ -79,7 +79,7 @@ test("an admin ends another's session, and a viewer sees his own alone", async (
   await page.getByRole("cell", { name: "ada" }).waitFor();
   assert.equal(await hers.getByRole("cell", { name: "ada" }).count(), 0);
   await page.getByRole("button", { name: "End the session of eve" }).click();
-  await page.getByText("The session of eve is over").waitFor();
+  await page.getByText("The session of eve has ended").waitFor();
   await hers.getByText("You were signed out.").waitFor();
 });
 
