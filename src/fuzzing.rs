@@ -7,7 +7,7 @@ use std::path::Path;
 use miniserde::json::{self, Value};
 
 use crate::codec::scan;
-use crate::config::{Edit, edited, sections};
+use crate::config::{Overrides, sections};
 use crate::gate::head::{REQUEST_ID_HEADER, RequestHead, complete_head};
 use crate::http::{Credentials, LoginBody};
 use crate::remote::{Listing, find_part};
@@ -24,7 +24,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("jpeg_scan", jpeg_scan),
     ("credentials", credentials),
     ("login", login),
-    ("config_edit", config_edit),
+    ("overrides", overrides),
     ("remote", remote),
 ];
 
@@ -136,22 +136,19 @@ pub fn login(data: &[u8]) {
     }
 }
 
-/// An edit of any text gives a text, and where the value could be put in, it is read again.
-pub fn config_edit(data: &[u8]) {
-    let Ok(text) = str::from_utf8(data) else { return };
-    let section = ["camera", "front"].map(str::to_owned).to_vec();
-    let edit = Edit { section, key: "fps".to_owned(), value: "7".to_owned() };
-    let after = edited(text, &[edit]);
-    let parse = |text: &str| {
-        sections::parse(text, Path::new("defender.conf"), Path::new("/etc"), Some(Path::new("/root")))
-    };
-    if let (Ok(before), Ok(after)) = (parse(text), parse(&after)) {
-        let others = |config: &crate::config::Config| {
-            config.cameras.iter().filter(|camera| camera.name != "front").cloned().collect::<Vec<_>>()
-        };
-        assert_eq!(others(&before), others(&after), "no other camera is changed");
-        assert_eq!(before.server, after.server);
+/// An overrides file of any bytes is read, loses no line when it is written, and says the same again.
+pub fn overrides(data: &[u8]) {
+    let read = Overrides::parse(data);
+    let written = read.to_bytes();
+    let again = Overrides::parse(&written);
+    assert!(read.iter().eq(again.iter()), "each override says the same");
+    assert_eq!(read.problems().count(), again.problems().count(), "no damaged line is lost");
+    assert_eq!(again.to_bytes(), written, "a file that was written stays as it is");
+    let mut emptied = again.clone();
+    for found in again.iter() {
+        assert!(emptied.remove(&found.name));
     }
+    assert_eq!(emptied.iter().count(), 0);
 }
 
 /// What another Defender sends is a part that lies in what came, or refused; and its status names

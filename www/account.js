@@ -1,9 +1,9 @@
-// One's own password, and the page's colours on this device.
+// The user's own password, and the page's colours on this device.
 
 import { ask, leaving, recall, remember } from "./api.js";
 import { act, field, make } from "./dom.js";
 
-const THEMES = { "": "As the system has it", light: "Light", dark: "Dark" };
+const THEMES = { "": "Same as the system", light: "Light", dark: "Dark" };
 
 export function show(section, { user, role }) {
   section.append(
@@ -18,18 +18,18 @@ function passwordForm(user) {
     field(label, make("input", { name, type: "password", autocomplete, required: true }));
   const form = make("form", { class: "card" },
     make("h3", {}, "Change your password"),
-    // Not shown: it tells a password manager whose password this is.
+    // Hidden: it gives a password manager the user's name.
     make("input", { hidden: true, autocomplete: "username", value: user, readOnly: true, "aria-label": "Name" }),
-    password("old", "The old one", "current-password"),
-    password("new", "The new one", "new-password"),
-    password("again", "The new one again", "new-password"),
-    make("p", { class: "quiet" }, "At least 10 characters. You will be signed out wherever you are signed in."),
-    make("button", { class: "main" }, "Change the password"));
+    password("old", "Current password", "current-password"),
+    password("new", "New password", "new-password"),
+    password("again", "New password again", "new-password"),
+    make("p", { class: "quiet" }, "At least 10 characters. All your sessions will end."),
+    make("button", { class: "main" }, "Change password"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {
       const { old, new: wanted, again } = Object.fromEntries(new FormData(form));
-      if (wanted !== again) throw new Error("the new password is not the same twice");
+      if (wanted !== again) throw new Error("the passwords do not match");
       await leaving("Your password was changed. Sign in with the new one.", () =>
         ask("PUT", "password", { old, new: wanted }));
     }, blame);
@@ -37,8 +37,8 @@ function passwordForm(user) {
   return form;
 }
 
-// The field that the server's or our own words are about.
-const blame = (words) => [["again", /twice/], ["old", /\bold\b/], ["new", /the password/]].find(([, about]) => about.test(words))?.[0];
+// The name of the field that an error is about.
+const blame = (words) => [["again", /match/], ["old", /\bold\b/], ["new", /the password/]].find(([, about]) => about.test(words))?.[0];
 
 function themeForm() {
   const now = recall("theme");

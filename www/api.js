@@ -13,11 +13,11 @@ const here = new URL(location.pathname, location.origin);
 export const address = (path) => new URL(path, here);
 export const named = (kind, name) => address(`${kind}/${encodeURIComponent(name)}`);
 
-// What tells the server that a page asks: older browsers show a dialog of their own where it takes them
-// for another program.
+// Marks requests of the page: older browsers show a dialog of their own where the server takes them for another
+// program.
 const OURS = { "X-Requested-With": "fetch" };
 
-// The server's own word on why not.
+// The server refused, with a reason.
 export class Refused extends Error {
   constructor(status, words) {
     super(words);
@@ -25,14 +25,14 @@ export class Refused extends Error {
   }
 }
 
-// No answer at all.
+// The server gave no answer.
 export class Gone extends Error {}
 
 export function remember(key, value, store = localStorage) {
   try {
     store.setItem(key, value);
   } catch {
-    // A browser that keeps nothing forgets.
+    // The browser stores nothing: the value is lost.
   }
 }
 
@@ -52,7 +52,7 @@ function signedOut(why = farewell) {
   location.reload();
 }
 
-// Does what ends the session, and says `why`: whichever request hears of the end first.
+// Does what ends the session, and says `why`: whichever request finds the end first.
 export async function leaving(why, work) {
   const before = farewell;
   farewell = why;

@@ -6,7 +6,7 @@ import { isKnown, showServerGone, showSingle, showStatus, showsPictures, startLi
 import { leaveSettings, showSettings } from "./settings.js";
 
 const STATUS_EVERY_MS = 1500;
-// So many answers in a row have to fail before that is told over pictures that come.
+// So many requests in a row have to fail before that is reported while pictures arrive.
 const MISSED_TELL = 3;
 const POINTER_RESTS_MS = 3000;
 
@@ -113,10 +113,10 @@ function sayTrouble(words = "") {
   const asked = new URLSearchParams(location.search).get("camera");
   const isNone = !words && asked !== null && !isKnown(asked);
   const nothing = !words && !known?.cameras.length && !known?.microphones.length;
-  tell(isNone ? `There is no camera named ${asked} here.` : nothing ? "There is no camera here for you to see." : words);
+  showTrouble(isNone ? `There is no camera named ${asked} here.` : nothing ? "There is no camera that you may see." : words);
 }
 
-function tell(words) {
+function showTrouble(words) {
   if (trouble.textContent === words) return;
   trouble.textContent = words;
   // There is another height left for the pictures.
@@ -140,11 +140,11 @@ async function poll() {
     // One answer may get lost while pictures come.
     if (missed < MISSED_TELL && (isGone || fault.status) && showsPictures()) return;
     if (isGone) {
-      tell("The server does not answer. Trying again; if its certificate was changed, reload the page.");
+      showTrouble("The server does not answer. Trying again; if its certificate was changed, reload the page.");
     } else if (fault.status) {
-      tell(`The server says: ${fault.message}. Trying again.`);
+      showTrouble(`The server says: ${fault.message}. Trying again.`);
     } else {
-      tell("The page has a fault; reload it.");
+      showTrouble("The page has an internal error: reload it.");
       console.error(fault);
     }
   }

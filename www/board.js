@@ -17,18 +17,18 @@ const sounds = namedLocks(`defender sound ${Math.random()}`);
 // refreshed one after the other ("stills"), while this window listens to `listening` microphones.
 // Other windows may have taken streams before, and listen too.
 export async function modesOf(count, listening) {
-  sounds.keep(listening, listening);
+  sounds.limit(listening, listening);
   await sounds.take(listening, listening);
-  const room = CONNECTIONS_FOR_STREAMS - await soundsEverywhere(listening);
-  const all = Math.min(MOST_STREAMS, Math.max(1, room));
-  const wanted = count <= all ? count : Math.min(MOST_STREAMS, Math.max(1, room - 1));
-  streams.keep(wanted, all);
+  const free = CONNECTIONS_FOR_STREAMS - await soundsEverywhere(listening);
+  const all = Math.min(MOST_STREAMS, Math.max(1, free));
+  const wanted = count <= all ? count : Math.min(MOST_STREAMS, Math.max(1, free - 1));
+  streams.limit(wanted, all);
   await streams.take(wanted, all);
   return Array.from({ length: count }, (_, at) => (at < streams.count ? "stream" : "stills"));
 }
 
 async function soundsEverywhere(here) {
-  // A browser that tells nothing to this page, or has none to tell.
+  // Some browsers do not answer this query.
   const found = await navigator.locks?.query().catch(() => undefined);
   return found?.held.filter(({ name }) => name.startsWith("defender sound")).length ?? here;
 }
@@ -54,8 +54,8 @@ function namedLocks(kind) {
     get count() {
       return held.size;
     },
-    // Gives back those from number `end` on, and what is more than `most`.
-    keep(most, end) {
+    // Releases those from number `end` on, and those beyond `most`.
+    limit(most, end) {
       for (const [at, release] of [...held].reverse()) {
         if (at < end && held.size <= most) continue;
         held.delete(at);

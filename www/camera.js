@@ -1,4 +1,4 @@
-// One camera on the page: its picture, what is wrong with it in words, its numbers and buttons.
+// One camera on the page: its picture, problems, numbers and buttons.
 //
 // Nothing is green without evidence of the last three seconds. Painted pictures count, not bytes; X-Timestamp
 // shows their age. The server reports how slow a camera is by nature (`interval_ms`), because a browser cannot
@@ -8,7 +8,7 @@ import { answer, ask, named } from "./api.js";
 import { act, announce, copyOf, duration, localTime, plural, say, sentence } from "./dom.js";
 import { Video } from "./video.js";
 
-// What the dot beside the name says, for those who do not see it.
+// The meaning of the dot beside the name, for screen readers.
 const CONDITIONS = {
   live: "live", slow: "live", behind: "delayed", late: "delayed", card: "stand-in", frozen: "not live",
   unchecked: "unverified", lost: "no picture", waiting: "no picture yet",
@@ -18,7 +18,7 @@ const ANNOUNCE_AGAIN_MS = 30_000;
 const SLOW_MS = 950;
 const LATE_MS = 3000;
 
-// A rate of less than a picture a second, or about one, as people say it.
+// A rate of about one picture a second or less, in words.
 export const paceWords = (interval_ms) => (interval_ms < 1500 ? "1/s" : `every ${Math.round(interval_ms / 1000)} s`);
 
 export class Camera {
@@ -30,8 +30,8 @@ export class Camera {
   #why;
   #status;
   #serverIsGone = false;
-  #told = "back";
-  #toldAt = -Infinity;
+  #announced = "back";
+  #announcedAt = -Infinity;
   #canStart = false;
 
   constructor(name, { onFull }) {
@@ -77,12 +77,12 @@ export class Camera {
     this.element.dataset.mode = this.#video.mode;
   }
 
-  // What the status document says of it; nothing while the server does not answer.
+  // The camera's part of the status document; undefined while the server does not answer.
   set status(status) {
     this.#serverIsGone = !status;
     if (status) {
       this.#status = status;
-      // What was observed knows better than what the driver promised, unless there was nothing yet.
+      // The observed interval is better than the driver's, where there is one.
       this.#video.interval_ms = Math.max(1000 / (status.fps || 1000), status.interval_ms ?? 0);
     }
     this.#sayHowItIs();
@@ -92,13 +92,13 @@ export class Camera {
     return this.#status;
   }
 
-  // Whether this user may start video, which somebody stopped.
+  // Whether this user may start video that was stopped.
   set canStart(canStart) {
     this.#canStart = canStart;
     this.#sayHowItIs();
   }
 
-  // Whether pictures come, whatever the server says or does not say.
+  // Whether pictures arrive, whatever the status document says.
   get isPainted() {
     return this.#is === "live";
   }
@@ -108,7 +108,7 @@ export class Camera {
     this.#sayHowItIs();
     const found = this.#video.stats();
     const words = [];
-    // The rate of no-signal frames says nothing.
+    // The rate of a no-signal frame means nothing.
     if (found && this.#is === "live" && this.element.classList.contains("live")) {
       words.push(found.fps < 1.45 ? paceWords(1000 / found.fps) : `${found.fps < 9.95 ? found.fps.toFixed(1) : Math.round(found.fps)} fps`);
       if (found.latency_ms !== undefined) {
@@ -119,21 +119,21 @@ export class Camera {
     say(this.#find(".stats"), words.join(" · "));
   }
 
-  // Once for each change, not each time that the server says so.
+  // Once for each change, not for each status document.
   #announce(condition) {
     const status = this.#status;
     if (!status) return;
     const isBad = ["frozen", "behind"].includes(condition);
     const isKnown = !status.online || isBad || ["live", "slow", "late", "card"].includes(condition);
-    if (!isKnown && ["frozen", "behind the present"].includes(this.#told)) return;
+    if (!isKnown && ["frozen", "behind the present"].includes(this.#announced)) return;
     const stopped = status.problem?.startsWith("stopped by") ? status.problem : "no signal";
     const news = !status.online ? stopped
       : isBad ? { frozen: "frozen", behind: "behind the present" }[condition]
         : status.problem ? `${status.problem}, test card` : "back";
-    if (news === this.#told || (isBad && performance.now() - this.#toldAt < ANNOUNCE_AGAIN_MS)) return;
-    if (isBad) this.#toldAt = performance.now();
+    if (news === this.#announced || (isBad && performance.now() - this.#announcedAt < ANNOUNCE_AGAIN_MS)) return;
+    if (isBad) this.#announcedAt = performance.now();
     announce(`${this.#name}: ${news}`);
-    this.#told = news;
+    this.#announced = news;
   }
 
   #sayHowItIs() {
@@ -154,7 +154,7 @@ export class Camera {
     this.#announce(condition);
     if (!status) return;
     if (this.#serverIsGone) {
-      say(this.#find(".state"), "Not known now: the server does not answer");
+      say(this.#find(".state"), "Unknown: the server does not answer");
       return;
     }
     const size = status.width ? `${status.width} × ${status.height}` : "";
@@ -164,8 +164,7 @@ export class Camera {
     say(this.#find(".state"), [status.source, size, status.format, plural(status.viewers, "viewer"), note, broken].filter(Boolean).join(" · "));
   }
 
-  // What the picture is by what is known now: a word for it, what to write over the picture in place of
-  // it, or in a corner of it.
+  // The condition of the picture: a word for it, and what to write over the picture or in a corner of it.
   #condition() {
     const [status, video] = [this.#status, this.#video];
     if (this.#serverIsGone && !this.isPainted) {
@@ -186,7 +185,7 @@ export class Camera {
     }
   }
 
-  // Of a picture that comes.
+  // The condition of a picture that arrives.
   #pace() {
     const [{ problem } = {}, { mode, pace_ms, behind_ms }] = [this.#status, this.#video];
     if (problem) return { condition: "card", badge: `${sentence(problem)}: test card` };
@@ -196,7 +195,7 @@ export class Camera {
     return { condition: "live" };
   }
 
-  // Of a camera that the server says gives no picture.
+  // The condition of a camera that gives no picture, according to the server.
   #outage() {
     const { problem, since_s } = this.#status;
     const since = since_s ? `for ${duration(since_s)}` : "";

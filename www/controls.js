@@ -1,38 +1,41 @@
-// Size, rate, quality and the camera's own controls, for admins. A change works at once; it outlasts a
-// restart only where that is asked for.
+// The settings of a camera and its own controls, for admins. A change works at once; it lasts after a
+// restart only if it is saved.
 //
 // A slider that moves would otherwise write the stored settings at each step.
 
 import { ask, askIfThere } from "./api.js";
 import { act, field, labelled, make, note, sentence, setWrong } from "./dom.js";
+import { OverridesList, settingsOf } from "./overrides.js";
 
-// A slider that is drawn sends no more than so often.
+// The least time between two requests of a slider that is moved.
 const SEND_EVERY_MS = 150;
 
 const path = (name) => `cameras/${encodeURIComponent(name)}`;
+const prefix = (name) => `camera.${name}.`;
 
 let shown;
 
-// Fills `host` with what the camera can be told; leaves it hidden where there is nothing. What is there
+// Fills `host` with the camera's settings and controls; leaves it hidden where there are none. What is there
 // already stays where it is, with its focus, and gets new values.
 export async function showControls(host, name) {
-  const found = await askIfThere(path(name));
+  const [found, rows] = await Promise.all([askIfThere(path(name)), settingsOf(prefix(name))]);
   if (!found || host.dataset.of !== name) return;
   const fixed = found.controls?.map(({ value, inactive, ...rest }) => rest);
-  const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), found.sizes, fixed]);
+  const fields = rows.map(({ value, override, ...rest }) => rest);
+  const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), found.sizes, fixed, fields]);
   if (host.childElementCount && shown.shape === shape) {
-    shown.show(found);
+    shown.show(found, rows);
     return;
   }
   const focused = host.contains(document.activeElement) ? document.activeElement.name : undefined;
-  const { show, elements } = panel(found);
+  const { show, elements } = panel(found, rows);
   shown = { shape, show };
   host.replaceChildren(...elements);
   host.hidden = !found.settings && !found.controls?.length;
   if (focused) host.querySelector(`[name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-function panel({ name, keeps, settings, controls, sizes }) {
+function panel({ name, keeps, settings, controls, sizes }, rows) {
   const fields = new Map();
   // Beside the control that the camera refused, if it can be told which.
   const refused = (fault, tried) => {
@@ -42,41 +45,48 @@ function panel({ name, keeps, settings, controls, sizes }) {
     else note(fault.message, true);
   };
   const sender = new Sender(name, { show: (camera) => show(camera), refused });
-  const form = settings ? settingsForm(settings, sizes ?? [], sender) : undefined;
+  const editable = rows.map((row) => ({ ...row, key: row.name.slice(prefix(name).length) })).filter(({ key }) => key in (settings ?? {}));
+  const form = settings ? settingsForm(editable, settings, sizes ?? [], sender) : undefined;
+  const overrides = new OverridesList(prefix(name), async () => show(await ask("GET", path(name))));
   for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
-  const show = (camera) => {
+  const show = (camera, known) => {
+    if (known) overrides.show(known);
     if (camera.settings) form?.show(camera.settings);
     // What was changed since is newer than what the server says.
     for (const control of camera.controls ?? []) if (!sender.holds(control.name)) fields.get(control.name)?.show(control);
   };
+  overrides.show(rows);
+  const saved = async () => overrides.show(await settingsOf(prefix(name)));
   return {
     show,
     elements: [
       make("h2", {}, "Image"),
       ...(form ? [form.element] : []),
       ...(fields.size ? [make("div", { class: "controls" }, [...fields.values()].map(({ element }) => element))] : []),
-      make("div", { class: "row keep" }, keeping(keeps, sender), fields.size ? resetButton(name, sender) : undefined),
+      make("div", { class: "row save" }, saving(keeps, sender, saved), fields.size ? defaultsButton(name, sender) : undefined),
+      overrides.element,
     ],
   };
 }
 
-function keeping(keeps, sender) {
+function saving(keeps, sender, saved) {
   const words = make("p", { class: "quiet" });
   if (keeps === false) {
-    words.textContent = "Changes work at once and last until the server restarts: it has nowhere to keep them.";
+    words.textContent = "Changes work at once and last until the server restarts: it cannot save them.";
     return [words];
   }
-  words.textContent = "Changes work at once. To have them after a restart too, keep them.";
-  const button = make("button", { type: "button", name: "keep" }, "Keep changes");
+  words.textContent = "Changes work at once. Save them to have them after a restart, too.";
+  const button = make("button", { type: "button", name: "save" }, "Save changes");
   button.addEventListener("click", () => act(button, async () => {
     await sender.send({ save: true });
-    return "kept for after a restart";
+    await saved();
+    return "saved for the next start";
   }));
   return [words, button];
 }
 
-// Tells the camera, with one request at a time, and `show` what it has then; `refused` why it does not
-// take controls that were set, and their names.
+// Sends changes to the camera, one request at a time. Calls `show` with the camera after each, and `refused`
+// with the reason and the names of controls that the camera did not take.
 class Sender {
   #name;
   #show;
@@ -91,15 +101,15 @@ class Sender {
     this.#refused = refused;
   }
 
-  // Whether a value of this control waits to be sent.
+  // Whether a value of this control is waiting to be sent.
   holds(control) {
     return control in this.#wanted;
   }
 
   // After all that was set before.
-  async send(wish) {
+  async send(change) {
     await this.#setting;
-    await this.#put(wish);
+    await this.#put(change);
   }
 
   // Of a control that is set quickly only the newest value is sent.
@@ -118,8 +128,8 @@ class Sender {
     this.#setting = undefined;
   }
 
-  #put(wish) {
-    const put = this.#last.then(async () => this.#show(await ask("PUT", path(this.#name), wish)));
+  #put(change) {
+    const put = this.#last.then(async () => this.#show(await ask("PUT", path(this.#name), change)));
     this.#last = put.catch(() => {});
     return put;
   }
@@ -132,28 +142,43 @@ class Sender {
   }
 }
 
-// The field that the server's words are about.
-const blame = (words) => [["width", /\bwidth\b|\bsize\b/], ["height", /\bheight\b/], ["fps", /\bfps\b/], ["quality", /\bquality\b/]]
-  .find(([, about]) => about.test(words))?.[0];
+// The key of the field that an error of the server is about.
+const blame = (editable) => (words) =>
+  editable.find(({ key }) => new RegExp(`\\b${key}\\b`).test(words))?.key ?? (/\bsize\b/.test(words) ? "width" : undefined);
 
-function settingsForm(settings, sizes, sender) {
-  const number = (key, label, attributes) => field(label,
-    make("input", { name: key, type: "number", value: settings[key], required: true, ...attributes }));
+// The input of a setting. Sizes have no maximum here: the server knows better which one is too large.
+function settingInput({ key, kind, min, max, choices, hint }) {
+  const common = { name: key, title: hint || undefined };
+  if (kind === "boolean") return make("input", { type: "checkbox", ...common });
+  if (kind === "choice") return make("select", common, choices.map((word) => make("option", { value: word }, word)));
+  const most = ["width", "height"].includes(key) ? undefined : max;
+  return make("input", { type: "number", required: true, min, max: most, step: 1, ...common });
+}
+
+const shownIn = (input) => (input.type === "checkbox" ? input.checked : input.type === "number" ? Number(input.value) : input.value);
+
+function showIn(input, value) {
+  if (input.type === "checkbox") input.checked = value; else input.value = value;
+}
+
+function settingsForm(editable, settings, sizes, sender) {
+  const inputs = editable.map((row) => {
+    const input = settingInput(row);
+    showIn(input, settings[row.key]);
+    return [row, input];
+  });
   const form = make("form", { class: "row settings" },
     sizes.length ? sizeField(sizes) : undefined,
-    number("width", "Width", { min: 16, step: 1 }),
-    number("height", "Height", { min: 16, step: 1 }),
-    number("fps", "Frames a second", { min: 1, max: 240, step: 1 }),
-    number("quality", "JPEG quality", { min: 1, max: 100, step: 1, title: "Where Defender encodes" }),
+    inputs.map(([{ label }, input]) => field(label, input)),
     make("button", {}, "Apply"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {
-      const asked = Object.entries(Object.fromEntries(new FormData(form))).map(([key, text]) => [key, Number(text)]);
+      const asked = inputs.map(([{ key }, input]) => [key, shownIn(input)]);
       const changed = asked.filter(([key, value]) => value !== settings[key]);
       await sender.send(Object.fromEntries(changed));
       return changed.length ? "applied" : "nothing was changed";
-    }, blame);
+    }, blame(editable));
   });
   const sizeNow = () => {
     const size = form.querySelector("[data-sizes]");
@@ -162,9 +187,9 @@ function settingsForm(settings, sizes, sender) {
   form.addEventListener("input", sizeNow);
   // A number that is being typed stays.
   const show = (camera) => {
-    for (const input of form.querySelectorAll("input")) {
-      if (input.value === String(settings[input.name])) input.value = camera[input.name];
-      settings[input.name] = camera[input.name];
+    for (const [{ key }, input] of inputs) {
+      if (shownIn(input) === settings[key]) showIn(input, camera[key]);
+      settings[key] = camera[key];
     }
     sizeNow();
   };
@@ -192,10 +217,10 @@ function sizeField(sizes) {
   return make("div", { class: "field" }, make("label", {}, "Size", select));
 }
 
-function resetButton(name, sender) {
-  const button = make("button", { type: "button", name: "reset" }, "Back to the camera's own values");
+function defaultsButton(name, sender) {
+  const button = make("button", { type: "button", name: "defaults" }, "Back to the camera's own values");
   button.addEventListener("click", () => act(button, async () => {
-    // As they are now: what an automatic governs cannot be set.
+    // As they are now: a control that an automatic governs cannot be set.
     const { controls } = await ask("GET", path(name));
     const plain = controls.filter(({ kind, read_only, inactive }) => kind !== "button" && !read_only && !inactive);
     await sender.send({ controls: Object.fromEntries(plain.map((control) => [control.name, control.default])) });
@@ -204,7 +229,7 @@ function resetButton(name, sender) {
   return button;
 }
 
-// One control: its element, and `show` to make it tell a new value. Calls `set` with each that is chosen.
+// One control: its element, and `show`, which shows a new value. Calls `set` with each value that is chosen.
 function controlField(control, set) {
   const kinds = { boolean: tick, menu, button: push };
   return (kinds[control.kind] ?? slider)(control, set);
@@ -214,19 +239,19 @@ function slider(control, set) {
   const { min, max, step } = control;
   const input = make("input", { type: "range", min, max, step: step || 1, "aria-label": control.label, name: control.name });
   const output = make("output");
-  const tell = () => {
+  const display = () => {
     const word = control.menu?.find(({ value }) => value === input.valueAsNumber)?.name;
     if (word) input.setAttribute("aria-valuetext", word); else input.removeAttribute("aria-valuetext");
     output.textContent = word ?? input.value;
   };
   input.addEventListener("input", () => {
-    tell();
+    display();
     set(input.valueAsNumber);
   });
   const show = ({ value, inactive, read_only }) => {
-    // Not under the finger that moves it.
+    // Not while the user is moving it.
     if (!input.matches(":active")) input.value = value;
-    tell();
+    display();
     input.disabled = inactive || read_only;
   };
   show(control);

@@ -140,7 +140,7 @@ export function whileSeen(every_ms, work) {
   };
 }
 
-// Asks before what cannot be undone; true for yes.
+// Asks for confirmation; true for yes.
 export function confirmed(question, yes) {
   const dialog = document.querySelector("#question");
   const [words, button] = ["p", ".main"].map((what) => dialog.querySelector(what));

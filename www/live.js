@@ -90,8 +90,8 @@ export function showSingle(name) {
 
 let source;
 
-// What the one camera can be told, looked at anew when it comes back or is another one: only then its driver
-// can say. What was not answered is asked again with the next status.
+// The settings and controls of the single camera, fetched anew when it comes back or is another one: the driver
+// knows them only while the camera is open. A failed request is repeated with the next status.
 function showImage(camera) {
   const before = source;
   source = camera?.status?.online ? camera.status.source : undefined;

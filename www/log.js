@@ -1,17 +1,19 @@
-// The last lines of the server's log and how much it tells, for admins.
+// The last lines of the server's log and its level, for admins.
 
 import { ask, askIfThere } from "./api.js";
 import { act, localTime, make, whileSeen } from "./dom.js";
+import { OverridesList, settingsOf } from "./overrides.js";
 
 const LINES = 300;
 const LOOK_EVERY_MS = 2000;
+const LEVEL = "server.log_level";
 const LEVELS = ["off", "error", "warn", "info", "debug", "trace"];
 
 export async function show(section) {
-  const [log, level] = await Promise.all([askIfThere(`logs?lines=${LINES}`), askIfThere("logging")]);
-  if (level) section.append(levelForm(level));
+  const [log, level, rows] = await Promise.all([askIfThere(`logs?lines=${LINES}`), askIfThere("logging"), settingsOf(LEVEL)]);
+  if (level) section.append(...levelForm(level, rows));
   if (!log) {
-    section.append(make("p", {}, "This server does not show its log here."));
+    section.append(make("p", {}, "This server does not offer its log here."));
     return undefined;
   }
   const filter = make("input", { type: "search", "aria-label": "Only lines with", placeholder: "Only lines with …" });
@@ -56,20 +58,23 @@ function zoneName() {
   return !timeZone || timeZone === offset ? offset : `${timeZone}, now ${offset}`;
 }
 
-function levelForm({ level: now, keeps }) {
+function levelForm({ level: now, keeps }, rows) {
   const select = make("select", {}, LEVELS.map((level) => make("option", { selected: level === now }, level)));
-  const keep = make("input", { type: "checkbox" });
+  const save = make("input", { type: "checkbox" });
+  const overrides = new OverridesList(LEVEL, async () => { select.value = (await ask("GET", "logging")).level; });
+  overrides.show(rows);
   const form = make("form", { class: "row" },
     make("label", { class: "check" }, "Level", select),
-    keeps === false ? undefined : make("label", { class: "check" }, keep, "Keep after a restart"),
+    keeps === false ? undefined : make("label", { class: "check" }, save, "Save for the next start"),
     make("button", {}, "Set"),
-    keeps === false ? make("p", { class: "quiet" }, "It lasts until the server restarts: it has nowhere to keep it.") : undefined);
+    keeps === false ? make("p", { class: "quiet" }, "The level lasts until the server restarts: it cannot save it.") : undefined);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {
-      const { level } = await ask("PUT", "logging", { level: select.value, save: keep.checked });
+      const { level } = await ask("PUT", "logging", { level: select.value, save: save.checked });
+      if (save.checked) overrides.show(await settingsOf(LEVEL));
       return `the log level is ${level}`;
     });
   });
-  return form;
+  return [form, overrides.element];
 }

@@ -6,28 +6,28 @@ import { Player } from "./sound.js";
 
 const WORDS = {
   playing: "you are listening",
-  blocked: "the browser wants a click on the page before it plays sound",
-  late: "no sound comes now",
+  blocked: "click on the page: the browser requires that before it plays sound",
+  late: "no sound arrives now",
   lost: "the sound was cut off; trying again",
   stopped: "",
 };
 
 const host = document.querySelector("#microphones");
 const bars = new Map();
-let tell = () => {};
+let notify = () => {};
 
-// Which were listened to, so that a reload goes on with them.
+// The key under which it is remembered that a microphone is listened to, so that a reload goes on with it.
 const listenedTo = (name) => `listen to ${name}`;
 
-// How many connections bring sound now; `onListening` is told when that changes.
+// How many connections carry sound now; the function given to `onListening` is called when that changes.
 export const listening = () => [...bars.values()].filter(({ player }) => player.playing).length;
 export function onListening(changed) {
-  tell = changed;
+  notify = changed;
 }
 
 let aging;
 
-// Makes the page show the microphones of a status document, for as long as that is the present.
+// Shows the microphones of a status document, until that is too old.
 export function showMicrophones(microphones) {
   clearTimeout(aging);
   aging = setTimeout(showMicrophonesUnknown, FRESH_MS);
@@ -49,10 +49,10 @@ export function showMicrophones(microphones) {
   }
 }
 
-// Nothing is known of them now.
+// Shows that the state of the microphones is unknown.
 export function showMicrophonesUnknown() {
   for (const { element, player, showLevel } of bars.values()) {
-    say(element.querySelector(".state"), "not known now: the server does not answer");
+    say(element.querySelector(".state"), "unknown: the server does not answer");
     if (!player.playing) showLevel();
   }
 }
@@ -65,11 +65,11 @@ function add({ name }) {
   button.setAttribute("aria-label", `Listen to ${name}`);
   meter.setAttribute("aria-label", `Sound level of ${name}`);
   volume.setAttribute("aria-label", `Volume of ${name}`);
-  // A level that is not known is drawn as none, and grey.
+  // An unknown level is drawn empty and grey.
   const showLevel = (dbfs) => {
     meter.value = dbfs ?? meter.min;
     element.classList.toggle("unknown", dbfs === undefined);
-    meter.setAttribute("aria-valuetext", dbfs === undefined ? "not known" : `${Math.round(dbfs)} dB`);
+    meter.setAttribute("aria-valuetext", dbfs === undefined ? "unknown" : `${Math.round(dbfs)} dB`);
   };
   const player = new Player(
     named("audio", name),
@@ -85,7 +85,7 @@ function add({ name }) {
     button.setAttribute("aria-pressed", String(isListening));
     volume.disabled = !isListening;
     remember(listenedTo(name), isListening ? "yes" : "", sessionStorage);
-    tell();
+    notify();
   };
   button.addEventListener("click", () => set(!player.playing));
   volume.addEventListener("input", () => { player.volume = volume.valueAsNumber; });

@@ -8,22 +8,22 @@ const KINDS = {
   video: {
     title: "Video",
     off: "Cameras are off; viewers see who stopped them.",
-    question: "Stop video? Until it is started again, nobody sees a picture of any camera.",
+    question: "Stop video? Nobody sees any camera until it is started again.",
   },
   audio: {
     title: "Sound",
     off: "Microphones are off; listeners hear nothing.",
-    question: "Stop sound? Until it is started again, nobody hears any microphone.",
+    question: "Stop sound? Nobody hears any microphone until it is started again.",
   },
 };
 
 export async function show(section) {
   const fill = async () => {
     const found = await askIfThere("services").catch((fault) => {
-      for (const [, card] of cards) card.tell(undefined);
+      for (const [, card] of cards) card.show(undefined);
       throw fault;
     });
-    if (found) for (const [kind, card] of cards) card.tell(found[kind]?.running ?? true);
+    if (found) for (const [kind, card] of cards) card.show(found[kind]?.running ?? true);
     return found;
   };
   const cards = Object.entries(KINDS).map(([kind, words]) => [kind, service(kind, words)]);
@@ -40,10 +40,10 @@ function service(kind, { title, off, question }) {
   const state = make("p", { role: "status" });
   const button = make("button", { type: "button" });
   button.dataset.service = kind;
-  // Nothing while it is not known whether it runs: then the button stays what it was.
-  const tell = (running) => {
+  // Without a value it is unknown whether it runs, and the button stays as it is.
+  const show = (running) => {
     if (running === undefined) {
-      say(state, "Not known now: the server does not answer.");
+      say(state, "Unknown: the server does not answer.");
       return;
     }
     isRunning = running;
@@ -54,8 +54,8 @@ function service(kind, { title, off, question }) {
   button.addEventListener("click", () => act(button, async () => {
     if (isRunning && !await confirmed(question, `Stop ${title.toLowerCase()}`)) return undefined;
     const { running } = await ask("PUT", `services/${kind}`, { running: !isRunning });
-    tell(running);
+    show(running);
     return `${title.toLowerCase()} ${running ? "is running" : "was stopped"}`;
   }));
-  return { tell, element: make("div", { class: "card row" }, make("h3", {}, title), state, button) };
+  return { show, element: make("div", { class: "card row" }, make("h3", {}, title), state, button) };
 }

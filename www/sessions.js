@@ -1,4 +1,4 @@
-// Who is signed in: one's own sessions, for an admin all.
+// The user's own sessions; all sessions for an admin.
 
 import { ask, leaving } from "./api.js";
 import { act, duration, make, say, whileSeen } from "./dom.js";
@@ -9,7 +9,7 @@ export async function show(section, { role }) {
   const all = role === "admin";
   const rows = make("tbody");
   section.append(
-    make("p", { class: "quiet" }, all ? "Everybody who is signed in." : "Where you are signed in."),
+    make("p", { class: "quiet" }, all ? "Everyone who is signed in." : "Where you are signed in."),
     make("div", { class: "card scroll sessions", tabIndex: 0, role: "region", "aria-label": "List of sessions" },
       make("table", {},
         make("thead", {}, make("tr", {}, ["User", "Address", "Signed in", "Last used", "Ends", ""].map((head) =>
@@ -19,7 +19,7 @@ export async function show(section, { role }) {
   return whileSeen(LOOK_EVERY_MS, () => fill(rows));
 }
 
-// Rows stay where they are, so that a click does not miss the one it was meant for.
+// Rows stay where they are, so that a click hits the row it was meant for.
 async function fill(rows) {
   const { sessions } = await ask("GET", "sessions");
   const old = new Map([...rows.children].map((row) => [row.dataset.id, row]));
@@ -41,7 +41,7 @@ function add(rows, { id, user, address, current }) {
     if (current) return leaving("You are signed out.", end);
     await end();
     await fill(rows);
-    return `the session of ${user} is over`;
+    return `the session of ${user} has ended`;
   }));
   const row = make("tr", { class: current ? "current" : "" }, Array.from({ length: 5 }, () => make("td")), make("td", {}, button));
   row.dataset.id = id;

@@ -4,7 +4,7 @@
 
 import { request } from "./api.js";
 
-// What is kept ready for a network that stutters, and what is too much to be called live.
+// How much sound is buffered for an unsteady network, and how much is too much to be live.
 const READY_S = 0.15;
 const LATE_S = 0.6;
 const RECONNECT_AFTER_MS = 2000;
@@ -87,7 +87,7 @@ export class Player {
         this.#level();
         this.#say("late");
       }, FRESH_MS);
-      if (isLate) run.tell?.();
+      if (isLate) run.report?.();
       isLate = false;
     };
     try {
@@ -129,10 +129,10 @@ export class Player {
     const context = new AudioContext({ sampleRate: rate, latencyHint: "interactive" });
     const gain = new GainNode(context, { gain: this.#volume });
     gain.connect(context.destination);
-    const tell = () => this.#run === run && run.context === context && this.#say(context.state === "running" ? "playing" : "blocked");
-    Object.assign(run, { context, gain, tell });
-    context.addEventListener("statechange", tell, { signal });
-    tell();
+    const report = () => this.#run === run && run.context === context && this.#say(context.state === "running" ? "playing" : "blocked");
+    Object.assign(run, { context, gain, report });
+    context.addEventListener("statechange", report, { signal });
+    report();
     // Any click or key on the page is what the browser waits for.
     const wake = () => context.state === "suspended" && context.resume();
     for (const kind of ["click", "keydown"]) addEventListener(kind, wake, { signal });

@@ -1,11 +1,11 @@
-// The users and what each may see, for admins.
+// The users, and which cameras and microphones each may use; for admins.
 
 import { ask } from "./api.js";
 import { act, confirmed, field, make } from "./dom.js";
 
 const path = (name) => `users/${encodeURIComponent(name)}`;
 
-// The field that the server's words are about.
+// The name of the field that an error of the server is about.
 const blame = (words) => [["password", /the password/], ["role", /\brole\b|last admin/], ["name", /\bname\b|\ba user\b/]]
   .find(([, about]) => about.test(words.replaceAll(/`[^`]*`/g, "")))?.[0];
 
@@ -52,9 +52,9 @@ function userCard(user, { devices, own, refill }) {
   const role = roleField(user.role);
   const scope = scopeFields(devices, user);
   const form = make("form", {},
-    // Not shown: it tells a password manager whose password this is.
+    // Hidden: it gives a password manager the user's name.
     make("input", { hidden: true, autocomplete: "username", value: user.name, readOnly: true, "aria-label": "Name" }),
-    role, scope.element, passwordField("A new password", false),
+    role, scope.element, passwordField("New password", false),
     make("div", { class: "row" }, make("button", { class: "main" }, "Save"), removeButton(user.name, refill)));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -82,7 +82,7 @@ function userCard(user, { devices, own, refill }) {
 function removeButton(name, refill) {
   const button = make("button", { type: "button", class: "bad" }, "Remove");
   button.addEventListener("click", () => act(button, async () => {
-    if (!await confirmed(`Remove ${name}? What ${name} watches now ends at once.`, "Remove")) return undefined;
+    if (!await confirmed(`Remove ${name}? All their sessions and streams end at once.`, "Remove")) return undefined;
     await ask("DELETE", path(name));
     await refill();
     return `removed ${name}`;
@@ -98,7 +98,7 @@ function roleField(now) {
   return field("Role", make("select", { name: "role" }, options));
 }
 
-// Everything, or what is ticked. What a user has that is not there now is kept in the list.
+// Everything, or what is ticked. Devices of the user that do not exist now stay in the list.
 function scopeFields(devices, { cameras, microphones }) {
   const all = make("input", { type: "checkbox", defaultChecked: cameras === null });
   const boxes = (kind, word, has) => [...new Set([...devices[kind], ...(has ?? [])])].map((name) => {

@@ -14,7 +14,7 @@ use log::{info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, Flags, ServerConfig};
+use crate::config::{Config, Flags, ServerConfig, Store};
 use crate::control;
 use crate::gate::Gate;
 use crate::logging::{self, FlushAtEnd, Logging};
@@ -23,9 +23,7 @@ use server::Server;
 pub use crate::confine::Purpose;
 pub use certificate::{certificate, find_certificate, renew_certificate, trust_anchor};
 pub use error::AppError;
-pub use rights::{
-    RunsAs, become_owner, become_owner_of_pair, become_server_user, load_config, place_to_keep,
-};
+pub use rights::{RunsAs, become_owner, become_owner_of_pair, become_server_user, can_save, load_config};
 
 /// Runs the server until SIGTERM or SIGINT. `flags` are those that `config` was loaded with; SIGHUP
 /// reloads it with them.
@@ -38,9 +36,10 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     refuse_plain_exposure(server)?;
     let listeners = Gate::listen(&server.addresses, server.port).map_err(AppError::Gate)?;
     let warnings = rights::drop_root(&config)?;
-    config.keep = place_to_keep(&config)?;
-    let users = config.server.users.clone();
-    let overridden = config.lay_over(&users, flags).map_err(AppError::Kept)?;
+    config.can_save = can_save(&config)?;
+    let store = Store::beside(&config.server.users);
+    let moved = store.move_former();
+    config.apply_overrides(&store, flags);
     let server = &config.server;
     let logging = Logging::init(server.log.as_deref(), server.audit_log.as_deref(), server.log_level)
         .map_err(AppError::Log)?;
@@ -51,7 +50,11 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
         warn!("{warning}");
     }
     listeners.warning().iter().for_each(|warning| warn!("{warning}"));
-    overridden.iter().for_each(|overridden| control::tell_overridden(overridden, server.log_level));
+    match moved {
+        Ok(moved) => moved.iter().for_each(|moved| info!("{moved}")),
+        Err(why) => warn!("{why}"),
+    }
+    control::log_overrides(&config.overrides, server.log_level);
     let mut server = Server::start(config, flags, logging, listeners)?;
     server.run_until_signal(signals);
     server.stop();

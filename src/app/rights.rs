@@ -6,7 +6,6 @@
 //! root, because a link there would be followed with root's rights. A configuration in the folder of another
 //! user (`Config::read_as`) has root act as that user or as `defender`, and as nobody else.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +14,7 @@ use rustix::fs::{Access as Rights, access};
 
 use super::error::AppError;
 use crate::base::disk::folder_of;
-use crate::config::{Config, ConfigError, Flags, KEPT_FILE, Keep, ServerConfig};
+use crate::config::{Config, ConfigError, Flags, ServerConfig, Store};
 use crate::confine::{self, AllowedPaths, Choice, ConfineError, Purpose, RequiredAccess, SystemUser};
 
 /// Which user the server would run as.
@@ -93,25 +92,14 @@ fn noting_user(error: &io::Error, user: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{error} (it was opened as `{user}`, the owner of its folder)"))
 }
 
-/// Where the server would keep what is changed while it runs. Before it has become its user, what that
-/// user may do is judged by the modes of files.
+/// Whether the server can save settings that are changed while it runs: they go beside the user file. Before
+/// it has become its user, what that user may do is judged by the modes of files.
 ///
 /// # Errors
 /// A user who is named and unknown, or a system whose users cannot be read.
-pub fn place_to_keep(config: &Config) -> Result<Keep, AppError> {
+pub fn can_save(config: &Config) -> Result<bool, AppError> {
     let user = choose(&config.server)?.user;
-    let may_write = |path: &Path| confine::may_write(path, user.as_ref());
-    let state = folder_of(&config.server.users);
-    if let Some(file) = config.file.as_deref().and_then(|file| fs::canonicalize(file).ok()) {
-        // A file is replaced whole, so its folder counts, too.
-        let is_ours = file.is_file() && may_write(&file) && may_write(folder_of(&file));
-        let is_reached = !is_shared(&file) || same_folder(&file, &config.server.users);
-        if is_ours && is_reached {
-            return Ok(Keep::InFile);
-        }
-    }
-    let kept = config.server.users.with_file_name(KEPT_FILE);
-    Ok(if may_write(state) { Keep::Overlay(kept) } else { Keep::Nowhere })
+    Ok(confine::may_write(folder_of(&config.server.users), user.as_ref()))
 }
 
 /// Creates the folders of the server's files and becomes the user that the configuration names; returns
@@ -152,10 +140,7 @@ pub(super) fn restrict_files(config: &Config) {
     let server = &config.server;
     let mut allowed = AllowedPaths::default();
     if let Some(file) = &config.file {
-        match config.keep {
-            Keep::InFile => allowed.write(file),
-            Keep::Overlay(_) | Keep::Nowhere => allowed.read(file),
-        }
+        allowed.read(file);
     }
     for file in config.token_files() {
         allowed.read(file);
@@ -176,20 +161,6 @@ pub(super) fn restrict_files(config: &Config) {
         Ok(restriction) => info!("{restriction}"),
         Err(error) => warn!("not confined by Landlock: {error}"),
     }
-}
-
-/// Whether other things of the system, or of a person, lie beside it: a rule is for a whole folder.
-fn is_shared(file: &Path) -> bool {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let Ok(file) = fs::canonicalize(file) else { return true };
-    let Some(folder) = file.parent() else { return true };
-    [Path::new("/"), Path::new("/etc")].contains(&folder) || home.is_some_and(|home| home == folder)
-}
-
-/// Whether both lie in one folder, by whatever names.
-fn same_folder(one: &Path, other: &Path) -> bool {
-    let folder = |file| fs::canonicalize(folder_of(file)).ok();
-    folder(one).is_some_and(|one| Some(one) == folder(other))
 }
 
 /// Checks that a process which stays root may work with every path of a configuration.
@@ -226,9 +197,9 @@ fn choose_for(config: &Config) -> Result<Choice, AppError> {
 
 fn check_files(server: &ServerConfig, user: &SystemUser) -> Result<(), confine::ConfineError> {
     confine::check_access(&server.users, RequiredAccess::Read, user)?;
-    let kept = server.users.with_file_name(KEPT_FILE);
-    if kept.exists() {
-        confine::check_access(&kept, RequiredAccess::Read, user)?;
+    let store = Store::beside(&server.users);
+    for file in [store.file(), store.former()].into_iter().filter(|file| file.exists()) {
+        confine::check_access(file, RequiredAccess::Read, user)?;
     }
     if server.tls {
         confine::check_access(&server.cert, RequiredAccess::Read, user)?;

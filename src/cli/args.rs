@@ -12,6 +12,7 @@ use pico_args::Arguments;
 use super::board::BoardCommand;
 use super::certificate::{CertificateCommand, Form};
 use super::help::{self, CommandHelp};
+use super::settings::SettingsCommand;
 use super::token::TokenCommand;
 use super::user::{Confined, UserCommand};
 use crate::base::{did_you_mean, nearest};
@@ -29,6 +30,8 @@ pub enum Command {
     ListDevices,
     /// Send a command to the running server; true for its answer as JSON.
     Board(BoardCommand, bool, Flags),
+    /// List or reset overrides; true for the server's answer as JSON.
+    Settings(SettingsCommand, bool, Flags),
     /// Show, renew or export the certificate.
     Certificate(CertificateCommand, Flags),
     /// Edit the user file.
@@ -73,6 +76,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
         [] | ["run"] => Command::Run(flags(&mut arguments)?),
         ["check"] => Command::Check(flags(&mut arguments)?),
         ["status" | "service" | "logging"] => board(command, &mut arguments)?,
+        ["settings", verb] => settings(verb, command, &mut arguments)?,
         ["certificate", verb] => certificate(verb, command, &mut arguments)?,
         ["user", verb] => user(verb, command, &mut arguments)?,
         ["token", verb] => token(verb, command, &mut arguments)?,
@@ -187,6 +191,20 @@ fn service(command: &CommandHelp, arguments: &mut Arguments) -> Result<Option<(S
             )))
         }
     }
+}
+
+fn settings(
+    verb: &str,
+    command: &'static CommandHelp,
+    arguments: &mut Arguments,
+) -> Result<Command, UsageError> {
+    let flags = user_file_flags(arguments)?;
+    let as_json = verb == "list" && arguments.contains("--json");
+    let asked = match verb {
+        "list" => SettingsCommand::List,
+        _ => SettingsCommand::Reset(optional_operand(arguments, command)?),
+    };
+    Ok(Command::Settings(asked, as_json, flags))
 }
 
 fn certificate(

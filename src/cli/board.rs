@@ -1,5 +1,5 @@
-//! `defender status`, `defender service`, `defender logging`: commands to the server that runs on this
-//! board, over its local socket. What is asked and answered is the API; this is its shortest client.
+//! `defender status`, `defender service`, `defender logging`, `defender settings`: commands to the server
+//! that runs on this board, over its local socket. What is asked and answered is the API; this is its shortest client.
 
 use std::error::Error;
 use std::fmt;
@@ -27,8 +27,12 @@ pub enum BoardCommand {
     Status,
     /// Show whether video and audio run, or start (true) or stop one of them.
     Service(Option<(String, bool)>),
-    /// How much is logged, or log so much and perhaps keep that.
+    /// How much is logged, or log so much and perhaps save that.
     Logging(Option<String>, bool),
+    /// What is overridden.
+    Settings,
+    /// Take back one override, or all.
+    Reset(Option<String>),
 }
 
 /// Why there is no answer, or no successful one.
@@ -92,6 +96,7 @@ pub fn run(command: &BoardCommand, socket: &Path, as_json: bool) -> Result<Strin
         }
         BoardCommand::Service(Some((name, _))) => running(name, &document),
         BoardCommand::Logging(..) => format!("{}\n", text_of(&document, "level")),
+        BoardCommand::Settings | BoardCommand::Reset(_) => overrides(&document),
     })
 }
 
@@ -104,6 +109,12 @@ fn request(command: &BoardCommand) -> (&'static str, String, String) {
             ("PUT", path(&format!("services/{name}")), format!("{{\"running\":{run}}}"))
         }
         BoardCommand::Logging(None, _) => ("GET", path("logging"), String::new()),
+        BoardCommand::Settings => ("GET", path("settings"), String::new()),
+        BoardCommand::Reset(None) => ("DELETE", path("settings"), String::new()),
+        BoardCommand::Reset(Some(name)) => {
+            let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+            ("DELETE", path(&format!("settings/{name}")), String::new())
+        }
         BoardCommand::Logging(Some(level), keeps) => {
             // Any text is a JSON string once miniserde wrote it.
             let level = json::to_string(level);
@@ -219,6 +230,37 @@ fn status(document: &Value) -> String {
             _ => format!("{}: answers", text_of(remote, "url")),
         };
         let _ = writeln!(text, "remote {}: {how}", text_of(remote, "name"));
+    }
+    text
+}
+
+/// The overrides in a document of settings.
+fn overrides(document: &Value) -> String {
+    let mut text = String::new();
+    for row in list_of(document, "settings") {
+        let Some(found @ Value::Object(_)) = field(row, "override") else { continue };
+        let shown = |name: &str| match field(found, name) {
+            Some(Value::Null) | None => None,
+            Some(value) => Some(printable(&json::to_string(value)).into_owned()),
+        };
+        let known = |name: &str| match text_of(found, name) {
+            none if none == "-" => None,
+            text => Some(text),
+        };
+        let configured = shown("configured")
+            .map_or("not in defender.conf".to_owned(), |configured| format!("defender.conf: {configured}"));
+        let _ = writeln!(
+            text,
+            "{} = {} ({}{}; {})",
+            text_of(row, "name"),
+            shown("value").unwrap_or_default(),
+            known("by").map_or("by version 0.1.0 or by hand".to_owned(), |by| format!("by {by}")),
+            known("at").map_or(String::new(), |at| format!(" at {at}")),
+            known("problem").map_or(configured, |problem| format!("IGNORED: {problem}")),
+        );
+    }
+    if text.is_empty() {
+        text.push_str("nothing is overridden: defender.conf is in force\n");
     }
     text
 }

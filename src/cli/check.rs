@@ -12,7 +12,7 @@ use rustix::fs::{Access, OFlags, access};
 use crate::app::{self, AppError, RunsAs};
 use crate::base::disk::folder_of;
 use crate::base::text::printable;
-use crate::config::{Config, Flags, Mode, ServerConfig};
+use crate::config::{Config, Flags, Mode, ServerConfig, Store};
 use crate::memory::{self, Account};
 use crate::remote::{Endpoint, RemoteSettings};
 use crate::source::{CameraSettings, DeviceChoice, MicrophoneSettings, probe_camera, probe_microphone};
@@ -44,7 +44,7 @@ pub fn report(config: &Config, runs_as: Result<RunsAs, AppError>, may_look: Resu
         report.trouble("files", why);
         return report;
     }
-    let config = &report.kept(config);
+    let config = &report.with_overrides(config);
     for warning in &config.warnings {
         report.line("warning", warning);
     }
@@ -81,18 +81,16 @@ impl Report {
         self.line(what, format_args!("PROBLEM: {meaning}"));
     }
 
-    /// The configuration with what was kept laid over it.
-    fn kept(&mut self, config: &Config) -> Config {
-        let mut laid = config.clone();
-        // Where the user is unknown, that is told below.
-        laid.keep = app::place_to_keep(config).unwrap_or_default();
-        // Whatever flags do, they did it to the one that came.
-        match laid.lay_over(&config.server.users, &Flags::default()) {
-            Ok(Some(told)) => self.line("kept", told),
-            Ok(None) => {}
-            Err(error) => self.trouble("kept", error),
+    /// The configuration with the overrides in force.
+    fn with_overrides(&mut self, config: &Config) -> Config {
+        let mut config = config.clone();
+        let store = Store::beside(&config.server.users);
+        // Whatever flags do, they did it to the configuration that came.
+        config.apply_overrides(&store, &Flags::default());
+        for overridden in config.overrides.iter().filter(|overridden| overridden.is_in_force()) {
+            self.line("override", overridden);
         }
-        laid
+        config
     }
 
     fn server(&mut self, server: &ServerConfig, runs_as: Result<RunsAs, AppError>) {

@@ -81,7 +81,7 @@ const AUTHORITY: [Flag; 1] = [flag("", "--ca", "", "also make a new CA, which ea
 
 const JSON: [Flag; 1] = [flag("", "--json", "", "print the server's answer as JSON")];
 
-const SAVE: [Flag; 1] = [flag("", "--save", "", "keep it for the next start")];
+const SAVE: [Flag; 1] = [flag("", "--save", "", "save it for the next start")];
 
 const OWNER: [Flag; 1] = [flag("", "--user", "NAME", "the user that the token signs in")];
 
@@ -100,7 +100,7 @@ const TOP: [Flag; 2] = [
 const HELP: [Flag; 1] = [flag("-h", "--help", "", "print this help")];
 
 /// All commands; the program itself comes first.
-pub const COMMANDS: [CommandHelp; 19] = [
+pub const COMMANDS: [CommandHelp; 22] = [
     CommandHelp {
         words: &[],
         operands: "[COMMAND]",
@@ -137,6 +137,24 @@ pub const COMMANDS: [CommandHelp; 19] = [
         operands: "[off|error|warn|info|debug|trace]",
         about: "Change the log level of the running server; without an operand show it.",
         flags: &[&CONFIG, &USERS, &JSON, &SAVE],
+    },
+    CommandHelp {
+        words: &["settings"],
+        operands: "list|reset",
+        about: "Show which settings of defender.conf are overridden by changes that were saved, or take them back.",
+        flags: &[],
+    },
+    CommandHelp {
+        words: &["settings", "list"],
+        operands: "",
+        about: "List the overrides: who saved each and when, and what defender.conf says.",
+        flags: &[&CONFIG, &USERS, &JSON],
+    },
+    CommandHelp {
+        words: &["settings", "reset"],
+        operands: "[NAME]",
+        about: "Take back an override such as camera.front.fps, or all of them; a running server follows at once.",
+        flags: &[&CONFIG, &USERS],
     },
     CommandHelp {
         words: &["certificate"],

@@ -9,6 +9,7 @@ mod certificate;
 mod check;
 mod devices;
 mod help;
+mod settings;
 mod token;
 mod user;
 
@@ -75,6 +76,13 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             app::become_owner(&socket, Purpose::Read, config.read_as.as_deref())
                 .map_err(|error| failed(&error))?;
             print(&board::run(&command, &socket, as_json).map_err(|error| failed(&error))?);
+        }
+        Command::Settings(command, as_json, flags) => {
+            let config = app::load_config(&flags).map_err(|error| usage(&error))?;
+            let socket = config.server.socket();
+            app::become_owner(&socket, Purpose::Read, config.read_as.as_deref())
+                .map_err(|error| failed(&error))?;
+            print(&settings::run(&command, config, as_json).map_err(|error| failed(&error))?);
         }
         Command::Certificate(command, flags) => {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;

@@ -1,4 +1,4 @@
-//! Where defender.conf is, and its text: the only reading of files in this room.
+//! Where defender.conf is, and its text.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -50,12 +50,12 @@ pub(super) fn read_open(opened: File, file: &Path) -> Result<String, ConfigError
     String::from_utf8(text).map_err(|_| ConfigError::NotText(file.to_owned()))
 }
 
-/// A place that may not be looked into (another user's home, under an init script) is passed
-/// over while a later one has a file. With none at all it is returned, so that reading it says
-/// why, rather than that defaults quietly take the place of what it may hold.
-fn first_of(places: &[PathBuf]) -> Option<PathBuf> {
-    let readable = places.iter().find(|place| place.exists());
-    readable.or_else(|| places.iter().find(|place| place.try_exists().is_err())).cloned()
+/// A path that may not be looked into (another user's home, under an init script) is skipped
+/// where a later one has a file. Where none has, it is returned, so that reading it gives the reason;
+/// else defaults would silently replace what it may hold.
+fn first_of(paths: &[PathBuf]) -> Option<PathBuf> {
+    let readable = paths.iter().find(|path| path.exists());
+    readable.or_else(|| paths.iter().find(|path| path.try_exists().is_err())).cloned()
 }
 
 #[cfg(test)]
@@ -64,7 +64,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn files_that_are_no_configuration_are_told_apart() {
+    fn files_that_are_no_configuration_have_errors_of_their_own() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("defender.conf");
         fs::write(&file, [0xff, 0xfe]).unwrap();
@@ -84,8 +84,8 @@ mod tests {
         let fifo = folder.path().join("defender.conf");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         for file in [Path::new("/dev/zero"), &fifo] {
-            let told = read_text(file).unwrap_err().to_string();
-            assert!(told.contains("not a regular file"), "{told}");
+            let message = read_text(file).unwrap_err().to_string();
+            assert!(message.contains("not a regular file"), "{message}");
         }
     }
 
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_looked_into_counts_only_when_no_other_has_a_file() {
+    fn a_path_that_is_closed_counts_only_where_no_other_has_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let place = |name: &str| folder.path().join(name);
-        fs::write(place("file"), "").unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "").unwrap();
         // Nothing lies below a file; unlike permissions that holds for root too.
-        let closed = place("file").join("defender.conf");
-        assert_eq!(first_of(&[place("none"), closed.clone(), place("file")]), Some(place("file")));
-        assert_eq!(first_of(&[place("none"), closed.clone()]), Some(closed));
-        assert_eq!(first_of(&[place("none")]), None);
+        let closed = path("file").join("defender.conf");
+        assert_eq!(first_of(&[path("none"), closed.clone(), path("file")]), Some(path("file")));
+        assert_eq!(first_of(&[path("none"), closed.clone()]), Some(closed));
+        assert_eq!(first_of(&[path("none")]), None);
     }
 }

@@ -1,14 +1,17 @@
-//! The configuration: defender.conf and flags into checked values.
+//! The configuration: defender.conf, flags and overrides into checked values.
 //!
-//! What belongs here: finding and reading the file, checking every value, saying what is wrong in
-//! a way that can be acted on. What must not: acting. Nothing is created, opened for use or bound
-//! by parsing; [`crate::app`] does that with the result.
+//! What belongs here: finding and reading the files, checking every value, saying what is wrong in
+//! a way that can be acted on, and saving overrides, the one file that is written here. What must not:
+//! acting. Nothing is created, opened for use or bound by parsing; [`crate::app`] does that with the result.
 
-mod edit;
-mod kept;
 mod locate;
+mod overrides;
+mod paths;
 mod read;
 pub(crate) mod sections;
+mod settings;
+
+pub use settings::{CAMERA, Kind, MICROPHONE, SERVER, Setting, Value, default_camera};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,19 +25,20 @@ use log::LevelFilter;
 
 use crate::remote::{RemoteSettings, Token};
 use crate::source::{CameraSettings, MicrophoneSettings};
-pub use edit::{Edit, edited};
-pub use kept::{KEPT_FILE, Keep, Kept};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
+pub use overrides::{Overridden, Override, Overrides, Store};
 
-/// Everything the server is told.
+/// Everything the server is configured with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The file it came from; `None` when there was none and all is default.
     pub file: Option<PathBuf>,
     /// The user in whose folder the file lies, where root read it with that user's rights.
     pub read_as: Option<String>,
-    /// Where changed settings are kept; for whoever knows the server's rights to say.
-    pub keep: Keep,
+    /// Whether the server may save overrides; set by the caller that knows its rights.
+    pub can_save: bool,
+    /// The overrides there are: applied, or ignored with a reason.
+    pub overrides: Vec<Overridden>,
     /// `[server]`.
     pub server: ServerConfig,
     /// `[camera.NAME]`, in the order of the file: the first is also `/video`.
@@ -43,7 +47,7 @@ pub struct Config {
     pub microphones: Vec<MicrophoneSettings>,
     /// `[remote.NAME]`, in the order of the file.
     pub remotes: Vec<RemoteSettings>,
-    /// What is allowed but probably not meant.
+    /// What is allowed but probably a mistake.
     pub warnings: Vec<String>,
 }
 
@@ -105,7 +109,7 @@ pub enum Mode {
     Server,
 }
 
-/// What the command line says over the file. Paths are relative to the working folder.
+/// What the command line sets over the file. Paths are relative to the working folder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flags {
     /// `-c`: the configuration file.
@@ -158,6 +162,15 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read(_, error) => Some(error),
+            Self::TooLarge(_) | Self::NotText(_) | Self::Problems(_) => None,
+        }
+    }
+}
+
 impl ServerConfig {
     /// Whether no other machine can reach it.
     pub fn is_loopback_only(&self) -> bool {
@@ -196,7 +209,7 @@ impl Config {
     /// Finds and reads the file, and lays the flags over it.
     ///
     /// # Errors
-    /// See [`ConfigError`]; of a file with mistakes all of them are told.
+    /// See [`ConfigError`]; for a file with mistakes, all of them.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         let mut config = match find(flags) {
             Some(file) => {
@@ -237,7 +250,7 @@ impl Config {
         })
     }
 
-    /// What to say of files that hold tokens and that every user of the machine may read.
+    /// Warnings about files that hold tokens and that every user of the machine may read.
     fn open_secrets(&self, file: &Path) -> Vec<String> {
         let itself = self.remotes.iter().any(|remote| matches!(remote.token, Token::Given(_)));
         let holders: BTreeSet<&Path> = self.token_files().chain(itself.then_some(file)).collect();
@@ -249,7 +262,7 @@ impl Config {
         .collect()
     }
 
-    /// What holds where there is no file: one camera and one microphone, found by themselves.
+    /// The configuration without a file: one camera and one microphone, detected automatically.
     fn defaults(folder: &Path) -> Self {
         let text = "[camera.front]\n[microphone.front]\n";
         sections::parse(text, Path::new("defaults"), folder, None)
@@ -289,7 +302,8 @@ impl Config {
         }
     }
 
-    fn raise_log_level(&mut self, flags: &Flags) {
+    /// `-d` logs at least `debug`, whatever the files say.
+    pub(crate) fn raise_log_level(&mut self, flags: &Flags) {
         if flags.debug {
             self.server.log_level = self.server.log_level.max(LevelFilter::Debug);
         }
@@ -309,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_shipped_says_the_defaults() {
+    fn the_shipped_example_lists_the_defaults() {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("defender.conf");
         let flags = Flags { config: Some(shipped.clone()), ..Flags::default() };
         let loaded = Config::load(&flags).unwrap_or_else(|error| panic!("{error}"));
@@ -318,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_the_file_start_at_its_folder_and_those_of_flags_do_not() {
+    fn paths_of_the_file_start_at_its_folder_those_of_flags_do_not() {
         let (folder, flags) = folder_with("[server]\ncert = \"tls/c.pem\"\nusers = \"/srv/users\"\n");
         let config = Config::load(&Flags { key: Some("k.pem".into()), ..flags }).unwrap();
         assert_eq!(config.server.cert, folder.path().join("tls/c.pem"));
@@ -336,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_devices_leaves_the_cameras_alone_and_says_so() {
+    fn a_server_without_devices_uses_no_cameras_and_warns() {
         let (_folder, flags) = folder_with("[server]\nmode = \"server\"\n[camera.front]\n");
         let config = Config::load(&flags).unwrap();
         assert!(config.cameras.is_empty());

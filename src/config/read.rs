@@ -1,5 +1,5 @@
-//! Reading one section of a TOML document: each value checked as it is taken, every mistake
-//! kept with its place, keys nobody asked for found at the end.
+//! Reading one section of a TOML document: each value is checked as it is taken, every mistake is
+//! collected with its position, and unknown keys are found at the end.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -14,13 +14,13 @@ use crate::base::did_you_mean;
 /// Longest piece of the file that a message quotes, in characters.
 const QUOTED_CHARS: usize = 60;
 
-/// Longest piece of the file that is looked at for a message, in bytes; of a longer one its length is told.
+/// Longest piece of the file that a message may quote from, in bytes; for a longer one it gives the length.
 const LOOKED_AT_BYTES: usize = 4096;
 
-/// As many mistakes are told at once.
+/// Most mistakes that are reported at once.
 const MOST_PROBLEMS: usize = 20;
 
-/// As many entries a list or table in a section may have.
+/// Most entries of a list or table in a section.
 const MOST_ENTRIES: usize = 128;
 
 /// What every token begins with.
@@ -50,19 +50,19 @@ impl<'a> Document<'a> {
         Self { text, file, problems: RefCell::default() }
     }
 
-    /// Notes a mistake at a place in the text.
+    /// Records a mistake at a position in the text.
     pub(super) fn problem(&self, at: Range<usize>, message: impl Display) {
         self.problems.borrow_mut().push((at.start.min(self.text.len()), message.to_string()));
     }
 
-    /// The mistakes with their places, first one first: as many as a person reads, and how many more.
+    /// The mistakes with their positions, in the order of the text: the first ones, and how many more.
     pub(super) fn into_problems(self) -> Vec<String> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|(at, _)| *at);
         let more = problems.len().saturating_sub(MOST_PROBLEMS);
         // The lines are counted once for all: a file may have as many mistakes as lines.
         let (mut line, mut line_start, mut counted) = (1, 0, 0);
-        let place = |(at, message): (usize, String)| {
+        let located = |(at, message): (usize, String)| {
             let at = self.text.floor_char_boundary(at);
             let passed = &self.text[counted..at.max(counted)];
             line += passed.matches('\n').count();
@@ -71,11 +71,11 @@ impl<'a> Document<'a> {
             let column = self.text[line_start..at].chars().count() + 1;
             format!("{}:{line}:{column}: {message}", self.file.display())
         };
-        let mut told: Vec<String> = problems.into_iter().take(MOST_PROBLEMS).map(place).collect();
+        let mut messages: Vec<String> = problems.into_iter().take(MOST_PROBLEMS).map(located).collect();
         if more > 0 {
-            told.push(format!("{}: and {more} more", self.file.display()));
+            messages.push(format!("{}: and {more} more", self.file.display()));
         }
-        told
+        messages
     }
 }
 
@@ -178,7 +178,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// What the file says of this key, where that is a string.
+    /// The value of this key, where it is a string.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         match self.table.get(key)?.get_ref() {
             DeValue::String(found) => Some(found),
@@ -186,18 +186,18 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether the file says anything about this key.
+    /// Whether the section has this key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    /// A value that the section cannot do without; that it is missing is noted, unless it is there and
-    /// wrong, which was noted already.
+    /// A required value. Records a mistake where it is missing; one that is there and wrong is recorded
+    /// already.
     pub(super) fn needed<T>(&self, key: &'static str, value: Option<T>) -> Option<T> {
         if value.is_none() && !self.has(key) {
-            let place = self.table.values().map(Spanned::span).min_by_key(|span| span.start);
+            let first = self.table.values().map(Spanned::span).min_by_key(|span| span.start);
             let message = format!("[{}] needs `{key}`", self.name);
-            self.document.problem(place.unwrap_or(0..0), message);
+            self.document.problem(first.unwrap_or(0..0), message);
         }
         value
     }
@@ -214,7 +214,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Notes keys that nobody asked for; to be called when all values are taken.
+    /// Records unknown keys; to be called when all values are taken.
     pub(super) fn finish(self) {
         let known = self.known.into_inner();
         for key in self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
@@ -245,8 +245,8 @@ impl<'a> Section<'a> {
     }
 }
 
-/// A piece of the file as a message may quote it: on one line, without secrets and what a terminal would
-/// obey, and no longer than a person reads.
+/// A piece of the file as a message may quote it: on one line, without secrets and control characters, and
+/// short.
 pub(super) fn shown(piece: &str) -> String {
     if piece.len() > LOOKED_AT_BYTES {
         return format!("a text of {} bytes", piece.len());

@@ -1,21 +1,22 @@
-//! What each section of defender.conf may say: keys, defaults, limits.
+//! The sections of defender.conf. Keys of cameras and microphones are in `settings`.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use log::LevelFilter;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::paths::Paths;
 use super::read::{Document, Section, shown};
-use super::{Config, Keep, Mode, ServerConfig};
-use crate::base::{did_you_mean, level, limits, names};
+use super::settings::{CAMERA, MICROPHONE, SERVER, default_camera, default_microphone};
+use super::{Config, Mode, ServerConfig};
+use crate::base::{did_you_mean, names};
 use crate::client::Fingerprint;
-use crate::media::{Chroma, PixelFormat, SoundFormat};
 use crate::remote::{RemoteSettings, Token, parse_address};
-use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
+use crate::source::{CameraSettings, MicrophoneSettings};
 
 const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
 
@@ -44,11 +45,11 @@ pub(crate) fn parse(
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
-/// Notes what is no TOML.
+/// Records what is not TOML.
 pub(super) fn note_faults(document: &Document<'_>, text: &str, faults: Vec<toml::de::Error>) {
     for fault in faults {
         let place = fault.span().unwrap_or(0..0);
-        // The parser says what it met, not where: a word of the text helps to find it.
+        // The parser names what it found, not where: a word of the text helps to find it.
         match text.get(place.clone()).map(str::trim).filter(|met| (1..=40).contains(&met.len())) {
             Some(met) if fault.message().contains("duplicate key") => {
                 let message = format!("`{}` stands here a second time; keep one of the two", shown(met));
@@ -65,17 +66,7 @@ pub(super) struct Parser<'a> {
     paths: Paths<'a>,
 }
 
-struct Paths<'a> {
-    folder: &'a Path,
-    home: Option<&'a Path>,
-}
-
 impl<'a> Parser<'a> {
-    /// For sections that name no files.
-    pub(super) fn without_paths(document: &'a Document<'a>) -> Self {
-        Self { document, paths: Paths { folder: Path::new(""), home: None } }
-    }
-
     fn config(&self, root: &DeTable<'_>) -> Config {
         for (key, _) in root.iter().filter(|(key, _)| !SECTIONS.contains(&key.get_ref().as_ref())) {
             let hint = did_you_mean(key.get_ref(), &SECTIONS);
@@ -90,10 +81,12 @@ impl<'a> Parser<'a> {
         Config {
             file: None,
             read_as: None,
-            keep: Keep::default(),
+            can_save: true,
+            overrides: Vec::new(),
             server: self.server(Section::new(self.document, "server".to_owned(), server)),
             cameras: self.named(root, "camera", |name, section| camera(name, section, &self.paths)),
-            microphones: self.named(root, "microphone", microphone),
+            microphones: self
+                .named(root, "microphone", |name, section| microphone(name, section, &self.paths)),
             remotes: self
                 .named(root, "remote", |name, section| remote(name, section, &self.paths))
                 .into_iter()
@@ -186,7 +179,7 @@ impl<'a> Parser<'a> {
         };
         let seconds =
             |key, default| Duration::from_secs(section.integer(key, 1..=SESSION_MOST_S, default).into());
-        let server = ServerConfig {
+        let mut server = ServerConfig {
             mode: section.choice("mode", &Mode::NAMES, Mode::Both),
             addresses: section.one_or_more(
                 "address",
@@ -211,7 +204,7 @@ impl<'a> Parser<'a> {
             users: path("users", "users"),
             www: optional("www"),
             log: optional("log"),
-            log_level: section.choice("log_level", &level::LEVELS, LevelFilter::Info),
+            log_level: LevelFilter::Info,
             audit_log: optional("audit_log"),
             session_idle: seconds("session_idle_s", 12 * 3600),
             session_max: seconds("session_max_s", 30 * 24 * 3600),
@@ -225,6 +218,7 @@ impl<'a> Parser<'a> {
             max_connections: section.integer("max_connections", 1..=4096, 128),
             max_connections_per_address: section.integer("max_connections_per_address", 1..=4096, 64),
         };
+        SERVER.iter().for_each(|setting| setting.read(&mut server, &section, &self.paths));
         section.finish();
         server
     }
@@ -238,74 +232,31 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
 }
 
-/// Whether this could be the name or address of a host. Which names a certificate can have is not judged here.
+/// Whether this could be the name or address of a host. Which names a certificate can have is not checked here.
 fn is_host(text: &str) -> bool {
     let is_odd = |c: char| c.is_whitespace() || c.is_control() || "/:@*[]".contains(c);
     text.parse::<IpAddr>().is_ok() || !text.is_empty() && !text.contains(is_odd)
 }
 
-/// Whether a line of /etc/passwd could begin so. Whether one does is not looked at here.
+/// Whether a line of /etc/passwd could begin so. Whether the user exists is not checked here.
 fn is_system_name(name: &str) -> bool {
     !name.bytes().any(|byte| byte == b':' || byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
 
 fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSettings {
-    let formats: Vec<(&'static str, Option<PixelFormat>)> = std::iter::once(("auto", None))
-        .chain(PixelFormat::ALL.map(|format| (format.name(), Some(format))))
-        .collect();
-    let is_address = section.text("device").is_some_and(|found| found.contains("://"));
-    let device = if is_address {
-        "a camera of this machine. For one of the network use ffmpeg and v4l2loopback (see SETUP.md), and the \
-         device that they make; for another Defender a section [remote.NAME]"
-    } else {
-        "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\""
-    };
-    CameraSettings {
-        name,
-        device: section.string("device", &paths.expected(device), DeviceChoice::Auto, |found| match found {
-            "auto" => Some(DeviceChoice::Auto),
-            "test" => Some(DeviceChoice::Test),
-            path if path.contains('/') && !path.contains("://") => {
-                paths.resolve(path).map(DeviceChoice::Path)
-            }
-            _ => None,
-        }),
-        format: section.choice("format", &formats, None),
-        width: section.integer("width", limits::SIDE, 640),
-        height: section.integer("height", limits::SIDE, 480),
-        fps: section.integer("fps", limits::FPS, 30),
-        quality: section.integer("quality", limits::QUALITY, 85).try_into().expect("the range fits a byte"),
-        chroma: section.choice("chroma", &Chroma::NAMES, Chroma::AsCaptured),
-        on_demand: section.boolean("on_demand", false),
-        controls: section.numbers("controls"),
-        stopped_by: None,
-    }
+    let mut camera = default_camera(name);
+    CAMERA.iter().for_each(|setting| setting.read(&mut camera, section, paths));
+    camera.controls = section.numbers("controls");
+    camera
 }
 
-fn microphone(name: String, section: &Section<'_>) -> MicrophoneSettings {
-    MicrophoneSettings {
-        name,
-        device: section.string(
-            "device",
-            "\"auto\", \"test\", an ALSA name such as \"hw:1,0\", or part of a card's name",
-            MicrophoneDevice::Auto,
-            |found| match found {
-                // An empty name would be part of every card's; a NUL no name can hold.
-                found if found.trim().is_empty() || found.contains('\0') => None,
-                "auto" => Some(MicrophoneDevice::Auto),
-                "test" => Some(MicrophoneDevice::Test),
-                named => Some(MicrophoneDevice::Named(named.to_owned())),
-            },
-        ),
-        format: SoundFormat {
-            rate_hz: section.integer("rate_hz", 8000..=192_000, 32_000),
-            channels: section.integer("channels", 1..=8, 1),
-        },
-        stopped_by: None,
-    }
+fn microphone(name: String, section: &Section<'_>, paths: &Paths<'_>) -> MicrophoneSettings {
+    let mut microphone = default_microphone(name);
+    MICROPHONE.iter().for_each(|setting| setting.read(&mut microphone, section, paths));
+    microphone
 }
 
-/// `None` where what it cannot do without is missing, which was noted.
+/// `None` where a required value is missing, which is recorded.
 fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<RemoteSettings> {
     let address = section.string(
         "url",
@@ -322,7 +273,7 @@ fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<Remo
     });
     let fingerprint = section.string(
         "fingerprint",
-        "`sha256:` and 64 hexadecimal digits, as the other Defender tells them when it starts",
+        "`sha256:` and 64 hexadecimal digits, as the other Defender prints them when it starts",
         None,
         |found| Fingerprint::parse(found).map(Some),
     );
@@ -330,25 +281,6 @@ fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<Remo
     let key = if section.has("token_file") { "token_file" } else { "token" };
     let token = section.needed(key, token.or(file))?;
     Some(RemoteSettings { name, address, token, fingerprint })
-}
-
-impl Paths<'_> {
-    /// `~` is the home folder; what is relative starts at the file's own folder. `None` for a
-    /// `~` without a home, as init scripts run: a folder named `~` is never meant.
-    fn resolve(&self, text: &str) -> Option<PathBuf> {
-        match text.strip_prefix('~') {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-                self.home.map(|home| home.join(rest.trim_start_matches('/')))
-            }
-            _ => Some(self.folder.join(text)),
-        }
-    }
-
-    /// What to write where a path is asked for.
-    fn expected(&self, what: &str) -> String {
-        let note = if self.home.is_none() { " (without ~, for HOME is not set)" } else { "" };
-        format!("{what}{note}")
-    }
 }
 
 #[cfg(test)]

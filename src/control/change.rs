@@ -1,28 +1,19 @@
 //! Other settings for a camera, and whether they can be.
 
-use std::ops::RangeInclusive;
+use std::fmt;
 
-use super::{CameraSettings, ControlError};
-use crate::base::limits;
+use super::ControlError;
+use crate::config::{CAMERA, Override, Value};
+use crate::source::CameraSettings;
 
-/// What is to become of a camera; what is `None` stays.
+/// What is to become of a camera; what is not named stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CameraChange {
-    /// Pixels in a row.
-    pub width: Option<u32>,
-    /// Rows.
-    pub height: Option<u32>,
-    /// Frames a second.
-    pub fps: Option<u32>,
-    /// JPEG quality where Defender encodes.
-    pub quality: Option<u32>,
+    /// Settings by their keys in [`CAMERA`].
+    pub settings: Vec<(&'static str, Value)>,
     /// Values of the camera's controls, by name.
     pub controls: Vec<(String, i32)>,
 }
-
-/// A change in words, for the audit log.
-#[derive(Debug)]
-pub struct Told<'a>(pub &'a CameraChange);
 
 impl CameraChange {
     /// Whether nothing is to change.
@@ -32,22 +23,18 @@ impl CameraChange {
 
     /// What makes of `from` what `to` is.
     pub(super) fn between(from: &CameraSettings, to: &CameraSettings) -> Self {
-        let number = |from: u32, to: u32| (from != to).then_some(to);
+        let live = CAMERA.iter().filter(|setting| setting.is_live);
+        let changed = live.filter(|setting| setting.get(from) != setting.get(to));
         let controls = to.controls.iter().filter(|control| !from.controls.contains(control));
         Self {
-            width: number(from.width, to.width),
-            height: number(from.height, to.height),
-            fps: number(from.fps, to.fps),
-            quality: number(from.quality.into(), to.quality.into()),
+            settings: changed.map(|setting| (setting.key, setting.get(to))).collect(),
             controls: controls.cloned().collect(),
         }
     }
 
-    /// The numbers there are, by their keys in defender.conf.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = (&'static str, u32)> {
-        let all =
-            [("width", self.width), ("height", self.height), ("fps", self.fps), ("quality", self.quality)];
-        all.into_iter().filter_map(|(key, value)| Some((key, value?)))
+    /// Whether it is about the size of the picture.
+    pub(super) fn has_size(&self) -> bool {
+        self.settings.iter().any(|(key, _)| ["width", "height"].contains(key))
     }
 
     /// The settings with this change made.
@@ -56,17 +43,11 @@ impl CameraChange {
     /// A value that defender.conf would not take either.
     pub(super) fn applied_to(&self, settings: &CameraSettings) -> Result<CameraSettings, ControlError> {
         let mut changed = settings.clone();
-        for (key, value) in self.numbers() {
-            let (range, setting): (RangeInclusive<u32>, &mut u32) = match key {
-                "width" => (limits::SIDE, &mut changed.width),
-                "height" => (limits::SIDE, &mut changed.height),
-                "fps" => (limits::FPS, &mut changed.fps),
-                _ => {
-                    changed.quality = u8::try_from(checked(key, value, limits::QUALITY)?).unwrap_or(u8::MAX);
-                    continue;
-                }
-            };
-            *setting = checked(key, value, range)?;
+        for (key, value) in &self.settings {
+            let setting = CAMERA.iter().find(|setting| setting.key == *key && setting.is_live);
+            let setting = setting.ok_or_else(|| ControlError::Value(format!("{key} cannot be changed")))?;
+            let set = setting.set(&mut changed, value);
+            set.map_err(|expected| ControlError::Value(format!("{key} is {value}; {expected}")))?;
         }
         for (name, value) in &self.controls {
             match changed.controls.iter_mut().find(|(known, _)| known == name) {
@@ -76,20 +57,23 @@ impl CameraChange {
         }
         Ok(changed)
     }
-}
 
-fn checked(key: &str, value: u32, range: RangeInclusive<u32>) -> Result<u32, ControlError> {
-    if range.contains(&value) {
-        return Ok(value);
+    /// The overrides that save it for the camera `name`, as the account `by` makes them now.
+    pub(super) fn overrides(&self, name: &str, by: &str) -> Vec<Override> {
+        let settings =
+            self.settings.iter().map(|(key, value)| (format!("camera.{name}.{key}"), value.clone()));
+        let control_name = |control: &str| format!("camera.{name}.controls.{control}");
+        let controls =
+            self.controls.iter().map(|(control, value)| (control_name(control), Value::from(*value)));
+        settings.chain(controls).map(|(name, value)| Override::new(name, value, by)).collect()
     }
-    let (least, most) = range.into_inner();
-    Err(ControlError::Value(format!("{key} is {value}; expected {least} to {most}")))
 }
 
-impl std::fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let numbers = self.0.numbers().map(|(key, value)| format!("{key} {value}"));
-        let controls = self.0.controls.iter().map(|(name, value)| format!("{name:.32} {value}"));
-        f.write_str(&numbers.chain(controls).collect::<Vec<_>>().join(", "))
+impl fmt::Display for CameraChange {
+    /// In words, for the audit log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = self.settings.iter().map(|(key, value)| format!("{key} {value}"));
+        let controls = self.controls.iter().map(|(name, value)| format!("{name:.32} {value}"));
+        f.write_str(&settings.chain(controls).collect::<Vec<_>>().join(", "))
     }
 }

@@ -1,4 +1,4 @@
-//! The capture threads: one for each camera and microphone, started, watched over, changed and
+//! The capture threads: one for each camera and microphone, started, supervised, changed and
 //! joined.
 
 use std::io;
@@ -24,11 +24,11 @@ const STACK_BYTES: usize = 512 * 1024;
 /// Pause before a capture thread that panicked starts over.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// A kind of device: what its thread is given, and what it does.
+/// A kind of device: what its thread works with, and what it does.
 pub(super) trait Kind: 'static {
-    /// What defender.conf says of one.
+    /// The settings of one.
     type Settings: Clone + PartialEq + Send;
-    /// What everybody else sees of it.
+    /// What readers see of it.
     type Feed: Named + Send + Sync;
     /// The end of the feed that the capture thread writes.
     type Writer: Send;
@@ -42,14 +42,20 @@ pub(super) trait Kind: 'static {
     /// Both ends of a new feed, for at most `max_readers`.
     fn open(settings: &Self::Settings, max_readers: u32) -> (Self::Writer, Self::Feed);
 
-    /// Tells the feed what a capture thread about to start finds there.
+    /// Prepares the feed for a capture thread that is about to start.
     fn prepare(settings: &Self::Settings, feed: &Self::Feed);
 
-    /// Captures until told to stop.
-    fn capture(settings: &Self::Settings, feed: &Self::Feed, writer: &mut Self::Writer, stop: &Stop);
+    /// Captures until `stop` is requested; keeps the device closed while `stopped_by` names a user.
+    fn capture(
+        settings: &Self::Settings,
+        stopped_by: Option<&str>,
+        feed: &Self::Feed,
+        writer: &mut Self::Writer,
+        stop: &Stop,
+    );
 
-    /// Says in the feed that it does not run, and why.
-    fn say_failed(feed: &Self::Feed, problem: String);
+    /// Records in the feed that the device does not run, and why.
+    fn set_failed(feed: &Self::Feed, problem: String);
 
     /// Ends its readers' waits.
     fn close(feed: &Self::Feed);
@@ -70,6 +76,8 @@ pub(super) struct Devices<K: Kind> {
 
 struct Running<K: Kind> {
     settings: K::Settings,
+    /// Who stopped capture, while it is stopped.
+    stopped_by: Option<String>,
     feed: Arc<K::Feed>,
     stop: Stop,
     thread: JoinHandle<K::Writer>,
@@ -96,11 +104,17 @@ impl Kind for Camera {
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
     }
 
-    fn capture(settings: &CameraSettings, feed: &CameraFeed, writer: &mut Publisher<Frame>, stop: &Stop) {
-        run_camera(settings, feed, writer, stop);
+    fn capture(
+        settings: &CameraSettings,
+        stopped_by: Option<&str>,
+        feed: &CameraFeed,
+        writer: &mut Publisher<Frame>,
+        stop: &Stop,
+    ) {
+        run_camera(settings, stopped_by, feed, writer, stop);
     }
 
-    fn say_failed(feed: &CameraFeed, problem: String) {
+    fn set_failed(feed: &CameraFeed, problem: String) {
         feed.set_state(CameraState { online: false, problem: Some(problem), node: None, ..feed.state() });
     }
 
@@ -128,11 +142,17 @@ impl Kind for Microphone {
         feed.relayed.set(matches!(settings.device, MicrophoneDevice::Remote(_)));
     }
 
-    fn capture(settings: &MicrophoneSettings, feed: &MicrophoneFeed, writer: &mut SoundWriter, stop: &Stop) {
-        run_microphone(settings, feed, writer, stop);
+    fn capture(
+        settings: &MicrophoneSettings,
+        stopped_by: Option<&str>,
+        feed: &MicrophoneFeed,
+        writer: &mut SoundWriter,
+        stop: &Stop,
+    ) {
+        run_microphone(settings, stopped_by, feed, writer, stop);
     }
 
-    fn say_failed(feed: &MicrophoneFeed, problem: String) {
+    fn set_failed(feed: &MicrophoneFeed, problem: String) {
         feed.set_state(MicrophoneState { online: false, problem: Some(problem), pcm: None, ..feed.state() });
     }
 
@@ -147,22 +167,28 @@ impl<K: Kind> Devices<K> {
         Self { running: Vec::new(), list, max_readers }
     }
 
-    /// Starts, changes and stops devices until they are the `wanted` ones. One whose settings
-    /// stay is not disturbed; one whose settings change keeps its readers.
+    /// Starts, changes and stops devices until they are the `wanted` ones, all of them stopped while
+    /// `stopped_by` names a user. One that stays as it was is not disturbed; one that changes keeps its
+    /// readers.
     ///
     /// # Errors
     /// When the system gives no thread for one; the others run.
-    pub(super) fn apply(&mut self, wanted: &[K::Settings]) -> io::Result<()> {
+    pub(super) fn apply(&mut self, wanted: &[K::Settings], stopped_by: Option<&str>) -> io::Result<()> {
         let mut before = std::mem::take(&mut self.running);
-        for running in before.iter().filter(|running| !wanted.contains(&running.settings)) {
+        let stays = |running: &Running<K>| {
+            running.stopped_by.as_deref() == stopped_by && wanted.contains(&running.settings)
+        };
+        for running in before.iter().filter(|running| !stays(running)) {
             running.stop.request();
         }
         let mut failed = None;
         for settings in wanted {
             let found = before.iter().position(|running| K::name(&running.settings) == K::name(settings));
             let started = match found.map(|at| before.swap_remove(at)) {
-                Some(same) if same.settings == *settings => Ok(same),
-                before => self.start(settings, before),
+                Some(same) if same.settings == *settings && same.stopped_by.as_deref() == stopped_by => {
+                    Ok(same)
+                }
+                before => self.start(settings, stopped_by, before),
             };
             // One device that cannot start is no reason to lose the others.
             match started {
@@ -180,8 +206,7 @@ impl<K: Kind> Devices<K> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Takes `settings` for those a device of this name runs with, which somebody has seen to
-    /// without starting it anew.
+    /// Notes that the device of this name runs with `settings` already, without starting it anew.
     pub(super) fn adopt(&mut self, settings: &K::Settings) {
         let same = |running: &&mut Running<K>| K::name(&running.settings) == K::name(settings);
         if let Some(running) = self.running.iter_mut().find(same) {
@@ -202,47 +227,60 @@ impl<K: Kind> Devices<K> {
     }
 
     /// Starts a device, with the readers of the one that had its name `before`.
-    fn start(&self, settings: &K::Settings, before: Option<Running<K>>) -> io::Result<Running<K>> {
+    fn start(
+        &self,
+        settings: &K::Settings,
+        stopped_by: Option<&str>,
+        before: Option<Running<K>>,
+    ) -> io::Result<Running<K>> {
         let name = K::name(settings);
-        let kept = before.and_then(|before| {
+        let reused = before.and_then(|before| {
             info!("{} {name}: new settings", K::NAME);
             before.stop.request();
             Some((join::<K>(before.thread)?, before.feed))
         });
-        let (mut writer, feed) = kept.unwrap_or_else(|| {
+        let (mut writer, feed) = reused.unwrap_or_else(|| {
             let (writer, feed) = K::open(settings, self.max_readers);
             (writer, Arc::new(feed))
         });
         K::prepare(settings, &feed);
         let stop = Stop::new();
-        let mine = (settings.clone(), Arc::clone(&feed), stop.clone());
+        let stopped_by = stopped_by.map(str::to_owned);
+        let mine = (settings.clone(), stopped_by.clone(), Arc::clone(&feed), stop.clone());
         let thread = thread::Builder::new()
             .name(format!("{}-{name}", K::NAME))
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                watch_over::<K>(&mine.0, &mine.1, &mut writer, &mine.2);
+                supervise::<K>(&mine.0, mine.1.as_deref(), &mine.2, &mut writer, &mine.3);
                 writer
             })?;
-        Ok(Running { settings: settings.clone(), feed, stop, thread })
+        Ok(Running { settings: settings.clone(), stopped_by, feed, stop, thread })
     }
 }
 
-/// Captures until told to stop; a panic costs the device a second, and nobody else anything.
-fn watch_over<K: Kind>(settings: &K::Settings, feed: &K::Feed, writer: &mut K::Writer, stop: &Stop) {
+/// Captures until `stop` is requested; a panic costs this device a second, and no other device anything.
+fn supervise<K: Kind>(
+    settings: &K::Settings,
+    stopped_by: Option<&str>,
+    feed: &K::Feed,
+    writer: &mut K::Writer,
+    stop: &Stop,
+) {
     while !stop.is_requested() {
-        let ended = panic::catch_unwind(AssertUnwindSafe(|| K::capture(settings, feed, writer, stop)));
+        let ended =
+            panic::catch_unwind(AssertUnwindSafe(|| K::capture(settings, stopped_by, feed, writer, stop)));
         if stop.is_requested() {
             return;
         }
         let problem = "capture failed and is started again".to_owned();
         let why = if ended.is_err() { " after a fault in Defender" } else { "" };
         error!("{} {}: {problem}{why}", K::NAME, K::name(settings));
-        K::say_failed(feed, problem);
+        K::set_failed(feed, problem);
         stop.sleep(RESTART_PAUSE);
     }
 }
 
-/// The thread's writer; `None` if it panicked outside of [`watch_over`]'s care.
+/// The thread's writer; `None` if it panicked outside of [`supervise`].
 fn join<K: Kind>(thread: JoinHandle<K::Writer>) -> Option<K::Writer> {
     thread.join().ok()
 }

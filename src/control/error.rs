@@ -1,5 +1,6 @@
-//! Why a running server was not changed, for whoever asked.
+//! Why a running server was not changed, for the user who asked.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use crate::source::v4l2::DeviceError;
 /// Why a change was not made.
 #[derive(Debug)]
 pub enum ControlError {
-    /// The camera is another server's, which has to be told.
+    /// The camera is another server's, which has to change it.
     NotOurs(String),
     /// A value that cannot be: which, and what was expected.
     Value(String),
@@ -19,11 +20,13 @@ pub enum ControlError {
     NoCamera(String),
     /// The camera refused.
     Camera(DeviceError),
-    /// It cannot be kept, for no file is the server's to write.
-    NoFile,
-    /// It cannot be kept: the file, and why.
-    NotKept(PathBuf, String),
-    /// Whoever asked may not do this any more.
+    /// It cannot be saved, for the folder of the overrides file is not the server's to write.
+    CannotSave,
+    /// It cannot be saved: the file, and why.
+    NotSaved(PathBuf, Box<dyn Error + Send + Sync>),
+    /// There is no override of this name.
+    NoOverride(String),
+    /// The user may not do this any more.
     NotAllowed,
     /// The system gives no thread.
     System(io::Error),
@@ -41,15 +44,36 @@ impl fmt::Display for ControlError {
             }
             Self::NoCamera(name) => write!(f, "camera {name}: there is none now whose controls could be set"),
             Self::Camera(error) => error.fmt(f),
-            Self::NoFile => f.write_str(
-                "nothing was changed: it cannot be kept, for neither defender.conf nor the folder of the user \
-                 file is the server's to write",
+            Self::CannotSave => f.write_str(
+                "nothing was changed: it cannot be saved, for the server may not write to the folder of the \
+                 user file",
             ),
-            Self::NotKept(file, why) => {
-                write!(f, "nothing was changed: it cannot be kept in {}: {why}", file.display())
+            Self::NotSaved(file, why) => {
+                write!(f, "nothing was changed: it cannot be saved in {}: {why}", file.display())
             }
+            Self::NoOverride(name) => write!(
+                f,
+                "{name:.100} is not overridden; `defender settings list` and /api/1.0/settings show what is"
+            ),
             Self::NotAllowed => f.write_str("nothing was changed: you may not do this any more"),
             Self::System(error) => write!(f, "the system refused: {error}"),
+        }
+    }
+}
+
+impl Error for ControlError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::System(error) => Some(error),
+            Self::Camera(error) => Some(error),
+            Self::NotSaved(_, error) => Some(&**error),
+            Self::NotOurs(_)
+            | Self::Value(_)
+            | Self::Level(_)
+            | Self::NoCamera(_)
+            | Self::CannotSave
+            | Self::NoOverride(_)
+            | Self::NotAllowed => None,
         }
     }
 }

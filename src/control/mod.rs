@@ -1,51 +1,65 @@
-//! What a running server can be told: other settings for its cameras, to stop and start capture, to
-//! log more or less, to read its configuration again.
+//! What can be changed of a server that runs: the settings of its cameras, whether it captures, how much
+//! it logs; and reading its configuration again.
 //!
 //! What belongs here: the one place that knows what runs with which settings, the capture threads,
-//! keeping a change in defender.conf. What must not: who may ask for it, and how it is asked.
+//! saving changes as overrides. What must not: who may ask for a change, and how it is asked.
 
+mod camera;
 mod change;
 mod devices;
 mod error;
-mod keep;
+mod follow;
 mod reload;
 mod remotes;
+mod save;
+mod settings;
 mod state;
 
 use std::sync::{Arc, Mutex};
-
-use log::error;
 
 use crate::base::{level, lock};
 use crate::config::{Config, Flags};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::memory::Memory;
-use crate::remote::{Endpoint, Listing};
+use crate::remote::Endpoint;
 use crate::source::v4l2::controls;
-use crate::source::v4l2::devices::{check_size, sizes_offered};
+use crate::source::v4l2::devices::sizes_offered;
 use remotes::Follower;
-use state::{Seen, State};
+use state::{State, StateView};
 
-pub use change::{CameraChange, Told};
+pub use change::CameraChange;
 pub use error::ControlError;
-pub use reload::tell_overridden;
+pub use reload::log_overrides;
+pub use settings::SettingRow;
 pub use state::Media;
 
+pub use crate::config::{CAMERA, Kind, Overridden, Setting, Value};
 pub use crate::source::CameraSettings;
 pub use crate::source::alsa::cards::list as microphones_plugged_in;
 pub use crate::source::v4l2::devices::list as cameras_plugged_in;
 
 pub use crate::source::v4l2::controls::{Control as CameraControl, ControlKind};
 
-/// The hold on what runs. Changes are made one at a time: the lock of `state` is held while threads are
+/// Who asks for a change.
+#[derive(Clone, Copy)]
+pub struct Requester<'a> {
+    /// The name of the account.
+    pub name: &'a str,
+    /// Whether the user may still make the change. Called when it is this change's turn.
+    pub may: &'a dyn Fn() -> bool,
+    /// Logs the change. Called once it is made.
+    pub log: &'a dyn Fn(),
+}
+
+/// Changes what runs. Changes are made one at a time: the lock of `state` is held while threads are
 /// joined, controls are set and a file is written, on purpose, and only other changes wait for it.
-/// Whoever asks is told from `seen`, whose lock is held to copy a pointer.
+/// Questions are answered from `view`, whose lock is held to copy a pointer.
 pub struct Control {
     /// A panic under the lock leaves devices and configuration as they were between two steps; the next change
     /// brings them together again.
     state: Mutex<State>,
-    seen: Mutex<Arc<Seen>>,
+    view: Mutex<Arc<StateView>>,
     flags: Flags,
     logging: Logging,
     memory: Memory,
@@ -68,15 +82,15 @@ impl Control {
         let (cameras, microphones) = (Arc::new(FeedList::default()), Arc::new(FeedList::default()));
         let mut state = State::new(config, Arc::clone(&cameras), Arc::clone(&microphones));
         state.apply()?;
-        let seen = Mutex::new(Arc::new(state.seen()));
+        let view = Mutex::new(Arc::new(state.view()));
         let state = Mutex::new(state);
         let control =
-            Arc::new(Self { state, seen, flags: flags.clone(), logging, memory, cameras, microphones });
+            Arc::new(Self { state, view, flags: flags.clone(), logging, memory, cameras, microphones });
         control.follow_remotes()?;
         Ok(control)
     }
 
-    /// A hold on nothing, for the tests of those who have one.
+    /// One that runs nothing, for tests.
     #[cfg(test)]
     pub fn without_devices() -> Arc<Self> {
         let config =
@@ -97,26 +111,26 @@ impl Control {
 
     /// Each other Defender, and why it cannot be asked.
     pub fn remotes(&self) -> Vec<(String, String, Option<String>)> {
-        let told = |endpoint: &Arc<Endpoint>| {
+        let row = |endpoint: &Arc<Endpoint>| {
             let settings = endpoint.settings();
             (settings.name.clone(), settings.address.to_string(), endpoint.problem())
         };
-        self.seen().remotes.iter().map(told).collect()
+        self.view().remotes.iter().map(row).collect()
     }
 
     /// The mode it runs in, as defender.conf names it.
     pub fn mode_name(&self) -> &'static str {
-        self.seen().mode
+        self.view().mode
     }
 
-    /// Whether changed settings can be kept for the next start.
-    pub fn keeps(&self) -> bool {
-        self.seen().keeps
+    /// Whether changed settings can be saved for the next start.
+    pub fn can_save(&self) -> bool {
+        self.view().can_save
     }
 
     /// What the camera was asked to be; `None` for one that is not this server's own.
     pub fn camera_settings(&self, name: &str) -> Option<CameraSettings> {
-        self.seen().cameras.iter().find(|camera| camera.name == name).cloned()
+        self.view().cameras.iter().find(|camera| camera.name == name).cloned()
     }
 
     /// The controls of a camera as they are now; none while no camera is open.
@@ -136,62 +150,13 @@ impl Control {
         node.zip(settings).map(|(node, settings)| sizes_offered(&node, &settings)).unwrap_or_default()
     }
 
-    /// Changes a camera while it runs, and keeps that for the next start if `keeps`; a change of nothing
-    /// keeps what was changed before. In this order all values are looked at, the file is written,
-    /// controls are set, and the camera is started anew if it must be: what is likeliest to fail comes
-    /// first, and is taken back if the driver then refuses. Viewers stay. `may` tells whether whoever asks
-    /// may do so still, now that it is this change's turn; `told` logs the change, once it is made.
-    ///
-    /// # Errors
-    /// Why the change was not made, or, if it was told, that the system gives a device no thread.
-    pub fn change_camera(
-        &self,
-        name: &str,
-        change: &CameraChange,
-        keeps: bool,
-        may: impl FnOnce() -> bool,
-        told: impl FnOnce(),
-    ) -> Result<(), ControlError> {
-        self.change(|state| {
-            if !may() {
-                return Err(ControlError::NotAllowed);
-            }
-            let Some(at) = state.config.cameras.iter().position(|camera| camera.name == name) else {
-                return Err(ControlError::NotOurs(name.to_owned()));
-            };
-            let before = state.config.cameras[at].clone();
-            self.check_size(name, change, &change.applied_to(&before)?)?;
-            let asked = self.ask_controls(name, change)?;
-            // A button is pressed once: neither a start nor a file does it again.
-            let lasting = asked.as_ref().map(controls::ControlChange::lasting).unwrap_or_default();
-            let lasting = CameraChange { controls: lasting, ..change.clone() };
-            let after = lasting.applied_to(&before)?;
-            let kept = keeps.then(|| if change.is_nothing() { state.not_kept(&before) } else { lasting });
-            let written = kept.as_ref().map(|kept| keep::camera(&state.config, name, kept)).transpose()?;
-            if let Some(Err(refused)) = asked.map(controls::ControlChange::set) {
-                written.into_iter().for_each(keep::Written::undo);
-                return Err(ControlError::Camera(refused));
-            }
-            kept.iter().for_each(|kept| state.has_kept(name, kept));
-            state.config.cameras[at] = after.clone();
-            told();
-            if before == (CameraSettings { controls: before.controls.clone(), ..after.clone() }) {
-                let stopped_by = state.stopped_by(Media::Video).clone();
-                state.cameras.adopt(&CameraSettings { stopped_by, ..after });
-                return Ok(());
-            }
-            state.apply()
-        })
-    }
-
     /// Whether capture runs, or who stopped it.
     pub fn stopped_by(&self, media: Media) -> Option<String> {
-        self.seen().stopped_by(media)
+        self.view().stopped_by(media)
     }
 
-    /// Stops capture in the name of `who`, or starts it again. Viewers stay, and see it stopped.
-    /// What is stopped stays so in the name of who was first. `may` and `told` as in
-    /// [`Control::change_camera`]; `told` logs what is a change.
+    /// Stops capture in the name of the requester, or starts it again. Viewers stay, and see it stopped.
+    /// What is stopped stays so in the name of who was first. What is no change is not logged.
     ///
     /// # Errors
     /// When the system gives a device no thread; the others are stopped or started.
@@ -199,20 +164,15 @@ impl Control {
         &self,
         media: Media,
         running: bool,
-        who: &str,
-        may: impl FnOnce() -> bool,
-        told: impl FnOnce(),
+        requester: &Requester<'_>,
     ) -> Result<(), ControlError> {
-        self.change(|state| {
-            if !may() {
-                return Err(ControlError::NotAllowed);
-            }
+        self.change_for(requester, |state| {
             let stopped_by = state.stopped_by(media);
             if running == stopped_by.is_none() {
                 return Ok(());
             }
-            *stopped_by = (!running).then(|| who.to_owned());
-            told();
+            *stopped_by = (!running).then(|| requester.name.to_owned());
+            (requester.log)();
             state.apply()
         })
     }
@@ -220,35 +180,6 @@ impl Control {
     /// The least level that is logged.
     pub fn log_level(&self) -> &'static str {
         level::name(self.logging.level())
-    }
-
-    /// Logs from this level on, and keeps that for the next start if `keeps`. `may` as in
-    /// [`Control::change_camera`]. `told` logs the change; it is called while the louder of both levels
-    /// holds, so that turning the log off is still in it.
-    ///
-    /// # Errors
-    /// A name that is none, or why it could not be kept; nothing is changed then.
-    pub fn set_log_level(
-        &self,
-        name: &str,
-        keeps: bool,
-        may: impl FnOnce() -> bool,
-        told: impl FnOnce(),
-    ) -> Result<(), ControlError> {
-        let level = level::from_name(name).ok_or_else(|| ControlError::Level(name.to_owned()))?;
-        self.change(|state| {
-            if !may() {
-                return Err(ControlError::NotAllowed);
-            }
-            if keeps {
-                keep::log_level(&state.config, level)?;
-            }
-            self.logging.set_level(level.max(self.logging.level()));
-            told();
-            self.logging.set_level(level);
-            state.config.server.log_level = level;
-            Ok(())
-        })
     }
 
     /// The newest `count` lines of the log that are still in memory, oldest first.
@@ -268,103 +199,25 @@ impl Control {
         join(ended);
     }
 
-    /// Makes the followers those of the configured remotes.
-    fn follow_remotes(self: &Arc<Self>) -> Result<(), ControlError> {
-        let (followed, ended) = self.change(|state| {
-            let wanted = state.config.remotes.clone();
-            let mut before = std::mem::take(&mut state.remotes);
-            let mut failed = None;
-            for settings in &wanted {
-                let same = before.iter().position(|follower| follower.endpoint.settings() == settings);
-                let started = match same {
-                    Some(at) => Ok(before.remove(at)),
-                    None => Follower::start(settings, self.memory.for_remote(), Arc::downgrade(self)),
-                };
-                match started {
-                    Ok(mut follower) => {
-                        // Reached in another way, it has what it had until it says otherwise: viewers stay.
-                        let old = before.iter().find(|old| old.endpoint.settings().name == settings.name);
-                        if let Some(old) = old {
-                            follower.listing = old.listing.clone();
-                        }
-                        state.remotes.push(follower);
-                    }
-                    Err(error) => failed = Some(ControlError::System(error)),
-                }
-            }
-            let ended: Vec<_> = before.into_iter().map(Follower::end).collect();
-            let applied = if ended.is_empty() { Ok(()) } else { state.apply() };
-            (failed.map_or(applied, Err), ended)
-        });
-        join(ended);
-        followed
-    }
-
-    /// A remote has told what it has.
-    fn has_listed(&self, endpoint: &Endpoint, listing: Listing) {
-        self.change(|state| {
-            // One that was taken out of the configuration meanwhile has nothing to say.
-            let Some(follower) = state.remotes.iter_mut().find(|follower| *follower.endpoint == *endpoint)
-            else {
-                return;
-            };
-            if follower.listing.same_devices(&listing) {
-                return;
-            }
-            follower.listing = listing;
-            if let Err(error) = state.apply() {
-                error!("cannot start every camera and microphone: {error}");
-            }
-        });
-    }
-
-    /// Refuses a size that an open camera does not have: its driver would give another one, silently.
-    fn check_size(
+    /// Makes a change for a user, if the user may still make it.
+    fn change_for<T>(
         &self,
-        name: &str,
-        change: &CameraChange,
-        after: &CameraSettings,
-    ) -> Result<(), ControlError> {
-        if change.width.or(change.height).is_none() {
-            return Ok(());
-        }
-        let node = self.cameras.find(Some(name), |_| true).and_then(|feed| feed.state().node);
-        node.map_or(Ok(()), |node| check_size(&node, after)).map_err(|nearest| {
-            let nearest: Vec<String> =
-                nearest.into_iter().map(|(width, height)| format!("{width}x{height}")).collect();
-            ControlError::Value(format!(
-                "the camera has no size {}x{}; the nearest it has: {}",
-                after.width,
-                after.height,
-                nearest.join(", ")
-            ))
-        })
+        requester: &Requester<'_>,
+        make: impl FnOnce(&mut State) -> Result<T, ControlError>,
+    ) -> Result<T, ControlError> {
+        self.change(|state| if (requester.may)() { make(state) } else { Err(ControlError::NotAllowed) })
     }
 
-    /// The camera's controls that are to be changed, looked at; `None` where there are none.
-    fn ask_controls(
-        &self,
-        name: &str,
-        change: &CameraChange,
-    ) -> Result<Option<controls::ControlChange>, ControlError> {
-        if change.controls.is_empty() {
-            return Ok(None);
-        }
-        let node = self.cameras.find(Some(name), |_| true).and_then(|feed| feed.state().node);
-        let node = node.ok_or_else(|| ControlError::NoCamera(name.to_owned()))?;
-        controls::prepare(&node, &change.controls).map(Some).map_err(ControlError::Camera)
-    }
-
-    /// Makes a change, while no other is made, and shows what came of it.
+    /// Makes a change, while no other is made, and shows its result to readers.
     fn change<T>(&self, make: impl FnOnce(&mut State) -> T) -> T {
         let mut state = lock(&self.state);
         let made = make(&mut state);
-        *lock(&self.seen) = Arc::new(state.seen());
+        *lock(&self.view) = Arc::new(state.view());
         made
     }
 
-    fn seen(&self) -> Arc<Seen> {
-        Arc::clone(&lock(&self.seen))
+    fn view(&self) -> Arc<StateView> {
+        Arc::clone(&lock(&self.view))
     }
 }
 
@@ -391,7 +244,7 @@ mod tests {
             std::thread::spawn(move || {
                 let stopped = asking.stopped_by(Media::Video);
                 let nothing = asking.camera_settings("front").is_none() && asking.remotes().is_empty();
-                let mode = (asking.mode_name(), asking.keeps(), asking.log_level());
+                let mode = (asking.mode_name(), asking.can_save(), asking.log_level());
                 asked.send((stopped, nothing, mode)).expect("somebody waits");
             });
             let answer = answers.recv_timeout(Duration::from_secs(30)).expect("an answer under the lock");
@@ -400,12 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stopped_already_is_no_change_and_stays_in_the_name_of_the_first() {
+    fn what_is_stopped_already_stays_in_the_name_of_the_first() {
         let control = Control::without_devices();
         let set = |running, who| {
-            let is_told = std::cell::Cell::new(false);
-            control.set_running(Media::Video, running, who, || true, || is_told.set(true)).unwrap();
-            is_told.get()
+            let is_logged = std::cell::Cell::new(false);
+            let requester = Requester { name: who, may: &|| true, log: &|| is_logged.set(true) };
+            control.set_running(Media::Video, running, &requester).unwrap();
+            is_logged.get()
         };
         assert!(!set(true, "ada"));
         assert!(set(false, "ada"));

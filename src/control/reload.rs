@@ -9,7 +9,7 @@ use log::{Level, LevelFilter, error, log, warn};
 
 use super::Control;
 use super::state::State;
-use crate::config::{Config, ConfigError, Flags, ServerConfig};
+use crate::config::{Config, ConfigError, Flags, Overridden, ServerConfig, Store};
 
 impl Control {
     /// Reads the configuration again and takes over what goes without a restart; what was stopped
@@ -50,23 +50,29 @@ impl Control {
         });
     }
 
-    /// The configuration as it is now, with what was kept laid over it as at the start. It is the file of the
-    /// start that is read: one that is gone must not leave its place to another, or to the defaults.
+    /// The configuration as it is now, with the overrides in force as at the start. It is the file of the
+    /// start that is read: one that is gone must not be replaced by another, or by the defaults.
     fn load_again(&self, state: &State) -> Result<Config, ConfigError> {
         let config = state.config.file.clone().or_else(|| self.flags.config.clone());
         let flags = Flags { config, ..self.flags.clone() };
-        let mut new = Config { keep: state.config.keep.clone(), ..Config::load(&flags)? };
-        let overridden = new.lay_over(&state.config.server.users, &self.flags)?;
-        let level = self.logging.level().min(new.server.log_level);
-        overridden.iter().for_each(|overridden| tell_overridden(overridden, level));
+        let mut new = Config { can_save: state.config.can_save, ..Config::load(&flags)? };
+        let store = Store::beside(&state.config.server.users);
+        new.apply_overrides(&store, &self.flags);
+        log_overrides(&new.overrides, self.logging.level().min(new.server.log_level));
         Ok(new)
     }
 }
 
-/// Logs that kept settings are laid over defender.conf; whoever wonders about his own must find it, also
+/// Logs the overrides in force. Users who wonder why defender.conf is not obeyed must find the line, also
 /// where only warnings are logged from `level` on.
-pub fn tell_overridden(overridden: &str, level: LevelFilter) {
-    log!(if level >= LevelFilter::Info { Level::Info } else { Level::Warn }, "{overridden}");
+pub fn log_overrides(overrides: &[Overridden], level: LevelFilter) {
+    let in_force: Vec<_> = overrides.iter().filter(|overridden| overridden.is_in_force()).collect();
+    if in_force.is_empty() {
+        return;
+    }
+    let level = if level >= LevelFilter::Info { Level::Info } else { Level::Warn };
+    let shown: Vec<_> = in_force.iter().map(ToString::to_string).collect();
+    log!(level, "overrides in force over defender.conf: {}", shown.join(", "));
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
 //! Other Defenders: asked again and again what cameras and microphones they have.
 
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use super::{CameraSettings, Control};
 use crate::base::limits;
+use crate::config::default_camera;
 use crate::hub::Stop;
-use crate::media::{Chroma, SoundFormat};
+use crate::media::SoundFormat;
 use crate::memory::Account;
 use crate::remote::{Endpoint, Listing, RemoteError, RemoteSettings};
-use crate::source::{DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
+use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
 
 /// How often each is asked.
 const ASK_EVERY: Duration = Duration::from_secs(5);
@@ -38,11 +38,11 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Starts asking; `control` hears of what changes. What comes lies in memory of `account`.
+    /// Starts asking; `report` is called with what changes. What comes lies in memory of `account`.
     pub(super) fn start(
         settings: &RemoteSettings,
         account: Arc<Account>,
-        control: Weak<Control>,
+        report: impl Fn(&Endpoint, Listing) + Send + 'static,
     ) -> io::Result<Self> {
         let endpoint =
             Endpoint::new(settings.clone(), account).map_err(|error| io::Error::other(error.to_string()))?;
@@ -52,7 +52,7 @@ impl Follower {
         let thread = thread::Builder::new()
             .name(format!("remote-{}", settings.name))
             .stack_size(STACK_BYTES)
-            .spawn(move || follow(&mine.0, &mine.1, &control))?;
+            .spawn(move || follow(&mine.0, &mine.1, &report))?;
         Ok(Self { endpoint, listing: Listing::default(), stop, thread })
     }
 
@@ -66,17 +66,12 @@ impl Follower {
     pub(super) fn cameras(&self) -> impl Iterator<Item = CameraSettings> {
         let fps = |fps: f64| (fps.round() as u32).clamp(*limits::FPS.start(), *limits::FPS.end());
         self.listing.cameras.iter().map(move |camera| CameraSettings {
-            name: self.name_here(&camera.name),
             device: DeviceChoice::Remote(self.device(&camera.name)),
-            format: None,
             width: camera.width,
             height: camera.height,
             fps: fps(camera.fps),
-            quality: 85,
-            chroma: Chroma::AsCaptured,
             on_demand: true,
-            controls: Vec::new(),
-            stopped_by: None,
+            ..default_camera(self.name_here(&camera.name))
         })
     }
 
@@ -86,7 +81,6 @@ impl Follower {
             name: self.name_here(&microphone.name),
             device: MicrophoneDevice::Remote(self.device(&microphone.name)),
             format: SoundFormat { rate_hz: microphone.rate_hz, channels: microphone.channels },
-            stopped_by: None,
         })
     }
 
@@ -99,10 +93,10 @@ impl Follower {
     }
 }
 
-/// Asks until told to stop, and says what is news.
-fn follow(endpoint: &Endpoint, stop: &Stop, control: &Weak<Control>) {
+/// Asks until `stop` is requested, and reports what changes.
+fn follow(endpoint: &Endpoint, stop: &Stop, report: &impl Fn(&Endpoint, Listing)) {
     let name = &endpoint.settings().name;
-    let mut told: Option<String> = None;
+    let mut reported: Option<String> = None;
     let mut is_known = false;
     let (mut known, mut changes) = (None::<Listing>, Changes::default());
     let mut advised: Option<String> = None;
@@ -111,7 +105,7 @@ fn follow(endpoint: &Endpoint, stop: &Stop, control: &Weak<Control>) {
         let mut pause = ASK_EVERY;
         match endpoint.ask(&wanted) {
             Ok(listing) => {
-                if told.take().is_some() || !is_known {
+                if reported.take().is_some() || !is_known {
                     info!("remote {name}: {}: {}", endpoint.settings().address, listing.summary());
                 }
                 is_known = true;
@@ -121,12 +115,9 @@ fn follow(endpoint: &Endpoint, stop: &Stop, control: &Weak<Control>) {
                     advised = advice;
                 }
                 let is_same = known.as_ref().is_some_and(|known| known.same_devices(&listing));
-                if !is_same
-                    && changes.may_change(Instant::now())
-                    && let Some(control) = control.upgrade()
-                {
+                if !is_same && changes.may_change(Instant::now()) {
                     known = Some(listing.clone());
-                    control.has_listed(endpoint, listing);
+                    report(endpoint, listing);
                 }
             }
             Err(RemoteError::Stopped) => return,
@@ -135,9 +126,9 @@ fn follow(endpoint: &Endpoint, stop: &Stop, control: &Weak<Control>) {
                     pause = ASK_REFUSED_EVERY;
                 }
                 let problem = endpoint.describe(&error);
-                if told.as_ref() != Some(&problem) {
+                if reported.as_ref() != Some(&problem) {
                     warn!("remote {name}: {problem}");
-                    told = Some(problem);
+                    reported = Some(problem);
                 }
             }
         }
@@ -172,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remote_that_changes_its_devices_at_each_answer_is_followed_more_and_more_rarely() {
+    fn a_remote_that_changes_at_each_answer_is_followed_less_often() {
         let (mut changes, start) = (Changes::default(), Instant::now());
         let mut asked = |seconds: std::ops::Range<u32>| {
             seconds

@@ -6,15 +6,17 @@
 
 use std::sync::Arc;
 
-use log::warn;
+use log::{LevelFilter, warn};
 
+use super::change::CameraChange;
 use super::devices::{Camera, Devices, Kind, Microphone};
+use super::error::ControlError;
 use super::remotes::Follower;
-use super::{CameraChange, CameraSettings, ControlError};
-use crate::config::{Config, Keep};
+use super::save;
+use crate::config::{CAMERA, Config, Overridden, Override, Value};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::remote::Endpoint;
-use crate::source::MicrophoneSettings;
+use crate::source::CameraSettings;
 
 /// What can be stopped and started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,19 +43,22 @@ pub(super) struct State {
     pub(super) cameras: Devices<Camera>,
     pub(super) microphones: Devices<Microphone>,
     pub(super) remotes: Vec<Follower>,
-    /// The cameras as the configuration has them, without what was changed since and not kept.
-    on_file: Vec<CameraSettings>,
+    /// The level of the log as defender.conf and the overrides have it.
+    pub(super) saved_log_level: LevelFilter,
+    /// The cameras as defender.conf and the overrides have them, without what was changed since and not saved.
+    saved: Vec<CameraSettings>,
     video_stopped_by: Option<String>,
     audio_stopped_by: Option<String>,
 }
 
-/// What there is to see of it: replaced whole at the end of each change.
-pub(super) struct Seen {
+/// A copy of what questions are about: replaced whole at the end of each change.
+pub(super) struct StateView {
     pub(super) cameras: Vec<CameraSettings>,
     pub(super) remotes: Vec<Arc<Endpoint>>,
     pub(super) mode: &'static str,
-    /// Whether settings can be kept for the next start.
-    pub(super) keeps: bool,
+    /// Whether settings can be saved for the next start.
+    pub(super) can_save: bool,
+    pub(super) overrides: Vec<Overridden>,
     video_stopped_by: Option<String>,
     audio_stopped_by: Option<String>,
 }
@@ -70,19 +75,21 @@ impl State {
             cameras: Devices::new(cameras, readers),
             microphones: Devices::new(microphones, readers),
             remotes: Vec::new(),
-            on_file: config.cameras.clone(),
+            saved_log_level: config.server.log_level,
+            saved: config.cameras.clone(),
             config,
             video_stopped_by: None,
             audio_stopped_by: None,
         }
     }
 
-    pub(super) fn seen(&self) -> Seen {
-        Seen {
+    pub(super) fn view(&self) -> StateView {
+        StateView {
             cameras: self.config.cameras.clone(),
             remotes: self.remotes.iter().map(|follower| Arc::clone(&follower.endpoint)).collect(),
             mode: self.config.server.mode.name(),
-            keeps: self.config.keep != Keep::Nowhere,
+            can_save: self.config.can_save,
+            overrides: self.config.overrides.clone(),
             video_stopped_by: self.video_stopped_by.clone(),
             audio_stopped_by: self.audio_stopped_by.clone(),
         }
@@ -92,36 +99,69 @@ impl State {
     /// so that the next one is compared with the truth.
     pub(super) fn take_over(&mut self, new: Config) {
         self.config.server.log_level = new.server.log_level;
-        let file = new.cameras.clone();
+        self.saved_log_level = new.server.log_level;
+        self.config.overrides = new.overrides;
+        let saved = new.cameras.clone();
         let before = std::mem::replace(&mut self.config.cameras, new.cameras);
         // The driver has what was set while it ran, and a file without a word on that does not change it.
         for camera in &mut self.config.cameras {
             let old = before.iter().find(|old| old.name == camera.name && old.device == camera.device);
-            let on_file = self.on_file.iter().find(|on_file| on_file.name == camera.name);
-            let Some((old, on_file)) = old.zip(on_file) else { continue };
-            let live = CameraChange::between(on_file, old).controls.into_iter();
+            let was_saved = self.saved.iter().find(|saved| saved.name == camera.name);
+            let Some((old, was_saved)) = old.zip(was_saved) else { continue };
+            let live = CameraChange::between(was_saved, old).controls.into_iter();
             let has = |name: &String| camera.controls.iter().any(|(known, _)| known == name);
             let more: Vec<_> = live.filter(|(name, _)| !has(name)).collect();
             camera.controls.extend(more);
         }
-        self.on_file = file;
+        self.saved = saved;
         self.config.microphones = new.microphones;
         self.config.remotes = new.remotes;
     }
 
-    /// What was changed of a camera, and not kept.
-    pub(super) fn not_kept(&self, now: &CameraSettings) -> CameraChange {
-        let on_file = self.on_file.iter().find(|camera| camera.name == now.name);
-        on_file.map(|on_file| CameraChange::between(on_file, now)).unwrap_or_default()
+    /// What was changed of a camera, and not saved.
+    pub(super) fn unsaved(&self, now: &CameraSettings) -> CameraChange {
+        let saved = self.saved.iter().find(|camera| camera.name == now.name);
+        saved.map(|saved| CameraChange::between(saved, now)).unwrap_or_default()
     }
 
-    /// A change of a camera has been kept.
-    pub(super) fn has_kept(&mut self, name: &str, change: &CameraChange) {
-        if let Some(camera) = self.on_file.iter_mut().find(|camera| camera.name == name)
-            && let Ok(changed) = change.applied_to(camera)
-        {
+    /// Notes that a change of a camera was saved as `overrides`.
+    pub(super) fn note_saved(&mut self, name: &str, change: &CameraChange, overrides: Vec<Override>) {
+        let Some(camera) = self.saved.iter_mut().find(|camera| camera.name == name) else { return };
+        let prefix = format!("camera.{name}.");
+        save::note(&mut self.config, overrides, |new| {
+            let key = new.name.strip_prefix(&prefix)?;
+            match key.strip_prefix("controls.") {
+                Some(control) => {
+                    let found = camera.controls.iter().find(|(known, _)| known == control);
+                    found.map(|(_, value)| Value::from(*value))
+                }
+                None => CAMERA.iter().find(|setting| setting.key == key).map(|setting| setting.get(camera)),
+            }
+        });
+        if let Ok(changed) = change.applied_to(camera) {
             *camera = changed;
         }
+    }
+
+    /// Changes the settings of a camera, and those it has in the files.
+    pub(super) fn each_camera(&mut self, name: &str, change: impl Fn(&mut CameraSettings)) {
+        let all = self.config.cameras.iter_mut().chain(&mut self.saved);
+        all.filter(|camera| camera.name == name).for_each(change);
+    }
+
+    /// Makes cameras that ran with the settings `before` be what is configured. Controls were set while
+    /// they ran, and are no reason to start one anew.
+    pub(super) fn apply_cameras(&mut self, before: &[CameraSettings]) -> Result<(), ControlError> {
+        let mut is_same = true;
+        for after in &self.config.cameras {
+            let Some(before) = before.iter().find(|before| before.name == after.name) else { continue };
+            if *before == (CameraSettings { controls: before.controls.clone(), ..after.clone() }) {
+                self.cameras.adopt(after);
+            } else {
+                is_same = false;
+            }
+        }
+        if is_same { Ok(()) } else { self.apply() }
     }
 
     pub(super) fn stopped_by(&mut self, media: Media) -> &mut Option<String> {
@@ -133,24 +173,19 @@ impl State {
 
     /// Makes what runs be what is configured, or stopped.
     pub(super) fn apply(&mut self) -> Result<(), ControlError> {
-        let stopped_by = || self.video_stopped_by.clone();
-        let camera = |camera: CameraSettings| CameraSettings { stopped_by: stopped_by(), ..camera };
         let remote = self.remotes.iter().flat_map(Follower::cameras);
-        let cameras =
-            first_of_each_name::<Camera>(self.config.cameras.iter().cloned().chain(remote).map(camera));
-        let stopped_by = || self.audio_stopped_by.clone();
-        let microphone =
-            |microphone: MicrophoneSettings| MicrophoneSettings { stopped_by: stopped_by(), ..microphone };
+        let cameras = first_of_each_name::<Camera>(self.config.cameras.iter().cloned().chain(remote));
         let remote = self.remotes.iter().flat_map(Follower::microphones);
         let own = self.config.microphones.iter().cloned();
-        let microphones = first_of_each_name::<Microphone>(own.chain(remote).map(microphone));
+        let microphones = first_of_each_name::<Microphone>(own.chain(remote));
         // One kind that cannot start is no reason to lose the other.
-        let (cameras, microphones) = (self.cameras.apply(&cameras), self.microphones.apply(&microphones));
+        let cameras = self.cameras.apply(&cameras, self.video_stopped_by.as_deref());
+        let microphones = self.microphones.apply(&microphones, self.audio_stopped_by.as_deref());
         cameras.and(microphones).map_err(ControlError::System)
     }
 }
 
-impl Seen {
+impl StateView {
     pub(super) fn stopped_by(&self, media: Media) -> Option<String> {
         match media {
             Media::Video => self.video_stopped_by.clone(),

@@ -49,6 +49,10 @@ pub enum Route {
     ServiceOf(Media),
     /// `/api/1.0/logging`: the level of the log.
     Logging,
+    /// `/api/1.0/settings`: what can be changed while the server runs, and what is overridden.
+    Settings,
+    /// `/api/1.0/settings/NAME`: one of them, to be reset.
+    Setting(String),
     /// `/api/1.0/logs`: the newest lines of the log.
     Logs,
     /// `/api/1.0/openapi.json`: the API as a document of OpenAPI 3.1.
@@ -136,6 +140,8 @@ impl Route {
             ["api", "1.0", "services", "video"] => Self::ServiceOf(Media::Video),
             ["api", "1.0", "services", "audio"] => Self::ServiceOf(Media::Audio),
             ["api", "1.0", "logging"] => Self::Logging,
+            ["api", "1.0", "settings"] => Self::Settings,
+            ["api", "1.0", "settings", name] => Self::Setting(name.to_owned()),
             ["api", "1.0", "logs"] => Self::Logs,
             ["api", "1.0", "openapi.json"] => Self::Description,
             ["api", ..] => return None,
@@ -166,6 +172,7 @@ impl Route {
             Self::Camera(_) | Self::ServiceOf(_) => Access::Admin,
             Self::Users | Self::User(_) => Access::Admin,
             Self::Devices | Self::Logging | Self::Logs => Access::Admin,
+            Self::Settings | Self::Setting(_) => Access::Admin,
         }
     }
 
@@ -184,7 +191,8 @@ impl Route {
         match self {
             Self::Login | Self::Logout => &["POST"],
             Self::Password => &["PUT"],
-            Self::Session(_) => &["DELETE"],
+            Self::Session(_) | Self::Setting(_) => &["DELETE"],
+            Self::Settings => &["GET", "HEAD", "DELETE"],
             Self::Users => &["GET", "HEAD", "POST"],
             Self::User(_) => &["PUT", "DELETE"],
             Self::Camera(_) | Self::ServiceOf(_) | Self::Logging => &["GET", "HEAD", "PUT"],

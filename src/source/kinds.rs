@@ -13,13 +13,16 @@ use crate::media::Frame;
 
 /// Captures what `settings` ask for into `publisher`, and says in `feed` how that goes, until `stop` is requested or the
 /// hub is closed; returns within a fifth of a second then. Pictures are published only while there are readers.
+///
+/// While `stopped_by` names a user, the device stays closed.
 pub(crate) fn run_camera(
     settings: &CameraSettings,
+    stopped_by: Option<&str>,
     feed: &CameraFeed,
     publisher: &mut Publisher<Frame>,
     stop: &Stop,
 ) {
-    let session = Session::new(&SystemClock, stop, feed, settings.on_demand);
+    let session = Session::new(&SystemClock, stop, feed, settings.on_demand).stopped_by(stopped_by);
     let is_wanted = || session.is_wanted();
     let mut opener: Box<dyn OpenVideo> = match &settings.device {
         DeviceChoice::Auto => Box::new(v4l2::FirstCamera::new(settings, feed)),
@@ -32,14 +35,17 @@ pub(crate) fn run_camera(
 
 /// Captures what `settings` ask for into `writer`, and says in `feed` how that goes, until `stop` is requested; returns
 /// within a fifth of a second then.
+///
+/// While `stopped_by` names a user, the device stays closed.
 pub(crate) fn run_microphone(
     settings: &MicrophoneSettings,
+    stopped_by: Option<&str>,
     feed: &MicrophoneFeed,
     writer: &mut SoundWriter,
     stop: &Stop,
 ) {
     let is_on_demand = matches!(settings.device, MicrophoneDevice::Remote(_));
-    let session = Session::new(&SystemClock, stop, feed, is_on_demand);
+    let session = Session::new(&SystemClock, stop, feed, is_on_demand).stopped_by(stopped_by);
     let is_wanted = || session.is_wanted();
     let mut opener: Box<dyn OpenAudio> = match &settings.device {
         MicrophoneDevice::Test => Box::new(ToneMicrophone { format: settings.format }),

@@ -27,6 +27,7 @@ pub(super) struct Session<'s> {
     stop: &'s Stop,
     audience: &'s dyn Audience,
     is_on_demand: bool,
+    stopped_by: Option<&'s str>,
     deserted_since: Cell<Option<Timestamp>>,
 }
 
@@ -38,7 +39,17 @@ impl<'s> Session<'s> {
         audience: &'s dyn Audience,
         is_on_demand: bool,
     ) -> Self {
-        Self { clock, stop, audience, is_on_demand, deserted_since: Cell::new(None) }
+        Self { clock, stop, audience, is_on_demand, stopped_by: None, deserted_since: Cell::new(None) }
+    }
+
+    /// The same session, but with the source closed while `stopped_by` names a user.
+    pub(super) fn stopped_by(self, stopped_by: Option<&'s str>) -> Self {
+        Self { stopped_by, ..self }
+    }
+
+    /// The user who stopped the source, if one did.
+    pub(super) fn who_stopped_it(&self) -> Option<&'s str> {
+        self.stopped_by
     }
 
     /// The present moment.

@@ -30,8 +30,6 @@ pub struct CameraSettings {
     pub on_demand: bool,
     /// Values for the camera's controls, by name, set in this order whenever it is started.
     pub controls: Vec<(String, i32)>,
-    /// Who stopped it, while it is to stay closed whoever watches.
-    pub stopped_by: Option<String>,
 }
 
 /// Which device a camera's picture comes from.
@@ -56,8 +54,6 @@ pub struct MicrophoneSettings {
     pub device: MicrophoneDevice,
     /// Rate and channels to ask for.
     pub format: SoundFormat,
-    /// Who stopped it, while it is to stay closed whoever listens.
-    pub stopped_by: Option<String>,
 }
 
 /// Which device a microphone's sound comes from.
@@ -130,7 +126,6 @@ pub(super) mod testing {
             chroma: Chroma::AsCaptured,
             on_demand: false,
             controls: Vec::new(),
-            stopped_by: None,
         }
     }
 
@@ -140,7 +135,6 @@ pub(super) mod testing {
             name: "front".to_owned(),
             device: MicrophoneDevice::Test,
             format: SoundFormat { rate_hz: 8000, channels: 1 },
-            stopped_by: None,
         }
     }
 }

@@ -24,7 +24,7 @@ impl Running {
         let feed = Arc::new(CameraFeed::new(&settings.name, frames));
         let stop = Stop::new();
         let (its_feed, its_stop) = (Arc::clone(&feed), stop.clone());
-        let thread = thread::spawn(move || run_camera(&settings, &its_feed, &mut publisher, &its_stop));
+        let thread = thread::spawn(move || run_camera(&settings, None, &its_feed, &mut publisher, &its_stop));
         Self { feed, stop, thread: Some(thread) }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{PASSWORD, Server, Setup, add_user, parts, wait_for, watch};
+use crate::support::{PASSWORD, Server, Setup, add_user, defender, parts, stdout, wait_for, watch};
 
 const ADMIN: &str = "ada";
 
@@ -23,8 +23,13 @@ fn ask(server: &Server, path: &str, body: Option<&str>) -> (u16, String) {
     (answer.status, answer.text())
 }
 
+/// The overrides file.
+fn saved(server: &Server) -> String {
+    fs::read_to_string(server.path().join("overrides.conf")).unwrap()
+}
+
 #[test]
-fn a_stopped_service_shows_who_stopped_it_keeps_its_viewers_and_starts_again() {
+fn a_stopped_service_names_who_stopped_it_and_keeps_viewers() {
     let sections = "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
                     [microphone.front]\ndevice = \"test\"\n";
     let server = started(Setup::new().sections(sections));
@@ -69,7 +74,7 @@ fn a_stopped_service_stays_stopped_over_a_reload() {
 }
 
 #[test]
-fn a_camera_is_changed_under_its_viewers_and_kept_with_the_files_comments() {
+fn a_camera_is_changed_under_its_viewers_and_saved() {
     let sections =
         "# by the door\n[camera.front]\ndevice = \"test\" # no camera yet\nwidth = 320\nheight = 240\n";
     let server = started(Setup::new().sections(sections));
@@ -88,9 +93,11 @@ fn a_camera_is_changed_under_its_viewers_and_kept_with_the_files_comments() {
     let shown = parts(&file);
     wait_for("pictures again", || (parts(&file) > shown + 2).then_some(()));
     assert!(viewer.is_running(), "the viewer stayed");
-    let after = fs::read_to_string(server.path().join("defender.conf")).unwrap();
-    let expected = before.replace("width = 320\nheight = 240\n", "width = 160\nheight = 120\nfps = 5\n");
-    assert_eq!(after, expected);
+    assert_eq!(fs::read_to_string(server.path().join("defender.conf")).unwrap(), before);
+    let saved = saved(&server);
+    for line in ["width = { value = 160", "height = { value = 120", "fps = { value = 5"] {
+        assert!(saved.contains(&format!("\ncamera.front.{line}, by = \"ada\", at = \"")), "{saved}");
+    }
 }
 
 #[test]
@@ -114,23 +121,116 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
 }
 
 #[test]
-fn what_was_changed_before_is_kept_when_keeping_is_all_that_is_asked() {
+fn earlier_changes_are_saved_when_only_saving_is_requested() {
     let server = started(Setup::new());
-    let conf = server.path().join("defender.conf");
+    let (conf, overrides) = (server.path().join("defender.conf"), server.path().join("overrides.conf"));
     let before = fs::read_to_string(&conf).unwrap();
     let path = "/api/1.0/cameras/front";
     let (status, text) = ask(&server, path, Some(r#"{"save":true}"#));
     assert_eq!((status, text.contains(r#""keeps":true"#)), (200, true), "{text}");
-    assert_eq!(fs::read_to_string(&conf).unwrap(), before, "nothing was changed yet");
+    assert!(!overrides.exists(), "nothing was changed yet");
     assert_eq!(ask(&server, path, Some(r#"{"fps":5,"quality":60}"#)).0, 200);
     assert_eq!(ask(&server, path, Some(r#"{"fps":7}"#)).0, 200);
-    assert_eq!(fs::read_to_string(&conf).unwrap(), before);
+    assert!(!overrides.exists());
     for _ in 0..2 {
         assert_eq!(ask(&server, path, Some(r#"{"save":true}"#)).0, 200);
-        let expected = before.replace("height = 240\n", "height = 240\nfps = 7\nquality = 60\n");
-        assert_eq!(fs::read_to_string(&conf).unwrap(), expected);
+        let saved = saved(&server);
+        assert_eq!(saved.matches("camera.").count(), 3, "two, and one in the header: {saved}");
+        assert!(
+            saved.contains("front.fps = { value = 7,") && saved.contains("front.quality = { value = 60,")
+        );
     }
     server.wait_log("`ada` saved the settings of camera front");
+    assert_eq!(fs::read_to_string(&conf).unwrap(), before, "the server does not write defender.conf");
+}
+
+#[test]
+fn overrides_hold_after_a_restart_are_listed_and_reset() {
+    let mut server = started(Setup::new());
+    let camera = "/api/1.0/cameras/front";
+    assert_eq!(ask(&server, camera, Some(r#"{"fps":7,"quality":60,"save":true}"#)).0, 200);
+    assert_eq!(ask(&server, "/api/1.0/logging", Some(r#"{"level":"warn","save":true}"#)).0, 200);
+    server.signal("TERM");
+    server.wait_end();
+    server.start_again();
+    server.wait_log("overrides in force over defender.conf: camera.front.fps = 7 (by ada at 2");
+    assert!(ask(&server, camera, None).1.contains(r#""fps":7,"quality":60"#));
+    let (_, listed) = ask(&server, "/api/1.0/settings", None);
+    let fps = r#""name":"camera.front.fps","label":"Frames a second","hint":"","kind":"integer","min":1,"max":240,"choices":[],"value":7,"override":{"value":7,"configured":30,"by":"ada","at":"2"#;
+    assert!(listed.contains(fps), "{listed}");
+    let width = r#""name":"camera.front.width","label":"Width","hint":"","kind":"integer","min":16,"max":8192,"choices":[],"value":320,"override":null"#;
+    assert!(listed.contains(width), "{listed}");
+    assert_eq!(server.get("/api/1.0/settings").status, 403, "no viewer's business");
+
+    let settings = |command: &[&str]| {
+        let ended = defender(server.path(), &[&["settings"], command, &["-c", "defender.conf"]].concat(), "");
+        (ended.status.success(), stdout(&ended) + &String::from_utf8_lossy(&ended.stderr))
+    };
+    let (_, listed) = settings(&["list"]);
+    assert!(listed.contains("camera.front.quality = 60 (by ada at 2"), "{listed}");
+    assert!(listed.contains("; defender.conf: 85)"), "{listed}");
+    let (is_done, listed) = settings(&["reset", "camera.front.fps"]);
+    assert!(is_done && !listed.contains("fps") && listed.contains("quality"), "{listed}");
+    assert!(ask(&server, camera, None).1.contains(r#""fps":30,"quality":60"#));
+    server.wait_log("reset camera.front.fps to defender.conf");
+    let (is_done, listed) = settings(&["reset", "camera.front.fps"]);
+    assert!(!is_done && listed.contains("camera.front.fps is not overridden"), "{listed}");
+
+    let delete = server.curl("/api/1.0/settings", &["-u", &format!("{ADMIN}:{PASSWORD}"), "-X", "DELETE"]);
+    assert_eq!(delete.status, 200, "{delete:?}");
+    assert!(ask(&server, camera, None).1.contains(r#""fps":30,"quality":85"#));
+    assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug","keeps":true}"#);
+    assert!(!server.path().join("overrides.conf").exists());
+    assert_eq!(settings(&["list"]).1, "nothing is overridden: defender.conf is in force\n");
+}
+
+#[test]
+fn without_a_server_overrides_are_listed_and_reset_in_the_file() {
+    let setup = Setup::new();
+    let file = setup.path().join("overrides.conf");
+    let text = "camera.front.fps = { value = 7, by = \"ada\" }\ncamera.gone.fps = 1\nbroken\n";
+    fs::write(&file, text).unwrap();
+    let settings = |command: &[&str]| {
+        let ended = defender(setup.path(), &[&["settings"], command, &["-c", "defender.conf"]].concat(), "");
+        (ended.status.success(), stdout(&ended) + &String::from_utf8_lossy(&ended.stderr))
+    };
+    let (is_done, listed) = settings(&["list"]);
+    assert!(is_done && listed.contains("camera.front.fps = 7 (by ada; defender.conf: 30)\n"), "{listed}");
+    assert!(listed.contains("IGNORED: defender.conf has no [camera.gone]"), "{listed}");
+    assert!(listed.contains("warning: ") && listed.contains("overrides.conf:3: "), "{listed}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    let (is_done, said) = settings(&["reset", "camera.front.quality"]);
+    assert!(!is_done && said.contains("is not overridden"), "{said}");
+    assert!(settings(&["reset", "camera.front.fps"]).0);
+    assert!(fs::read_to_string(&file).unwrap().ends_with("camera.gone.fps = { value = 1 }\nbroken\n"));
+    assert!(settings(&["reset"]).0);
+    assert!(fs::read_to_string(&file).unwrap().ends_with("\nbroken\n"), "what is damaged is not lost");
+}
+
+#[test]
+fn a_change_that_cannot_be_saved_is_refused_and_not_made() {
+    let server = started(Setup::new());
+    // In the way of the new file, as a full disk is.
+    fs::create_dir_all(server.path().join("overrides.conf.new/x")).unwrap();
+    let (status, text) = ask(&server, "/api/1.0/cameras/front", Some(r#"{"fps":7,"save":true}"#));
+    assert_eq!((status, text.contains("nothing was changed: it cannot be saved in")), (409, true), "{text}");
+    let (status, text) = ask(&server, "/api/1.0/logging", Some(r#"{"level":"warn","save":true}"#));
+    assert_eq!((status, text.contains("overrides.conf")), (409, true), "{text}");
+    assert!(ask(&server, "/api/1.0/cameras/front", None).1.contains(r#""fps":30"#));
+    assert!(ask(&server, "/api/1.0/logging", None).1.contains("debug"));
+    assert!(!server.path().join("overrides.conf").exists());
+}
+
+#[test]
+fn what_version_0_1_0_saved_is_in_force_after_the_update() {
+    let setup = Setup::new();
+    fs::write(setup.path().join("kept.conf"), "[camera.front]\nfps = 7\n").unwrap();
+    let server = started(setup);
+    server.wait_log("kept.conf: the settings that version 0.1.0 saved there are in ");
+    server.wait_log("camera.front.fps = 7 (by version 0.1.0 or by hand; defender.conf: 30)");
+    assert!(!server.path().join("kept.conf").exists());
+    assert!(saved(&server).contains("\ncamera.front.fps = { value = 7 }\n"));
+    assert!(ask(&server, "/api/1.0/cameras/front", None).1.contains(r#""fps":7"#));
 }
 
 #[test]
@@ -153,7 +253,7 @@ fn audit_lines_are_logged_at_every_level_but_off() {
 }
 
 #[test]
-fn what_is_stopped_already_is_not_stopped_again_in_the_name_of_another() {
+fn a_stopped_service_is_not_stopped_again_by_another_user() {
     let setup = Setup::new();
     add_user(setup.path(), "bea", "admin");
     let server = started(setup);
@@ -171,7 +271,7 @@ fn what_is_stopped_already_is_not_stopped_again_in_the_name_of_another() {
 }
 
 #[test]
-fn a_body_that_is_nested_without_end_is_refused_and_the_server_lives_on() {
+fn a_body_that_is_nested_without_end_is_refused() {
     let server = started(Setup::new());
     let deep = [
         "[".repeat(4096),
@@ -194,8 +294,8 @@ fn the_log_is_turned_up_and_down_and_read() {
     assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug","keeps":true}"#);
     let (status, text) = ask(&server, "/api/1.0/logging", Some(r#"{"level":"warn","save":true}"#));
     assert_eq!((status, text.as_str()), (200, r#"{"level":"warn","keeps":true}"#));
-    let config = fs::read_to_string(server.path().join("defender.conf")).unwrap();
-    assert!(config.contains("log_level = \"warn\"\n"), "{config}");
+    let saved = saved(&server);
+    assert!(saved.contains("\nserver.log_level = { value = \"warn\", by = \"ada\", at = "), "{saved}");
     assert_eq!(ask(&server, "/api/1.0/logging", Some(r#"{"level":"loud"}"#)).0, 400);
     let (status, text) = ask(&server, "/api/1.0/logs?lines=1000", None);
     assert!(status == 200 && text.contains("listening on"), "{text}");

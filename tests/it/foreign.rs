@@ -410,6 +410,8 @@ fn start_and_check_follow_no_planted_file() {
         "users.lock",
         "users.new",
         "kept.conf",
+        "overrides.conf",
+        "overrides.conf.new",
         "defender.sock",
         "server.pem",
         "key.pem",

@@ -1,7 +1,7 @@
 // What an admin does.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 import { DESK, PHONE, PASSWORD, Server, assertAccessible, camera, fillIn, hide, open, picture, signedIn, until, untilItMoves, test } from "./support.js";
 
@@ -25,7 +25,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     const card = page.locator("details", { hasText: "bob" });
     await card.locator("summary").click();
     await card.getByLabel("everything").check();
-    await card.getByLabel("A new password").fill("four even red kites");
+    await card.getByLabel("New password").fill("four even red kites");
     await card.getByRole("button", { name: "Save" }).click();
     await page.getByText("Changed bob").waitFor();
     await fillIn(his, "bob", "four even red kites");
@@ -56,13 +56,13 @@ test("one's own password is changed, and everybody with the old one is out", asy
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { path: "/?settings=account", expected: /401|403/ });
   const change = async (old, wanted, again) => {
-    await page.getByLabel("The old one").fill(old);
-    await page.getByLabel("The new one", { exact: true }).fill(wanted);
-    await page.getByLabel("The new one again").fill(again);
-    await page.getByRole("button", { name: "Change the password" }).click();
+    await page.getByLabel("Current password").fill(old);
+    await page.getByLabel("New password", { exact: true }).fill(wanted);
+    await page.getByLabel("New password again").fill(again);
+    await page.getByRole("button", { name: "Change password" }).click();
   };
   await change(PASSWORD, "seven green bottles", "seven green bottle");
-  await page.getByText("The new password is not the same twice").waitFor();
+  await page.getByText("The new password is do not match").waitFor();
   await change("not the old one", "seven green bottles", "seven green bottles");
   await page.getByText("The old password is wrong").waitFor();
   await change(PASSWORD, "seven green bottles", "seven green bottles");
@@ -79,7 +79,7 @@ test("an admin ends another's session, and a viewer sees his own alone", async (
   await page.getByRole("cell", { name: "ada" }).waitFor();
   assert.equal(await hers.getByRole("cell", { name: "ada" }).count(), 0);
   await page.getByRole("button", { name: "End the session of eve" }).click();
-  await page.getByText("The session of eve is over").waitFor();
+  await page.getByText("The session of eve has ended").waitFor();
   await hers.getByText("You were signed out.").waitFor();
 });
 
@@ -115,7 +115,7 @@ test("video and sound are stopped and started, and viewers read by whom", async 
   await hers.getByText("silent: stopped by ada").waitFor();
 });
 
-test("a camera's size is changed while it is watched, and kept in the configuration", async (t) => {
+test("a camera's size is changed while it is watched, saved, and reset", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "ada", { path: "/?camera=front", expected: /401|400/ });
   await untilItMoves(page);
@@ -125,11 +125,19 @@ test("a camera's size is changed while it is watched, and kept in the configurat
   await page.getByText("Applied").waitFor();
   await until("a smaller picture", () => camera(page).locator("canvas").evaluate(({ width }) => width === 320));
   await untilItMoves(page);
-  const kept = () => readFileSync(`${server.folder}/defender.conf`, "utf8");
-  assert.doesNotMatch(kept(), /width/, "nothing is kept that nobody asked for");
-  await page.getByRole("button", { name: "Keep changes" }).click();
-  await page.getByText("Kept for after a restart").waitFor();
-  assert.match(kept(), /width = 320/);
+  const overrides = () => `${server.folder}/overrides.conf`;
+  assert.ok(!existsSync(overrides()), "nothing is saved that nobody asked for");
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await page.getByText("Saved for the next start").waitFor();
+  assert.match(readFileSync(overrides(), "utf8"), /camera\.front\.width = \{ value = 320, by = "ada"/);
+  const row = page.getByRole("listitem").filter({ hasText: "Width: 320 by ada on " });
+  await row.getByText("(defender.conf: 640)").waitFor();
+  await assertAccessible(page, "overrides");
+  await row.getByRole("button", { name: "Reset Width to defender.conf" }).click();
+  await page.getByText("Width is as in defender.conf again").waitFor();
+  assert.equal(await page.getByLabel("Width").inputValue(), "640");
+  assert.equal(await row.count(), 0);
+  assert.doesNotMatch(readFileSync(overrides(), "utf8"), /width/);
   await page.getByLabel("Width").fill("100000");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.locator(".field", { hasText: "Width" }).getByText("Width is 100000; expected 16 to 8192.").waitFor();
@@ -142,6 +150,11 @@ test("the log is read and its level set", async (t) => {
   await page.getByLabel("Level").selectOption("debug");
   await page.getByRole("button", { name: "Set" }).click();
   await page.getByText("The log level is debug").waitFor();
+  await page.getByLabel("Save for the next start").check();
+  await page.getByRole("button", { name: "Set" }).click();
+  await page.getByText("Log level: debug by ada on ").waitFor();
+  await page.getByRole("button", { name: "Reset Log level to defender.conf" }).click();
+  await until("the level of defender.conf", async () => (await page.locator("#settings form select").inputValue()) !== "debug");
   await page.getByLabel("Only lines with").fill("listening on");
   await until("the others to go", async () => (await page.getByRole("log").locator("p").count()) === 1);
 });
@@ -171,12 +184,12 @@ test("the settings ask for nothing while the window is hidden, and go on when it
   }
 });
 
-test("a log level that cannot be kept is not offered to be", async (t) => {
+test("a log level that cannot be saved is not offered to be", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server);
   await page.route("**/api/1.0/logging", (route) => route.fulfill({ json: { level: "info", keeps: false } }));
   await page.goto(server.url("/?settings=log"));
   await fillIn(page, "ada");
   await page.getByText("lasts until the server restarts").waitFor();
-  assert.equal(await page.getByLabel("Keep").count(), 0);
+  assert.equal(await page.getByLabel("Save").count(), 0);
 });

@@ -4,19 +4,19 @@ import assert from "node:assert/strict";
 
 import { Server, assertAccessible, fillIn, open, until, withControls, test } from "./support.js";
 
-// The view of a camera with controls, and what it is told.
+// The view of a camera with controls, and the changes that are sent to it.
 async function opened(t, more) {
   const server = await new Server(t).start();
   const page = await open(server);
-  const told = await withControls(page, more);
+  const requests = await withControls(page, more);
   await page.goto(server.url("/?camera=front"));
   await fillIn(page, "ada");
   await page.getByLabel("Brightness").waitFor();
-  return { page, told };
+  return { page, requests };
 }
 
-test("an admin changes a picture, and it is kept when that is asked for and not before", async (t) => {
-  const { page, told } = await opened(t);
+test("an admin changes a picture, and saves it", async (t) => {
+  const { page, requests } = await opened(t);
   await page.getByLabel("Brightness").fill("200");
   await page.getByLabel("Automatic white balance").uncheck();
   await page.getByLabel("Power line").selectOption("60 Hz");
@@ -24,17 +24,17 @@ test("an admin changes a picture, and it is kept when that is asked for and not 
   await page.getByLabel("Frames a second").fill("15");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByText("Applied").waitFor();
-  assert.ok(told.every((wish) => !wish.save), "nothing is kept yet");
-  const all = told.reduce((sum, { controls, ...rest }) => ({ ...sum, ...controls, ...rest }), {});
+  assert.ok(requests.every((change) => !change.save), "nothing is saved yet");
+  const all = requests.reduce((sum, { controls, ...rest }) => ({ ...sum, ...controls, ...rest }), {});
   assert.deepEqual(all, { brightness: 200, white_balance_automatic: 0, power_line_frequency: 2, focus_now: 1, fps: 15 });
-  await page.getByRole("button", { name: "Keep changes" }).click();
-  await page.getByText("Kept for after a restart").waitFor();
-  assert.deepEqual(told.at(-1), { save: true });
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await page.getByText("Saved for the next start").waitFor();
+  assert.deepEqual(requests.at(-1), { save: true });
   assert.ok(await page.getByLabel("Exposure").isDisabled(), "what the camera governs itself cannot be set");
 });
 
 test("a slider that is drawn tells the camera its newest value, one at a time", async (t) => {
-  const { page, told } = await opened(t);
+  const { page, requests } = await opened(t);
   const slider = page.getByLabel("Brightness");
   await slider.scrollIntoViewIfNeeded();
   const { x, y, width, height } = await slider.boundingBox();
@@ -42,18 +42,18 @@ test("a slider that is drawn tells the camera its newest value, one at a time", 
   await page.mouse.down();
   await page.mouse.move(x + width - 4, y + height / 2, { steps: 60 });
   const last = await slider.inputValue();
-  await until("the newest value", () => told.at(-1)?.controls.brightness === Number(last));
+  await until("the newest value", () => requests.at(-1)?.controls.brightness === Number(last));
   await page.mouse.up();
-  assert.ok(told.length < 60, `${told.length} requests for 60 moves`);
-  assert.ok(told.every((wish) => !wish.save), "a move is not kept");
+  assert.ok(requests.length < 60, `${requests.length} requests for 60 moves`);
+  assert.ok(requests.every((change) => !change.save), "a move is not saved");
 });
 
 test("a slider goes by the arrow keys, keeps the focus and says its value's name", async (t) => {
-  const { page, told } = await opened(t);
+  const { page, requests } = await opened(t);
   const brightness = page.getByLabel("Brightness");
   await brightness.focus();
   for (let count = 0; count < 25; count += 1) await page.keyboard.press("ArrowRight");
-  await until("the value of all presses", () => told.at(-1)?.controls.brightness === 155);
+  await until("the value of all presses", () => requests.at(-1)?.controls.brightness === 155);
   await until("the answers", async () => (await brightness.inputValue()) === "155");
   assert.ok(await brightness.evaluate((element) => element === document.activeElement), "the focus is where it was");
   const sharpness = page.getByLabel("Sharpness");
@@ -64,9 +64,17 @@ test("a slider goes by the arrow keys, keeps the focus and says its value's name
   assert.equal(await brightness.getAttribute("aria-valuetext"), null, "a number speaks for itself");
 });
 
-test("a server that can keep nothing is not asked to", async (t) => {
+test("a server that cannot save is not asked to", async (t) => {
   const { page } = await opened(t, { keeps: false });
   await page.getByText("last until the server restarts").waitFor();
-  assert.equal(await page.getByRole("button", { name: "Keep changes" }).count(), 0);
-  await assertAccessible(page, "controls that are not kept");
+  assert.equal(await page.getByRole("button", { name: "Save changes" }).count(), 0);
+  await assertAccessible(page, "controls that are not saved");
+});
+
+test("each setting that can be changed has a field on the page", async (t) => {
+  const { page } = await opened(t);
+  const { settings } = await page.evaluate(() => fetch("api/1.0/settings").then((response) => response.json()));
+  const keys = settings.map(({ name }) => name.split(".")).filter(([section, name]) => section === "camera" && name === "front").map((parts) => parts[2]);
+  assert.ok(keys.includes("fps") && keys.includes("quality"), String(keys));
+  for (const key of keys) assert.equal(await page.locator(`form.settings [name="${key}"]`).count(), 1, key);
 });

@@ -8,8 +8,8 @@ import { PASSWORD, PHONE, Server, assertAccessible, camera, fillIn, open, pictur
 async function assertBeside(page, input, words) {
   await input.locator("xpath=ancestor::*[contains(@class, 'field')]").getByText(words).waitFor();
   assert.equal(await input.getAttribute("aria-invalid"), "true");
-  const told = await input.evaluate((element) => document.getElementById(element.getAttribute("aria-describedby")).textContent);
-  assert.match(told, words);
+  const described = await input.evaluate((element) => document.getElementById(element.getAttribute("aria-describedby")).textContent);
+  assert.match(described, words);
   assert.ok(await input.evaluate((element) => element === document.activeElement), "the focus is on it");
   assert.equal(await page.locator("#note").textContent(), "", "said once");
 }
@@ -38,13 +38,13 @@ test("what is wrong with a user stands beside its field, until it is changed", a
 test("what is wrong with one's own new password stands beside its field", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { path: "/?settings=account", expected: /401|403|400/ });
-  const [old, wanted, again] = [page.getByLabel("The old one"), page.getByLabel("The new one", { exact: true }), page.getByLabel("The new one again")];
+  const [old, wanted, again] = [page.getByLabel("Current password"), page.getByLabel("New password", { exact: true }), page.getByLabel("New password again")];
   const change = async (...all) => {
     for (const [at, input] of [old, wanted, again].entries()) await input.fill(all[at]);
-    await page.getByRole("button", { name: "Change the password" }).click();
+    await page.getByRole("button", { name: "Change password" }).click();
   };
   await change(PASSWORD, "seven green bottles", "seven green bottle");
-  await assertBeside(page, again, /not the same twice/);
+  await assertBeside(page, again, /do not match/);
   await change("not the old one", "seven green bottles", "seven green bottles");
   await assertBeside(page, old, /The old password is wrong/);
   await change(PASSWORD, "password123", "password123");
@@ -59,7 +59,7 @@ test("each form with a password tells a password manager whose it is", async (t)
     form.querySelector("input[autocomplete=username]")?.value));
   assert.deepEqual(await forms(), ["ada", "eve", ""]);
   await page.getByRole("link", { name: "Account", exact: true }).click();
-  await page.getByLabel("The old one").waitFor();
+  await page.getByLabel("Current password").waitFor();
   assert.deepEqual(await forms(), ["ada"]);
 });
 
@@ -130,6 +130,6 @@ test("services are not said to run while the server does not answer", async (t) 
   const page = await signedIn(server, "ada", { path: "/?settings=services", expected: /401|ERR_/ });
   await page.getByText("Running.").first().waitFor();
   await server.kill();
-  await page.getByText("Not known now: the server does not answer.").first().waitFor();
+  await page.getByText("Unknown: the server does not answer.").first().waitFor();
   await until("no other word", async () => (await page.getByText("Running.").count()) === 0);
 });

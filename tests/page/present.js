@@ -139,7 +139,7 @@ test("a meter that is listened to shows no level while no sound comes", async (t
   await page.locator(".microphone:not(.unknown)").waitFor();
   await page.evaluate(() => window.hold());
   await page.clock.fastForward(3000);
-  await page.getByText("no sound comes now").waitFor();
+  await page.getByText("no sound arrives now").waitFor();
   await page.locator(".microphone.unknown").waitFor();
   await page.evaluate(() => window.release());
   await page.getByText("you are listening").waitFor();

@@ -45,7 +45,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE, sidewa
         return seen.y >= 0 && seen.y + seen.height <= viewport.height + 1 && field.y + field.height <= viewport.height && !isCovered;
       });
     }
-    await page.getByRole("button", { name: "Keep changes" }).focus();
+    await page.getByRole("button", { name: "Save changes" }).focus();
     await picture(page, `${name}-tuning`);
     await assertNotWide(page, "controls");
     await assertAccessible(page, "controls beside a picture");

@@ -48,7 +48,7 @@ test("who guesses is told how long to wait", async (t) => {
   for (;;) {
     await fillIn(page, "eve", "a wrong guess at it");
     await until("an answer", () => said.textContent());
-    if (/Too many failed tries\. Try again in \d+ seconds\./.test(await said.textContent())) break;
+    if (/Too many failed attempts\. Try again in \d+ seconds\./.test(await said.textContent())) break;
   }
   assert.match(await page.locator("form button").textContent(), /Wait \d+ s/);
   await page.getByRole("button", { name: "Sign in" }).waitFor();

@@ -301,7 +301,7 @@ export function standIn(server) {
 }
 
 // A camera with something of everything to be set, in place of the test card, which has nothing.
-// What it is told is collected.
+// The requests to it are collected.
 export async function withControls(page, more = {}) {
   const control = (name, label, kind, more) =>
     ({ name, label, kind, min: 0, max: 255, step: 1, default: 128, value: 130, inactive: false, read_only: false, menu: [], ...more });
@@ -319,20 +319,20 @@ export async function withControls(page, more = {}) {
       control("focus_now", "Focus now", "button"),
     ],
   };
-  const told = [];
+  const requests = [];
   let isBusy = false;
   await page.route("**/api/1.0/cameras/front", async (route) => {
-    const wish = route.request().postDataJSON();
-    if (wish) {
+    const change = route.request().postDataJSON();
+    if (change) {
       assert.ok(!isBusy, "one request at a time");
       isBusy = true;
-      told.push(wish);
+      requests.push(change);
       // As a camera that takes its time.
       await pause(50);
-      for (const each of camera.controls) each.value = wish.controls?.[each.name] ?? each.value;
+      for (const each of camera.controls) each.value = change.controls?.[each.name] ?? each.value;
       isBusy = false;
     }
     return route.fulfill({ json: camera });
   });
-  return told;
+  return requests;
 }

@@ -1,9 +1,9 @@
-// In place of the sign-in form's script and of the page where these do not run: what any browser can
-// do. Nothing here is newer than 2009.
+// Replaces the script of the sign-in form, and the page, in browsers in which those do not run. Nothing here
+// is newer than 2009.
 (function () {
-  // Where the form's own script lies tells where the server's root is.
+  // The server's root is found from the address of this script's folder.
   var base = document.getElementsByTagName("script")[0].src.replace(/sign-in\/[^\/]*$/, "");
-  var form = document.querySelector(".door form");
+  var form = document.querySelector(".sign-in form");
   if (form) signIn(); else showPicture();
 
   function signIn() {
@@ -16,8 +16,8 @@
         if (request.readyState !== 4) return;
         if (request.status === 200) location.reload();
         else if (request.status === 401) error.textContent = "Wrong name or password.";
-        else if (request.status === 429) error.textContent = "Too many failed tries. Wait a while before the next.";
-        else error.textContent = "The server does not answer as it should. Try again.";
+        else if (request.status === 429) error.textContent = "Too many failed attempts. Wait a while before the next one.";
+        else error.textContent = "The server gave an unexpected answer. Try again.";
       };
       request.send(JSON.stringify({ user: form.elements.user.value, password: form.elements.password.value }));
       return false;
@@ -26,9 +26,9 @@
 
   function showPicture() {
     document.body.innerHTML = '<main class="plain"><h1><img src="sign-in/icon.svg" alt="" width="26" height="26">Defender</h1>' +
-      "<p>This browser is too old for the page, or a part of the page did not load. What there is without it is the " +
-      "picture of the first camera, but no other camera, controls or settings. " +
-      'The sound is at <a href="audio">/audio</a>.</p>' +
+      "<p>This browser is too old for the page, or a part of the page did not load. It shows the " +
+      "first camera only, without controls and settings. " +
+      'Sound is at <a href="audio">/audio</a>.</p>' +
       '<p><img alt="Live picture of the first camera"></p></main>';
     var image = document.getElementsByTagName("img")[1];
     var load = function () { image.src = "video?at=" + new Date().getTime(); };

@@ -1,7 +1,7 @@
-// The form of whoever is not signed in. It stands at the address that was asked for, so going on
-// means asking for it again.
+// The sign-in form. The server sends it at the address that was requested, so going on means requesting that
+// again.
 
-// A small board needs seconds for a password, and takes one at a time.
+// A small board needs seconds to check a password, and checks one at a time.
 const LOGIN_MS = 60_000;
 
 // Beside this script's folder, wherever a proxy put that. Without the name and password that the address
@@ -23,13 +23,13 @@ const [error, button, show, why] = ["#error", "button", "#show", "#why"].map((wh
 // fragment: to one on the same page a browser only scrolls.
 const goOn = () => location.replace(location.origin + location.pathname + location.search);
 
-// A link on another site's page leads here also where the cookie is good, for it is kept back then.
+// A link on another site's page leads here with a good cookie, too: the browser does not send it then.
 async function isSignedIn() {
   const response = await fetch(api("status"), { cache: "no-store", headers: OURS });
   return response.ok;
 }
 
-// Says `text` with the seconds that are left, and lets nobody try before.
+// Shows `text` with the seconds that are left, and disables the form until then.
 function holdBack(seconds, text) {
   button.disabled = true;
   const end = Date.now() + seconds * 1000;
@@ -51,10 +51,10 @@ async function signIn() {
   const response = await fetch(api("login"), { method: "POST", headers: OURS, body, signal: limit });
   if (response.ok) {
     if (await isSignedIn()) return goOn();
-    throw new Error("The browser does not keep the sign-in: it takes an encrypted connection (https).");
+    throw new Error("The browser did not store the session: that requires an encrypted connection (https).");
   }
   const wait = Number(response.headers.get("Retry-After"));
-  if (response.status === 429) return holdBack(wait, `Too many failed tries. Try again in ${words(wait)}.`);
+  if (response.status === 429) return holdBack(wait, `Too many failed attempts. Try again in ${words(wait)}.`);
   if (response.status === 503) return holdBack(wait, "The server is busy with other sign-ins.");
   form.elements.password.focus();
   form.elements.password.select();
@@ -67,7 +67,7 @@ const words = (seconds) => (seconds > 90 ? `${Math.ceil(seconds / 60)} minutes` 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   error.textContent = "";
-  // Not disabled, or the keyboard would lose its place.
+  // Not disabled, or it would lose the keyboard's focus.
   if (button.hasAttribute("aria-disabled")) return;
   button.setAttribute("aria-disabled", "true");
   try {
@@ -85,7 +85,7 @@ try {
   why.textContent = sessionStorage.getItem("why") ?? "";
   sessionStorage.removeItem("why");
 } catch {
-  // Nothing is kept, so nothing is told.
+  // The browser stores nothing, so there is no reason to show.
 }
 
 document.documentElement.dataset.runs = "yes";

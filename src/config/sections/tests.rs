@@ -1,4 +1,4 @@
-//! What each section accepts and how its mistakes are told.
+//! What each section accepts, and the messages for its mistakes.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn read(text: &str) -> Result<Config, Vec<String>> {
 }
 
 #[test]
-fn each_mistake_names_its_place_and_what_was_expected() {
+fn each_mistake_names_its_position_and_what_was_expected() {
     let rows: &[(&str, &[&str])] = &[
         ("[server]\nprot = 1", &["d.conf:2:1: ", "unknown key `prot` in [server]", "did you mean `port`?"]),
         ("[servr]", &["d.conf:1:2: ", "unknown section [servr]", "did you mean `server`?"]),
@@ -52,15 +52,15 @@ fn each_mistake_names_its_place_and_what_was_expected() {
         ("[server]\nport = = 1", &["d.conf:2:"]),
     ];
     for (text, parts) in rows {
-        let told = read(text).expect_err(text).join("\n");
+        let messages = read(text).expect_err(text).join("\n");
         for part in *parts {
-            assert!(told.contains(part), "{part:?} is missing for {text:?}: {told}");
+            assert!(messages.contains(part), "{part:?} is missing for {text:?}: {messages}");
         }
     }
 }
 
 #[test]
-fn an_address_is_one_or_a_list_and_a_mapped_one_is_of_ipv4() {
+fn an_address_is_one_or_a_list_and_a_mapped_one_is_ipv4() {
     for (line, addresses) in [
         ("", &["::"][..]),
         ("address = \"127.0.0.1\"", &["127.0.0.1"]),
@@ -77,10 +77,10 @@ fn an_address_is_one_or_a_list_and_a_mapped_one_is_of_ipv4() {
 }
 
 #[test]
-fn all_mistakes_are_told_in_the_order_of_the_file() {
-    let told = read("[camera.a]\nfps = 999\n[server]\nmode = 3\nprot = 1\n").unwrap_err();
-    let lines: Vec<&str> = told.iter().map(|problem| problem.split(':').nth(1).unwrap()).collect();
-    assert_eq!(lines, ["2", "4", "5"], "{told:?}");
+fn all_mistakes_are_reported_in_the_order_of_the_file() {
+    let messages = read("[camera.a]\nfps = 999\n[server]\nmode = 3\nprot = 1\n").unwrap_err();
+    let lines: Vec<&str> = messages.iter().map(|problem| problem.split(':').nth(1).unwrap()).collect();
+    assert_eq!(lines, ["2", "4", "5"], "{messages:?}");
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn no_mistake_shows_a_secret() {
         "url = \"https://eve:SECRET@attic\"",
         "dft_SECRET = 1",
     ] {
-        let told = read(&format!("[remote.attic]\n{line}\n")).unwrap_err().join("\n");
-        assert!(told.contains(":2:") && !told.contains("SEC"), "{told}");
+        let messages = read(&format!("[remote.attic]\n{line}\n")).unwrap_err().join("\n");
+        assert!(messages.contains(":2:") && !messages.contains("SEC"), "{messages}");
     }
 }
 
@@ -116,10 +116,13 @@ fn a_tilde_is_the_home_folder_and_only_at_the_start() {
 #[test]
 fn a_tilde_without_a_home_is_a_mistake_and_not_a_folder() {
     let text = "[server]\nusers = \"~/users\"\nlog = \"~\"\ncert = \"~c.pem\"\n";
-    let told = parse(text, Path::new("d.conf"), Path::new("/base"), None).unwrap_err();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("d.conf:2:9: users") && told[0].contains("HOME is not set"), "{told:?}");
-    assert!(told[1].starts_with("d.conf:3:7: log"), "{told:?}");
+    let messages = parse(text, Path::new("d.conf"), Path::new("/base"), None).unwrap_err();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(
+        messages[0].starts_with("d.conf:2:9: users") && messages[0].contains("HOME is not set"),
+        "{messages:?}"
+    );
+    assert!(messages[1].starts_with("d.conf:3:7: log"), "{messages:?}");
 }
 
 #[test]
@@ -132,8 +135,8 @@ fn what_a_message_quotes_is_short_and_on_one_line() {
         format!("[camera.\"c\\n{long}\"]\nfsp = 1"),
         format!("[server]\nport = \u{1b}{long}"),
     ] {
-        for told in read(&text).unwrap_err() {
-            assert!(told.len() < 400 && !told.contains(char::is_control), "{told:?}");
+        for message in read(&text).unwrap_err() {
+            assert!(message.len() < 400 && !message.contains(char::is_control), "{message:?}");
         }
     }
 }
@@ -150,16 +153,16 @@ fn no_text_can_make_it_panic() {
 }
 
 #[test]
-fn of_a_file_full_of_mistakes_the_first_twenty_are_told_and_how_many_more() {
+fn of_many_mistakes_the_first_twenty_and_a_count_are_reported() {
     let sections: String = (0..80_000).map(|number| format!("[camera.c{number}]\nx = 1\n")).collect();
-    let told = read(&sections).unwrap_err();
-    assert_eq!(told.len(), 21);
-    assert!(told[0].starts_with("d.conf:2:1: unknown key `x`"), "{}", told[0]);
-    assert!(told[19].starts_with("d.conf:40:1: "), "{}", told[19]);
-    assert!(told[20].contains("and 45 more"), "{}", told[20]);
+    let messages = read(&sections).unwrap_err();
+    assert_eq!(messages.len(), 21);
+    assert!(messages[0].starts_with("d.conf:2:1: unknown key `x`"), "{}", messages[0]);
+    assert!(messages[19].starts_with("d.conf:40:1: "), "{}", messages[19]);
+    assert!(messages[20].contains("and 45 more"), "{}", messages[20]);
     // What is no TOML, and one section with as many keys.
-    let told = read(&"= 1\n".repeat(100_000)).unwrap_err();
-    assert_eq!((told.len(), told[20].ends_with(" more")), (21, true), "{}", told[20]);
+    let messages = read(&"= 1\n".repeat(100_000)).unwrap_err();
+    assert_eq!((messages.len(), messages[20].ends_with(" more")), (21, true), "{}", messages[20]);
     let keys: String = (0..60_000).map(|number| format!("k{number} = 1\n")).collect();
     assert_eq!(read(&format!("[server]\n{keys}")).unwrap_err().len(), 21);
 }
@@ -169,20 +172,23 @@ fn sections_and_entries_are_bounded() {
     for kind in ["camera", "microphone"] {
         let sections = |count| (0..count).map(|number| format!("[{kind}.n{number}]\n")).collect::<String>();
         assert!(read(&sections(64)).is_ok());
-        let told = read(&sections(65)).unwrap_err();
+        let messages = read(&sections(65)).unwrap_err();
         let expected = format!("65 sections [{kind}.NAME]; expected at most 64");
-        assert!(told.len() == 1 && told[0].contains("d.conf:65:") && told[0].contains(&expected), "{told:?}");
+        assert!(
+            messages.len() == 1 && messages[0].contains("d.conf:65:") && messages[0].contains(&expected),
+            "{messages:?}"
+        );
     }
     let controls: String = (0..129).map(|number| format!("c{number} = 1\n")).collect();
-    let told = read(&format!("[camera.a.controls]\n{controls}")).unwrap_err();
-    assert!(told[0].contains("at most 128"), "{told:?}");
+    let messages = read(&format!("[camera.a.controls]\n{controls}")).unwrap_err();
+    assert!(messages[0].contains("at most 128"), "{messages:?}");
     let origins = "\"https://a\",".repeat(129);
-    let told = read(&format!("[server]\ncors_origins = [{origins}]")).unwrap_err();
-    assert!(told[0].contains("at most 128"), "{told:?}");
+    let messages = read(&format!("[server]\ncors_origins = [{origins}]")).unwrap_err();
+    assert!(messages[0].contains("at most 128"), "{messages:?}");
 }
 
 #[test]
-fn long_and_deep_values_are_told_shortly() {
+fn long_and_deep_values_have_short_messages() {
     let long = "x".repeat(900_000);
     for text in [
         format!("[server]\nport = \"{long}\"\n"),
@@ -194,11 +200,11 @@ fn long_and_deep_values_are_told_shortly() {
         format!("{} = 1\n", "a.".repeat(400_000) + "a"),
         format!("[{}]\n", "a.".repeat(400_000) + "a"),
     ] {
-        let told = read(&text).unwrap_err();
+        let messages = read(&text).unwrap_err();
         assert!(
-            told.len() <= 21 && told.iter().all(|told| told.len() < 400),
+            messages.len() <= 21 && messages.iter().all(|message| message.len() < 400),
             "{}",
-            &told[0][..80.min(told[0].len())]
+            &messages[0][..80.min(messages[0].len())]
         );
     }
 }

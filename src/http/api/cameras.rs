@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use miniserde::{Deserialize, Serialize};
+use miniserde::Serialize;
+use miniserde::json::{self, Number};
 use tiny_http::Request;
 
 use super::errors::control_error;
-use crate::control::{CameraChange, CameraControl, CameraSettings, ControlKind, Told};
+use super::settings;
+use crate::control::{CAMERA, CameraChange, CameraControl, ControlKind, Requester, Value};
 use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
@@ -36,7 +38,7 @@ pub struct Camera {
     viewers: u32,
     since_s: u64,
     relayed: bool,
-    settings: Option<Settings>,
+    settings: Option<settings::Values>,
     keeps: bool,
     controls: Option<Vec<Control>>,
     sizes: Option<Vec<Size>>,
@@ -45,18 +47,6 @@ pub struct Camera {
 #[derive(Serialize)]
 struct Cameras {
     cameras: Vec<Camera>,
-}
-
-#[derive(Serialize)]
-struct Settings {
-    device: String,
-    format: &'static str,
-    width: u32,
-    height: u32,
-    fps: u32,
-    quality: u8,
-    chroma: &'static str,
-    on_demand: bool,
 }
 
 #[derive(Serialize)]
@@ -86,17 +76,8 @@ struct Choice {
     name: String,
 }
 
-const KEYS: [&str; 6] = ["width", "height", "fps", "quality", "controls", "save"];
-
-#[derive(Deserialize)]
-struct ChangeBody {
-    width: Option<u32>,
-    height: Option<u32>,
-    fps: Option<u32>,
-    quality: Option<u32>,
-    controls: Option<BTreeMap<String, i32>>,
-    save: Option<bool>,
-}
+/// What a change of a camera looks like.
+const EXAMPLE: &str = r#"{"fps":15,"controls":{"brightness":128},"save":true}"#;
 
 /// `GET /api/1.0/cameras`.
 pub fn list(state: &AppState, user: &Identity) -> Reply {
@@ -123,26 +104,22 @@ pub fn change(
         Ok(feed) => feed,
         Err(reply) => return reply,
     };
-    let example = r#"{"fps":15,"controls":{"brightness":128},"save":true}"#;
-    let wanted: ChangeBody = match body::read_strictly(request, &KEYS, example) {
-        Ok(wanted) => wanted,
+    let (change, saves) = match read_change(request) {
+        Ok(change) => change,
         Err(reply) => return reply,
     };
-    let ChangeBody { width, height, fps, quality, controls, save } = wanted;
-    let controls = controls.unwrap_or_default().into_iter().collect();
-    let change = CameraChange { width, height, fps, quality, controls };
-    let saves = save == Some(true);
     let what = match (change.is_nothing(), saves) {
         (true, _) => format!("saved the settings of camera {name}"),
-        (false, true) => format!("set camera {name} to {}, and saved that", Told(&change)),
-        (false, false) => format!("set camera {name} to {}", Told(&change)),
+        (false, true) => format!("set camera {name} to {change}, and saved that"),
+        (false, false) => format!("set camera {name} to {change}"),
     };
     let log = || {
         if saves || !change.is_nothing() {
             audit::changed(pending.peer(), admin, &what);
         }
     };
-    match state.control.change_camera(name, &change, saves, || state.accounts.holds(admin), log) {
+    let requester = Requester { name: &admin.name, may: &|| state.accounts.holds(admin), log: &log };
+    match state.control.change_camera(name, &change, saves, &requester) {
         Ok(()) => document(state, &feed),
         Err(error) => control_error(&error),
     }
@@ -175,8 +152,8 @@ fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
         viewers: feed.frames().readers(),
         since_s: seconds_since(now.since),
         relayed: feed.relayed.get(),
-        settings: asked.as_ref().map(settings),
-        keeps: asked.is_some() && state.control.keeps(),
+        settings: asked.as_ref().map(settings::Values::of),
+        keeps: asked.is_some() && state.control.can_save(),
         controls: None,
         sizes: None,
     }
@@ -194,16 +171,43 @@ fn document(state: &AppState, feed: &CameraFeed) -> Reply {
     Reply::json(200, &Camera { controls: Some(controls), sizes: Some(sizes), ..camera(state, feed) })
 }
 
-fn settings(asked: &CameraSettings) -> Settings {
-    Settings {
-        device: asked.device.to_string(),
-        format: asked.format.map_or("auto", PixelFormat::name),
-        width: asked.width,
-        height: asked.height,
-        fps: asked.fps,
-        quality: asked.quality,
-        chroma: asked.chroma.name(),
-        on_demand: asked.on_demand,
+/// The change that a request asks for, and whether it is to be saved.
+fn read_change(request: &mut Request) -> Result<(CameraChange, bool), Reply> {
+    let live = || CAMERA.iter().filter(|setting| setting.is_live);
+    let keys: Vec<&str> = live().map(|setting| setting.key).chain(["controls", "save"]).collect();
+    let mut fields: BTreeMap<String, json::Value> = body::read_strictly(request, &keys, EXAMPLE)?;
+    let wrong = || body::expected(EXAMPLE);
+    let mut change = CameraChange::default();
+    for setting in live() {
+        if let Some(found) = fields.remove(setting.key) {
+            let value = value_of(&found).filter(|value| setting.kind().fits(value));
+            change.settings.push((setting.key, value.ok_or_else(wrong)?));
+        }
+    }
+    match fields.remove("controls") {
+        None => {}
+        Some(json::Value::Object(controls)) => {
+            for (name, value) in controls {
+                let Some(Value::Integer(number)) = value_of(&value) else { return Err(wrong()) };
+                change.controls.push((name, i32::try_from(number).map_err(|_| wrong())?));
+            }
+        }
+        Some(_) => return Err(wrong()),
+    }
+    match fields.remove("save") {
+        None => Ok((change, false)),
+        Some(json::Value::Bool(saves)) => Ok((change, saves)),
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn value_of(found: &json::Value) -> Option<Value> {
+    match found {
+        json::Value::Number(Number::U64(number)) => i64::try_from(*number).ok().map(Value::Integer),
+        json::Value::Number(Number::I64(number)) => Some(Value::Integer(*number)),
+        json::Value::Bool(is_on) => Some(Value::Boolean(*is_on)),
+        json::Value::String(text) => Some(Value::Text(text.clone())),
+        _ => None,
     }
 }
 

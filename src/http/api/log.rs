@@ -4,6 +4,7 @@ use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 
 use super::errors::control_error;
+use crate::control::Requester;
 use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
@@ -33,7 +34,7 @@ struct Lines {
 
 /// `GET /api/1.0/logging`.
 pub fn level(state: &AppState) -> Reply {
-    Reply::json(200, &Level { level: state.control.log_level(), keeps: state.control.keeps() })
+    Reply::json(200, &Level { level: state.control.log_level(), keeps: state.control.can_save() })
 }
 
 /// `PUT /api/1.0/logging`.
@@ -52,8 +53,8 @@ pub fn set_level(
     let saved = if saves { ", and saved that" } else { "" };
     let what = format!("set the log to {}{saved}", wanted.level);
     let log = || audit::changed(pending.peer(), admin, &what);
-    let may = || state.accounts.holds(admin);
-    match state.control.set_log_level(&wanted.level, saves, may, log) {
+    let requester = Requester { name: &admin.name, may: &|| state.accounts.holds(admin), log: &log };
+    match state.control.set_log_level(&wanted.level, saves, &requester) {
         Ok(()) => level(state),
         Err(error) => control_error(&error),
     }

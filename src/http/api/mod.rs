@@ -11,6 +11,7 @@ pub(super) mod metrics;
 pub(super) mod microphones;
 pub(super) mod services;
 pub(super) mod sessions;
+pub(super) mod settings;
 pub(super) mod status;
 pub(super) mod users;
 

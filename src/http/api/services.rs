@@ -4,7 +4,7 @@ use miniserde::{Deserialize, Serialize};
 use tiny_http::Request;
 
 use super::errors::control_error;
-use crate::control::Media;
+use crate::control::{Media, Requester};
 use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
@@ -55,8 +55,8 @@ pub fn change(
     let verb = if wanted.running { "started" } else { "stopped" };
     let what = format!("{verb} {}", media.name());
     let log = || audit::changed(pending.peer(), admin, &what);
-    let may = || state.accounts.holds(admin);
-    match state.control.set_running(media, wanted.running, &admin.name, may, log) {
+    let requester = Requester { name: &admin.name, may: &|| state.accounts.holds(admin), log: &log };
+    match state.control.set_running(media, wanted.running, &requester) {
         Ok(()) => one(state, media),
         Err(error) => control_error(&error),
     }

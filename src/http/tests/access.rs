@@ -126,11 +126,12 @@ fn a_change_by_a_former_admin_is_refused() {
     let may = || state.accounts.holds(&ada);
     let log = || panic!("it was not made");
     let control = &state.control;
+    let requester = crate::control::Requester { name: "ada", may: &may, log: &log };
     let refused = |made: Result<(), ControlError>| control_error(&made.unwrap_err()).status();
-    assert_eq!(refused(control.set_running(Media::Video, false, "ada", may, log)), 403);
-    assert_eq!(refused(control.set_log_level("off", false, may, log)), 403);
+    assert_eq!(refused(control.set_running(Media::Video, false, &requester)), 403);
+    assert_eq!(refused(control.set_log_level("off", false, &requester)), 403);
     let change = CameraChange::default();
-    assert_eq!(refused(control.change_camera("front", &change, false, may, log)), 403);
+    assert_eq!(refused(control.change_camera("front", &change, false, &requester)), 403);
     assert_eq!(control.stopped_by(Media::Video), None);
 }
 
@@ -215,6 +216,9 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
             (false, !reads, if reads { Some(200) } else { (method == "PUT").then_some(400) })
         }
         Route::Devices | Route::Logs => (false, true, reads.then_some(200)),
+        // Nothing is overridden.
+        Route::Settings => (false, true, (reads || method == "DELETE").then_some(200)),
+        Route::Setting(_) => (false, true, (method == "DELETE").then_some(404)),
         Route::Logging => (false, true, if reads { Some(200) } else { (method == "PUT").then_some(400) }),
         Route::Session(_) => {
             let is_own_or_all = matches!(who, Requester::Viewer | Requester::Admin);

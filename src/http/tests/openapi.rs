@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use miniserde::json::{self, Value};
 
 use crate::codec::sound::Codec;
+use crate::control::{CAMERA, Kind};
 use crate::http::route::Route;
 use crate::media::PixelFormat;
 
@@ -28,6 +29,32 @@ fn openapi_has_the_media_types_and_formats_that_are_sent() {
 }
 
 #[test]
+fn openapi_has_each_setting_of_a_camera() {
+    let text = include_str!("../openapi.json");
+    let (_, change) = text.split_once("\"operationId\":\"changeCamera\"").unwrap();
+    let change = change.split("\"save\":").next().unwrap();
+    let (_, shown) = text.split_once("\"CameraSettings\":").unwrap();
+    let (shown, required) = shown.lines().next().unwrap().split_once("\"required\":").unwrap();
+    for setting in &CAMERA {
+        let key = format!("\"{}\"", setting.key);
+        assert!(shown.contains(&format!("{key}:{{")) && required.contains(&key), "{key} is not described");
+        let changed = match setting.kind() {
+            _ if !setting.is_live => continue,
+            Kind::Integer(range) => {
+                let (least, most) = range.into_inner();
+                format!("{key}:{{\"type\":\"integer\",\"minimum\":{least},\"maximum\":{most}}}")
+            }
+            Kind::Boolean => format!("{key}:{{\"type\":\"boolean\""),
+            Kind::Choice(words) => {
+                format!("{key}:{{\"type\":\"string\",\"enum\":[\"{}\"]", words.join("\",\""))
+            }
+            Kind::Text => format!("{key}:{{\"type\":\"string\""),
+        };
+        assert!(change.contains(&changed), "{changed} is missing in the description of a change");
+    }
+}
+
+#[test]
 fn openapi_has_each_route_with_its_methods_and_no_other() {
     let text = include_str!("../openapi.json");
     let Value::Object(document) = json::from_str(text).unwrap() else { panic!("no object") };
@@ -40,7 +67,7 @@ fn openapi_has_each_route_with_its_methods_and_no_other() {
         })
         .collect();
     let template = |path: String| match path.rsplit_once('/') {
-        Some((base, "front" | "eve")) => format!("{base}/{{name}}"),
+        Some((base, "front" | "eve" | "camera.front.fps")) => format!("{base}/{{name}}"),
         Some((base, "0123456789abcdef")) => format!("{base}/{{id}}"),
         _ => path,
     };

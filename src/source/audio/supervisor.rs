@@ -64,7 +64,7 @@ struct Supervisor<'a, 'o> {
 
 impl Supervisor<'_, '_> {
     fn run(&mut self) {
-        if let Some(who) = &self.settings.stopped_by {
+        if let Some(who) = self.session.who_stopped_it() {
             return self.stay_stopped(&format!("stopped by {who}"));
         }
         while !self.session.is_stopped() {

@@ -14,6 +14,7 @@ const FORMAT: SoundFormat = SoundFormat { rate_hz: 1_000, channels: 1 };
 /// One microphone's thread, and who listens to it.
 struct World {
     settings: MicrophoneSettings,
+    stopped_by: Option<&'static str>,
     writer: RefCell<SoundWriter>,
     feed: MicrophoneFeed,
     stop: Stop,
@@ -27,6 +28,7 @@ impl World {
         let (writer, feed) = MicrophoneFeed::new(&settings.name, settings.format);
         Self {
             settings,
+            stopped_by: None,
             writer: RefCell::new(writer),
             feed,
             stop: Stop::new(),
@@ -44,7 +46,7 @@ impl World {
         stop_ms: u64,
     ) {
         clock.at(stop_ms, || self.stop.request());
-        let session = Session::new(clock, &self.stop, &self.feed, is_on_demand);
+        let session = Session::new(clock, &self.stop, &self.feed, is_on_demand).stopped_by(self.stopped_by);
         supervise(&self.settings, &self.feed, &mut self.writer.borrow_mut(), &session, microphone);
     }
 
@@ -258,8 +260,7 @@ fn on_demand_a_microphone_is_open_only_while_heard() {
 
 #[test]
 fn a_microphone_that_was_stopped_stays_closed() {
-    let mut world = World::new();
-    world.settings.stopped_by = Some("ada".to_owned());
+    let world = World { stopped_by: Some("ada"), ..World::new() };
     let clock = FakeClock::new();
     let mut microphone = FakeMicrophone::new(&clock, |_| Ok(RECORDING));
     world.run(&clock, &mut microphone, false, 5_000);

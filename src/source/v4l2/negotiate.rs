@@ -178,7 +178,6 @@ mod tests {
             chroma: crate::media::Chroma::AsCaptured,
             on_demand: false,
             controls: Vec::new(),
-            stopped_by: None,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::source::test::CardSource;
 /// One camera's thread, and who watches it.
 pub(super) struct World {
     pub(super) settings: CameraSettings,
+    pub(super) stopped_by: Option<&'static str>,
     pub(super) publisher: RefCell<Publisher<Frame>>,
     pub(super) feed: CameraFeed,
     pub(super) stop: Stop,
@@ -27,6 +28,7 @@ impl World {
         let publisher = RefCell::new(publisher);
         Self {
             settings,
+            stopped_by: None,
             publisher,
             feed,
             stop: Stop::new(),
@@ -39,6 +41,7 @@ impl World {
     pub(super) fn run<'w>(&'w self, clock: &FakeClock<'w>, camera: &mut FakeCamera<'_, 'w>, stop_ms: u64) {
         clock.at(stop_ms, || self.stop.request());
         let session = Session::new(clock, &self.stop, &self.feed, self.settings.on_demand);
+        let session = session.stopped_by(self.stopped_by);
         supervise(&self.settings, &self.feed, &mut self.publisher.borrow_mut(), &session, camera);
     }
 

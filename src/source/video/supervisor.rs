@@ -45,7 +45,7 @@ struct Supervisor<'a, 'o> {
 impl Supervisor<'_, '_> {
     fn run(&mut self) {
         self.forget_former_problem();
-        if let Some(who) = &self.context.settings.stopped_by {
+        if let Some(who) = self.context.session.who_stopped_it() {
             return self.stay_stopped(&format!("stopped by {who}"));
         }
         while !self.context.is_over() {

@@ -251,7 +251,7 @@ fn a_closed_hub_ends_the_thread() {
 
 #[test]
 fn a_camera_that_was_stopped_stays_closed() {
-    let world = World::new(CameraSettings { stopped_by: Some("ada".to_owned()), ..testing::settings() });
+    let world = World { stopped_by: Some("ada"), ..World::new(testing::settings()) };
     let clock = FakeClock::new();
     world.watch();
     let mut camera = FakeCamera::new(&clock, |_| Ok(FILM));

@@ -1,0 +1,226 @@
+//! Settings that were changed while the server ran, and saved: the text of the overrides file.
+//!
+//! Each override is a line of its own, such as
+//! `camera.front.fps = { value = 15, by = "ada", at = "2026-03-01T12:00:00Z" }`, so that a damaged line
+//! costs one override. Lines that are not understood stay in the file as they are.
+
+mod apply;
+mod former;
+mod store;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::read::shown;
+use super::settings::{Value, quoted};
+
+pub use apply::Overridden;
+pub use store::Store;
+
+/// What stands at the top of the file.
+const HEADER: &str = "# Written by Defender: settings that were changed while it ran, in force over defender.conf.\n\
+                      # `defender settings list` shows them, `defender settings reset NAME` takes one back.\n";
+
+/// Date and time in UTC, as RFC 3339 writes them.
+const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+
+/// A setting that is to have another value than in defender.conf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Where it belongs, such as `camera.front.fps`, `camera.front.controls.gain` or `server.log_level`.
+    pub name: String,
+    /// Its value.
+    pub value: Value,
+    /// The account that saved it, where that is known.
+    pub by: Option<String>,
+    /// When it was saved, by the wall clock in UTC (RFC 3339), where that is known.
+    pub at: Option<String>,
+}
+
+/// What an overrides file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    lines: Vec<Line>,
+    /// Whether some of it comes from the file that version 0.1.0 wrote, and is not in this file yet.
+    has_former: bool,
+    /// What is wrong with the file that version 0.1.0 wrote.
+    former_problem: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Line {
+    Override(Override),
+    Comment(Vec<u8>),
+    /// Kept as it is, with what is wrong with it.
+    Damaged(Vec<u8>, String),
+}
+
+impl Overrides {
+    /// Reads the text of a file. Every text is one: what is wrong in it is in [`Overrides::problems`].
+    pub fn parse(text: &[u8]) -> Self {
+        let mut overrides = Self::default();
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        for line in text.split(|byte| *byte == b'\n').filter(|_| !text.is_empty()) {
+            let trimmed = line.trim_ascii();
+            let parsed = if trimmed.is_empty() || trimmed.starts_with(b"#") {
+                Line::Comment(line.to_vec())
+            } else {
+                match parse_line(trimmed) {
+                    Ok(found) if overrides.get(&found.name).is_some() => {
+                        let why = format!("a second line for {}", shown(&found.name));
+                        Line::Damaged(line.to_vec(), why)
+                    }
+                    Ok(found) => Line::Override(found),
+                    Err(why) => Line::Damaged(line.to_vec(), why),
+                }
+            };
+            overrides.lines.push(parsed);
+        }
+        overrides
+    }
+
+    /// The text of the file; empty where it needs no file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.lines.iter().all(|line| matches!(line, Line::Comment(_))) {
+            return bytes;
+        }
+        if !matches!(self.lines.first(), Some(Line::Comment(_))) {
+            bytes.extend_from_slice(HEADER.as_bytes());
+        }
+        for line in &self.lines {
+            match line {
+                Line::Override(found) => bytes.extend_from_slice(found.to_string().as_bytes()),
+                Line::Comment(text) | Line::Damaged(text, _) => bytes.extend_from_slice(text),
+            }
+            bytes.push(b'\n');
+        }
+        bytes
+    }
+
+    /// The overrides in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Override> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Override(found) => Some(found),
+            Line::Comment(_) | Line::Damaged(..) => None,
+        })
+    }
+
+    /// The override of this name.
+    pub fn get(&self, name: &str) -> Option<&Override> {
+        self.iter().find(|found| found.name == name)
+    }
+
+    /// Each line that is not understood: its number, and what is wrong with it.
+    pub fn problems(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.lines.iter().enumerate().filter_map(|(at, line)| match line {
+            Line::Damaged(_, why) => Some((at + 1, why.as_str())),
+            Line::Override(_) | Line::Comment(_) => None,
+        })
+    }
+
+    /// Adds an override, in the place of the one that has its name.
+    pub fn set(&mut self, new: Override) {
+        let same = |line: &&mut Line| matches!(line, Line::Override(old) if old.name == new.name);
+        match self.lines.iter_mut().find(same) {
+            Some(line) => *line = Line::Override(new),
+            None => self.lines.push(Line::Override(new)),
+        }
+    }
+
+    /// Removes the override of this name; whether there was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.lines.len();
+        self.lines.retain(|line| !matches!(line, Line::Override(old) if old.name == name));
+        self.lines.len() < before
+    }
+}
+
+impl Override {
+    /// An override that `by` saves now.
+    pub fn new(name: String, value: Value, by: &str) -> Self {
+        let at = OffsetDateTime::from(SystemTime::now()).format(TIME).ok();
+        Self { name, value, by: Some(by.to_owned()), at }
+    }
+}
+
+impl fmt::Display for Override {
+    /// Its line in the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<_> = split(&self.name).into_iter().map(key).collect();
+        write!(f, "{} = {{ value = {}", parts.join("."), self.value)?;
+        for (key, text) in [("by", &self.by), ("at", &self.at)] {
+            if let Some(text) = text {
+                write!(f, ", {key} = {}", quoted(text))?;
+            }
+        }
+        f.write_str(" }")
+    }
+}
+
+/// The parts of a name. Only the last may hold dots itself: the name of a control is its driver's.
+fn split(name: &str) -> Vec<&str> {
+    let is_control = name.split('.').nth(2) == Some("controls");
+    name.splitn(if is_control { 4 } else { usize::MAX }, '.').collect()
+}
+
+/// A key of TOML, quoted where it must be.
+fn key(part: &str) -> String {
+    let is_bare = !part.is_empty()
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_bare { part.to_owned() } else { quoted(part) }
+}
+
+/// Reads a line such as `camera.front.fps = { value = 15 }`, or `camera.front.fps = 15`.
+fn parse_line(line: &[u8]) -> Result<Override, String> {
+    let text = str::from_utf8(line).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    let root = DeTable::parse(text).map_err(|error| error.message().to_owned())?;
+    let expected = || format!("expected NAME = {{ value = ... }}, found `{}`", shown(text));
+    let mut parts: Vec<String> = Vec::new();
+    let mut table = root.get_ref();
+    loop {
+        let mut entries = table.iter();
+        let (Some((part, found)), None) = (entries.next(), entries.next()) else { return Err(expected()) };
+        parts.push(part.get_ref().to_string());
+        let DeValue::Table(inner) = found.get_ref() else {
+            let value = scalar(found).ok_or_else(expected)?;
+            return named(&parts, value, None, None);
+        };
+        if let Some(value) = inner.get("value").and_then(scalar) {
+            let text = |key: &str| match inner.get(key).map(Spanned::get_ref) {
+                Some(DeValue::String(text)) => Some(text.to_string()),
+                _ => None,
+            };
+            return named(&parts, value, text("by"), text("at"));
+        }
+        table = inner;
+    }
+}
+
+fn named(parts: &[String], value: Value, by: Option<String>, at: Option<String>) -> Result<Override, String> {
+    let name = parts.join(".");
+    if split(&name) != *parts || parts.len() < 2 {
+        return Err(format!("`{}` is no name of a setting", shown(&name)));
+    }
+    Ok(Override { name, value, by, at })
+}
+
+fn scalar(found: &Spanned<DeValue<'_>>) -> Option<Value> {
+    match found.get_ref() {
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::Integer)
+        }
+        DeValue::Boolean(is_on) => Some(Value::Boolean(*is_on)),
+        DeValue::String(text) => Some(Value::Text(text.to_string())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The overrides file on disk.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::former::{self, FORMER_FILE};
+use super::{Overrides, shown};
+use crate::config::ConfigError;
+use crate::config::locate::MAX_FILE_BYTES;
+use crate::base::disk;
+
+/// Its name, beside the user file.
+const FILE: &str = "overrides.conf";
+
+/// Its permissions: it is nobody else's business.
+const MODE: u32 = 0o600;
+
+/// Where the overrides are: beside the user file, in a folder that the server's user may write to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    file: PathBuf,
+    former: PathBuf,
+}
+
+impl Store {
+    /// The store that belongs to a user file.
+    pub fn beside(users: &Path) -> Self {
+        Self { file: users.with_file_name(FILE), former: users.with_file_name(FORMER_FILE) }
+    }
+
+    /// The overrides file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The file that version 0.1.0 wrote in its place.
+    pub fn former(&self) -> &Path {
+        &self.former
+    }
+
+    /// The overrides, those in the file of version 0.1.0 among them. Without any file there are none.
+    ///
+    /// # Errors
+    /// Those of opening and reading the overrides file. What is wrong in it is no error.
+    pub fn read(&self) -> Result<Overrides, ConfigError> {
+        let text = read(&self.file)?.unwrap_or_default();
+        let mut overrides = Overrides::parse(&text);
+        let adopted = match read(&self.former) {
+            Ok(None) => Ok(()),
+            Ok(Some(text)) => match str::from_utf8(disk::without_bom(&text)) {
+                Ok(text) => former::adopt(text, &self.former, &mut overrides),
+                Err(_) => Err(ConfigError::NotText(self.former.clone()).to_string()),
+            },
+            Err(error) => Err(error.to_string()),
+        };
+        overrides.former_problem = adopted.err();
+        Ok(overrides)
+    }
+
+    /// Replaces the file whole, or leaves it as it was. No file is left where there is nothing to say. The
+    /// file of version 0.1.0 is removed once what it said is in this one.
+    ///
+    /// # Errors
+    /// Why the old file is still there.
+    pub fn write(&self, overrides: &Overrides) -> io::Result<()> {
+        let bytes = overrides.to_bytes();
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(io::Error::new(ErrorKind::FileTooLarge, "there are too many overrides in it"));
+        }
+        if bytes.is_empty() {
+            remove(&self.file)?;
+        } else {
+            disk::replace(&self.file, &bytes, MODE)?;
+        }
+        if overrides.has_former {
+            remove(&self.former)?;
+        }
+        // After a power cut the old text would be in force again, which is no harm.
+        let _ = disk::sync_folder(&self.file);
+        Ok(())
+    }
+
+    /// Moves what version 0.1.0 saved into the overrides file; gives a line for the log where it did.
+    ///
+    /// # Errors
+    /// Why it is still where it was; it is in force all the same.
+    pub fn move_former(&self) -> Result<Option<String>, String> {
+        let failed = |error: &dyn std::fmt::Display| {
+            format!("{}: it cannot be moved to {}: {error}", self.former.display(), self.file.display())
+        };
+        let overrides = self.read().map_err(|error| failed(&error))?;
+        if !overrides.has_former {
+            return Ok(None);
+        }
+        self.write(&overrides).map_err(|error| failed(&error))?;
+        let (from, to) = (self.former.display(), self.file.display());
+        Ok(Some(format!("{from}: the settings that version 0.1.0 saved there are in {to} now")))
+    }
+}
+
+/// The bytes of a file; `None` where there is none.
+fn read(file: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
+    let failed = |error: io::Error| ConfigError::Read(file.to_owned(), error);
+    // Its folder is the server's: a link there leads nowhere, and a pipe makes nobody wait.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = match OpenOptions::new().read(true).custom_flags(flags).open(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    if !opened.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is not a regular file")));
+    }
+    match disk::read_open(&opened, MAX_FILE_BYTES) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(ConfigError::TooLarge(file.to_owned())),
+        read => read.map(Some).map_err(failed),
+    }
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+impl Overrides {
+    /// What of the store is not in force because it is damaged, for the log and for people.
+    pub fn damages(&self, store: &Store) -> Vec<String> {
+        let file = store.file().display();
+        let lines = self
+            .problems()
+            .map(|(line, why)| format!("{file}:{line}: ignored, mend or remove it: {}", shown(why)));
+        let former = self.former_problem.iter().map(|why| format!("ignored, mend or remove it: {why}"));
+        lines.chain(former).collect()
+    }
+}

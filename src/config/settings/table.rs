@@ -1,0 +1,163 @@
+//! The tables: a row for each setting, in the order of defender.conf.
+
+use super::{Setting, Value};
+use crate::base::{level, limits};
+use crate::config::ServerConfig;
+use crate::config::paths::Paths;
+use crate::config::read::Section;
+use crate::media::{Chroma, PixelFormat, SoundFormat};
+use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
+
+/// `[camera.NAME]`.
+pub static CAMERA: [Setting<CameraSettings>; 8] = [
+    Setting::<CameraSettings>::own("device", "Device", read_camera_device, |camera| {
+        camera.device.to_string().into()
+    }),
+    Setting::<CameraSettings>::choice(
+        "format",
+        "Pixel format",
+        formats,
+        |camera| camera.format.map_or("auto", PixelFormat::name).into(),
+        |camera, word| camera.format = PixelFormat::from_name(word),
+    ),
+    Setting::<CameraSettings>::integer(
+        "width",
+        "Width",
+        limits::SIDE,
+        |camera| camera.width.into(),
+        |camera, number| camera.width = number,
+    )
+    .live(),
+    Setting::<CameraSettings>::integer(
+        "height",
+        "Height",
+        limits::SIDE,
+        |camera| camera.height.into(),
+        |camera, number| camera.height = number,
+    )
+    .live(),
+    Setting::<CameraSettings>::integer(
+        "fps",
+        "Frames a second",
+        limits::FPS,
+        |camera| camera.fps.into(),
+        |camera, number| camera.fps = number,
+    )
+    .live(),
+    Setting::<CameraSettings>::integer(
+        "quality",
+        "JPEG quality",
+        limits::QUALITY,
+        |camera| u32::from(camera.quality).into(),
+        |camera, number| camera.quality = u8::try_from(number).unwrap_or(u8::MAX),
+    )
+    .hint("Where Defender encodes")
+    .live(),
+    Setting::<CameraSettings>::choice(
+        "chroma",
+        "Chroma",
+        || Chroma::NAMES.map(|(name, _)| name).to_vec(),
+        |camera| camera.chroma.name().into(),
+        |camera, word| camera.chroma = named(&Chroma::NAMES, word).unwrap_or(camera.chroma),
+    ),
+    Setting::<CameraSettings>::boolean(
+        "on_demand",
+        "Open only while somebody watches",
+        |camera| Value::Boolean(camera.on_demand),
+        |camera, is_on| camera.on_demand = is_on,
+    ),
+];
+
+/// `[microphone.NAME]`.
+pub static MICROPHONE: [Setting<MicrophoneSettings>; 3] = [
+    Setting::<MicrophoneSettings>::own("device", "Device", read_microphone_device, |microphone| {
+        microphone.device.to_string().into()
+    }),
+    Setting::<MicrophoneSettings>::integer(
+        "rate_hz",
+        "Samples a second",
+        8000..=192_000,
+        |microphone| microphone.format.rate_hz.into(),
+        |microphone, number| microphone.format.rate_hz = number,
+    ),
+    Setting::<MicrophoneSettings>::integer(
+        "channels",
+        "Channels",
+        1..=8,
+        |microphone| microphone.format.channels.into(),
+        |microphone, number| microphone.format.channels = number,
+    ),
+];
+
+/// What of `[server]` can change while it runs.
+pub static SERVER: [Setting<ServerConfig>; 1] = [Setting::<ServerConfig>::choice(
+    "log_level",
+    "Log level",
+    || level::LEVELS.map(|(name, _)| name).to_vec(),
+    |server| level::name(server.log_level).into(),
+    |server, word| server.log_level = level::from_name(word).unwrap_or(server.log_level),
+)
+.live()];
+
+/// A camera of this name with all defaults.
+pub fn default_camera(name: String) -> CameraSettings {
+    CameraSettings {
+        name,
+        device: DeviceChoice::Auto,
+        format: None,
+        width: 640,
+        height: 480,
+        fps: 30,
+        quality: 85,
+        chroma: Chroma::AsCaptured,
+        on_demand: false,
+        controls: Vec::new(),
+    }
+}
+
+/// A microphone of this name with all defaults.
+pub(in crate::config) fn default_microphone(name: String) -> MicrophoneSettings {
+    MicrophoneSettings {
+        name,
+        device: MicrophoneDevice::Auto,
+        format: SoundFormat { rate_hz: 32_000, channels: 1 },
+    }
+}
+
+fn named<T: Copy>(names: &[(&str, T)], word: &str) -> Option<T> {
+    names.iter().find(|(name, _)| *name == word).map(|(_, value)| *value)
+}
+
+fn formats() -> Vec<&'static str> {
+    std::iter::once("auto").chain(PixelFormat::ALL.map(PixelFormat::name)).collect()
+}
+
+fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
+    let is_address = section.text("device").is_some_and(|found| found.contains("://"));
+    let expected = if is_address {
+        "a camera of this machine. For one of the network use ffmpeg and v4l2loopback (see SETUP.md), and the \
+         device that they make; for another Defender a section [remote.NAME]"
+    } else {
+        "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\""
+    };
+    camera.device =
+        section.string("device", &paths.expected(expected), DeviceChoice::Auto, |found| match found {
+            "auto" => Some(DeviceChoice::Auto),
+            "test" => Some(DeviceChoice::Test),
+            path if path.contains('/') && !path.contains("://") => {
+                paths.resolve(path).map(DeviceChoice::Path)
+            }
+            _ => None,
+        });
+}
+
+fn read_microphone_device(microphone: &mut MicrophoneSettings, section: &Section<'_>, _paths: &Paths<'_>) {
+    let expected = "\"auto\", \"test\", an ALSA name such as \"hw:1,0\", or part of a card's name";
+    microphone.device = section.string("device", expected, MicrophoneDevice::Auto, |found| match found {
+        // An empty name would be part of every card's; a NUL no name can hold.
+        found if found.trim().is_empty() || found.contains('\0') => None,
+        "auto" => Some(MicrophoneDevice::Auto),
+        "test" => Some(MicrophoneDevice::Test),
+        named => Some(MicrophoneDevice::Named(named.to_owned())),
+    });
+}

@@ -1,0 +1,76 @@
+//! What the tables say is what the documents say.
+
+use std::path::Path;
+
+use super::*;
+use crate::config::Config;
+
+/// The lines of a section of the shipped defender.conf, without `# ` where it is commented out.
+fn shipped(section: &str) -> String {
+    let text = include_str!("../../../defender.conf");
+    let (_, rest) = text.split_once(&format!("[{section}]\n")).expect(section);
+    rest.split("\n[").next().unwrap_or_default().lines().map(|line| format!("{line}\n")).collect()
+}
+
+fn assert_lists<S>(table: &[Setting<S>], section: &str) {
+    let lines = shipped(section);
+    for setting in table {
+        let has_it = lines.lines().any(|line| line.split(" = ").next() == Some(setting.key));
+        assert!(has_it, "defender.conf does not list {} in [{section}]", setting.key);
+        assert!(!setting.label.is_empty(), "{}", setting.key);
+    }
+}
+
+#[test]
+fn the_shipped_defender_conf_lists_each_setting() {
+    assert_lists(&CAMERA, "camera.front");
+    assert_lists(&MICROPHONE, "microphone.front");
+    assert_lists(&SERVER, "server");
+}
+
+#[test]
+fn each_setting_takes_its_own_value_and_no_other_kind() {
+    fn check<S: Clone + PartialEq + fmt::Debug>(table: &[Setting<S>], defaults: &S) {
+        for setting in table.iter().filter(|setting| setting.kind() != Kind::Text) {
+            let (mut changed, value) = (defaults.clone(), setting.get(defaults));
+            assert_eq!(setting.set(&mut changed, &value), Ok(()), "{}", setting.key);
+            assert_eq!(changed, *defaults, "{}", setting.key);
+            let wrong = ["nonsense".into(), Value::Integer(-1), Value::Integer(i64::MAX)];
+            for value in wrong {
+                assert!(setting.set(&mut changed, &value).is_err(), "{} {value}", setting.key);
+            }
+            assert_eq!(changed, *defaults, "{}", setting.key);
+        }
+    }
+    check(&CAMERA, &default_camera("front".to_owned()));
+    check(&MICROPHONE, &default_microphone("front".to_owned()));
+    check(&SERVER, &Config::of_text("", Path::new("d.conf")).unwrap().server);
+}
+
+#[test]
+fn a_value_that_is_set_is_the_value_in_force() {
+    let mut camera = default_camera("front".to_owned());
+    let values: [(_, Value); 6] = [
+        ("width", 16_u32.into()),
+        ("fps", 240_u32.into()),
+        ("quality", 1_u32.into()),
+        ("format", "yuyv".into()),
+        ("chroma", "420".into()),
+        ("on_demand", Value::Boolean(true)),
+    ];
+    for (key, value) in values {
+        let setting = CAMERA.iter().find(|setting| setting.key == key).expect(key);
+        setting.set(&mut camera, &value).unwrap();
+        assert_eq!(setting.get(&camera), value, "{key}");
+    }
+}
+
+#[test]
+fn the_man_page_names_each_setting_that_can_be_changed() {
+    let page = include_str!("../../../packaging/defender.1");
+    let cameras = CAMERA.iter().filter(|setting| setting.is_live).map(|setting| setting.key);
+    let servers = SERVER.iter().filter(|setting| setting.is_live).map(|setting| setting.key);
+    for key in cameras.chain(servers) {
+        assert!(page.contains(&format!(".IR {key} ")) || page.contains(&format!(".I {key}\n")), "{key}");
+    }
+}
