@@ -62,7 +62,7 @@ test("one's own password is changed, and everybody with the old one is out", asy
     await page.getByRole("button", { name: "Change password" }).click();
   };
   await change(PASSWORD, "seven green bottles", "seven green bottle");
-  await page.getByText("The new password is do not match").waitFor();
+  await page.getByText("The passwords do not match").waitFor();
   await change("not the old one", "seven green bottles", "seven green bottles");
   await page.getByText("The old password is wrong").waitFor();
   await change(PASSWORD, "seven green bottles", "seven green bottles");

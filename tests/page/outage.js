@@ -68,7 +68,7 @@ test("a server without the newer parts of the API still shows its cameras and se
   await page.getByRole("link", { name: "Services" }).click();
   await page.getByText("This server cannot stop its services.").waitFor();
   await page.getByRole("link", { name: "Log" }).click();
-  await page.getByText("This server does not show its log here.").waitFor();
+  await page.getByText("This server does not offer its log here.").waitFor();
 });
 
 test("a server that falls silent is told of, for sound too, and all goes on when it speaks again", async (t) => {
