@@ -53,3 +53,16 @@ impl Limits {
 
 /// The client's socket, both ends of the channel, the library's duplicate of its end, and a file that is sent.
 const DESCRIPTORS_PER_REQUEST: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evicted_connections_need_descriptors_as_well() {
+        for (connections, leaving, descriptors) in [(128, 32, 800), (16, 8, 120), (1, 8, 45)] {
+            assert_eq!(Limits::leaving(connections), leaving);
+            assert_eq!(Limits::descriptors(connections), descriptors);
+        }
+    }
+}

@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn connection_fields_of_the_http_layer_are_replaced() {
-        let reply =
-            b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: close\r\nContent-Length: 5\r\nETag: \"a\"\r\n\r\n";
+        let reply = b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection: close\r\nContent-Length: 5\r\n\
+              transfer-encoding: identity\r\nETag: \"a\"\r\n\r\n";
         let (head, body_bytes) = rewrite(reply, true).unwrap();
         let expected =
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"a\"\r\nConnection: keep-alive\r\n\r\n";
@@ -216,5 +216,46 @@ mod tests {
         assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
         assert!(text.contains("Retry-After: 5\r\n") && text.contains("Connection: close\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\n{\"error\":\"too many connections\"}"), "{text}");
+    }
+
+    #[test]
+    fn only_a_503_asks_the_client_to_try_again() {
+        for status in [400, 408, 411, 413, 417, 431, 502, 505] {
+            let text = String::from_utf8(refusal(status, "x")).unwrap();
+            assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+            assert!(!text.contains("Retry-After") && !text.contains("Service Unavailable"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_leads_to_the_same_target() {
+        for (target, location) in [("/video?fps=3", "/video?fps=3"), ("*", "/")] {
+            let text = String::from_utf8(https_redirect("board:8443", target)).unwrap();
+            assert!(text.contains(&format!("Location: https://board:8443{location}\r\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_reply_to_head_has_a_length_and_no_body() {
+        let reply = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        for (is_head, expected) in [(true, 0), (false, 5)] {
+            let beginning = begin(&mut reply.as_bytes(), is_head, true).unwrap().unwrap();
+            assert_eq!((beginning.left, beginning.first.len()), (expected, 0));
+            assert!(String::from_utf8(beginning.head).unwrap().contains("Content-Length: 5\r\n"));
+        }
+    }
+
+    #[test]
+    fn a_reply_that_cannot_be_forwarded_is_an_error() {
+        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(2 * MAX_HEAD_BYTES));
+        for reply in [
+            endless.as_str(),
+            "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab",
+        ] {
+            let error = begin(&mut reply.as_bytes(), false, true).map(drop).expect_err(reply);
+            assert_eq!(error.kind(), ErrorKind::InvalidData, "{reply:.60}");
+        }
+        assert!(begin(&mut &b""[..], false, true).unwrap().is_none(), "no byte is no reply");
     }
 }

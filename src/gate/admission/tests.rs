@@ -162,15 +162,38 @@ fn slow_ones_go_before_idle_ones_and_those_before_busy_ones() {
 }
 
 #[test]
-fn closed_connections_that_do_not_end_are_bounded() {
+fn evicted_connections_that_do_not_end_are_bounded() {
     let admission = admission(128, 128);
-    let close: Close = Arc::new(|| {});
-    let address = "10.0.0.1".parse().unwrap();
-    let held: Vec<_> = (0..1000).filter_map(|_| admission.admit(address, Arc::clone(&close)).ok()).collect();
-    assert!(held.len() <= 128 + Limits::leaving(128) as usize, "{}", held.len());
-    drop(held);
+    let known = "10.0.0.2";
+    connect(&admission, known).request(true);
+    // A connection that does not end when it is evicted.
+    let connect_stubborn = |address: &str| {
+        let close: Close = Arc::new(|| {});
+        admission.admit(address.parse().unwrap(), close).ok()
+    };
+    let held: Vec<_> = (0..1000).filter_map(|_| connect_stubborn("10.0.0.1")).collect();
+    // A quarter of the slots is reserved; 32 evicted ones may be ending, half of them for unknown addresses.
+    assert_eq!(held.len(), 96 + 16);
+    assert_eq!(held.iter().filter(|permit| permit.slot().is_evicted()).count(), 16);
+    let more: Vec<_> = (0..1000).filter_map(|_| connect_stubborn(known)).collect();
+    assert_eq!(more.len(), 32 + 16, "a known address may use the reserved slots and the other evictions");
+    let counts = admission.counts();
+    assert_eq!((counts.open, counts.accepted, counts.evicted), (160, 161, 32));
+    assert_eq!((counts.refused_total, counts.refused_address), (2000 - 160, 0));
+    drop((held, more));
     assert_eq!(admission.connections(), 0);
     assert!(is_admitted(&admission, "10.0.0.1"));
+}
+
+#[test]
+fn the_address_with_most_connections_loses_one() {
+    let admission = admission(8, 8);
+    let one = connect(&admission, "10.0.0.1");
+    let many: Vec<_> = (0..3).map(|_| connect(&admission, "10.0.0.2")).collect();
+    [&one].into_iter().chain(&many).for_each(|client| client.request(false));
+    let _newcomer = connect(&admission, "10.0.0.3");
+    assert!(!one.is_closed(), "though it is the oldest");
+    assert_eq!(many.iter().filter(|client| client.is_closed()).count(), 1);
 }
 
 #[test]

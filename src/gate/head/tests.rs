@@ -20,6 +20,9 @@ fn heads_that_parsers_read_differently_are_refused() {
         ("GET / HTTP/1.1\nHost: a\n\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: b\x7fc\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: \u{e9}\r\n\r\n", 400),
         ("GET /\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\n\u{e9}: b\r\n\r\n", 400),
@@ -80,7 +83,7 @@ fn the_end_of_a_head_is_found_in_any_fragments() {
 
 #[test]
 fn too_many_fields_are_refused() {
-    let fields: String = (0..=MAX_FIELDS).map(|number| format!("X-{number}: y\r\n")).collect();
+    let fields: String = (0..=error::MAX_FIELDS).map(|number| format!("X-{number}: y\r\n")).collect();
     assert_eq!(parse(&format!("GET / HTTP/1.1\r\n{fields}\r\n")), Err(HeadError::TooManyFields));
 }
 
@@ -88,7 +91,7 @@ fn too_many_fields_are_refused() {
 fn the_canonical_head_drops_hop_fields_and_a_forged_id() {
     let head = parse(
         "POST /api HTTP/1.1\r\nHost: a\r\nconnection: keep-alive, upgrade\r\nUpgrade: h2c\r\n\
-         x-defender-exchange: forged\r\nContent-Length: 007\r\nExpect: 100-continue\r\nX-Odd: b\r\n\
+         x-defender-exchange: forged\r\nContent-Length: 007\r\nExpect: 100-Continue\r\nX-Odd: b\r\n\
          ORIGIN: https://a\r\n\r\n",
     )
     .unwrap();
@@ -158,5 +161,48 @@ fn no_bytes_can_make_the_parser_panic() {
             let _ = RequestHead::parse(&head, 1000);
             let _ = RequestHead::parse(&head[..at], 1000);
         }
+    }
+}
+
+#[test]
+fn a_repeated_field_that_decides_who_asks_is_refused() {
+    for name in [
+        "Access-Control-Request-Method",
+        "Authorization",
+        "Origin",
+        "Sec-Fetch-Dest",
+        "Sec-Fetch-Mode",
+        "Sec-Fetch-Site",
+    ] {
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{name}: b\r\n{name}: b\r\n\r\n");
+        assert!(matches!(parse(&head), Err(HeadError::Malformed(_))), "{name}");
+    }
+}
+
+#[test]
+fn what_just_keeps_the_rules_passes() {
+    let fields: String = (1..error::MAX_FIELDS).map(|number| format!("X-{number}: y\r\n")).collect();
+    for head in [
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX:\tb\tc\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
+        &format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"),
+    ] {
+        parse(head).unwrap_or_else(|error| panic!("{head:?}: {error}"));
+    }
+}
+
+#[test]
+fn each_error_has_its_status() {
+    for (error, status) in [
+        (HeadError::Malformed(""), 400),
+        (HeadError::LengthRequired, 411),
+        (HeadError::BodyTooLarge(1), 413),
+        (HeadError::Expectation, 417),
+        (HeadError::TooManyFields, 431),
+        (HeadError::TooLarge(1), 431),
+        (HeadError::Version, 505),
+    ] {
+        assert_eq!(error.status(), status, "{error}");
     }
 }
