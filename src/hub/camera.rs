@@ -18,7 +18,7 @@ pub struct CameraFeed {
     /// Rounds of the capture thread: increases several times a second, with or without a camera, and stops
     /// when that thread hangs.
     pub pulse: Count,
-    /// What was published: frames, their bytes, their age at that moment, and the time it took to encode them.
+    /// What was published: frames, their bytes, their age at that moment, and the time that encoding took.
     pub published: Totals,
     /// What viewers were sent: frames, bytes, frames skipped because a viewer was too slow, and the age of
     /// each frame when it was sent.

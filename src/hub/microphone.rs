@@ -7,8 +7,8 @@ use super::{Count, Flag, Named, Ring, RingReader, RingWriter, Totals, ring};
 use crate::base::lock;
 use crate::media::{Level, SoundFormat, Timestamp};
 
-/// Seconds of sound that a ring holds. A listener further behind than that cannot catch up; and when the board
-/// is busy for a second or two, its listeners still lose nothing.
+/// Seconds of sound that a ring holds. A listener further behind than that cannot catch up; and when the
+/// board is busy for a second or two, its listeners still lose nothing.
 const KEEP_S: u32 = 4;
 
 /// One microphone as the rest of the program sees it.
@@ -22,7 +22,8 @@ pub struct MicrophoneFeed {
     /// Rounds of the capture thread: increases several times a second, with or without a microphone, and
     /// stops when that thread hangs.
     pub pulse: Count,
-    /// What listeners were sent: packets, bytes, and the frames of sound skipped because a listener was too slow.
+    /// What listeners were sent: packets, bytes, and the frames of sound skipped because a listener was too
+    /// slow.
     pub sent: Totals,
     /// Whether its sound comes from another Defender.
     pub relayed: Flag,
