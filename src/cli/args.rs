@@ -144,7 +144,7 @@ fn flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
         addresses: value(
             arguments,
             ["-a", "--address"],
-            "an IP address such as 127.0.0.1, or several with commas",
+            "an IP address such as 127.0.0.1, or several separated by commas",
             addresses,
         )?,
         port: value(arguments, ["-p", "--port"], "a port from 0 to 65535", |text| text.parse().ok())?,
@@ -291,7 +291,7 @@ fn take_role(arguments: &mut Arguments) -> Result<Option<Role>, UsageError> {
 
 fn take_confined(arguments: &mut Arguments) -> Result<Confined, UsageError> {
     let mut names = |flag| {
-        value(arguments, ["", flag], "names with commas between them, such as front,yard", |text| {
+        value(arguments, ["", flag], "names separated by commas, such as front,yard", |text| {
             let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
             names.iter().all(|name| !name.is_empty()).then_some(names)
         })
@@ -353,7 +353,7 @@ fn nothing_left(arguments: Arguments, command: &CommandHelp) -> Result<(), Usage
             }
             if command.words.is_empty() && help::find(&[left.as_ref()]).is_some() {
                 return Err(UsageError(format!(
-                    "a command comes before its flags: `defender {left} ...`\n{}",
+                    "write the command before its flags: `defender {left} ...`\n{}",
                     hint(command)
                 )));
             }

@@ -64,7 +64,7 @@ impl fmt::Display for BoardError {
         match self {
             Self::NotRunning(path) => write!(
                 f,
-                "{}: no server listens there; is it running, and with this configuration (-c)?",
+                "{}: no server listens on this socket; start it, or name its configuration with -c",
                 path.display()
             ),
             Self::Denied(path) => {
@@ -157,8 +157,10 @@ fn connect(socket: &Path) -> io::Result<UnixStream> {
     let peer = rustix::net::sockopt::socket_peercred(&stream)?.uid;
     let own = rustix::process::geteuid();
     if own.is_root() && !peer.is_root() {
-        let why =
-            format!("the user {} answers there, who is neither root nor the folder's owner", peer.as_raw());
+        let why = format!(
+            "user {} listens on the socket, but is neither root nor the owner of its folder",
+            peer.as_raw()
+        );
         return Err(io::Error::other(why));
     }
     Ok(stream)
@@ -170,7 +172,7 @@ fn read_until(stream: &mut UnixStream, end: Instant) -> io::Result<Vec<u8>> {
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(io::Error::new(ErrorKind::TimedOut, "no whole answer came in time"));
+            return Err(io::Error::new(ErrorKind::TimedOut, "the answer did not arrive in time"));
         }
         stream.set_read_timeout(Some(left))?;
         match stream.read(&mut piece) {
@@ -180,7 +182,7 @@ fn read_until(stream: &mut UnixStream, end: Instant) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error),
         }
         if answer.len() > MAX_ANSWER_BYTES {
-            return Err(io::Error::new(ErrorKind::FileTooLarge, "the answer has no end"));
+            return Err(io::Error::new(ErrorKind::FileTooLarge, "the answer is too long"));
         }
     }
 }

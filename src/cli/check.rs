@@ -105,7 +105,7 @@ impl Report {
         if !server.tls && !server.is_loopback_only() {
             self.trouble(
                 "TLS",
-                "without it only 127.0.0.1 may be listened on; set tls = true or address = \"127.0.0.1\"",
+                "without TLS only 127.0.0.1 is allowed; set tls = true or address = \"127.0.0.1\"",
             );
         }
         self.line(
@@ -133,7 +133,7 @@ impl Report {
                 if let Some(warning) = warning {
                     self.line("warning", warning);
                 }
-                self.line("runs as", user.as_deref().unwrap_or("the user who starts it"));
+                self.line("runs as", user.as_deref().unwrap_or("the user that starts it"));
             }
             Err(why) => self.trouble("runs as", why),
         }
@@ -345,7 +345,7 @@ mod tests {
             ("tls = false\naddress = \"127.0.0.1\"", &[], "http"),
             ("log = \"d.log\"\nlog_level = \"warn\"", &[], "d.log, from level warn"),
             ("mode = \"client\"\nwww = \"gone\"", &[], "is not used"),
-            ("", &[("users", "# nobody yet\n")], "the first start makes `admin`"),
+            ("", &[("users", "# nobody yet\n")], "the first start creates `admin`"),
             ("address = \"::1\"", &[("users", "eve:viewer:broken\n")], "nobody can sign in"),
         ];
         for (server, files, expected) in rows {

@@ -47,7 +47,7 @@ const OVERRIDES: [Flag; 9] = [
     flag("-s", "--secure", "CERT", "certificate chain, PEM"),
     flag("-k", "--key", "KEY", "key of the certificate, PEM"),
     flag("-u", "--user-db", "FILE", "user file"),
-    flag("-m", "--mode", "MODE", "both, client (no page) or server (no devices)"),
+    flag("-m", "--mode", "MODE", "both, client (streams and API, no page) or server (page, no devices)"),
     flag("-d", "--debug", "", "log more"),
 ];
 
@@ -70,7 +70,7 @@ const CONFINED: [Flag; 2] = [
     ),
 ];
 
-const UNCONFINED: [Flag; 1] = [flag("", "--unconfined", "", "all cameras and microphones again")];
+const UNCONFINED: [Flag; 1] = [flag("", "--unconfined", "", "allow all cameras and microphones again")];
 
 const CERTIFICATE: [Flag; 2] = [
     flag("-s", "--secure", "CERT", "certificate chain, PEM; default: that of the configuration"),
@@ -104,7 +104,7 @@ pub const COMMANDS: [CommandHelp; 22] = [
     CommandHelp {
         words: &[],
         operands: "[COMMAND]",
-        about: "A private camera server. Without a command: run.",
+        about: "A private camera server. Without a command it runs the server.",
         flags: &[&CONFIG, &OVERRIDES, &TOP],
     },
     CommandHelp {
@@ -189,7 +189,7 @@ pub const COMMANDS: [CommandHelp; 22] = [
     CommandHelp {
         words: &["user", "add"],
         operands: "NAME",
-        about: "Add a user. The first one is an admin, later ones viewers, unless --role says otherwise.",
+        about: "Add a user. The first user is an admin and later ones are viewers, unless --role is given.",
         flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &STDIN],
     },
     CommandHelp {
@@ -271,7 +271,9 @@ impl CommandHelp {
         let flags: Vec<_> = self.all_flags().map(|flag| (flag.spelled(), flag.about)).collect();
         list(&mut text, "Flags", &flags);
         if self.words.is_empty() {
-            text.push_str("\nSee `defender help COMMAND`. Exit codes: 0 success, 1 failure, 2 wrong usage.\n");
+            text.push_str(
+                "\nSee `defender help COMMAND`. Exit codes: 0 success, 1 failure, 2 wrong usage.\n",
+            );
         }
         text
     }

@@ -61,7 +61,7 @@ fn add(users: &Path, name: &str, user: &str, confined: &Confined) -> Result<(), 
     // Best effort: standard error may be closed; only the token matters.
     let _ = writeln!(
         io::stderr(),
-        "defender: added the token {name} of {user} to {}; it is shown this once:",
+        "defender: added the token {name} of {user} to {}; it is not shown again:",
         users.display()
     );
     say(&format!("{}\n", token.as_str()));

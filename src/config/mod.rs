@@ -154,7 +154,11 @@ impl fmt::Display for ConfigError {
                 write!(f, "{}: cannot read the configuration: {error}", path.display())
             }
             Self::TooLarge(path) => {
-                write!(f, "{}: larger than {MAX_FILE_BYTES} bytes, this is no configuration", path.display())
+                write!(
+                    f,
+                    "{}: larger than {MAX_FILE_BYTES} bytes, the limit for a configuration",
+                    path.display()
+                )
             }
             Self::NotText(path) => write!(f, "{}: not UTF-8 text", path.display()),
             Self::Problems(problems) => f.write_str(&problems.join("\n")),
@@ -293,10 +297,7 @@ impl Config {
         self.raise_log_level(flags);
         let has_devices = !(self.cameras.is_empty() && self.microphones.is_empty());
         if mode == Mode::Server && has_devices {
-            self.warnings.push(
-                "mode is `server`, which has no devices of its own: cameras and microphones are not used"
-                    .to_owned(),
-            );
+            self.warnings.push("mode is `server`, so cameras and microphones are not used".to_owned());
             self.cameras.clear();
             self.microphones.clear();
         }

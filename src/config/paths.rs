@@ -23,7 +23,7 @@ impl Paths<'_> {
 
     /// What to write where a path is asked for.
     pub(super) fn expected(&self, what: &str) -> String {
-        let note = if self.home.is_none() { " (without ~, for HOME is not set)" } else { "" };
+        let note = if self.home.is_none() { " (without ~, because HOME is not set)" } else { "" };
         format!("{what}{note}")
     }
 }

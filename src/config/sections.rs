@@ -52,7 +52,7 @@ pub(super) fn note_faults(document: &Document<'_>, text: &str, faults: Vec<toml:
         // The parser names what it found, not where: a word of the text helps to find it.
         match text.get(place.clone()).map(str::trim).filter(|met| (1..=40).contains(&met.len())) {
             Some(met) if fault.message().contains("duplicate key") => {
-                let message = format!("`{}` stands here a second time; keep one of the two", shown(met));
+                let message = format!("`{}` is set a second time here; remove one of the two", shown(met));
                 document.problem(place, message);
             }
             Some(met) => document.problem(place, format_args!("{} at `{}`", fault.message(), shown(met))),
@@ -153,14 +153,16 @@ impl<'a> Parser<'a> {
         let text = name.get_ref();
         if !names::is_name(text) {
             let message = format!(
-                "{kind} name `{}`; expected 1 to 32 letters, digits, - or _, for it becomes part of a URL",
+                "{kind} name `{}`; expected 1 to 32 letters, digits, - or _, because it becomes part of a URL",
                 shown(text)
             );
             self.document.problem(name.span(), message);
         } else if seen.contains(&text.to_ascii_lowercase()) {
             self.document.problem(
                 name.span(),
-                format!("a second {kind} named `{text}` (case does not tell them apart)"),
+                format!(
+                    "a second {kind} is named `{text}`; names must differ in more than upper and lower case"
+                ),
             );
         }
     }
@@ -260,7 +262,7 @@ fn microphone(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Microph
 fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<RemoteSettings> {
     let address = section.string(
         "url",
-        "the address of another Defender such as \"https://attic:8443/\"; plain http is for this machine alone",
+        "the address of another Defender such as \"https://attic:8443/\"; plain http is allowed to this machine only",
         None,
         |found| parse_address(found).map(Some),
     );

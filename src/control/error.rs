@@ -55,7 +55,7 @@ impl fmt::Display for ControlError {
                 f,
                 "{name:.100} is not overridden; `defender settings list` and /api/1.0/settings show what is"
             ),
-            Self::NotAllowed => f.write_str("nothing was changed: you may not do this any more"),
+            Self::NotAllowed => f.write_str("nothing was changed: you are no longer allowed to do this"),
             Self::System(error) => write!(f, "the system refused: {error}"),
         }
     }

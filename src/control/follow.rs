@@ -53,7 +53,8 @@ impl Control {
     fn update_listing(&self, endpoint: &Endpoint, listing: Listing) {
         self.change(|state| {
             // It may have been taken out of the configuration meanwhile.
-            let Some(follower) = state.remotes.iter_mut().find(|follower| *follower.endpoint == *endpoint) else {
+            let Some(follower) = state.remotes.iter_mut().find(|follower| *follower.endpoint == *endpoint)
+            else {
                 return;
             };
             if follower.listing.same_devices(&listing) {

@@ -141,7 +141,8 @@ impl Control {
             known.iter().find(|known| known.name == control).map(|known| known.default)
         };
         let Some(value) = value.or_else(own) else { return };
-        let set = controls::prepare(&node, &[(control.to_owned(), value)]).and_then(controls::ControlChange::set);
+        let set =
+            controls::prepare(&node, &[(control.to_owned(), value)]).and_then(controls::ControlChange::set);
         if let Err(refused) = set {
             warn!("camera {camera}: {refused}");
         }

@@ -5,7 +5,7 @@ use crate::client::Address;
 /// Port of a Defender where none is named.
 const PORT: u16 = 8443;
 
-/// Reads `https://host`, `https://host:port/`; plain http is for this machine alone, for the token would cross the
+/// Reads `https://host`, `https://host:port/`; plain http is allowed to this machine only, for the token would cross the
 /// network in the clear. `None` for anything else.
 pub fn parse_address(url: &str) -> Option<Address> {
     let (is_secure, rest) = match url.strip_prefix("https://") {

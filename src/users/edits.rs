@@ -16,8 +16,9 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// What begins every token, so that it is known for what it is wherever it turns up.
 const TOKEN_PREFIX: &str = "dft_";
 
-const BOTH_WAYS: &str = "either name cameras and microphones, or lift the confinement";
-const ADMIN_CONFINED: &str = "an admin sees and hears everything; only a viewer can be confined";
+const BOTH_WAYS: &str = "either name cameras and microphones, or allow all of them again";
+const ADMIN_CONFINED: &str =
+    "an admin sees and hears everything; only a viewer can be limited to cameras and microphones";
 const BAD_NAMES: &str =
     "expected at least one camera or microphone, named by 1 to 32 letters, digits, - or _";
 

@@ -119,7 +119,7 @@ impl UserFile {
         let (mut users, mut tokens) = (HashSet::new(), HashSet::new());
         for (at, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let bad = |name: Option<String>, why| BadLine { number: at + 1, name, why };
-            const SECOND: &str = "a second line for this name; the first one counts";
+            const SECOND: &str = "a second line with this name; the first one is used";
             let content = match parse_line(line) {
                 Ok(Content::User(record)) if !users.insert(record.name.clone()) => {
                     Content::Second(bad(Some(record.name), SECOND))
@@ -172,7 +172,7 @@ impl UserFile {
         });
         tokens.filter(|(_, token)| !self.is_live(token)).map(|(number, token)| {
             let why = match self.find(&token.user) {
-                Some(_) => "this token was made for an earlier user of that name; remove it",
+                Some(_) => "this token belongs to an earlier user of the same name; remove it",
                 None => "this token's user is not in the file; remove it",
             };
             (BadLine { number, name: Some(format!("@{}", token.name)), why }, token)
@@ -321,7 +321,7 @@ fn parse_token(name: &str, user: &str, digest: &str, fields: &[&str]) -> Result<
     let is_binding =
         |text: &str| text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if bound.is_some_and(|bound| !is_binding(bound)) {
-        return Err("expected 16 digits of a to f and 0 to 9 behind bound=");
+        return Err("expected 16 hexadecimal digits after bound=");
     }
     let (scope, bound) = (Scope::parse(scope)?, bound.map(str::to_owned));
     Ok(TokenRecord { name: name.to_owned(), user: user.to_owned(), digest, scope, bound })

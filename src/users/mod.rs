@@ -139,7 +139,7 @@ impl fmt::Display for UsersError {
                 "{}: changed, but a power cut now may undo it: cannot sync the folder: {error}",
                 path.display()
             ),
-            Self::Random(error) => write!(f, "the system gives no random numbers: {error}"),
+            Self::Random(error) => write!(f, "cannot get random numbers from the system: {error}"),
             Self::Name(name) => write!(
                 f,
                 "`{name}` cannot be a user's name; expected 1 to 32 letters, digits or . _ -, starting with a letter or digit"
@@ -154,11 +154,11 @@ impl fmt::Display for UsersError {
             Self::Password(why) => write!(f, "the password {why}"),
             Self::Scope(why) => f.write_str(why),
             Self::TokenTaken(name) => {
-                write!(f, "there is a token `{name}` already; `defender token remove {name}` ends it")
+                write!(f, "there is a token `{name}` already; `defender token remove {name}` removes it")
             }
             Self::UnknownToken(name) => write!(f, "there is no token `{name}`"),
             Self::Busy => f.write_str("too many passwords are being checked already; try again"),
-            Self::NotAllowed => f.write_str("you may not do this any more"),
+            Self::NotAllowed => f.write_str("you are no longer allowed to do this"),
         }
     }
 }

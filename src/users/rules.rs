@@ -69,7 +69,7 @@ pub fn check(name: &str, password: &str) -> Result<(), &'static str> {
     }
     let plain = bare(password);
     if name == "default" && plain == "default" {
-        return Err("default of the user default is what every scanner tries first");
+        return Err("is `default` for the user `default`, which every scanner tries first");
     }
     let own = bare(name);
     let is_own = !own.is_empty() && (plain == own || plain == own.repeat(2));
@@ -77,16 +77,14 @@ pub fn check(name: &str, password: &str) -> Result<(), &'static str> {
         return Err("is the user's name");
     }
     if COMMONEST.contains(&plain.as_str()) {
-        return Err("is one of the commonest and would be guessed in a day");
+        return Err("is one of the most common passwords");
     }
     let bits = bits(password);
     if password.chars().count() < LONG_ENOUGH_CHARS && bits < FOUR_WORDS_BITS {
-        return Err("is too short: take 10 characters or more, such as four words");
+        return Err("is too short: use 10 characters or more, such as four words");
     }
     if bits < LEAST_BITS {
-        return Err(
-            "repeats itself or follows the keyboard: take four words that have nothing to do with each other",
-        );
+        return Err("repeats itself or follows the keyboard: use four unrelated words");
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ impl SessionSaver {
             Ok(read) => read?,
             Err(error) => {
                 let path = self.file.path().display();
-                warn!("{path}: cannot read the sessions, so everybody has to sign in anew: {error}");
+                warn!("{path}: cannot read the sessions, so every user must sign in again: {error}");
                 return None;
             }
         };
@@ -82,7 +82,7 @@ impl SessionSaver {
             }
         }
         if count > 0 {
-            info!("{count} sign-ins of before the restart go on");
+            info!("restored {count} sessions from before the restart");
         }
         self.started.1.is_of_another_boot(&saved).then_some(Restored { saved, counted })
     }
@@ -120,9 +120,7 @@ impl SessionSaver {
             && let Err(error) = self.file.remove()
         {
             let path = self.file.path().display();
-            error!(
-                "{path}: a session that was ended may come back after a restart; remove this file: {error}"
-            );
+            error!("{path}: an ended session may be valid again after a restart; remove this file: {error}");
         }
     }
 
@@ -163,7 +161,7 @@ impl SessionSaver {
                 sessions.not_saved();
                 if !std::mem::replace(&mut writing.has_failed, true) {
                     let path = self.file.path().display();
-                    warn!("{path}: cannot keep sessions, so a restart signs everybody out: {error}");
+                    warn!("{path}: cannot store sessions, so a restart signs all users out: {error}");
                 }
             }
         }

@@ -80,8 +80,7 @@ impl Scope {
     /// # Errors
     /// What was expected instead.
     pub(super) fn parse(fields: &[&str]) -> Result<Self, &'static str> {
-        const EXPECTED: &str =
-            "expected nothing behind the hash but cameras=NAME,NAME and microphones=NAME,NAME";
+        const EXPECTED: &str = "only cameras=NAME,NAME and microphones=NAME,NAME may follow the hash";
         let (mut cameras, mut microphones) = (Vec::new(), Vec::new());
         for field in fields {
             let (list, names) = if let Some(names) = field.strip_prefix(CAMERAS) {
@@ -92,7 +91,7 @@ impl Scope {
                 return Err(EXPECTED);
             };
             if !list.is_empty() {
-                return Err("the same list stands there twice");
+                return Err("a list is given twice");
             }
             list.extend(names.split(',').map(str::to_owned));
         }

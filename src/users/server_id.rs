@@ -35,7 +35,7 @@ pub fn server_id(users: &Path, port: u16) -> io::Result<String> {
         Ok(id) => id,
         Err(error) => {
             warn!(
-                "{}: no lasting id of this server, so browsers sign in anew after a restart: {error}",
+                "{}: cannot store the id of this server, so browsers must sign in again after a restart: {error}",
                 path.display()
             );
             hex::random_id()?
@@ -61,7 +61,7 @@ fn read(path: &Path) -> io::Result<String> {
     if id.len() != hex::RANDOM_ID_DIGITS || !hex::is_hex(id) {
         return Err(io::Error::new(
             ErrorKind::InvalidData,
-            "expected 32 hexadecimal digits; remove the file, and another is made",
+            "expected 32 hexadecimal digits; remove the file to get a new one",
         ));
     }
     Ok(id.to_owned())

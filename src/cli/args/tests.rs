@@ -83,7 +83,7 @@ fn a_usage_error_offers_the_nearest_right_word() {
         ("user add", "needs a NAME"),
         ("user", "add, edit, remove, list"),
         ("token add ha", "needs --user NAME"),
-        ("token add ha --user eve --cameras front,", "names with commas between them"),
+        ("token add ha --user eve --cameras front,", "names separated by commas"),
         ("run now", "takes no operand `now`"),
         ("--port", "--port needs a value"),
         ("-p 1 -p 2", "`-p` is given twice"),

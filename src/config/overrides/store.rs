@@ -9,9 +9,9 @@ use rustix::fs::OFlags;
 
 use super::former::{self, FORMER_FILE};
 use super::{Overrides, shown};
+use crate::base::disk;
 use crate::config::ConfigError;
 use crate::config::locate::MAX_FILE_BYTES;
-use crate::base::disk;
 
 /// Its name, beside the user file.
 const FILE: &str = "overrides.conf";

@@ -135,8 +135,8 @@ fn formats() -> Vec<&'static str> {
 fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
     let is_address = section.text("device").is_some_and(|found| found.contains("://"));
     let expected = if is_address {
-        "a camera of this machine. For one of the network use ffmpeg and v4l2loopback (see SETUP.md), and the \
-         device that they make; for another Defender a section [remote.NAME]"
+        "a camera of this machine. For a network camera, feed a v4l2loopback device with ffmpeg (see SETUP.md) and name this \
+         device; for another Defender add a section [remote.NAME]"
     } else {
         "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\""
     };

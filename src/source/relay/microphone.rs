@@ -42,7 +42,8 @@ impl<'s> OpenAudio<'s> for RemoteMicrophone<'s> {
     fn open(&mut self, session: &'s Session<'s>) -> Result<Box<dyn AudioSource + 's>, AudioError> {
         let RemoteDevice { endpoint, name } = self.device;
         let format = (self.format.rate_hz, self.format.channels);
-        let sound = endpoint.audio(name, format, self.is_wanted).map_err(|error| audio_error(endpoint, &error))?;
+        let sound =
+            endpoint.audio(name, format, self.is_wanted).map_err(|error| audio_error(endpoint, &error))?;
         let now = session.now();
         Ok(Box::new(RemoteSound {
             device: self.device,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::output::Output;
-use crate::draw::{LocalClock, NoSignalPicture, moment};
 use crate::codec::jpeg::EncodeError;
+use crate::draw::{LocalClock, NoSignalPicture, moment};
 use crate::media::Timestamp;
 use crate::source::session::Session;
 
