@@ -1,9 +1,11 @@
 //! Plain values that travel from a capture thread to a viewer: timestamps, pixel formats, raw
 //! images and finished frames. No I/O and no locks belong here.
 
+mod device;
 mod event;
 mod sound;
 
+pub use device::{CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceSize, SoundDevice};
 pub use event::{Area, CameraName, Event, EventKind};
 pub use sound::{Level, SoundFormat};
 

@@ -20,7 +20,6 @@ use crate::gate::Gate;
 use crate::logging::{self, FlushAtEnd, Logging};
 use server::Server;
 
-pub use crate::confine::Purpose;
 pub use certificate::{certificate, find_certificate, renew_certificate, trust_anchor};
 pub use error::AppError;
 pub use rights::{RunsAs, become_owner, become_owner_of_pair, become_server_user, can_save, load_config};

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::base::text::printable;
-use crate::source::alsa::cards::{self, SoundDevice};
-use crate::source::v4l2::devices::{self, CameraDevice, DeviceSize};
+use crate::media::{CameraDevice, DeviceSize, SoundDevice};
+use crate::source::alsa::cards;
+use crate::source::v4l2::devices;
 
 /// The cameras and microphones of this machine, for people.
 pub fn list() -> String {
@@ -74,7 +75,8 @@ fn rates(size: &DeviceSize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::v4l2::devices::DeviceFormat;
+    use crate::media::DeviceFormat;
+    use crate::source::v4l2::DeviceFormat;
 
     #[test]
     fn a_camera_is_shown_with_names_formats_sizes_and_rates() {

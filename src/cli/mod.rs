@@ -19,10 +19,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::app::{self, AppError, Purpose};
+use crate::app::{self, AppError};
 use crate::base::did_you_mean;
 use crate::base::text::{printable, printable_lines};
 use crate::config::Flags;
+use crate::confine::Purpose;
 use args::Command;
 use user::Confined;
 

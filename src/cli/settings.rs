@@ -7,8 +7,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::board::{self, BoardCommand, BoardError};
-use crate::app::{self, AppError, Purpose};
+use crate::app::{self, AppError};
 use crate::config::{Config, ConfigError, Flags, Store};
+use crate::confine::Purpose;
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]

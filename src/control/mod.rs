@@ -18,13 +18,15 @@ mod state;
 use std::sync::{Arc, Mutex};
 
 use crate::base::{level, lock};
-use crate::config::{Config, Flags};
+use crate::config::{CAMERA, Config, Flags, Value};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
+use crate::media::{CameraControl, CameraDevice, SoundDevice};
 use crate::memory::Memory;
 use crate::remote::Endpoint;
-use crate::source::v4l2::controls;
-use crate::source::v4l2::devices::sizes_offered;
+use crate::source::CameraSettings;
+use crate::source::alsa::cards;
+use crate::source::v4l2::{controls, devices as cameras};
 use remotes::Follower;
 use state::{State, StateView};
 
@@ -34,12 +36,16 @@ pub use reload::log_overrides;
 pub use settings::SettingRow;
 pub use state::Media;
 
-pub use crate::config::{CAMERA, Kind, Overridden, Setting, Value};
-pub use crate::source::CameraSettings;
-pub use crate::source::alsa::cards::list as microphones_plugged_in;
-pub use crate::source::v4l2::devices::list as cameras_plugged_in;
+/// Every camera of this machine, in the order of the nodes' numbers, and every node that may be one and cannot be
+/// opened. Disturbs no camera that is in use.
+pub fn cameras_plugged_in() -> Vec<CameraDevice> {
+    cameras::list()
+}
 
-pub use crate::source::v4l2::controls::{Control as CameraControl, ControlKind};
+/// Every capture device of the sound cards. Disturbs none that is in use.
+pub fn microphones_plugged_in() -> Vec<SoundDevice> {
+    cards::list()
+}
 
 /// Who asks for a change.
 #[derive(Clone, Copy)]
@@ -129,8 +135,15 @@ impl Control {
     }
 
     /// What the camera was asked to be; `None` for one that is not this server's own.
-    pub fn camera_settings(&self, name: &str) -> Option<CameraSettings> {
+    pub(crate) fn camera_settings(&self, name: &str) -> Option<CameraSettings> {
         self.view().cameras.iter().find(|camera| camera.name == name).cloned()
+    }
+
+    /// The settings that the camera was asked to have, in the order of [`CAMERA`]; `None` for one that is not this
+    /// server's own.
+    pub fn camera_values(&self, name: &str) -> Option<Vec<(&'static str, Value)>> {
+        let settings = self.camera_settings(name)?;
+        Some(CAMERA.iter().map(|setting| (setting.key, setting.get(&settings))).collect())
     }
 
     /// The controls of a camera as they are now; none while no camera is open.
@@ -147,7 +160,9 @@ impl Control {
     pub fn camera_sizes(&self, feed: &CameraFeed) -> Vec<(u32, u32)> {
         // Not under the lock, as above.
         let (node, settings) = (feed.state().node, self.camera_settings(feed.name()));
-        node.zip(settings).map(|(node, settings)| sizes_offered(&node, &settings)).unwrap_or_default()
+        node.zip(settings)
+            .map(|(node, settings)| cameras::sizes_offered(&node, &settings))
+            .unwrap_or_default()
     }
 
     /// Whether capture runs, or who stopped it.

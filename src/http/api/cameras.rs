@@ -8,13 +8,14 @@ use tiny_http::Request;
 
 use super::errors::control_error;
 use super::settings;
-use crate::control::{CAMERA, CameraChange, CameraControl, ControlKind, Requester, Value};
+use crate::config::{CAMERA, Value};
+use crate::control::{CameraChange, Requester};
 use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
 use crate::hub::{CameraFeed, Named};
-use crate::media::{PixelFormat, Timestamp};
+use crate::media::{CameraControl, ControlKind, PixelFormat, Timestamp};
 use crate::users::Identity;
 
 /// A camera. `settings` is null for a camera of another server. `controls` and `sizes` are null in lists, because
@@ -134,7 +135,7 @@ pub fn cameras(state: &AppState, user: &Identity) -> Vec<Camera> {
 
 fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
     let now = feed.state();
-    let asked = state.control.camera_settings(feed.name());
+    let asked = state.control.camera_values(feed.name());
     Camera {
         name: feed.name().to_owned(),
         source: now.source,
@@ -152,8 +153,8 @@ fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
         viewers: feed.frames().readers(),
         since_s: seconds_since(now.since),
         relayed: feed.relayed.get(),
-        settings: asked.as_ref().map(settings::Values::of),
         keeps: asked.is_some() && state.control.can_save(),
+        settings: asked.map(settings::Values::of),
         controls: None,
         sizes: None,
     }

@@ -7,7 +7,8 @@ use miniserde::Serialize;
 use miniserde::ser::{Fragment, Map};
 
 use super::errors::control_error;
-use crate::control::{CAMERA, CameraSettings, Kind, Overridden, Requester, SettingRow, Value};
+use crate::config::{Kind, Overridden, Value};
+use crate::control::{Requester, SettingRow};
 use crate::gate::PendingRequest;
 use crate::http::audit;
 use crate::http::reply::Reply;
@@ -105,8 +106,8 @@ fn overridden(found: Overridden) -> Override {
 
 impl Values {
     /// The settings that a camera was asked to have.
-    pub fn of(camera: &CameraSettings) -> Self {
-        Self(CAMERA.iter().map(|setting| (setting.key, Json(setting.get(camera)))).collect())
+    pub fn of(values: Vec<(&'static str, Value)>) -> Self {
+        Self(values.into_iter().map(|(key, value)| (key, Json(value))).collect())
     }
 }
 

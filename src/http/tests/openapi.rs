@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use miniserde::json::{self, Value};
 
 use crate::codec::sound::Codec;
-use crate::control::{CAMERA, Kind};
+use crate::config::{CAMERA, Kind};
 use crate::http::route::Route;
 use crate::media::PixelFormat;
 

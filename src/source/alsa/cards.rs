@@ -8,22 +8,7 @@ use alsa::{Ctl, Direction, card, ctl};
 
 use super::error::PcmError;
 use super::library;
-
-/// A capture device of a sound card.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SoundDevice {
-    /// The PCM to name in defender.conf, such as `plughw:CARD=C210,DEV=0`; it stays the same over
-    /// boots, and ALSA converts what the hardware cannot do.
-    pub pcm: String,
-    /// Card and device as their makers named them.
-    pub label: String,
-    /// Lowest and highest rate of the hardware in Hz.
-    pub rates_hz: (u32, u32),
-    /// Fewest and most channels of the hardware.
-    pub channels: (u32, u32),
-    /// Why it could not be asked for rates and channels.
-    pub problem: Option<String>,
-}
+use crate::media::SoundDevice;
 
 /// A PCM to open, and its name for people.
 #[derive(Clone, Debug, PartialEq, Eq)]

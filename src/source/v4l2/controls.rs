@@ -14,6 +14,7 @@ use super::calls::controls::{self as calls, MenuItem};
 use super::camera::Camera;
 use super::error::{Call, DeviceError};
 use super::format::text;
+use crate::media::{CameraControl, ControlKind};
 
 /// A bound on what is enumerated, for drivers that never say "no more".
 const CONTROLS_MAX: usize = 256;
@@ -21,51 +22,11 @@ const CONTROLS_MAX: usize = 256;
 /// Most choices of a menu that are asked for.
 const CHOICES_MAX: u32 = 256;
 
-/// A control of a camera.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Control {
-    id: u32,
-    /// Its name in defender.conf and in the API: the driver's in lower case, `_` between words.
-    pub name: String,
-    /// Its name for people, as the driver gives it.
-    pub label: String,
-    /// What its values are.
-    pub kind: ControlKind,
-    /// The least value.
-    pub min: i32,
-    /// The greatest value.
-    pub max: i32,
-    /// From one value to the next.
-    pub step: i32,
-    /// The value it began with.
-    pub default: i32,
-    /// The value in force; 0 for one that cannot be read, such as a button.
-    pub value: i32,
-    /// Whether it does nothing now, because of another control such as an automatic.
-    pub is_inactive: bool,
-    /// Whether it cannot be set.
-    pub is_read_only: bool,
-    is_readable: bool,
-}
-
-/// What the values of a [`Control`] are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ControlKind {
-    /// Whole numbers.
-    Integer,
-    /// 0 and 1.
-    Boolean,
-    /// The numbers of these choices, each with its name.
-    Menu(Vec<(i32, String)>),
-    /// None: setting it does something.
-    Button,
-}
-
 /// A change to several controls that was checked and is not made yet.
 pub struct ControlChange {
     camera: Camera,
     /// In the order in which they are set.
-    steps: Vec<(Control, i32)>,
+    steps: Vec<(CameraControl, i32)>,
 }
 
 /// The controls of the camera at `node`. Those of kinds that one number cannot hold (strings, areas,
@@ -73,7 +34,7 @@ pub struct ControlChange {
 ///
 /// # Errors
 /// When the camera is gone or cannot be opened.
-pub fn list(node: &Path) -> Result<Vec<Control>, DeviceError> {
+pub fn list(node: &Path) -> Result<Vec<CameraControl>, DeviceError> {
     Ok(known(&Camera::open(node)?))
 }
 
@@ -154,7 +115,7 @@ impl ControlChange {
 /// drivers refuse the number, and others take it and put their own in its place when the automatic is
 /// switched off: trying again after a refusal would mend the first only. A button cannot be taken
 /// back, so it waits until nothing else can be refused.
-fn in_order(mut steps: Vec<(Control, i32)>) -> Vec<(Control, i32)> {
+fn in_order(mut steps: Vec<(CameraControl, i32)>) -> Vec<(CameraControl, i32)> {
     steps.sort_by_key(|(control, _)| match control.kind {
         ControlKind::Boolean | ControlKind::Menu(_) => 0,
         ControlKind::Integer => 1,
@@ -163,7 +124,7 @@ fn in_order(mut steps: Vec<(Control, i32)>) -> Vec<(Control, i32)> {
     steps
 }
 
-fn known(camera: &Camera) -> Vec<Control> {
+fn known(camera: &Camera) -> Vec<CameraControl> {
     let mut controls = Vec::new();
     let mut after = 0;
     for _ in 0..CONTROLS_MAX {
@@ -181,7 +142,7 @@ fn known(camera: &Camera) -> Vec<Control> {
 
 /// Gives each control a name of its own. One whose label has no letters of ASCII, or the name of one
 /// before it, gets its number, which is the same after each start.
-fn name_apart(controls: &mut [Control]) {
+fn name_apart(controls: &mut [CameraControl]) {
     for at in 0..controls.len() {
         let (before, [control, ..]) = controls.split_at_mut(at) else { return };
         if control.name.is_empty() {
@@ -193,7 +154,12 @@ fn name_apart(controls: &mut [Control]) {
 }
 
 /// The control of this name, if it could take the value.
-fn step(camera: &Camera, known: &[Control], name: &str, value: i32) -> Result<(Control, i32), DeviceError> {
+fn step(
+    camera: &Camera,
+    known: &[CameraControl],
+    name: &str,
+    value: i32,
+) -> Result<(CameraControl, i32), DeviceError> {
     let Some(control) = known.iter().find(|control| control.name == name) else {
         let names: Vec<&str> = known.iter().map(|control| control.name.as_str()).collect();
         let why = match &names[..] {
@@ -206,7 +172,7 @@ fn step(camera: &Camera, known: &[Control], name: &str, value: i32) -> Result<(C
     Ok((control.clone(), value))
 }
 
-fn set_one(camera: &Camera, control: &Control, value: i32) -> Result<(), DeviceError> {
+fn set_one(camera: &Camera, control: &CameraControl, value: i32) -> Result<(), DeviceError> {
     calls::set_control(camera.fd(), control.id, value).map(drop).map_err(|error| match error.kind() {
         io::ErrorKind::ResourceBusy => {
             refused_control(camera, &control.name, "it cannot be changed while the camera runs")
@@ -221,16 +187,20 @@ fn set_one(camera: &Camera, control: &Control, value: i32) -> Result<(), DeviceE
 }
 
 /// Whether it does nothing as of now; what is set before it may have changed that.
-fn is_inactive(camera: &Camera, control: &Control) -> bool {
+fn is_inactive(camera: &Camera, control: &CameraControl) -> bool {
     calls::query_control_after(camera.fd(), control.id - 1)
         .is_ok_and(|found| found.id == control.id && found.flags & sys::V4L2_CTRL_FLAG_INACTIVE != 0)
 }
 
 fn refused_control(camera: &Camera, name: &str, why: &str) -> DeviceError {
-    DeviceError::Control { node: camera.node().to_owned(), control: name.to_owned(), why: why.to_owned() }
+    DeviceError::Control {
+        node: camera.node().to_owned(),
+        control: name.to_owned(),
+        why: why.to_owned(),
+    }
 }
 
-impl Control {
+impl CameraControl {
     /// Whether it could take this value.
     fn check(&self, value: i32) -> Result<(), String> {
         let Self { min, max, step, .. } = *self;
@@ -251,7 +221,7 @@ impl Control {
 }
 
 /// A control as the driver reports it; `None` for one that is out of use or of a kind left out.
-fn control(camera: &Camera, found: &sys::v4l2_queryctrl) -> Option<Control> {
+fn control(camera: &Camera, found: &sys::v4l2_queryctrl) -> Option<CameraControl> {
     let has = |flag| found.flags & flag != 0;
     if has(sys::V4L2_CTRL_FLAG_DISABLED) {
         return None;
@@ -267,7 +237,7 @@ fn control(camera: &Camera, found: &sys::v4l2_queryctrl) -> Option<Control> {
     let has_value = kind != ControlKind::Button && !has(sys::V4L2_CTRL_FLAG_WRITE_ONLY);
     let value = has_value.then(|| calls::get_control(camera.fd(), found.id).ok()).flatten();
     let label = text(&found.name);
-    Some(Control {
+    Some(CameraControl {
         id: found.id,
         name: plain_name(&label),
         label,
@@ -308,8 +278,8 @@ fn plain_name(label: &str) -> String {
 mod tests {
     use super::*;
 
-    fn control(kind: ControlKind) -> Control {
-        Control {
+    fn control(kind: ControlKind) -> CameraControl {
+        CameraControl {
             id: 1,
             name: "gain".to_owned(),
             label: "Gain".to_owned(),
@@ -327,7 +297,7 @@ mod tests {
 
     #[test]
     fn automatic_controls_are_set_first_and_buttons_last() {
-        let step = |name: &str, kind| (Control { name: name.to_owned(), ..control(kind) }, 0);
+        let step = |name: &str, kind| (CameraControl { name: name.to_owned(), ..control(kind) }, 0);
         let steps = vec![
             step("restore", ControlKind::Button),
             step("exposure", ControlKind::Integer),
@@ -342,7 +312,7 @@ mod tests {
     #[test]
     fn each_control_has_a_name_of_its_own() {
         let named =
-            |id, label: &str| Control { id, name: plain_name(label), ..control(ControlKind::Integer) };
+            |id, label: &str| CameraControl { id, name: plain_name(label), ..control(ControlKind::Integer) };
         let mut controls = [
             named(0x0098_0900, "\u{4eae}\u{5ea6}"),
             named(0x0098_0901, "Gain"),
@@ -373,6 +343,6 @@ mod tests {
         assert!(menu.check(3).is_ok());
         assert_eq!(menu.check(1), Err("1; expected one of 0 (Off), 3 (50 Hz)".to_owned()));
         assert!(control(ControlKind::Button).check(77).is_ok());
-        assert!(Control { is_read_only: true, ..number }.check(0).is_err());
+        assert!(CameraControl { is_read_only: true, ..number }.check(0).is_err());
     }
 }

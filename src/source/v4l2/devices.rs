@@ -12,50 +12,9 @@ use super::error::DeviceError;
 use super::format::fourcc_text;
 use super::negotiate::choose;
 
-use crate::media::PixelFormat;
+use crate::media::{CameraDevice, DeviceFormat, DeviceSize, PixelFormat};
 use crate::source::settings::CameraSettings;
 use crate::source::video::VideoError;
-
-/// A camera of this machine.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CameraDevice {
-    /// Its node, such as /dev/video0. The number may change at each boot.
-    pub node: PathBuf,
-    /// Its name, as its maker gave it; empty where `problem` says why.
-    pub card: String,
-    /// The kernel driver's name.
-    pub driver: String,
-    /// Links to the node that stay the same, from /dev/v4l/by-id.
-    pub by_id: Vec<PathBuf>,
-    /// What it offers.
-    pub formats: Vec<DeviceFormat>,
-    /// Why it could not be asked; it may or may not be a camera then.
-    pub problem: Option<String>,
-}
-
-/// A pixel format a camera offers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeviceFormat {
-    /// Its four character code.
-    pub fourcc: String,
-    /// The driver's words for it.
-    pub description: String,
-    /// Whether Defender can use it.
-    pub usable: bool,
-    /// The sizes it comes in; of a whole range of sizes the usual ones and the greatest.
-    pub sizes: Vec<DeviceSize>,
-}
-
-/// A size a format comes in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeviceSize {
-    /// Pixels in a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-    /// Frame rates in frames a second; of a whole range both ends. May be empty.
-    pub rates_fps: Vec<f32>,
-}
 
 /// Every camera, in the order of the nodes' numbers, and every node that may be one and cannot be
 /// opened. Nodes that do not capture are left out. Disturbs no camera that is in use.
