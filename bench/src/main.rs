@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 mod compare;
 mod failure;
+mod kind;
 mod options;
 mod process;
 mod report;

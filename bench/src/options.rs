@@ -6,7 +6,7 @@ use std::time::Duration;
 use pico_args::Arguments;
 
 use crate::failure::Failure;
-use crate::servers::Kind;
+use crate::kind::Kind;
 
 /// What `--help` prints.
 pub const USAGE: &str = "\

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use miniserde::Serialize;
 
 use crate::compare::{Row, Scenario, Values};
-use crate::servers::Kind;
+use crate::kind::Kind;
 
 /// One column of the table: its head, its decimals, and the value it shows.
 type Column = (&'static str, usize, fn(&Values) -> Option<f64>);

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::options::Options;
 use crate::viewers::{Crowd, Endpoint, careless_tls};
 
@@ -21,31 +22,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The account a measured Defender has; it lives as long as its temporary folder.
 const USER: &str = "bench";
 const PASSWORD: &str = "only for this loopback run";
-
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// uStreamer, the yardstick: no TLS, no login.
-    Ustreamer,
-    /// Defender with `tls = false`, with a login.
-    Defender,
-    /// Defender as it comes: TLS and a login.
-    DefenderTls,
-}
-
-impl Kind {
-    /// In the order of the report.
-    pub const ALL: [Kind; 3] = [Kind::Ustreamer, Kind::Defender, Kind::DefenderTls];
-
-    /// The name in the report and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ustreamer => "ustreamer",
-            Self::Defender => "defender",
-            Self::DefenderTls => "defender-tls",
-        }
-    }
-}
 
 /// A running server that has shown its first pictures. Dropping it ends it.
 pub struct Server {

@@ -193,11 +193,7 @@ fn is_inactive(camera: &Camera, control: &CameraControl) -> bool {
 }
 
 fn refused_control(camera: &Camera, name: &str, why: &str) -> DeviceError {
-    DeviceError::Control {
-        node: camera.node().to_owned(),
-        control: name.to_owned(),
-        why: why.to_owned(),
-    }
+    DeviceError::Control { node: camera.node().to_owned(), control: name.to_owned(), why: why.to_owned() }
 }
 
 impl CameraControl {
