@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::kind::Kind;
 use crate::options::Options;
 use crate::process::{Memory, ThreadTimes, machine_busy};
-use crate::servers::{Kind, Server, absolute};
+use crate::servers::{Server, absolute};
 use crate::viewers::{Crowd, Seen};
 
 /// Streams settle, and the buffers of stalled viewers fill, before anything is measured.

@@ -76,7 +76,6 @@ fn rates(size: &DeviceSize) -> String {
 mod tests {
     use super::*;
     use crate::media::DeviceFormat;
-    use crate::media::DeviceFormat;
 
     #[test]
     fn a_camera_is_shown_with_names_formats_sizes_and_rates() {
