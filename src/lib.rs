@@ -24,17 +24,17 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod app;
+pub(crate) mod app;
 pub(crate) mod base;
 pub mod capture;
 pub mod cli;
 pub mod config;
-pub mod confine;
+pub(crate) mod confine;
 pub mod control;
 pub mod encode;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod gate;
+pub(crate) mod gate;
 pub mod http;
 pub mod hub;
 pub mod logging;

@@ -253,7 +253,9 @@ impl CommandHelp {
         let flags: Vec<_> = self.all_flags().map(|flag| (flag.spelled(), flag.about)).collect();
         list(&mut text, "Flags", &flags);
         if self.words.is_empty() {
-            text.push_str("\nSee `defender help COMMAND`. Exit codes: 0 success, 1 failure, 2 wrong usage.\n");
+            text.push_str(
+                "\nSee `defender help COMMAND`. Exit codes: 0 success, 1 failure, 2 wrong usage.\n",
+            );
         }
         text
     }
