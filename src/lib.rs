@@ -6,18 +6,18 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod app;
+pub(crate) mod app;
 pub(crate) mod base;
 pub mod cli;
 pub mod client;
 pub mod codec;
-pub mod config;
-pub mod confine;
-pub mod control;
-mod draw;
+pub(crate) mod config;
+pub(crate) mod confine;
+pub(crate) mod control;
+pub(crate) mod draw;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod gate;
+pub(crate) mod gate;
 pub(crate) mod http;
 pub mod hub;
 pub(crate) mod logging;

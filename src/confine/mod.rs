@@ -23,4 +23,4 @@ pub use landlock::{AllowedPaths, restrict};
 pub use owner::{as_owner, become_owner, check_named_by, check_roots_own};
 pub use path_walk::Purpose;
 pub use privileges::{become_user, drop_privileges};
-pub use system_user::{Choice, DEFAULT_USER, SystemUser, choose};
+pub use system_user::{Choice, SystemUser, choose};

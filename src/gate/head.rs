@@ -11,7 +11,9 @@ use error::MAX_FIELDS;
 use fields::Fields;
 
 pub use error::HeadError;
-pub use fields::{COOKIE_PREFIX, is_passed_on};
+pub use fields::COOKIE_PREFIX;
+#[cfg(test)]
+pub use fields::is_passed_on;
 
 /// The private header that carries the id of a pending request; a client's own copy never passes.
 pub const REQUEST_ID_HEADER: &str = "X-Defender-Exchange";

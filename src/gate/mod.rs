@@ -32,12 +32,14 @@ mod tls;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-pub use admission::{Admission, ConnectionCounts};
+pub use admission::Admission;
 pub use certificate::{CertificateError, CertificateFiles, Certificates, Inspection, TrustAnchor};
 pub use channel::{AcceptLoop, Channel, ChannelError};
 pub use client::Client;
 pub use error::GateError;
-pub use head::{COOKIE_PREFIX, REQUEST_ID_HEADER, is_passed_on};
+#[cfg(test)]
+pub use head::is_passed_on;
+pub use head::{COOKIE_PREFIX, REQUEST_ID_HEADER};
 pub use limits::Limits;
 pub use listeners::Listeners;
 pub use local::LocalGate;
