@@ -131,7 +131,8 @@ impl<'c, 'a> Delivery<'c, 'a> {
         self.began = self.began.or(Some(now));
         let is_other_size = size != self.size;
         self.size = size;
-        if is_first || has_changed {
+        // A source that is drawn was announced when it was opened.
+        if (is_first && !self.description.is_drawn) || has_changed {
             self.announce();
         } else if is_other_size || self.context.pace.slow_interval() != self.slow_interval {
             self.set_state();
