@@ -130,6 +130,17 @@ fn a_reader_rewinds_without_a_loss() {
     assert_eq!((all[0], all.len()), (first, 8));
     reader.rewind();
     assert_eq!(rest(&mut reader), all);
+    writer.skip(1);
+    assert_eq!(rest(&mut reader), []);
+    reader.rewind();
+    assert_eq!(rest(&mut reader)[0], (5, 0, 5), "what was lost before does not count");
+}
+
+#[test]
+fn the_number_of_values_is_rounded_up_to_a_power_of_two() {
+    let (mut writer, recent) = recent(RecentBounds { values: 3, ..ALL }, 1);
+    (0..5).for_each(|value| push(&mut writer, value));
+    assert_eq!(rest(&mut recent.reader().unwrap()).len(), 4);
 }
 
 #[test]
