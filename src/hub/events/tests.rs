@@ -32,6 +32,16 @@ impl Packed for [u32; 16] {
     }
 }
 
+/// Events whose first number is `start`, a multiple of `capacity`.
+fn begun_at(start: u32, capacity: u32) -> Events<u32> {
+    let events = events(capacity);
+    events.shared.next.store(start, Ordering::Relaxed);
+    for (at, stamp) in (0..).zip(&events.shared.stamps) {
+        stamp.store(complete(start.wrapping_sub(capacity) + at), Ordering::Relaxed);
+    }
+    events
+}
+
 fn posted(value: u32, lost: u32) -> Received<u32> {
     Received::Posted { value, lost }
 }
@@ -74,11 +84,7 @@ fn closing_ends_a_wait_after_what_was_posted_is_read() {
 #[test]
 fn numbers_wrap() {
     for start in [(1 << 31) - 4, u32::MAX - 3] {
-        let events = events(4);
-        events.shared.next.store(start, Ordering::Relaxed);
-        for (at, stamp) in (0..).zip(&events.shared.stamps) {
-            stamp.store(complete(start - 4 + at), Ordering::Relaxed);
-        }
+        let events = begun_at(start, 4);
         let mut reader = events.reader();
         events.post(&0);
         assert_eq!(reader.next(LONG), posted(0, 0));
@@ -118,15 +124,36 @@ fn a_writer_late_by_a_lap_holds_up_no_other() {
 
 #[test]
 fn a_skipped_number_counts_as_lost_to_a_reader_that_is_there() {
-    let events = events(2);
-    let late = events.shared.claim();
-    events.post(&1);
+    for start in [0, (1 << 31) - 2, u32::MAX - 1] {
+        let events = begun_at(start, 2);
+        let late = events.shared.claim();
+        events.post(&1);
+        let mut reader = events.reader();
+        events.post(&2);
+        assert_eq!(reader.next(LONG), posted(2, 1), "number 2 was skipped");
+        events.shared.slot(late).0.store(complete(late), Ordering::Release);
+        events.post(&3);
+        assert_eq!(reader.next(LONG), posted(3, 0), "the slot is used again");
+    }
+}
+
+#[test]
+fn a_number_that_is_out_of_date_is_not_given_again() {
+    let events = events(4);
     let mut reader = events.reader();
+    events.post(&1);
+    // As a writer sees it that loaded `next` before that post.
+    events.shared.next.store(0, Ordering::Relaxed);
     events.post(&2);
-    assert_eq!(reader.next(LONG), posted(2, 1), "number 2 was skipped");
-    events.shared.slot(late).0.store(complete(late), Ordering::Release);
-    events.post(&3);
-    assert_eq!(reader.next(LONG), posted(3, 0), "the slot is used again");
+    assert_eq!([reader.next(LONG), reader.next(LONG)], [posted(1, 0), posted(2, 0)]);
+}
+
+#[test]
+fn the_capacity_is_rounded_up_to_a_power_of_two() {
+    let events = events(3);
+    let mut reader = events.reader();
+    (0..4).for_each(|value| events.post(&value));
+    (0..4).for_each(|value| assert_eq!(reader.next(LONG), posted(value, 0)));
 }
 
 /// Several writers at full speed beside readers of every pace: each value is whole, comes once, and in the

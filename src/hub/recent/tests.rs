@@ -66,6 +66,8 @@ fn a_value_larger_than_the_bound_is_lost_and_removes_no_other() {
         writer.push(Arc::new(number as u32), bytes, 0);
     }
     assert_eq!(rest(&mut reader), [(0, 0, 0), (2, 1, 2)]);
+    writer.push(Arc::new(3), 100, 0);
+    assert_eq!(rest(&mut reader), [(3, 0, 3)], "one of just the bound is kept");
 }
 
 #[test]
@@ -128,6 +130,28 @@ fn a_reader_rewinds_without_a_loss() {
     assert_eq!((all[0], all.len()), (first, 8));
     reader.rewind();
     assert_eq!(rest(&mut reader), all);
+    writer.skip(1);
+    assert_eq!(rest(&mut reader), []);
+    reader.rewind();
+    assert_eq!(rest(&mut reader)[0], (5, 0, 5), "what was lost before does not count");
+}
+
+#[test]
+fn the_number_of_values_is_rounded_up_to_a_power_of_two() {
+    let (mut writer, recent) = recent(RecentBounds { values: 3, ..ALL }, 1);
+    (0..5).for_each(|value| push(&mut writer, value));
+    assert_eq!(rest(&mut recent.reader().unwrap()).len(), 4);
+}
+
+#[test]
+fn a_reader_rewinds_over_values_of_earlier_numbers() {
+    let (mut writer, recent) = recent(ALL, 1);
+    push(&mut writer, 0);
+    writer.skip(9);
+    // The value 0 is still at the entry of the number 8.
+    let mut reader = recent.reader().unwrap();
+    push(&mut writer, 10);
+    assert_eq!(rest(&mut reader), [(10, 0, 10)]);
 }
 
 #[test]
