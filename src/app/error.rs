@@ -21,8 +21,6 @@ pub enum AppError {
     Log(LogError),
     /// There is no usable configuration.
     Config(ConfigError),
-    /// The file of saved settings cannot be read, or has mistakes.
-    Kept(ConfigError),
     /// The user file cannot be read or made.
     Users(UsersError),
     /// There is no usable certificate.
@@ -57,12 +55,11 @@ impl Error for AppError {
             Self::Certificate(error) => error.source(),
             Self::Gate(error) => error.source(),
             Self::Channel(error) => error.source(),
-            Self::Log(_)
-            | Self::Config(_)
-            | Self::Kept(_)
-            | Self::Users(_)
-            | Self::Page(_)
-            | Self::Control(_) => None,
+            Self::Log(error) => error.source(),
+            Self::Config(error) => error.source(),
+            Self::Users(error) => error.source(),
+            Self::Page(error) => error.source(),
+            Self::Control(error) => error.source(),
         }
     }
 }
@@ -71,7 +68,7 @@ impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log(error) => error.fmt(f),
-            Self::Config(error) | Self::Kept(error) => error.fmt(f),
+            Self::Config(error) => error.fmt(f),
             Self::Users(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
             Self::NoCertificate(cert) => {

@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn what_would_keep_the_server_from_starting_is_a_problem() {
         let rows: &[Row] = &[
-            ("tls = false", &[], "only 127.0.0.1 may be listened on"),
+            ("tls = false", &[], "without TLS only 127.0.0.1 is allowed"),
             ("", &[("server.pem", "")], "key.pem is missing"),
             ("", &[("key.pem", "")], "server.pem is missing"),
             ("cert = \".\"\nkey = \"gone/k.pem\"", &[], "gone/k.pem is missing"),
@@ -345,7 +345,7 @@ mod tests {
             ("tls = false\naddress = \"127.0.0.1\"", &[], "http"),
             ("log = \"d.log\"\nlog_level = \"warn\"", &[], "d.log, from level warn"),
             ("mode = \"client\"\nwww = \"gone\"", &[], "is not used"),
-            ("", &[("users", "# nobody yet\n")], "the first start creates `admin`"),
+            ("", &[("users", "# nobody yet\n")], "the first start makes `admin`"),
             ("address = \"::1\"", &[("users", "eve:viewer:broken\n")], "nobody can sign in"),
         ];
         for (server, files, expected) in rows {

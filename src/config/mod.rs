@@ -11,7 +11,7 @@ mod read;
 pub(crate) mod sections;
 mod settings;
 
-pub use settings::{CAMERA, Kind, MICROPHONE, SERVER, Setting, Value, default_camera};
+pub use settings::{CAMERA, Kind, SERVER, Setting, Value, default_camera};
 
 use std::collections::BTreeSet;
 use std::fmt;

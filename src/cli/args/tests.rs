@@ -90,7 +90,7 @@ fn a_usage_error_offers_the_nearest_right_word() {
         ("user add --role admin --role viewer eve", "`--role` is given twice"),
         ("--list-devices -p 1", "next to a flag that excludes it"),
         ("--debug=yes", "`--debug` takes no value"),
-        ("-d check", "a command comes before its flags: `defender check ...`"),
+        ("-d check", "write the command before its flags: `defender check ...`"),
     ] {
         let error = read(line).map(|_| ()).expect_err(line).to_string();
         assert!(error.contains(expected), "{line}: {error}");

@@ -46,7 +46,7 @@ fn each_mistake_names_its_position_and_what_was_expected() {
         ("[camera.front]\nquality = 101", &["from 1 to 100"]),
         ("[camera.front]\nchroma = 420", &["one of \"auto\", \"420\""]),
         ("[camera.\"a b\"]", &["camera name `a b`"]),
-        ("[camera.front]\n[camera.Front]", &["d.conf:2:9: a second camera named `Front`"]),
+        ("[camera.front]\n[camera.Front]", &["d.conf:2:9: a second camera is named `Front`"]),
         ("[camera.front]\n[camera.front]", &["d.conf:2:"]),
         ("[microphone.m]\nchannels = 9", &["from 1 to 8"]),
         ("[server]\nport = = 1", &["d.conf:2:"]),
