@@ -63,7 +63,7 @@ fn without_a_server_the_error_names_the_socket() {
     let refused = defender(folder.path(), &["status", "-u", "users"], "");
     assert_eq!(refused.status.code(), Some(1));
     let why = stderr(&refused);
-    assert!(why.contains("defender.sock: no server listens there"), "{why}");
+    assert!(why.contains("defender.sock: no server listens on this socket"), "{why}");
 }
 
 #[test]

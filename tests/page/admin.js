@@ -49,7 +49,7 @@ test("a password that is too weak is refused in words", async (t) => {
   await form.getByLabel("Name").fill("bob");
   await form.getByLabel("Password").fill("password123");
   await form.getByRole("button", { name: "Add" }).click();
-  await form.locator(".field", { hasText: "Password" }).getByText(/The password is one of the commonest/).waitFor();
+  await form.locator(".field", { hasText: "Password" }).getByText(/The password is one of the most common/).waitFor();
 });
 
 test("one's own password is changed, and everybody with the old one is out", async (t) => {

@@ -25,7 +25,7 @@ test("what is wrong with a user stands beside its field, until it is changed", a
     await form.getByRole("button", { name: "Add" }).click();
   };
   await add("bob", "password123");
-  await assertBeside(page, password, /The password is one of the commonest/);
+  await assertBeside(page, password, /The password is one of the most common/);
   await picture(page, "phone-wrong-password");
   await assertAccessible(page, "a form with a wrong field");
   await add("eve", "four odd blue kites");
@@ -48,7 +48,7 @@ test("what is wrong with one's own new password stands beside its field", async 
   await change("not the old one", "seven green bottles", "seven green bottles");
   await assertBeside(page, old, /The old password is wrong/);
   await change(PASSWORD, "password123", "password123");
-  await assertBeside(page, wanted, /The password is one of the commonest/);
+  await assertBeside(page, wanted, /The password is one of the most common/);
 });
 
 test("each form with a password tells a password manager whose it is", async (t) => {
