@@ -69,8 +69,8 @@ fn a_later_rust_of_the_line_is_taken_and_told_at_every_build() {
     for _ in 0..2 {
         let output = bring_rust(folder.path(), &[other_line.clone(), later.clone()]);
         assert!(output.status.success(), "{output:?}");
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(told.contains(&named) && told.contains(&later), "{told}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.contains(&named) && message.contains(&later), "{message}");
     }
     assert_eq!(fs::read_to_string(folder.path().join("rust/version")).unwrap().trim(), later);
 }
@@ -80,9 +80,9 @@ fn a_rust_of_another_line_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let [named, _, other_line] = rusts();
     let output = bring_rust(folder.path(), &[other_line]);
-    let told = String::from_utf8_lossy(&output.stderr);
+    let message = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{output:?}");
-    assert!(told.contains(&named) && told.contains("cross/versions"), "{told}");
+    assert!(message.contains(&named) && message.contains("cross/versions"), "{message}");
     assert!(!folder.path().join("rust.made").exists());
 }
 

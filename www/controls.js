@@ -37,7 +37,7 @@ export async function showControls(host, name) {
 
 function panel({ name, keeps, settings, controls, sizes }, rows) {
   const fields = new Map();
-  // Beside the control that the camera refused, if it can be told which.
+  // Beside the control that the camera refused, if it is known which.
   const refused = (fault, tried) => {
     const named = tried.filter((control) => fault.message.includes(control));
     const input = fields.get((named.length ? named : tried)[0])?.element.querySelector("[name]");

@@ -70,7 +70,7 @@ impl Server {
         match failure {
             Failure::Stream(problem) => self.failure(problem),
             Failure::System { doing, source } => self.failure(format!("{doing}: {source}")),
-            told => told,
+            known => known,
         }
     }
 

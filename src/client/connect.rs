@@ -38,7 +38,7 @@ pub(super) fn connect(address: &Address, is_wanted: &dyn Fn() -> bool) -> Result
     Err(ClientError::Unreachable(failed))
 }
 
-/// Its addresses. The system resolves names for as long as it likes, and cannot be told to stop: that is
+/// Its addresses. The system resolves names for as long as it likes, and cannot be stopped: that is
 /// left to a thread that is not waited for.
 fn lookup(address: &Address, is_wanted: &dyn Fn() -> bool) -> Result<Vec<SocketAddr>, ClientError> {
     let (host, port) = (address.host.clone(), address.port);

@@ -1,4 +1,4 @@
-//! The random id by which this server's cookies are told from those of others on the same host: browsers
+//! The random id that distinguishes this server's cookies from those of others on the same host: browsers
 //! send a cookie to every port of it, and to every board behind one name.
 //!
 //! The name of the cookie ends with a digest of this id and the port. The id is in the file `server-id` beside

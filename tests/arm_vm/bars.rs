@@ -1,4 +1,4 @@
-//! The picture vivid shows when nobody told it otherwise: eight colour bars at three quarters.
+//! The picture vivid shows by default: eight colour bars at three quarters.
 
 use jpeg_decoder::{Decoder, PixelFormat};
 

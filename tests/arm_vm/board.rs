@@ -104,8 +104,8 @@ impl Board {
         lay_out(&machine);
         machine.run("sh /mnt/deploy/install");
         let password = wait_for("the first password", || {
-            let told = machine.run("cat /var/lib/defender/first-password 2>/dev/null; true");
-            let words = told.lines().skip_while(|line| !line.contains("password")).skip(1);
+            let output = machine.run("cat /var/lib/defender/first-password 2>/dev/null; true");
+            let words = output.lines().skip_while(|line| !line.contains("password")).skip(1);
             words.map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
         });
         let admin = Web { port: machine.port, user: "admin".into(), password };

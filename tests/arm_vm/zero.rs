@@ -18,15 +18,15 @@ fn the_same_binary_serves_a_pi_zeros_camera_and_microphone() {
     wait_for("the Pi Zero's last word", || zero.console().contains("ZERO end").then_some(()));
     let console = zero.console();
     assert!(console.contains("ARMv6"), "{console}");
-    let status = told(&console, "status").concat();
+    let status = printed(&console, "status").concat();
     assert!(status.contains("\"online\":true") && status.contains("vivid"), "{console}");
-    assert_shows_bars(&from_base64(&told(&console, "snapshot").concat()));
-    let sound = from_base64(&told(&console, "audio").concat());
+    assert_shows_bars(&from_base64(&printed(&console, "snapshot").concat()));
+    let sound = from_base64(&printed(&console, "audio").concat());
     assert!(tone::is_heard(&sound), "{} bytes of sound without the tone: {console}", sound.len());
 }
 
-/// What the Pi Zero told about `what`, line by line.
-fn told(console: &str, what: &str) -> Vec<String> {
+/// What the Pi Zero printed about `what`, line by line.
+fn printed(console: &str, what: &str) -> Vec<String> {
     let mark = format!("ZERO {what} ");
     let lines = console.lines().filter_map(|line| line.trim_end().split_once(&mark));
     lines.map(|(_, rest)| rest.to_owned()).collect()

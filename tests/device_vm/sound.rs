@@ -220,10 +220,10 @@ fn a_machine_without_alsas_own_files_is_heard_too() {
     let listed = vm.run_ok(&format!("{without} --list-devices"));
     assert!(listed.contains("plughw:CARD=Loopback,DEV=1"), "{listed}");
     let checked = vm.run(&format!("{without} check -c /mnt/bare.conf"));
-    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    let output = String::from_utf8_lossy(&checked.stdout).into_owned();
     for part in ["microphone a", "microphone b", "microphone c"] {
-        let line = told.lines().find(|line| line.starts_with(part)).unwrap_or_default();
-        assert!(line.contains("Hz, 1 channel") && !line.contains("SILENT"), "{told}");
+        let line = output.lines().find(|line| line.starts_with(part)).unwrap_or_default();
+        assert!(line.contains("Hz, 1 channel") && !line.contains("SILENT"), "{output}");
     }
     assert!(!checked.stderr.contains("ALSA lib"), "libasound writes past the log: {}", checked.stderr);
 }
@@ -252,19 +252,19 @@ fn sound_and_picture_are_of_one_clock() {
     let played_s = vm.began_playing_s(0) + place as f64 / f64::from(RATE_HZ);
     assert!((heard_s - played_s).abs() < 0.040, "sound is {} s off", heard_s - played_s);
 
-    // When the picture turned dark, and when it was told to.
+    // When the picture turned dark, and when the control was set.
     let viewer = server.watch("/video", "pictures");
     viewer.wait_parts(3);
-    let told = vm.run_ok("date +%s.%N; v4l2-ctl -d /dev/video0 --set-ctrl brightness=0; date +%s.%N");
+    let around = vm.run_ok("date +%s.%N; v4l2-ctl -d /dev/video0 --set-ctrl brightness=0; date +%s.%N");
     viewer.wait_parts(6);
-    let told: Vec<f64> = told.split_whitespace().map(|word| word.parse().expect("seconds")).collect();
+    let set_s: Vec<f64> = around.split_whitespace().map(|word| word.parse().expect("seconds")).collect();
     let frames = viewer.frames();
     let dark = frames.iter().position(|(_, grey)| *grey < frames[0].1 / 2.0).expect("a dark picture");
     let (before_s, dark_s) = (frames[dark - 1].0, frames[dark].0);
     // The first dark frame is later than the command, the one before it no later than its end; each
     // frame takes a tenth of a second to be made.
-    assert!(dark_s > told[0] - 0.040, "dark {} s before it was told to be", told[0] - dark_s);
-    assert!(before_s < told[1] + 0.140, "bright {} s after it was told not to be", before_s - told[1]);
+    assert!(dark_s > set_s[0] - 0.040, "dark {} s before the control was set", set_s[0] - dark_s);
+    assert!(before_s < set_s[1] + 0.140, "bright {} s after the control was set", before_s - set_s[1]);
 }
 
 /// The `X-Timestamp` of a response's head, in seconds.

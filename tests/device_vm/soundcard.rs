@@ -13,7 +13,7 @@ pub const MICROPHONE: &str = "hw:0,1,0";
 
 const WAV_HEADER_BYTES: usize = 44;
 
-/// Sound of which every stretch is told from every other: a known sequence without repetition.
+/// Sound of which every stretch is unique: a known sequence without repetition.
 pub struct Known {
     samples: Vec<i16>,
     /// Where four samples in a row stand.
@@ -56,13 +56,13 @@ impl Vm {
         // The kernel's stamp is of the monotonic clock, which the uptime is while nobody sleeps. Both
         // clocks are read by one shell, again if it was held up in between: starting a program takes a
         // tenth of a second here.
-        let told = self.run_ok(&format!(
+        let output = self.run_ok(&format!(
             "grep trigger_time /proc/asound/card0/pcm0p/sub{substream}/status; \
              bash -c 'until read -r before rest </proc/uptime; now=$EPOCHREALTIME; \
              read -r after rest </proc/uptime; [ $before = $after ]; do :; done; echo now: $now $before'"
         ));
-        let words = told.split_whitespace().filter_map(|word| word.parse().ok());
-        let [began, now, uptime] = words.collect::<Vec<f64>>()[..] else { panic!("{told}") };
+        let words = output.split_whitespace().filter_map(|word| word.parse().ok());
+        let [began, now, uptime] = words.collect::<Vec<f64>>()[..] else { panic!("{output}") };
         now - uptime + began
     }
 }
@@ -113,6 +113,6 @@ pub fn heard(viewer: &Viewer) -> Vec<i16> {
 fn noise(at: u32) -> i16 {
     let mixed = (at ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b1);
     let mixed = (mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca77);
-    // Below full scale, and never zero: silence is told from it.
+    // Below full scale, and never zero: silence differs from it.
     ((mixed >> 18) as i16 - 8192) | 1
 }

@@ -359,13 +359,13 @@ fn a_token_works_as_bearer_and_as_password_until_it_is_removed() {
     wait_for("the end of the stream", || (!curl.is_running()).then_some(()));
     assert_eq!(get(&server, "/snapshot/yard", token).status, 401);
     assert!(!server.log_until_now().contains(token), "the token is in the log");
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["token", "remove", "ha"][..], "no token `ha`"),
         (&["token", "add", "x", "--user", "nobody"], "no user `nobody`"),
         (&["token", "add", "a:b", "--user", USER], "name"),
     ] {
         let ran = defender(server.path(), &[arguments, &["-u", "users"]].concat(), "");
-        assert!(ran.status.code() == Some(1) && stderr(&ran).contains(told), "{}", stderr(&ran));
+        assert!(ran.status.code() == Some(1) && stderr(&ran).contains(expected), "{}", stderr(&ran));
     }
 }
 
@@ -435,7 +435,7 @@ fn the_audit_log_has_who_did_what_from_where_and_no_secret() {
     let audit = || fs::read_to_string(server.path().join("audit")).unwrap();
     wait_for("the last line", || audit().contains("login of `ada` by password").then_some(()));
     let audit = audit();
-    for told in [
+    for expected in [
         "login of `eve` by password, with a session",
         "login of `eve` refused: wrong password",
         "`eve` may not GET /api/1.0/users",
@@ -444,7 +444,7 @@ fn the_audit_log_has_who_did_what_from_where_and_no_secret() {
         "user `eve` has another password",
         "token `ha` of user `eve` added",
     ] {
-        assert!(audit.contains(told), "{told} is missing in\n{audit}");
+        assert!(audit.contains(expected), "{expected} is missing in\n{audit}");
     }
     for secret in [PASSWORD, "four odd blue kites", "pbkdf2", token.as_str()] {
         assert!(!audit.contains(secret), "{secret} is in\n{audit}");

@@ -1,4 +1,4 @@
-//! Pages of other sites, and what a browser is told about them.
+//! Pages of other sites, and the fields that a browser needs for them.
 
 use crate::support::{PASSWORD, Setup, USER, stderr};
 
@@ -43,7 +43,7 @@ fn an_allowed_site_reads_with_a_login_of_its_own_and_others_do_not() {
         assert_eq!(answer.field("Vary").as_deref(), Some("Origin"), "{path}");
     }
     assert_eq!(server.curl("/api/1.0/status", &["-H", &from(PANEL)]).status, 401, "it must sign in");
-    // A cache must not give a page of this site what another site's was told, nor the other way round.
+    // A cache must not give a page of this site the reply for a page of another site, nor the other way round.
     for fields in [vec![], vec!["-H", "Origin: https://other.example"]] {
         let answer = server.curl("/sign-in/theme.js", &fields);
         // There is another field Vary, for the encoding.

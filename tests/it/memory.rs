@@ -118,7 +118,7 @@ fn bodies_of_strangers_leave_memory_for_who_is_signed_in() {
     let server = with_folder("memory_mb = 1");
     fs::write(server.path().join("site/a.bin"), "a").unwrap();
     let bearer = format!("Authorization: Bearer {}", session(&server));
-    // Each is told to go on when there is memory for its body, of which no byte comes.
+    // Each gets 100 Continue when there is memory for its body, of which no byte comes.
     let head =
         "POST /api/1.0/login HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\nExpect: 100-continue\r\n\r\n";
     let begin = || {

@@ -38,10 +38,10 @@ fn promtool_finds_nothing_to_say() {
         .expect("promtool starts");
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let said = child.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&said.stderr);
+    let complaints = String::from_utf8_lossy(&said.stderr);
     assert!(
-        said.status.success() && told.is_empty(),
-        "{told}{}\n{text}",
+        said.status.success() && complaints.is_empty(),
+        "{complaints}{}\n{text}",
         String::from_utf8_lossy(&said.stdout)
     );
 }

@@ -184,7 +184,7 @@ fn a_certificate_that_is_not_known_is_told_and_gets_no_token() {
     assert!(log.contains("ITS KEY HAS CHANGED") && !log.contains(&token), "the token is in the log:\n{log}");
 }
 
-/// The digest of the first certificate in a PEM file, as versions up to 0.1 told it.
+/// The digest of the first certificate in a PEM file, as versions up to 0.1 printed it.
 fn certificate_print(file: &Path) -> String {
     let digest = Command::new("openssl")
         .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
@@ -357,13 +357,13 @@ fn a_remote_that_is_written_wrongly_is_told_with_its_place() {
     );
     setup.write_config();
     let refused = defender(setup.path(), &["check", "-c", "defender.conf"], "");
-    let told = stderr(&refused);
+    let message = stderr(&refused);
     for why in [
         "url in [remote.a] is \"http://attic/\"; expected the address of another Defender",
         "[remote.b] needs `token`",
         "unknown key `fingerprnt` in [remote.c]; did you mean `fingerprint`?",
     ] {
-        assert!(told.contains(why), "{why} is missing in {told}");
+        assert!(message.contains(why), "{why} is missing in {message}");
     }
 }
 

@@ -20,8 +20,8 @@ fn with_tone() -> Server {
 }
 
 fn wait_listeners(server: &Server, count: u32) {
-    let told = format!("\"listeners\":{count}");
-    wait_for(&told, || server.get("/api/1.0/status").text().contains(&told).then_some(()));
+    let expected = format!("\"listeners\":{count}");
+    wait_for(&expected, || server.get("/api/1.0/status").text().contains(&expected).then_some(()));
 }
 
 /// The samples of a recording in WAV.
@@ -144,15 +144,15 @@ fn each_codec_is_what_ffmpeg_says_it_is_and_flac_loses_nothing() {
     {
         let file = record(&server, &format!("/audio/front?codec={codec}"), codec, bytes);
         let raw = server.path().join("decoded");
-        let told = Command::new("ffmpeg")
+        let output = Command::new("ffmpeg")
             .args(["-hide_banner", "-y", "-i"])
             .arg(&file)
             .args(["-f", "s16le"])
             .arg(&raw)
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&told.stderr).into_owned();
-        assert!(told.contains(&format!("Audio: {name}")) && told.contains("32000 Hz"), "{told}");
+        let output = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.contains(&format!("Audio: {name}")) && output.contains("32000 Hz"), "{output}");
         let decoded: Vec<i16> = fs::read(raw)
             .unwrap()
             .chunks_exact(2)
@@ -275,7 +275,7 @@ fn bad_wishes_are_told_what_would_be_right() {
         setup.write_config();
         let refused = defender(setup.path(), &["check", "-c", "defender.conf"], "");
         assert!(!refused.status.success(), "{key}");
-        let told = stderr(&refused) + &stdout(&refused);
-        assert!(told.contains("defender.conf:") && told.contains(said), "{key}: {told}");
+        let output = stderr(&refused) + &stdout(&refused);
+        assert!(output.contains("defender.conf:") && output.contains(said), "{key}: {output}");
     }
 }

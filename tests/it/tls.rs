@@ -175,11 +175,14 @@ fn an_unusable_key_is_an_error_with_the_command_to_fix_it() {
         (&P256[..], &["pkey", "-aes256"][..]),
         (&["-newkey", "rsa:2048"], &["rsa", "-aes256", "-traditional"]),
     ] {
-        let told = refusal(&|folder| {
+        let message = refusal(&|folder| {
             certificate(folder, "a", options);
             locked(folder, convert);
         });
-        assert!(told.contains("the key is encrypted") && told.contains("openssl pkey -in"), "{told}");
+        assert!(
+            message.contains("the key is encrypted") && message.contains("openssl pkey -in"),
+            "{message}"
+        );
     }
     let curve = |name: &'static str| ["-newkey", "ec", "-pkeyopt", name];
     for (options, found) in [
@@ -188,8 +191,11 @@ fn an_unusable_key_is_an_error_with_the_command_to_fix_it() {
         (&curve("ec_paramgen_curve:secp256k1"), "an ECDSA key on the curve secp256k1"),
         (&["-newkey", "ed448"], "a key of another kind"),
     ] {
-        let told = refusal(&|folder| certificate(folder, "a", options));
-        assert!(told.contains(found) && told.contains("`openssl req -x509"), "{found} is missing in {told}");
+        let message = refusal(&|folder| certificate(folder, "a", options));
+        assert!(
+            message.contains(found) && message.contains("`openssl req -x509"),
+            "{found} is missing in {message}"
+        );
     }
     let pipe = refusal(&|folder| {
         certificate(folder, "a", &P256);
@@ -235,15 +241,15 @@ fn an_owners_certificate_with_flaws_is_used_with_a_warning() {
         (&|folder| of_days(folder, "30"), "has no subjectAltName"),
         (&|folder| of_days(folder, "3000"), "Apple's devices accept 825 at most"),
     ];
-    for (write, told) in rows {
+    for (write, expected) in rows {
         let setup = Setup::new();
         write(setup.path());
         setup.write_config();
         let checked = stdout(&defender(setup.path(), &["check", "-c", "defender.conf"], ""));
-        assert!(checked.contains(told), "{told}: {checked}");
+        assert!(checked.contains(expected), "{expected}: {checked}");
         let server = setup.start();
-        server.wait_log(told);
-        assert_eq!(server.curl("/healthz", &[]).status, 200, "{told}");
+        server.wait_log(expected);
+        assert_eq!(server.curl("/healthz", &[]).status, 200, "{expected}");
     }
 }
 

@@ -146,13 +146,13 @@ fn a_camera_that_no_configuration_has_is_warned_of_and_the_user_is_added() {
         let mut arguments = [&confined[..], &["--password-stdin"], more].concat();
         arguments[2] = name;
         let ran = defender(folder.path(), &arguments, &format!("{PASSWORD}\n"));
-        let told = stderr(&ran);
-        assert!(ran.status.success(), "{told}");
+        let message = stderr(&ran);
+        assert!(ran.status.success(), "{message}");
         assert_eq!(
-            told.lines().next(),
+            message.lines().next(),
             Some("defender: warning: no camera `frnt` is configured; did you mean `front`?")
         );
-        assert!(!told.contains("attic-yard") && !told.contains("desk"), "{told}");
+        assert!(!message.contains("attic-yard") && !message.contains("desk"), "{message}");
     }
 }
 

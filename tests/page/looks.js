@@ -56,12 +56,12 @@ test("the page is light to load, and everything it loads is its own", async (t) 
   await fillIn(page, "eve");
   await untilItMoves(page);
   const ofPage = await weigh(loaded);
-  t.diagnostic(`the form: ${told(ofForm)}; the page: ${told(ofPage)}`);
+  t.diagnostic(`the form: ${describe(ofForm)}; the page: ${describe(ofPage)}`);
   assert.ok(ofForm.gzipped + ofPage.gzipped < MOST_GZIPPED_BYTES && ofPage.raw < MOST_BYTES, "too heavy");
   assert.ok([...ofForm.urls, ...ofPage.urls].every((url) => url.startsWith(server.url("/"))), "from elsewhere");
 });
 
-const told = ({ urls, raw, gzipped }) => `${urls.length} requests, ${raw} bytes, ${gzipped} gzipped`;
+const describe = ({ urls, raw, gzipped }) => `${urls.length} requests, ${raw} bytes, ${gzipped} gzipped`;
 
 async function weigh(responses) {
   const sum = { urls: [], raw: 0, gzipped: 0 };

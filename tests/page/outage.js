@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, retell, signedIn, standIn, until, untilItMoves, test } from "./support.js";
 
-test("a lost camera is told with its problem, and is back when it is back", async (t) => {
+test("a lost camera is shown with its problem, and is back when it is back", async (t) => {
   const server = new Server(t);
   const fault = standIn(server);
   await server.start();
@@ -71,7 +71,7 @@ test("a server without the newer parts of the API still shows its cameras and se
   await page.getByText("This server does not offer its log here.").waitFor();
 });
 
-test("a server that falls silent is told of, for sound too, and all goes on when it speaks again", async (t) => {
+test("a silent server is reported, for sound too, and all goes on when it answers again", async (t) => {
   const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[microphone.room]\ndevice = "test"\n' }).start();
   const page = await signedIn(server, "eve", { expected: /401|ERR_/ });
   await untilItMoves(page);
@@ -101,7 +101,7 @@ test("a still that never comes does not hold up those of other cameras", async (
   await camera(page, "e").getByText("trying again").waitFor();
 });
 
-test("an answer that is lost hides no picture that still comes, and several are told of", async (t) => {
+test("one lost answer hides no picture, and several are reported", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { expected: /401|ERR_/ });
   await untilItMoves(page);
@@ -109,7 +109,7 @@ test("an answer that is lost hides no picture that still comes, and several are 
     window.hidden = [];
     const look = () => element.classList.contains("live") || window.hidden.push(element.textContent);
     new MutationObserver(look).observe(element, { attributeFilter: ["class"] });
-    new MutationObserver(() => window.hidden.push("told")).observe(document.querySelector("#trouble"), { childList: true });
+    new MutationObserver(() => window.hidden.push("changed")).observe(document.querySelector("#trouble"), { childList: true });
   });
   let [asked, fails] = [0, 1];
   await page.route("**/api/1.0/status", (route) => {

@@ -22,7 +22,7 @@ async function watched(t, { sections, change = () => {}, before = () => {}, ...o
 const condition = (page, wanted, name = "front") => camera(page, name).and(page.locator(`[data-condition="${wanted}"]`)).waitFor();
 const badge = (page, words) => camera(page).locator(".badge").getByText(words).waitFor();
 
-// What is told to who cannot see it, in order.
+// What a screen reader says, in order.
 const collectNews = (page) => page.evaluate(() => {
   window.news = [];
   const collect = (changes) => window.news.push(...changes.flatMap(({ addedNodes }) => [...addedNodes].map(({ textContent }) => textContent)));
@@ -59,7 +59,7 @@ test("a camera that gives a picture each seven seconds is slow, and frozen only 
   await camera(page).getByText("Frozen").waitFor();
 });
 
-test("a picture that was old when it came is told to be behind", async (t) => {
+test("a picture that was old when it came is shown as behind", async (t) => {
   const { page } = await watched(t, {
     // As if the server's clock, by which frames are stamped, were six seconds on: so old they all are.
     before: (page) => page.route("**/api/1.0/status", async (route) => {

@@ -40,7 +40,7 @@ test("an address of two slashes leads to this server and no other", async (t) =>
   assert.equal(answer.url(), server.url("//elsewhere.example/"));
 });
 
-test("who guesses is told how long to wait", async (t) => {
+test("a guesser is answered how long to wait", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server, { expected: /401|429/ });
   await page.goto(server.url("/"));

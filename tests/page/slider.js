@@ -22,9 +22,9 @@ try {
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password", { exact: true }).fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
-  const told = page.waitForResponse((response) => response.request().method() === "PUT");
+  const answered = page.waitForResponse((response) => response.request().method() === "PUT");
   await page.getByLabel("Brightness").fill(value);
-  console.log((await told).status());
+  console.log((await answered).status());
 } finally {
   await browser.close();
 }

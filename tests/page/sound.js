@@ -98,6 +98,6 @@ test("what is heard is as loud as the volume says, and the meter shows what came
   await page.getByLabel("Volume of room").fill("0.5");
   await heard((peak) => peak > 0.3 * loud && peak < 0.7 * loud);
   const shown = page.getByLabel("Sound level of room");
-  const { rms_dbfs: told } = server.status().microphones[0];
-  await until(`a meter near ${told} dBFS`, async () => Math.abs(await shown.evaluate(({ value }) => value) - told) < 6);
+  const { rms_dbfs: expected } = server.status().microphones[0];
+  await until(`a meter near ${expected} dBFS`, async () => Math.abs(await shown.evaluate(({ value }) => value) - expected) < 6);
 });

@@ -140,13 +140,13 @@ function launched() {
   return browser;
 }
 
-// Has `change` at hand whenever the page is told the server's status.
+// Has `change` at hand whenever the page gets the server's status.
 export async function retell(page, change) {
   await page.route("**/api/1.0/status", async (route) => {
     try {
       const answer = await route.fetch();
       const status = await answer.json();
-      // Who is not signed in is told of nothing.
+      // Without a sign-in there is nothing.
       if (answer.ok()) change(status);
       await route.fulfill({ response: answer, json: status });
     } catch {

@@ -74,7 +74,7 @@ impl Machine {
         }
         let serial = |file: &Path| format!("file:{}", file.display());
         // No KVM: it is missing on many build machines, and where it is nested it may hang.
-        // What the guest was told is on the disk has left qemu, whatever becomes of it.
+        // What the guest has synced to its disk has left qemu, whatever becomes of it.
         let qemu = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "256"])
             .args(["-nodefaults", "-display", "none", "-no-reboot", "-kernel"])
@@ -128,8 +128,8 @@ impl Drop for Machine {
 /// The shared libraries of a program, its loader among them.
 fn libraries(binary: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(binary).output().expect("ldd runs");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    told.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }
 
 fn program(name: &str) -> PathBuf {

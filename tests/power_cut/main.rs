@@ -64,8 +64,8 @@ fn live_through(cuts: impl Iterator<Item = usize>, image: &Image, disk: &Path, f
     }
 }
 
-/// Edits users in the machine from where `editors` are, and cuts the power; how many edits each of
-/// them had been told are done.
+/// Edits users in the machine from where `editors` are, and cuts the power; how many edits had been
+/// confirmed to each of them.
 fn edit_until_cut(image: &Image, disk: &Path, folder: &Path, editors: &[Editor; 2]) -> [usize; 2] {
     let variables = editors.each_ref().map(Editor::variable).join(" ");
     let mut machine = Machine::boot(image, disk, folder, &variables);

@@ -84,7 +84,7 @@ impl Authority {
     /// Makes a new CA with `key` for a machine of these names.
     pub(super) fn make(key: KeyPair, names: &Names, now_s: i64) -> Result<Self, CertificateError> {
         let mut parameters = CertificateParams::default();
-        // The name has a digest of the key, so that two CAs of one host are told apart.
+        // The name has a digest of the key, so that two CAs of one host can be distinguished.
         let digest = Sha256::digest(spki(&key));
         let mark = format!(" ({})", hex::encode(&digest[..3]));
         let host = names.dns.get(1).map_or("this board", String::as_str);
