@@ -1,4 +1,4 @@
-//! Doors for the fuzzer, and for the corpus it left: what reads bytes from strangers, with what must
+//! Entry points for the fuzzer, and for its corpus: what reads untrusted input, with what must
 //! hold of any input. No part of the program's interface.
 
 use std::collections::HashSet;

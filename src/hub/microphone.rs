@@ -14,7 +14,7 @@ const KEEP_S: u32 = 4;
 /// One microphone as the rest of the program sees it.
 pub struct MicrophoneFeed {
     name: String,
-    door: Mutex<Door>,
+    source: Mutex<SoundSource>,
     /// Frames of sound the device delivered; wraps at 2^32.
     pub captured: Count,
     /// How often samples were lost because the capture thread did not fetch them in time.
@@ -34,7 +34,7 @@ pub struct MicrophoneFeed {
 
 /// The present ring and the format of its samples.
 #[derive(Clone)]
-struct Door {
+struct SoundSource {
     ring: Ring,
     format: SoundFormat,
 }
@@ -71,10 +71,10 @@ pub struct Listening {
 impl MicrophoneFeed {
     /// A feed for the microphone `name`, and the end that writes its sound.
     pub fn new(name: &str, format: SoundFormat) -> (SoundWriter, Self) {
-        let (writer, door) = open(format);
+        let (writer, source) = open(format);
         let feed = Self {
             name: name.to_owned(),
-            door: Mutex::new(door),
+            source: Mutex::new(source),
             captured: Count::default(),
             overruns: Count::default(),
             pulse: Count::default(),
@@ -89,31 +89,31 @@ impl MicrophoneFeed {
 
     /// A new listener, whose sound begins at the present moment.
     pub fn listen(&self) -> Listening {
-        let door = lock(&self.door);
-        Listening { reader: door.ring.reader(), format: door.format }
+        let source = lock(&self.source);
+        Listening { reader: source.ring.reader(), format: source.format }
     }
 
     /// How many listeners there are.
     pub fn listeners(&self) -> u32 {
-        lock(&self.door).ring.readers()
+        lock(&self.source).ring.readers()
     }
 
     /// The present format.
     pub fn format(&self) -> SoundFormat {
-        lock(&self.door).format
+        lock(&self.source).format
     }
 
     /// Continues in another format, on a new ring. The listeners of the old ring find it closed.
     pub fn reshape(&self, writer: &mut SoundWriter, format: SoundFormat) {
-        let (new, door) = open(format);
-        // The door first: dropping the old writer ends its listeners, who come back at once.
-        *lock(&self.door) = door;
+        let (new, source) = open(format);
+        // The source first: dropping the old writer ends its listeners, who come back at once.
+        *lock(&self.source) = source;
         *writer = new;
     }
 
     /// Ends the streams of all listeners.
     pub fn close(&self) {
-        lock(&self.door).ring.close();
+        lock(&self.source).ring.close();
     }
 
     /// The level of the last tenth of a second.
@@ -169,9 +169,9 @@ impl Listening {
     }
 }
 
-fn open(format: SoundFormat) -> (SoundWriter, Door) {
+fn open(format: SoundFormat) -> (SoundWriter, SoundSource) {
     let (writer, ring) = ring(format.rate_hz.saturating_mul(KEEP_S), format.channels);
-    (SoundWriter { ring: writer, format }, Door { ring, format })
+    (SoundWriter { ring: writer, format }, SoundSource { ring, format })
 }
 
 #[cfg(test)]
