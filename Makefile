@@ -43,7 +43,7 @@ arm64: ## Build the static binary of 64-bit boards, .build/arm64/defender
 	@.ci/need cross $(FEATURES)
 	FEATURES="$(FEATURES)" cross/build arm64
 
-test: ## Run every check and every test: what has to pass before a change is taken
+test: ## Run every check and every test: must pass before a change is accepted
 	@.ci/test
 
 quick: ## The inner loop: formatting, lints, unit tests, models of the hub, integration tests
@@ -93,7 +93,7 @@ vm: ## The real binary against a real kernel's camera driver and power cuts, in 
 	tests/page/install
 	$(CARGO) test --locked --test device_vm --test power_cut
 
-arm-vm: ## The binaries for boards on a board and a Pi Zero made of software, in qemu
+arm-vm: ## The binaries for boards on an emulated board and Pi Zero, in qemu
 	@.ci/need build cross arm-vm
 	cross/build arm arm64
 	tests/packaging/lint armhf .build/arm/defender
@@ -101,7 +101,7 @@ arm-vm: ## The binaries for boards on a board and a Pi Zero made of software, in
 	tests/arm_vm/prepare .build/arm_vm
 	$(CARGO) test --locked --test arm_vm
 
-packages: ## The Debian package: made, looked over, installed, upgraded, purged in a Debian of its own
+packages: ## The Debian package: built, checked, installed, upgraded, purged in a Debian of its own
 	@.ci/need build test
 	$(CARGO) build --locked
 	tests/vm/prepare .build/vm

@@ -72,10 +72,10 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
 function saving(keeps, sender, saved) {
   const words = make("p", { class: "quiet" });
   if (keeps === false) {
-    words.textContent = "Changes work at once and last until the server restarts: it cannot save them.";
+    words.textContent = "Changes take effect at once and last until the server restarts: it cannot save them.";
     return [words];
   }
-  words.textContent = "Changes work at once. Save them to have them after a restart, too.";
+  words.textContent = "Changes take effect at once. Save them to keep them after a restart.";
   const button = make("button", { type: "button", name: "save" }, "Save changes");
   button.addEventListener("click", () => act(button, async () => {
     await sender.send({ save: true });

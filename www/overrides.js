@@ -30,7 +30,7 @@ export class OverridesList {
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.element.replaceChildren(...(overridden.length ? [
-      make("h3", {}, "Saved over defender.conf"),
+      make("h3", {}, "Saved settings (override defender.conf)"),
       make("ul", {}, overridden.map((row) => make("li", { class: "row" }, make("span", {}, describe(row)), this.#resetButton(row)))),
     ] : []));
   }
@@ -41,15 +41,15 @@ export class OverridesList {
       const rows = of(await ask("DELETE", `settings/${encodeURIComponent(name)}`), this.#prefix);
       this.show(rows);
       await this.#done(rows);
-      return `${label} is as in defender.conf again`;
+      return `${label} is reset to the value in defender.conf`;
     }));
     return button;
   }
 }
 
 function describe({ label, override: { value, configured, by, at, problem } }) {
-  const who = by ? `by ${by}` : "";
+  const who = by ? `saved by ${by}` : at ? "saved" : "";
   const when = at ? `on ${localTime(new Date(at))}` : "";
   const before = problem ? `ignored: ${problem}` : `defender.conf: ${configured ?? "not set"}`;
-  return `${label}: ${value} ${[who, when].filter(Boolean).join(" ")} (${before})`;
+  return `${[`${label}: ${value}`, [who, when].filter(Boolean).join(" ")].filter(Boolean).join(", ")} (${before})`;
 }

@@ -331,14 +331,15 @@ fn the_server_survives_running_out_of_descriptors() {
         assert!(set.success());
     };
     // A few more each time: at first the gate has too few, then what is behind it.
-    for more in 0..14 {
-        limit((server.threads_and_descriptors().1 + more).saturating_sub(6));
+    let both = ["cannot accept a connection", "accept loop ended and is started again"];
+    let mut more = (0..14).cycle();
+    wait_for("both faults of too few descriptors", || {
+        limit((server.threads_and_descriptors().1 + more.next()?).saturating_sub(6));
         server.curl("/healthz", &["--max-time", "2"]);
         limit(1024);
-    }
+        both.iter().all(|line| server.log().contains(line)).then_some(())
+    });
     wait_for("an answer", || (server.curl("/healthz", &["--max-time", "5"]).status == 200).then_some(()));
-    server.wait_log("cannot accept a connection");
-    server.wait_log("accept loop ended and is started again");
 }
 
 /// The inodes of a process' sockets.

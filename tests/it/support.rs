@@ -16,7 +16,7 @@ pub const USER: &str = "eve";
 pub const PASSWORD: &str = "correct horse battery";
 
 /// How long anything may take before a test gives up on it; nothing is asserted about less.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Path of the binary under test.
 pub fn binary() -> &'static str {

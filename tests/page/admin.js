@@ -134,7 +134,7 @@ test("a camera's size is changed while it is watched, saved, and reset", async (
   await row.getByText("(defender.conf: 640)").waitFor();
   await assertAccessible(page, "overrides");
   await row.getByRole("button", { name: "Reset Width to defender.conf" }).click();
-  await page.getByText("Width is as in defender.conf again").waitFor();
+  await page.getByText("Width is reset to the value in defender.conf").waitFor();
   assert.equal(await page.getByLabel("Width").inputValue(), "640");
   assert.equal(await row.count(), 0);
   assert.doesNotMatch(readFileSync(overrides(), "utf8"), /width/);
