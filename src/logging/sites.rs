@@ -22,8 +22,9 @@ const SITE_DEBUG: (u32, u32, Duration) = (100, 300, Duration::from_secs(60));
 /// Threads whose lines no peer can cause.
 const OWNERS: [&str; 2] = ["main", "reload"];
 
-/// A file and a line of the source. There are as many as there are calls of `log`'s macros.
-type Site = (&'static str, u32);
+/// A file and a line of the source, and the target: one line may log for several modules. There are as many as
+/// there are calls of `log`'s macros and targets of the program.
+type Site = (&'static str, u32, String);
 
 static LIMITS: Mutex<Option<HashMap<Site, &'static Limit>>> = Mutex::new(None);
 
@@ -35,14 +36,15 @@ pub(super) fn admit(record: &Record<'_>) -> (bool, Vec<Count>) {
     if OWNERS.contains(&thread) {
         return (true, Vec::new());
     }
-    limit_of((file, line), record.level()).admit(thread, record.level(), record.target(), Instant::now())
+    let site = (file, line, record.target().to_owned());
+    limit_of(site, record.level()).admit(thread, record.level(), record.target(), Instant::now())
 }
 
 fn limit_of(site: Site, level: Level) -> &'static Limit {
     let mut limits = lock(&LIMITS);
+    let what = format!("lines of {}:{}", site.0, site.1);
     limits.get_or_insert_default().entry(site).or_insert_with(|| {
         let (each, total, window) = if level <= Level::Info { SITE } else { SITE_DEBUG };
-        let what = format!("lines of {}:{}", site.0, site.1);
         Box::leak(Box::new(Limit::new(Box::leak(what.into_boxed_str()), each, total, window)))
     })
 }
@@ -63,5 +65,18 @@ mod tests {
         assert_eq!(admitted("camera-a"), 20);
         assert_eq!(admitted("camera-b"), 20);
         assert_eq!(admitted("reload"), 1000);
+    }
+
+    #[test]
+    fn a_line_that_logs_for_two_modules_has_a_limit_for_each() {
+        let admitted = |target: &'static str| {
+            let many = move || {
+                let record =
+                    || Record::builder().file_static(Some("b.rs")).line(Some(1)).target(target).build();
+                (0..1000).filter(|_| admit(&record()).0).count()
+            };
+            thread::Builder::new().name("camera-c".to_owned()).spawn(many).unwrap().join().unwrap()
+        };
+        assert_eq!((admitted("relay"), admitted("v4l2")), (20, 20));
     }
 }

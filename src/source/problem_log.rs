@@ -16,6 +16,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// log.
 #[derive(Debug)]
 pub(super) struct ProblemLog {
+    /// The module that the lines are of: each has a limit of its own, so that the devices of other servers do not
+    /// use up that of this machine's.
+    target: &'static str,
     /// How each line begins.
     subject: String,
     /// Problems logged since the source last ran well.
@@ -25,9 +28,14 @@ pub(super) struct ProblemLog {
 }
 
 impl ProblemLog {
-    /// A log whose lines begin with `subject`, such as `camera front`.
-    pub(super) fn new(subject: String) -> Self {
-        Self { subject, problems: Vec::new(), running: None }
+    /// A log whose lines have this target and begin with `subject`, such as `camera front`.
+    pub(super) fn new(target: &'static str, subject: String) -> Self {
+        Self { target, subject, problems: Vec::new(), running: None }
+    }
+
+    /// The target of each line.
+    pub(super) fn target(&self) -> &'static str {
+        self.target
     }
 
     /// How each line begins.
@@ -38,18 +46,18 @@ impl ProblemLog {
     /// Logs a problem, unless it was logged before.
     pub(super) fn problem(&mut self, problem: &str) {
         if self.is_new_problem(problem) {
-            warn!("{}: {problem}", self.subject);
+            warn!(target: self.target, "{}: {problem}", self.subject);
         } else {
-            debug!("{}: {problem}", self.subject);
+            debug!(target: self.target, "{}: {problem}", self.subject);
         }
     }
 
     /// Logs what the source delivers, if that is new.
     pub(super) fn running(&mut self, sentence: &str) {
         if self.is_new_run(sentence) {
-            info!("{}: {sentence}", self.subject);
+            info!(target: self.target, "{}: {sentence}", self.subject);
         } else {
-            debug!("{}: {sentence}", self.subject);
+            debug!(target: self.target, "{}: {sentence}", self.subject);
         }
     }
 
@@ -112,7 +120,7 @@ mod tests {
     use super::*;
 
     fn log() -> ProblemLog {
-        ProblemLog::new("camera front".to_owned())
+        ProblemLog::new("test", "camera front".to_owned())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::hub::{CameraFeed, CameraState, Publisher};
 use crate::media::Frame;
 use crate::source::problem_log::ProblemLog;
 use crate::source::session::Session;
-use crate::source::settings::CameraSettings;
+use crate::source::settings::{CameraSettings, DeviceChoice};
 
 /// What a camera's thread keeps.
 pub(super) struct Context<'a> {
@@ -32,12 +32,16 @@ impl<'a> Context<'a> {
         session: &'a Session<'a>,
         publisher: &'a mut Publisher<Frame>,
     ) -> Self {
+        let target = match settings.device {
+            DeviceChoice::Remote(_) => "defender::source::relay",
+            _ => "defender::source::video",
+        };
         Self {
             settings,
             feed,
             session,
             output: Output::new(settings, feed, session, publisher),
-            log: ProblemLog::new(format!("camera {}", settings.name)),
+            log: ProblemLog::new(target, format!("camera {}", settings.name)),
             pace: Pace::new(),
             no_signal: NoSignal::new(session.now()),
             broken: BrokenFrames::default(),
@@ -72,15 +76,15 @@ impl<'a> Context<'a> {
     /// Counts and logs a picture of the source so described that cannot be shown.
     pub(super) fn drop_picture(&mut self, description: &Description, why: &Unusable) {
         self.feed.counters.dropped.add(1);
-        let (subject, device) = (self.log.subject(), &description.device);
-        debug!("{subject}: {device}: broken frame: {why}");
+        let (target, subject, device) = (self.log.target(), self.log.subject(), &description.device);
+        debug!(target: target, "{subject}: {device}: broken frame: {why}");
         if matches!(why, Unusable::NoMemory) {
             self.log.problem(
                 "some pictures are dropped: the memory for those of other Defenders is used up; raise memory_mb in \
                  [server]",
             );
         } else if let Some(count) = self.broken.count(self.session.now()) {
-            warn!("{subject}: {device}: broken frames dropped: {count}; the last: {why}");
+            warn!(target: target, "{subject}: {device}: broken frames dropped: {count}; the last: {why}");
         }
     }
 }

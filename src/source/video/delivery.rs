@@ -113,7 +113,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
     /// Takes a new description; whether the camera there came or went.
     fn describe_anew(&mut self, description: Description) -> bool {
         let former = std::mem::replace(&mut self.description, description);
-        former.problem != self.description.problem
+        former.is_online != self.description.is_online || former.problem != self.description.problem
     }
 
     /// Counts a whole picture, of this size if it was looked at, and says what is new of the source, whose description
