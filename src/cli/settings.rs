@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::board::{self, BoardCommand, BoardError};
 use crate::app::{self, AppError};
+use crate::base::text::printable;
 use crate::config::{Config, ConfigError, Flags, Store};
 use crate::confine::Purpose;
 
@@ -101,7 +102,7 @@ fn on_file(command: &SettingsCommand, mut config: Config) -> Result<String, Sett
     config.apply_overrides(&store, &Flags::default());
     let warnings = overrides.damages(&store).into_iter().map(|damage| format!("warning: {damage}"));
     let lines = config.overrides.iter().map(ToString::to_string);
-    let mut text: String = warnings.chain(lines).map(|line| line + "\n").collect();
+    let mut text: String = warnings.chain(lines).map(|line| printable(&line).into_owned() + "\n").collect();
     if config.overrides.is_empty() {
         text.push_str("nothing is overridden: defender.conf is in force\n");
     }

@@ -57,6 +57,8 @@ impl Control {
         let flags = Flags { config, ..self.flags.clone() };
         let mut new = Config { can_save: state.config.can_save, ..Config::load(&flags)? };
         let store = Store::beside(&state.config.server.users);
+        // One that cannot be read for the moment does not take the overrides out of force.
+        store.read()?;
         new.apply_overrides(&store, &self.flags);
         log_overrides(&new.overrides, self.logging.level().min(new.server.log_level));
         Ok(new)

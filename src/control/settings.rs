@@ -96,9 +96,13 @@ impl Control {
             let names: Vec<_> = gone.iter().map(|each| each.saved.name.clone()).collect();
             save::remove(&state.config, &names)?;
             state.config.overrides = left;
-            (requester.log)();
-            let before = state.config.cameras.clone();
+            let (before, level) = (state.config.cameras.clone(), self.logging.level());
             gone.iter().filter(|each| each.is_in_force()).for_each(|each| self.restore(state, each));
+            // As for a change of the level: in the louder of both, so that it is in the log in any case.
+            let restored = self.logging.level();
+            self.logging.set_level(level.max(restored));
+            (requester.log)();
+            self.logging.set_level(restored);
             state.apply_cameras(&before)
         })
     }

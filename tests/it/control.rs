@@ -182,6 +182,29 @@ fn overrides_hold_after_a_restart_are_listed_and_reset() {
     assert_eq!(ask(&server, "/api/1.0/logging", None).1, r#"{"level":"debug","keeps":true}"#);
     assert!(!server.path().join("overrides.conf").exists());
     assert_eq!(settings(&["list"]).1, "nothing is overridden: defender.conf is in force\n");
+
+    // What an admin changes is logged, also when it is that the log is on again.
+    assert_eq!(ask(&server, "/api/1.0/logging", Some(r#"{"level":"off","save":true}"#)).0, 200);
+    assert!(settings(&["reset", "server.log_level"]).0);
+    server.wait_log("reset server.log_level to defender.conf");
+}
+
+#[test]
+fn overrides_that_cannot_be_read_stay_in_force() {
+    let server = started(Setup::new());
+    let camera = "/api/1.0/cameras/front";
+    assert_eq!(ask(&server, camera, Some(r#"{"fps":7,"save":true}"#)).0, 200);
+    let file = server.path().join("overrides.conf");
+    let aside = server.path().join("elsewhere");
+    fs::rename(&file, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &file).unwrap();
+    server.signal("HUP");
+    server.wait_log("overrides.conf: ");
+    assert!(ask(&server, camera, None).1.contains(r#""fps":7"#));
+    fs::rename(&aside, &file).unwrap();
+    server.signal("HUP");
+    wait_for("the second reload", || (server.log().matches("SIGHUP: ").count() == 2).then_some(()));
+    assert!(ask(&server, camera, None).1.contains(r#""fps":7"#));
 }
 
 #[test]

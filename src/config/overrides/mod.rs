@@ -137,7 +137,12 @@ impl Overrides {
     /// Removes the override of this name; whether there was one.
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.lines.len();
-        self.lines.retain(|line| !matches!(line, Line::Override(old) if old.name == name));
+        self.lines.retain(|line| match line {
+            Line::Override(old) => old.name != name,
+            // A second line for it would be in force in its place at the next start.
+            Line::Damaged(text, _) => !parse_line(text.trim_ascii()).is_ok_and(|second| second.name == name),
+            Line::Comment(_) => true,
+        });
         self.lines.len() < before
     }
 }

@@ -48,7 +48,7 @@ impl Store {
     /// Those of opening and reading the overrides file. What is wrong in it is no error.
     pub fn read(&self) -> Result<Overrides, ConfigError> {
         let text = read(&self.file)?.unwrap_or_default();
-        let mut overrides = Overrides::parse(&text);
+        let mut overrides = Overrides::parse(disk::without_bom(&text));
         let adopted = match read(&self.former) {
             Ok(None) => Ok(()),
             Ok(Some(text)) => match str::from_utf8(disk::without_bom(&text)) {
@@ -71,17 +71,22 @@ impl Store {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(io::Error::new(ErrorKind::FileTooLarge, "there are too many overrides in it"));
         }
-        if bytes.is_empty() {
-            remove(&self.file)?;
-        } else {
-            disk::replace(&self.file, &bytes, MODE)?;
-        }
-        if overrides.has_former {
-            remove(&self.former)?;
-        }
+        let before = if overrides.has_former { read(&self.file).map_err(io::Error::other)? } else { None };
+        self.put(&bytes)?;
         // After a power cut the old text would be in force again, which is no harm.
         let _ = disk::sync_folder(&self.file);
+        if overrides.has_former
+            && let Err(error) = remove(&self.former)
+        {
+            // What it says would be in force over this at the next start.
+            let _ = self.put(&before.unwrap_or_default());
+            return Err(io::Error::new(error.kind(), format!("{}: {error}", self.former.display())));
+        }
         Ok(())
+    }
+
+    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() { remove(&self.file) } else { disk::replace(&self.file, bytes, MODE) }
     }
 
     /// Moves what version 0.1.0 saved into the overrides file; gives a line for the log where it did.

@@ -73,6 +73,25 @@ fn a_write_that_fails_leaves_the_old_file() {
 }
 
 #[test]
+fn a_second_line_for_a_name_goes_with_the_first() {
+    let (_folder, store, _) = ground();
+    fs::write(store.file(), "camera.front.fps = 7\ncamera.front.fps = 9\ncamera.front.width = 64\n").unwrap();
+    let mut overrides = store.read().unwrap();
+    assert!(overrides.remove("camera.front.fps"));
+    store.write(&overrides).unwrap();
+    let left = fs::read_to_string(store.file()).unwrap();
+    assert!(!left.contains("fps") && left.contains("width"), "{left}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_damage() {
+    let (_folder, store, config) = ground();
+    fs::write(store.file(), "\u{feff}# by hand\ncamera.front.fps = 7\n").unwrap();
+    let config = applied(&store, &config);
+    assert_eq!((config.cameras[0].fps, config.warnings.len()), (7, 0), "{:?}", config.warnings);
+}
+
+#[test]
 fn a_damaged_line_costs_one_override_and_stays() {
     let (_folder, store, config) = ground();
     let text =
@@ -91,6 +110,8 @@ fn a_damaged_line_costs_one_override_and_stays() {
     store.write(&overrides).unwrap();
     let left = fs::read(store.file()).unwrap();
     let expected = String::from_utf8_lossy(text).replace("camera.front.width = 160 # by hand\r\n", "");
+    // The second line for a name goes with the first.
+    let expected = expected.replace("camera.front.width = 99\n", "");
     assert_eq!(String::from_utf8_lossy(&left), expected);
 }
 
