@@ -130,7 +130,7 @@ test("a camera's size is changed while it is watched, saved, and reset", async (
   await page.getByRole("button", { name: "Save changes" }).click();
   await page.getByText("Saved for the next start").waitFor();
   assert.match(readFileSync(overrides(), "utf8"), /camera\.front\.width = \{ value = 320, by = "ada"/);
-  const row = page.getByRole("listitem").filter({ hasText: "Width: 320 by ada on " });
+  const row = page.getByRole("listitem").filter({ hasText: "Width: 320, saved by ada on " });
   await row.getByText("(defender.conf: 640)").waitFor();
   await assertAccessible(page, "overrides");
   await row.getByRole("button", { name: "Reset Width to defender.conf" }).click();
@@ -152,7 +152,7 @@ test("the log is read and its level set", async (t) => {
   await page.getByText("The log level is debug").waitFor();
   await page.getByLabel("Save for the next start").check();
   await page.getByRole("button", { name: "Set" }).click();
-  await page.getByText("Log level: debug by ada on ").waitFor();
+  await page.getByText("Log level: debug, saved by ada on ").waitFor();
   await page.getByRole("button", { name: "Reset Log level to defender.conf" }).click();
   await until("the level of defender.conf", async () => (await page.locator("#settings form select").inputValue()) !== "debug");
   await page.getByLabel("Only lines with").fill("listening on");
