@@ -61,7 +61,7 @@ pub(super) fn announce(
                 let (print, name) = (anchor.fingerprint(), anchor.name);
                 info!("certificate {cert}: key {key}, of {name}, {print}");
                 text.push_str(&format!("Fingerprint of its CA:  {print}\n"));
-                text.push_str("How devices come to trust it: the page /trust\n");
+                text.push_str("To make devices trust it, open its page /trust\n");
             }
             None => info!("certificate {cert}: key {key}"),
         }
@@ -71,7 +71,7 @@ pub(super) fn announce(
             Some(note) => text.push_str(&note),
             None => text.push_str(&format!(
                 "\nFirst start: sign in as `admin` with the password\n\n    {password}\n\n\
-                 It is shown this once. Change it with `defender user edit admin -u {}`.\n",
+                 It is not shown again. Change it with `defender user edit admin -u {}`.\n",
                 server.users.display()
             )),
         }

@@ -205,12 +205,16 @@ fn status(document: &Value) -> String {
     for camera in list_of(document, "cameras") {
         let size = format!("{}x{}", number_of(camera, "width"), number_of(camera, "height"));
         let viewers = number_of(camera, "viewers");
+        // The test card and pictures of other Defenders have no format of a driver.
+        let format = match field(camera, "format") {
+            Some(Value::String(format)) => format!(" {}", printable(format)),
+            _ => String::new(),
+        };
         let _ = writeln!(
             text,
-            "camera {}: {}, {size} {} at {} fps, {viewers} watching",
+            "camera {}: {}, {size}{format} at {} fps, {viewers} watching",
             text_of(camera, "name"),
             source(camera),
-            text_of(camera, "format"),
             number_of(camera, "fps")
         );
     }
