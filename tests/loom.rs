@@ -33,9 +33,7 @@ fn a_reader_never_sees_a_slot_being_written() {
 /// index of it: the invariants that a slot is free and that no reader accesses it.
 #[test]
 fn slots_are_reused_under_a_slow_reader() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    check_bounded(3, || {
         let (mut publisher, latest) = latest::<u32>(1);
         publisher.publish(1);
         let mut reader = latest.subscribe().unwrap();
@@ -52,9 +50,7 @@ fn slots_are_reused_under_a_slow_reader() {
 /// Two readers and a writer: the pin of one reader confirms nothing for the other.
 #[test]
 fn two_readers_do_not_disturb_each_other() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    check_bounded(2, || {
         let (mut publisher, latest) = latest::<u32>(2);
         publisher.publish(1);
         let readers: Vec<_> = (0..2)
@@ -75,9 +71,7 @@ fn two_readers_do_not_disturb_each_other() {
 /// joins must not pin a second slot while the writer may still see the pin of the one that left.
 #[test]
 fn a_reader_that_replaces_another_leaves_a_slot_free() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    check_bounded(3, || {
         let (mut publisher, latest) = latest::<u32>(1);
         publisher.publish(1);
         let mut leaving = latest.subscribe().unwrap();
@@ -128,9 +122,7 @@ fn closing_is_never_missed() {
 /// position, and the rest is counted.
 #[test]
 fn an_overtaken_reader_of_the_ring_gets_nothing_torn() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    check_bounded(3, || {
         let (mut writer, ring) = ring(2, 1);
         let mut reader = ring.reader();
         let reading = loom::thread::spawn(move || {
@@ -193,9 +185,7 @@ const TWO_VALUES: RecentBounds = RecentBounds { values: 2, bytes: usize::MAX, ag
 /// the numbers between are counted as lost. The cells of the slots check that none is written under a reader.
 #[test]
 fn a_late_reader_of_recent_values_gets_them_whole() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    check_bounded(3, || {
         let (mut writer, recent) = recent::<u32>(TWO_VALUES, 1);
         writer.push(std::sync::Arc::new(100), 1, 0);
         let mut reader = recent.reader().unwrap();
@@ -236,9 +226,7 @@ fn a_reader_loses_no_recent_value_within_the_bounds() {
 /// Values that grow old are removed while a reader may be cloning them.
 #[test]
 fn recent_values_expire_under_a_reader() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    check_bounded(3, || {
         let bounds = RecentBounds { age: Duration::from_micros(1), ..TWO_VALUES };
         let (mut writer, recent) = recent::<u32>(bounds, 1);
         writer.push(std::sync::Arc::new(1), 1, 1);
@@ -274,9 +262,7 @@ impl Packed for Twice {
 /// A writer overtakes a reader: the reader gets values whole and learns how many it lost.
 #[test]
 fn an_overtaken_reader_of_events_gets_them_whole() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    check_bounded(2, || {
         let events = events::<Twice>(2);
         let mut reader = events.reader();
         let reading = loom::thread::spawn(move || {
@@ -297,9 +283,7 @@ fn an_overtaken_reader_of_events_gets_them_whole() {
 /// Two writers race for slots: in the end each slot holds one whole value, and each number is read or lost.
 #[test]
 fn two_writers_of_events_share_no_slot() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(|| {
+    check_bounded(3, || {
         let events = events::<Twice>(2);
         let mut reader = events.reader();
         let other = events.clone();
@@ -322,9 +306,7 @@ fn two_writers_of_events_share_no_slot() {
 /// With as many slots as posts, nothing is lost to a reader, and the posts of one writer keep their order.
 #[test]
 fn a_reader_loses_no_event_that_its_slots_hold() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    check_bounded(2, || {
         let events = events::<Twice>(2);
         let mut reader = events.reader();
         let other = events.clone();
@@ -344,9 +326,7 @@ fn a_reader_loses_no_event_that_its_slots_hold() {
 /// A post between a reader's look and its sleep ends the sleep, and is returned before the close after it.
 #[test]
 fn a_post_is_never_slept_through() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    check_bounded(2, || {
         let events = events::<Twice>(2);
         let mut reader = events.reader();
         let writing = loom::thread::spawn(move || {
@@ -357,4 +337,11 @@ fn a_post_is_never_slept_through() {
         assert_eq!(reader.next(Duration::MAX), Received::Closed);
         writing.join().unwrap();
     });
+}
+
+/// Checks a model with at most so many preemptions in each interleaving: without a bound there are too many.
+fn check_bounded(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
 }

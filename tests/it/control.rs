@@ -1,6 +1,7 @@
 //! Changing a server that runs: services, camera settings, logging, over the API.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::{PASSWORD, Server, Setup, add_user, defender, parts, stdout, wait_for, watch};
 
@@ -162,10 +163,7 @@ fn overrides_hold_after_a_restart_are_listed_and_reset() {
     assert!(listed.contains(width), "{listed}");
     assert_eq!(server.get("/api/1.0/settings").status, 403, "no viewer's business");
 
-    let settings = |command: &[&str]| {
-        let ended = defender(server.path(), &[&["settings"], command, &["-c", "defender.conf"]].concat(), "");
-        (ended.status.success(), stdout(&ended) + &String::from_utf8_lossy(&ended.stderr))
-    };
+    let settings = |command: &[&str]| run_settings(server.path(), command);
     let (_, listed) = settings(&["list"]);
     assert!(listed.contains("camera.front.quality = 60 (by ada at 2"), "{listed}");
     assert!(listed.contains("; defender.conf: 85)"), "{listed}");
@@ -214,10 +212,7 @@ fn without_a_server_overrides_are_listed_and_reset_in_the_file() {
     let file = setup.path().join("overrides.conf");
     let text = "camera.front.fps = { value = 7, by = \"ada\" }\ncamera.gone.fps = 1\nbroken\n";
     fs::write(&file, text).unwrap();
-    let settings = |command: &[&str]| {
-        let ended = defender(setup.path(), &[&["settings"], command, &["-c", "defender.conf"]].concat(), "");
-        (ended.status.success(), stdout(&ended) + &String::from_utf8_lossy(&ended.stderr))
-    };
+    let settings = |command: &[&str]| run_settings(setup.path(), command);
     let (is_done, listed) = settings(&["list"]);
     assert!(is_done && listed.contains("camera.front.fps = 7 (by ada; defender.conf: 30)\n"), "{listed}");
     assert!(listed.contains("IGNORED: defender.conf has no [camera.gone]"), "{listed}");
@@ -325,4 +320,10 @@ fn the_log_is_turned_up_and_down_and_read() {
     assert!(status == 200 && text.contains("listening on"), "{text}");
     assert!(!text.contains(PASSWORD));
     assert_eq!(ask(&server, "/api/1.0/logs?lines=many", None).0, 400);
+}
+
+/// Runs `defender settings` with the configuration in `folder`: whether it succeeded, and what it printed.
+fn run_settings(folder: &Path, command: &[&str]) -> (bool, String) {
+    let ended = defender(folder, &[&["settings"], command, &["-c", "defender.conf"]].concat(), "");
+    (ended.status.success(), stdout(&ended) + &String::from_utf8_lossy(&ended.stderr))
 }
