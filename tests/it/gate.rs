@@ -123,24 +123,27 @@ fn an_endless_header_line_is_cut_off() {
 
 #[test]
 fn a_head_that_comes_a_byte_a_second_is_answered_408() {
-    let server = plain();
+    let server = Setup::new().plain().server("log_level = \"debug\"").start();
     let mut socket = server.connect();
     // The timeout of the read is the pause between two bytes.
     socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let endless = b"GET / HTTP/1.1\r\nHost: a\r\nX: ".iter().copied().chain(std::iter::repeat(b'y'));
     let (mut answer, mut chunk) = (Vec::new(), [0; 1024]);
-    for byte in endless.take(PATIENCE.as_secs() as usize) {
+    let mut end = format!("none within {PATIENCE:?}");
+    for (count, byte) in endless.take(PATIENCE.as_secs() as usize).enumerate() {
         // It fails once the server has closed the connection; what it sent before can still be read.
-        let _ = socket.write_all(&[byte]);
+        let written = socket.write_all(&[byte]);
         match socket.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(length) => answer.extend_from_slice(&chunk[..length]),
+            Ok(length) if length > 0 => answer.extend_from_slice(&chunk[..length]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => break,
+            ended => {
+                end = format!("{ended:?} after {count} bytes, last write {written:?}");
+                break;
+            }
         }
     }
     let answer = String::from_utf8_lossy(&answer);
-    assert_eq!(status(&answer), 408, "the head never ended, and the answer was {answer:?}");
+    assert_eq!(status(&answer), 408, "the answer was {answer:?}; the end of the connection: {end}");
     answers_well(&server);
 }
 
