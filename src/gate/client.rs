@@ -105,9 +105,9 @@ impl Client {
 
     /// The first byte of the client, which is not consumed; `None` if the client closes the connection.
     pub(super) fn peek(&self, deadline: Instant) -> io::Result<Option<u8>> {
-        self.read_until(deadline)?;
+        set_read_deadline(&self.socket, deadline)?;
         let mut first = [0];
-        Ok((self.socket.peek(&mut first)? == 1).then_some(first[0]))
+        Ok((retry(|| self.socket.peek(&mut first))? == 1).then_some(first[0]))
     }
 
     /// Does the TLS handshake. From then on all bytes go through TLS.
@@ -116,7 +116,7 @@ impl Client {
         let tls = self.tls.insert(Box::new(connection));
         while tls.is_handshaking() {
             if tls.wants_write() {
-                tls.write_tls(&mut &*self.socket)?;
+                retry(|| tls.write_tls(&mut &*self.socket))?;
                 continue;
             }
             set_read_deadline(&self.socket, deadline)?;
@@ -254,15 +254,11 @@ impl Client {
             if set_read_deadline(&self.socket, deadline).is_err() {
                 return;
             }
-            match (&*self.socket).read(&mut discarded) {
+            match retry(|| (&*self.socket).read(&mut discarded)) {
                 Ok(1..) => {}
                 _ => return,
             }
         }
-    }
-
-    fn read_until(&self, deadline: Instant) -> io::Result<()> {
-        set_read_deadline(&self.socket, deadline)
     }
 }
 
@@ -291,6 +287,8 @@ fn check_deadline(deadline: Instant) -> io::Result<()> {
     if Instant::now() >= deadline { Err(ErrorKind::TimedOut.into()) } else { Ok(()) }
 }
 
+/// Repeats a call that was interrupted. A socket with a timeout returns EINTR after the process was stopped or frozen and
+/// continued, without any signal handler (signal(7)).
 fn retry<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match action() {

@@ -135,7 +135,8 @@ fn a_head_that_comes_a_byte_a_second_is_answered_408() {
         let written = socket.write_all(&[byte]);
         match socket.read(&mut chunk) {
             Ok(length) if length > 0 => answer.extend_from_slice(&chunk[..length]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            // Interrupted: this process may be stopped and continued as well.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             ended => {
                 end = format!("{ended:?} after {count} bytes, last write {written:?}");
                 break;
@@ -145,6 +146,29 @@ fn a_head_that_comes_a_byte_a_second_is_answered_408() {
     let answer = String::from_utf8_lossy(&answer);
     assert_eq!(status(&answer), 408, "the answer was {answer:?}; the end of the connection: {end}");
     answers_well(&server);
+}
+
+#[test]
+fn a_server_that_was_paused_answers_who_waited() {
+    let server = plain();
+    let (threads, _) = server.threads_and_descriptors();
+    // One waits for its first byte, one for the rest of its head.
+    let mut waiting = [server.connect(), server.connect()];
+    waiting[1].write_all(b"GET /healthz HT").unwrap();
+    wait_for("a thread for each connection", || {
+        (server.threads_and_descriptors().0 >= threads + waiting.len()).then_some(())
+    });
+    for _ in 0..3 {
+        server.signal("STOP");
+        server.signal("CONT");
+    }
+    waiting[0].write_all(b"GET /healthz HT").unwrap();
+    for mut socket in waiting {
+        socket.write_all(b"TP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        let read = socket.read_to_string(&mut answer);
+        assert_eq!(status(&answer), 200, "{answer:?}, {read:?}");
+    }
 }
 
 #[test]
