@@ -11,7 +11,12 @@ mod read;
 pub(crate) mod sections;
 mod settings;
 
-pub use settings::{CAMERA, Kind, SERVER, Setting, Value, default_camera};
+#[cfg(test)]
+pub use settings::CAMERA;
+pub use settings::{
+    Form, Refusal, Row, SectionValues, Value, camera_values, default_camera, each_camera_section, joined,
+    with_camera_setting,
+};
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -18,7 +18,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::read::shown;
-use super::settings::{Value, quoted};
+use super::settings::{Value, key, quoted};
 
 pub use apply::Overridden;
 pub use store::Store;
@@ -175,13 +175,6 @@ fn split(name: &str) -> Vec<&str> {
     name.splitn(if is_control { 4 } else { usize::MAX }, '.').collect()
 }
 
-/// A key of TOML, quoted where it must be.
-fn key(part: &str) -> String {
-    let is_bare = !part.is_empty()
-        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if is_bare { part.to_owned() } else { quoted(part) }
-}
-
 /// Reads a line such as `camera.front.fps = { value = 15 }`, or `camera.front.fps = 15`.
 fn parse_line(line: &[u8]) -> Result<Override, String> {
     let text = str::from_utf8(line).map_err(|_| "it is not UTF-8 text".to_owned())?;
@@ -194,10 +187,10 @@ fn parse_line(line: &[u8]) -> Result<Override, String> {
         let (Some((part, found)), None) = (entries.next(), entries.next()) else { return Err(expected()) };
         parts.push(part.get_ref().to_string());
         let DeValue::Table(inner) = found.get_ref() else {
-            let value = scalar(found).ok_or_else(expected)?;
+            let value = Value::from_toml(found.get_ref()).ok_or_else(expected)?;
             return named(&parts, value, None, None);
         };
-        if let Some(value) = inner.get("value").and_then(scalar) {
+        if let Some(value) = inner.get("value").and_then(|value| Value::from_toml(value.get_ref())) {
             let text = |key: &str| match inner.get(key).map(Spanned::get_ref) {
                 Some(DeValue::String(text)) => Some(text.to_string()),
                 _ => None,
@@ -214,17 +207,6 @@ fn named(parts: &[String], value: Value, by: Option<String>, at: Option<String>)
         return Err(format!("`{}` is no name of a setting", shown(&name)));
     }
     Ok(Override { name, value, by, at })
-}
-
-fn scalar(found: &Spanned<DeValue<'_>>) -> Option<Value> {
-    match found.get_ref() {
-        DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::Integer)
-        }
-        DeValue::Boolean(is_on) => Some(Value::Boolean(*is_on)),
-        DeValue::String(text) => Some(Value::Text(text.to_string())),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

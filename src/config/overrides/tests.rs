@@ -120,8 +120,8 @@ fn what_the_configuration_does_not_allow_is_ignored_and_stays() {
     let (_folder, store, config) = ground();
     let lines = [
         ("camera.gone.fps = 1", "defender.conf has no [camera.gone]"),
-        ("camera.front.fps = 0", "expected 1 to 240"),
-        ("camera.front.width = \"wide\"", "expected 16 to 8192"),
+        ("camera.front.fps = 0", "expected a whole number from 1 to 240"),
+        ("camera.front.width = \"wide\"", "expected a whole number from 16 to 8192"),
         ("camera.front.device = \"test\"", "no such setting"),
         ("camera.front.rotate = 90", "no such setting"),
         ("camera.front.controls.gain = 99999999999", "32 bits"),
