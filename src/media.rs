@@ -3,10 +3,12 @@
 
 mod device;
 mod event;
+mod shape;
 mod sound;
 
 pub use device::{CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceSize, SoundDevice};
 pub use event::{Area, CameraName, Event, EventKind};
+pub use shape::{Point, Polygon, Zone};
 pub use sound::{Level, SoundFormat};
 
 use std::fmt;

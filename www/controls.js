@@ -10,6 +10,9 @@ import { OverridesList, settingsOf } from "./overrides.js";
 // The least time between two requests of a slider that is moved.
 const SEND_EVERY_MS = 150;
 
+// The kinds of settings that one input can change.
+const INPUTS = ["integer", "decimal", "boolean", "choice", "text"];
+
 const path = (name) => `cameras/${encodeURIComponent(name)}`;
 const prefix = (name) => `camera.${name}.`;
 
@@ -45,7 +48,8 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
     else note(fault.message, true);
   };
   const sender = new Sender(name, { show: (camera) => show(camera), refused });
-  const editable = rows.map((row) => ({ ...row, key: row.name.slice(prefix(name).length) })).filter(({ key }) => key in (settings ?? {}));
+  const keyed = rows.map((row) => ({ ...row, key: row.name.slice(prefix(name).length) }));
+  const editable = keyed.filter(({ key, kind }) => key in (settings ?? {}) && INPUTS.includes(kind));
   const form = settings ? settingsForm(editable, settings, sizes ?? [], sender) : undefined;
   const overrides = new OverridesList(prefix(name), async () => show(await ask("GET", path(name))));
   for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
@@ -150,12 +154,20 @@ const blame = (editable) => (words) =>
 function settingInput({ key, kind, min, max, choices, hint }) {
   const common = { name: key, title: hint || undefined };
   if (kind === "boolean") return make("input", { type: "checkbox", ...common });
-  if (kind === "choice") return make("select", common, choices.map((word) => make("option", { value: word }, word)));
+  if (kind === "text") return make("input", { type: "text", maxLength: max, ...common });
+  if (kind === "choice") {
+    const select = make("select", common, choices.map((choice) => make("option", { value: choice }, choice)));
+    if (typeof choices[0] === "number") select.dataset.number = "";
+    return select;
+  }
   const most = ["width", "height"].includes(key) ? undefined : max;
-  return make("input", { type: "number", required: true, min, max: most, step: 1, ...common });
+  return make("input", { type: "number", required: true, min, max: most, step: kind === "decimal" ? "any" : 1, ...common });
 }
 
-const shownIn = (input) => (input.type === "checkbox" ? input.checked : input.type === "number" ? Number(input.value) : input.value);
+function shownIn(input) {
+  if (input.type === "checkbox") return input.checked;
+  return input.type === "number" || "number" in input.dataset ? Number(input.value) : input.value;
+}
 
 function showIn(input, value) {
   if (input.type === "checkbox") input.checked = value; else input.value = value;
@@ -170,7 +182,7 @@ function settingsForm(editable, settings, sizes, sender) {
   const form = make("form", { class: "row settings" },
     sizes.length ? sizeField(sizes) : undefined,
     inputs.map(([{ label }, input]) => field(label, input)),
-    make("button", {}, "Apply"));
+    make("div", { class: "apply" }, make("button", {}, "Apply")));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {

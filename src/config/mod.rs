@@ -11,7 +11,12 @@ mod read;
 pub(crate) mod sections;
 mod settings;
 
-pub use settings::{CAMERA, Kind, SERVER, Setting, Value, default_camera};
+#[cfg(test)]
+pub use settings::CAMERA;
+pub use settings::{
+    Form, Refusal, Row, SectionValues, Value, camera_values, default_camera, each_camera_section, joined,
+    with_camera_setting,
+};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,7 +31,7 @@ use log::LevelFilter;
 use crate::remote::{RemoteSettings, Token};
 use crate::source::{CameraSettings, MicrophoneSettings};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
-pub use overrides::{Overridden, Override, Overrides, Store};
+pub use overrides::{LockedStore, Overridden, Override, Overrides, Store};
 
 /// Everything the server is configured with.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,15 +1,19 @@
 //! Reading one section of a TOML document: each value is checked as it is taken, every mistake is
 //! collected with its position, and unknown keys are found at the end.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt::Display;
-use std::ops::{Range, RangeInclusive};
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::base::did_you_mean;
+use super::paths::Paths;
+use super::settings::{Form, Value, joined};
+use crate::base::{did_you_mean, names};
 
 /// Longest piece of the file that a message quotes, in characters.
 const QUOTED_CHARS: usize = 60;
@@ -84,43 +88,114 @@ impl<'a> Section<'a> {
         Self { document, name, table, known: RefCell::default() }
     }
 
-    pub(super) fn boolean(&self, key: &'static str, default: bool) -> bool {
-        self.value(key, "true or false", default, |value| match value {
-            DeValue::Boolean(found) => Some(*found),
-            _ => None,
-        })
+    /// The value of this key in the form that it has; `None` where it is missing, or wrong, which is recorded.
+    pub(super) fn take(&self, key: &'static str, form: &Form) -> Option<Value> {
+        self.known.borrow_mut().push(key);
+        let found = self.table.get(key)?;
+        let accepted = match Value::from_toml(found.get_ref()) {
+            Some(value) => form.accept(&value),
+            None => Err(form.fault()),
+        };
+        accepted
+            .map_err(|fault| {
+                let message = fault.message(&format!("{key} in [{}]", self.name), &self.written(key, found));
+                self.document.problem(place(found, &fault.within), message);
+            })
+            .ok()
     }
 
-    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u32>, default: u32) -> u32 {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        self.value(key, &expected, default, |value| match value {
-            DeValue::Integer(found) => {
-                let number = u32::from_str_radix(found.as_str(), found.radix()).ok()?;
-                range.contains(&number).then_some(number)
-            }
-            _ => None,
-        })
+    /// The section of this name below this one, read by `read`; `None` where there is none.
+    pub(super) fn section<T>(&self, key: &'static str, read: impl FnOnce(&Section<'_>) -> T) -> Option<T> {
+        let table = self.table_of(key, "")?;
+        let section = Section::new(self.document, joined(&self.name, key), table);
+        let value = read(&section);
+        section.finish();
+        Some(value)
     }
 
-    /// A list of strings, each of which `is_good`.
-    pub(super) fn strings(
+    /// The sections `[KEY.NAME]` below this one, in the order of the file; at most `most`.
+    pub(super) fn sections<T>(
         &self,
         key: &'static str,
-        expected: &str,
-        is_good: impl Fn(&str) -> bool,
-    ) -> Vec<String> {
-        let expected = format!("{expected}, of at most {MOST_ENTRIES}");
-        self.value(key, &expected, Vec::new(), |value| {
-            let DeValue::Array(list) = value else { return None };
-            if list.len() > MOST_ENTRIES {
-                return None;
+        most: usize,
+        read: impl Fn(String, &Section<'_>) -> T,
+    ) -> Vec<T> {
+        let mut values = Vec::new();
+        for (name, section) in self.named(key, most) {
+            values.push(read(name, &section));
+            section.finish();
+        }
+        values
+    }
+
+    fn named(&self, key: &'static str, most: usize) -> Vec<(String, Section<'a>)> {
+        let Some(tables) = self.table_of(key, ".NAME") else { return Vec::new() };
+        let path = joined(&self.name, key);
+        let mut entries: Vec<_> = tables.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        if let Some((name, _)) = entries.get(most) {
+            let message = format!("{} sections [{path}.NAME]; expected at most {most}", entries.len());
+            self.document.problem(name.span(), message);
+            entries.truncate(most);
+        }
+        let mut seen = HashSet::new();
+        let mut sections = Vec::new();
+        for (name, value) in entries {
+            self.check_name(key, name, &seen);
+            seen.insert(name.get_ref().to_ascii_lowercase());
+            let shown_name = shown(name.get_ref());
+            if let DeValue::Table(table) = value.get_ref() {
+                let section = Section::new(self.document, joined(&path, &shown_name), table);
+                sections.push((name.get_ref().to_string(), section));
+            } else {
+                let message = format!(
+                    "`{shown_name}` in [{path}] is not a section: write [{path}.NAME] and its keys below"
+                );
+                self.document.problem(value.span(), message);
             }
-            let text = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
-                DeValue::String(found) if is_good(found) => Some(found.to_string()),
-                _ => None,
-            };
-            list.iter().map(text).collect()
-        })
+        }
+        sections
+    }
+
+    fn table_of(&self, key: &'static str, after: &str) -> Option<&'a DeTable<'a>> {
+        self.known.borrow_mut().push(key);
+        let found = self.table.get(key)?;
+        let DeValue::Table(table) = found.get_ref() else {
+            let message = format!("{key} is a section: write [{}{after}]", joined(&self.name, key));
+            self.document.problem(found.span(), message);
+            return None;
+        };
+        Some(table)
+    }
+
+    fn check_name(&self, kind: &str, name: &Spanned<Cow<'_, str>>, seen: &HashSet<String>) {
+        let text = name.get_ref();
+        let message = if !names::is_name(text) {
+            format!(
+                "{kind} name `{}`; expected 1 to 32 letters, digits, - or _, because it becomes part of a URL",
+                shown(text)
+            )
+        } else if seen.contains(&text.to_ascii_lowercase()) {
+            format!("a second {kind} is named `{text}`; names must differ in more than upper and lower case")
+        } else {
+            return;
+        };
+        self.document.problem(name.span(), message);
+    }
+
+    /// A path for the key in the place of `path`, where there is one.
+    pub(super) fn path(&self, key: &'static str, paths: &Paths<'_>, path: &mut PathBuf) {
+        let read = |found: &str| paths.resolve(found).filter(|_| !found.is_empty());
+        *path = self.string(key, &paths.expected("a path"), std::mem::take(path), read);
+    }
+
+    /// A path for the key, or `""` for none, in the place of `path`, where there is one.
+    pub(super) fn optional_path(&self, key: &'static str, paths: &Paths<'_>, path: &mut Option<PathBuf>) {
+        let expected = paths.expected("a path, or \"\" for none");
+        *path = self.string(key, &expected, path.take(), |found| match found {
+            "" => Some(None),
+            path => paths.resolve(path).map(Some),
+        });
     }
 
     /// A string that `read` understands, or a list of at least one; `expected` says what that is.
@@ -186,6 +261,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// All keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Spanned<Cow<'a, str>>> {
+        self.table.keys()
+    }
+
     /// Whether the section has this key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
@@ -200,18 +280,6 @@ impl<'a> Section<'a> {
             self.document.problem(first.unwrap_or(0..0), message);
         }
         value
-    }
-
-    /// One of a few words.
-    pub(super) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let mut expected = format!("one of {}", quoted(&words));
-        if let Some(DeValue::String(found)) = self.table.get(key).map(Spanned::get_ref) {
-            expected.push_str(&did_you_mean(found, &words));
-        }
-        self.string(key, &expected, default, |found| {
-            choices.iter().find(|(word, _)| *word == found).map(|(_, value)| *value)
-        })
     }
 
     /// Records unknown keys; to be called when all values are taken.
@@ -234,14 +302,29 @@ impl<'a> Section<'a> {
         self.known.borrow_mut().push(key);
         let Some(found) = self.table.get(key) else { return default };
         read(found.get_ref()).unwrap_or_else(|| {
-            let written = match key {
-                "token" => HIDDEN.to_owned(),
-                _ => shown(self.document.text.get(found.span()).unwrap_or("?")),
-            };
+            let written = self.written(key, found);
             let message = format!("{key} in [{}] is {written}; expected {expected}", self.name);
             self.document.problem(found.span(), message);
             default
         })
+    }
+
+    /// The value as it is written, for a message.
+    fn written(&self, key: &str, found: &Spanned<DeValue<'_>>) -> String {
+        match key {
+            "token" | "password" => HIDDEN.to_owned(),
+            _ => shown(self.document.text.get(found.span()).unwrap_or("?")),
+        }
+    }
+}
+
+/// The place of an entry of a list, of an entry of that and so on; of the innermost that is there.
+fn place(found: &Spanned<DeValue<'_>>, within: &[usize]) -> Range<usize> {
+    match (found.get_ref(), within) {
+        (DeValue::Array(list), [at, inner @ ..]) => {
+            list.get(*at).map_or(found.span(), |entry| place(entry, inner))
+        }
+        _ => found.span(),
     }
 }
 
@@ -273,8 +356,4 @@ fn without_secrets(piece: &str) -> String {
         }
         _ => piece.to_owned(),
     }
-}
-
-fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
 }

@@ -30,7 +30,7 @@ impl Control {
             let request = self.request_controls(name, change)?;
             // A button is pressed once: neither a start nor a file does it again.
             let lasting = request.as_ref().map(ControlChange::lasting).unwrap_or_default();
-            let lasting = CameraChange { controls: lasting, ..change.clone() };
+            let lasting = change.with_controls(&lasting);
             let after = lasting.applied_to(&before)?;
             let to_save = match (saves, change.is_nothing()) {
                 (false, _) => CameraChange::default(),
@@ -79,11 +79,12 @@ impl Control {
         name: &str,
         change: &CameraChange,
     ) -> Result<Option<ControlChange>, ControlError> {
-        if change.controls.is_empty() {
+        let wanted = change.controls()?;
+        if wanted.is_empty() {
             return Ok(None);
         }
         let node = self.cameras.find(Some(name), |_| true).and_then(|feed| feed.state().node);
         let node = node.ok_or_else(|| ControlError::NoCamera(name.to_owned()))?;
-        controls::prepare(&node, &change.controls).map(Some).map_err(ControlError::Camera)
+        controls::prepare(&node, &wanted).map(Some).map_err(ControlError::Camera)
     }
 }

@@ -3,38 +3,100 @@
 use std::fmt;
 
 use super::ControlError;
-use crate::config::{CAMERA, Override, Value};
+use crate::config::{Override, Refusal, Value, each_camera_section, joined, with_camera_setting};
 use crate::source::CameraSettings;
+
+/// What the names of a camera's controls begin with.
+const CONTROLS: &str = "controls.";
+
+/// Longest value that the audit log shows, in characters.
+const SHOWN_CHARS: usize = 100;
 
 /// What is to become of a camera; what is not named stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CameraChange {
-    /// Settings by their keys in [`CAMERA`].
-    pub settings: Vec<(&'static str, Value)>,
-    /// Values of the camera's controls, by name.
-    pub controls: Vec<(String, i32)>,
+    /// Values by the names that settings have within a camera, such as `fps` or `controls.gain`.
+    pub values: Vec<(String, Value)>,
+}
+
+/// The names that a change of a camera can have.
+pub struct CameraKeys {
+    sections: Vec<String>,
+    settings: Vec<String>,
+}
+
+impl CameraKeys {
+    pub(super) fn of(camera: &CameraSettings) -> Self {
+        let mut keys = Self { sections: Vec::new(), settings: Vec::new() };
+        each_camera_section(&mut camera.clone(), "", &mut |section, settings| {
+            keys.sections.push(section.to_owned());
+            let live = settings.rows().into_iter().filter(|row| row.is_live);
+            keys.settings.extend(live.map(|row| joined(section, &row.key)));
+        });
+        keys
+    }
+
+    /// The keys of settings and sections that are in no section themselves.
+    pub fn top(&self) -> Vec<&str> {
+        let all = self.settings.iter().chain(&self.sections);
+        let mut keys: Vec<_> = all.filter_map(|name| name.split('.').next()).collect();
+        keys.retain(|key| !key.is_empty());
+        keys.dedup();
+        keys
+    }
+
+    /// Whether settings lie below this name.
+    pub fn is_section(&self, name: &str) -> bool {
+        let is_in = |section: &str| {
+            section.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.sections.iter().any(|section| is_in(section))
+    }
 }
 
 impl CameraChange {
     /// Whether nothing is to change.
     pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
+        self.values.is_empty()
     }
 
     /// What makes of `from` what `to` is.
     pub(super) fn between(from: &CameraSettings, to: &CameraSettings) -> Self {
-        let live = CAMERA.iter().filter(|setting| setting.is_live);
-        let changed = live.filter(|setting| setting.get(from) != setting.get(to));
-        let controls = to.controls.iter().filter(|control| !from.controls.contains(control));
-        Self {
-            settings: changed.map(|setting| (setting.key, setting.get(to))).collect(),
-            controls: controls.cloned().collect(),
-        }
+        let before = live_values(from);
+        let values = live_values(to).into_iter().filter(|value| !before.contains(value));
+        Self { values: values.collect() }
+    }
+
+    /// The values for the camera's controls, by the controls' names.
+    ///
+    /// # Errors
+    /// A value that no control can have.
+    pub(super) fn controls(&self) -> Result<Vec<(String, i32)>, ControlError> {
+        let control = |(name, value): &(String, Value)| {
+            let control = name.strip_prefix(CONTROLS)?;
+            let number = match value {
+                Value::Integer(number) => i32::try_from(*number).ok(),
+                _ => None,
+            };
+            let wrong =
+                || ControlError::Value(format!("{control} is {value}; expected a whole number of 32 bits"));
+            Some(number.map(|number| (control.to_owned(), number)).ok_or_else(wrong))
+        };
+        self.values.iter().filter_map(control).collect()
+    }
+
+    /// The same change without the controls that are not among these.
+    pub(super) fn with_controls(&self, controls: &[(String, i32)]) -> Self {
+        let stays = |name: &str| {
+            let control = name.strip_prefix(CONTROLS);
+            control.is_none_or(|control| controls.iter().any(|(known, _)| known == control))
+        };
+        Self { values: self.values.iter().filter(|(name, _)| stays(name)).cloned().collect() }
     }
 
     /// Whether it is about the size of the picture.
     pub(super) fn has_size(&self) -> bool {
-        self.settings.iter().any(|(key, _)| ["width", "height"].contains(key))
+        self.values.iter().any(|(name, _)| ["width", "height"].contains(&name.as_str()))
     }
 
     /// The settings with this change made.
@@ -43,16 +105,19 @@ impl CameraChange {
     /// A value that defender.conf would not take either.
     pub(super) fn applied_to(&self, settings: &CameraSettings) -> Result<CameraSettings, ControlError> {
         let mut changed = settings.clone();
-        for (key, value) in &self.settings {
-            let setting = CAMERA.iter().find(|setting| setting.key == *key && setting.is_live);
-            let setting = setting.ok_or_else(|| ControlError::Value(format!("{key} cannot be changed")))?;
-            let set = setting.set(&mut changed, value);
-            set.map_err(|expected| ControlError::Value(format!("{key} is {value}; {expected}")))?;
-        }
-        for (name, value) in &self.controls {
-            match changed.controls.iter_mut().find(|(known, _)| known == name) {
-                Some((_, old)) => *old = *value,
-                None => changed.controls.push((name.clone(), *value)),
+        for (name, value) in &self.values {
+            let mut refused = None;
+            with_camera_setting(&mut changed, name, &mut |section, key| {
+                refused = section.change(key, value).err();
+            });
+            match refused {
+                None => {}
+                Some(Refusal::Unknown) => {
+                    return Err(ControlError::Value(format!("{name} cannot be changed")));
+                }
+                Some(Refusal::Value(fault)) => {
+                    return Err(ControlError::Value(fault.message(name, &short(value))));
+                }
             }
         }
         Ok(changed)
@@ -60,20 +125,38 @@ impl CameraChange {
 
     /// The overrides that save it for the camera `name`, as the account `by` makes them now.
     pub(super) fn overrides(&self, name: &str, by: &str) -> Vec<Override> {
-        let settings =
-            self.settings.iter().map(|(key, value)| (format!("camera.{name}.{key}"), value.clone()));
-        let control_name = |control: &str| format!("camera.{name}.controls.{control}");
-        let controls =
-            self.controls.iter().map(|(control, value)| (control_name(control), Value::from(*value)));
-        settings.chain(controls).map(|(name, value)| Override::new(name, value, by)).collect()
+        let camera = joined("camera", name);
+        let new =
+            |(setting, value): &(String, Value)| Override::new(joined(&camera, setting), value.clone(), by);
+        self.values.iter().map(new).collect()
     }
 }
 
 impl fmt::Display for CameraChange {
     /// In words, for the audit log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings = self.settings.iter().map(|(key, value)| format!("{key} {value}"));
-        let controls = self.controls.iter().map(|(name, value)| format!("{name:.32} {value}"));
-        f.write_str(&settings.chain(controls).collect::<Vec<_>>().join(", "))
+        let part = |(name, value): &(String, Value)| {
+            format!("{:.48} {}", name.strip_prefix(CONTROLS).unwrap_or(name), short(value))
+        };
+        f.write_str(&self.values.iter().map(part).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The settings that can be changed while the server runs, by the names that they have within a camera.
+fn live_values(camera: &CameraSettings) -> Vec<(String, Value)> {
+    let mut values = Vec::new();
+    each_camera_section(&mut camera.clone(), "", &mut |section, settings| {
+        let live = settings.rows().into_iter().filter(|row| row.is_live);
+        values.extend(live.map(|row| (joined(section, &row.key), row.value)));
+    });
+    values
+}
+
+/// The value as a message and the audit log show it.
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
     }
 }

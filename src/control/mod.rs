@@ -18,7 +18,7 @@ mod state;
 use std::sync::{Arc, Mutex};
 
 use crate::base::{level, lock};
-use crate::config::{CAMERA, Config, Flags, Value};
+use crate::config::{Config, Flags, Value, camera_values, default_camera};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
 use crate::media::{CameraControl, CameraDevice, SoundDevice};
@@ -30,7 +30,7 @@ use crate::source::v4l2::{controls, devices as cameras};
 use remotes::Follower;
 use state::{State, StateView};
 
-pub use change::CameraChange;
+pub use change::{CameraChange, CameraKeys};
 pub use error::ControlError;
 pub use reload::log_overrides;
 pub use settings::SettingRow;
@@ -126,24 +126,30 @@ impl Control {
 
     /// The mode it runs in, as defender.conf names it.
     pub fn mode_name(&self) -> &'static str {
-        self.view().mode
+        self.view().config.server.mode.name()
     }
 
     /// Whether changed settings can be saved for the next start.
     pub fn can_save(&self) -> bool {
-        self.view().can_save
+        self.view().config.can_save
     }
 
     /// What the camera was asked to be; `None` for one that is not this server's own.
     pub(crate) fn camera_settings(&self, name: &str) -> Option<CameraSettings> {
-        self.view().cameras.iter().find(|camera| camera.name == name).cloned()
+        self.view().config.cameras.iter().find(|camera| camera.name == name).cloned()
     }
 
-    /// The settings that the camera was asked to have, in the order of [`CAMERA`]; `None` for one that is not this
+    /// The settings that the camera was asked to have, but for its controls; `None` for one that is not this
     /// server's own.
-    pub fn camera_values(&self, name: &str) -> Option<Vec<(&'static str, Value)>> {
-        let settings = self.camera_settings(name)?;
-        Some(CAMERA.iter().map(|setting| (setting.key, setting.get(&settings))).collect())
+    pub fn camera_values(&self, name: &str) -> Option<Vec<(String, Value)>> {
+        self.camera_settings(name).map(|mut settings| camera_values(&mut settings))
+    }
+
+    /// The names of settings that a change of the camera can have. For one that is not this server's own they are
+    /// those of any camera: the change itself says that it is another's.
+    pub fn camera_keys(&self, name: &str) -> CameraKeys {
+        let settings = self.camera_settings(name);
+        CameraKeys::of(&settings.unwrap_or_else(|| default_camera(name.to_owned())))
     }
 
     /// The controls of a camera as they are now; none while no camera is open.

@@ -3,16 +3,16 @@
 use log::warn;
 
 use super::save;
-use super::state::State;
 use super::{Control, ControlError, Requester};
 use crate::base::level;
-use crate::config::{CAMERA, Kind, Overridden, Override, SERVER, Setting, Value};
-use crate::hub::CameraFeed;
-use crate::source::CameraSettings;
+use crate::config::{Form, Overridden, Override, Row, Value, joined};
 use crate::source::v4l2::controls;
 
+/// The setting of `[server]` that has a route of its own.
+const LOG_LEVEL: &str = "server.log_level";
+
 /// A setting that can be changed while the server runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct SettingRow {
     /// Where it belongs, such as `camera.front.fps`.
     pub name: String,
@@ -20,8 +20,8 @@ pub struct SettingRow {
     pub label: String,
     /// When it matters; may be empty.
     pub hint: &'static str,
-    /// What its values are.
-    pub kind: Kind,
+    /// What its values are; `None` for a control, and for an override that belongs to no setting.
+    pub form: Option<&'static Form>,
     /// The value in force; `None` where there is none, as for a camera that is gone.
     pub value: Option<Value>,
     /// The override, where there is one.
@@ -31,21 +31,21 @@ pub struct SettingRow {
 impl Control {
     /// The settings that can be changed while the server runs, and overrides of others.
     pub fn settings(&self) -> Vec<SettingRow> {
-        let view = self.view();
-        let of = |name: &str| view.overrides.iter().find(|overridden| overridden.saved.name == name).cloned();
+        let mut config = self.view().config.clone();
+        let overrides = std::mem::take(&mut config.overrides);
         let mut rows = Vec::new();
-        for camera in &view.cameras {
-            let prefix = format!("camera.{}", camera.name);
-            rows.extend(live_rows(&CAMERA, &prefix, |setting| setting.get(camera)));
+        config.each_section(&mut |section, settings| {
+            let live = settings.rows().into_iter().filter(|row| row.is_live);
+            rows.extend(live.map(|row| setting_row(section, row)));
+        });
+        for overridden in overrides {
+            match rows.iter_mut().find(|row| row.name == overridden.saved.name) {
+                Some(row) => row.overridden = Some(overridden),
+                None => rows.push(other_row(overridden)),
+            }
         }
-        rows.extend(live_rows(&SERVER, "server", |_| self.log_level().into()));
-        for row in &mut rows {
-            row.overridden = of(&row.name);
-        }
-        let others =
-            view.overrides.iter().filter(|other| !rows.iter().any(|row| row.name == other.saved.name));
-        let others: Vec<_> = others.map(|other| other_row(other, &view.cameras)).collect();
-        rows.extend(others);
+        // Of the controls only those that are overridden: the rest is the driver's to list.
+        rows.retain(|row| row.form.is_some() || row.overridden.is_some());
         rows
     }
 
@@ -64,7 +64,7 @@ impl Control {
         let level = level.ok_or_else(|| ControlError::Level(name.to_owned()))?;
         self.change_for(requester, |state| {
             if saves {
-                let new = vec![Override::new("server.log_level".to_owned(), name.into(), requester.name)];
+                let new = vec![Override::new(LOG_LEVEL.to_owned(), name.into(), requester.name)];
                 save::save(&state.config, &new)?;
                 let before = level::name(state.saved_log_level);
                 save::note(&mut state.config, new, |_| Some(before.into()));
@@ -85,19 +85,31 @@ impl Control {
     /// Why the overrides are still in force, or, if it was logged, that the system gives a device no thread.
     pub fn reset(&self, name: Option<&str>, requester: &Requester<'_>) -> Result<(), ControlError> {
         self.change_for(requester, |state| {
-            let is_meant = |each: &Overridden| name.is_none_or(|name| each.saved.name == name);
-            let (gone, left): (Vec<_>, Vec<_>) = state.config.overrides.iter().cloned().partition(is_meant);
-            if let (Some(name), []) = (name, &gone[..]) {
-                return Err(ControlError::NoOverride(name.to_owned()));
+            let is_meant = |saved: &str| name.is_none_or(|name| saved == name);
+            let all = state.config.overrides.iter().cloned();
+            let (gone, left): (Vec<_>, Vec<_>) = all.partition(|each| is_meant(&each.saved.name));
+            let removed = match save::remove(&state.config, is_meant) {
+                // There is nothing to save where nothing is overridden.
+                Err(ControlError::CannotSave) if gone.is_empty() => false,
+                removed => removed?,
+            };
+            match name {
+                Some(name) if gone.is_empty() && !removed => {
+                    return Err(ControlError::NoOverride(name.to_owned()));
+                }
+                None if gone.is_empty() && !removed => return Ok(()),
+                _ => state.config.overrides = left,
             }
-            if gone.is_empty() {
-                return Ok(());
-            }
-            let names: Vec<_> = gone.iter().map(|each| each.saved.name.clone()).collect();
-            save::remove(&state.config, &names)?;
-            state.config.overrides = left;
             let (before, level) = (state.config.cameras.clone(), self.logging.level());
-            gone.iter().filter(|each| each.is_in_force()).for_each(|each| self.restore(state, each));
+            for each in gone.iter().filter(|each| each.is_in_force()) {
+                self.restore_control(each);
+                state.restore(each);
+            }
+            if gone.iter().any(|each| each.saved.name == LOG_LEVEL) {
+                state.config.raise_log_level(&self.flags);
+                state.saved_log_level = state.config.server.log_level;
+                self.logging.set_level(state.config.server.log_level);
+            }
             // As for a change of the level: in the louder of both, so that it is in the log in any case.
             let restored = self.logging.level();
             self.logging.set_level(level.max(restored));
@@ -107,44 +119,29 @@ impl Control {
         })
     }
 
-    /// Configures what a setting has without its override.
-    fn restore(&self, state: &mut State, overridden: &Overridden) {
-        let (name, configured) = (&overridden.saved.name, overridden.configured.as_ref());
-        let (section, rest) = name.split_once('.').unwrap_or((name, ""));
-        if let ("server", Some(value)) = (section, configured) {
-            SERVER.iter().filter(|setting| setting.key == rest).for_each(|setting| {
-                // It was in force before, so it can be.
-                let _ = setting.set(&mut state.config.server, value);
-            });
-            state.config.raise_log_level(&self.flags);
-            state.saved_log_level = state.config.server.log_level;
-            self.logging.set_level(state.config.server.log_level);
-            return;
-        }
-        let Some((camera, key)) = rest.split_once('.') else { return };
-        if let Some(control) = key.strip_prefix("controls.") {
-            let value = match configured {
-                Some(Value::Integer(value)) => i32::try_from(*value).ok(),
-                _ => None,
-            };
-            self.restore_control(camera, control, value);
-            state.each_camera(camera, |settings| set_or_remove(settings, control, value));
-        } else if let (Some(setting), Some(value)) = (live(key), configured) {
-            state.each_camera(camera, |settings| {
-                let _ = setting.set(settings, value);
-            });
-        }
-    }
-
-    /// Sets a control to `value`, or to the camera's own. A camera that is not there gets it when it starts.
-    fn restore_control(&self, camera: &str, control: &str, value: Option<i32>) {
+    /// Sets a control that was overridden to what it has without that: to its value in defender.conf, or to the
+    /// camera's own. A camera that is not there gets it when it starts.
+    fn restore_control(&self, overridden: &Overridden) {
+        let name =
+            overridden.saved.name.strip_prefix("camera.").and_then(|rest| rest.split_once(".controls."));
+        let Some((camera, control)) = name else { return };
         let feed = self.cameras.find(Some(camera), |_| true);
-        let Some(node) = feed.as_deref().and_then(|feed: &CameraFeed| feed.state().node) else { return };
+        let Some(feed) = feed.as_deref() else { return };
+        let configured = match overridden.configured {
+            Some(Value::Integer(value)) => i32::try_from(value).ok(),
+            _ => None,
+        };
+        let Some(node) = feed.state().node else {
+            if configured.is_none() {
+                feed.reset_control(control);
+            }
+            return;
+        };
         let own = || {
             let known = controls::list(&node).unwrap_or_default();
             known.iter().find(|known| known.name == control).map(|known| known.default)
         };
-        let Some(value) = value.or_else(own) else { return };
+        let Some(value) = configured.or_else(own) else { return };
         let set =
             controls::prepare(&node, &[(control.to_owned(), value)]).and_then(controls::ControlChange::set);
         if let Err(refused) = set {
@@ -153,49 +150,80 @@ impl Control {
     }
 }
 
-fn live_rows<S>(
-    table: &'static [Setting<S>],
-    prefix: &str,
-    value: impl Fn(&Setting<S>) -> Value,
-) -> Vec<SettingRow> {
-    let live = table.iter().filter(|setting| setting.is_live);
-    live.map(|setting| SettingRow {
-        name: format!("{prefix}.{}", setting.key),
-        label: setting.label.to_owned(),
-        hint: setting.hint,
-        kind: setting.kind(),
-        value: Some(value(setting)),
-        overridden: None,
-    })
-    .collect()
+fn setting_row(section: &str, row: Row) -> SettingRow {
+    let name = joined(section, &row.key);
+    let label = if row.label.is_empty() { row.key } else { row.label.to_owned() };
+    SettingRow { name, label, hint: row.hint, form: row.form, value: Some(row.value), overridden: None }
 }
 
-/// The row of an override that belongs to no row of a table: of a control, or one that is ignored.
-fn other_row(overridden: &Overridden, cameras: &[CameraSettings]) -> SettingRow {
-    let name = &overridden.saved.name;
-    let value =
-        name.strip_prefix("camera.").and_then(|rest| rest.split_once('.')).and_then(|(camera, key)| {
-            let camera = cameras.iter().find(|known| known.name == camera)?;
-            let control = key.strip_prefix("controls.")?;
-            camera.controls.iter().find(|(known, _)| known == control).map(|(_, value)| Value::from(*value))
-        });
-    let kind = match overridden.saved.value {
-        Value::Integer(_) => Kind::Integer(0..=u32::MAX),
-        Value::Boolean(_) => Kind::Boolean,
-        Value::Text(_) => Kind::Text,
-    };
-    let label = name.rsplit('.').next().unwrap_or(name).to_owned();
-    SettingRow { name: name.clone(), label, hint: "", kind, value, overridden: Some(overridden.clone()) }
+/// The row of an override that belongs to no setting.
+fn other_row(overridden: Overridden) -> SettingRow {
+    let name = overridden.saved.name.clone();
+    let label = name.rsplit('.').next().unwrap_or(&name).to_owned();
+    SettingRow { name, label, hint: "", form: None, value: None, overridden: Some(overridden) }
 }
 
-fn live(key: &str) -> Option<&'static Setting<CameraSettings>> {
-    CAMERA.iter().find(|setting| setting.key == key && setting.is_live)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Flags};
+    use crate::logging::Logging;
+    use crate::memory::Memory;
+    use std::fs;
+    use std::path::Path;
 
-fn set_or_remove(settings: &mut CameraSettings, control: &str, value: Option<i32>) {
-    match (settings.controls.iter_mut().find(|(known, _)| known == control), value) {
-        (Some((_, old)), Some(value)) => *old = value,
-        (None, Some(value)) => settings.controls.push((control.to_owned(), value)),
-        (_, None) => settings.controls.retain(|(known, _)| known != control),
+    const ADA: Requester<'static> = Requester { name: "ada", may: &|| true, log: &|| {} };
+
+    /// A server whose camera is not plugged in, with these lines in its overrides file at the start.
+    fn server(folder: &Path, overrides: &str) -> std::sync::Arc<Control> {
+        let text = format!("[camera.front]\ndevice = \"{}/video\"\n", folder.display());
+        fs::write(folder.join("overrides.conf"), overrides).unwrap();
+        let mut config = Config::of_text(&text, &folder.join("defender.conf")).unwrap();
+        config.apply_overrides(&crate::config::Store::beside(&config.server.users), &Flags::default());
+        Control::start(config, &Flags::default(), Logging::to_nowhere(), Memory::new(0)).unwrap()
+    }
+
+    #[test]
+    fn a_closed_camera_gets_its_own_value_back_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = server(folder.path(), "camera.front.controls.gain = 9\ncamera.front.fps = 7\n");
+        let feed = control.cameras.find(Some("front"), |_| true).unwrap();
+        assert_eq!(feed.controls(), [("gain".to_owned(), 9)]);
+        control.reset(None, &ADA).unwrap();
+        assert_eq!((feed.controls(), feed.take_controls_to_reset()), (Vec::new(), vec!["gain".to_owned()]));
+        assert_eq!(control.camera_settings("front").unwrap().fps, 30);
+        control.stop();
+    }
+
+    #[test]
+    fn lines_added_by_hand_since_the_start_are_reset() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = server(folder.path(), "camera.front.fps = 7\n");
+        let file = folder.path().join("overrides.conf");
+        let by_hand =
+            "# mine\ncamera.front.fps = 7\ncamera.front.width = 64\ncamera.front.height = 64\nno line\n";
+        fs::write(&file, by_hand).unwrap();
+        control.reset(Some("camera.front.width"), &ADA).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), by_hand.replace("camera.front.width = 64\n", ""));
+        control.reset(None, &ADA).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "# mine\nno line\n");
+        let again = control.reset(Some("camera.front.width"), &ADA);
+        assert!(matches!(again, Err(ControlError::NoOverride(_))), "{again:?}");
+        control.stop();
+    }
+
+    #[test]
+    fn a_control_without_a_driver_has_no_limits() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = server(folder.path(), "camera.front.controls.gain = -9\ncamera.gone.fps = 7\n");
+        let rows = control.settings();
+        let row = |name: &str| rows.iter().find(|row| row.name == name).expect("a row").clone();
+        let gain = row("camera.front.controls.gain");
+        assert!(gain.form.is_none() && gain.value == Some((-9).into()) && gain.overridden.is_some());
+        let gone = row("camera.gone.fps");
+        assert!(gone.form.is_none() && gone.value.is_none() && gone.overridden.is_some());
+        let fps = row("camera.front.fps");
+        assert!(matches!(fps.form, Some(Form::Integer(range)) if *range == (1..=240)));
+        control.stop();
     }
 }

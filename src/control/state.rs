@@ -13,7 +13,7 @@ use super::devices::{Camera, Devices, Kind, Microphone};
 use super::error::ControlError;
 use super::remotes::Follower;
 use super::save;
-use crate::config::{CAMERA, Config, Overridden, Override, Value};
+use crate::config::{Config, Overridden, Override, SectionValues, with_camera_setting};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::remote::Endpoint;
 use crate::source::CameraSettings;
@@ -53,12 +53,8 @@ pub(super) struct State {
 
 /// A copy of what questions are about: replaced whole at the end of each change.
 pub(super) struct StateView {
-    pub(super) cameras: Vec<CameraSettings>,
+    pub(super) config: Config,
     pub(super) remotes: Vec<Arc<Endpoint>>,
-    pub(super) mode: &'static str,
-    /// Whether settings can be saved for the next start.
-    pub(super) can_save: bool,
-    pub(super) overrides: Vec<Overridden>,
     video_stopped_by: Option<String>,
     audio_stopped_by: Option<String>,
 }
@@ -85,11 +81,8 @@ impl State {
 
     pub(super) fn view(&self) -> StateView {
         StateView {
-            cameras: self.config.cameras.clone(),
+            config: self.config.clone(),
             remotes: self.remotes.iter().map(|follower| Arc::clone(&follower.endpoint)).collect(),
-            mode: self.config.server.mode.name(),
-            can_save: self.config.can_save,
-            overrides: self.config.overrides.clone(),
             video_stopped_by: self.video_stopped_by.clone(),
             audio_stopped_by: self.audio_stopped_by.clone(),
         }
@@ -108,9 +101,9 @@ impl State {
             let old = before.iter().find(|old| old.name == camera.name && old.device == camera.device);
             let was_saved = self.saved.iter().find(|saved| saved.name == camera.name);
             let Some((old, was_saved)) = old.zip(was_saved) else { continue };
-            let live = CameraChange::between(was_saved, old).controls.into_iter();
+            let changed = old.controls.iter().filter(|control| !was_saved.controls.contains(control));
             let has = |name: &String| camera.controls.iter().any(|(known, _)| known == name);
-            let more: Vec<_> = live.filter(|(name, _)| !has(name)).collect();
+            let more: Vec<_> = changed.filter(|(name, _)| !has(name)).cloned().collect();
             camera.controls.extend(more);
         }
         self.saved = saved;
@@ -129,24 +122,31 @@ impl State {
         let Some(camera) = self.saved.iter_mut().find(|camera| camera.name == name) else { return };
         let prefix = format!("camera.{name}.");
         save::note(&mut self.config, overrides, |new| {
-            let key = new.name.strip_prefix(&prefix)?;
-            match key.strip_prefix("controls.") {
-                Some(control) => {
-                    let found = camera.controls.iter().find(|(known, _)| known == control);
-                    found.map(|(_, value)| Value::from(*value))
-                }
-                None => CAMERA.iter().find(|setting| setting.key == key).map(|setting| setting.get(camera)),
-            }
+            let mut value = None;
+            with_camera_setting(&mut camera.clone(), new.name.strip_prefix(&prefix)?, &mut |section, key| {
+                value = section.rows().into_iter().find(|row| row.key == key).map(|row| row.value);
+            });
+            value
         });
         if let Ok(changed) = change.applied_to(camera) {
             *camera = changed;
         }
     }
 
-    /// Changes the settings of a camera, and those it has in the files.
-    pub(super) fn each_camera(&mut self, name: &str, change: impl Fn(&mut CameraSettings)) {
-        let all = self.config.cameras.iter_mut().chain(&mut self.saved);
-        all.filter(|camera| camera.name == name).for_each(change);
+    /// Configures what a setting has without its override, now and for the next change that is saved.
+    pub(super) fn restore(&mut self, overridden: &Overridden) {
+        let Overridden { saved, configured, .. } = overridden;
+        let mut restore = |section: &mut dyn SectionValues, key: &str| match configured {
+            // It was in force before, so it can be.
+            Some(value) => drop(section.change(key, value)),
+            None => section.remove(key),
+        };
+        let _ = self.config.with_setting(&saved.name, &mut restore);
+        let rest = saved.name.strip_prefix("camera.").and_then(|rest| rest.split_once('.'));
+        let camera = rest.and_then(|(name, _)| self.saved.iter_mut().find(|camera| camera.name == name));
+        if let (Some(camera), Some((_, setting))) = (camera, rest) {
+            with_camera_setting(camera, setting, &mut restore);
+        }
     }
 
     /// Makes cameras that ran with the settings `before` be what is configured. Controls were set while

@@ -106,12 +106,13 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
     let server = started(Setup::new());
     let path = "/api/1.0/cameras/front";
     let rows = [
-        (r#"{"fps":0}"#, 400, "fps is 0; expected 1 to 240"),
-        (r#"{"width":9000}"#, 400, "width is 9000; expected 16 to 8192"),
-        (r#"{"quality":101}"#, 400, "quality is 101; expected 1 to 100"),
+        (r#"{"fps":0}"#, 400, "fps is 0; expected a whole number from 1 to 240"),
+        (r#"{"width":9000}"#, 400, "width is 9000; expected a whole number from 16 to 8192"),
+        (r#"{"quality":101}"#, 400, "quality is 101; expected a whole number from 1 to 100"),
         (r#"{"qualty":10}"#, 400, "unknown key `qualty`; did you mean `quality`?"),
         (r#"{"fps":null}"#, 400, "`fps` is null; leave it out instead"),
-        (r#"{"fps":"x"}"#, 400, "expected a JSON body"),
+        (r#"{"fps":"x"}"#, 400, r#"fps is \"x\"; expected a whole number from 1 to 240"#),
+        (r#"{"controls":7}"#, 400, "expected a JSON body"),
         (r#"{"controls":{"brightness":1}}"#, 409, "there is none now whose controls could be set"),
     ];
     for (body, status, why) in rows {

@@ -140,7 +140,7 @@ test("a camera's size is changed while it is watched, saved, and reset", async (
   assert.doesNotMatch(readFileSync(overrides(), "utf8"), /width/);
   await page.getByLabel("Width").fill("100000");
   await page.getByRole("button", { name: "Apply" }).click();
-  await page.locator(".field", { hasText: "Width" }).getByText("Width is 100000; expected 16 to 8192.").waitFor();
+  await page.locator(".field", { hasText: "Width" }).getByText("Width is 100000; expected a whole number from 16 to 8192.").waitFor();
 });
 
 test("the log is read and its level set", async (t) => {

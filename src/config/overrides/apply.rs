@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Override, Store};
-use crate::config::settings::{CAMERA, MICROPHONE, SERVER, Setting, Value};
+use crate::config::settings::Value;
 use crate::config::{Config, Flags, Mode};
 
 /// An override, and what it changes.
@@ -28,7 +28,7 @@ impl Config {
         };
         self.warnings.extend(overrides.damages(store));
         for saved in overrides.iter() {
-            let (configured, problem) = match self.override_one(&saved.name, &saved.value) {
+            let (configured, problem) = match self.change_setting(&saved.name, &saved.value) {
                 Ok(configured) => (configured, None),
                 Err(why) => (None, Some(why)),
             };
@@ -41,64 +41,6 @@ impl Config {
             self.overrides.push(Overridden { saved: saved.clone(), configured, problem });
         }
         self.raise_log_level(flags);
-    }
-
-    /// Changes one setting; gives the value it had, if it had one.
-    fn override_one(&mut self, name: &str, value: &Value) -> Result<Option<Value>, String> {
-        let missing = |kind: &str, name: &str| format!("defender.conf has no [{kind}.{name}]");
-        let unknown = || "there is no such setting that can be changed while the server runs".to_owned();
-        let (section, rest) = name.split_once('.').ok_or_else(unknown)?;
-        if section == "server" {
-            return assign(&SERVER, rest, &mut self.server, value).unwrap_or_else(|| Err(unknown()));
-        }
-        let (device, key) = rest.split_once('.').ok_or_else(unknown)?;
-        match section {
-            "camera" => {
-                let camera = self.cameras.iter_mut().find(|camera| camera.name == device);
-                let camera = camera.ok_or_else(|| missing("camera", device))?;
-                match key.strip_prefix("controls.") {
-                    Some(control) => set_control(&mut camera.controls, control, value),
-                    None => assign(&CAMERA, key, camera, value).unwrap_or_else(|| Err(unknown())),
-                }
-            }
-            "microphone" => {
-                let microphone = self.microphones.iter_mut().find(|microphone| microphone.name == device);
-                let microphone = microphone.ok_or_else(|| missing("microphone", device))?;
-                assign(&MICROPHONE, key, microphone, value).unwrap_or_else(|| Err(unknown()))
-            }
-            _ => Err(unknown()),
-        }
-    }
-}
-
-/// `None` where the table has no such key that can be changed while the server runs.
-fn assign<S>(
-    table: &[Setting<S>],
-    key: &str,
-    settings: &mut S,
-    value: &Value,
-) -> Option<Result<Option<Value>, String>> {
-    let setting = table.iter().find(|setting| setting.key == key && setting.is_live)?;
-    let before = setting.get(settings);
-    Some(setting.set(settings, value).map(|()| Some(before)))
-}
-
-fn set_control(
-    controls: &mut Vec<(String, i32)>,
-    name: &str,
-    value: &Value,
-) -> Result<Option<Value>, String> {
-    let number = match value {
-        Value::Integer(number) => i32::try_from(*number).ok(),
-        _ => None,
-    };
-    let number = number.ok_or_else(|| "expected a whole number of 32 bits".to_owned())?;
-    match controls.iter_mut().find(|(known, _)| known == name) {
-        Some((_, old)) => Ok(Some(std::mem::replace(old, number).into())),
-        None => {
-            controls.push((name.to_owned(), number));
-            Ok(None)
-        }
     }
 }
 

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::{Override, Overrides, scalar};
+use super::{Override, Overrides};
 use crate::config::read::{Document, shown};
 use crate::config::sections::note_faults;
+use crate::config::settings::Value;
 
 /// Its name, beside the user file.
 pub(super) const FORMER_FILE: &str = "kept.conf";
@@ -36,7 +37,9 @@ fn collect(table: &DeTable<'_>, prefix: &str, document: &Document<'_>, found: &m
     entries.sort_by_key(|(key, _)| key.span().start);
     for (key, value) in entries {
         let name = format!("{prefix}{}", key.get_ref());
-        match (value.get_ref().as_table(), scalar(value)) {
+        // Version 0.1.0 saved no lists.
+        let plain = Value::from_toml(value.get_ref()).filter(|value| !matches!(value, Value::List(_)));
+        match (value.get_ref().as_table(), plain) {
             (Some(inner), _) if prefix.split('.').count() < 4 => {
                 collect(inner, &format!("{name}."), document, found);
             }

@@ -18,10 +18,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::read::shown;
-use super::settings::{Value, quoted};
+use super::settings::{Value, key, quoted};
 
 pub use apply::Overridden;
-pub use store::Store;
+pub use store::{LockedStore, Store};
 
 /// What stands at the top of the file.
 const HEADER: &str = "# Written by Defender: settings that were changed while it ran, in force over defender.conf.\n\
@@ -55,7 +55,8 @@ pub struct Overrides {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Line {
-    Override(Override),
+    /// With the line as it is in the file.
+    Override(Override, Vec<u8>),
     Comment(Vec<u8>),
     /// Kept as it is, with what is wrong with it.
     Damaged(Vec<u8>, String),
@@ -76,7 +77,7 @@ impl Overrides {
                         let why = format!("a second line for {}", shown(&found.name));
                         Line::Damaged(line.to_vec(), why)
                     }
-                    Ok(found) => Line::Override(found),
+                    Ok(found) => Line::Override(found, line.to_vec()),
                     Err(why) => Line::Damaged(line.to_vec(), why),
                 }
             };
@@ -96,8 +97,9 @@ impl Overrides {
         }
         for line in &self.lines {
             match line {
-                Line::Override(found) => bytes.extend_from_slice(found.to_string().as_bytes()),
-                Line::Comment(text) | Line::Damaged(text, _) => bytes.extend_from_slice(text),
+                Line::Override(_, text) | Line::Comment(text) | Line::Damaged(text, _) => {
+                    bytes.extend_from_slice(text);
+                }
             }
             bytes.push(b'\n');
         }
@@ -107,7 +109,7 @@ impl Overrides {
     /// The overrides in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Override> {
         self.lines.iter().filter_map(|line| match line {
-            Line::Override(found) => Some(found),
+            Line::Override(found, _) => Some(found),
             Line::Comment(_) | Line::Damaged(..) => None,
         })
     }
@@ -121,16 +123,22 @@ impl Overrides {
     pub fn problems(&self) -> impl Iterator<Item = (usize, &str)> {
         self.lines.iter().enumerate().filter_map(|(at, line)| match line {
             Line::Damaged(_, why) => Some((at + 1, why.as_str())),
-            Line::Override(_) | Line::Comment(_) => None,
+            Line::Override(..) | Line::Comment(_) => None,
         })
     }
 
-    /// Adds an override, in the place of the one that has its name.
+    /// Adds an override, in the place of the one that has its name; a comment behind that stays.
     pub fn set(&mut self, new: Override) {
-        let same = |line: &&mut Line| matches!(line, Line::Override(old) if old.name == new.name);
+        let mut text = new.to_string().into_bytes();
+        let same = |line: &&mut Line| matches!(line, Line::Override(old, _) if old.name == new.name);
         match self.lines.iter_mut().find(same) {
-            Some(line) => *line = Line::Override(new),
-            None => self.lines.push(Line::Override(new)),
+            Some(line) => {
+                if let Line::Override(_, before) = &*line {
+                    text.extend_from_slice(comment_behind(before));
+                }
+                *line = Line::Override(new, text);
+            }
+            None => self.lines.push(Line::Override(new, text)),
         }
     }
 
@@ -138,7 +146,7 @@ impl Overrides {
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.lines.len();
         self.lines.retain(|line| match line {
-            Line::Override(old) => old.name != name,
+            Line::Override(old, _) => old.name != name,
             // A second line for it would be in force in its place at the next start.
             Line::Damaged(text, _) => !parse_line(text.trim_ascii()).is_ok_and(|second| second.name == name),
             Line::Comment(_) => true,
@@ -169,17 +177,19 @@ impl fmt::Display for Override {
     }
 }
 
+/// The comment behind the value of a line, with the blanks before it; empty where there is none.
+fn comment_behind(line: &[u8]) -> &[u8] {
+    let starts = (0..line.len()).filter(|at| line[*at] == b'#');
+    // A `#` in a text is none: a line that is cut there is not read as the same.
+    let read = parse_line(line.trim_ascii());
+    let start = starts.into_iter().find(|at| read.is_ok() && parse_line(line[..*at].trim_ascii()) == read);
+    start.map_or(&[], |at| &line[line[..at].trim_ascii_end().len()..])
+}
+
 /// The parts of a name. Only the last may hold dots itself: the name of a control is its driver's.
 fn split(name: &str) -> Vec<&str> {
     let is_control = name.split('.').nth(2) == Some("controls");
     name.splitn(if is_control { 4 } else { usize::MAX }, '.').collect()
-}
-
-/// A key of TOML, quoted where it must be.
-fn key(part: &str) -> String {
-    let is_bare = !part.is_empty()
-        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if is_bare { part.to_owned() } else { quoted(part) }
 }
 
 /// Reads a line such as `camera.front.fps = { value = 15 }`, or `camera.front.fps = 15`.
@@ -194,10 +204,10 @@ fn parse_line(line: &[u8]) -> Result<Override, String> {
         let (Some((part, found)), None) = (entries.next(), entries.next()) else { return Err(expected()) };
         parts.push(part.get_ref().to_string());
         let DeValue::Table(inner) = found.get_ref() else {
-            let value = scalar(found).ok_or_else(expected)?;
+            let value = Value::from_toml(found.get_ref()).ok_or_else(expected)?;
             return named(&parts, value, None, None);
         };
-        if let Some(value) = inner.get("value").and_then(scalar) {
+        if let Some(value) = inner.get("value").and_then(|value| Value::from_toml(value.get_ref())) {
             let text = |key: &str| match inner.get(key).map(Spanned::get_ref) {
                 Some(DeValue::String(text)) => Some(text.to_string()),
                 _ => None,
@@ -214,17 +224,6 @@ fn named(parts: &[String], value: Value, by: Option<String>, at: Option<String>)
         return Err(format!("`{}` is no name of a setting", shown(&name)));
     }
     Ok(Override { name, value, by, at })
-}
-
-fn scalar(found: &Spanned<DeValue<'_>>) -> Option<Value> {
-    match found.get_ref() {
-        DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::Integer)
-        }
-        DeValue::Boolean(is_on) => Some(Value::Boolean(*is_on)),
-        DeValue::String(text) => Some(Value::Text(text.to_string())),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

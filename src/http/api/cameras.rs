@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use miniserde::Serialize;
-use miniserde::json::{self, Number};
+use miniserde::json;
 use tiny_http::Request;
 
 use super::errors::control_error;
-use super::settings;
-use crate::config::{CAMERA, Value};
-use crate::control::{CameraChange, Requester};
-use crate::gate::PendingRequest;
+use super::value::Values;
+use crate::config::{Value, joined};
+use crate::control::{CameraChange, CameraKeys, Requester};
 use crate::http::reply::Reply;
+use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
 use crate::hub::{CameraFeed, Named};
@@ -39,7 +39,7 @@ pub struct Camera {
     viewers: u32,
     since_s: u64,
     relayed: bool,
-    settings: Option<settings::Values>,
+    settings: Option<Values>,
     keeps: bool,
     controls: Option<Vec<Control>>,
     sizes: Option<Vec<Size>>,
@@ -94,18 +94,13 @@ pub fn one(state: &AppState, user: &Identity, name: &str) -> Reply {
 }
 
 /// `PUT /api/1.0/cameras/NAME`: settings that the body does not name stay as they are.
-pub fn change(
-    state: &AppState,
-    admin: &Identity,
-    name: &str,
-    request: &mut Request,
-    pending: &PendingRequest,
-) -> Reply {
+pub fn change(call: &mut Call<'_>, name: &str) -> Reply {
+    let Call { state, request, pending, user: admin } = call;
     let feed = match state.camera(Some(name), admin) {
         Ok(feed) => feed,
         Err(reply) => return reply,
     };
-    let (change, saves) = match read_change(request) {
+    let (change, saves) = match read_change(request, &state.control.camera_keys(name)) {
         Ok(change) => change,
         Err(reply) => return reply,
     };
@@ -154,7 +149,7 @@ fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
         since_s: seconds_since(now.since),
         relayed: feed.relayed.get(),
         keeps: asked.is_some() && state.control.can_save(),
-        settings: asked.map(settings::Values::of),
+        settings: asked.map(Values),
         controls: None,
         sizes: None,
     }
@@ -173,43 +168,37 @@ fn document(state: &AppState, feed: &CameraFeed) -> Reply {
 }
 
 /// The change that a request asks for, and whether it is to be saved.
-fn read_change(request: &mut Request) -> Result<(CameraChange, bool), Reply> {
-    let live = || CAMERA.iter().filter(|setting| setting.is_live);
-    let keys: Vec<&str> = live().map(|setting| setting.key).chain(["controls", "save"]).collect();
+fn read_change(request: &mut Request, known: &CameraKeys) -> Result<(CameraChange, bool), Reply> {
+    let mut keys = known.top();
+    keys.push("save");
     let mut fields: BTreeMap<String, json::Value> = body::read_strictly(request, &keys, EXAMPLE)?;
     let wrong = || body::expected(EXAMPLE);
-    let mut change = CameraChange::default();
-    for setting in live() {
-        if let Some(found) = fields.remove(setting.key) {
-            let value = value_of(&found).filter(|value| setting.kind().fits(value));
-            change.settings.push((setting.key, value.ok_or_else(wrong)?));
-        }
-    }
-    match fields.remove("controls") {
-        None => {}
-        Some(json::Value::Object(controls)) => {
-            for (name, value) in controls {
-                let Some(Value::Integer(number)) = value_of(&value) else { return Err(wrong()) };
-                change.controls.push((name, i32::try_from(number).map_err(|_| wrong())?));
-            }
-        }
+    let saves = match fields.remove("save") {
+        None => false,
+        Some(json::Value::Bool(saves)) => saves,
         Some(_) => return Err(wrong()),
+    };
+    let mut values = Vec::new();
+    for (key, found) in fields {
+        collect(key, &found, known, &mut values).ok_or_else(wrong)?;
     }
-    match fields.remove("save") {
-        None => Ok((change, false)),
-        Some(json::Value::Bool(saves)) => Ok((change, saves)),
-        Some(_) => Err(wrong()),
-    }
+    Ok((CameraChange { values }, saves))
 }
 
-fn value_of(found: &json::Value) -> Option<Value> {
-    match found {
-        json::Value::Number(Number::U64(number)) => i64::try_from(*number).ok().map(Value::Integer),
-        json::Value::Number(Number::I64(number)) => Some(Value::Integer(*number)),
-        json::Value::Bool(is_on) => Some(Value::Boolean(*is_on)),
-        json::Value::String(text) => Some(Value::Text(text.clone())),
-        _ => None,
+/// Collects a value, or those of a section, by their names within the camera; `None` for what is no value, or no
+/// section.
+fn collect(
+    name: String,
+    found: &json::Value,
+    known: &CameraKeys,
+    values: &mut Vec<(String, Value)>,
+) -> Option<()> {
+    if !known.is_section(&name) {
+        values.push((name, Value::from_json(found)?));
+        return Some(());
     }
+    let json::Value::Object(fields) = found else { return None };
+    fields.iter().try_for_each(|(key, value)| collect(joined(&name, key), value, known, values))
 }
 
 fn control(found: CameraControl) -> Control {

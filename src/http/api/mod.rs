@@ -14,6 +14,7 @@ pub(super) mod sessions;
 pub(super) mod settings;
 pub(super) mod status;
 pub(super) mod users;
+pub(super) mod value;
 
 #[cfg(test)]
 pub(super) use errors::control_error;

@@ -1,13 +1,11 @@
 //! The settings that can be changed while the server runs: what they are, which are overridden and by
 //! whom, and taking an override back.
 
-use std::borrow::Cow;
-
 use miniserde::Serialize;
-use miniserde::ser::{Fragment, Map};
 
 use super::errors::control_error;
-use crate::config::{Kind, Overridden, Value};
+use super::value::Limits;
+use crate::config::{Overridden, Value};
 use crate::control::{Requester, SettingRow};
 use crate::gate::PendingRequest;
 use crate::http::audit;
@@ -21,17 +19,17 @@ struct Settings {
 }
 
 /// `value` is null where there is none, as for a camera that is gone; `override` where defender.conf is in
-/// force. `choices` is for words, `min` and `max` are for numbers.
+/// force. [`Limits`] says what `kind` and the limits are.
 #[derive(Serialize)]
 struct Row {
     name: String,
     label: String,
     hint: &'static str,
     kind: &'static str,
-    min: Option<u32>,
-    max: Option<u32>,
-    choices: Vec<&'static str>,
-    value: Option<Json>,
+    min: Option<Value>,
+    max: Option<Value>,
+    choices: Vec<Value>,
+    value: Option<Value>,
     #[serde(rename = "override")]
     overridden: Option<Override>,
 }
@@ -40,18 +38,12 @@ struct Row {
 /// not name it, and `problem` while it is in force.
 #[derive(Serialize)]
 struct Override {
-    value: Json,
-    configured: Option<Json>,
+    value: Value,
+    configured: Option<Value>,
     by: Option<String>,
     at: Option<String>,
     problem: Option<String>,
 }
-
-/// The value of a setting.
-struct Json(Value);
-
-/// The settings of a camera, in the order of their table.
-pub struct Values(Vec<(&'static str, Json)>);
 
 /// `GET /api/1.0/settings`.
 pub fn list(state: &AppState) -> Reply {
@@ -74,12 +66,9 @@ pub fn reset(state: &AppState, admin: &Identity, name: Option<&str>, pending: &P
 }
 
 fn row(found: SettingRow) -> Row {
-    let (kind, min, max, choices) = match found.kind {
-        Kind::Integer(range) => ("integer", Some(*range.start()), Some(*range.end()), Vec::new()),
-        Kind::Boolean => ("boolean", None, None, Vec::new()),
-        Kind::Choice(words) => ("choice", None, None, words),
-        Kind::Text => ("text", None, None, Vec::new()),
-    };
+    let saved = found.overridden.as_ref().map(|overridden| &overridden.saved.value);
+    let known = found.form.map(Limits::of).or_else(|| found.value.as_ref().or(saved).map(Limits::of_value));
+    let Limits { kind, min, max, choices } = known.unwrap_or_else(|| Limits::of_value(&Value::from("")));
     Row {
         name: found.name,
         label: found.label,
@@ -88,50 +77,12 @@ fn row(found: SettingRow) -> Row {
         min,
         max,
         choices,
-        value: found.value.map(Json),
+        value: found.value,
         overridden: found.overridden.map(overridden),
     }
 }
 
 fn overridden(found: Overridden) -> Override {
     let Overridden { saved, configured, problem } = found;
-    Override {
-        value: Json(saved.value),
-        configured: configured.map(Json),
-        by: saved.by,
-        at: saved.at,
-        problem,
-    }
-}
-
-impl Values {
-    /// The settings that a camera was asked to have.
-    pub fn of(values: Vec<(&'static str, Value)>) -> Self {
-        Self(values.into_iter().map(|(key, value)| (key, Json(value))).collect())
-    }
-}
-
-impl Serialize for Json {
-    fn begin(&self) -> Fragment<'_> {
-        match &self.0 {
-            Value::Integer(number) => Fragment::I64(*number),
-            Value::Boolean(is_on) => Fragment::Bool(*is_on),
-            Value::Text(text) => Fragment::Str(Cow::Borrowed(text)),
-        }
-    }
-}
-
-impl Serialize for Values {
-    fn begin(&self) -> Fragment<'_> {
-        Fragment::Map(Box::new(Entries(self.0.iter())))
-    }
-}
-
-struct Entries<'a>(std::slice::Iter<'a, (&'static str, Json)>);
-
-impl Map for Entries<'_> {
-    fn next(&mut self) -> Option<(Cow<'_, str>, &dyn Serialize)> {
-        let (key, value) = self.0.next()?;
-        Some((Cow::Borrowed(*key), value))
-    }
+    Override { value: saved.value, configured, by: saved.by, at: saved.at, problem }
 }

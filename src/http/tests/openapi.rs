@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use miniserde::json::{self, Value};
+use miniserde::json;
 
 use crate::codec::sound::Codec;
-use crate::config::{CAMERA, Kind};
+use crate::config::{CAMERA, Form, Value};
+use crate::http::api::value::Limits;
 use crate::http::route::Route;
 use crate::media::PixelFormat;
 
@@ -38,31 +39,48 @@ fn openapi_has_each_setting_of_a_camera() {
     for setting in &CAMERA {
         let key = format!("\"{}\"", setting.key);
         assert!(shown.contains(&format!("{key}:{{")) && required.contains(&key), "{key} is not described");
-        let changed = match setting.kind() {
-            _ if !setting.is_live => continue,
-            Kind::Integer(range) => {
-                let (least, most) = range.into_inner();
-                format!("{key}:{{\"type\":\"integer\",\"minimum\":{least},\"maximum\":{most}}}")
-            }
-            Kind::Boolean => format!("{key}:{{\"type\":\"boolean\""),
-            Kind::Choice(words) => {
-                format!("{key}:{{\"type\":\"string\",\"enum\":[\"{}\"]", words.join("\",\""))
-            }
-            Kind::Text => format!("{key}:{{\"type\":\"string\""),
-        };
-        assert!(change.contains(&changed), "{changed} is missing in the description of a change");
+        if setting.is_live {
+            let changed = format!("{key}:{{{}", schema(&setting.form));
+            assert!(change.contains(&changed), "{changed} is missing in the description of a change");
+        }
+    }
+}
+
+/// The beginning of the schema of a value.
+fn schema(form: &Form) -> String {
+    let Limits { min, max, choices, .. } = Limits::of(form);
+    let choices: Vec<String> = choices.iter().map(json::to_string).collect();
+    let limit = |value: Option<Value>| value.map(|value| json::to_string(&value)).unwrap_or_default();
+    let (min, max) = (limit(min), limit(max));
+    match form {
+        Form::Integer(_) => format!("\"type\":\"integer\",\"minimum\":{min},\"maximum\":{max}}}"),
+        Form::Decimal(_) => format!("\"type\":\"number\",\"minimum\":{min},\"maximum\":{max}}}"),
+        Form::Boolean => "\"type\":\"boolean\"".to_owned(),
+        Form::Choice(_) => format!("\"type\":\"string\",\"enum\":[{}]", choices.join(",")),
+        Form::Numbers(_) => format!("\"type\":\"integer\",\"enum\":[{}]", choices.join(",")),
+        Form::Text(_) => format!("\"type\":\"string\",\"maxLength\":{max}}}"),
+        Form::Words(_) => {
+            let items = format!("{{\"type\":\"string\",\"enum\":[{}]}}", choices.join(","));
+            format!("\"type\":\"array\",\"items\":{items}")
+        }
+        Form::Texts(..) => "\"type\":\"array\",\"items\":{\"type\":\"string\"".to_owned(),
+        Form::Polygons => {
+            "\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Polygon\"}".to_owned()
+        }
+        Form::Zones => "\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Zone\"}".to_owned(),
+        Form::FileOnly => "\"type\":\"string\"".to_owned(),
     }
 }
 
 #[test]
 fn openapi_has_each_route_with_its_methods_and_no_other() {
     let text = include_str!("../openapi.json");
-    let Value::Object(document) = json::from_str(text).unwrap() else { panic!("no object") };
-    let Some(Value::Object(paths)) = document.get("paths") else { panic!("no paths") };
+    let json::Value::Object(document) = json::from_str(text).unwrap() else { panic!("no object") };
+    let Some(json::Value::Object(paths)) = document.get("paths") else { panic!("no paths") };
     let described: BTreeMap<String, Vec<String>> = paths
         .iter()
         .map(|(path, operations)| {
-            let Value::Object(operations) = operations else { panic!("{path}") };
+            let json::Value::Object(operations) = operations else { panic!("{path}") };
             (path.clone(), operations.keys().map(|method| method.to_uppercase()).collect())
         })
         .collect();
