@@ -119,7 +119,7 @@ impl<'d> Bits<'d> {
 
 /// Whether any of the bytes is FF; in rare cases also if none is.
 #[inline(always)]
-fn has_ff(word: usize) -> bool {
+pub(super) fn has_ff(word: usize) -> bool {
     const LOWEST_BITS: usize = usize::MAX / 0xFF;
     word & !word.wrapping_add(LOWEST_BITS) & (LOWEST_BITS << 7) != 0
 }

@@ -110,9 +110,9 @@ struct Store<'c> {
     last: u32,
 }
 
-impl Sink for Store<'_> {
+impl<'d> Sink<'d> for Store<'_> {
     #[inline(always)]
-    fn block(&mut self, read: Read<'_>, bits: &mut Bits<'_>, table: &AcTable) -> Option<()> {
+    fn block(&mut self, read: Read<'d>, bits: &mut Bits<'d>, table: &AcTable) -> Option<()> {
         let used = self.to.used;
         if used + BLOCK_TOKENS > self.to.tokens.len() {
             self.to.tokens.resize((self.to.tokens.len() * 2).max(TOKENS_MIN), 0);

@@ -95,9 +95,9 @@ struct Skip<'c> {
     to: &'c mut [i16],
 }
 
-impl Sink for Skip<'_> {
+impl<'d> Sink<'d> for Skip<'_> {
     #[inline(always)]
-    fn block(&mut self, read: Read<'_>, bits: &mut Bits<'_>, table: &AcTable) -> Option<()> {
+    fn block(&mut self, read: Read<'d>, bits: &mut Bits<'d>, table: &AcTable) -> Option<()> {
         self.to[read.number] = read.dc as i16;
         table.skip(bits, 1)
     }

@@ -102,9 +102,9 @@ impl WriteTable {
     }
 
     /// Makes the table anew if the codes are others.
-    pub(super) fn renew(place: &mut Option<Self>, codes: &Codes, size_max: u8) {
+    pub(super) fn renew(place: &mut Option<Box<Self>>, codes: &Codes, size_max: u8) {
         if place.as_ref().is_none_or(|table| table.codes != *codes) {
-            *place = Some(Self::new(codes, size_max));
+            *place = Some(Box::new(Self::new(codes, size_max)));
         }
     }
 

@@ -29,15 +29,15 @@ pub(super) struct Read<'d> {
 }
 
 /// Takes the blocks of a scan.
-pub(super) trait Sink {
+pub(super) trait Sink<'d> {
     /// Must take the AC coefficients of the block, which begin at `bits`; `None` if that fails.
-    fn block(&mut self, read: Read<'_>, bits: &mut Bits<'_>, table: &AcTable) -> Option<()>;
+    fn block(&mut self, read: Read<'d>, bits: &mut Bits<'d>, table: &AcTable) -> Option<()>;
 
     /// The block before was the last one before a restart marker.
-    fn restart(&mut self, _bits: &Bits<'_>, _number: u32) {}
+    fn restart(&mut self, _bits: &Bits<'d>, _number: u32) {}
 
     /// The block before was the last one.
-    fn end(&mut self, _bits: &Bits<'_>) {}
+    fn end(&mut self, _bits: &Bits<'d>) {}
 }
 
 /// A component in a scan.
@@ -54,12 +54,12 @@ impl Tables {
     /// # Errors
     /// When a scan is damaged, ends early or is missing; blocks before were good then.
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn read<'d>(
         &mut self,
-        jpeg: &[u8],
+        jpeg: &'d [u8],
         header: &mut Header,
         wanted: usize,
-        sink: &mut impl Sink,
+        sink: &mut impl Sink<'d>,
     ) -> Result<(), JpegError> {
         let (wanted, mut seen) = ((1u8 << wanted) - 1, 0);
         loop {
@@ -92,11 +92,11 @@ impl Tables {
     /// # Errors
     /// When the scan is damaged or ends early; blocks before were good then.
     #[inline(always)]
-    pub(super) fn read_scan(
+    fn read_scan<'d>(
         &mut self,
-        jpeg: &[u8],
+        jpeg: &'d [u8],
         header: &Header,
-        sink: &mut impl Sink,
+        sink: &mut impl Sink<'d>,
     ) -> Result<usize, JpegError> {
         self.prepare(header)?;
         let mut walk = Walk::new(header);
