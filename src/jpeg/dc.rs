@@ -3,6 +3,7 @@
 use super::bits::Bits;
 use super::error::JpegError;
 use super::header::{Header, Limits};
+use super::layout::{BlockNumbers, Layout};
 use super::read::{Read, Sink, Tables};
 use super::read_table::AcTable;
 
@@ -30,7 +31,9 @@ pub enum Planes {
 #[derive(Default)]
 pub struct DcReader {
     tables: Tables,
+    /// By a block's number.
     coefficients: Vec<i16>,
+    numbers: Option<(Layout, BlockNumbers)>,
 }
 
 impl DcReader {
@@ -57,14 +60,18 @@ impl DcReader {
         let wanted = if planes == Planes::Luma { 1 } else { header.components().len() };
         out.resize_with(wanted, DcPlane::default);
         let layout = header.layout;
+        if self.numbers.as_ref().is_none_or(|(known, _)| *known != layout) {
+            self.numbers = Some((layout, BlockNumbers::of(&layout)));
+        }
+        let Some((_, numbers)) = &self.numbers else { return Ok(()) };
         for (component, (plane, shown)) in out.iter_mut().zip(layout.planes()).enumerate() {
             (plane.width, plane.height) = (shown.blocks_across, shown.blocks_down);
             plane.means.clear();
             let step = i32::from(header.quantization(component)[0]);
-            for row in 0..plane.height {
-                let row = layout.row(component, row);
-                let coefficients = layout.columns(component).take(plane.width);
-                plane.means.extend(coefficients.map(|column| mean(self.coefficients[row + column], step)));
+            for &row in &numbers.rows(component)[..plane.height] {
+                let columns = &numbers.columns(component)[..plane.width];
+                let coefficients = columns.iter().map(|&column| self.coefficients[(row + column) as usize]);
+                plane.means.extend(coefficients.map(|coefficient| mean(coefficient, step)));
             }
         }
         Ok(())

@@ -4,12 +4,12 @@ use super::coefficients::Coefficients;
 use super::error::{JpegError, Unsupported};
 use super::head::{self, Changes};
 use super::header::{Component, Header, Limits, Quantization};
-use super::layout::Layout;
+use super::layout::{BlockNumbers, Layout};
 use super::mask::Mask;
 use super::overlay::Overlay;
 use super::read::Tables;
 use super::stamp::Stamp;
-use super::turn::{BlockTurn, Moves, Turn, transposed};
+use super::turn::{BlockTurn, Turn, moved, transposed};
 use super::write::{ScanWriter, Transcoder, WriteTables, write_turned};
 
 /// What is to be done to a picture.
@@ -146,7 +146,7 @@ struct Plan {
     edited: Edited,
     layout: Layout,
     changes: Changes,
-    moves: Moves,
+    moves: BlockNumbers,
     block_turn: BlockTurn,
     overlay: Overlay,
 }
@@ -167,7 +167,7 @@ impl Plan {
 
     fn new(header: &Header, edit: &Edit<'_>) -> Result<Self, JpegError> {
         let (layout, edited) = turned_layout(header, edit.turn)?;
-        let moves = Moves::new(edit.turn, &header.layout, &layout);
+        let moves = moved(edit.turn, &header.layout, &layout);
         let mut overlay = Overlay::default();
         if let Some(mask) = edit.mask {
             mask.cover(header, &mut overlay).ok_or(Unsupported::Components)?;

@@ -107,13 +107,6 @@ impl Layout {
         column / plane.across * self.unit_blocks + plane.first + column % plane.across
     }
 
-    /// What each column of blocks of a component adds to a block's number, with those that show nothing.
-    pub(super) fn columns(&self, component: usize) -> impl Iterator<Item = usize> + use<> {
-        let (Plane { across, first, .. }, unit_blocks) = (self.parts[component], self.unit_blocks);
-        (0..self.units_across)
-            .flat_map(move |unit| (0..across).map(move |block| unit * unit_blocks + first + block))
-    }
-
     /// What a row of blocks of a component adds to a block's number.
     pub(super) fn row(&self, component: usize, row: usize) -> usize {
         let plane = &self.parts[component];
@@ -126,6 +119,50 @@ impl Layout {
         planes.flat_map(|(component, plane)| {
             (0..plane.down).flat_map(move |row| (0..plane.across).map(move |column| (component, column, row)))
         })
+    }
+}
+
+/// The numbers of the blocks of a picture, by component, column and row: the sum of a number for each of both. Divisions
+/// take long on a board.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BlockNumbers {
+    columns: Vec<Vec<u32>>,
+    rows: Vec<Vec<u32>>,
+}
+
+impl BlockNumbers {
+    /// What `column` and `row` say for a component and each of the columns and rows of `layout`.
+    pub(super) fn new(
+        layout: &Layout,
+        column: impl Fn(usize, usize) -> usize,
+        row: impl Fn(usize, usize) -> usize,
+    ) -> Self {
+        let components = || 0..layout.planes().len();
+        let columns =
+            |part: usize| (0..layout.padded_across(part)).map(|at| column(part, at) as u32).collect();
+        let rows = |part: usize| (0..layout.padded_down(part)).map(|at| row(part, at) as u32).collect();
+        Self { columns: components().map(columns).collect(), rows: components().map(rows).collect() }
+    }
+
+    /// Those of `layout` itself.
+    pub(super) fn of(layout: &Layout) -> Self {
+        Self::new(layout, |part, at| layout.column(part, at), |part, at| layout.row(part, at))
+    }
+
+    /// What each column of a component adds.
+    pub(super) fn columns(&self, component: usize) -> &[u32] {
+        &self.columns[component]
+    }
+
+    /// What each row of a component adds.
+    pub(super) fn rows(&self, component: usize) -> &[u32] {
+        &self.rows[component]
+    }
+
+    /// The number of the block at this column and row.
+    #[inline(always)]
+    pub(super) fn get(&self, component: usize, column: usize, row: usize) -> usize {
+        (self.columns[component][column] + self.rows[component][row]) as usize
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::coefficients::ZIGZAG;
 use super::header::{Header, Quantization};
-use super::layout::Layout;
+use super::layout::{BlockNumbers, Layout};
 use super::read_table::Token;
-use super::turn::Moves;
 
 /// Which blocks of a picture are replaced, and by what.
 #[derive(Debug, Default)]
@@ -81,8 +80,8 @@ impl Overlay {
         Some(kind)
     }
 
-    /// Moves flat blocks to where a turn puts them. Others would have to be turned themselves.
-    pub(super) fn turn(&mut self, moves: &Moves, to: &Layout) {
+    /// BlockNumbers flat blocks to where a turn puts them. Others would have to be turned themselves.
+    pub(super) fn turn(&mut self, moves: &BlockNumbers, to: &Layout) {
         if self.is_empty() {
             return;
         }
@@ -93,7 +92,7 @@ impl Overlay {
                 for (component, column, row) in to.unit() {
                     let plane = to.planes()[component];
                     let (column, row) = (unit * plane.across + column, unit_row * plane.down + row);
-                    self.kinds.push(before[moves.source(component, column, row)]);
+                    self.kinds.push(before[moves.get(component, column, row)]);
                 }
             }
         }

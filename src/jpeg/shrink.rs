@@ -7,6 +7,7 @@
 
 use super::coefficients::{Coefficients, ZIGZAG};
 use super::header::Quantization;
+use super::layout::BlockNumbers;
 use super::read_table::Token;
 
 /// How much smaller a picture becomes.
@@ -70,6 +71,17 @@ const COLUMNS: [u8; 64] = {
     places
 };
 
+/// Column by column: the place in the zigzag.
+const PLACES: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut place = 0;
+    while place < 64 {
+        places[COLUMNS[place] as usize] = place as u8;
+        place += 1;
+    }
+    places
+};
+
 /// The largest coefficient of a picture of 8 bits.
 const VALUE_MAX: f32 = 1023.0;
 
@@ -91,10 +103,7 @@ impl BlockShrinker {
                 let ((row, down), (column, across)) = (folds[natural / 8], folds[natural % 8]);
                 ((8 * row + column) as u8, scale * down * across * f32::from(from[place]))
             }),
-            shares: std::array::from_fn(|at| {
-                let place = COLUMNS.iter().position(|&column| usize::from(column) == at).unwrap_or(0);
-                1.0 / f32::from(to[place])
-            }),
+            shares: std::array::from_fn(|at| 1.0 / f32::from(to[usize::from(PLACES[at])])),
             one: odd_rows(),
             two: odd_rows(),
             four: odd_rows(),
@@ -104,12 +113,13 @@ impl BlockShrinker {
     /// The block at `column` and `row` of the smaller picture: its DC coefficient, and its AC coefficients in `room`.
     pub(super) fn block<'r>(
         &self,
-        coefficients: &Coefficients,
+        (coefficients, numbers): (&Coefficients, &BlockNumbers),
         component: usize,
         (column, row): (usize, usize),
         room: &'r mut [Token; 64],
     ) -> (i32, &'r [Token]) {
-        let mut rows = self.gather(coefficients, component, column * self.blocks, row * self.blocks);
+        let mut rows =
+            self.gather((coefficients, numbers), component, column * self.blocks, row * self.blocks);
         self.join(&mut rows);
         let mut columns = transposed(&rows);
         self.join(&mut columns);
@@ -118,28 +128,39 @@ impl BlockShrinker {
         {
             *value = rounded((coefficient * share).clamp(-VALUE_MAX, VALUE_MAX));
         }
-        let mut count = 0;
-        for place in 1..64 {
-            let value = values[usize::from(COLUMNS[place]) & 63];
-            if value != 0 {
-                room[count & 63] = (value as u32) << 16 | place as u32;
-                count += 1;
+        // One bit for each place of the zigzag.
+        let mut found = 0u64;
+        for (four, places) in values.as_chunks::<4>().0.iter().zip(PLACES.as_chunks::<4>().0) {
+            if four[0] | four[1] | four[2] | four[3] != 0 {
+                for (&value, &place) in four.iter().zip(places) {
+                    found |= u64::from(value != 0) << place;
+                }
             }
+        }
+        let (mut left, mut count) = (found & !1, 0);
+        while left != 0 {
+            let place = left.trailing_zeros();
+            room[count & 63] = (values[usize::from(COLUMNS[place as usize]) & 63] as u32) << 16 | place;
+            (left, count) = (left & (left - 1), count + 1);
         }
         (values[0], &room[..count])
     }
 
     /// The lowest coefficients of all blocks beside each other. A block past the edge shows the last one's mean.
-    fn gather(&self, coefficients: &Coefficients, component: usize, left: usize, top: usize) -> Rows {
-        let layout = &coefficients.layout;
-        let plane = &layout.planes()[component];
+    fn gather(
+        &self,
+        (coefficients, numbers): (&Coefficients, &BlockNumbers),
+        component: usize,
+        left: usize,
+        top: usize,
+    ) -> Rows {
+        let plane = &coefficients.layout.planes()[component];
         let mut rows = [0.0; 64];
         for down in 0..self.blocks {
             let row = (top + down).min(plane.blocks_down - 1);
-            let row_number = layout.row(component, row);
             for across in 0..self.blocks {
                 let column = (left + across).min(plane.blocks_across - 1);
-                let block = &coefficients.blocks[row_number + layout.column(component, column)];
+                let block = &coefficients.blocks[numbers.get(component, column, row)];
                 let first = 8 * down * self.kept + across * self.kept;
                 rows[first & 63] = f32::from(block.dc) * self.folds[0].1;
                 if (column, row) != (left + across, top + down) {

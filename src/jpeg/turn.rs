@@ -2,7 +2,7 @@
 //! their coefficients change; nothing is lost.
 
 use super::coefficients::ZIGZAG;
-use super::layout::Layout;
+use super::layout::{BlockNumbers, Layout};
 use super::read_table::Token;
 
 /// A turn clockwise.
@@ -85,41 +85,19 @@ impl Turn {
     }
 }
 
-/// Which block of a picture is where after a turn.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Moves {
-    /// For each component: what a column of the turned picture adds to the number of the block that it shows.
-    columns: Vec<Vec<u32>>,
-    /// The same of a row.
-    rows: Vec<Vec<u32>>,
-}
-
-impl Moves {
-    /// The moves from a picture of layout `from` to one of layout `to`.
-    pub(super) fn new(turn: Turn, from: &Layout, to: &Layout) -> Self {
-        let mut moves = Self::default();
-        for component in 0..to.planes().len() {
-            let (across, down) = (to.padded_across(component), to.padded_down(component));
-            let place = |at: usize, length: usize, mirrors: bool| if mirrors { length - 1 - at } else { at };
-            let column = |x: usize| {
-                let x = place(x, across, turn.mirrors_x);
-                (if turn.transposes { from.row(component, x) } else { from.column(component, x) }) as u32
-            };
-            let row = |y: usize| {
-                let y = place(y, down, turn.mirrors_y);
-                (if turn.transposes { from.column(component, y) } else { from.row(component, y) }) as u32
-            };
-            moves.columns.push((0..across).map(column).collect());
-            moves.rows.push((0..down).map(row).collect());
-        }
-        moves
-    }
-
-    /// The number of the block that is shown at this column and row.
-    #[inline(always)]
-    pub(super) fn source(&self, component: usize, column: usize, row: usize) -> usize {
-        (self.columns[component][column] + self.rows[component][row]) as usize
-    }
+/// For each place of a picture of layout `to`, the number of the block of a picture of layout `from` that a turn puts
+/// there.
+pub(super) fn moved(turn: Turn, from: &Layout, to: &Layout) -> BlockNumbers {
+    let place = |at: usize, length: usize, mirrors: bool| if mirrors { length - 1 - at } else { at };
+    let column = |component: usize, x: usize| {
+        let x = place(x, to.padded_across(component), turn.mirrors_x);
+        if turn.transposes { from.row(component, x) } else { from.column(component, x) }
+    };
+    let row = |component: usize, y: usize| {
+        let y = place(y, to.padded_down(component), turn.mirrors_y);
+        if turn.transposes { from.column(component, y) } else { from.row(component, y) }
+    };
+    BlockNumbers::new(to, column, row)
 }
 
 /// What a turn does to the coefficients of a block.

@@ -5,7 +5,7 @@ use super::edit::{Edited, turned_interval};
 use super::error::{Fault, JpegError};
 use super::head::{self, Changes};
 use super::header::{Header, Limits, Quantization};
-use super::layout::Layout;
+use super::layout::{BlockNumbers, Layout};
 use super::quantise::{Requantiser, quality_tables};
 use super::read::Tables;
 use super::shrink::{BlockShrinker, Scale};
@@ -27,14 +27,22 @@ pub struct VariantMaker {
     tables: Tables,
     write_tables: WriteTables,
     coefficients: Coefficients,
-    made_for: Option<(Variant, Vec<Quantization>, Vec<Quantization>)>,
+    made_for: Option<MadeFor>,
     blocks: Blocks,
+}
+
+/// What the blocks were prepared for.
+struct MadeFor {
+    variant: Variant,
+    layout: Layout,
+    from: Vec<Quantization>,
+    to: Vec<Quantization>,
 }
 
 /// How the blocks of each component are made.
 enum Blocks {
     Same(Vec<Requantiser>),
-    Fewer(Vec<BlockShrinker>),
+    Fewer(BlockNumbers, Vec<BlockShrinker>),
 }
 
 impl Default for Blocks {
@@ -107,16 +115,19 @@ impl VariantMaker {
             }
             changes.quantization = Some(tables);
         }
-        let is_known = self.made_for.as_ref().is_some_and(|(for_variant, for_from, for_to)| {
-            for_variant == variant && *for_from == from && *for_to == to
+        let is_known = self.made_for.as_ref().is_some_and(|known| {
+            known.variant == *variant && known.layout == header.layout && known.from == from && known.to == to
         });
         if !is_known {
             let pairs = from.iter().zip(&to);
             self.blocks = match variant.scale {
                 Scale::Full => Blocks::Same(pairs.map(|(from, to)| Requantiser::new(from, to)).collect()),
-                scale => Blocks::Fewer(pairs.map(|(from, to)| BlockShrinker::new(scale, from, to)).collect()),
+                scale => Blocks::Fewer(
+                    BlockNumbers::of(&header.layout),
+                    pairs.map(|(from, to)| BlockShrinker::new(scale, from, to)).collect(),
+                ),
             };
-            self.made_for = Some((*variant, from, to));
+            self.made_for = Some(MadeFor { variant: *variant, layout: header.layout, from, to });
         }
         Ok(changes)
     }
@@ -125,7 +136,9 @@ impl VariantMaker {
     fn write_blocks(&self, layout: &Layout, restart_interval: u32, writer: ScanWriter<'_>) -> bool {
         match &self.blocks {
             Blocks::Same(requantisers) => self.write_same(layout, restart_interval, requantisers, writer),
-            Blocks::Fewer(shrinkers) => self.write_fewer(layout, restart_interval, shrinkers, writer),
+            Blocks::Fewer(numbers, shrinkers) => {
+                self.write_fewer(layout, restart_interval, (numbers, shrinkers), writer)
+            }
         }
     }
 
@@ -155,7 +168,7 @@ impl VariantMaker {
         &self,
         layout: &Layout,
         restart_interval: u32,
-        shrinkers: &[BlockShrinker],
+        (numbers, shrinkers): (&BlockNumbers, &[BlockShrinker]),
         mut writer: ScanWriter<'_>,
     ) -> bool {
         let unit_blocks: Vec<_> = layout.unit().collect();
@@ -170,7 +183,8 @@ impl VariantMaker {
                     let plane = &layout.planes()[component];
                     let shrinker = &shrinkers[component];
                     let place = (unit * plane.across + column, unit_row * plane.down + row);
-                    let (dc, tokens) = shrinker.block(&self.coefficients, component, place, &mut room);
+                    let (dc, tokens) =
+                        shrinker.block((&self.coefficients, numbers), component, place, &mut room);
                     writer.block(component, dc, tokens.iter().copied());
                 }
             }

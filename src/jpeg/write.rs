@@ -6,11 +6,11 @@ use super::coefficients::Coefficients;
 use super::head::standard_table;
 use super::header::{COMPONENTS_MAX, Header};
 use super::huffman::{AC_SIZE_MAX, Codes, DC_SIZE_MAX, WriteTable};
-use super::layout::Layout;
+use super::layout::{BlockNumbers, Layout};
 use super::overlay::{Overlay, Prepared};
 use super::read::{Read, Sink};
 use super::read_table::{AcTable, Token};
-use super::turn::{BlockTurn, Moves};
+use super::turn::BlockTurn;
 
 /// The tables that a picture's components are written with. They are made once, and anew only if a frame has others.
 #[derive(Default)]
@@ -84,7 +84,7 @@ impl<'w> ScanWriter<'w> {
 pub(super) fn write_turned(
     coefficients: &Coefficients,
     layout: &Layout,
-    (moves, turn): (&Moves, &BlockTurn),
+    (moves, turn): (&BlockNumbers, &BlockTurn),
     overlay: &Overlay,
     restart_interval: u32,
     mut writer: ScanWriter<'_>,
@@ -104,7 +104,7 @@ pub(super) fn write_turned(
                 } else {
                     let plane = layout.planes()[component];
                     let (column, row) = (unit * plane.across + column, unit_row * plane.down + row);
-                    let block = &coefficients.blocks[moves.source(component, column, row)];
+                    let block = &coefficients.blocks[moves.get(component, column, row)];
                     let tokens = turn.turned(coefficients.tokens(block), &mut room);
                     writer.block(component, block.dc.into(), tokens);
                 }
