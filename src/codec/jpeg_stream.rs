@@ -77,8 +77,8 @@ enum State {
 /// A segment whose end was not seen yet, so that its length may be wrong.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// Where the bytes after its length begin.
-    payload: usize,
+    /// Where its length begins.
+    length_at: usize,
     /// Application segments may contain thumbnails.
     is_application: bool,
 }
@@ -238,7 +238,7 @@ impl JpegStream {
                 }
                 self.at = body + length;
                 let is_application = (marker::APP0..=marker::APP15).contains(&code);
-                let segment = Segment { payload: body + 2, is_application };
+                let segment = Segment { length_at: body, is_application };
                 self.state = if code == marker::SOS { State::Scan } else { State::Segments(Some(segment)) };
             }
         }
@@ -303,7 +303,7 @@ impl JpegStream {
         if last.is_some_and(|segment| segment.is_application) {
             self.thumbnails_end = self.thumbnails_end.max(self.at);
         }
-        self.search_from(last.map_or(self.start + 2, |segment| segment.payload));
+        self.search_from(last.map_or(self.start + 2, |segment| segment.length_at));
     }
 
     fn search_from(&mut self, start: usize) {
@@ -363,7 +363,7 @@ impl JpegStream {
         self.at -= by;
         self.thumbnails_end = self.thumbnails_end.saturating_sub(by);
         if let State::Segments(Some(last)) = &mut self.state {
-            last.payload -= by;
+            last.length_at -= by;
         }
     }
 }

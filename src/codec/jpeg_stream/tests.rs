@@ -106,7 +106,10 @@ fn a_cut_costs_at_most_what_a_segment_can_hold() {
     for cut in (0..jpeg.len()).filter(|cut| *cut < 32 || cut % 8 == 0) {
         let stream = [&jpeg[..cut], &jpeg.repeat(after + 1)].concat();
         let (pictures, _) = found(stream.chunks(100));
-        assert!(!pictures.is_empty() && pictures.iter().all(|one| *one == jpeg), "cut at {cut}");
+        assert!(pictures.last() == Some(&jpeg), "cut at {cut}");
+        // By chance, the segments of a picture that was cut off may go on with those of the next one's thumbnail.
+        let wrong = pictures.iter().filter(|one| **one != jpeg).count();
+        assert!(wrong <= usize::from((8..32).contains(&cut)), "cut at {cut}: {wrong} wrong ones");
     }
 }
 
