@@ -26,6 +26,7 @@ mod segments;
 pub mod shrink;
 pub mod stamp;
 mod standard;
+pub mod stream;
 pub mod turn;
 pub mod variant;
 mod walk;

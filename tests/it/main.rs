@@ -27,4 +27,5 @@ mod sound;
 mod strangers;
 mod support;
 mod tls;
+mod unix_source;
 mod users;
