@@ -25,7 +25,7 @@ fn every_byte_an_edit_is_not_about_survives_it() {
 }
 
 #[test]
-fn an_edited_user_keeps_his_place() {
+fn an_edited_user_keeps_the_place_in_the_file() {
     let hash = PasswordHash::of_nobody();
     let mut file = UserFile::parse(format!("adam:viewer:{hash}\n# eve\neve:admin:{hash}\n").as_bytes());
     file.put(Record { role: Role::Admin, ..record("adam") });
