@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 pub enum GateError {
     /// This address cannot be listened on.
     Bind(SocketAddr, io::Error),
-    /// The kernel does not tell the address of a listening socket.
+    /// The kernel does not report the address of a listening socket.
     Address(io::Error),
     /// TLS cannot be set up.
     Tls(rustls::Error),

@@ -74,7 +74,7 @@ impl PasswordHash {
     /// Whether `password` is the one; not telling by its time how much of it was right.
     ///
     /// A wrong one takes `rounds` rounds even where this hash has fewer, so that time does not
-    /// tell an old record, and with it a user who exists, from none.
+    /// distinguish an old record, and so an existing user, from none.
     pub fn verify(&self, password: &str, rounds: u32) -> bool {
         let is_right = constant_time_eq(&derive(password, &self.salt, self.rounds), &self.hash);
         let missing = rounds.saturating_sub(self.rounds);

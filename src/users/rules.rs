@@ -96,7 +96,7 @@ fn bare(text: &str) -> String {
 }
 
 /// How many bits of choice are in a password, from below: a character that repeats, continues a
-/// row of keys, or stands in a piece that was there before counts as one bit.
+/// row of keys, or is part of an earlier piece counts as one bit.
 fn bits(password: &str) -> f64 {
     let chars: Vec<char> = password.chars().flat_map(char::to_lowercase).collect();
     let per_char = pool(password).log2();
