@@ -112,7 +112,7 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
         (r#"{"qualty":10}"#, 400, "unknown key `qualty`; did you mean `quality`?"),
         (r#"{"fps":null}"#, 400, "`fps` is null; leave it out instead"),
         (r#"{"fps":"x"}"#, 400, "expected a JSON body"),
-        (r#"{"controls":{"brightness":1}}"#, 409, "there is none now whose controls could be set"),
+        (r#"{"controls":{"brightness":1}}"#, 409, "it is not connected now, and its controls cannot be set"),
     ];
     for (body, status, why) in rows {
         let (got, text) = ask(&server, path, Some(body));

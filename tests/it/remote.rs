@@ -173,7 +173,7 @@ fn an_unknown_certificate_is_reported_and_gets_no_token() {
     let without: String =
         known.lines().filter(|line| !line.starts_with("fingerprint")).collect::<Vec<_>>().join("\n");
     let panel = Setup::new().sections(&without).start();
-    panel.wait_log(&format!("its key is not known here; if it is that board's, which logs it when it starts, write fingerprint = \"{}\"", fingerprint(&board)));
+    panel.wait_log(&format!("its key is not known here; if the board logs the same fingerprint when it starts, write fingerprint = \"{}\"", fingerprint(&board)));
     let other = format!("{without}\nfingerprint = \"sha256:{}\"\n", "00".repeat(32));
     let panel = Setup::new().sections(&other).start();
     panel.wait_log("ITS KEY HAS CHANGED; nothing was sent to it");

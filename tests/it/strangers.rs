@@ -55,7 +55,7 @@ fn a_false_defender_harms_only_its_own_picture() {
     let panel = Setup::new().sections(&sections).start();
     wait_status(&panel, "\"name\":\"evil-trap\"");
     let (mut viewer, file) = watch(&panel, "/video/evil-trap", "stream");
-    panel.wait_log("what it sends is no Defender's");
+    panel.wait_log("it does not answer as a Defender does");
     wait_for("no-signal frames", || (parts(&file) > 5).then_some(()));
     assert!(viewer.is_running());
     assert_eq!(panel.get("/snapshot/here").status, 200, "the own camera is not disturbed");
