@@ -262,7 +262,9 @@ mod tests {
         let (pending, calls) = (pending(), Arc::new(AtomicU32::new(0)));
         pending.check_accept_loop();
         let counted = Arc::clone(&calls);
-        pending.set_loop_check(move || drop(counted.fetch_add(1, Ordering::Relaxed)));
+        pending.set_loop_check(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
         pending.check_accept_loop();
         assert_eq!(calls.load(Ordering::Relaxed), 1);
         pending.clear_loop_check();
