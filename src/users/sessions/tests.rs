@@ -133,7 +133,7 @@ fn ended_sessions_are_neither_kept_nor_saved() {
     let digest = begin(&sessions, "eve", start);
     assert!(sessions.saved(start + LIMITS.idle).is_empty());
     let other = begin(&sessions, "eve", start);
-    assert_eq!(sessions.touch(&other, start + LIMITS.idle), None);
+    assert!(sessions.touch(&other, start + LIMITS.idle).is_none());
     assert_eq!((sessions.end(&digest), sessions.end(&other)), (None, None), "both ended by disuse");
     begin(&sessions, "eve", start);
     begin(&sessions, "adam", start + LIMITS.idle);
