@@ -56,7 +56,7 @@ fn publish_to(publisher: &mut Publisher<Vec<u8>>, sleepers: &Sleepers, rounds: u
 fn newest(criterion: &mut Criterion) {
     let (mut publisher, frames) = latest(MAX_READERS);
     publisher.publish(vec![0_u8; FRAME_BYTES]);
-    let mut reader = frames.subscribe().expect("the first reader finds room");
+    let mut reader = frames.subscribe().expect("the first reader gets a slot");
     criterion.bench_function("newest", |bencher| bencher.iter(|| black_box(reader.newest())));
 }
 
@@ -72,7 +72,7 @@ fn recent_frames(criterion: &mut Criterion) {
     group.bench_function("push", |bencher| {
         bencher.iter(|| writer.push(Arc::clone(&frame), FRAME_BYTES, 0));
     });
-    let mut reader = frames.reader().expect("the first reader finds room");
+    let mut reader = frames.reader().expect("the first reader gets a slot");
     group.bench_function("read", |bencher| {
         bencher.iter(|| {
             let item = reader.read();
@@ -94,7 +94,7 @@ fn recent_frames(criterion: &mut Criterion) {
     });
     group.bench_function("a frame copied into a new buffer, and kept", |bencher| {
         let (mut publisher, frames) = latest(1);
-        let mut intake = frames.subscribe().expect("the first reader finds room");
+        let mut intake = frames.subscribe().expect("the first reader gets a slot");
         let (mut writer, _kept) = recent(ten_seconds(), 1);
         bencher.iter(|| {
             publisher.publish(picture.clone());
@@ -137,7 +137,7 @@ impl Sleepers {
     fn start(frames: &Latest<Vec<u8>>, count: u32) -> Self {
         let answers = Arc::new(AtomicU32::new(count));
         let threads = (0..count).map(|_| {
-            let mut reader = frames.subscribe().expect("there is room for every sleeper");
+            let mut reader = frames.subscribe().expect("every sleeper gets a slot");
             let answers = Arc::clone(&answers);
             thread::spawn(move || {
                 loop {

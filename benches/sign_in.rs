@@ -1,4 +1,4 @@
-//! What signing in costs, and whether its time tells a user who exists from one who does not.
+//! What signing in costs, and whether its time discloses which users exist.
 //!
 //! `cargo bench --bench sign_in`. Not Criterion's business: the question is not how long one thing
 //! takes but whether two differ, tried in turns so that the machine's moods hit both alike.

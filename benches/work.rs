@@ -97,7 +97,7 @@ fn pass_through(times: u32, is_from_socket: bool) {
     let settings = Settings { quality: 60, chroma: Chroma::AsCaptured, threads: 1 };
     Encoder::new(settings).encode(&image, &mut frame).expect("the image is whole");
     let end = frame.len() - 2;
-    // What decoders skip, up to the length that is told; each frame of another length, as those of cameras.
+    // What decoders skip, up to the length in the segment; each frame of another length, as those of cameras.
     let frames: Vec<_> = (0..16)
         .map(|number| {
             let mut frame = frame.clone();

@@ -79,7 +79,7 @@ impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(path, error) => write!(f, "{}: cannot open the log file: {error}", path.display()),
-            Self::Taken => f.write_str("the log was set up twice"),
+            Self::Taken => f.write_str("internal error: the log was set up twice"),
         }
     }
 }

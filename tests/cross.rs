@@ -63,7 +63,7 @@ fn the_rust_that_is_named_is_taken_though_later_ones_are_there() {
 }
 
 #[test]
-fn a_later_rust_of_the_line_is_taken_and_told_at_every_build() {
+fn a_later_rust_of_the_line_is_taken_and_named_at_every_build() {
     let folder = tempfile::tempdir().unwrap();
     let [named, later, other_line] = rusts();
     for _ in 0..2 {

@@ -9,6 +9,9 @@ use miniserde::json::{self, Object, Value};
 /// Documents with a limit, in lines.
 const MOST_LINES: [(&str, usize); 2] = [("README.md", 150), ("ARCHITECTURE.md", 200)];
 
+/// The name of a test has fewer letters than this.
+const MOST_LETTERS: usize = 60;
+
 /// Most terms in the glossary of ARCHITECTURE.md.
 const MOST_TERMS: usize = 30;
 
@@ -105,6 +108,22 @@ fn documents_keep_within_their_length() {
         .filter(|line| line.starts_with("| **"))
         .count();
     assert!((1..=MOST_TERMS).contains(&terms), "the glossary has {terms} terms; {MOST_TERMS} are allowed");
+}
+
+/// CONTRIBUTING.md asks for plain statements of under 60 letters.
+#[test]
+fn names_of_tests_are_short() {
+    let sources = ["src", "tests"].iter().flat_map(|folder| files(&root().join(folder)));
+    let mut count = 0;
+    for file in sources.filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+        let source = fs::read_to_string(&file).unwrap();
+        for name in source.split("#[test]\n").skip(1).filter_map(|rest| rest.split("fn ").nth(1)) {
+            let name = name.split('(').next().unwrap();
+            assert!(name.len() < MOST_LETTERS, "{}: {name} has {} letters", file.display(), name.len());
+            count += 1;
+        }
+    }
+    assert!(count > 500, "only {count} tests were found");
 }
 
 fn defines(source: &str, function: &str) -> bool {

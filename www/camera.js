@@ -2,7 +2,7 @@
 //
 // Nothing is green without evidence of the last three seconds. Painted pictures count, not bytes; X-Timestamp
 // shows their age. The server reports how slow a camera is by nature (`interval_ms`), because a browser cannot
-// tell that from a slow link. A picture that cannot be painted is counted and skipped.
+// distinguish that from a slow link. A picture that cannot be painted is counted and skipped.
 
 import { answer, ask, named } from "./api.js";
 import { act, announce, copyOf, duration, localTime, plural, say, sentence } from "./dom.js";

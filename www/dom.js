@@ -75,7 +75,7 @@ export function note(text, isBad = false) {
 
 let fields = 0;
 
-// A form's input with its label, and room beside it for what is wrong with it.
+// A form's input with its label, and space beside it for an error.
 export const field = (label, input) => labelled(make("label", {}, label, input), input);
 
 // The same for an input that is in a label already.

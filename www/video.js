@@ -61,7 +61,7 @@ export class Video {
   #isBehind = false;
 
   // Calls `say` with "connecting"; "live" at each picture; "frozen" when none came for too long;
-  // "unchecked" where the browser shows pictures and does not tell when; "off"; or "lost" and the reason.
+  // "unchecked" where the browser shows pictures and does not say when; "off"; or "lost" and the reason.
   constructor(name, say) {
     this.#name = name;
     this.#say = say;

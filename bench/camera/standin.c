@@ -38,7 +38,7 @@
  * named "standin", which runs while streaming and sends one byte for each finished buffer, so
  * poll, select and epoll see what they would see of a driver. The driver's copying is done on
  * that thread, and all memory lies in mappings named standin-* or in the films' own, so that a
- * benchmark can tell the stand-in's costs from the server's. Calls are caught in the C library:
+ * benchmark can separate the stand-in's costs from the server's. Calls are caught in the C library:
  * a statically linked program, or one that makes system calls itself, does not see this camera. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -101,7 +101,8 @@ struct handle { /* one open of a node; free when fd is -1 */
     _Alignas(4096) uint8_t stack[STACK_BYTES];
 };
 
-struct state { /* in a named mapping of its own, not in .bss, to be told from the server's memory */
+/* In a named mapping of its own, not in .bss, so that it can be distinguished from the server's memory. */
+struct state {
     struct film mjpeg, yuyv;
     struct node nodes[MAX_NODES];
     uint32_t node_count, width, height, fps;

@@ -1,7 +1,7 @@
 //! Times Defender against Debian's uStreamer on one stand-in camera. README.md in this folder
 //! says what is measured, how, and what it does not show.
 //!
-//! | room | what belongs there |
+//! | module | what belongs there |
 //! |---|---|
 //! | [`options`] | the command line into checked values |
 //! | [`servers`] | starting and ending the servers under test |

@@ -1,5 +1,5 @@
 //! What the kernel says a process costs: CPU time from schedstat, memory from smaps. What the
-//! stand-in camera causes inside the process is told apart by its names.
+//! stand-in camera causes inside the process is distinguished by its names.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -74,7 +74,7 @@ impl fmt::Display for AppError {
             Self::NoCertificate(cert) => {
                 write!(
                     f,
-                    "{}: there is no certificate yet; the server makes one at its first start",
+                    "{}: there is no certificate yet; start the server once, which makes one",
                     cert.display()
                 )
             }
@@ -95,7 +95,7 @@ impl fmt::Display for AppError {
             ),
             Self::Confine(error) => error.fmt(f),
             Self::Control(error) => error.fmt(f),
-            Self::System(error) => write!(f, "the system refused a thread or a signal handler: {error}"),
+            Self::System(error) => write!(f, "cannot start a thread or install a signal handler: {error}"),
         }
     }
 }

@@ -71,7 +71,9 @@ impl fmt::Display for BoardError {
                 write!(f, "{}: only root and the server's own user may connect; try sudo", path.display())
             }
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Garbled(path) => write!(f, "{}: the answer is not that of a Defender", path.display()),
+            Self::Garbled(path) => {
+                write!(f, "{}: the answer is not that of a Defender; restart the server", path.display())
+            }
             Self::Refused(why) => f.write_str(why),
         }
     }

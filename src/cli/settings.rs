@@ -44,12 +44,16 @@ impl fmt::Display for SettingsError {
             Self::Server(error) => error.fmt(f),
             Self::Folder(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
-            Self::Write(file, error) => write!(f, "{}: it cannot be written: {error}", file.display()),
+            Self::Write(file, error) => write!(f, "{}: cannot write the overrides: {error}", file.display()),
             Self::Unknown(name) => {
                 write!(f, "{name} is not overridden; `defender settings list` shows what is")
             }
             Self::NoServer(socket) => {
-                write!(f, "{}: no server runs there, and --json prints a server's answer", socket.display())
+                write!(
+                    f,
+                    "{}: no server listens on this socket, and --json needs one; start it, or omit --json",
+                    socket.display()
+                )
             }
         }
     }

@@ -165,7 +165,7 @@ impl fmt::Display for ConfigError {
                     path.display()
                 )
             }
-            Self::NotText(path) => write!(f, "{}: not UTF-8 text", path.display()),
+            Self::NotText(path) => write!(f, "{}: not UTF-8 text; save the file as UTF-8", path.display()),
             Self::Problems(problems) => f.write_str(&problems.join("\n")),
         }
     }

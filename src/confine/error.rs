@@ -121,7 +121,10 @@ impl fmt::Display for ConfineError {
                  for this, or set user = \"root\" in [server]"
             ),
             Self::StillRoot(user) => {
-                write!(f, "became the user `{user}`, but could still become root again")
+                write!(
+                    f,
+                    "internal error: the process became the user `{user}`, and could still become root again"
+                )
             }
             Self::Drop(what, error) => write!(f, "the kernel refused to disable {what}: {error}"),
             Self::Folder(path, error) => write!(

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_may_write_is_told_by_the_mode() {
+    fn the_mode_says_whether_other_users_may_write() {
         let base = tempfile::tempdir().unwrap();
         let file = base.path().join("file");
         fs::write(&file, "").unwrap();

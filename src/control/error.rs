@@ -36,17 +36,17 @@ impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOurs(name) => {
-                write!(f, "the camera {name} is another Defender's: change it there")
+                write!(f, "camera {name} belongs to another Defender; change it there")
             }
             Self::Value(what) => f.write_str(what),
             Self::Level(name) => {
                 write!(f, "no level is named {name}; there are off, error, warn, info, debug and trace")
             }
-            Self::NoCamera(name) => write!(f, "camera {name}: there is none now whose controls could be set"),
+            Self::NoCamera(name) => write!(f, "camera {name}: it is not connected now, and its controls cannot be set; plug it in first"),
             Self::Camera(error) => error.fmt(f),
             Self::CannotSave => f.write_str(
-                "nothing was changed: it cannot be saved, for the server may not write to the folder of the \
-                 user file",
+                "nothing was changed: the server cannot save it, because it may not write to the folder of the user \
+                 file; change the owner of this folder, or change the setting without saving it",
             ),
             Self::NotSaved(file, why) => {
                 write!(f, "nothing was changed: it cannot be saved in {}: {why}", file.display())
@@ -56,7 +56,7 @@ impl fmt::Display for ControlError {
                 "{name:.100} is not overridden; `defender settings list` and /api/1.0/settings show what is"
             ),
             Self::NotAllowed => f.write_str("nothing was changed: you are no longer allowed to do this"),
-            Self::System(error) => write!(f, "the system refused: {error}"),
+            Self::System(error) => write!(f, "cannot start a thread: {error}"),
         }
     }
 }

@@ -226,6 +226,17 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_others_may_enter_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, is_usable) in [(0o710, false), (0o701, false), (0o700, true)] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Channel::make_at(folder.path()).is_ok(), is_usable, "mode {mode:o}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "mode {mode:o}");
+        }
+    }
+
+    #[test]
     fn another_folder_is_used_if_the_first_is_not_writable() {
         let folder = tempfile::tempdir().unwrap();
         let channel = Channel::open(&folder.path().join("missing")).unwrap();

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 pub enum GateError {
     /// This address cannot be listened on.
     Bind(SocketAddr, io::Error),
-    /// The kernel does not tell the address of a listening socket.
+    /// The kernel does not report the address of a listening socket.
     Address(io::Error),
     /// TLS cannot be set up.
     Tls(rustls::Error),
@@ -33,17 +33,22 @@ impl fmt::Display for GateError {
                 match error.kind() {
                     ErrorKind::AddrInUse => write!(
                         f,
-                        "; another program (or another defender) uses port {}, choose another with -p",
+                        "; another program (or another defender) uses port {}; stop it, or choose another port with -p",
                         address.port()
                     ),
                     ErrorKind::PermissionDenied => {
-                        write!(f, "; ports below 1024 need root, choose another with -p")
+                        write!(
+                            f,
+                            "; ports below 1024 need root; start Defender as root, or choose another port with -p"
+                        )
                     }
-                    ErrorKind::AddrNotAvailable => write!(f, "; this machine has no such address"),
+                    ErrorKind::AddrNotAvailable => {
+                        write!(f, "; this machine has no such address; change address in [server]")
+                    }
                     _ => Ok(()),
                 }
             }
-            Self::Address(error) => write!(f, "the listening socket has no address: {error}"),
+            Self::Address(error) => write!(f, "cannot read the address of the listening socket: {error}"),
             Self::Tls(error) => write!(f, "cannot set up TLS: {error}"),
         }
     }

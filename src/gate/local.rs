@@ -1,5 +1,5 @@
 //! The local socket: the same requests as on the public port, from processes of this machine that run as root or
-//! as the server's own user. The kernel tells their user, so they need no password.
+//! as the server's own user. The kernel reports their user, so they need no password.
 //!
 //! Heads, limits and routes are those of the public port. A socket that exists is replaced only if the kernel
 //! says that nobody listens on it. Commands of the command line are HTTP clients of this socket;

@@ -187,3 +187,88 @@ impl fmt::Debug for PendingRequest {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::admission::{Admission, Permit};
+    use super::super::limits::Limits;
+    use super::*;
+    use crate::memory::Memory;
+
+    /// Without any pending request, and with 64 KiB for bodies.
+    fn pending() -> PendingRequests {
+        let channel = Channel::open(&std::env::temp_dir()).unwrap();
+        PendingRequests::new(channel, Arc::clone(Memory::new(512 * 1024).for_bodies()))
+    }
+
+    /// A connection over loopback of a client that looks like `caller`; its other end; and its slot, the only one
+    /// of `admission`.
+    fn connection(caller: Option<Caller>) -> (Client, TcpStream, Admission, Permit) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        let limits = Limits { connections: 1, ..Limits::default() };
+        let client = Client::new(Arc::new(socket), caller.unwrap_or(Caller::Remote(peer)), &limits).unwrap();
+        let admission = Admission::new(&limits);
+        let permit = admission.admit(peer.ip(), Arc::new(|| {})).unwrap();
+        (client, other, admission, permit)
+    }
+
+    #[test]
+    fn an_id_works_once_and_while_the_request_is_pending() {
+        let pending = pending();
+        let (client, _other, admission, permit) = connection(None);
+        let open = pending.open(&client, true, permit.slot()).unwrap();
+        assert!(pending.claim("another id").is_none() && open.is_unclaimed());
+        let claimed = pending.claim(&open.id).unwrap();
+        assert!(pending.claim(&open.id).is_none() && !open.is_unclaimed());
+        assert_eq!((claimed.peer(), claimed.local_uid()), (client.peer(), None));
+        assert!(claimed.keeps_alive() && !claimed.is_secure());
+        claimed.hand_over(Box::new(|_| Ok(After::Close)));
+        assert!(open.request.take_job().is_some() && open.request.take_job().is_none());
+        claimed.mark_signed_in();
+        assert!(admission.admit([10, 0, 0, 1].into(), Arc::new(|| {})).is_err(), "the user keeps the slot");
+        let second = pending.open(&client, false, permit.slot()).unwrap();
+        let id = second.id.clone();
+        assert!(!second.request.keeps_alive() && id != open.id);
+        drop(second);
+        assert!(pending.claim(&id).is_none(), "the connection does not wait for it any more");
+    }
+
+    #[test]
+    fn a_client_of_the_local_socket_has_a_user() {
+        let (client, _other, _admission, permit) = connection(Some(Caller::Local { uid: 1234 }));
+        let pending = pending();
+        assert_eq!(pending.open(&client, true, permit.slot()).unwrap().request.local_uid(), Some(1234));
+    }
+
+    #[test]
+    fn large_bodies_are_counted_twice_and_small_ones_not() {
+        let pending = pending();
+        let small: Vec<_> = (0..1000).map(|_| pending.lease_body(SMALL_BODY_BYTES)).collect();
+        assert!(small.iter().all(Option::is_some));
+        // 128 KiB are for requests, of which bodies leave as much free as they use.
+        assert!(pending.lease_body(32 * 1024 + 1).is_none());
+        let _large = pending.lease_body(32 * 1024).unwrap();
+        assert!(pending.lease_body(SMALL_BODY_BYTES + 1).is_none());
+        assert!(pending.lease_body(SMALL_BODY_BYTES).is_some());
+    }
+
+    #[test]
+    fn the_loop_check_is_called_until_it_is_cleared() {
+        let (pending, calls) = (pending(), Arc::new(AtomicU32::new(0)));
+        pending.check_accept_loop();
+        let counted = Arc::clone(&calls);
+        pending.set_loop_check(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        pending.check_accept_loop();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        pending.clear_loop_check();
+        pending.check_accept_loop();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+}

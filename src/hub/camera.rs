@@ -241,4 +241,20 @@ mod tests {
         feed.set_state(CameraState::default());
         assert!(feed.state().since > since);
     }
+
+    #[test]
+    fn flags_and_controls_are_what_was_set_last() {
+        let (_publisher, frames) = crate::hub::latest(1);
+        let feed = CameraFeed::new("front", frames);
+        assert!(feed.controls().is_empty());
+        for value in [7, 9] {
+            feed.set_controls(vec![("brightness".to_owned(), value)]);
+            assert_eq!(feed.controls(), [("brightness".to_owned(), value)]);
+        }
+        let flag = Flag::default();
+        for value in [true, false] {
+            flag.set(value);
+            assert_eq!(flag.get(), value);
+        }
+    }
 }

@@ -199,4 +199,33 @@ mod tests {
         writer.write(&[0; 250], Timestamp::from_micros(9_000_000));
         assert_eq!(listening.next_captured(), Some(Timestamp::from_micros(8_750_000)));
     }
+
+    #[test]
+    fn the_level_is_the_one_that_was_set_last() {
+        let (_writer, feed) = MicrophoneFeed::new("front", FORMAT);
+        let level = Level { rms_dbfs: -20.5, peak_dbfs: -3.25 };
+        feed.set_level(level);
+        assert_eq!((feed.level().rms_dbfs, feed.level().peak_dbfs), (level.rms_dbfs, level.peak_dbfs));
+    }
+
+    #[test]
+    fn since_moves_only_when_online_changes() {
+        let (_writer, feed) = MicrophoneFeed::new("front", FORMAT);
+        feed.set_state(MicrophoneState { online: true, ..MicrophoneState::default() });
+        let since = feed.state().since;
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        feed.set_state(MicrophoneState { online: true, ..MicrophoneState::default() });
+        assert!(since.is_some() && feed.state().since == since);
+        feed.set_state(MicrophoneState::default());
+        assert!(feed.state().since > since);
+    }
+
+    #[test]
+    fn closing_ends_the_streams_of_all_listeners() {
+        let (_writer, feed) = MicrophoneFeed::new("front", FORMAT);
+        let listening = feed.listen();
+        assert!(!listening.reader.is_closed());
+        feed.close();
+        assert!(listening.reader.is_closed() && feed.listen().reader.is_closed());
+    }
 }

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_somebody_moved_away_is_left_when_told_so() {
+    fn a_moved_log_file_is_released_on_request() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("d.log"), folder.path().join("moved"));
         let mut file = RotatingFile::open(&path, 1000).unwrap();

@@ -120,7 +120,7 @@ impl Endpoint {
         self.get(&format!("/video/{camera}"), is_wanted).map(Parts::of)
     }
 
-    /// Sound of a microphone there, for as long as it is wanted, in the `format` (rate in Hz and channels) that its
+    /// Sound of a microphone there, until `is_wanted` is false, in the `format` (rate in Hz and channels) that its
     /// status gives.
     ///
     /// # Errors

@@ -68,23 +68,23 @@ impl fmt::Display for RemoteError {
         match self {
             Self::Client(ClientError::UnknownKey(shown)) => write!(
                 f,
-                "its key is not known here; if it is that board's, which logs it when it starts, write \
+                "its key is not known here; if the board logs the same fingerprint when it starts, write \
                  fingerprint = \"{shown}\""
             ),
             Self::Client(ClientError::ChangedKey(shown)) => write!(
                 f,
-                "ITS KEY HAS CHANGED; nothing was sent to it. If that board has a new one, which it tells \
-                 when it starts, write fingerprint = \"{shown}\""
+                "ITS KEY HAS CHANGED; nothing was sent to it. If the board has a new key, and logs the same \
+                 fingerprint when it starts, write fingerprint = \"{shown}\""
             ),
             Self::Client(error) => error.fmt(f),
             Self::Token(path, error) => write!(f, "{}: cannot read its token: {error}", path.display()),
             Self::SignedOut => {
                 f.write_str("it does not take the token; make one there with `defender token add`")
             }
-            Self::NotAllowed => f.write_str("the token's user may not have this"),
-            Self::Missing => f.write_str("it has no such device, or the token's user may not have it"),
+            Self::NotAllowed => f.write_str("the token does not permit this; change its user or its scope there"),
+            Self::Missing => f.write_str("it has no such camera or microphone, or the token does not permit it"),
             Self::Status(status) => write!(f, "it answers with error {status}"),
-            Self::Garbled(what) => write!(f, "what it sends is no Defender's: {what}"),
+            Self::Garbled(what) => write!(f, "it does not answer as a Defender does: {what}"),
             Self::NoMemory => f.write_str(
                 "its pictures are too large for the memory that is left here; raise memory_mb in [server], or \
                  let it send smaller ones",

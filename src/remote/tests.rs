@@ -147,7 +147,8 @@ fn sound_is_taken_only_in_the_listed_format() {
     for other in [header(16_000, 1, 16), header(48_000, 2, 16), header(16_000, 2, 8), vec![b'x'; 60]] {
         assert_eq!(
             samples_of(&other),
-            Err("what it sends is no Defender's: sound in another format than its status says".to_owned())
+            Err("it does not answer as a Defender does: sound in another format than its status says"
+                .to_owned())
         );
     }
 }

@@ -84,14 +84,19 @@ mod tests {
     fn each_difference_is_logged_without_a_secret() {
         let index = |text: String| UserIndex::of(&UserFile::parse(text.as_bytes()));
         let (hash, other) = (PasswordHash::of_nobody(), PasswordHash::new("x").unwrap());
-        let token = Digest::of("t");
-        let before = index(format!("a:admin:{hash}\nb:viewer:{hash}\nc:viewer:{hash}\n"));
+        let [token, kept, removed, orphan] = ["t", "kept", "removed", "orphan"].map(Digest::of);
+        let before = index(format!(
+            "a:admin:{hash}\nb:viewer:{hash}\nc:viewer:{hash}\n@k:a:{kept}\n@r:a:{removed}\n@o:b:{orphan}\n"
+        ));
         let after = index(format!(
-            "a:viewer:{other}:cameras=front\nc:viewer:{hash}\nd:viewer:{hash}\n@t:a:{token}\n"
+            "a:viewer:{other}:cameras=front\nc:viewer:{hash}\nd:viewer:{hash}\n@k:a:{kept}\n@o:b:{orphan}\n\
+             @t:a:{token}\n"
         ));
         assert_eq!(
             differences(&before, &after),
             [
+                "token `o` of user `b` has no effect any more",
+                "token `r` of user `a` removed",
                 "token `t` of user `a` added",
                 "user `a` has another password, is viewer now, may see and hear cameras=front",
                 "user `b` removed",

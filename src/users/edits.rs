@@ -44,7 +44,7 @@ impl Change {
         role.is_none() && password.is_none() && cameras.is_none() && microphones.is_none() && !unconfined
     }
 
-    /// The scope that comes of it for a user who had `before`.
+    /// The new scope of a user who had `before`.
     fn scope(&self, before: &Scope, role: Role) -> Result<Scope, UsersError> {
         let (cameras, microphones) = (self.cameras.as_ref(), self.microphones.as_ref());
         let names = cameras.is_some() || microphones.is_some();

@@ -163,6 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn an_unchanged_file_is_not_read_again() {
+        let (_folder, path, followed) = followed();
+        let users = followed.users();
+        assert!(Arc::ptr_eq(&users, &followed.users()));
+        fs::write(&path, line("adam")).unwrap();
+        assert!(!Arc::ptr_eq(&users, &followed.users()));
+    }
+
+    #[test]
     fn an_unreadable_file_admits_nobody_and_is_tried_again() {
         let (_folder, path, followed) = followed();
         assert_eq!(count(&followed), 1);
@@ -182,10 +191,12 @@ mod tests {
     fn a_file_that_others_may_write_admits_nobody() {
         let (_folder, path, followed) = followed();
         let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        for (mode, users) in [(0o644, 1), (0o664, 0), (0o640, 1), (0o602, 0), (0o600, 1)] {
+        for (mode, users) in [(0o644, 1), (0o664, 0), (0o640, 1), (0o602, 0), (0o611, 1), (0o600, 1)] {
             set_mode(mode);
             assert_eq!(count(&followed), users, "mode {mode:o}");
         }
+        assert!(!FileStamp::of(&path).unwrap().is_open_to_all());
+        set_mode(0o611);
         assert!(!FileStamp::of(&path).unwrap().is_open_to_all());
         set_mode(0o644);
         assert!(FileStamp::of(&path).unwrap().is_open_to_all());

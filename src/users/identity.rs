@@ -135,3 +135,28 @@ impl Identity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::users::password::PasswordHash;
+
+    #[test]
+    fn seconds_to_wait_are_rounded_up() {
+        for (wait_ms, seconds) in [(0, 0), (1, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(whole_seconds(Duration::from_millis(wait_ms)), seconds, "{wait_ms} ms");
+        }
+    }
+
+    #[test]
+    fn only_a_password_counts_as_given() {
+        let hash = PasswordHash::of_nobody();
+        let record = Record { name: "eve".to_owned(), role: Role::Viewer, hash, scope: Scope::All };
+        let user = Identity::new(&record, Grant::Password(Arc::new(record.clone())));
+        assert!(user.has_given_password() && !user.is_token() && !user.is_new);
+        let (root, other) = (Identity::local(0), Identity::local(1000));
+        assert_eq!(root.name, "root (on the board)");
+        assert_eq!(other.name, "the server's user (on the board)");
+        assert!([root, other].iter().all(|one| !one.has_given_password() && !one.is_new));
+    }
+}

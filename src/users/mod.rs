@@ -149,7 +149,9 @@ impl fmt::Display for UsersError {
             Self::Taken(name) => {
                 write!(f, "there is a user `{name}` already; `defender user edit {name}` changes it")
             }
-            Self::Unknown(name) => write!(f, "there is no user `{name}`"),
+            Self::Unknown(name) => {
+                write!(f, "there is no user `{name}`; `defender user list` shows the users")
+            }
             Self::LastAdmin(name) => {
                 write!(f, "`{name}` is the last admin and must stay one; make another user admin first")
             }
@@ -158,7 +160,9 @@ impl fmt::Display for UsersError {
             Self::TokenTaken(name) => {
                 write!(f, "there is a token `{name}` already; `defender token remove {name}` removes it")
             }
-            Self::UnknownToken(name) => write!(f, "there is no token `{name}`"),
+            Self::UnknownToken(name) => {
+                write!(f, "there is no token `{name}`; `defender token list` shows the tokens")
+            }
             Self::Busy => f.write_str("too many passwords are being checked already; try again"),
             Self::NotAllowed => f.write_str("you are no longer allowed to do this"),
         }

@@ -74,7 +74,7 @@ impl PasswordHash {
     /// Whether `password` is the one; not telling by its time how much of it was right.
     ///
     /// A wrong one takes `rounds` rounds even where this hash has fewer, so that time does not
-    /// tell an old record, and with it a user who exists, from none.
+    /// distinguish an old record, and so an existing user, from none.
     pub fn verify(&self, password: &str, rounds: u32) -> bool {
         let is_right = constant_time_eq(&derive(password, &self.salt, self.rounds), &self.hash);
         let missing = rounds.saturating_sub(self.rounds);
@@ -175,6 +175,30 @@ mod tests {
             "$pbkdf2-sha512$i=210000,l=64$AAAA$".to_owned(),
         ] {
             assert!(PasswordHash::parse(&broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_costs_what_the_slowest_record_costs() {
+        let salt = STANDARD_NO_PAD.encode([7; SALT_BYTES]);
+        let hash = STANDARD_NO_PAD.encode(derive("right", &[7; SALT_BYTES], 1000));
+        let hash = PasswordHash::parse(&format!("$pbkdf2-sha512$i=1000,l=64${salt}${hash}")).unwrap();
+        assert_eq!(hash.rounds(), 1000);
+        for (password, slowest, spent) in
+            [("right", 3000, 1000), ("wrong", 3000, 3000), ("wrong", 1001, 1001), ("wrong", 999, 1000)]
+        {
+            let verified = rounds_spent::during(|| hash.verify(password, slowest));
+            assert_eq!(verified, (password == "right", spent), "{password}, {slowest}");
+        }
+    }
+
+    #[test]
+    fn a_salt_has_8_to_64_bytes() {
+        let hash = STANDARD_NO_PAD.encode([0; HASH_BYTES]);
+        for (length, is_accepted) in [(7, false), (8, true), (64, true), (65, false)] {
+            let salt = STANDARD_NO_PAD.encode(vec![0; length]);
+            let parsed = PasswordHash::parse(&format!("$pbkdf2-sha512$i=1000,l=64${salt}${hash}"));
+            assert_eq!(parsed.is_ok(), is_accepted, "{length} bytes");
         }
     }
 }

@@ -126,6 +126,17 @@ mod tests {
     }
 
     #[test]
+    fn a_forgotten_sign_in_takes_no_memory() {
+        let (mut remembered, start) = (Remembered::default(), Instant::now());
+        remembered.remember(tag(0), start);
+        remembered.remember(tag(1), start + FORGET_AFTER - Duration::from_nanos(1));
+        assert_eq!(remembered.used.len(), 2);
+        remembered.remember(tag(2), start + FORGET_AFTER);
+        assert_eq!(remembered.used.len(), 2, "the first one is gone");
+        assert!(!remembered.knows(&tag(0), start));
+    }
+
+    #[test]
     fn sign_ins_are_bounded_and_the_longest_unused_goes_first() {
         let mut remembered = Remembered::default();
         let start = Instant::now();

@@ -96,7 +96,7 @@ fn bare(text: &str) -> String {
 }
 
 /// How many bits of choice are in a password, from below: a character that repeats, continues a
-/// row of keys, or stands in a piece that was there before counts as one bit.
+/// row of keys, or is part of an earlier piece counts as one bit.
 fn bits(password: &str) -> f64 {
     let chars: Vec<char> = password.chars().flat_map(char::to_lowercase).collect();
     let per_char = pool(password).log2();
@@ -177,5 +177,36 @@ mod tests {
     #[test]
     fn a_name_of_digits_forbids_no_password_of_digits() {
         assert_eq!(check("42", "7391 2846 5501 9377"), Ok(()));
+    }
+
+    #[test]
+    fn the_reason_for_a_refusal_is_the_right_one() {
+        for (name, password, why) in [
+            ("eve", "", "is empty"),
+            ("eve", "default", "is one of the most common passwords"),
+            ("eve", "vgtmhzkwp", "is too short: use 10 characters or more, such as four words"),
+        ] {
+            assert_eq!(check(name, password), Err(why), "{password}");
+        }
+        assert_eq!(check("eve", "vgtmhzkwpx"), Ok(()), "ten letters");
+        assert_eq!(check("default", "correct horse battery"), Ok(()));
+        assert!(
+            !check("eve", &"x1".repeat(512)).unwrap_err().contains("1024"),
+            "1024 bytes are not too many"
+        );
+        assert!(check("eve", &"x1".repeat(513)).unwrap_err().contains("1024"));
+    }
+
+    #[test]
+    fn expected_characters_count_one_bit_each() {
+        let pools = [("a", 26.0), ("aA", 52.0), ("aA1", 62.0), ("aA1!", 95.0), ("é", 64.0)];
+        for (password, size) in pools {
+            assert_eq!(pool(password), size, "{password}");
+        }
+        let per_char = 26_f64.log2();
+        for (password, unexpected) in [("m", 1), ("mm", 1), ("mt", 2), ("qw", 1), ("mtmt", 3), ("mtxmt", 4)] {
+            let expected = f64::from(unexpected) * per_char + (password.len() - unexpected as usize) as f64;
+            assert!((bits(password) - expected).abs() < 1e-9, "{password}: {}", bits(password));
+        }
     }
 }

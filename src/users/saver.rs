@@ -187,3 +187,145 @@ impl SessionSaver {
         lock(&self.state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::base::clock;
+    use crate::users::password::PasswordHash;
+    use crate::users::{Role, Scope, SessionLimits};
+
+    const FOREVER: Duration = Duration::from_secs(24 * 3600);
+
+    struct Saving {
+        folder: tempfile::TempDir,
+        sessions: Sessions,
+        saver: SessionSaver,
+    }
+
+    impl Saving {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let saver = SessionSaver::new(SessionFile::beside(&folder.path().join("users")));
+            Self { folder, sessions: Sessions::new(SessionLimits::default()), saver }
+        }
+
+        fn begin(&self) -> Digest {
+            Digest::of(&self.sessions.begin(record(), Ipv4Addr::LOCALHOST.into(), Instant::now()).unwrap())
+        }
+
+        /// The number of sessions in the file; `None` if there is no file.
+        fn stored(&self) -> Option<usize> {
+            self.saver.file.read().unwrap().map(|(_, sessions)| sessions.len())
+        }
+
+        fn path(&self) -> PathBuf {
+            self.saver.file.path().to_owned()
+        }
+
+        /// A file that was written in another boot, so many seconds ago, with one session.
+        fn write_before_boot(&self, ago_s: u64) {
+            let (line, then_s) = (Digest::of(&record().line()), clock::since_epoch().as_secs() - ago_s);
+            let session = format!("{} {line} {} 60 60\n", Digest::of("x"), IpAddr::V4(Ipv4Addr::LOCALHOST));
+            std::fs::write(self.path(), format!("saved another-boot 5 {then_s}\n{session}")).unwrap();
+        }
+    }
+
+    fn record() -> Arc<Record> {
+        let hash = PasswordHash::of_nobody();
+        Arc::new(Record { name: "eve".to_owned(), role: Role::Viewer, hash, scope: Scope::All })
+    }
+
+    #[test]
+    fn sessions_are_written_when_there_is_something_new_and_seldom() {
+        let saving = Saving::new();
+        assert_eq!((saving.saver.write_if_due(&saving.sessions), saving.stored()), (WRITE_EVERY, None));
+        let digest = saving.begin();
+        assert_eq!((saving.saver.write_if_due(&saving.sessions), saving.stored()), (WRITE_EVERY, Some(1)));
+        saving.begin();
+        let pause = saving.saver.write_if_due(&saving.sessions);
+        assert!(!pause.is_zero() && pause <= WRITE_EVERY && saving.stored() == Some(1), "{pause:?}");
+        lock(&saving.saver.writing).last = None;
+        saving.saver.write_if_due(&saving.sessions);
+        assert_eq!(saving.stored(), Some(2));
+        saving.sessions.touch(&digest, Instant::now()).unwrap();
+        // A use may wait for an hour, but the next look is due within a minute.
+        let last = Instant::now().checked_sub(WRITE_EVERY);
+        lock(&saving.saver.writing).last = last.or(Some(Instant::now()));
+        assert_eq!(saving.saver.write_if_due(&saving.sessions), WRITE_EVERY);
+        assert_eq!(saving.sessions.unsaved(), Unsaved::Use);
+    }
+
+    #[test]
+    fn news_and_a_stop_end_a_sleep_and_a_stop_writes() {
+        let saving = Saving::new();
+        saving.saver.has_new();
+        assert!(!saving.saver.sleep(FOREVER), "there is news");
+        saving.saver.stop();
+        assert!(saving.saver.sleep(FOREVER), "it is time to stop");
+        saving.saver.run(&saving.sessions, None);
+        assert_eq!(saving.stored(), None, "nothing to write");
+        saving.begin();
+        saving.saver.run(&saving.sessions, None);
+        assert_eq!(saving.stored(), Some(1));
+    }
+
+    #[test]
+    fn a_running_saver_writes_what_is_new_until_it_is_stopped() {
+        let saving = Saving::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| saving.saver.run(&saving.sessions, None));
+            for count in 1..=2 {
+                saving.begin();
+                lock(&saving.saver.writing).last = None;
+                saving.saver.has_new();
+                while saving.stored() != Some(count) {
+                    std::thread::yield_now();
+                }
+            }
+            saving.saver.stop();
+        });
+    }
+
+    #[test]
+    fn a_failed_write_is_tried_again_and_an_end_removes_the_file() {
+        let saving = Saving::new();
+        saving.begin();
+        assert!(saving.saver.write(&saving.sessions));
+        // Neither root can write a file where a folder is.
+        std::fs::create_dir(saving.folder.path().join("sessions.new")).unwrap();
+        assert!(!saving.saver.write(&saving.sessions));
+        assert_eq!(saving.sessions.unsaved(), Unsaved::Session);
+        saving.saver.write_end(&saving.sessions);
+        assert_eq!(saving.stored(), None, "an ended session must not come back");
+    }
+
+    #[test]
+    fn the_time_off_is_counted_when_the_date_is_known() {
+        let saving = Saving::new();
+        saving.write_before_boot(1000);
+        let restored = saving.saver.restore(&saving.sessions, &[record()]).unwrap();
+        assert!((1000..1100).contains(&restored.counted.as_secs()), "{:?}", restored.counted);
+        let age_s = || saving.sessions.list(Instant::now())[0].age.as_secs();
+        assert!((1060..1160).contains(&age_s()), "{}", age_s());
+        // As if the date had been learned after the start.
+        let mut late = Restored { counted: Duration::ZERO, ..restored };
+        saving.saver.count_more(&saving.sessions, &mut late);
+        saving.saver.count_more(&saving.sessions, &mut late);
+        assert!((2060..2260).contains(&age_s()), "counted once: {}", age_s());
+    }
+
+    #[test]
+    fn a_session_of_a_changed_line_is_not_restored() {
+        let saving = Saving::new();
+        saving.write_before_boot(10);
+        assert!(saving.saver.restore(&saving.sessions, &[]).is_some());
+        assert!(saving.sessions.list(Instant::now()).is_empty());
+        std::fs::remove_file(saving.path()).unwrap();
+        std::fs::create_dir(saving.path()).unwrap();
+        assert!(saving.saver.restore(&saving.sessions, &[record()]).is_none(), "it cannot be read");
+    }
+}

@@ -71,7 +71,7 @@ fn read(path: &Path) -> io::Result<String> {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt, symlink};
 
     #[test]
     fn an_id_stays_and_differs_from_those_of_other_servers() {
@@ -80,6 +80,7 @@ mod tests {
         let id = server_id(&users, 8443).unwrap();
         assert!(id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
         assert_eq!(server_id(&users, 8443).unwrap(), id);
+        assert_eq!(fs::metadata(one.path().join(FILE)).unwrap().mode() & 0o777, 0o600);
         assert_ne!(server_id(&users, 8444).unwrap(), id);
         assert_ne!(server_id(&other.path().join("users"), 8443).unwrap(), id);
     }
@@ -92,8 +93,11 @@ mod tests {
         symlink(&target, folder.path().join(FILE)).unwrap();
         assert_ne!(server_id(&users, 1).unwrap(), server_id(&users, 1).unwrap());
         fs::remove_file(folder.path().join(FILE)).unwrap();
-        fs::write(folder.path().join(FILE), "not an id").unwrap();
-        assert_ne!(server_id(&users, 1).unwrap(), server_id(&users, 1).unwrap());
-        assert_eq!(fs::read_to_string(folder.path().join(FILE)).unwrap(), "not an id");
+        for other in ["not an id", "0123456789abcdef0123456789abcde\n", "0123456789abcdef0123456789abcdex\n"]
+        {
+            fs::write(folder.path().join(FILE), other).unwrap();
+            assert_ne!(server_id(&users, 1).unwrap(), server_id(&users, 1).unwrap());
+            assert_eq!(fs::read_to_string(folder.path().join(FILE)).unwrap(), other);
+        }
     }
 }

@@ -227,9 +227,32 @@ mod tests {
         file.write(&[session("one")]).unwrap();
         std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o662)).unwrap();
         assert!(file.read().is_err());
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(file.read().is_ok(), "others may not write it");
         file.remove().unwrap();
         std::os::unix::fs::symlink("/etc/passwd", file.path()).unwrap();
         assert!(file.read().is_err());
+    }
+
+    #[test]
+    fn an_unknown_boot_is_another_one_and_is_read_as_written() {
+        let (known, other, unknown) = (moment("a", 1, 2), moment("b", 1, 2), moment("", 1, 2));
+        assert!(!known.is_of_another_boot(&known) && known.is_of_another_boot(&other));
+        assert!(unknown.is_of_another_boot(&unknown));
+        for saved in [known, unknown] {
+            assert_eq!(parse(&to_text(&saved, &[])), Some((saved, Vec::new())));
+        }
+    }
+
+    #[test]
+    fn the_file_is_another_one_than_a_user_file_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = SessionFile::beside(&folder.path().join(NAME));
+        assert_eq!(file.path().parent(), Some(folder.path()));
+        assert_ne!(file.path(), folder.path().join(NAME));
+        file.remove().unwrap();
+        std::fs::create_dir(file.path()).unwrap();
+        assert!(file.remove().is_err(), "a folder in its place");
     }
 
     #[test]
@@ -255,6 +278,8 @@ mod tests {
             ("a reboot to an earlier time", moment("a", 10, set), moment("b", 5, set - hour), None),
             ("a reboot to 1970", moment("a", 10, set), moment("b", 5, 5), None),
             ("written in 1970", moment("a", 10, 10), moment("b", 5, set), None),
+            ("written when 2026 began", moment("a", 1, EARLIEST_S), moment("b", 1, EARLIEST_S + 1), Some(1)),
+            ("read when 2026 began", moment("a", 1, EARLIEST_S), moment("b", 1, EARLIEST_S), Some(0)),
             ("no boot is known", moment("", 10, set), moment("", 20, set + hour), Some(hour)),
         ];
         for (what, from, to, expected) in rows {

@@ -337,4 +337,47 @@ mod tests {
         assert!(throttle.is_known(network(0), of("eve")));
         assert_eq!(throttle.known.len(), KNOWN_OF_ONE_ACCOUNT + 1);
     }
+
+    #[test]
+    fn a_wait_shrinks_as_time_passes() {
+        let (mut throttle, now) = (Throttle::new(), Instant::now());
+        (0..=FREE_FOR_ADDRESS).for_each(|_| throttle.failed(network(1), of("eve"), now));
+        let wait = |after_ms| throttle.wait(network(1), of("eve"), now + Duration::from_millis(after_ms));
+        assert_eq!(wait(0), Some(Duration::from_secs(2)));
+        assert_eq!((wait(500), wait(2000)), (Some(Duration::from_millis(1500)), None));
+    }
+
+    #[test]
+    fn a_right_password_clears_what_counts_for_this_user_here() {
+        let (mut throttle, now) = (Throttle::new(), Instant::now());
+        throttle.succeeded(network(1), of("eve"), now);
+        (0..FREE_FOR_ADDRESS).for_each(|_| throttle.failed(network(1), of("eve"), now));
+        assert!(throttle.wait(network(1), of("eve"), now).is_some());
+        throttle.succeeded(network(1), of("eve"), now);
+        assert_eq!(throttle.wait(network(1), of("eve"), now), None, "failures");
+        (0..FREE_REFUSALS).for_each(|_| throttle.refused(network(1), of("eve"), now));
+        assert!(throttle.wait(network(1), of("eve"), now).is_some());
+        throttle.succeeded(network(1), of("eve"), now);
+        assert_eq!(throttle.wait(network(1), of("eve"), now), None, "refusals");
+    }
+
+    #[test]
+    fn the_known_address_that_is_unused_longest_is_forgotten() {
+        let (mut throttle, start) = (Throttle::new(), Instant::now());
+        let at = |seconds: u32| start + Duration::from_secs(seconds.into());
+        let most = KNOWN_OF_ONE_ACCOUNT as u32;
+        (0..most).for_each(|number| throttle.succeeded(network(number), of("eve"), at(number)));
+        throttle.used(network(0), of("eve"), at(most));
+        throttle.succeeded(network(most), of("eve"), at(most));
+        let known: Vec<_> =
+            (0..=most).filter(|number| throttle.is_known(network(*number), of("eve"))).collect();
+        assert_eq!((known.len() as u32, known.contains(&1)), (most, false));
+    }
+
+    #[test]
+    fn failures_of_strangers_are_not_counted_by_pair() {
+        let (mut throttle, now) = (Throttle::new(), Instant::now());
+        throttle.failed(network(1), of("eve"), now);
+        assert!(throttle.pairs.failures.is_empty());
+    }
 }

@@ -41,7 +41,7 @@ impl Web {
 
     /// Waits until the user can sign in.
     pub fn wait_until_signed_in(&self) {
-        wait_for(&format!("{} to be let in", self.user), || {
+        wait_for(&format!("{} to sign in", self.user), || {
             (self.status("/api/1.0/status") == 200).then_some(())
         });
     }

@@ -177,7 +177,7 @@ fn several_controls_are_saved_and_a_button_never_is() {
     drop(server);
     let server = Server::start(&vm, &format!("{CAMERA}controls = {{ button = 1 }}\n"));
     server.snapshot();
-    server.wait_log("button: it is a button, which no start presses");
+    server.wait_log("button: a button is not pressed at a start");
     drop(server);
     vm.set_controls("brightness=128,contrast=128,hue=0");
 }

@@ -40,7 +40,7 @@ fn on_demand_the_device_is_open_only_while_somebody_watches() {
 }
 
 #[test]
-fn a_camera_that_this_server_shows_is_told_as_used_by_it() {
+fn a_camera_that_this_server_shows_is_listed_as_used_by_it() {
     let vm = vm::lock();
     vm.plug_anew();
     let server = Server::start(&vm, "[camera.yard]\ndevice = \"/dev/video0\"\nwidth = 320\nheight = 180\n");

@@ -7,7 +7,7 @@ use crate::vm::{self, wait_for};
 const CAMERA: &str = "[camera.front]\ndevice = \"/dev/video0\"\nwidth = 320\nheight = 180\nfps = 5\n";
 
 #[test]
-fn a_camera_unplugged_while_ten_watch_comes_back_to_all_of_them() {
+fn an_unplugged_camera_returns_to_all_ten_viewers() {
     let vm = vm::lock();
     let server = Server::start(&vm, CAMERA);
     let mut viewers: Vec<_> =
@@ -39,7 +39,7 @@ fn a_busy_camera_is_said_to_be_and_taken_when_it_is_free() {
 }
 
 #[test]
-fn a_format_the_camera_does_not_have_is_refused_with_those_it_has() {
+fn a_missing_format_is_refused_with_those_that_exist() {
     let vm = vm::lock();
     let server = Server::start(&vm, &format!("{CAMERA}format = \"mjpeg\"\n"));
     server.wait_log("/dev/video0: does not offer mjpeg; it offers");

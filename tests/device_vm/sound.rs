@@ -148,7 +148,7 @@ fn a_card_that_is_pulled_and_put_back_is_heard_again() {
 }
 
 #[test]
-fn two_microphones_are_heard_apart_and_converted_where_the_card_cannot() {
+fn two_microphones_are_separate_and_converted_if_needed() {
     let vm = with_card();
     // The other end of a loopback takes only what is played: asked for something else it refuses,
     // and ALSA has to convert.
@@ -170,7 +170,7 @@ fn two_microphones_are_heard_apart_and_converted_where_the_card_cannot() {
 }
 
 #[test]
-fn a_microphone_that_cannot_be_used_says_why_and_is_used_when_it_can() {
+fn an_unusable_microphone_says_why_and_is_used_once_it_works() {
     let vm = with_card();
     let other = vm.spawn("exec arecord -q -D hw:0,1,0 -f S16_LE -r 32000 /dev/null");
     wait_for("the other program to record", || {

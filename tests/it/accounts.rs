@@ -105,7 +105,7 @@ fn a_login_gives_a_cookie_and_a_token_and_logout_ends_both() {
 }
 
 #[test]
-fn a_wrong_login_is_told_nothing() {
+fn a_failed_login_discloses_nothing() {
     let server = start(|setup| setup);
     let try_it = |body: &str| send(&server, "POST", "/api/1.0/login", &[], body);
     let wrong = try_it("{\"user\":\"eve\",\"password\":\"wrong password\"}");
@@ -163,7 +163,7 @@ fn sessions_are_listed_and_ended_by_their_user_and_by_an_admin() {
 /// Longest that a stream outlived the permission it began by, of all the ways to take it away.
 /// Told, not asserted: a busy machine is no fault.
 #[test]
-fn whatever_takes_a_permission_away_ends_the_sessions_and_the_streams() {
+fn a_lost_permission_ends_the_sessions_and_the_streams() {
     type End<'a> = &'a dyn Fn(&Server, &str);
     let by_cli =
         |server: &Server, arguments: &[&str]| drop(edit(server.path(), arguments, "four odd blue kites\n"));
@@ -222,7 +222,7 @@ fn a_stream_by_password_ends_with_the_user() {
 }
 
 #[test]
-fn a_confined_user_has_what_is_his_and_learns_of_nothing_else() {
+fn a_confined_user_learns_of_nothing_outside_the_scope() {
     let server = start(|setup| setup);
     edit(server.path(), &["user", "edit", USER, "--cameras", "yard"], "");
     let status = server.get("/api/1.0/status").text();
@@ -281,7 +281,7 @@ fn users_are_added_changed_and_removed_over_curl() {
 }
 
 #[test]
-fn the_command_and_the_api_edit_one_file_at_once_and_lose_nothing() {
+fn edits_by_command_and_api_at_the_same_time_lose_nothing() {
     let server = start(|setup| setup);
     let names: Vec<String> = (0..6).map(|number| format!("user{number}")).collect();
     thread::scope(|scope| {
@@ -453,7 +453,7 @@ fn the_audit_log_has_who_did_what_from_where_and_no_secret() {
 }
 
 #[test]
-fn all_who_come_at_once_after_a_start_with_one_right_password_get_in() {
+fn many_first_sign_ins_with_one_right_password_all_succeed() {
     let server = start(|setup| setup);
     let statuses: Vec<u16> = thread::scope(|scope| {
         let asked: Vec<_> = (0..50).map(|_| scope.spawn(|| server.get("/api/1.0/services").status)).collect();
@@ -491,7 +491,7 @@ fn sessions_outlast_a_kill_and_ended_ones_stay_ended() {
 }
 
 #[test]
-fn a_password_in_latin_1_is_taken_and_malformed_credentials_are_told_to_the_log_alone() {
+fn credentials_in_latin_1_work_and_malformed_ones_are_logged() {
     let server = start(|setup| setup);
     let add = ["user", "add", "bob", "--password-stdin"];
     edit(server.path(), &add, "gr\u{fc}ne boote segeln\n");
@@ -511,7 +511,7 @@ fn a_password_in_latin_1_is_taken_and_malformed_credentials_are_told_to_the_log_
 }
 
 #[test]
-fn an_admins_token_operates_the_cameras_by_its_own_name_and_manages_no_accounts() {
+fn an_admins_token_runs_cameras_and_manages_no_accounts() {
     let server = start(|setup| setup);
     let token = edit(server.path(), &["token", "add", "ops", "--user", ADMIN], "");
     let fields = bearer(token.trim());

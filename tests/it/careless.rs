@@ -17,7 +17,7 @@ fn is_of_the_film(rig: &Rig, jpeg: &[u8]) -> bool {
 }
 
 #[test]
-fn a_camera_whose_frames_hold_more_or_less_than_a_picture_gives_pictures() {
+fn frames_with_too_many_or_too_few_bytes_become_pictures() {
     for fault in ["twosoi", "half", "stale", "noeoi"] {
         let rig = Rig::start(fault, "");
         for _ in 0..3 {

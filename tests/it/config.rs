@@ -39,7 +39,7 @@ fn each_mistake_names_file_line_and_what_was_expected() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let (_, output) = check("[server]\nprot = 1\nmode = 3\n[camera.a]\nfps = 9999\n");
     assert!(output.contains("prot") && output.contains("mode") && output.contains("fps"), "{output}");
 }

@@ -113,7 +113,7 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
         (r#"{"fps":null}"#, 400, "`fps` is null; leave it out instead"),
         (r#"{"fps":"x"}"#, 400, r#"fps is \"x\"; expected a whole number from 1 to 240"#),
         (r#"{"controls":7}"#, 400, "expected a JSON body"),
-        (r#"{"controls":{"brightness":1}}"#, 409, "there is none now whose controls could be set"),
+        (r#"{"controls":{"brightness":1}}"#, 409, "it is not connected now, and its controls cannot be set"),
     ];
     for (body, status, why) in rows {
         let (got, text) = ask(&server, path, Some(body));

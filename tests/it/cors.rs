@@ -22,7 +22,7 @@ fn by_default_no_other_site_may_read_anything() {
 }
 
 #[test]
-fn an_allowed_site_reads_with_a_login_of_its_own_and_others_do_not() {
+fn an_allowed_site_reads_with_its_own_login_and_others_do_not() {
     let server = Setup::new().server(&format!("cors_origins = [\"{PANEL}\"]")).start();
     let from = |origin: &str| format!("Origin: {origin}");
     let asked = |origin: &str| {
@@ -74,7 +74,7 @@ fn an_allowed_site_changes_something_only_by_a_token() {
 }
 
 #[test]
-fn an_origin_with_a_path_is_told_as_a_mistake() {
+fn an_origin_with_a_path_is_reported_as_a_mistake() {
     let setup = Setup::new().server("cors_origins = [\"https://panel.example/\"]");
     setup.write_config();
     let refused = crate::support::defender(setup.path(), &["check", "-c", "defender.conf"], "");

@@ -47,7 +47,7 @@ impl Rig {
         &self.server
     }
 
-    /// The file that tells the camera what is wrong with it.
+    /// The file from which the camera reads its fault.
     pub fn control(&self) -> &Path {
         &self.control
     }
@@ -145,7 +145,7 @@ fn truncated_frames_are_dropped_and_counted() {
 }
 
 #[test]
-fn a_camera_unplugged_while_ten_watch_comes_back_to_all_of_them() {
+fn an_unplugged_camera_returns_to_all_ten_viewers() {
     let rig = Rig::start("", "");
     let mut viewers: Vec<_> =
         (0..10).map(|number| watch(&rig.server, "/video", &format!("viewer{number}"))).collect();
@@ -191,7 +191,7 @@ fn a_node_that_cannot_capture_is_said_to_be_none() {
 }
 
 #[test]
-fn a_format_the_camera_does_not_have_is_refused_with_those_it_has() {
+fn a_missing_format_is_refused_with_those_that_exist() {
     let rig = Rig::start("", "format = \"yuyv\"");
     rig.server.wait_log("camera: does not offer yuyv; it offers mjpeg");
 }

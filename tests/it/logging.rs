@@ -99,7 +99,7 @@ fn fill(pipe: &PipeWriter) {
 }
 
 #[test]
-fn a_full_standard_error_holds_up_no_request_no_picture_and_no_end() {
+fn a_blocked_standard_error_delays_no_request_picture_or_stop() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     fill(&writer);
     let mut server = Muted::start(writer);
@@ -110,7 +110,7 @@ fn a_full_standard_error_holds_up_no_request_no_picture_and_no_end() {
 }
 
 #[test]
-fn a_stopped_reader_of_the_log_holds_up_nothing_and_gets_the_lines_when_it_goes_on() {
+fn a_stopped_reader_of_the_log_delays_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let read = folder.path().join("read");
     let (reader, writer) = std::io::pipe().unwrap();
@@ -135,7 +135,7 @@ fn a_stopped_reader_of_the_log_holds_up_nothing_and_gets_the_lines_when_it_goes_
 }
 
 #[test]
-fn a_viewer_who_is_forbidden_a_thousand_times_is_some_lines_and_a_count() {
+fn a_thousand_forbidden_requests_are_a_few_lines_and_a_count() {
     const TIMES: usize = 1000;
     let mut server = Setup::new().plain().server("audit_log = \"audit\"").start();
     assert_eq!(server.get("/api/1.0/users").status, 403);
@@ -156,7 +156,7 @@ fn a_viewer_who_is_forbidden_a_thousand_times_is_some_lines_and_a_count() {
 }
 
 #[test]
-fn a_guess_is_logged_however_many_credentials_before_it_cannot_be_read() {
+fn unreadable_credentials_do_not_hide_a_guess_from_the_log() {
     let server = Setup::new().plain().start();
     let head = "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic !\r\n";
     let many = format!("{head}\r\n").repeat(49) + head + "Connection: close\r\n\r\n";
@@ -177,7 +177,7 @@ fn a_name_that_turns_text_around_reaches_no_log_as_it_is() {
 }
 
 #[test]
-fn what_a_server_answers_to_defender_status_cannot_talk_to_the_terminal() {
+fn defender_status_escapes_what_the_server_answers() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("defender.conf"), "[server]\nuser = \"root\"\n").unwrap();
     let listener = UnixListener::bind(folder.path().join("defender.sock")).unwrap();

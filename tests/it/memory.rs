@@ -58,7 +58,7 @@ fn slow_downloads_of_a_large_file_take_little_memory() {
 #[test]
 fn what_needs_no_byte_of_a_file_reads_none() {
     let server = with_folder("");
-    // Larger than any memory; it takes no room on the disk.
+    // Larger than any memory; it takes no space on the disk.
     let file = fs::File::create(server.path().join("site/huge.bin")).unwrap();
     file.set_len(64 << 30).unwrap();
     let bearer = format!("Authorization: Bearer {}", session(&server));
@@ -71,7 +71,7 @@ fn what_needs_no_byte_of_a_file_reads_none() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_sent_is_cut_or_ends_the_connection() {
+fn a_growing_file_is_cut_and_a_shrinking_one_ends_the_reply() {
     let server = with_folder("");
     let path = server.path().join("site/log.txt");
     let token = session(&server);
@@ -96,7 +96,7 @@ fn a_file_that_changes_while_it_is_sent_is_cut_or_ends_the_connection() {
 }
 
 #[test]
-fn requests_for_which_there_is_no_memory_are_told_to_come_again() {
+fn requests_without_memory_get_503_with_retry_after() {
     let server = with_folder("memory_mb = 1");
     fs::write(server.path().join("site/a.bin"), vec![7; 16 * MIB]).unwrap();
     let token = session(&server);
@@ -110,7 +110,7 @@ fn requests_for_which_there_is_no_memory_are_told_to_come_again() {
     assert_eq!(server.curl("/api/1.0/login", &["-d", "{}"]).status, 400, "a small one is taken");
     assert_eq!(server.curl("/healthz", &[]).status, 200);
     drop(clients);
-    wait_for("room", || (server.curl("/a.bin", &["-H", &bearer]).status == 200).then_some(()));
+    wait_for("free memory", || (server.curl("/a.bin", &["-H", &bearer]).status == 200).then_some(()));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn flood(picture: Vec<u8>) -> (u16, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn slow_viewers_of_a_stranger_that_sends_huge_pictures_take_bounded_memory() {
+fn slow_viewers_of_huge_relayed_pictures_take_bounded_memory() {
     let card = Setup::new().start().get("/snapshot/front").body;
     let (port, sent) = flood(swollen(&card));
     let sections = format!(

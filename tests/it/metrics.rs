@@ -84,7 +84,7 @@ fn what_is_counted_as_sent_is_what_a_viewer_got() {
 }
 
 #[test]
-fn logins_requests_and_connections_are_counted_by_how_they_went() {
+fn logins_requests_and_connections_are_counted_by_outcome() {
     let server = Setup::new().start();
     let login = |password: &str| {
         let body = format!("{{\"user\":\"{USER}\",\"password\":\"{password}\"}}");

@@ -44,7 +44,7 @@ fn nothing_but_health_and_versions_is_open() {
 }
 
 #[test]
-fn a_page_whose_session_is_over_makes_no_browser_show_its_own_dialog() {
+fn an_ended_session_never_opens_the_browsers_own_dialog() {
     let server = Setup::new().start();
     // What browsers send for a page's module, its style and its script's requests, the newer ones first.
     let modules: [&[&str]; 3] = [
@@ -91,7 +91,7 @@ fn a_browser_gets_the_form_and_only_what_the_form_needs() {
 }
 
 #[test]
-fn unknown_paths_and_wrong_methods_are_told_apart() {
+fn unknown_paths_and_wrong_methods_get_different_answers() {
     let server = Setup::new().start();
     let unknown = signed_in(&server, "/nothing", &[]);
     assert_eq!((unknown.status, unknown.field("content-type").as_deref()), (404, Some("application/json")));
@@ -125,7 +125,7 @@ fn every_response_carries_the_security_fields() {
 }
 
 #[test]
-fn hsts_is_promised_only_where_it_is_asked_for_and_never_without_tls() {
+fn hsts_is_sent_only_if_configured_and_only_over_tls() {
     let field = |setup: Setup| {
         setup.server("hsts_s = 600").start().curl("/api", &[]).field("strict-transport-security")
     };
@@ -202,7 +202,7 @@ fn the_page_is_cached_by_its_tag() {
 }
 
 #[test]
-fn built_in_files_are_sent_compressed_to_clients_that_accept_gzip() {
+fn built_in_files_are_compressed_for_clients_that_accept_it() {
     let server = Setup::new().start();
     let source = |path: &str| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     for (path, file) in [
@@ -238,7 +238,7 @@ fn built_in_files_are_sent_compressed_to_clients_that_accept_gzip() {
 }
 
 #[test]
-fn a_reply_without_a_body_has_neither_length_nor_type_and_the_connection_goes_on() {
+fn a_reply_without_a_body_has_neither_length_nor_type() {
     let server = Setup::new().plain().start();
     let login = format!("{{\"user\":\"{USER}\",\"password\":\"{PASSWORD}\"}}");
     let session = server.curl("/api/1.0/login", &["-d", &login]).text();

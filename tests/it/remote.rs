@@ -68,7 +68,7 @@ fn ten_viewers_here_are_one_there_and_none_here_are_none_there() {
 }
 
 #[test]
-fn a_board_that_dies_is_shown_as_lost_and_comes_back_to_those_who_stayed() {
+fn a_lost_board_is_shown_as_lost_and_returns_to_its_viewers() {
     let (mut board, token) = board();
     let panel = panel(&board, &token);
     wait_status(&panel, "\"name\":\"attic-front\"");
@@ -91,7 +91,7 @@ fn a_board_that_dies_is_shown_as_lost_and_comes_back_to_those_who_stayed() {
 }
 
 #[test]
-fn a_board_that_comes_back_with_another_certificate_gets_nothing_more() {
+fn a_board_that_returns_with_another_key_gets_nothing() {
     let (mut board, token) = board();
     let panel = panel(&board, &token);
     wait_status(&panel, "\"name\":\"attic-front\"");
@@ -113,7 +113,7 @@ fn a_board_that_comes_back_with_another_certificate_gets_nothing_more() {
 }
 
 #[test]
-fn another_size_and_another_format_there_are_those_here_under_who_watches() {
+fn a_remotes_new_size_and_format_reach_running_streams() {
     let (board, token) = board();
     let panel = panel(&board, &token);
     wait_status(&panel, "\"name\":\"attic-front\"");
@@ -167,13 +167,13 @@ fn sound_is_relayed_as_the_microphone_has_it() {
 }
 
 #[test]
-fn a_certificate_that_is_not_known_is_told_and_gets_no_token() {
+fn an_unknown_certificate_is_reported_and_gets_no_token() {
     let (board, token) = board();
     let known = section(&board, &token);
     let without: String =
         known.lines().filter(|line| !line.starts_with("fingerprint")).collect::<Vec<_>>().join("\n");
     let panel = Setup::new().sections(&without).start();
-    panel.wait_log(&format!("its key is not known here; if it is that board's, which logs it when it starts, write fingerprint = \"{}\"", fingerprint(&board)));
+    panel.wait_log(&format!("its key is not known here; if the board logs the same fingerprint when it starts, write fingerprint = \"{}\"", fingerprint(&board)));
     let checked = stdout(&defender(panel.path(), &["check", "-c", "defender.conf"], ""));
     let advice = format!("write fingerprint = \"{}\"", fingerprint(&board));
     assert!(checked.contains("NOT TRUSTED: ") && checked.contains(&advice), "{checked}");
@@ -199,7 +199,7 @@ fn certificate_print(file: &Path) -> String {
 }
 
 #[test]
-fn a_board_known_by_the_certificate_it_had_before_an_update_is_known_by_its_key_with_a_warning() {
+fn a_board_is_known_by_its_key_after_a_new_certificate() {
     let setup = Setup::new().sections(DEVICES);
     add_user(setup.path(), USER, "viewer");
     let token = add_token(setup.path());
@@ -228,7 +228,7 @@ fn a_board_known_by_the_certificate_it_had_before_an_update_is_known_by_its_key_
 }
 
 #[test]
-fn a_token_that_is_removed_ends_what_it_let_in_and_one_without_rights_shows_less() {
+fn a_removed_token_ends_the_relay_and_a_confined_one_limits_it() {
     let (board, token) = board();
     let panel = panel(&board, &token);
     wait_status(&panel, "\"name\":\"attic-front\"");
@@ -247,7 +247,7 @@ fn a_token_that_is_removed_ends_what_it_let_in_and_one_without_rights_shows_less
 }
 
 #[test]
-fn a_user_here_sees_only_what_is_his_of_there() {
+fn a_confined_user_sees_only_the_allowed_remote_cameras() {
     let (board, token) = board();
     let setup = Setup::new().sections(&section(&board, &token));
     add_user(setup.path(), "guest", "viewer");
@@ -263,7 +263,7 @@ fn a_user_here_sees_only_what_is_his_of_there() {
 }
 
 #[test]
-fn a_reload_adds_and_removes_remotes_and_leaves_the_others_alone() {
+fn a_reload_adds_and_removes_remotes_and_keeps_the_others() {
     let (board, token) = board();
     let own = "[camera.here]\ndevice = \"test\"\nwidth = 320\nheight = 240\n";
     let panel = Setup::new().sections(own).start();
@@ -353,7 +353,7 @@ fn names_that_are_taken_are_left_out_and_nothing_stands_still() {
 }
 
 #[test]
-fn a_remote_that_is_written_wrongly_is_told_with_its_place() {
+fn a_wrong_remote_section_is_reported_with_its_place() {
     let setup = Setup::new().sections(
         "[remote.a]\nurl = \"http://attic/\"\ntoken = \"x\"\n[remote.b]\nurl = \"https://attic\"\n\
          [remote.c]\nurl = \"https://c\"\ntoken = \"x\"\nfingerprnt = \"y\"\n",

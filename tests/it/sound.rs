@@ -104,7 +104,7 @@ fn twenty_listeners_hear_every_sample_beside_five_that_stall() {
 }
 
 #[test]
-fn who_stalls_loses_the_middle_and_is_live_again_without_a_click() {
+fn a_stalled_listener_loses_sound_and_rejoins_without_a_click() {
     let server = Setup::new().plain().sections("[microphone.front]\ndevice = \"test\"\n").start();
     let mut socket = server.connect();
     let login =
@@ -166,7 +166,7 @@ fn each_codec_is_what_ffmpeg_says_it_is_and_flac_loses_nothing() {
 }
 
 #[test]
-fn flac_takes_fewer_bytes_and_is_shared_by_those_who_come_later() {
+fn flac_takes_fewer_bytes_and_later_listeners_share_it() {
     let server = with_tone();
     let early = watch(&server, "/audio?codec=flac", "early");
     thread::sleep(Duration::from_millis(300));
@@ -181,7 +181,7 @@ fn flac_takes_fewer_bytes_and_is_shared_by_those_who_come_later() {
 }
 
 #[test]
-fn the_status_tells_level_rate_and_listeners() {
+fn the_status_has_level_rate_and_listeners() {
     let server = Setup::new()
         .sections(
             "[microphone.front]\ndevice = \"test\"\nrate_hz = 48000\nchannels = 2\n\
@@ -222,7 +222,7 @@ fn prometheus_learns_of_cameras_and_microphones() {
 }
 
 #[test]
-fn a_microphone_that_is_not_there_is_silent_and_keeps_its_listeners() {
+fn a_missing_microphone_is_silent_and_keeps_its_listeners() {
     let server = Setup::new().sections("[microphone.front]\ndevice = \"hw:9,0\"\n").start();
     server.wait_log("microphone front: hw:9,0: no such microphone");
     let file = record(&server, "/audio", "silence.wav", RATE_HZ * 2);
@@ -233,7 +233,7 @@ fn a_microphone_that_is_not_there_is_silent_and_keeps_its_listeners() {
 }
 
 #[test]
-fn a_reload_changes_a_microphone_and_ends_streams_only_of_another_format() {
+fn a_reload_ends_only_sound_streams_whose_format_changed() {
     let server = with_tone();
     let (mut same, _) = watch(&server, "/audio", "same");
     wait_listeners(&server, 1);
@@ -255,7 +255,7 @@ fn a_reload_changes_a_microphone_and_ends_streams_only_of_another_format() {
 }
 
 #[test]
-fn bad_wishes_are_told_what_would_be_right() {
+fn bad_queries_are_refused_with_what_would_be_valid() {
     let server = with_tone();
     let rows = [
         ("/audio?codec=mp3", 400, "codec must be one of wav, ulaw, flac"),

@@ -55,7 +55,7 @@ fn a_false_defender_harms_only_its_own_picture() {
     let panel = Setup::new().sections(&sections).start();
     wait_status(&panel, "\"name\":\"evil-trap\"");
     let (mut viewer, file) = watch(&panel, "/video/evil-trap", "stream");
-    panel.wait_log("what it sends is no Defender's");
+    panel.wait_log("it does not answer as a Defender does");
     wait_for("no-signal frames", || (parts(&file) > 5).then_some(()));
     assert!(viewer.is_running());
     assert_eq!(panel.get("/snapshot/here").status, 200, "the own camera is not disturbed");
@@ -81,14 +81,14 @@ fn a_stranger_whose_pictures_are_all_broken_is_shown_as_lost() {
 fn a_slow_remote_does_not_delay_the_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, dripped) = mpsc::channel();
+    let (progress, dripped) = mpsc::channel();
     // It ends with the test's process, whatever it waits for.
     thread::spawn(move || {
         for mut socket in listener.incoming().flatten() {
             // A handshake message of 16 KiB, which would take a quarter of an hour.
             let _ = socket.write_all(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc");
             while socket.write_all(b"\0").is_ok() {
-                let _ = tell.send(());
+                let _ = progress.send(());
                 thread::sleep(Duration::from_millis(50));
             }
         }

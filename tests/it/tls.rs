@@ -207,7 +207,7 @@ fn an_unusable_key_is_an_error_with_the_command_to_fix_it() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_told_with_what_to_do() {
+fn an_unusable_certificate_is_reported_with_what_to_do() {
     let first = refusal(&|folder| {
         certificate(folder, "a", &P256);
         openssl(folder, &["req", "-new", "-key", "key.pem", "-subj", "/CN=a", "-out", "request"]);

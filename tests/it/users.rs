@@ -11,7 +11,7 @@ fn login(name: &str, password: &str) -> String {
 }
 
 #[test]
-fn a_first_start_makes_one_admin_and_tells_the_password_once() {
+fn a_first_start_makes_one_admin_and_shows_the_password_once() {
     let server = Setup::new().without_user().start();
     let printed = wait_for("the first password", || {
         let printed = server.printed();
@@ -30,7 +30,7 @@ fn a_first_start_makes_one_admin_and_tells_the_password_once() {
 }
 
 #[test]
-fn a_start_that_fails_makes_no_user_whose_password_nobody_knows() {
+fn a_failed_start_creates_no_user_with_an_unknown_password() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let setup = Setup::new().server(&format!("port = {}", taken.local_addr().unwrap().port()));
     setup.write_config();
@@ -40,7 +40,7 @@ fn a_start_that_fails_makes_no_user_whose_password_nobody_knows() {
 }
 
 #[test]
-fn wrong_names_and_passwords_look_the_same_to_the_client_and_not_to_the_log() {
+fn only_the_log_distinguishes_wrong_names_and_passwords() {
     let server = Setup::new().start();
     let wrong = server.curl("/", &["-u", &login(USER, "a guessed secret")]);
     let unknown = server.curl("/", &["-u", &login("mallory", PASSWORD)]);
@@ -109,7 +109,7 @@ fn concurrent_edits_lose_nothing_and_keep_comments() {
 }
 
 #[test]
-fn mistakes_are_told_and_change_nothing() {
+fn mistakes_are_reported_and_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     add_user(folder.path(), "adam", "admin");
     let before = fs::read_to_string(folder.path().join("users")).unwrap();
@@ -133,7 +133,7 @@ fn mistakes_are_told_and_change_nothing() {
 }
 
 #[test]
-fn a_camera_that_no_configuration_has_is_warned_of_and_the_user_is_added() {
+fn a_user_of_an_unknown_camera_is_added_with_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join("defender.conf"),

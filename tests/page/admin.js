@@ -17,19 +17,19 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     await form.getByRole("button", { name: "Add" }).click();
     await page.getByText("Added bob").waitFor();
     await picture(page, `${name}-users`);
-    const his = await open(server);
-    await his.goto(server.url("/"));
-    await fillIn(his, "bob", "four odd blue kites");
-    await untilItMoves(his, "yard");
-    assert.equal(await his.locator(".camera").count(), 1, "the other is not his");
+    const bobs = await open(server);
+    await bobs.goto(server.url("/"));
+    await fillIn(bobs, "bob", "four odd blue kites");
+    await untilItMoves(bobs, "yard");
+    assert.equal(await bobs.locator(".camera").count(), 1, "the other is outside the scope");
     const card = page.locator("details", { hasText: "bob" });
     await card.locator("summary").click();
     await card.getByLabel("everything").check();
     await card.getByLabel("New password").fill("four even red kites");
     await card.getByRole("button", { name: "Save" }).click();
     await page.getByText("Changed bob").waitFor();
-    await fillIn(his, "bob", "four even red kites");
-    await untilItMoves(his, "front");
+    await fillIn(bobs, "bob", "four even red kites");
+    await untilItMoves(bobs, "front");
     await card.locator("summary").click();
     await card.getByRole("button", { name: "Remove" }).click();
     await assertAccessible(page, "the question");
@@ -38,11 +38,11 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     await card.getByRole("button", { name: "Remove" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await page.getByText("Removed bob").waitFor();
-    await his.getByText("You were signed out.").waitFor();
+    await bobs.getByText("You were signed out.").waitFor();
   });
 }
 
-test("a password that is too weak is refused in words", async (t) => {
+test("a weak password is refused with the reason", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "ada", { path: "/?settings=users", expected: /401|400/ });
   const form = page.locator("#new-user");
@@ -52,7 +52,7 @@ test("a password that is too weak is refused in words", async (t) => {
   await form.locator(".field", { hasText: "Password" }).getByText(/The password is one of the most common/).waitFor();
 });
 
-test("one's own password is changed, and everybody with the old one is out", async (t) => {
+test("changing the own password ends the other sessions", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { path: "/?settings=account", expected: /401|403/ });
   const change = async (old, wanted, again) => {
@@ -71,19 +71,19 @@ test("one's own password is changed, and everybody with the old one is out", asy
   await page.getByRole("heading", { name: "Change your password" }).waitFor();
 });
 
-test("an admin ends another's session, and a viewer sees his own alone", async (t) => {
+test("an admin ends any session, a viewer only the own ones", async (t) => {
   const server = await new Server(t).start();
-  const hers = await signedIn(server, "eve", { path: "/?settings=sessions" });
-  await hers.getByRole("cell", { name: "eve" }).waitFor();
+  const eves = await signedIn(server, "eve", { path: "/?settings=sessions" });
+  await eves.getByRole("cell", { name: "eve" }).waitFor();
   const page = await signedIn(server, "ada", { path: "/?settings=sessions" });
   await page.getByRole("cell", { name: "ada" }).waitFor();
-  assert.equal(await hers.getByRole("cell", { name: "ada" }).count(), 0);
+  assert.equal(await eves.getByRole("cell", { name: "ada" }).count(), 0);
   await page.getByRole("button", { name: "End the session of eve" }).click();
   await page.getByText("The session of eve has ended").waitFor();
-  await hers.getByText("You were signed out.").waitFor();
+  await eves.getByText("You were signed out.").waitFor();
 });
 
-test("the colours are a person's choice, on the form too", async (t) => {
+test("the colour scheme can be chosen, also for the form", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { path: "/?settings=account", colorScheme: "light" });
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
@@ -96,26 +96,26 @@ test("the colours are a person's choice, on the form too", async (t) => {
   assert.equal(await ground(), dark);
 });
 
-test("video and sound are stopped and started, and viewers read by whom", async (t) => {
+test("stopped video and sound name who stopped them", async (t) => {
   const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[microphone.room]\ndevice = "test"\n' }).start();
-  const hers = await signedIn(server, "eve");
-  await untilItMoves(hers);
+  const eves = await signedIn(server, "eve");
+  await untilItMoves(eves);
   const page = await signedIn(server, "ada", { path: "/?settings=services" });
   const stop = async (what) => {
     await page.getByRole("button", { name: `Stop ${what}` }).click();
     await page.getByRole("dialog").getByRole("button", { name: `Stop ${what}` }).click();
   };
   await stop("video");
-  await camera(hers).getByText("Stopped by ada").waitFor();
-  await picture(hers, "stopped");
+  await camera(eves).getByText("Stopped by ada").waitFor();
+  await picture(eves, "stopped");
   await page.getByRole("button", { name: "Start video" }).click();
-  await untilItMoves(hers);
+  await untilItMoves(eves);
   await stop("sound");
   await until("silence", () => server.status().microphones[0].problem === "stopped by ada");
-  await hers.getByText("silent: stopped by ada").waitFor();
+  await eves.getByText("silent: stopped by ada").waitFor();
 });
 
-test("a camera's size is changed while it is watched, saved, and reset", async (t) => {
+test("a watched camera's size is changed, saved and reset", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "ada", { path: "/?camera=front", expected: /401|400/ });
   await untilItMoves(page);
@@ -159,7 +159,7 @@ test("the log is read and its level set", async (t) => {
   await until("the others to go", async () => (await page.getByRole("log").locator("p").count()) === 1);
 });
 
-test("the settings ask for nothing while the window is hidden, and go on when it is seen", async (t) => {
+test("the settings send no requests while the window is hidden", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server);
   await page.clock.install();
@@ -184,7 +184,7 @@ test("the settings ask for nothing while the window is hidden, and go on when it
   }
 });
 
-test("a log level that cannot be saved is not offered to be", async (t) => {
+test("saving a log level is not offered if it cannot be saved", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server);
   await page.route("**/api/1.0/logging", (route) => route.fulfill({ json: { level: "info", keeps: false } }));

@@ -33,7 +33,7 @@ test("an admin changes a picture, and saves it", async (t) => {
   assert.ok(await page.getByLabel("Exposure").isDisabled(), "what the camera governs itself cannot be set");
 });
 
-test("a slider that is drawn tells the camera its newest value, one at a time", async (t) => {
+test("a dragged slider sends its newest value, one at a time", async (t) => {
   const { page, requests } = await opened(t);
   const slider = page.getByLabel("Brightness");
   await slider.scrollIntoViewIfNeeded();
@@ -48,7 +48,7 @@ test("a slider that is drawn tells the camera its newest value, one at a time", 
   assert.ok(requests.every((change) => !change.save), "a move is not saved");
 });
 
-test("a slider goes by the arrow keys, keeps the focus and says its value's name", async (t) => {
+test("a slider takes arrow keys and announces its value", async (t) => {
   const { page, requests } = await opened(t);
   const brightness = page.getByLabel("Brightness");
   await brightness.focus();
@@ -64,7 +64,7 @@ test("a slider goes by the arrow keys, keeps the focus and says its value's name
   assert.equal(await brightness.getAttribute("aria-valuetext"), null, "a number speaks for itself");
 });
 
-test("a server that cannot save is not asked to", async (t) => {
+test("saving is not offered if the server cannot save", async (t) => {
   const { page } = await opened(t, { keeps: false });
   await page.getByText("last until the server restarts").waitFor();
   assert.equal(await page.getByRole("button", { name: "Save changes" }).count(), 0);

@@ -14,7 +14,7 @@ async function assertBeside(page, input, words) {
   assert.equal(await page.locator("#note").textContent(), "", "said once");
 }
 
-test("what is wrong with a user stands beside its field, until it is changed", async (t) => {
+test("a mistake about a user is shown beside its field", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "ada", { path: "/?settings=users", viewport: PHONE, expected: /401|400|409/ });
   const form = page.locator("#new-user");
@@ -35,7 +35,7 @@ test("what is wrong with a user stands beside its field, until it is changed", a
   assert.equal(await name.getAttribute("aria-invalid"), null, "what is being mended");
 });
 
-test("what is wrong with one's own new password stands beside its field", async (t) => {
+test("a mistake in the own new password is shown beside its field", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { path: "/?settings=account", expected: /401|403|400/ });
   const [old, wanted, again] = [page.getByLabel("Current password"), page.getByLabel("New password", { exact: true }), page.getByLabel("New password again")];
@@ -51,7 +51,7 @@ test("what is wrong with one's own new password stands beside its field", async 
   await assertBeside(page, wanted, /The password is one of the most common/);
 });
 
-test("each form with a password tells a password manager whose it is", async (t) => {
+test("each password form names its user to password managers", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "ada", { path: "/?settings=users" });
   await page.locator("#new-user").waitFor();
@@ -63,7 +63,7 @@ test("each form with a password tells a password manager whose it is", async (t)
   assert.deepEqual(await forms(), ["ada"]);
 });
 
-test("a size that the camera does not have is refused beside its field, and those it has are offered", async (t) => {
+test("a missing size is refused beside its field with the sizes", async (t) => {
   const server = new Server(t);
   standIn(server);
   await server.start();
@@ -80,7 +80,7 @@ test("a size that the camera does not have is refused beside its field, and thos
   assert.equal(server.status().cameras[0].settings.width, 320, "nothing was changed");
 });
 
-test("a control that the camera refuses says so beside it", async (t) => {
+test("a refused control shows the reason beside it", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server, { expected: /401|409/ });
   await withControls(page);
@@ -92,7 +92,7 @@ test("a control that the camera refuses says so beside it", async (t) => {
   await page.locator(".field", { hasText: "Brightness" }).getByText("Brightness: the camera is busy.").waitFor();
 });
 
-test("video and sound are stopped only by who means it", async (t) => {
+test("video and sound are stopped only after a confirmation", async (t) => {
   const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[microphone.room]\ndevice = "test"\n' }).start();
   const page = await signedIn(server, "ada", { path: "/?settings=services" });
   for (const what of ["video", "sound"]) {
@@ -105,12 +105,12 @@ test("video and sound are stopped only by who means it", async (t) => {
   assert.deepEqual(services, { video: true, audio: true });
 });
 
-test("who may start video finds the button on the picture that somebody stopped", async (t) => {
+test("a stopped picture offers its start to those who may", async (t) => {
   const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[camera.yard]\ndevice = "test"\n' }).start();
   const page = await signedIn(server, "ada");
-  const hers = await signedIn(server, "eve");
+  const eves = await signedIn(server, "eve");
   await untilItMoves(page);
-  await untilItMoves(hers);
+  await untilItMoves(eves);
   const put = await page.evaluate(async () =>
     (await fetch("api/1.0/services/video", { method: "PUT", body: '{"running":false}', headers: { "X-Requested-With": "fetch" } })).status);
   assert.equal(put, 200);
@@ -118,14 +118,14 @@ test("who may start video finds the button on the picture that somebody stopped"
   await start.waitFor();
   await picture(page, "stopped-start");
   await assertAccessible(page, "a stopped camera");
-  await camera(hers).getByText("Stopped by ada").waitFor();
-  assert.equal(await hers.getByRole("button", { name: "Start video" }).count(), 0, "a viewer may not");
+  await camera(eves).getByText("Stopped by ada").waitFor();
+  assert.equal(await eves.getByRole("button", { name: "Start video" }).count(), 0, "a viewer may not");
   await start.click();
   await untilItMoves(page);
   await start.waitFor({ state: "hidden" });
 });
 
-test("services are not said to run while the server does not answer", async (t) => {
+test("services are not shown as running while the server is silent", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "ada", { path: "/?settings=services", expected: /401|ERR_/ });
   await page.getByText("Running.").first().waitFor();

@@ -16,7 +16,7 @@ async function tabTo(page, locator) {
   assert.fail(`${locator} is out of reach of the keyboard`);
 }
 
-test("a person without a mouse signs in, opens a camera, takes a snapshot and changes a setting", async (t) => {
+test("the whole page can be used without a mouse", async (t) => {
   const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[camera.yard]\ndevice = "test"\n' }).start();
   const page = await open(server);
   await page.goto(server.url("/"));
@@ -46,7 +46,7 @@ test("a person without a mouse signs in, opens a camera, takes a snapshot and ch
   await until("the choice", async () => (await colours.inputValue()) === "light");
 });
 
-test("an admin's work does not take the keyboard's place away", async (t) => {
+test("an update of the page keeps the keyboard focus", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "ada", { path: "/?settings=services" });
   const stop = page.locator("[data-service=audio]");

@@ -42,7 +42,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
   });
 }
 
-test("the page is light to load, and everything it loads is its own", async (t) => {
+test("the page is small and loads nothing from elsewhere", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server);
   const loaded = [];

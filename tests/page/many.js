@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { Server, camera, picture, signedIn, until, untilItMoves, test } from "./support.js";
 
-test("nine cameras on a wall: four streams, and the others' pictures change too", async (t) => {
+test("nine cameras on a wall take four streams, and all move", async (t) => {
   const names = ["attic", "cellar", "door", "garage", "garden", "hall", "kitchen", "porch", "yard"];
   const sections = names.map((name) => `[camera.${name}]\ndevice = "test"\nwidth = 320\nheight = 240\nfps = 10\n`).join("");
   const server = await new Server(t, { sections: `${sections}[microphone.hall]\ndevice = "test"\n` }).start();
@@ -34,7 +34,7 @@ test("nine cameras on a wall: four streams, and the others' pictures change too"
   });
 });
 
-test("two windows of a browser share its connections, and both show every camera", async (t) => {
+test("two windows of one browser both show every camera", async (t) => {
   const names = ["attic", "cellar", "door", "garage", "garden"];
   const sections = names.map((name) => `[camera.${name}]\ndevice = "test"\nwidth = 320\nheight = 240\nfps = 10\n`).join("");
   const server = await new Server(t, { sections: `${sections}[microphone.hall]\ndevice = "test"\n` }).start();

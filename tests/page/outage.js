@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, retell, signedIn, standIn, until, untilItMoves, test } from "./support.js";
 
-test("a lost camera is shown with its problem, and is back when it is back", async (t) => {
+test("a lost camera is shown with its problem until it returns", async (t) => {
   const server = new Server(t);
   const fault = standIn(server);
   await server.start();
@@ -30,7 +30,7 @@ test("a lost camera is shown with its problem, and is back when it is back", asy
   assert.deepEqual(await page.evaluate(() => window.news), ["front: no signal", "front: back"], "once for each change");
 });
 
-test("a server that is gone is waited for, and a new one asks who is there", async (t) => {
+test("the page waits for a lost server and signs in to a new one", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { path: "/?camera=front", expected: /401|ERR_/ });
   await untilItMoves(page);
@@ -44,7 +44,7 @@ test("a server that is gone is waited for, and a new one asks who is there", asy
   assert.equal(page.url(), server.url("/?camera=front"));
 });
 
-test("a stream that breaks or stalls is opened anew while the session holds", async (t) => {
+test("a broken or stalled stream is opened again", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { expected: /401|ERR_/ });
   await untilItMoves(page);
@@ -56,7 +56,7 @@ test("a stream that breaks or stalls is opened anew while the session holds", as
   await until("nothing to complain of", async () => (await page.locator("#trouble").textContent()) === "");
 });
 
-test("a server without the newer parts of the API still shows its cameras and settings", async (t) => {
+test("an older server still shows its cameras and settings", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "ada", { expected: /401|404/ });
   const none = (route) => route.fulfill({ status: 404, json: { error: "there is nothing here" } });
@@ -71,7 +71,7 @@ test("a server without the newer parts of the API still shows its cameras and se
   await page.getByText("This server does not offer its log here.").waitFor();
 });
 
-test("a silent server is reported, for sound too, and all goes on when it answers again", async (t) => {
+test("a silent server is reported until it answers again", async (t) => {
   const server = await new Server(t, { sections: '[camera.front]\ndevice = "test"\n[microphone.room]\ndevice = "test"\n' }).start();
   const page = await signedIn(server, "eve", { expected: /401|ERR_/ });
   await untilItMoves(page);
@@ -88,7 +88,7 @@ test("a silent server is reported, for sound too, and all goes on when it answer
   await until("nothing to complain of", async () => (await page.locator("#trouble").textContent()) === "");
 });
 
-test("a still that never comes does not hold up those of other cameras", async (t) => {
+test("a missing still does not delay those of other cameras", async (t) => {
   const names = ["a", "b", "c", "d", "e", "f"];
   const sections = names.map((name) => `[camera.${name}]\ndevice = "test"\nwidth = 320\nheight = 240\nfps = 10\n`).join("");
   const server = await new Server(t, { sections }).start();
@@ -101,7 +101,7 @@ test("a still that never comes does not hold up those of other cameras", async (
   await camera(page, "e").getByText("trying again").waitFor();
 });
 
-test("one lost answer hides no picture, and several are reported", async (t) => {
+test("only several lost answers are reported as an outage", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { expected: /401|ERR_/ });
   await untilItMoves(page);
@@ -152,7 +152,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
   });
 }
 
-test("a camera that comes back can be set, though it was away when its view was opened", async (t) => {
+test("a camera that returns after its view was opened can be set", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server);
   let isThere = false;

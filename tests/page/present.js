@@ -29,7 +29,7 @@ const collectNews = (page) => page.evaluate(() => {
   new MutationObserver(collect).observe(document.querySelector("#news"), { childList: true });
 });
 
-test("a picture without a new one for three seconds is said to be frozen, once, and is back", async (t) => {
+test("a picture that stands for three seconds is marked frozen", async (t) => {
   const { page } = await watched(t);
   await untilItMoves(page);
   await collectNews(page);
@@ -49,7 +49,7 @@ test("a picture without a new one for three seconds is said to be frozen, once, 
   assert.deepEqual(news.map((words) => words.replace("behind the present", "frozen")), ["front: frozen", "front: back"]);
 });
 
-test("a camera that gives a picture each seven seconds is slow, and frozen only after more", async (t) => {
+test("a picture every seven seconds is slow, not frozen", async (t) => {
   const { page } = await watched(t, { change: ({ cameras }) => Object.assign(cameras[0], { interval_ms: 7000 }) });
   await untilItMoves(page);
   await badge(page, "every 7 s");
@@ -77,7 +77,7 @@ test("a picture that was old when it came is shown as behind", async (t) => {
   assert.ok(!await isGreen(page), "the dot");
 });
 
-test("the server's clock may be set while its pictures are watched", async (t) => {
+test("setting the server's clock does not disturb a viewer", async (t) => {
   let ahead_s = 0;
   const { page } = await watched(t, {
     before: (page) => page.route("**/api/1.0/status", async (route) => {
@@ -104,7 +104,7 @@ test("a camera that is refreshed once a second says so", async (t) => {
   assert.equal(await page.locator('.camera[data-mode="stream"] .badge:not(:empty)').count(), 0);
 });
 
-test("a test card that stands in for a camera is not green, and says what it is", async (t) => {
+test("a test card that replaces a camera is not shown as live", async (t) => {
   const { page } = await watched(t, { change: ({ cameras }) => Object.assign(cameras[0], { problem: "no camera found" }) });
   await untilItMoves(page);
   await badge(page, "No camera found: test card");
@@ -134,7 +134,7 @@ for (const [how, end] of [["gone", (server) => server.kill()], ["silent", (serve
   });
 }
 
-test("a meter that is listened to shows no level while no sound comes", async (t) => {
+test("a meter shows no level while no sound arrives", async (t) => {
   const { page } = await watched(t, { sections: TWO });
   await page.getByRole("button", { name: "Listen to room" }).click();
   await page.getByText("you are listening").waitFor();
@@ -148,7 +148,7 @@ test("a meter that is listened to shows no level while no sound comes", async (t
   await page.locator(".microphone:not(.unknown)").waitFor();
 });
 
-test("sound that comes back many times has no more listeners than before", async (t) => {
+test("sound that returns many times adds no listeners", async (t) => {
   const { page } = await watched(t, {
     sections: TWO,
     before: (page) => page.addInitScript(() => {
@@ -204,7 +204,7 @@ for (const [how, fault] of Object.entries(FAULTS)) {
   });
 }
 
-test("a stream of which nothing can be shown is opened anew, and the page says why", async (t) => {
+test("an undecodable stream is opened again with the reason", async (t) => {
   const { page } = await watched(t, { before: (page) => page.addInitScript(FAULTS["decoding fails"]) });
   await untilItMoves(page);
   let asked = 0;
@@ -218,7 +218,7 @@ test("a stream of which nothing can be shown is opened anew, and the page says w
   await untilItMoves(page);
 });
 
-test("a picture that never gets decoded holds up no others", async (t) => {
+test("a picture that is never decoded delays no others", async (t) => {
   const { page } = await watched(t, {
     before: (page) => page.addInitScript(() => {
       const decode = window.createImageBitmap;
@@ -233,7 +233,7 @@ test("a picture that never gets decoded holds up no others", async (t) => {
   await untilItMoves(page);
 });
 
-test("an image that the browser loads by itself is not said to be live", async (t) => {
+test("an image that the browser loads by itself is not called live", async (t) => {
   const { page } = await watched(t, { before: (page) => page.addInitScript(() => { delete window.createImageBitmap; }) });
   await badge(page, "cannot tell whether it is live");
   assert.ok(!await isGreen(page), "the dot");

@@ -1,4 +1,4 @@
-// The form, and who is let in by it for how long.
+// The form, who can sign in with it, and for how long.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { once } from "node:events";
 
 import { Server, camera, fillIn, hide, open, signedIn, until, untilItMoves, test } from "./support.js";
 
-test("a person signs in at the form and goes on to where he wanted", async (t) => {
+test("signing in at the form leads to the requested page", async (t) => {
   const server = await new Server(t).start();
   // To a bare picture the browser adds styles of its own, which the page's policy keeps out.
   const page = await open(server, { expected: /401|inline style/ });
@@ -29,7 +29,7 @@ test("a person signs in at the form and goes on to where he wanted", async (t) =
   await until("the picture", () => page.evaluate(isShown).catch(() => false));
 });
 
-test("an address of two slashes leads to this server and no other", async (t) => {
+test("a return address of two slashes stays on this server", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server, { expected: /401|404/ });
   await page.goto(server.url("//elsewhere.example/"));
@@ -40,7 +40,7 @@ test("an address of two slashes leads to this server and no other", async (t) =>
   assert.equal(answer.url(), server.url("//elsewhere.example/"));
 });
 
-test("a guesser is answered how long to wait", async (t) => {
+test("a guesser sees how long to wait", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server, { expected: /401|429/ });
   await page.goto(server.url("/"));
@@ -54,7 +54,7 @@ test("a guesser is answered how long to wait", async (t) => {
   await page.getByRole("button", { name: "Sign in" }).waitFor();
 });
 
-test("a link from elsewhere leads past the form who is signed in", async (t) => {
+test("a link from elsewhere shows a signed-in user no form", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve");
   // The browser holds back the cookie when another site sends it here, as a mail's link would.
@@ -65,7 +65,7 @@ test("a link from elsewhere leads past the form who is signed in", async (t) => 
   await camera(page).and(page.locator(".live")).waitFor();
 });
 
-test("a session that is over leads back to the form, which says so", async (t) => {
+test("an ended session leads to the form, which says so", async (t) => {
   const server = await new Server(t, { keys: "session_idle_s = 2\nsession_max_s = 4" }).start();
   const page = await signedIn(server, "eve", { path: "/?camera=front" });
   await page.getByText("You were signed out. Sign in to go on.").waitFor();
@@ -94,7 +94,7 @@ async function proxy(t, server) {
   return (path) => `https://127.0.0.1:${proxied.address().port}${path}`;
 }
 
-test("a person signs in below the path of a reverse proxy, at any depth", async (t) => {
+test("signing in works below a reverse proxy's path", async (t) => {
   const server = await new Server(t).start();
   const url = await proxy(t, server);
   const page = await open(server, { expected: /401/ });
@@ -108,7 +108,7 @@ test("a person signs in below the path of a reverse proxy, at any depth", async 
   assert.equal(page.url(), url("/cam/"));
 });
 
-test("a folder of one's own is behind the same form", async (t) => {
+test("a custom web folder is behind the same form", async (t) => {
   const server = new Server(t, { keys: 'www = "site"' });
   mkdirSync(`${server.folder}/site`);
   writeFileSync(`${server.folder}/site/index.html`, "<title>Mine</title><h1>My own page</h1>");
@@ -119,7 +119,7 @@ test("a folder of one's own is behind the same form", async (t) => {
   await page.getByRole("heading", { name: "My own page" }).waitFor();
 });
 
-test("who watches is not idle, and who hides the page is", async (t) => {
+test("a watching user is not idle, a hidden page is", async (t) => {
   const idle_s = 8;
   const server = await new Server(t, { keys: `session_idle_s = ${idle_s}` }).start();
   const page = await signedIn(server, "eve", { expected: /401|ERR_/ });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { PHONE, Server, fillIn, open, picture, signedIn, until, test } from "./support.js";
 
-test("a person listens with a click, sees the level and sets the volume", async (t) => {
+test("a click starts the sound, with level and volume", async (t) => {
   const server = await new Server(t, { sections: '[microphone.room]\ndevice = "test"\n' }).start();
   const page = await signedIn(server, "eve", { viewport: PHONE });
   const level = page.getByLabel("Sound level of room");
@@ -23,7 +23,7 @@ test("a person listens with a click, sees the level and sets the volume", async 
   await until("the stream to end", () => server.status().microphones[0].listeners === 0);
 });
 
-test("a browser that wants a click before it plays is given one", async (t) => {
+test("a browser that needs a click to play is asked for one", async (t) => {
   const server = await new Server(t, { sections: '[microphone.room]\ndevice = "test"\n' }).start();
   const first = await signedIn(server, "eve");
   // A window that no person touched. Playwright's own questions would count as touches.
@@ -62,7 +62,7 @@ test("an audio element plays every codec and hears the tone", async (t) => {
   await Promise.all(["wav", "ulaw", "flac"].map(hear));
 });
 
-test("what is heard is as loud as the volume says, and the meter shows what came", async (t) => {
+test("the volume changes what is heard, not what the meter shows", async (t) => {
   const server = await new Server(t, { sections: '[microphone.room]\ndevice = "test"\n' }).start();
   const page = await open(server);
   await page.addInitScript(() => {

@@ -101,7 +101,7 @@ for (const [how, shift_ms] of [["ahead of", -3_600_000], ["behind", 3_600_000]])
   });
 }
 
-test("frames a second are those of the time that there was, not of time before the first", async (t) => {
+test("the frame rate does not count time before the first frame", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve");
   const rates = await page.evaluate(async () => {
@@ -112,7 +112,7 @@ test("frames a second are those of the time that there was, not of time before t
   assert.deepEqual(rates, [25, 25, 1, 0.5, 0]);
 });
 
-test("a wall keeps the display awake, again too after the window was hidden", async (t) => {
+test("a wall keeps the display awake, also after being hidden", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server);
   await page.addInitScript(() => {

@@ -34,7 +34,7 @@ impl Editor {
         self.done
     }
 
-    /// A script that goes on with the edits from where the variable named `done_a` is, and tells the number of
+    /// A script that goes on with the edits from where the variable named `done_a` is, and prints the number of
     /// each one that is confirmed.
     pub fn script(letter: char) -> String {
         let each = KEPT + 1;

@@ -99,7 +99,7 @@ impl Machine {
         let end = Instant::now() + PATIENCE;
         while !ready(&self.said()) {
             let ended = self.qemu.try_wait().expect("it is a child");
-            assert!(ended.is_none() && Instant::now() < end, "waited in vain for {what}; {}", self.tell());
+            assert!(ended.is_none() && Instant::now() < end, "waited in vain for {what}; {}", self.state());
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -107,12 +107,12 @@ impl Machine {
     /// Cuts the power: nothing in the guest has a moment left.
     pub fn cut_power(&mut self) {
         let ended = self.qemu.try_wait().expect("it is a child");
-        assert!(ended.is_none(), "the machine ended before its power was cut; {}", self.tell());
+        assert!(ended.is_none(), "the machine ended before its power was cut; {}", self.state());
         self.qemu.kill().expect("it runs");
         self.qemu.wait().expect("it is a child");
     }
 
-    fn tell(&self) -> String {
+    fn state(&self) -> String {
         let console = fs::read(&self.console).unwrap_or_default();
         format!("console:\n{}\nsaid:\n{}", String::from_utf8_lossy(&console), self.said())
     }

@@ -1,4 +1,4 @@
-//! Power cuts while users are edited and logs are put aside, on a real ext4 of a real kernel: qemu is
+//! Power cuts while users are edited and logs are rotated, on a real ext4 of a real kernel: qemu is
 //! killed at a random moment, and what is on its disk must be a user file that parses and holds every
 //! change that had been confirmed.
 //!
@@ -71,7 +71,7 @@ fn edit_until_cut(image: &Image, disk: &Path, folder: &Path, editors: &[Editor; 
     let mut machine = Machine::boot(image, disk, folder, &variables);
     machine.wait_for("the server", |said| said.contains("serving"));
     machine.wait_for("edits", |said| editors.iter().all(|editor| editor.confirmed(said) > editor.done()));
-    machine.wait_for("a log put aside", |said| said.contains("log aside"));
+    machine.wait_for("a rotated log", |said| said.contains("log rotated"));
     thread::sleep(random_moment());
     machine.cut_power();
     // Only now: whatever was confirmed up to the last moment counts.

@@ -217,3 +217,51 @@ fn known_addresses_are_bounded_and_forgotten_after_a_day() {
     assert!(slots.is_known(last, start) && !slots.is_known(Network::of(IpAddr::from([0, 0, 0, 0])), start));
     assert!(!slots.is_known(last, start + KNOWN_FOR * 2));
 }
+
+#[test]
+fn a_user_keeps_the_connection_from_one_request_to_the_next() {
+    let admission = admission(1, 1);
+    let user = connect(&admission, "10.0.0.1");
+    user.slot().set_stage(Stage::Request);
+    user.slot().mark_signed_in();
+    assert!(!is_admitted(&admission, "10.0.9.9"), "during the first signed-in request");
+    user.slot().set_stage(Stage::Idle);
+    user.slot().set_stage(Stage::Request);
+    assert!(!is_admitted(&admission, "10.0.9.9") && !user.is_closed(), "when the next request begins");
+}
+
+#[test]
+fn the_longest_idle_connection_goes_first() {
+    let admission = admission(128, 2);
+    let [first, second] = [(); 2].map(|()| connect(&admission, "10.0.0.1"));
+    [&first, &second, &first].into_iter().for_each(|client| client.request(false));
+    let _newcomer = connect(&admission, "10.0.0.1");
+    assert!(second.is_closed() && !first.is_closed(), "the first one was used again");
+}
+
+#[test]
+fn a_half_open_connection_is_slow_after_the_grace_period() {
+    let admission = admission(1, 1);
+    let client = connect(&admission, "10.0.0.1");
+    let slots = lock(&admission.slots);
+    let entry = &slots.open[&client.slot().number];
+    assert_eq!(entry.rank(entry.since + GRACE), Rank::New);
+    assert_eq!(entry.rank(entry.since + GRACE + Duration::from_nanos(1)), Rank::Slow);
+}
+
+#[test]
+fn an_ended_connection_counts_as_evicted() {
+    let admission = admission(1, 1);
+    let client = connect(&admission, "10.0.0.1");
+    let slot = client.slot().clone();
+    assert_eq!((admission.connections(), slot.is_evicted()), (1, false));
+    drop(client);
+    assert_eq!((admission.connections(), slot.is_evicted()), (0, true));
+}
+
+#[test]
+fn a_quarter_is_reserved_but_eight_and_at_most_half() {
+    for (connections, for_unknown) in [(128, 96), (36, 27), (32, 24), (20, 12), (10, 5), (1, 1)] {
+        assert_eq!(admission(connections, 1).for_unknown, for_unknown, "of {connections}");
+    }
+}

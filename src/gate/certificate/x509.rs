@@ -1,4 +1,4 @@
-//! Reads the fields of a certificate (RFC 5280) without verifying it: what is needed to tell a person what is
+//! Reads the fields of a certificate (RFC 5280) without verifying it: what is needed to show a person what is
 //! wrong with it, and who made it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

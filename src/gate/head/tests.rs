@@ -11,13 +11,15 @@ fn a_plain_request_passes() {
     let head = parse("GET /video?fps=5 HTTP/1.1\r\nHost: board:8443\r\nAccept: */*\r\n\r\n").unwrap();
     assert_eq!((head.method.as_str(), head.target.as_str()), ("GET", "/video?fps=5"));
     assert_eq!(head.host.as_deref(), Some("board:8443"));
-    assert!(head.keep_alive && head.body_bytes == 0);
+    assert!(head.keep_alive && head.body_bytes == 0 && !head.expects_continue);
 }
 
 #[test]
 fn heads_that_parsers_read_differently_are_refused() {
     let rows: &[(&str, u16)] = &[
         ("GET / HTTP/1.1\nHost: a\n\r\n\r\n", 400),
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: b\x7fc\r\n\r\n", 400),

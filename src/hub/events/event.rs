@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn an_event_is_unpacked_as_it_was_packed() {
         for (number, kind) in (1_u32..).zip(EventKind::ALL) {
-            for name in ["", "yard", "a-name-of-thirty-two-letters-big"] {
+            for name in ["", "yard", "front", "a-name-of-thirty-two-letters-big"] {
                 let event = Event {
                     id: number << 28 | number,
                     camera: CameraName::new(name).unwrap(),

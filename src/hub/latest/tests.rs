@@ -89,6 +89,14 @@ fn a_first_reader_wakes_the_publisher() {
 }
 
 #[test]
+fn a_wait_for_a_reader_ends_by_its_time_or_the_close() {
+    let (publisher, latest) = latest::<u8>(1);
+    assert!(!publisher.wait_for_reader(Duration::from_millis(2)), "there is no reader");
+    latest.close();
+    assert!(!publisher.wait_for_reader(LONG), "there will be none");
+}
+
+#[test]
 fn a_value_still_held_is_not_reused_and_lives_on() {
     let (mut publisher, latest) = latest(2);
     let mut reader = latest.subscribe().unwrap();

@@ -116,7 +116,7 @@ fn fill_bytes_before_a_marker_are_skipped() {
 }
 
 #[test]
-fn each_kind_of_bad_frame_is_told_apart() {
+fn each_kind_of_bad_frame_is_distinguished() {
     assert_eq!(scan(b""), Err(ScanError::NoStart));
     assert_eq!(scan(&[0; 100_000]), Err(ScanError::NoStart));
     assert_eq!(scan(b"\xff\xd8\xff\xd9"), Err(ScanError::NoPicture));

@@ -61,7 +61,7 @@ pub(super) fn restore(camera: &Camera, values: &[(String, i32)], to_reset: &[Str
     for (name, value) in values {
         match step(camera, &known, name, *value) {
             Ok((control, _)) if control.kind == ControlKind::Button => {
-                refused.push(refused_control(camera, name, "it is a button, which no start presses"));
+                refused.push(refused_control(camera, name, "a button is not pressed at a start"));
             }
             Ok(step) => steps.push(step),
             Err(error) => refused.push(error),
@@ -69,7 +69,7 @@ pub(super) fn restore(camera: &Camera, values: &[(String, i32)], to_reset: &[Str
     }
     for (control, value) in in_order(steps) {
         if let Err(error) = set_one(camera, &control, value) {
-            // Wanted for when the automatic is off, which is wanted to be on.
+            // No fault: the value is for the manual mode, while the automatic mode of this control is switched on.
             let is_governed = is_inactive(camera, &control);
             refused.extend((!is_governed).then_some(error));
         }

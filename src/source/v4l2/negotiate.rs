@@ -22,7 +22,7 @@ pub(super) struct Mode {
     pub(super) stride_bytes: u32,
     /// Meaning of the code values; means nothing for MJPEG and RGB.
     pub(super) range: Range601,
-    /// Frames a second as promised; zero when the driver does not tell.
+    /// Frames a second as promised; zero when the driver does not report it.
     pub(super) fps: f32,
 }
 

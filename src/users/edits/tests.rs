@@ -162,3 +162,49 @@ fn a_token_of_version_0_1_works_and_is_bound_by_an_edit() {
     assert!(accounts(&path).by_secret("token").is_ok());
     assert!(std::fs::read_to_string(&path).unwrap().contains(":cameras=front:bound="));
 }
+
+#[test]
+fn a_user_without_the_right_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    add(&path, "adam", &with_password()).unwrap();
+    add(&path, "eve", &with_password()).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let nobody: May<'_> = &|_| Err(UsersError::NotAllowed);
+    let hash = |_: &str| Ok(PasswordHash::of_nobody());
+    let refused = [
+        add_with(&path, "bob", &with_password(), nobody, hash).map(drop),
+        change_with(&path, "eve", &role(Role::Admin), nobody, hash),
+        remove_with(&path, "eve", nobody),
+    ];
+    assert!(refused.iter().all(|one| matches!(one, Err(UsersError::NotAllowed))), "{refused:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_name_is_checked_before_the_slow_hash_and_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    add(&path, "adam", &with_password()).unwrap();
+    let never = |_: &str| -> Result<PasswordHash, UsersError> { panic!("a password was hashed") };
+    assert!(matches!(add_with(&path, "adam", &with_password(), ANYONE, never), Err(UsersError::Taken(_))));
+    let unknown = change_with(&path, "eve", &with_password(), ANYONE, never);
+    assert!(matches!(unknown, Err(UsersError::Unknown(_))), "{unknown:?}");
+    let meanwhile = |_: &str| {
+        add(&path, "eve", &Change { role: Some(Role::Admin), ..with_password() })?;
+        Ok(PasswordHash::of_nobody())
+    };
+    let late = add_with(&path, "eve", &with_password(), ANYONE, meanwhile);
+    assert!(matches!(late, Err(UsersError::Taken(_))), "{late:?}");
+    assert_eq!(list(&path).unwrap().users[1].role, Role::Admin, "that of the first to be added");
+}
+
+#[test]
+fn a_file_without_an_admin_can_still_be_edited() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    std::fs::write(&path, format!("eve:viewer:{0}\nbob:viewer:{0}\n", PasswordHash::of_nobody())).unwrap();
+    change(&path, "eve", &role(Role::Viewer)).unwrap();
+    remove(&path, "eve").unwrap();
+    assert_eq!(list(&path).unwrap().users.len(), 1);
+}

@@ -25,7 +25,7 @@ fn every_byte_an_edit_is_not_about_survives_it() {
 }
 
 #[test]
-fn an_edited_user_keeps_his_place() {
+fn an_edited_user_keeps_the_place_in_the_file() {
     let hash = PasswordHash::of_nobody();
     let mut file = UserFile::parse(format!("adam:viewer:{hash}\n# eve\neve:admin:{hash}\n").as_bytes());
     file.put(Record { role: Role::Admin, ..record("adam") });
@@ -128,4 +128,20 @@ fn a_removed_token_does_not_come_back_by_a_second_line() {
     assert_eq!(bad, ["@ha", "@bad", "ha"]);
     assert!(file.remove_token("ha") && !file.remove_token("ha"));
     assert_eq!(file.to_bytes(), b"@bad:eve:x\nha:viewer:x\n");
+}
+
+#[test]
+fn a_token_works_only_for_the_user_it_was_made_for() {
+    let mut file = UserFile::default();
+    file.put(record("adam"));
+    file.add_token(TokenRecord { bound: Some(record("adam").binding()), ..token("own", "adam") });
+    file.add_token(TokenRecord { bound: Some("0123456789abcdef".to_owned()), ..token("earlier", "adam") });
+    file.add_token(token("nobodys", "eve"));
+    let orphans = |file: &UserFile| {
+        file.orphans().map(|(line, token)| (line.number, token.name.clone())).collect::<Vec<_>>()
+    };
+    let expected = [(3, "earlier".to_owned()), (4, "nobodys".to_owned())];
+    assert_eq!(orphans(&file), expected);
+    file.put(Record { hash: PasswordHash::new("another").unwrap(), ..record("adam") });
+    assert_eq!(orphans(&file), expected, "another password leaves the own tokens of the user in effect");
 }

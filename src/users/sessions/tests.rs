@@ -110,3 +110,47 @@ fn it_is_known_what_is_not_saved() {
     assert!(sessions.end(&digest).unwrap().is_saved);
     assert_eq!(sessions.unsaved(), Unsaved::Session);
 }
+
+#[test]
+fn sessions_that_were_not_saved_or_lost_their_user_are_saved_again() {
+    let (sessions, now) = (Sessions::new(LIMITS), Instant::now());
+    begin(&sessions, "eve", now);
+    sessions.saved(now);
+    sessions.keep(|_| true);
+    assert_eq!(sessions.unsaved(), Unsaved::Nothing, "nothing ended");
+    sessions.not_saved();
+    assert_eq!(sessions.unsaved(), Unsaved::Session);
+    sessions.saved(now);
+    sessions.keep(|_| false);
+    assert_eq!((sessions.unsaved(), sessions.saved(now).len()), (Unsaved::Session, 0));
+    sessions.were_off(Duration::ZERO);
+    assert_eq!(sessions.unsaved(), Unsaved::Session);
+}
+
+#[test]
+fn ended_sessions_are_neither_kept_nor_saved() {
+    let (sessions, start) = (Sessions::new(LIMITS), Instant::now());
+    let digest = begin(&sessions, "eve", start);
+    assert!(sessions.saved(start + LIMITS.idle).is_empty());
+    let other = begin(&sessions, "eve", start);
+    assert!(sessions.touch(&other, start + LIMITS.idle).is_none());
+    assert_eq!((sessions.end(&digest), sessions.end(&other)), (None, None), "both ended by disuse");
+    begin(&sessions, "eve", start);
+    begin(&sessions, "adam", start + LIMITS.idle);
+    assert_eq!(sessions.origins(), [(HERE, "adam".to_owned())]);
+}
+
+#[test]
+fn the_list_has_the_youngest_session_first_with_its_whole_age() {
+    let (sessions, start) = (Sessions::new(LIMITS), Instant::now());
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let digest = begin(&sessions, "eve", start);
+    let saved = sessions.saved(at(1));
+    let sessions = Sessions::new(LIMITS);
+    assert!(sessions.restore(&saved[0], record("eve"), Duration::ZERO, start));
+    sessions.were_off(Duration::from_secs(2));
+    (1..=5).for_each(|seconds| drop(begin(&sessions, "adam", at(seconds))));
+    let ages: Vec<_> = sessions.list(at(5)).iter().map(|session| session.age.as_secs()).collect();
+    assert_eq!(ages, [0, 1, 2, 3, 4, 8]);
+    assert!(sessions.touch(&digest, at(5)).is_some());
+}

@@ -44,7 +44,12 @@ fn elsewhere(first: &str, path: &Path) -> Command {
     command
         .args(["-c", &format!("{first}; exec \"$0\" \"$@\"")])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("{module}::edits_as_told_by_another_test"), "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            &format!("{module}::edits_in_a_process_of_another_test"),
+            "--ignored",
+            "--nocapture",
+        ])
         .env(FILE, path)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -57,7 +62,7 @@ fn output_of(output: &Output) -> String {
 
 #[test]
 #[ignore = "the other process of the tests that need one"]
-fn edits_as_told_by_another_test() {
+fn edits_in_a_process_of_another_test() {
     let Some(path) = std::env::var_os(FILE) else { return };
     for number in 0..ADDED {
         if let Err(error) = add(Path::new(&path), &format!("p{}-{number}", std::process::id())) {
