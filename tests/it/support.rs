@@ -327,6 +327,13 @@ impl Server {
         (count("task"), count("fd"))
     }
 
+    /// How many of its threads have this name and are in this state: `S` waiting, `T` stopped (proc(5)).
+    pub fn tasks(&self, name: &str, state: char) -> usize {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+        stats.filter(|stat| stat.contains(&format!("({name}) {state} "))).count()
+    }
+
     fn listening(&mut self) -> Option<String> {
         let log = self.log();
         if let Ok(Some(status)) = self.child.try_wait() {
