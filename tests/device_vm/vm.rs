@@ -231,14 +231,15 @@ impl Job {
         None
     }
 
-    /// Sends a signal ("TERM") to the job and all it started.
+    /// Sends a signal ("TERM") to the job and all it started; returns when it was sent.
     pub fn signal(&self, name: &str) {
         let number = self.files.file_name().expect("a job has a number").to_string_lossy();
         let script = format!(
             "cd {GUEST_WORK}/jobs; until [ -e {number}.pid ] || [ -e {number}.status ]; do sleep 0.1; done; \
              kill -s {name} -- -$(cat {number}.pid)"
         );
-        drop_job(self.jobs(), &self.starter, &script);
+        let files = drop_job(self.jobs(), &self.starter, &script);
+        Self { script, files, starter: Arc::clone(&self.starter) }.wait();
     }
 
     /// The folder of all jobs; it goes when the machine does.
