@@ -92,7 +92,7 @@ page: ## The page in Chromium, as a viewer and an admin use it; DEFENDER_SCREENS
 
 api-test: ## The API against its own description, by schemathesis
 	@.ci/need build api
-	$(CARGO) build --locked
+	.ci/debug-binary
 	tests/api/run
 
 vm: ## The real binary against a real kernel's camera driver and power cuts, in qemu
@@ -111,7 +111,7 @@ arm-vm: ## The binaries for boards on an emulated board and Pi Zero, in qemu
 
 packages: ## The Debian package: built, checked, installed, upgraded, purged in a Debian of its own
 	@.ci/need build test
-	$(CARGO) build --locked
+	.ci/debug-binary
 	tests/vm/prepare .build/vm
 	tests/packaging/run target/debug/defender
 

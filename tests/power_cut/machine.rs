@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::edits::{EDITORS, Editor};
 
 /// How long anything in the guest may take before the test gives up on it. Emulation is slow.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A machine that waits for the host's processor may find that its timer does not tick: not looked at.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet no_timer_check edd=off mitigations=off panic=-1";
