@@ -18,7 +18,7 @@ FEATURES ?=
 features := $(if $(FEATURES),--features $(FEATURES))
 BINARY ?= $(if $(filter $(ARCH),$(HOST_ARCH)),target/release/defender,.build/$(made-by-$(ARCH))/defender)
 
-.PHONY: help deps run build arm arm64 test quick check unit turbo loom integration page api-test vm arm-vm packages fuzz bench size deb deploy binary where clean
+.PHONY: help deps run build arm arm64 test quick check compiled-tests unit turbo loom integration page api-test vm arm-vm packages fuzz bench size deb deploy binary where clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,12 +64,19 @@ check: ## Formatting, lints and documentation
 	@# Fuzzers are built by `make fuzz` alone: here only whether their versions are still those of Cargo.toml.
 	$(CARGO) metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 
+# All at once use both cores; the targets below find them compiled.
+compiled-tests:
+	@.ci/need build
+	$(CARGO) test --workspace --locked --no-run --lib --bins --test it --test layers --test docs --test cross \
+		--test corpus --test device_vm --test power_cut --test arm_vm
+
 unit: ## Unit tests
 	$(CARGO) test --workspace --locked --lib --bins
 
 turbo: ## Unit tests of the encoder with libjpeg-turbo in it
 	@.ci/need build turbo
-	$(CARGO) test --workspace --locked --features defender/turbo --lib codec::jpeg
+	@# The library is compiled for these few tests alone: fast enough without being optimized, and in half the time.
+	$(CARGO) test --locked --features turbo --lib --config profile.dev.package.defender.opt-level=0 codec::jpeg
 
 loom: ## Model checks of the hub, every interleaving
 	.ci/loom
@@ -85,7 +92,7 @@ page: ## The page in Chromium, as a viewer and an admin use it; DEFENDER_SCREENS
 
 api-test: ## The API against its own description, by schemathesis
 	@.ci/need build api
-	$(CARGO) build --locked
+	.ci/debug-binary
 	tests/api/run
 
 vm: ## The real binary against a real kernel's camera driver and power cuts, in qemu
@@ -104,7 +111,7 @@ arm-vm: ## The binaries for boards on an emulated board and Pi Zero, in qemu
 
 packages: ## The Debian package: built, checked, installed, upgraded, purged in a Debian of its own
 	@.ci/need build test
-	$(CARGO) build --locked
+	.ci/debug-binary
 	tests/vm/prepare .build/vm
 	tests/packaging/run target/debug/defender
 

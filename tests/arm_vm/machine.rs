@@ -11,7 +11,7 @@ use crate::tree;
 
 /// How long anything may take before a test gives up on it; nothing is asserted about less.
 /// Emulation is slow, and the machine may be busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A running machine; its keeper, tests/arm_vm/boot, ends it when this is dropped, or when this
 /// process ends in whatever way.

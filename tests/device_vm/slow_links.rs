@@ -7,7 +7,7 @@ use crate::vm;
 
 #[test]
 fn viewers_on_links_with_delay_and_loss_see_the_present() {
-    let vm = vm::lock();
+    let vm = vm::counted();
     let this = env::current_exe().expect("a path");
     let output =
         vm.run(&format!("{} --exact slow_links::in_the_guest --ignored --nocapture 2>&1", this.display()));

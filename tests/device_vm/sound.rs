@@ -1,6 +1,7 @@
 //! Sound captured from a real kernel's sound card.
 
 use std::f64::consts::TAU;
+use std::sync::MutexGuard;
 
 use crate::server::{DEFENDER, Server, Viewer};
 use crate::soundcard::{Known, MICROPHONE, RATE_HZ, heard};
@@ -70,16 +71,15 @@ fn assert_gaps_are_counted(server: &Server, player: &Job, known: &Known, listene
     );
 }
 
-/// The machine with its sound card as after a boot.
-fn with_card() -> std::sync::MutexGuard<'static, Vm> {
-    let vm = vm::lock();
+/// A machine with its sound card as after a boot.
+fn with_card(vm: MutexGuard<'static, Vm>) -> MutexGuard<'static, Vm> {
     vm.plug_card();
     vm
 }
 
 #[test]
 fn twenty_seconds_are_heard_without_a_gap() {
-    let vm = with_card();
+    let vm = with_card(vm::counted());
     let known = Known::new(120);
     let player = vm.play(0, known.samples(), RATE_HZ, 1);
     let server = Server::start(&vm, &microphone(MICROPHONE));
@@ -89,7 +89,7 @@ fn twenty_seconds_are_heard_without_a_gap() {
 
 #[test]
 fn twenty_hear_sound_without_a_gap_while_five_stall() {
-    let vm = with_card();
+    let vm = with_card(vm::counted());
     let known = Known::new(120);
     let player = vm.play(0, known.samples(), RATE_HZ, 1);
     let server = Server::start(&vm, &microphone(MICROPHONE));
@@ -102,7 +102,7 @@ fn twenty_hear_sound_without_a_gap_while_five_stall() {
 
 #[test]
 fn what_an_overrun_loses_is_silence_of_the_same_length() {
-    let vm = with_card();
+    let vm = with_card(vm::counted());
     let known = Known::new(90);
     let _player = vm.play(0, known.samples(), RATE_HZ, 1);
     let server = Server::start(&vm, &microphone(MICROPHONE));
@@ -126,7 +126,7 @@ fn what_an_overrun_loses_is_silence_of_the_same_length() {
 
 #[test]
 fn a_card_that_is_pulled_and_put_back_is_heard_again() {
-    let vm = with_card();
+    let vm = with_card(vm::lock());
     let known = Known::new(60);
     let player = vm.play(0, known.samples(), RATE_HZ, 1);
     let server = Server::start(&vm, &microphone("loopback,dev=1"));
@@ -149,7 +149,7 @@ fn a_card_that_is_pulled_and_put_back_is_heard_again() {
 
 #[test]
 fn two_microphones_are_separate_and_converted_if_needed() {
-    let vm = with_card();
+    let vm = with_card(vm::counted());
     // The other end of a loopback takes only what is played: asked for something else it refuses,
     // and ALSA has to convert.
     let stereo: Vec<i16> = tone(60).iter().flat_map(|sample| [*sample, *sample]).collect();
@@ -171,7 +171,7 @@ fn two_microphones_are_separate_and_converted_if_needed() {
 
 #[test]
 fn an_unusable_microphone_says_why_and_is_used_once_it_works() {
-    let vm = with_card();
+    let vm = with_card(vm::lock());
     let other = vm.spawn("exec arecord -q -D hw:0,1,0 -f S16_LE -r 32000 /dev/null");
     wait_for("the other program to record", || {
         let state = vm.run("cat /proc/asound/card0/pcm1c/sub0/status").stdout;
@@ -197,7 +197,7 @@ fn the_cards_are_listed_with_the_names_to_write() {
 
 #[test]
 fn a_card_that_this_server_listens_to_is_used_and_not_busy() {
-    let vm = with_card();
+    let vm = with_card(vm::lock());
     let server = Server::start(&vm, &microphone(MICROPHONE));
     server.wait_status("\"online\":true");
     let devices = server.get("/api/1.0/devices").1;
@@ -210,7 +210,7 @@ fn a_card_that_this_server_listens_to_is_used_and_not_busy() {
 
 #[test]
 fn a_machine_without_alsas_own_files_is_heard_too() {
-    let vm = with_card();
+    let vm = with_card(vm::lock());
     crate::server::bring_binary(&vm);
     // As on a board that has nothing but the static binary.
     let without = format!("ALSA_CONFIG_PATH=/none ALSA_CONFIG_DIR=/none {DEFENDER}");
@@ -230,7 +230,7 @@ fn a_machine_without_alsas_own_files_is_heard_too() {
 
 #[test]
 fn sound_and_picture_are_of_one_clock() {
-    let vm = with_card();
+    let vm = with_card(vm::counted());
     let known = Known::new(30);
     let server = Server::start(
         &vm,

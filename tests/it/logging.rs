@@ -54,7 +54,7 @@ impl Muted {
     }
 
     fn get(&self, path: &str) -> u16 {
-        let arguments = ["-u", &format!("{USER}:{PASSWORD}"), "--max-time", "30"];
+        let arguments = ["-u", &format!("{USER}:{PASSWORD}"), "--max-time", "120"];
         curl(&format!("{}{path}", self.url), &arguments).status
     }
 

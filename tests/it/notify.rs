@@ -29,6 +29,8 @@ impl Manager {
         match self.0.recv(&mut message) {
             Ok(length) => Some(String::from_utf8(message[..length].to_vec()).unwrap()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
+            // This process was suspended and continued.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.receive(patience),
             Err(error) => panic!("{error}"),
         }
     }

@@ -102,10 +102,11 @@ fn ffprobe_and_ffmpeg_read_the_stream() {
 fn a_viewer_may_have_fewer_frames_and_nothing_is_encoded_twice() {
     let server = two_cameras();
     let (_all, every) = watch(&server, "/video", "all");
-    let (_some, some) = watch(&server, "/video?fps=3", "some");
+    // Few enough that a camera on a busy machine, with far fewer than its thirty a second, still has more.
+    let (_some, some) = watch(&server, "/video?fps=0.5", "some");
     wait_for("frames", || (parts(&every) >= 60 && parts(&some) >= 1).then_some(()));
     let (every, some) = (parts(&every), parts(&some));
-    assert!(some * 4 < every, "{some} frames at fps=3 beside {every} of all");
+    assert!(some * 4 < every, "{some} frames at fps=0.5 beside {every} of all");
     let status = server.get("/api/1.0/status").text();
     let number = |key: &str| -> usize {
         let rest = status.split(&format!("\"{key}\":")).nth(1).unwrap();

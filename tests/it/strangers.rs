@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::remote::wait_status;
-use crate::support::{PASSWORD, Setup, USER, parts, wait_for, watch};
+use crate::support::{PASSWORD, PATIENCE, Setup, USER, parts, wait_for, watch};
 
 /// The port of one that lists a camera, and whose pictures are what `pictures` sends. It ends with the
 /// test's process, whatever it waits for.
@@ -96,7 +96,7 @@ fn a_slow_remote_does_not_delay_the_stop() {
     let section = format!("[remote.slow]\nurl = \"https://127.0.0.1:{port}/\"\ntoken = \"dft_x\"\n");
     let mut panel = Setup::new().server("mode = \"server\"").sections(&section).start();
     for _ in 0..5 {
-        dripped.recv_timeout(Duration::from_secs(60)).expect("the server comes");
+        dripped.recv_timeout(PATIENCE).expect("the server comes");
     }
     panel.signal("TERM");
     assert!(panel.wait_end().is_some_and(|status| status.success()));

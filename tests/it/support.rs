@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -151,7 +152,7 @@ impl Setup {
     pub fn start(self) -> Server {
         self.write_config();
         if self.with_user {
-            add_user(self.path(), USER, "viewer");
+            write_user(self.path());
         }
         let child = spawn(self.path(), &self.environment, &self.under);
         let mut server = Server { child, folder: self.folder, scheme: "", port: 0 };
@@ -184,6 +185,16 @@ fn spawn(folder: &Path, environment: &[(String, String)], under: &[String]) -> C
         .stderr(log)
         .spawn()
         .expect("the binary starts")
+}
+
+/// Adds [`USER`], a viewer, with [`PASSWORD`] to the user file. Hashing is slow on purpose, and most tests are not about
+/// it: this hash has the fewest rounds that are accepted.
+fn write_user(folder: &Path) {
+    const HASH: &str = "$pbkdf2-sha512$i=1000,l=64$c2FsdCBvZiBhIHRlc3QhIQ\
+        $AC51Jpb+BPUYPuwvKIxbaieBaoxi2L42IbUA1WcTUxa7sF4D5W9stAaeWGIS5wuFciC0czrP1i2krls7rA5I0g";
+    let mut file = fs::OpenOptions::new();
+    let file = file.append(true).create(true).mode(0o600).open(folder.join("users"));
+    file.and_then(|mut file| writeln!(file, "{USER}:viewer:{HASH}")).expect("written");
 }
 
 /// Adds a user with [`PASSWORD`] through the command line.
@@ -327,6 +338,13 @@ impl Server {
         (count("task"), count("fd"))
     }
 
+    /// How many of its threads have this name and are in this state: `S` waiting, `T` stopped (proc(5)).
+    pub fn tasks(&self, name: &str, state: char) -> usize {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+        stats.filter(|stat| stat.contains(&format!("({name}) {state} "))).count()
+    }
+
     fn listening(&mut self) -> Option<String> {
         let log = self.log();
         if let Ok(Some(status)) = self.child.try_wait() {
@@ -373,7 +391,7 @@ pub fn curl(url: &str, arguments: &[&str]) -> Answer {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (head, body) = (folder.path().join("head"), folder.path().join("body"));
     let ran = Command::new("curl")
-        .args(["-sk", "--max-time", "60", "-o"])
+        .args(["-sk", "--max-time", "120", "-o"])
         .arg(&body)
         .arg("-D")
         .arg(&head)

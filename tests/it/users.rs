@@ -1,6 +1,7 @@
 //! Users: the command line, the file, and signing in.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::thread;
 
@@ -182,14 +183,21 @@ fn a_terminal_is_asked_twice_without_echo() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("script runs");
-    let mut keys = child.stdin.take().unwrap();
-    for _ in 0..2 {
+    let (mut keys, mut terminal) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut shown = Vec::new();
+    for prompts in 1..=2 {
+        while String::from_utf8_lossy(&shown).matches(": ").count() < prompts {
+            let mut byte = [0];
+            terminal.read_exact(&mut byte).expect("the terminal shows a prompt");
+            shown.push(byte[0]);
+        }
+        // The echo is switched off right behind the prompt, which nothing shows.
         thread::sleep(std::time::Duration::from_millis(500));
-        std::io::Write::write_all(&mut keys, b"typed in secret\n").unwrap();
+        keys.write_all(b"typed in secret\n").unwrap();
     }
-    let output = child.wait_with_output().unwrap();
-    let shown = stdout(&output);
-    assert!(output.status.success(), "{shown}");
+    terminal.read_to_end(&mut shown).unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(child.wait().unwrap().success(), "{shown}");
     assert!(!shown.contains("typed in secret"), "the password was echoed: {shown}");
     assert!(fs::read_to_string(folder.path().join("users")).unwrap().starts_with("bob:"));
 }

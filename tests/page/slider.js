@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 
 const { chromium } = createRequire(process.env.PAGE_MODULES)("playwright-core");
 const [url, name, password, value] = process.argv.slice(2);
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",

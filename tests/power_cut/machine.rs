@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::edits::{EDITORS, Editor};
 
 /// How long anything in the guest may take before the test gives up on it. Emulation is slow.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A machine that waits for the host's processor may find that its timer does not tick: not looked at.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet no_timer_check edd=off mitigations=off panic=-1";
@@ -32,7 +32,7 @@ impl Image {
     /// Packs it into `folder`, from what tests/vm/prepare left.
     pub fn pack(folder: &Path) -> Self {
         let vm = std::env::var_os("DEFENDER_VM").map_or_else(|| tree().join(".build/vm"), PathBuf::from);
-        let kernel = vm.join("vmlinuz");
+        let kernel = vm.join("vmlinux");
         assert!(kernel.exists(), "no kernel in {}: run tests/vm/prepare", vm.display());
         let root = folder.join("root");
         for name in ["bin", "dev", "proc", "sys", "disk"] {
@@ -76,7 +76,17 @@ impl Machine {
         // No KVM: it is missing on many build machines, and where it is nested it may hang.
         // What the guest has synced to its disk has left qemu, whatever becomes of it.
         let qemu = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "256"])
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "qemu-system-x86_64",
+                "-accel",
+                "tcg,thread=single",
+                "-cpu",
+                "max",
+                "-m",
+                "256",
+            ])
             .args(["-nodefaults", "-display", "none", "-no-reboot", "-kernel"])
             .arg(&image.kernel)
             .arg("-initrd")
