@@ -13,6 +13,9 @@ pub struct CameraDevice {
     pub driver: String,
     /// Links to the node that stay the same, from /dev/v4l/by-id.
     pub by_id: Vec<PathBuf>,
+    /// Links to the node that stay the same as long as the camera is plugged into the same port, from
+    /// /dev/v4l/by-path.
+    pub by_path: Vec<PathBuf>,
     /// What it offers.
     pub formats: Vec<DeviceFormat>,
     /// Why it could not be asked; it may or may not be a camera then.

@@ -25,7 +25,7 @@ pub const INTERVALS_100NS: [u32; 4] = [333_333, 666_666, 2_000_000, 10_000_000];
 /// A payload fills a packet of each microframe.
 pub const PAYLOAD_BYTES: usize = 3 * 1024;
 
-/// What is wrong with a frame. A file names it by its word.
+/// What is wrong with every other frame. A file names it by its word.
 #[derive(Clone, Copy, PartialEq)]
 enum Defect {
     None,
@@ -41,7 +41,7 @@ enum Defect {
     ErrorBit,
     /// `lost`: a packet does not arrive.
     LostPacket,
-    /// `nothing`: no frame.
+    /// `nothing`: there is no frame, and none between those either.
     Nothing,
 }
 
@@ -65,6 +65,8 @@ pub struct Camera {
     chroma: (u8, u8),
     defect_file: Option<String>,
     controls: Vec<Control>,
+    /// Why the last request that was refused was.
+    error_code: u8,
     /// Number of the format and of the size, from 1, and the interval: as asked for, and as agreed.
     probed: (u8, u8, u32),
     committed: (u8, u8, u32),
@@ -90,6 +92,14 @@ const APERTURE_PRIORITY: i32 = 8;
 const EXPOSURE_MODE: usize = 0;
 const EXPOSURE_TIME: usize = 1;
 const BRIGHTNESS: usize = 3;
+const CONTRAST: usize = 4;
+
+/// A contrast that it says it has, and refuses.
+const REFUSED_CONTRAST: u8 = 13;
+
+/// Why a request was refused (USB Video 1.1, 4.2.1.2).
+const WRONG_STATE: u8 = 0x02;
+const OUT_OF_RANGE: u8 = 0x04;
 
 impl Camera {
     /// A camera whose pictures have these differences of colour.
@@ -120,6 +130,7 @@ impl Camera {
             chroma,
             defect_file,
             controls,
+            error_code: 0,
             probed,
             committed,
             is_streaming: false,
@@ -131,11 +142,10 @@ impl Camera {
     /// Requests to its control interface.
     pub fn control(&mut self, setup: Setup, data: &[u8]) -> Option<Vec<u8>> {
         const ERROR_CODE: u16 = 0x02;
-        const WRONG_STATE: u8 = 0x02;
         let [_, entity] = setup.index.to_le_bytes();
         let selector = setup.value >> 8;
         if (entity, selector) == (0, ERROR_CODE) {
-            return Some(vec![WRONG_STATE]);
+            return Some(vec![self.error_code]);
         }
         let is_automatic = self.controls[EXPOSURE_MODE].values[0] != MANUAL;
         let is_it = |control: &Control| control.entity == entity && u16::from(control.selector) == selector;
@@ -143,7 +153,14 @@ impl Camera {
         let control = &mut self.controls[at];
         let of_each = |value: i32| Some(control.bytes(&[value; 2]));
         match setup.request {
-            SET_CUR if at == EXPOSURE_TIME && is_automatic => None,
+            SET_CUR if at == EXPOSURE_TIME && is_automatic => {
+                self.error_code = WRONG_STATE;
+                None
+            }
+            SET_CUR if at == CONTRAST && data == [REFUSED_CONTRAST, 0] => {
+                self.error_code = OUT_OF_RANGE;
+                None
+            }
             SET_CUR => control.set(data),
             GET_CUR => Some(control.bytes(&control.values)),
             GET_MIN => of_each(control.least),
@@ -191,6 +208,7 @@ impl Camera {
             return None;
         }
         let (_, _, interval) = self.mode();
+        self.frames = self.frames.wrapping_add(1);
         let defect = self.defect();
         let picture = self.picture();
         let half = picture.len() / 2;
@@ -202,7 +220,6 @@ impl Camera {
             Defect::Nothing => return Some((Vec::new(), interval)),
             _ => picture.to_vec(),
         };
-        self.frames = self.frames.wrapping_add(1);
         let mut packets = payloads(&bytes, self.frames, defect == Defect::ErrorBit);
         packets[0].is_lost = defect == Defect::LostPacket;
         Some((packets, interval))
@@ -226,8 +243,11 @@ impl Camera {
     }
 
     fn defect(&self) -> Defect {
-        let word = self.defect_file.as_ref().and_then(|path| fs::read_to_string(path).ok());
-        match word.as_deref().unwrap_or("").trim() {
+        let word =
+            self.defect_file.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let defect = match word.trim() {
+            "nothing" => return Defect::Nothing,
+            _ if self.frames.is_multiple_of(2) => Defect::None,
             "" => Defect::None,
             "truncated" => Defect::Truncated,
             "garbage" => Defect::Garbage,
@@ -235,9 +255,12 @@ impl Camera {
             "no-end" => Defect::NoEnd,
             "error" => Defect::ErrorBit,
             "lost" => Defect::LostPacket,
-            "nothing" => Defect::Nothing,
             other => panic!("no such defect: {other}"),
+        };
+        if defect != Defect::None {
+            println!("spoilt: {}", word.trim());
         }
+        defect
     }
 }
 

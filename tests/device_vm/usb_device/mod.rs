@@ -12,6 +12,7 @@ mod picture;
 mod usbip;
 mod webcam;
 
+pub use audio::TONE_HZ;
 pub use webcam::run;
 
 /// What a device is, as words of the environment variable [`Plan::VARIABLE`]: `port=0 serial=A1`.
@@ -24,7 +25,7 @@ pub struct Plan {
     pub chroma: (u8, u8),
     /// Whether it has a microphone.
     pub has_microphone: bool,
-    /// A file that names what is wrong with the next frames, see [`camera::Defect`]; read before each frame.
+    /// A file that names what is wrong with every other frame, see [`camera::Defect`]; read before each frame.
     pub defect: Option<String>,
 }
 
