@@ -3,9 +3,13 @@
 
 use std::env;
 use std::fs;
+use std::process::Command;
 
 use crate::usb_device::Plan;
 use crate::vm::{GUEST_WORK, Job, Vm, wait_for};
+
+/// In the guest's memory: this program, which is the device as well.
+const PROGRAM: &str = "/run/usb_device";
 
 /// The bus, with udev to make its links; without it when dropped.
 pub struct Bus<'a> {
@@ -21,6 +25,7 @@ pub struct Device<'a> {
 
 impl<'a> Bus<'a> {
     pub fn new(vm: &'a Vm) -> Self {
+        bring_program(vm);
         // It outlives the job.
         vm.run_ok("/lib/systemd/systemd-udevd --daemon 2>/dev/null");
         Self { vm }
@@ -28,14 +33,12 @@ impl<'a> Bus<'a> {
 
     /// Plugs a device in, which is what the words of a [`Plan`] say, and waits for its links.
     pub fn plug(&self, port: u32, words: &str) -> Device<'a> {
-        let program = env::current_exe().expect("a path");
         let device = Device { vm: self.vm, port, job: None };
         device.spoil("");
         let job = self.vm.spawn(&format!(
-            "{}='port={port} defect={GUEST_WORK}/{} {words}' exec {} --exact usb::in_the_guest --ignored --nocapture",
+            "{}='port={port} defect={GUEST_WORK}/{} {words}' exec {PROGRAM} --exact usb::in_the_guest --ignored --nocapture",
             Plan::VARIABLE,
             device.defect_file(),
-            program.display()
         ));
         let device = Device { job: Some(job), ..device };
         self.vm.run_ok(&format!("until [ -e {} ]; do sleep 0.1; done; {SETTLE}", device.by_path()));
@@ -56,6 +59,17 @@ const SETTLE: &str = "SYSTEMD_IGNORE_CHROOT=1 udevadm settle";
 impl Drop for Bus<'_> {
     fn drop(&mut self) {
         self.vm.spawn("SYSTEMD_IGNORE_CHROOT=1 udevadm control --exit").wait();
+    }
+}
+
+/// Without what only a debugger reads.
+fn bring_program(vm: &Vm) {
+    let brought = vm.work().join("usb_device");
+    if !brought.exists() {
+        let program = env::current_exe().expect("a path");
+        let stripped = Command::new("strip").arg("-o").arg(&brought).arg(program).status();
+        assert!(stripped.expect("strip runs").success());
+        vm.run_ok(&format!("cp {GUEST_WORK}/usb_device {PROGRAM}"));
     }
 }
 

@@ -1,7 +1,6 @@
 //! A webcam made of software, which the guest's kernel takes for a USB device: the drivers `uvcvideo` and
 //! `snd-usb-audio` bind to it. It speaks USB/IP over a socket with the kernel's virtual host controller, `vhci-hcd`.
-//! (`dummy_hcd` with the UVC gadget would not do: it carries no isochronous transfers, and the gadget of this kernel
-//! lets its controls not be chosen.)
+//! (The kernel's own gadgets on `dummy_hcd` would not do: they need isochronous endpoints, and it has none for them.)
 //!
 //! It runs in the guest, one process for each device; its end pulls the plug. [`crate::usb`] starts it.
 
