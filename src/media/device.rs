@@ -50,7 +50,7 @@ pub struct DeviceSize {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SoundDevice {
     /// The PCM to name in defender.conf, such as `plughw:CARD=C210,DEV=0`; it stays the same over
-    /// boots, and ALSA converts what the hardware cannot do.
+    /// boots as long as there is one card of its model, and ALSA converts what the hardware cannot do.
     pub pcm: String,
     /// Card and device as their makers named them.
     pub label: String,
