@@ -13,6 +13,9 @@ pub struct CameraDevice {
     pub driver: String,
     /// Links to the node that stay the same, from /dev/v4l/by-id.
     pub by_id: Vec<PathBuf>,
+    /// Links to the node that stay the same as long as the camera is plugged into the same port, from
+    /// /dev/v4l/by-path.
+    pub by_path: Vec<PathBuf>,
     /// What it offers.
     pub formats: Vec<DeviceFormat>,
     /// Why it could not be asked; it may or may not be a camera then.
@@ -47,7 +50,7 @@ pub struct DeviceSize {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SoundDevice {
     /// The PCM to name in defender.conf, such as `plughw:CARD=C210,DEV=0`; it stays the same over
-    /// boots, and ALSA converts what the hardware cannot do.
+    /// boots as long as there is one card of its model, and ALSA converts what the hardware cannot do.
     pub pcm: String,
     /// Card and device as their makers named them.
     pub label: String,

@@ -4,6 +4,8 @@
 //! Cameras in the guest: `/dev/video0` is vivid, raw formats only; `/dev/video9` is v4l2loopback,
 //! which is a camera while a job feeds it MJPEG.
 //!
+//! A webcam with a microphone is plugged into the guest's USB bus by the tests that want one.
+//!
 //! The guest's sound card is snd-aloop: what is played to its device 0 is captured from its device 1.
 //!
 //! Emulation makes time slow: assert on counts and contents, never on speed.
@@ -26,4 +28,7 @@ mod soundcard;
 #[path = "../it/support.rs"]
 #[allow(dead_code)]
 mod support;
+mod usb;
+mod usb_bus;
+mod usb_device;
 mod vm;

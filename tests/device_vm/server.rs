@@ -139,8 +139,13 @@ impl<'a> Server<'a> {
 
     /// A snapshot, once there is one.
     pub fn snapshot(&self) -> Picture {
+        self.snapshot_of("/snapshot")
+    }
+
+    /// The same of one of several cameras, by its path.
+    pub fn snapshot_of(&self, path: &str) -> Picture {
         let jpeg = wait_for("a snapshot", || {
-            let (status, body) = self.fetch("/snapshot");
+            let (status, body) = self.fetch(path);
             (status == 200).then_some(body)
         });
         let mut decoder = jpeg_decoder::Decoder::new(jpeg.as_slice());

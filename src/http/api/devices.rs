@@ -1,5 +1,7 @@
 //! The devices that are plugged in, whether they are used or not.
 
+use std::path::PathBuf;
+
 use miniserde::Serialize;
 
 use crate::control::{cameras_plugged_in, microphones_plugged_in};
@@ -18,6 +20,7 @@ struct Devices {
 struct Camera {
     node: String,
     by_id: Vec<String>,
+    by_path: Vec<String>,
     card: String,
     driver: String,
     problem: Option<String>,
@@ -59,7 +62,8 @@ pub fn list(state: &AppState) -> Reply {
     let cameras = cameras_plugged_in().into_iter().map(|found| Camera {
         used_by: user(&state.cameras, |feed| feed.state().node.as_ref() == Some(&found.node)),
         node: found.node.display().to_string(),
-        by_id: found.by_id.iter().map(|link| link.display().to_string()).collect(),
+        by_id: links(&found.by_id),
+        by_path: links(&found.by_path),
         card: found.card,
         driver: found.driver,
         problem: found.problem,
@@ -92,6 +96,10 @@ pub fn list(state: &AppState) -> Reply {
         }
     });
     Reply::json(200, &Devices { cameras: cameras.collect(), microphones: microphones.collect() })
+}
+
+fn links(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|link| link.display().to_string()).collect()
 }
 
 /// The name of the first feed that uses a device.

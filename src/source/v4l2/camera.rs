@@ -37,6 +37,9 @@ pub(super) struct OfferedFormat {
 /// A bound on what is enumerated, for drivers that never say "no more".
 const ENUMERATED_MAX: u32 = 256;
 
+/// The longest name that a driver can give.
+const CARD_BYTES_MAX: usize = 31;
+
 impl Camera {
     /// Opens `path`, which may be a link to the node.
     ///
@@ -54,7 +57,12 @@ impl Camera {
         let capability = calls::query_capability(file.as_fd())
             .map_err(|error| DeviceError::of_call(&node, Call::QueryCapability, error))?;
         check_abilities(&node, abilities(&capability))?;
-        Ok(Self { node, file, card: text(&capability.card), driver: text(&capability.driver) })
+        Ok(Self {
+            node,
+            file,
+            card: without_repetition(text(&capability.card)),
+            driver: text(&capability.driver),
+        })
     }
 
     /// The node, links followed.
@@ -245,6 +253,18 @@ fn request(fourcc: [u8; 4], (width, height): (u32, u32)) -> sys::v4l2_pix_format
     wanted
 }
 
+/// The name without its repetition. `uvcvideo` appends the name of the camera's function, which mostly is that of the
+/// camera again, and cuts the whole where [`CARD_BYTES_MAX`] ends: "C210: C210".
+fn without_repetition(mut card: String) -> String {
+    if let Some((name, again)) = card.split_once(": ") {
+        let is_cut = card.len() == CARD_BYTES_MAX;
+        if again == name || (is_cut && name.starts_with(again)) {
+            card.truncate(name.len());
+        }
+    }
+    card
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +290,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = Camera::open(&folder.path().join("video9")).unwrap_err();
         assert!(error.to_string().ends_with("video9: no such device"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_is_repeated_is_given_once() {
+        let name = |card: &str| without_repetition(card.to_owned());
+        assert_eq!(name("C210: C210"), "C210");
+        assert_eq!(name("Integrated Camera: Integrated C"), "Integrated Camera");
+        assert_eq!(name("HD Camera: HD"), "HD Camera: HD", "it is not cut");
+        assert_eq!(name("Stereo: Left"), "Stereo: Left");
+        assert_eq!(name(""), "");
     }
 
     #[test]

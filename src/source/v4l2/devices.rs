@@ -19,10 +19,9 @@ use crate::source::video::VideoError;
 /// Every camera, in the order of the nodes' numbers, and every node that may be one and cannot be
 /// opened. Nodes that do not capture are left out. Disturbs no camera that is in use.
 pub fn list() -> Vec<CameraDevice> {
-    let links = links(Path::new("/dev/v4l/by-id"));
+    let (by_id, by_path) = (links(Path::new("/dev/v4l/by-id")), links(Path::new("/dev/v4l/by-path")));
     let look = |node: PathBuf| {
-        let by_id =
-            links.iter().filter(|(_, target)| *target == node).map(|(link, _)| link.clone()).collect();
+        let (by_id, by_path) = (leading_to(&node, &by_id), leading_to(&node, &by_path));
         let described = Camera::open(&node).and_then(|camera| Ok((formats(&camera)?, camera)));
         let (camera, formats, problem) = match described {
             Ok((formats, camera)) => (Some(camera), formats, None),
@@ -33,7 +32,7 @@ pub fn list() -> Vec<CameraDevice> {
         };
         let (card, driver) =
             camera.map(|camera| (camera.card().to_owned(), camera.driver().to_owned())).unwrap_or_default();
-        Some(CameraDevice { node, card, driver, by_id, formats, problem })
+        Some(CameraDevice { node, card, driver, by_id, by_path, formats, problem })
     };
     nodes().into_iter().filter_map(look).collect()
 }
@@ -103,6 +102,11 @@ fn links(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
         entries.filter_map(|entry| Some((entry.path(), fs::canonicalize(entry.path()).ok()?))).collect();
     links.sort();
     links
+}
+
+/// Those of `links` that lead to `node`.
+fn leading_to(node: &Path, links: &[(PathBuf, PathBuf)]) -> Vec<PathBuf> {
+    links.iter().filter(|(_, target)| target == node).map(|(link, _)| link.clone()).collect()
 }
 
 /// What the driver lists for the format that `settings` choose; nothing where it cannot be asked.
@@ -263,7 +267,10 @@ mod tests {
         fs::write(&node, "").unwrap();
         let link = folder.path().join("usb-camera-index0");
         std::os::unix::fs::symlink(&node, &link).unwrap();
-        assert!(links(folder.path()).contains(&(link, node)));
+        let found = links(folder.path());
+        assert!(found.contains(&(link.clone(), node.clone())));
+        assert_eq!(leading_to(&node, &found), [link]);
+        assert!(leading_to(Path::new("/dev/video1"), &found).is_empty());
         assert!(links(&folder.path().join("by-id")).is_empty());
     }
 }
