@@ -26,4 +26,6 @@ mod soundcard;
 #[path = "../it/support.rs"]
 #[allow(dead_code)]
 mod support;
+mod usb;
+mod usb_device;
 mod vm;

@@ -1,0 +1,54 @@
+//! A webcam made of software, which the guest's kernel takes for a USB device: the drivers `uvcvideo` and
+//! `snd-usb-audio` bind to it. It speaks USB/IP over a socket with the kernel's virtual host controller, `vhci-hcd`.
+//! (`dummy_hcd` with the UVC gadget would not do: it carries no isochronous transfers, and the gadget of this kernel
+//! lets its controls not be chosen.)
+//!
+//! It runs in the guest, one process for each device; its end pulls the plug. [`crate::usb`] starts it.
+
+mod audio;
+mod camera;
+mod descriptors;
+mod picture;
+mod usbip;
+mod webcam;
+
+pub use webcam::run;
+
+/// What a device is, as words of the environment variable [`Plan::VARIABLE`]: `port=0 serial=A1`.
+pub struct Plan {
+    /// Where it is plugged in, from 0.
+    pub port: u32,
+    /// Its serial number; the cheapest cameras have none.
+    pub serial: Option<String>,
+    /// The blue-yellow and red-cyan difference of its pictures, to tell two devices apart.
+    pub chroma: (u8, u8),
+    /// Whether it has a microphone.
+    pub has_microphone: bool,
+    /// A file that names what is wrong with the next frames, see [`camera::Defect`]; read before each frame.
+    pub defect: Option<String>,
+}
+
+impl Plan {
+    pub const VARIABLE: &str = "USB_DEVICE";
+
+    /// The plan that the environment names.
+    ///
+    /// # Panics
+    /// When a word of it is not known.
+    pub fn of_the_environment() -> Self {
+        let mut plan =
+            Self { port: 0, serial: None, chroma: (128, 128), has_microphone: false, defect: None };
+        for word in std::env::var(Self::VARIABLE).unwrap_or_default().split_whitespace() {
+            match word.split_once('=').unwrap_or((word, "")) {
+                ("port", number) => plan.port = number.parse().expect("a number"),
+                ("serial", text) => plan.serial = Some(text.to_owned()),
+                ("red", _) => plan.chroma = (90, 200),
+                ("blue", _) => plan.chroma = (200, 90),
+                ("microphone", _) => plan.has_microphone = true,
+                ("defect", path) => plan.defect = Some(path.to_owned()),
+                _ => panic!("unknown: {word}"),
+            }
+        }
+        plan
+    }
+}
