@@ -1,18 +1,23 @@
 //! Which kind of source a configured device is: the one module that names them all.
 
+use std::sync::Arc;
+
 use super::audio::{self, AudioError, OpenAudio};
 use super::clock::SystemClock;
 use super::relay::{RemoteCamera, RemoteMicrophone};
 use super::session::Session;
 use super::settings::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
 use super::test::{CardCamera, ToneMicrophone};
+use super::unix::{self, UnixCamera, UnixMicrophone};
 use super::video::{self, OpenVideo, VideoError};
 use super::{alsa, v4l2};
 use crate::hub::{CameraFeed, MicrophoneFeed, Publisher, SoundWriter, Stop};
 use crate::media::Frame;
+use crate::memory::Account;
 
 /// Captures what `settings` ask for into `publisher`, and says in `feed` how that goes, until `stop` is requested or the
-/// hub is closed; returns within a fifth of a second then. Pictures are published only while there are readers.
+/// hub is closed; returns within a fifth of a second then. Pictures are published only while there are readers. Those from
+/// the network or a socket lie in memory of `account`.
 ///
 /// While `stopped_by` names a user, the device stays closed.
 pub(crate) fn run_camera(
@@ -21,12 +26,14 @@ pub(crate) fn run_camera(
     feed: &CameraFeed,
     publisher: &mut Publisher<Frame>,
     stop: &Stop,
+    account: &Arc<Account>,
 ) {
     let session = Session::new(&SystemClock, stop, feed, settings.on_demand).stopped_by(stopped_by);
     let is_wanted = || session.is_wanted();
     let mut opener: Box<dyn OpenVideo> = match &settings.device {
         DeviceChoice::Auto => Box::new(v4l2::FirstCamera::new(settings, feed)),
         DeviceChoice::Path(path) => Box::new(v4l2::CameraAt::new(path, settings, feed)),
+        DeviceChoice::Unix(path) => Box::new(UnixCamera::new(path.clone(), settings, account)),
         DeviceChoice::Test => Box::new(CardCamera { settings }),
         DeviceChoice::Remote(device) => Box::new(RemoteCamera::new(device, settings.fps, &is_wanted)),
     };
@@ -48,6 +55,7 @@ pub(crate) fn run_microphone(
     let session = Session::new(&SystemClock, stop, feed, is_on_demand).stopped_by(stopped_by);
     let is_wanted = || session.is_wanted();
     let mut opener: Box<dyn OpenAudio> = match &settings.device {
+        MicrophoneDevice::Unix(path) => Box::new(UnixMicrophone::new(path.clone(), settings.format)),
         MicrophoneDevice::Test => Box::new(ToneMicrophone { format: settings.format }),
         MicrophoneDevice::Remote(device) => {
             Box::new(RemoteMicrophone::new(device, settings.format, &is_wanted))
@@ -66,6 +74,7 @@ pub(crate) fn probe_camera(settings: &CameraSettings) -> Result<String, VideoErr
     match &settings.device {
         DeviceChoice::Test => Ok("test card".to_owned()),
         DeviceChoice::Remote(device) => Ok(device.to_string()),
+        DeviceChoice::Unix(path) => unix::probe_camera(path, settings),
         DeviceChoice::Path(path) => Ok(v4l2::probe(path, settings)?),
         DeviceChoice::Auto => match v4l2::probe_first(settings) {
             Err(VideoError::NoCamera { problem: None }) => {
@@ -83,6 +92,7 @@ pub(crate) fn probe_camera(settings: &CameraSettings) -> Result<String, VideoErr
 pub(crate) fn probe_microphone(settings: &MicrophoneSettings) -> Result<String, AudioError> {
     match &settings.device {
         MicrophoneDevice::Remote(device) => Ok(device.to_string()),
+        MicrophoneDevice::Unix(path) => unix::probe_microphone(path, settings),
         MicrophoneDevice::Test => Ok(format!("test tone: {}", settings.format)),
         MicrophoneDevice::Auto | MicrophoneDevice::Named(_) => alsa::probe(settings),
     }

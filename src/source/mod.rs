@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `video`, `audio` | the trait of a source, and the supervisor that opens one, retries, and keeps its state |
 //! | `v4l2`, `alsa` | cameras and microphones of this machine |
+//! | `unix` | cameras and microphones that another program feeds to a socket |
 //! | `relay` | cameras and microphones of other Defenders |
 //! | `test` | the test card and the test tone |
 //! | `kinds` | which of them a configured device is |
@@ -16,15 +17,19 @@ mod audio;
 mod clock;
 mod kinds;
 mod problem_log;
+mod rate_limit;
 mod relay;
 mod session;
 mod settings;
 mod test;
+mod unix;
 pub mod v4l2;
 mod video;
 
 pub(crate) use kinds::{probe_camera, probe_microphone, run_camera, run_microphone};
-pub use settings::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
+pub use settings::{
+    CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice, socket_path,
+};
 
 #[cfg(test)]
 mod tests;

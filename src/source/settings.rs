@@ -16,6 +16,8 @@ pub struct CameraSettings {
     pub device: DeviceChoice,
     /// The pixel format to ask for; `None` takes MJPEG where offered, else the first usable one.
     pub format: Option<PixelFormat>,
+    /// The size of raw pictures that come over a socket, which does not tell it.
+    pub raw_size: Option<(u32, u32)>,
     /// Pixels in a row to ask for.
     pub width: u32,
     /// Rows to ask for.
@@ -41,6 +43,8 @@ pub enum DeviceChoice {
     Test,
     /// A device node, or a link to one such as those under /dev/v4l/by-id.
     Path(PathBuf),
+    /// The path of a socket that another program feeds with pictures.
+    Unix(PathBuf),
     /// A camera of another Defender.
     Remote(RemoteDevice),
 }
@@ -63,6 +67,8 @@ pub enum MicrophoneDevice {
     Auto,
     /// A soft tone with a tick each second.
     Test,
+    /// The path of a socket that another program feeds with samples.
+    Unix(PathBuf),
     /// A microphone of another Defender.
     Remote(RemoteDevice),
     /// An ALSA PCM name such as `hw:1,0`, or part of a card's name.
@@ -78,6 +84,16 @@ pub struct RemoteDevice {
     pub name: String,
 }
 
+/// Most bytes of a socket's path: the kernel takes no more (unix(7)).
+const MAX_SOCKET_PATH_BYTES: usize = 107;
+
+/// The path in `unix:/PATH`; `None` where it cannot be that of a socket.
+pub fn socket_path(device: &str) -> Option<PathBuf> {
+    let path = device.strip_prefix("unix:")?;
+    let is_path = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
+    (is_path && path.len() <= MAX_SOCKET_PATH_BYTES).then(|| PathBuf::from(path))
+}
+
 impl fmt::Display for DeviceChoice {
     /// As defender.conf has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,6 +101,7 @@ impl fmt::Display for DeviceChoice {
             Self::Auto => f.write_str("auto"),
             Self::Test => f.write_str("test"),
             Self::Path(path) => path.display().fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Remote(device) => device.fmt(f),
         }
     }
@@ -97,6 +114,7 @@ impl fmt::Display for MicrophoneDevice {
             Self::Auto => f.write_str("auto"),
             Self::Test => f.write_str("test"),
             Self::Named(name) => f.write_str(name),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Remote(device) => device.fmt(f),
         }
     }
@@ -119,6 +137,7 @@ pub(super) mod testing {
             name: "front".to_owned(),
             device: DeviceChoice::Test,
             format: None,
+            raw_size: None,
             width: 160,
             height: 120,
             fps: 20,

@@ -28,4 +28,5 @@ mod sound;
 mod strangers;
 mod support;
 mod tls;
+mod unix_source;
 mod users;

@@ -6,20 +6,20 @@ use crate::config::ServerConfig;
 use crate::config::paths::Paths;
 use crate::config::read::Section;
 use crate::media::{Chroma, PixelFormat, SoundFormat};
-use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
+use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, socket_path};
 
 /// `[camera.NAME]`.
 pub static CAMERA: [Setting<CameraSettings>; 8] = [
     Setting::<CameraSettings>::own("device", "Device", read_camera_device, |camera| {
         camera.device.to_string().into()
     }),
-    Setting::<CameraSettings>::choice(
-        "format",
-        "Pixel format",
-        formats,
-        |camera| camera.format.map_or("auto", PixelFormat::name).into(),
-        |camera, word| camera.format = PixelFormat::from_name(word),
-    ),
+    Setting::<CameraSettings>::own("format", "Pixel format", read_format, |camera| {
+        let name = camera.format.map_or("auto", PixelFormat::name);
+        match camera.raw_size {
+            Some((width, height)) => format!("{name}:{width}x{height}").into(),
+            None => name.into(),
+        }
+    }),
     Setting::<CameraSettings>::integer(
         "width",
         "Width",
@@ -105,6 +105,7 @@ pub fn default_camera(name: String) -> CameraSettings {
         name,
         device: DeviceChoice::Auto,
         format: None,
+        raw_size: None,
         width: 640,
         height: 480,
         fps: 30,
@@ -128,22 +129,61 @@ fn named<T: Copy>(names: &[(&str, T)], word: &str) -> Option<T> {
     names.iter().find(|(name, _)| *name == word).map(|(_, value)| *value)
 }
 
-fn formats() -> Vec<&'static str> {
-    std::iter::once("auto").chain(PixelFormat::ALL.map(PixelFormat::name)).collect()
+/// What a socket that Defender reads from is called.
+const SOCKET: &str = "`unix:` and an absolute path of at most 107 bytes, such as \"unix:/run/camera.sock\"";
+
+/// A pixel format; for a socket of raw pictures with their size.
+fn read_format(camera: &mut CameraSettings, section: &Section<'_>, _paths: &Paths<'_>) {
+    let is_socket = matches!(camera.device, DeviceChoice::Unix(_));
+    let is_sized = section.text("format").is_some_and(|found| found.contains(':'));
+    if is_socket {
+        let expected = "\"auto\" for JPEGs, or the format and size of raw pictures such as \"i420:1280x720\", with even \
+                        sides from 16 to 8192";
+        let found = section.string("format", expected, (None, None), |found| match found {
+            "auto" => Some((None, None)),
+            "mjpeg" => Some((Some(PixelFormat::Mjpeg), None)),
+            sized => raw_format(sized).map(|(format, size)| (Some(format), Some(size))),
+        });
+        (camera.format, camera.raw_size) = found;
+    } else if is_sized {
+        let expected = "a pixel format without a size; only that of a socket (device = \"unix:...\") has one, for others set \
+                        width and height";
+        section.string("format", expected, (), |_| None);
+    } else {
+        let formats = PixelFormat::ALL.map(|format| (format.name(), Some(format)));
+        let choices: Vec<_> = std::iter::once(("auto", None)).chain(formats).collect();
+        camera.format = section.choice("format", &choices, camera.format);
+    }
+}
+
+/// A raw format and its size in `i420:1280x720`.
+fn raw_format(text: &str) -> Option<(PixelFormat, (u32, u32))> {
+    let (name, size) = text.split_once(':')?;
+    let (width, height) = size.split_once('x')?;
+    let side = |digits: &str| {
+        let side: Option<u32> = digits.parse().ok();
+        side.filter(|side| limits::SIDE.contains(side) && side % 2 == 0)
+    };
+    let format = PixelFormat::from_name(name).filter(|format| *format != PixelFormat::Mjpeg)?;
+    Some((format, (side(width)?, side(height)?)))
 }
 
 fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
     let is_address = section.text("device").is_some_and(|found| found.contains("://"));
-    let expected = if is_address {
+    let expected = if section.text("device").is_some_and(|found| found.starts_with("unix:")) {
+        SOCKET
+    } else if is_address {
         "a camera of this machine. For a network camera, feed a v4l2loopback device with ffmpeg (see SETUP.md) and name this \
          device; for another Defender add a section [remote.NAME]"
     } else {
-        "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\""
+        "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\", or a socket such as \
+         \"unix:/run/camera.sock\""
     };
     camera.device =
         section.string("device", &paths.expected(expected), DeviceChoice::Auto, |found| match found {
             "auto" => Some(DeviceChoice::Auto),
             "test" => Some(DeviceChoice::Test),
+            socket if socket.starts_with("unix:") => socket_path(socket).map(DeviceChoice::Unix),
             path if path.contains('/') && !path.contains("://") => {
                 paths.resolve(path).map(DeviceChoice::Path)
             }
@@ -152,12 +192,18 @@ fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths:
 }
 
 fn read_microphone_device(microphone: &mut MicrophoneSettings, section: &Section<'_>, _paths: &Paths<'_>) {
-    let expected = "\"auto\", \"test\", an ALSA name such as \"hw:1,0\", or part of a card's name";
+    let expected = if section.text("device").is_some_and(|found| found.starts_with("unix:")) {
+        SOCKET
+    } else {
+        "\"auto\", \"test\", an ALSA name such as \"hw:1,0\", part of a card's name, or a socket such as \
+         \"unix:/run/sound.sock\""
+    };
     microphone.device = section.string("device", expected, MicrophoneDevice::Auto, |found| match found {
         // An empty name would be part of every card's; a NUL no name can hold.
         found if found.trim().is_empty() || found.contains('\0') => None,
         "auto" => Some(MicrophoneDevice::Auto),
         "test" => Some(MicrophoneDevice::Test),
+        socket if socket.starts_with("unix:") => socket_path(socket).map(MicrophoneDevice::Unix),
         named => Some(MicrophoneDevice::Named(named.to_owned())),
     });
 }

@@ -170,6 +170,7 @@ mod tests {
         CameraSettings {
             name: "front".to_owned(),
             device: DeviceChoice::Auto,
+            raw_size: None,
             format,
             width: 640,
             height: 480,

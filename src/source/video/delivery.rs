@@ -55,7 +55,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
             if self.began.is_none() {
                 self.context.show_no_signal();
             }
-            self.check_stall()?;
+            self.check_stall(source)?;
         }
         Ok(())
     }
@@ -179,7 +179,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
         self.unusable = Some(why);
     }
 
-    fn check_stall(&mut self) -> Result<(), VideoError> {
+    fn check_stall(&mut self, source: &dyn VideoSource) -> Result<(), VideoError> {
         let waited = self.context.session.now().since(self.last_whole);
         let device = || self.description.device.clone();
         match self.description.stall {
@@ -192,7 +192,8 @@ impl<'c, 'a> Delivery<'c, 'a> {
                     self.context.pace.gave_nothing();
                 }
                 let is_broken = self.unusable.is_some();
-                Err(VideoError::Stalled { device: device(), waited: limit, is_broken })
+                let reason = source.stall_reason().filter(|_| !is_broken);
+                Err(reason.unwrap_or(VideoError::Stalled { device: device(), waited: limit, is_broken }))
             }
             Stall::Unusable(limit) if waited >= limit => match self.unusable.take() {
                 Some(why) => Err(VideoError::Unusable { device: device(), why }),

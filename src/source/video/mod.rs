@@ -66,6 +66,11 @@ pub(super) trait VideoSource {
     /// # Errors
     /// When it gives no picture any more and has to be opened anew.
     fn next(&mut self, timeout: Duration) -> Result<Arrival<'_>, VideoError>;
+
+    /// Why it gives no picture, where it knows more than that none came in time.
+    fn stall_reason(&self) -> Option<VideoError> {
+        None
+    }
 }
 
 /// What a source is, and what it delivers.

@@ -1,0 +1,402 @@
+//! Cameras and microphones behind Unix sockets, fed by real programs and by bad ones.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::support::{Background, Server, Setup, defender, parts, stdout, wait_for, watch};
+
+/// A listener that has each connection fed in a thread, as a service manager starts a program for each.
+struct Feeder {
+    connections: Arc<AtomicU32>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Feeder {
+    /// Calls `feed` with each connection and its number.
+    fn start(path: &Path, feed: impl Fn(UnixStream, u32) + Send + Sync + 'static) -> Self {
+        let listener = UnixListener::bind(path).expect("bound");
+        listener.set_nonblocking(true).expect("set");
+        let connections = Arc::new(AtomicU32::new(0));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mine = (Arc::clone(&connections), Arc::clone(&is_over), Arc::new(feed));
+        let thread = thread::spawn(move || {
+            while !mine.1.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((stream, _)) => {
+                        stream.set_nonblocking(false).expect("set");
+                        let number = mine.0.fetch_add(1, Ordering::Relaxed);
+                        let feed = Arc::clone(&mine.2);
+                        thread::spawn(move || feed(stream, number));
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        thread::sleep(Duration::from_millis(10));
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+        Self { connections, is_over, thread: Some(thread) }
+    }
+
+    fn connections(&self) -> u32 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Runs ffmpeg with its output to `stream` until Defender hangs up.
+fn ffmpeg(stream: UnixStream, arguments: &[&str]) {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "quiet", "-nostdin"]).args(arguments).arg("-");
+    command.stdin(Stdio::null()).stdout(Stdio::from(OwnedFd::from(stream)));
+    let _ = command.status();
+}
+
+const PICTURES: [&str; 5] = ["-re", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=15"];
+
+/// A server with one camera behind the socket `cam` in its folder.
+fn camera(setup: Setup, keys: &str) -> Server {
+    let socket = setup.path().join("cam");
+    setup.sections(&format!("[camera.front]\ndevice = \"unix:{}\"\n{keys}", socket.display())).start()
+}
+
+fn socket(setup: &Setup) -> PathBuf {
+    setup.path().join("cam")
+}
+
+fn status(server: &Server) -> String {
+    server.get("/api/1.0/cameras/front").text()
+}
+
+fn wait_status(server: &Server, text: &str) {
+    wait_for(&format!("`{text}` in the status"), || status(server).contains(text).then_some(()));
+}
+
+/// Some JPEGs of ffmpeg, one after another.
+fn jpegs(folder: &Path, size: &str, count: u32) -> Vec<Vec<u8>> {
+    let pattern = folder.join(format!("{size}-%d.jpg"));
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", &format!("testsrc=size={size}:rate=10")])
+        .args(["-frames:v", &count.to_string()])
+        .arg(&pattern)
+        .status();
+    assert!(made.expect("ffmpeg runs").success());
+    (1..=count).map(|number| fs::read(folder.join(format!("{size}-{number}.jpg"))).expect("made")).collect()
+}
+
+/// Sends `pictures` again and again until Defender hangs up.
+fn send_for_ever(mut stream: UnixStream, pictures: &[Vec<u8>]) {
+    for picture in pictures.iter().cycle() {
+        if stream.write_all(picture).is_err() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn pictures_of_ffmpeg_are_passed_through_byte_for_byte() {
+    let setup = Setup::new();
+    let sent = jpegs(setup.path(), "320x240", 10);
+    let pictures = sent.clone();
+    let _feeder = Feeder::start(&socket(&setup), move |stream, _| send_for_ever(stream, &pictures));
+    let server = camera(setup, "");
+    wait_status(&server, "\"online\":true");
+    for _ in 0..3 {
+        let snapshot = server.get("/snapshot");
+        assert_eq!(snapshot.status, 200, "{}", snapshot.text());
+        assert!(sent.contains(&snapshot.body), "{} other bytes", snapshot.body.len());
+    }
+    let status = status(&server);
+    for part in ["\"width\":320,\"height\":240", "\"format\":\"mjpeg\"", "/cam\"", "\"dropped\":0"] {
+        assert!(status.contains(part), "{part} is missing in {status}");
+    }
+}
+
+#[test]
+fn ffmpeg_feeds_pictures_in_every_form() {
+    let forms: [(&str, &[&str]); 5] = [
+        ("", &["-c:v", "mjpeg", "-f", "mjpeg"]),
+        ("", &["-c:v", "mjpeg", "-f", "mpjpeg"]),
+        ("", &["-c:v", "mjpeg", "-f", "image2pipe"]),
+        ("format = \"i420:320x240\"\n", &["-pix_fmt", "yuv420p", "-f", "rawvideo"]),
+        ("format = \"rgb3:320x240\"\n", &["-pix_fmt", "rgb24", "-f", "rawvideo"]),
+    ];
+    for (keys, form) in forms {
+        let setup = Setup::new();
+        let arguments = [&PICTURES[..], form].concat();
+        let _feeder = Feeder::start(&socket(&setup), move |stream, _| ffmpeg(stream, &arguments));
+        let server = camera(setup, keys);
+        let (_viewer, file) = watch(&server, "/video", "stream");
+        wait_status(&server, "\"online\":true");
+        wait_for(&format!("pictures of {form:?}"), || (parts(&file) >= 5).then_some(()));
+        let snapshot = server.get("/snapshot").body;
+        assert!(snapshot.starts_with(b"\xff\xd8") && snapshot.ends_with(b"\xff\xd9"), "{form:?}");
+        assert!(status(&server).contains("\"width\":320,\"height\":240"), "{}", status(&server));
+    }
+}
+
+#[test]
+fn ffmpeg_that_listens_itself_is_read() {
+    let setup = Setup::new();
+    let path = socket(&setup);
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-v", "quiet", "-nostdin"])
+        .args(PICTURES)
+        .args(["-c:v", "mjpeg", "-f", "mjpeg", "-listen", "1"]);
+    let _ffmpeg = Background::start(command.arg(format!("unix:{}", path.display())));
+    let server = camera(setup, "");
+    wait_status(&server, "\"online\":true");
+    assert_eq!(server.get("/snapshot").status, 200);
+}
+
+#[test]
+fn on_demand_the_connection_lasts_as_long_as_somebody_watches() {
+    let setup = Setup::new();
+    let sent = jpegs(setup.path(), "64x48", 3);
+    let open = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&open);
+    let feeder = Feeder::start(&socket(&setup), move |stream, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        send_for_ever(stream, &sent);
+        counted.fetch_sub(1, Ordering::Relaxed);
+    });
+    let server = camera(setup, "on_demand = true\n");
+    wait_status(&server, "closed until somebody watches");
+    assert_eq!(feeder.connections(), 0);
+    for number in 1..=2 {
+        let (viewer, file) = watch(&server, "/video", &format!("viewer{number}"));
+        wait_for("pictures", || (parts(&file) >= 3).then_some(()));
+        assert_eq!(feeder.connections(), number, "one connection, and another after a hang-up");
+        drop(viewer);
+        wait_for("the hang-up", || (open.load(Ordering::Relaxed) == 0).then_some(()));
+    }
+}
+
+#[test]
+fn pictures_of_changing_size_are_shown_as_they_are() {
+    let setup = Setup::new();
+    let mut pictures = jpegs(setup.path(), "64x48", 20);
+    pictures.extend(jpegs(setup.path(), "320x240", 20));
+    let _feeder = Feeder::start(&socket(&setup), move |stream, _| send_for_ever(stream, &pictures));
+    let server = camera(setup, "");
+    let (_viewer, _file) = watch(&server, "/video", "stream");
+    wait_status(&server, "\"width\":64,\"height\":48");
+    wait_status(&server, "\"width\":320,\"height\":240");
+}
+
+/// What a bad sender does with each connection, and the words that the status has for it.
+type Bad = (&'static str, fn(&mut UnixStream, &[u8]), &'static str);
+
+const BAD: [Bad; 7] = [
+    ("closes at once", |_, _| {}, "closed before anything came"),
+    ("says nothing", |stream, _| hold(stream), "connected, but nothing comes"),
+    (
+        "sends text",
+        |stream, _| {
+            let _ = stream.write_all(b"ERROR: no cameras available\n");
+        },
+        "what came is no JPEG: `ERROR: no cameras available",
+    ),
+    (
+        "sends text and waits",
+        |stream, _| {
+            let _ = stream.write_all(b"<html>sign in</html>");
+            hold(stream);
+        },
+        "sends no JPEG: `<html>sign in</html>`",
+    ),
+    (
+        "stalls in a picture",
+        |stream, jpeg| {
+            let _ = stream.write_all(&jpeg[..jpeg.len() / 2]);
+            hold(stream);
+        },
+        "nothing more comes, in the middle of a JPEG",
+    ),
+    (
+        "never ends a picture",
+        |stream, jpeg| {
+            let _ = stream.write_all(&jpeg[..jpeg.len() - 2]);
+            while stream.write_all(&[0x55; 64 * 1024]).is_ok() {}
+        },
+        "only broken frames",
+    ),
+    (
+        "sends zeros without end",
+        |stream, _| while stream.write_all(&[0; 64 * 1024]).is_ok() {},
+        "sends no JPEG: `",
+    ),
+];
+
+/// Keeps the connection until Defender hangs up.
+fn hold(stream: &mut UnixStream) {
+    let _ = stream.read(&mut [0]);
+}
+
+#[test]
+fn bad_senders_are_named_and_heal() {
+    let setup = Setup::new();
+    let jpeg = jpegs(setup.path(), "64x48", 1).remove(0);
+    let is_good = Arc::new(AtomicBool::new(false));
+    let mut sections = String::new();
+    let mut feeders = Vec::new();
+    for (number, (_, act, _)) in BAD.iter().enumerate() {
+        let path = setup.path().join(format!("bad{number}"));
+        sections.push_str(&format!("[camera.bad{number}]\ndevice = \"unix:{}\"\n", path.display()));
+        let (jpeg, is_good, act) = (jpeg.clone(), Arc::clone(&is_good), *act);
+        feeders.push(Feeder::start(&path, move |mut stream, _| {
+            if is_good.load(Ordering::Relaxed) {
+                send_for_ever(stream, std::slice::from_ref(&jpeg));
+            } else {
+                act(&mut stream, &jpeg);
+            }
+        }));
+    }
+    let server = setup.sections(&sections).start();
+    for (number, (name, _, expected)) in BAD.iter().enumerate() {
+        wait_for(name, || {
+            let found = server.get(&format!("/api/1.0/cameras/bad{number}")).text();
+            (found.contains("\"online\":false") && found.contains(expected)).then_some(())
+        });
+        server.wait_log(expected);
+    }
+    is_good.store(true, Ordering::Relaxed);
+    for (number, (name, ..)) in BAD.iter().enumerate() {
+        wait_for(&format!("the one that {name} to heal"), || {
+            let found = server.get(&format!("/api/1.0/cameras/bad{number}")).text();
+            found.contains("\"online\":true").then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_socket_that_is_missing_or_replaced_is_connected_to_when_it_is_there() {
+    let setup = Setup::new();
+    let (path, sent) = (socket(&setup), jpegs(setup.path(), "64x48", 2));
+    let server = camera(setup, "");
+    server.wait_log("no such socket; start the program that feeds it");
+    fs::write(&path, "").unwrap();
+    server.wait_log("not a socket");
+    fs::remove_file(&path).unwrap();
+    for _ in 0..2 {
+        let pictures = sent.clone();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mine = Arc::clone(&is_over);
+        let feeder = Feeder::start(&path, move |mut stream, _| {
+            while !mine.load(Ordering::Relaxed) && stream.write_all(&pictures[0]).is_ok() {
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        wait_status(&server, "\"online\":true");
+        is_over.store(true, Ordering::Relaxed);
+        drop(feeder);
+        wait_status(&server, "no program listens on it");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn raw_pictures_that_end_in_the_middle_are_said_to() {
+    let setup = Setup::new();
+    let _feeder = Feeder::start(&socket(&setup), |mut stream, _| {
+        let _ = stream.write_all(&vec![128; 64 * 48 * 3 / 2 + 100]);
+    });
+    let server = camera(setup, "format = \"i420:64x48\"\n");
+    server.wait_log("closed in the middle of a picture, after 100 of 4608 bytes");
+}
+
+#[test]
+fn check_looks_at_a_socket_without_connecting() {
+    let setup = Setup::new();
+    let path = socket(&setup);
+    let feeder = Feeder::start(&path, |mut stream, _| hold(&mut stream));
+    let gone = setup.path().join("gone");
+    let setup = setup.sections(&format!(
+        "[camera.good]\ndevice = \"unix:{0}\"\nformat = \"i420:64x48\"\n[camera.gone]\ndevice = \"unix:{1}\"\n\
+         [microphone.good]\ndevice = \"unix:{0}\"\n[microphone.gone]\ndevice = \"unix:{1}\"\n",
+        path.display(),
+        gone.display()
+    ));
+    setup.write_config();
+    let report = stdout(&defender(setup.path(), &["check", "-c", "defender.conf"], ""));
+    for part in ["with i420 of 64x48", "with s16le: 32000 Hz", "NO SIGNAL now: unix:", "SILENT now: unix:"] {
+        assert!(report.contains(part), "{part} is missing in {report}");
+    }
+    assert_eq!(report.matches("no such socket").count(), 2, "{report}");
+    assert_eq!(feeder.connections(), 0);
+    drop(feeder);
+    let report = stdout(&defender(setup.path(), &["check", "-c", "defender.conf"], ""));
+    assert!(report.contains("no program listens on it"), "{report}");
+}
+
+#[test]
+fn sound_of_ffmpeg_is_heard_and_silence_while_it_is_gone() {
+    let setup = Setup::new();
+    let path = setup.path().join("mic");
+    let tone =
+        ["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=32000", "-ac", "1", "-f", "s16le"];
+    let short = [&tone[..5], &["-t", "2"], &tone[5..]].concat();
+    let feeder =
+        Feeder::start(&path, move |stream, number| ffmpeg(stream, if number == 0 { &short } else { &tone }));
+    let server =
+        setup.sections(&format!("[microphone.front]\ndevice = \"unix:{}\"\n", path.display())).start();
+    let online = || server.get("/api/1.0/status").text().contains("\"online\":true").then_some(());
+    wait_for("sound", online);
+    let (_listener, file) = watch(&server, "/audio?codec=wav", "sound.wav");
+    let samples = || {
+        let bytes = fs::read(&file).unwrap_or_default();
+        let sound = bytes.get(44..).unwrap_or_default();
+        sound.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect::<Vec<_>>()
+    };
+    // The tone, the silence after it, and the tone of the next connection.
+    let is_loud = |piece: &[i16]| piece.iter().any(|sample| sample.unsigned_abs() > 1000);
+    wait_for("tone, silence and tone", || {
+        let heard: Vec<bool> = samples().chunks_exact(3200).map(is_loud).collect();
+        let silence = heard.iter().skip_while(|is_loud| !**is_loud).position(|is_loud| !is_loud)?;
+        heard.iter().skip_while(|is_loud| !**is_loud).skip(silence).any(|is_loud| *is_loud).then_some(())
+    });
+    assert!(feeder.connections() >= 2);
+    // Where the tone ends and begins, it fades: a sine of 4096 at 440 Hz moves by 354 in a sample.
+    let heard = samples();
+    let largest = heard.windows(2).map(|pair| i32::from(pair[0]) - i32::from(pair[1])).map(i32::abs).max();
+    assert!(largest.is_some_and(|step| step < 450), "a click of {largest:?}");
+    server.wait_log("closed by the program that feeds it");
+}
+
+#[test]
+fn two_readers_of_a_feeder_for_one_are_told_apart() {
+    let setup = Setup::new();
+    let (path, sent) = (socket(&setup), jpegs(setup.path(), "64x48", 2));
+    let is_busy = Arc::new(AtomicBool::new(false));
+    let _feeder = Feeder::start(&path, move |stream, _| {
+        // As systemd does with MaxConnections=1.
+        if !is_busy.swap(true, Ordering::Relaxed) {
+            send_for_ever(stream, &sent);
+            is_busy.store(false, Ordering::Relaxed);
+        }
+    });
+    let device = format!("device = \"unix:{}\"\n", path.display());
+    let server = setup.sections(&format!("[camera.one]\n{device}[camera.two]\n{device}")).start();
+    server.wait_log("it serves only one reader and has one");
+    wait_for("one that is online", || {
+        let status = server.get("/api/1.0/cameras").text();
+        (status.matches("\"online\":true").count() == 1).then_some(())
+    });
+}
