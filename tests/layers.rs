@@ -75,6 +75,33 @@ fn layers_form_no_circle() {
     }
 }
 
+/// Programs that feed a camera are started by the service manager. Without a call that starts one, no input can make
+/// Defender start another; that the kernel would refuse it as well is for `confine`.
+#[test]
+fn no_code_starts_a_program() {
+    const STARTING: [&str; 9] = [
+        "process::Command",
+        "Command::new",
+        "CommandExt",
+        "posix_spawn",
+        "fork(",
+        "execv",
+        "fexecve",
+        "popen(",
+        "libc::system",
+    ];
+    for (file, _, code) in source_files() {
+        if file.ends_with("tests.rs") || file.contains("/tests/") {
+            continue;
+        }
+        // Tests are at the end of a file.
+        let shipped = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for call in STARTING {
+            assert!(!shipped.contains(call), "src/{file}: `{call}` starts a program");
+        }
+    }
+}
+
 #[test]
 fn table_of_modules_in_architecture_is_this_one() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");

@@ -157,3 +157,25 @@ fn folders(file: &Path) -> Vec<PathBuf> {
     let target = file.canonicalize().ok().map(|target| folder_of(&target).to_owned());
     std::iter::once(folder_of(file).to_owned()).chain(target).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use std::process::Command;
+
+    #[test]
+    fn a_confined_process_can_start_no_program() {
+        // The rules hold for this thread and what it starts, and not for the other tests.
+        let started = std::thread::spawn(|| match restrict(&AllowedPaths::default()).unwrap() {
+            Restriction::Enforced(_) => Some(Command::new("/bin/sh").arg("-c").arg(":").status()),
+            Restriction::Absent(why) => {
+                eprintln!("skipped: {why}");
+                None
+            }
+        });
+        if let Some(started) = started.join().unwrap() {
+            assert_eq!(started.map_err(|error| error.kind()).unwrap_err(), ErrorKind::PermissionDenied);
+        }
+    }
+}

@@ -22,6 +22,7 @@ mod notify;
 mod page;
 mod pictures;
 mod remote;
+mod ribbon;
 mod slow_link;
 mod sound;
 mod strangers;
