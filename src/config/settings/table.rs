@@ -316,11 +316,13 @@ fn read_format(camera: &mut CameraSettings, section: &Section<'_>, _paths: &Path
         let expected = "a pixel format without a size; only that of a socket (device = \"unix:...\") has one, for others set \
                         width and height";
         section.string("format", expected, (), |_| None);
-    } else {
-        let formats = PixelFormat::ALL.map(|format| (format.name(), Some(format)));
-        let choices: Vec<_> = std::iter::once(("auto", None)).chain(formats).collect();
-        camera.format = section.choice("format", &choices, camera.format);
+    } else if let Some(value) = section.take("format", &Form::Choice(formats)) {
+        camera.format = PixelFormat::from_name(value.text());
     }
+}
+
+fn formats() -> Vec<&'static str> {
+    std::iter::once("auto").chain(PixelFormat::ALL.map(PixelFormat::name)).collect()
 }
 
 /// A raw format and its size in `i420:1280x720`.

@@ -149,7 +149,9 @@ fn the_list_has_the_youngest_session_first_with_its_whole_age() {
     let sessions = Sessions::new(LIMITS);
     assert!(sessions.restore(&saved[0], record("eve"), Duration::ZERO, start));
     sessions.were_off(Duration::from_secs(2));
-    (1..=5).for_each(|seconds| drop(begin(&sessions, "adam", at(seconds))));
+    for seconds in 1..=5 {
+        let _ = begin(&sessions, "adam", at(seconds));
+    }
     let ages: Vec<_> = sessions.list(at(5)).iter().map(|session| session.age.as_secs()).collect();
     assert_eq!(ages, [0, 1, 2, 3, 4, 8]);
     assert!(sessions.touch(&digest, at(5)).is_some());
