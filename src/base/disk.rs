@@ -5,12 +5,17 @@
 //! What belongs here: reading and replacing bytes. What must not: what the bytes mean, and who
 //! may change them when.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
+
+/// Pause between two looks at a lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// What mends files that others may write on a file system without owners and modes; for the end of a
 /// message that says so of one.
@@ -71,6 +76,27 @@ fn refuse_open_mode(found: u32, wanted: u32) -> io::Result<()> {
     let found = found & 0o777;
     let why = format!("every file here may be changed by others (mode {found:03o}){FAT_HINT}");
     Err(io::Error::new(ErrorKind::Unsupported, why))
+}
+
+/// Locks an open file or folder for this process alone. Another editor has it for milliseconds; one that keeps it
+/// is an error after `wait`. The lock ends when the file is closed.
+///
+/// # Errors
+/// That it is locked by another, or those of locking.
+pub fn lock_exclusively(file: &File, wait: Duration) -> io::Result<()> {
+    let end = Instant::now() + wait;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let seconds = wait.as_secs();
+                let why = format!("another program holds this lock for {seconds} s; `fuser` shows which");
+                return Err(io::Error::new(ErrorKind::WouldBlock, why));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }
 
 /// The text without the byte order mark that some editors put in front of UTF-8.

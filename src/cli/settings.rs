@@ -87,18 +87,10 @@ fn on_file(command: &SettingsCommand, mut config: Config) -> Result<String, Sett
     let store = Store::beside(&config.server.users);
     app::become_owner(store.file(), Purpose::Write, config.read_as.as_deref())
         .map_err(SettingsError::Folder)?;
-    let mut overrides = store.read().map_err(SettingsError::Read)?;
     if let SettingsCommand::Reset(name) = command {
-        let all: Vec<String> = overrides.iter().map(|found| found.name.clone()).collect();
-        let names = name.as_ref().map_or(all, |name| vec![name.clone()]);
-        for name in names {
-            if !overrides.remove(&name) {
-                return Err(SettingsError::Unknown(name));
-            }
-        }
-        let failed = |error| SettingsError::Write(store.file().to_owned(), error);
-        store.write(&overrides).map_err(failed)?;
+        reset(&store, name.as_deref())?;
     }
+    let overrides = store.read().map_err(SettingsError::Read)?;
     config.apply_overrides(&store, &Flags::default());
     let warnings = overrides.damages(&store).into_iter().map(|damage| format!("warning: {damage}"));
     let lines = config.overrides.iter().map(ToString::to_string);
@@ -107,4 +99,18 @@ fn on_file(command: &SettingsCommand, mut config: Config) -> Result<String, Sett
         text.push_str("nothing is overridden: defender.conf is in force\n");
     }
     Ok(text)
+}
+
+/// Removes the override of this name, or all, while nobody else edits the file.
+fn reset(store: &Store, name: Option<&str>) -> Result<(), SettingsError> {
+    let failed = |error| SettingsError::Write(store.file().to_owned(), error);
+    let locked = store.lock().map_err(failed)?;
+    let mut overrides = locked.read().map_err(SettingsError::Read)?;
+    let all: Vec<String> = overrides.iter().map(|found| found.name.clone()).collect();
+    for name in name.map_or(all, |name| vec![name.to_owned()]) {
+        if !overrides.remove(&name) {
+            return Err(SettingsError::Unknown(name));
+        }
+    }
+    locked.write(&overrides).map_err(failed)
 }

@@ -31,7 +31,7 @@ use log::LevelFilter;
 use crate::remote::{RemoteSettings, Token};
 use crate::source::{CameraSettings, MicrophoneSettings};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
-pub use overrides::{Overridden, Override, Overrides, Store};
+pub use overrides::{LockedStore, Overridden, Override, Overrides, Store};
 
 /// Everything the server is configured with.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,12 +5,12 @@ use std::error::Error;
 use log::error;
 
 use super::ControlError;
-use crate::config::{Config, Overridden, Override, Overrides, Store, Value};
+use crate::config::{Config, LockedStore, Overridden, Override, Overrides, Store, Value};
 
-/// Overrides that were written, with what the file held before.
+/// Overrides that were written, with what the file held before. Nobody else edits the file until it is dropped.
 #[must_use]
 pub(super) struct Saved {
-    store: Store,
+    store: LockedStore,
     before: Overrides,
 }
 
@@ -38,20 +38,24 @@ pub(super) fn save(config: &Config, new: &[Override]) -> Result<Option<Saved>, C
     write(config, |overrides| new.iter().for_each(|each| overrides.set(each.clone()))).map(Some)
 }
 
-/// Removes overrides by their names.
+/// Removes the overrides whose names are meant, also those that were written into the file by hand since the start.
+/// Whether there was one.
 ///
 /// # Errors
 /// Why they are still there.
-pub(super) fn remove(config: &Config, names: &[String]) -> Result<(), ControlError> {
+pub(super) fn remove(config: &Config, is_meant: impl Fn(&str) -> bool) -> Result<bool, ControlError> {
     if !config.can_save {
         return Err(ControlError::CannotSave);
     }
-    let edit = |overrides: &mut Overrides| {
-        for name in names {
+    let mut names = Vec::new();
+    write(config, |overrides| {
+        names.extend(overrides.iter().map(|each| each.name.clone()).filter(|name| is_meant(name)));
+        for name in &names {
             overrides.remove(name);
         }
-    };
-    write(config, edit).map(drop)
+    })
+    .map(drop)?;
+    Ok(!names.is_empty())
 }
 
 /// Notes in `config` what was saved; `configured` gives the value that a setting had without an override.
@@ -79,9 +83,12 @@ pub(super) fn note(
 fn write(config: &Config, edit: impl FnOnce(&mut Overrides)) -> Result<Saved, ControlError> {
     let store = Store::beside(&config.server.users);
     let failed = |why: Box<dyn Error + Send + Sync>| ControlError::NotSaved(store.file().to_owned(), why);
+    let store = store.lock().map_err(|error| failed(error.into()))?;
     let before = store.read().map_err(|error| failed(error.into()))?;
     let mut after = before.clone();
     edit(&mut after);
-    store.write(&after).map_err(|error| failed(error.into()))?;
+    if after != before {
+        store.write(&after).map_err(|error| failed(error.into()))?;
+    }
     Ok(Saved { store, before })
 }

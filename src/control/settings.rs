@@ -6,7 +6,6 @@ use super::save;
 use super::{Control, ControlError, Requester};
 use crate::base::level;
 use crate::config::{Form, Overridden, Override, Row, Value, joined};
-use crate::hub::CameraFeed;
 use crate::source::v4l2::controls;
 
 /// The setting of `[server]` that has a route of its own.
@@ -86,17 +85,21 @@ impl Control {
     /// Why the overrides are still in force, or, if it was logged, that the system gives a device no thread.
     pub fn reset(&self, name: Option<&str>, requester: &Requester<'_>) -> Result<(), ControlError> {
         self.change_for(requester, |state| {
-            let is_meant = |each: &Overridden| name.is_none_or(|name| each.saved.name == name);
-            let (gone, left): (Vec<_>, Vec<_>) = state.config.overrides.iter().cloned().partition(is_meant);
-            if let (Some(name), []) = (name, &gone[..]) {
-                return Err(ControlError::NoOverride(name.to_owned()));
+            let is_meant = |saved: &str| name.is_none_or(|name| saved == name);
+            let all = state.config.overrides.iter().cloned();
+            let (gone, left): (Vec<_>, Vec<_>) = all.partition(|each| is_meant(&each.saved.name));
+            let removed = match save::remove(&state.config, is_meant) {
+                // There is nothing to save where nothing is overridden.
+                Err(ControlError::CannotSave) if gone.is_empty() => false,
+                removed => removed?,
+            };
+            match name {
+                Some(name) if gone.is_empty() && !removed => {
+                    return Err(ControlError::NoOverride(name.to_owned()));
+                }
+                None if gone.is_empty() && !removed => return Ok(()),
+                _ => state.config.overrides = left,
             }
-            if gone.is_empty() {
-                return Ok(());
-            }
-            let names: Vec<_> = gone.iter().map(|each| each.saved.name.clone()).collect();
-            save::remove(&state.config, &names)?;
-            state.config.overrides = left;
             let (before, level) = (state.config.cameras.clone(), self.logging.level());
             for each in gone.iter().filter(|each| each.is_in_force()) {
                 self.restore_control(each);
@@ -123,10 +126,16 @@ impl Control {
             overridden.saved.name.strip_prefix("camera.").and_then(|rest| rest.split_once(".controls."));
         let Some((camera, control)) = name else { return };
         let feed = self.cameras.find(Some(camera), |_| true);
-        let Some(node) = feed.as_deref().and_then(|feed: &CameraFeed| feed.state().node) else { return };
+        let Some(feed) = feed.as_deref() else { return };
         let configured = match overridden.configured {
             Some(Value::Integer(value)) => i32::try_from(value).ok(),
             _ => None,
+        };
+        let Some(node) = feed.state().node else {
+            if configured.is_none() {
+                feed.reset_control(control);
+            }
+            return;
         };
         let own = || {
             let known = controls::list(&node).unwrap_or_default();
@@ -152,4 +161,69 @@ fn other_row(overridden: Overridden) -> SettingRow {
     let name = overridden.saved.name.clone();
     let label = name.rsplit('.').next().unwrap_or(&name).to_owned();
     SettingRow { name, label, hint: "", form: None, value: None, overridden: Some(overridden) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Flags};
+    use crate::logging::Logging;
+    use crate::memory::Memory;
+    use std::fs;
+    use std::path::Path;
+
+    const ADA: Requester<'static> = Requester { name: "ada", may: &|| true, log: &|| {} };
+
+    /// A server whose camera is not plugged in, with these lines in its overrides file at the start.
+    fn server(folder: &Path, overrides: &str) -> std::sync::Arc<Control> {
+        let text = format!("[camera.front]\ndevice = \"{}/video\"\n", folder.display());
+        fs::write(folder.join("overrides.conf"), overrides).unwrap();
+        let mut config = Config::of_text(&text, &folder.join("defender.conf")).unwrap();
+        config.apply_overrides(&crate::config::Store::beside(&config.server.users), &Flags::default());
+        Control::start(config, &Flags::default(), Logging::to_nowhere(), Memory::new(0)).unwrap()
+    }
+
+    #[test]
+    fn a_closed_camera_gets_its_own_value_back_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = server(folder.path(), "camera.front.controls.gain = 9\ncamera.front.fps = 7\n");
+        let feed = control.cameras.find(Some("front"), |_| true).unwrap();
+        assert_eq!(feed.controls(), [("gain".to_owned(), 9)]);
+        control.reset(None, &ADA).unwrap();
+        assert_eq!((feed.controls(), feed.take_controls_to_reset()), (Vec::new(), vec!["gain".to_owned()]));
+        assert_eq!(control.camera_settings("front").unwrap().fps, 30);
+        control.stop();
+    }
+
+    #[test]
+    fn lines_added_by_hand_since_the_start_are_reset() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = server(folder.path(), "camera.front.fps = 7\n");
+        let file = folder.path().join("overrides.conf");
+        let by_hand =
+            "# mine\ncamera.front.fps = 7\ncamera.front.width = 64\ncamera.front.height = 64\nno line\n";
+        fs::write(&file, by_hand).unwrap();
+        control.reset(Some("camera.front.width"), &ADA).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), by_hand.replace("camera.front.width = 64\n", ""));
+        control.reset(None, &ADA).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "# mine\nno line\n");
+        let again = control.reset(Some("camera.front.width"), &ADA);
+        assert!(matches!(again, Err(ControlError::NoOverride(_))), "{again:?}");
+        control.stop();
+    }
+
+    #[test]
+    fn a_control_without_a_driver_has_no_limits() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = server(folder.path(), "camera.front.controls.gain = -9\ncamera.gone.fps = 7\n");
+        let rows = control.settings();
+        let row = |name: &str| rows.iter().find(|row| row.name == name).expect("a row").clone();
+        let gain = row("camera.front.controls.gain");
+        assert!(gain.form.is_none() && gain.value == Some((-9).into()) && gain.overridden.is_some());
+        let gone = row("camera.gone.fps");
+        assert!(gone.form.is_none() && gone.value.is_none() && gone.overridden.is_some());
+        let fps = row("camera.front.fps");
+        assert!(matches!(fps.form, Some(Form::Integer(range)) if *range == (1..=240)));
+        control.stop();
+    }
 }

@@ -27,6 +27,7 @@ pub struct CameraFeed {
     pub relayed: Flag,
     state: Mutex<CameraState>,
     controls: Mutex<Vec<(String, i32)>>,
+    controls_to_reset: Mutex<Vec<String>>,
 }
 
 /// Running totals since the start; each wraps at 2^32 (four and a half years at 30 fps).
@@ -154,6 +155,7 @@ impl CameraFeed {
             relayed: Flag::default(),
             state: Mutex::default(),
             controls: Mutex::default(),
+            controls_to_reset: Mutex::default(),
         }
     }
 
@@ -183,6 +185,19 @@ impl CameraFeed {
     /// Sets the values that the controls get when the camera is started the next time.
     pub fn set_controls(&self, values: Vec<(String, i32)>) {
         *lock(&self.controls) = values;
+    }
+
+    /// Notes that a control gets the camera's own value when the camera is started the next time.
+    pub fn reset_control(&self, name: &str) {
+        let mut names = lock(&self.controls_to_reset);
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+
+    /// The controls that are to get the camera's own value now; they are forgotten.
+    pub fn take_controls_to_reset(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.controls_to_reset))
     }
 
     /// The lock guards plain values and is held only to copy them: a thread that panicked with

@@ -1,11 +1,10 @@
 //! The user file on disk: reading it, and edits that are all or nothing.
 
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -19,9 +18,6 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Longest wait for another editor.
 const LOCK_WAIT: Duration = Duration::from_secs(20);
-
-/// Pause between two looks at the lock.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Changes whenever the file does. The time of the last status change is in it because the
 /// modification time can be set back (`cp -p`, `rsync -t`), and this one cannot.
@@ -153,20 +149,11 @@ fn lock(path: &Path) -> io::Result<File> {
     // Where root made it for a server that is not root, the server must be able to take it, too.
     // Where it was not root, giving it away fails and is not needed.
     let _ = disk::give_to_owner(&lock, path);
-    let end = Instant::now() + LOCK_WAIT;
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::WouldBlock) => {
-                let seconds = LOCK_WAIT.as_secs();
-                return Err(failed(format!(
-                    "another program holds this lock for {seconds} s; `fuser` shows which"
-                )));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-    }
+    disk::lock_exclusively(&lock, LOCK_WAIT).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => failed(error.to_string()),
+        _ => error,
+    })?;
+    Ok(lock)
 }
 
 #[cfg(test)]

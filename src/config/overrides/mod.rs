@@ -21,11 +21,14 @@ use super::read::shown;
 use super::settings::{Value, key, quoted};
 
 pub use apply::Overridden;
-pub use store::Store;
+pub use store::{LockedStore, Store};
 
 /// What stands at the top of the file.
 const HEADER: &str = "# Written by Defender: settings that were changed while it ran, in force over defender.conf.\n\
                       # `defender settings list` shows them, `defender settings reset NAME` takes one back.\n";
+
+/// Longest line of which a comment is kept, in bytes: to find it, the line is read at each `#`.
+const MOST_LINE_BYTES: usize = 2048;
 
 /// Date and time in UTC, as RFC 3339 writes them.
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
@@ -55,7 +58,8 @@ pub struct Overrides {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Line {
-    Override(Override),
+    /// With the line as it is in the file.
+    Override(Override, Vec<u8>),
     Comment(Vec<u8>),
     /// Kept as it is, with what is wrong with it.
     Damaged(Vec<u8>, String),
@@ -76,7 +80,7 @@ impl Overrides {
                         let why = format!("a second line for {}", shown(&found.name));
                         Line::Damaged(line.to_vec(), why)
                     }
-                    Ok(found) => Line::Override(found),
+                    Ok(found) => Line::Override(found, line.to_vec()),
                     Err(why) => Line::Damaged(line.to_vec(), why),
                 }
             };
@@ -96,8 +100,9 @@ impl Overrides {
         }
         for line in &self.lines {
             match line {
-                Line::Override(found) => bytes.extend_from_slice(found.to_string().as_bytes()),
-                Line::Comment(text) | Line::Damaged(text, _) => bytes.extend_from_slice(text),
+                Line::Override(_, text) | Line::Comment(text) | Line::Damaged(text, _) => {
+                    bytes.extend_from_slice(text);
+                }
             }
             bytes.push(b'\n');
         }
@@ -107,7 +112,7 @@ impl Overrides {
     /// The overrides in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Override> {
         self.lines.iter().filter_map(|line| match line {
-            Line::Override(found) => Some(found),
+            Line::Override(found, _) => Some(found),
             Line::Comment(_) | Line::Damaged(..) => None,
         })
     }
@@ -121,16 +126,22 @@ impl Overrides {
     pub fn problems(&self) -> impl Iterator<Item = (usize, &str)> {
         self.lines.iter().enumerate().filter_map(|(at, line)| match line {
             Line::Damaged(_, why) => Some((at + 1, why.as_str())),
-            Line::Override(_) | Line::Comment(_) => None,
+            Line::Override(..) | Line::Comment(_) => None,
         })
     }
 
-    /// Adds an override, in the place of the one that has its name.
+    /// Adds an override, in the place of the one that has its name; a comment behind that stays.
     pub fn set(&mut self, new: Override) {
-        let same = |line: &&mut Line| matches!(line, Line::Override(old) if old.name == new.name);
+        let mut text = new.to_string().into_bytes();
+        let same = |line: &&mut Line| matches!(line, Line::Override(old, _) if old.name == new.name);
         match self.lines.iter_mut().find(same) {
-            Some(line) => *line = Line::Override(new),
-            None => self.lines.push(Line::Override(new)),
+            Some(line) => {
+                if let Line::Override(_, before) = &*line {
+                    text.extend_from_slice(comment_behind(before));
+                }
+                *line = Line::Override(new, text);
+            }
+            None => self.lines.push(Line::Override(new, text)),
         }
     }
 
@@ -138,7 +149,7 @@ impl Overrides {
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.lines.len();
         self.lines.retain(|line| match line {
-            Line::Override(old) => old.name != name,
+            Line::Override(old, _) => old.name != name,
             // A second line for it would be in force in its place at the next start.
             Line::Damaged(text, _) => !parse_line(text.trim_ascii()).is_ok_and(|second| second.name == name),
             Line::Comment(_) => true,
@@ -167,6 +178,18 @@ impl fmt::Display for Override {
         }
         f.write_str(" }")
     }
+}
+
+/// The comment behind the value of a line, with the blanks before it; empty where there is none.
+fn comment_behind(line: &[u8]) -> &[u8] {
+    if line.len() > MOST_LINE_BYTES {
+        return &[];
+    }
+    let starts = (0..line.len()).filter(|at| line[*at] == b'#');
+    // A `#` in a text is none: a line that is cut there is not read as the same.
+    let read = parse_line(line.trim_ascii());
+    let start = starts.into_iter().find(|at| read.is_ok() && parse_line(line[..*at].trim_ascii()) == read);
+    start.map_or(&[], |at| &line[line[..at].trim_ascii_end().len()..])
 }
 
 /// The parts of a name. Only the last may hold dots itself: the name of a control is its driver's.

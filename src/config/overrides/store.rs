@@ -1,9 +1,10 @@
 //! The overrides file on disk.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -16,6 +17,9 @@ use crate::config::locate::MAX_FILE_BYTES;
 /// Its name, beside the user file.
 const FILE: &str = "overrides.conf";
 
+/// Longest wait for another editor.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
 /// Its permissions: it is nobody else's business.
 const MODE: u32 = 0o600;
 
@@ -24,6 +28,13 @@ const MODE: u32 = 0o600;
 pub struct Store {
     file: PathBuf,
     former: PathBuf,
+}
+
+/// A store that nobody else edits.
+#[must_use]
+pub struct LockedStore {
+    store: Store,
+    _folder: File,
 }
 
 impl Store {
@@ -40,6 +51,17 @@ impl Store {
     /// The file that version 0.1.0 wrote in its place.
     pub fn former(&self) -> &Path {
         &self.former
+    }
+
+    /// Keeps every other editor from the store until the value is dropped: the folder is locked, so that nothing is
+    /// left behind.
+    ///
+    /// # Errors
+    /// That another holds it, or that the folder cannot be opened.
+    pub fn lock(&self) -> io::Result<LockedStore> {
+        let folder = File::open(disk::folder_of(&self.file))?;
+        disk::lock_exclusively(&folder, LOCK_WAIT)?;
+        Ok(LockedStore { store: self.clone(), _folder: folder })
     }
 
     /// The overrides, those in the file of version 0.1.0 among them. Without any file there are none.
@@ -61,12 +83,8 @@ impl Store {
         Ok(overrides)
     }
 
-    /// Replaces the file whole, or leaves it as it was. No file is left where there is nothing to say. The
-    /// file of version 0.1.0 is removed once what it said is in this one.
-    ///
-    /// # Errors
-    /// Why the old file is still there.
-    pub fn write(&self, overrides: &Overrides) -> io::Result<()> {
+    /// See [`LockedStore::write`].
+    pub(super) fn write(&self, overrides: &Overrides) -> io::Result<()> {
         let bytes = overrides.to_bytes();
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(io::Error::new(ErrorKind::FileTooLarge, "there are too many overrides in it"));
@@ -97,13 +115,38 @@ impl Store {
         let failed = |error: &dyn std::fmt::Display| {
             format!("{}: it cannot be moved to {}: {error}", self.former.display(), self.file.display())
         };
-        let overrides = self.read().map_err(|error| failed(&error))?;
-        if !overrides.has_former {
+        if !self.read().map_err(|error| failed(&error))?.has_former {
             return Ok(None);
         }
-        self.write(&overrides).map_err(|error| failed(&error))?;
+        let locked = self.lock().map_err(|error| failed(&error))?;
+        let overrides = self.read().map_err(|error| failed(&error))?;
+        locked.write(&overrides).map_err(|error| failed(&error))?;
         let (from, to) = (self.former.display(), self.file.display());
         Ok(Some(format!("{from}: the settings that version 0.1.0 saved there are in {to} now")))
+    }
+}
+
+impl LockedStore {
+    /// As [`Store::read`].
+    ///
+    /// # Errors
+    /// Those of [`Store::read`].
+    pub fn read(&self) -> Result<Overrides, ConfigError> {
+        self.store.read()
+    }
+
+    /// Replaces the file whole, or leaves it as it was. No file is left where there is nothing to say. The
+    /// file of version 0.1.0 is removed once what it said is in this one.
+    ///
+    /// # Errors
+    /// Why the old file is still there.
+    pub fn write(&self, overrides: &Overrides) -> io::Result<()> {
+        self.store.write(overrides)
+    }
+
+    /// The overrides file.
+    pub fn file(&self) -> &Path {
+        self.store.file()
     }
 }
 

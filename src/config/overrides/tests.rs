@@ -84,6 +84,41 @@ fn a_second_line_for_a_name_goes_with_the_first() {
 }
 
 #[test]
+fn comments_behind_overrides_stay() {
+    let (_folder, store, _) = ground();
+    let text = "# top\ncamera.front.fps = 7 # slow \"bus\"\r\ncamera.front.width = { value = 64 } \t# a # b\n\
+                server.log_level = \"#warn\" # why\n";
+    fs::write(store.file(), text).unwrap();
+    let mut overrides = store.read().unwrap();
+    overrides.set(Override::new("camera.front.height".to_owned(), Value::from(64_u32), "ada"));
+    store.write(&overrides).unwrap();
+    let written = fs::read_to_string(store.file()).unwrap();
+    assert!(written.starts_with(text), "lines that are not changed stay as they are: {written}");
+    for name in ["camera.front.fps", "server.log_level"] {
+        overrides.set(Override { by: None, at: None, ..Override::new(name.to_owned(), 9_u32.into(), "ada") });
+    }
+    store.write(&overrides).unwrap();
+    let written = fs::read_to_string(store.file()).unwrap();
+    assert!(written.contains("\ncamera.front.fps = { value = 9 } # slow \"bus\"\r\n"), "{written}");
+    assert!(written.contains("\nserver.log_level = { value = 9 } # why\n"), "{written}");
+    assert_eq!(store.read().unwrap(), overrides);
+}
+
+#[test]
+fn one_editor_at_a_time_has_the_store() {
+    let (folder, store, _) = ground();
+    let locked = store.lock().unwrap();
+    let second = fs::File::open(folder.path()).unwrap();
+    assert!(second.try_lock().is_err());
+    let mut overrides = locked.read().unwrap();
+    overrides.set(Override::new("camera.front.fps".to_owned(), Value::from(9_u32), "ada"));
+    locked.write(&overrides).unwrap();
+    drop(locked);
+    assert!(second.try_lock().is_ok());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no lock file is left");
+}
+
+#[test]
 fn a_byte_order_mark_is_no_damage() {
     let (_folder, store, config) = ground();
     fs::write(store.file(), "\u{feff}# by hand\ncamera.front.fps = 7\n").unwrap();

@@ -147,4 +147,28 @@ mod tests {
             assert_eq!(Value::from_json(&json::from_str(text).unwrap()), None, "{text}");
         }
     }
+
+    #[test]
+    fn limits_are_those_of_the_form_and_none_without_one() {
+        let shown = |limits: Limits| {
+            let part = |value: Option<Value>| value.map(|value| value.to_string()).unwrap_or_default();
+            format!(
+                "{} {} {} {}",
+                limits.kind,
+                part(limits.min),
+                part(limits.max),
+                Value::List(limits.choices)
+            )
+        };
+        for (form, expected) in [
+            (Form::Integer(1..=240), "integer 1 240 []"),
+            (Form::Decimal(1_000..=20_000), "decimal 0.1 2.0 []"),
+            (Form::Numbers(&[0, 90]), "choice   [0, 90]"),
+            (Form::Choice(|| vec!["a", "b"]), "choice   [\"a\", \"b\"]"),
+            (Form::Text(64), "text  64 []"),
+        ] {
+            assert_eq!(shown(Limits::of(&form)), expected);
+        }
+        assert_eq!(shown(Limits::of_value(&Value::from(-3))), "integer   []");
+    }
 }

@@ -50,12 +50,14 @@ pub fn prepare(node: &Path, values: &[(String, i32)]) -> Result<ControlChange, D
     Ok(ControlChange { camera, steps: in_order(steps) })
 }
 
-/// Sets what was wanted of a camera that has just been started; returns what was refused.
-pub(super) fn restore(camera: &Camera, values: &[(String, i32)]) -> Vec<DeviceError> {
-    if values.is_empty() {
+/// Sets what was wanted of a camera that has just been started, and the controls `to_reset` to the camera's own
+/// values; returns what was refused.
+pub(super) fn restore(camera: &Camera, values: &[(String, i32)], to_reset: &[String]) -> Vec<DeviceError> {
+    if values.is_empty() && to_reset.is_empty() {
         return Vec::new();
     }
-    let (known, mut refused, mut steps) = (known(camera), Vec::new(), Vec::new());
+    let (known, mut refused) = (known(camera), Vec::new());
+    let mut steps = own_values(&known, to_reset, values);
     for (name, value) in values {
         match step(camera, &known, name, *value) {
             Ok((control, _)) if control.kind == ControlKind::Button => {
@@ -122,6 +124,21 @@ fn in_order(mut steps: Vec<(CameraControl, i32)>) -> Vec<(CameraControl, i32)> {
         ControlKind::Button => 2,
     });
     steps
+}
+
+/// The controls of these names with the camera's own values, but for those that are set to another value anyway.
+fn own_values(
+    known: &[CameraControl],
+    names: &[String],
+    values: &[(String, i32)],
+) -> Vec<(CameraControl, i32)> {
+    let is_meant = |control: &&CameraControl| {
+        names.contains(&control.name)
+            && !values.iter().any(|(name, _)| *name == control.name)
+            && control.kind != ControlKind::Button
+            && !control.is_read_only
+    };
+    known.iter().filter(is_meant).map(|control| (control.clone(), control.default)).collect()
 }
 
 fn known(camera: &Camera) -> Vec<CameraControl> {
@@ -303,6 +320,26 @@ mod tests {
         ];
         let order = in_order(steps).into_iter().map(|(control, _)| control.name).collect::<Vec<_>>();
         assert_eq!(order, ["auto_exposure", "autogain", "exposure", "gain", "restore"]);
+    }
+
+    #[test]
+    fn a_control_is_reset_to_the_default_of_its_driver() {
+        let named = |name: &str, kind, default| CameraControl {
+            name: name.to_owned(),
+            default,
+            value: 7,
+            ..control(kind)
+        };
+        let known = [
+            named("gain", ControlKind::Integer, 4),
+            named("hue", ControlKind::Integer, 2),
+            named("restart", ControlKind::Button, 1),
+            named("other", ControlKind::Boolean, 1),
+        ];
+        let names = ["gain", "hue", "restart", "gone"].map(str::to_owned);
+        let steps = own_values(&known, &names, &[("hue".to_owned(), 5)]);
+        let steps: Vec<_> = steps.iter().map(|(control, value)| (control.name.as_str(), *value)).collect();
+        assert_eq!(steps, [("gain", 4)]);
     }
 
     #[test]

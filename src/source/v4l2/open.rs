@@ -124,7 +124,8 @@ impl<'s> Starter<'s> {
 
     /// A source of a stream that was just started.
     fn start(&self, stream: Stream) -> Box<dyn VideoSource + 's> {
-        let refused = controls::restore(stream.camera(), &self.feed.controls());
+        let to_reset = self.feed.take_controls_to_reset();
+        let refused = controls::restore(stream.camera(), &self.feed.controls(), &to_reset);
         let warnings = refused.iter().map(DeviceError::to_string).collect();
         let has_reported_stamps = Rc::clone(&self.has_reported_stamps);
         Box::new(CameraSource::new(stream, self.settings, warnings, has_reported_stamps))
