@@ -3,12 +3,11 @@
 use tiny_http::Request;
 
 use super::reply::{Outcome, Reply};
-use super::request::{Negotiation, is_head};
+use super::request::{Call, Negotiation, is_head};
 use super::route::Route;
 use super::state::AppState;
 use super::{api, challenge, page, stream};
 use crate::gate::PendingRequest;
-use crate::users::Identity;
 
 /// Answers a request that needs no user. A route that does is a mistake in [`Route::access`], and is refused.
 pub(super) fn public(
@@ -36,18 +35,61 @@ pub(super) fn public(
 }
 
 /// Answers a request of a user who may make it.
-pub(super) fn signed_in(
-    state: &AppState,
-    route: &Route,
-    query: &str,
-    request: &mut Request,
-    pending: &PendingRequest,
-    user: &Identity,
-) -> Outcome {
-    let method = request.method().as_str().to_owned();
-    Outcome::Reply(match (route, method.as_str()) {
+pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
+    match route {
+        Route::Page(path) => page_file(call, path),
+        Route::Video(name) => stream::video(call, name.as_deref()),
+        Route::Audio(name) => stream::audio(call, name.as_deref()),
+        Route::Snapshot(name) => stream::snapshot(call, name.as_deref()),
+        Route::Health
+        | Route::Versions
+        | Route::Login
+        | Route::Authority
+        | Route::AuthorityProfile
+        | Route::Trust
+        | Route::SignIn(_) => public(call.state, route, call.request, call.pending),
+        _ => Outcome::Reply(api(route, call)),
+    }
+}
+
+/// Answers a request of the API.
+fn api(route: &Route, call: &mut Call<'_>) -> Reply {
+    let (state, user, pending) = (call.state, call.user, call.pending);
+    let method = call.request.method().as_str().to_owned();
+    match (route, method.as_str()) {
+        (Route::Logout, _) => api::login::logout(state, user, pending),
+        (Route::Password, _) => api::login::password(call),
+        (Route::Sessions, _) => api::sessions::list(state, user),
+        (Route::Session(id), _) => api::sessions::end(state, user, id, pending),
+        (Route::Users, "POST") => api::users::add(call),
+        (Route::Users, _) => api::users::list(state),
+        (Route::User(name), "DELETE") => api::users::remove(state, user, name, pending),
+        (Route::User(name), _) => api::users::change(call, name),
+        (Route::Status, _) => api::status::status(state, user),
+        (Route::Cameras, _) => api::cameras::list(state, user),
+        (Route::Camera(name), "PUT") => api::cameras::change(call, name),
+        (Route::Camera(name), _) => api::cameras::one(state, user, name),
+        (Route::Microphones, _) => api::microphones::list(state, user),
+        (Route::Microphone(name), _) => api::microphones::one(state, user, name),
+        (Route::Devices, _) => api::devices::list(state),
+        (Route::Services, _) => api::services::list(state),
+        (Route::ServiceOf(media), "PUT") => api::services::change(call, *media),
+        (Route::ServiceOf(media), _) => api::services::one(state, *media),
+        (Route::Logging, "PUT") => api::log::set_level(call),
+        (Route::Logging, _) => api::log::level(state),
+        (Route::Settings, "DELETE") => api::settings::reset(state, user, None, pending),
+        (Route::Settings, _) => api::settings::list(state),
+        (Route::Setting(name), _) => api::settings::reset(state, user, Some(name), pending),
+        (Route::Logs, _) => api::log::lines(state, call.query()),
+        (Route::Description, _) => api::description::description(&Negotiation::of(call.request)),
+        (Route::Metrics, _) => api::metrics::metrics(state, user),
+        // Those that the caller answers.
         (
-            Route::Health
+            Route::Page(_)
+            | Route::Video(_)
+            | Route::Audio(_)
+            | Route::Snapshot(_)
+            | Route::Health
             | Route::Versions
             | Route::Login
             | Route::Authority
@@ -55,64 +97,22 @@ pub(super) fn signed_in(
             | Route::Trust
             | Route::SignIn(_),
             _,
-        ) => return public(state, route, request, pending),
-        (Route::Logout, _) => api::login::logout(state, user, pending),
-        (Route::Password, _) => api::login::password(state, user, request, pending),
-        (Route::Sessions, _) => api::sessions::list(state, user),
-        (Route::Session(id), _) => api::sessions::end(state, user, id, pending),
-        (Route::Users, "POST") => api::users::add(state, user, request, pending),
-        (Route::Users, _) => api::users::list(state),
-        (Route::User(name), "DELETE") => api::users::remove(state, user, name, pending),
-        (Route::User(name), _) => api::users::change(state, user, name, request, pending),
-        (Route::Status, _) => api::status::status(state, user),
-        (Route::Cameras, _) => api::cameras::list(state, user),
-        (Route::Camera(name), "PUT") => api::cameras::change(state, user, name, request, pending),
-        (Route::Camera(name), _) => api::cameras::one(state, user, name),
-        (Route::Microphones, _) => api::microphones::list(state, user),
-        (Route::Microphone(name), _) => api::microphones::one(state, user, name),
-        (Route::Devices, _) => api::devices::list(state),
-        (Route::Services, _) => api::services::list(state),
-        (Route::ServiceOf(media), "PUT") => api::services::change(state, user, *media, request, pending),
-        (Route::ServiceOf(media), _) => api::services::one(state, *media),
-        (Route::Logging, "PUT") => api::log::set_level(state, user, request, pending),
-        (Route::Logging, _) => api::log::level(state),
-        (Route::Settings, "DELETE") => api::settings::reset(state, user, None, pending),
-        (Route::Settings, _) => api::settings::list(state),
-        (Route::Setting(name), _) => api::settings::reset(state, user, Some(name), pending),
-        (Route::Logs, _) => api::log::lines(state, query),
-        (Route::Description, _) => api::description::description(&Negotiation::of(request)),
-        (Route::Metrics, _) => api::metrics::metrics(state, user),
-        (Route::Page(path), _) => return page_file(state, path, request, pending, user),
-        (Route::Video(name), _) => {
-            return stream::video(state, name.as_deref(), query, request, pending, user);
-        }
-        (Route::Audio(name), _) => {
-            return stream::audio(state, name.as_deref(), query, request, pending, user);
-        }
-        (Route::Snapshot(name), _) => {
-            return stream::snapshot(state, name.as_deref(), request, pending, user);
-        }
-    })
+        ) => Reply::not_found(),
+    }
 }
 
 /// Answers with a file of the page. One of a folder is sent by a job, for it is read in pieces.
-fn page_file(
-    state: &AppState,
-    path: &str,
-    request: &Request,
-    pending: &PendingRequest,
-    user: &Identity,
-) -> Outcome {
-    match state.page.as_ref().and_then(|page| page.get(path, &Negotiation::of(request))) {
+fn page_file(call: &Call<'_>, path: &str) -> Outcome {
+    match call.state.page.as_ref().and_then(|page| page.get(path, &Negotiation::of(call.request))) {
         None => Outcome::Reply(Reply::not_found()),
         Some(page::Found::Reply(reply)) => Outcome::Reply(reply),
         Some(page::Found::File(reply, file)) => {
-            let Some(lease) = state.memory.for_requests().lease(page::PIECE_BYTES) else {
+            let Some(lease) = call.state.memory.for_requests().lease(page::PIECE_BYTES) else {
                 return Outcome::Reply(Reply::out_of_memory());
             };
-            let context = state.response_context(request, pending);
-            let job = file.send(reply, context, is_head(request), pending.keeps_alive(), lease);
-            Outcome::HandOver(state.while_allowed(user, job))
+            let keep = call.pending.keeps_alive();
+            let job = file.send(reply, call.context(), is_head(call.request), keep, lease);
+            Outcome::HandOver(call.state.while_allowed(call.user, job))
         }
     }
 }

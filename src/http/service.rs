@@ -8,7 +8,7 @@ use tiny_http::Request;
 
 use super::auth::{self, Credentials};
 use super::reply::{Outcome, Reply, ResponseContext};
-use super::request::{field, path_and_query};
+use super::request::{Call, field, path_and_query};
 use super::route::{Access, Route};
 use super::state::AppState;
 use super::{audit, challenge, cors, dispatch};
@@ -101,10 +101,10 @@ pub(super) fn handle(state: &AppState, request: &mut Request, pending: &PendingR
     if let Err(refused) = authorize(request, pending, path, (route.as_ref(), access), user.as_ref()) {
         return Outcome::Reply(refused);
     }
-    match (route, user) {
+    match (route, &user) {
         (None, _) => Outcome::Reply(Reply::error(404, Route::hint(path, query))),
         (Some(route), None) => dispatch::public(state, &route, request, pending),
-        (Some(route), Some(user)) => dispatch::signed_in(state, &route, query, request, pending, &user),
+        (Some(route), Some(user)) => dispatch::signed_in(&route, &mut Call { state, request, pending, user }),
     }
 }
 

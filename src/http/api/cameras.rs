@@ -10,8 +10,8 @@ use super::errors::control_error;
 use super::value::Values;
 use crate::config::{Value, joined};
 use crate::control::{CameraChange, CameraKeys, Requester};
-use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
+use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
 use crate::hub::{CameraFeed, Named};
@@ -94,13 +94,8 @@ pub fn one(state: &AppState, user: &Identity, name: &str) -> Reply {
 }
 
 /// `PUT /api/1.0/cameras/NAME`: settings that the body does not name stay as they are.
-pub fn change(
-    state: &AppState,
-    admin: &Identity,
-    name: &str,
-    request: &mut Request,
-    pending: &PendingRequest,
-) -> Reply {
+pub fn change(call: &mut Call<'_>, name: &str) -> Reply {
+    let Call { state, request, pending, user: admin } = call;
     let feed = match state.camera(Some(name), admin) {
         Ok(feed) => feed,
         Err(reply) => return reply,

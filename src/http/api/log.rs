@@ -1,15 +1,13 @@
 //! The log: its level, and its newest lines.
 
 use miniserde::{Deserialize, Serialize};
-use tiny_http::Request;
 
 use super::errors::control_error;
 use crate::control::Requester;
-use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
+use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
-use crate::users::Identity;
 
 /// Lines in the reply if the query does not say how many.
 const DEFAULT_LINES: u32 = 100;
@@ -38,12 +36,8 @@ pub fn level(state: &AppState) -> Reply {
 }
 
 /// `PUT /api/1.0/logging`.
-pub fn set_level(
-    state: &AppState,
-    admin: &Identity,
-    request: &mut Request,
-    pending: &PendingRequest,
-) -> Reply {
+pub fn set_level(call: &mut Call<'_>) -> Reply {
+    let Call { state, request, pending, user: admin } = call;
     let example = r#"{"level":"debug","save":false}"#;
     let wanted: LevelBody = match body::read_strictly(request, &["level", "save"], example) {
         Ok(wanted) => wanted,

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::errors::users_error;
 use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
+use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body, challenge};
 use crate::users::Identity;
@@ -73,7 +74,8 @@ pub fn logout(state: &AppState, user: &Identity, pending: &PendingRequest) -> Re
 }
 
 /// `PUT /api/1.0/password`: changes the own password, and ends all sessions of the user.
-pub fn password(state: &AppState, user: &Identity, request: &mut Request, pending: &PendingRequest) -> Reply {
+pub fn password(call: &mut Call<'_>) -> Reply {
+    let Call { state, request, pending, user } = call;
     let body: PasswordBody = match body::read(request, r#"{"old":"...","new":"..."}"#) {
         Ok(body) => body,
         Err(reply) => return reply,

@@ -1,15 +1,13 @@
 //! The services video and audio: whether they run, and stopping and starting them.
 
 use miniserde::{Deserialize, Serialize};
-use tiny_http::Request;
 
 use super::errors::control_error;
 use crate::control::{Media, Requester};
-use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
+use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
-use crate::users::Identity;
 
 #[derive(Serialize)]
 struct Services {
@@ -41,13 +39,8 @@ pub fn one(state: &AppState, media: Media) -> Reply {
 }
 
 /// `PUT /api/1.0/services/video`, `.../audio`. Viewers and listeners stay connected and see or hear that it is stopped.
-pub fn change(
-    state: &AppState,
-    admin: &Identity,
-    media: Media,
-    request: &mut Request,
-    pending: &PendingRequest,
-) -> Reply {
+pub fn change(call: &mut Call<'_>, media: Media) -> Reply {
+    let Call { state, request, pending, user: admin } = call;
     let wanted: RunningBody = match body::read_strictly(request, &["running"], r#"{"running":false}"#) {
         Ok(wanted) => wanted,
         Err(reply) => return reply,

@@ -1,11 +1,11 @@
 //! Users, for admins: the same file that the command line edits.
 
 use miniserde::{Deserialize, Serialize};
-use tiny_http::Request;
 
 use super::errors::users_error;
 use crate::gate::PendingRequest;
 use crate::http::reply::Reply;
+use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
 use crate::users::{Change, Identity, ListedToken, ListedUser, Role, Scope};
@@ -74,7 +74,8 @@ pub fn list(state: &AppState) -> Reply {
 }
 
 /// `POST /api/1.0/users`.
-pub fn add(state: &AppState, admin: &Identity, request: &mut Request, pending: &PendingRequest) -> Reply {
+pub fn add(call: &mut Call<'_>) -> Reply {
+    let Call { state, request, pending, user: admin } = call;
     let example = r#"{"name":"bob","password":"...","role":"viewer"}"#;
     let body: NewUserBody = match body::read(request, example) {
         Ok(body) => body,
@@ -104,13 +105,8 @@ pub fn add(state: &AppState, admin: &Identity, request: &mut Request, pending: &
 }
 
 /// `PUT /api/1.0/users/NAME`: what the body does not name stays as it is.
-pub fn change(
-    state: &AppState,
-    admin: &Identity,
-    name: &str,
-    request: &mut Request,
-    pending: &PendingRequest,
-) -> Reply {
+pub fn change(call: &mut Call<'_>, name: &str) -> Reply {
+    let Call { state, request, pending, user: admin } = call;
     let example = r#"{"role":"viewer","password":"...","cameras":["front"]} or {"confined":false}"#;
     let body: ChangeBody = match body::read(request, example) {
         Ok(body) => body,

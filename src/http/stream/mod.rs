@@ -8,80 +8,50 @@ mod video;
 
 use std::sync::Arc;
 
-use tiny_http::Request;
-
 use super::reply::{Outcome, Reply};
-use super::request::is_head;
-use super::state::AppState;
-use crate::gate::{Job, PendingRequest};
+use super::request::{Call, is_head};
+use crate::gate::Job;
 use crate::hub::{CameraFeed, Reader};
 use crate::media::Frame;
-use crate::users::Identity;
 
 /// `GET /video`, `/video/NAME`.
-pub fn video(
-    state: &AppState,
-    name: Option<&str>,
-    query: &str,
-    request: &Request,
-    pending: &PendingRequest,
-    user: &Identity,
-) -> Outcome {
-    let context = state.response_context(request, pending);
-    let job = query::interval(query).map_err(bad_request).and_then(|interval| {
-        let (feed, reader) = subscribe(state, name, user)?;
-        Ok(video::stream(reader, feed.sent.local(), interval, is_head(request), context))
+pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
+    let job = query::interval(call.query()).map_err(bad_request).and_then(|interval| {
+        let (feed, reader) = subscribe(call, name)?;
+        Ok(video::stream(reader, feed.sent.local(), interval, is_head(call.request), call.context()))
     });
-    hand_over(state, user, job)
+    hand_over(call, job)
 }
 
 /// `GET /audio`, `/audio/NAME`.
-pub fn audio(
-    state: &AppState,
-    name: Option<&str>,
-    query: &str,
-    request: &Request,
-    pending: &PendingRequest,
-    user: &Identity,
-) -> Outcome {
-    let context = state.response_context(request, pending);
-    let job = query::codec(query).map_err(bad_request).and_then(|codec| {
-        let feed = state.microphone(name, user)?;
+pub fn audio(call: &Call<'_>, name: Option<&str>) -> Outcome {
+    let job = query::codec(call.query()).map_err(bad_request).and_then(|codec| {
+        let feed = call.state.microphone(name, call.user)?;
         let listening = feed.listen();
-        let encoder = state.encoders.of(&listening, codec);
-        Ok(audio::stream(listening, encoder, feed.sent.local(), is_head(request), context))
+        let encoder = call.state.encoders.of(&listening, codec);
+        Ok(audio::stream(listening, encoder, feed.sent.local(), is_head(call.request), call.context()))
     });
-    hand_over(state, user, job)
+    hand_over(call, job)
 }
 
 /// `GET /snapshot`, `/snapshot/NAME`.
-pub fn snapshot(
-    state: &AppState,
-    name: Option<&str>,
-    request: &Request,
-    pending: &PendingRequest,
-    user: &Identity,
-) -> Outcome {
-    let (context, keep) = (state.response_context(request, pending), pending.keeps_alive());
-    let job = subscribe(state, name, user)
-        .map(|(feed, reader)| snapshot::take(feed, reader, is_head(request), context, keep));
-    hand_over(state, user, job)
+pub fn snapshot(call: &Call<'_>, name: Option<&str>) -> Outcome {
+    let keep = call.pending.keeps_alive();
+    let job = subscribe(call, name)
+        .map(|(feed, reader)| snapshot::take(feed, reader, is_head(call.request), call.context(), keep));
+    hand_over(call, job)
 }
 
-fn hand_over(state: &AppState, user: &Identity, job: Result<Job, Reply>) -> Outcome {
+fn hand_over(call: &Call<'_>, job: Result<Job, Reply>) -> Outcome {
     match job {
-        Ok(job) => Outcome::HandOver(state.while_allowed(user, job)),
+        Ok(job) => Outcome::HandOver(call.state.while_allowed(call.user, job)),
         Err(refused) => Outcome::Reply(refused),
     }
 }
 
 /// The camera and a reader of its frames.
-fn subscribe(
-    state: &AppState,
-    name: Option<&str>,
-    user: &Identity,
-) -> Result<(Arc<CameraFeed>, Reader<Frame>), Reply> {
-    let feed = state.camera(name, user)?;
+fn subscribe(call: &Call<'_>, name: Option<&str>) -> Result<(Arc<CameraFeed>, Reader<Frame>), Reply> {
+    let feed = call.state.camera(name, call.user)?;
     match feed.frames().subscribe() {
         Some(reader) => Ok((feed, reader)),
         None => Err(Reply::error(503, "too many viewers").with("Retry-After", "5")),
