@@ -35,7 +35,7 @@ pub fn unauthorized(request: &Request) -> Reply {
 /// Whether a browser opens a page. It says so (Fetch Metadata), or, if it is too old for that or the
 /// connection is not encrypted, it prefers HTML and has the name of a browser. Other programs take HTML, too,
 /// but wait for the challenge.
-fn is_navigation(request: &Request) -> bool {
+pub fn is_navigation(request: &Request) -> bool {
     request.method().as_str() == "GET"
         && field(request, "Sec-Fetch-Mode").map_or_else(|| is_old_browser(request), |mode| mode == "navigate")
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
-use miniserde::{Serialize, json};
+use miniserde::{Deserialize, Serialize, json};
 use tiny_http::{Header, Response, StatusCode};
 
 use crate::gate::{Job, connection_field};
@@ -50,6 +50,11 @@ struct ErrorBody<'a> {
     error: &'a str,
 }
 
+#[derive(Deserialize)]
+struct ErrorText {
+    error: String,
+}
+
 impl Reply {
     /// A JSON document. Never stored by a cache.
     pub fn json(status: u16, document: &impl Serialize) -> Self {
@@ -60,6 +65,12 @@ impl Reply {
     /// `{"error":"..."}`: a sentence for the user.
     pub fn error(status: u16, error: &str) -> Self {
         Self::json(status, &ErrorBody { error })
+    }
+
+    /// The sentence of an error; empty for any other reply.
+    pub fn error_text(&self) -> String {
+        let text = str::from_utf8(&self.body).unwrap_or_default();
+        json::from_str(text).map(|ErrorText { error }| error).unwrap_or_default()
     }
 
     /// 204: done.

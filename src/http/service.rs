@@ -11,7 +11,7 @@ use super::reply::{Outcome, Reply, ResponseContext};
 use super::request::{Call, field, path_and_query};
 use super::route::{Access, Route};
 use super::state::AppState;
-use super::{audit, challenge, cors, dispatch};
+use super::{audit, challenge, cors, dispatch, page};
 use crate::gate::{PendingRequest, PendingRequests, REQUEST_ID_HEADER};
 use crate::users::{Identity, Role};
 
@@ -101,10 +101,17 @@ pub(super) fn handle(state: &AppState, request: &mut Request, pending: &PendingR
     if let Err(refused) = authorize(request, pending, path, (route.as_ref(), access), user.as_ref()) {
         return Outcome::Reply(refused);
     }
-    match (route, &user) {
+    let outcome = match (route, &user) {
         (None, _) => Outcome::Reply(Reply::error(404, Route::hint(path, query))),
         (Some(route), None) => dispatch::public(state, &route, request, pending),
         (Some(route), Some(user)) => dispatch::signed_in(&route, &mut Call { state, request, pending, user }),
+    };
+    match outcome {
+        // A person reads it, who has no use for JSON.
+        Outcome::Reply(reply) if reply.status() == 404 && challenge::is_navigation(request) => {
+            Outcome::Reply(page::missing::page(path, &reply.error_text()))
+        }
+        outcome => outcome,
     }
 }
 

@@ -4,6 +4,7 @@
 //! when they are opened. Files of `www/sign-in/` are sent without a sign-in.
 
 mod file;
+pub mod missing;
 pub mod sign_in;
 pub mod trust;
 

@@ -34,7 +34,7 @@ pub fn document(path: &str) -> Reply {
 
 /// The relative address of `/` for a document at `path`. It is relative because a proxy may serve us below a
 /// path of its own.
-fn path_to_root(path: &str) -> String {
+pub(super) fn path_to_root(path: &str) -> String {
     // No real address is deeper; the bound keeps the document small.
     const MAX_DEPTH: usize = 32;
     let depth = path.bytes().filter(|byte| *byte == b'/').count().saturating_sub(1);

@@ -7,10 +7,11 @@ use crate::http::reply::Reply;
 /// The page with placeholders.
 const DOCUMENT: &str = include_str!("../../../www/sign-in/trust.html");
 
-/// The placeholders for the CA's name and fingerprint, and the attributes of the parts that are shown with and
+/// The placeholders for the CA's name, for its fingerprint as devices show it and as Defender prints it, and the attributes of the parts that are shown with and
 /// without a CA.
 const NAME: &str = "{name}";
 const FINGERPRINT: &str = "{fingerprint}";
+const PRINTED: &str = "{printed}";
 const WITH_CA: &str = "data-with-ca";
 const WITHOUT_CA: &str = "data-without-ca";
 
@@ -36,8 +37,11 @@ pub fn page(certificates: Option<&Certificates>) -> Reply {
         Some(anchor) => DOCUMENT
             .replace(WITHOUT_CA, "hidden")
             .replace(NAME, &escaped(&anchor.name))
-            .replace(FINGERPRINT, &spaced(&anchor.fingerprint())),
-        None => DOCUMENT.replace(WITH_CA, "hidden").replace(NAME, "").replace(FINGERPRINT, ""),
+            .replace(FINGERPRINT, &in_pairs(&anchor.fingerprint()))
+            .replace(PRINTED, &anchor.fingerprint()),
+        None => [NAME, FINGERPRINT, PRINTED]
+            .iter()
+            .fold(DOCUMENT.replace(WITH_CA, "hidden"), |text, place| text.replace(place, "")),
     };
     Reply::new(200, "text/html; charset=utf-8", filled.into_bytes().into()).with("Cache-Control", "no-store")
 }
@@ -58,16 +62,15 @@ fn answer(
     }
 }
 
-/// A fingerprint as systems show it: pairs of upper-case hexadecimal digits.
-fn spaced(fingerprint: &str) -> String {
+/// A fingerprint as devices show it: pairs of upper-case hexadecimal digits. A line may break between them only.
+fn in_pairs(fingerprint: &str) -> String {
     let digits = fingerprint.rsplit(':').next().unwrap_or_default().to_uppercase();
     let pairs: Vec<&str> = digits.as_bytes().chunks(2).filter_map(|pair| str::from_utf8(pair).ok()).collect();
-    // A line may break only between the halves.
-    let (first, second) = pairs.split_at(pairs.len() / 2);
-    format!("{} {}", first.join(":"), second.join(":"))
+    pairs.join(":<wbr>")
 }
 
-fn escaped(text: &str) -> String {
+/// Text for an HTML document.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
@@ -76,14 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_looks_as_systems_show_it() {
-        assert_eq!(spaced("sha256:0aff10"), "0A FF:10");
-        assert_eq!(spaced(&format!("sha256:{}", "0a".repeat(32))).len(), 95);
+    fn a_fingerprint_looks_as_devices_show_it() {
+        assert_eq!(in_pairs("sha256:0aff10"), "0A:<wbr>FF:<wbr>10");
     }
 
     #[test]
     fn the_page_has_all_placeholders() {
-        for place in [NAME, FINGERPRINT, WITH_CA, WITHOUT_CA] {
+        for place in [NAME, FINGERPRINT, PRINTED, WITH_CA, WITHOUT_CA] {
             assert!(DOCUMENT.contains(place), "{place}");
         }
     }

@@ -60,6 +60,26 @@ fn browsers_get_the_form_and_programs_the_challenge() {
 }
 
 #[test]
+fn a_browser_gets_a_page_where_nothing_is() {
+    let fixture = Fixture::new();
+    let bearer = format!("Bearer {}", fixture.viewer);
+    let navigates = ("Sec-Fetch-Mode", "navigate");
+    for (path, fields, is_page) in [
+        ("/nothing/here", &[navigates][..], true),
+        ("/video/nothing", &[navigates], true),
+        ("/video/nothing", &[("Sec-Fetch-Mode", "no-cors")], false),
+        ("/nothing/here", &[("Accept", "*/*")], false),
+    ] {
+        let fields: Vec<_> = [("Authorization", bearer.as_str())].iter().chain(fields).copied().collect();
+        let Outcome::Reply(reply) = fixture.outcome("GET", path, &fields, "") else { panic!("{path}") };
+        let text = String::from_utf8(reply.into_bytes(&ResponseContext::default(), true, true)).unwrap();
+        assert!(text.starts_with("HTTP/1.1 404 "), "{path}: {text}");
+        let (page, json) = (text.contains("<h1>Not found</h1>"), text.contains("{\"error\":"));
+        assert_eq!((page, json), (is_page, !is_page), "{path} {fields:?}: {text}");
+    }
+}
+
+#[test]
 fn without_its_own_ca_the_server_offers_none() {
     let mut fixture = Fixture::new();
     let text = |fixture: &Fixture, path: &str| match fixture.outcome("GET", path, &[], "") {
@@ -74,6 +94,7 @@ fn without_its_own_ca_the_server_offers_none() {
         page.contains(&anchor.name) && page.contains("<div hidden>\n    <p>The certificate of"),
         "{page}"
     );
+    assert!(page.contains(&format!("<code class=\"long\">{}</code>", anchor.fingerprint())), "{page}");
     assert!(text(&fixture, "/ca.crt").contains("application/x-x509-ca-cert"));
     assert!(text(&fixture, "/ca.crt").contains("-----BEGIN CERTIFICATE-----"));
     assert!(text(&fixture, "/ca.mobileconfig").contains("application/x-apple-aspen-config"));
