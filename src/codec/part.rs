@@ -48,7 +48,20 @@ pub fn holds_boundary(jpeg: &[u8]) -> bool {
     })
 }
 
-/// Builds a frame in `buffer` (cleared first; pass an old one to save an allocation).
+/// A buffer for [`build`] with room for a frame around a JPEG of at most `jpeg_bytes`: the old one, or one of exactly
+/// this size. A buffer that grows by itself may become twice as large as its frame, for as long as frames are kept.
+pub fn sized(mut buffer: Vec<u8>, jpeg_bytes: usize) -> Vec<u8> {
+    buffer.clear();
+    let needed = jpeg_bytes + OVERHEAD_BYTES;
+    if buffer.capacity() < needed {
+        // Not grown: nothing in it is worth copying.
+        drop(buffer);
+        return Vec::with_capacity(needed);
+    }
+    buffer
+}
+
+/// Builds a frame in `buffer` (cleared first; pass an old one, or one of [`sized`], to save an allocation).
 ///
 /// `write_jpeg` appends exactly one JPEG image to the buffer it is given.
 ///
@@ -67,6 +80,7 @@ pub fn build<E>(
     let header = header(jpeg.len(), captured);
     let start = HEADER_ROOM - header.len();
     buffer[start..HEADER_ROOM].copy_from_slice(header.as_bytes());
+    buffer.reserve_exact(BOUNDARY_BYTES + 6);
     for piece in ["\r\n--", boundary(), "\r\n"] {
         buffer.extend_from_slice(piece.as_bytes());
     }
@@ -146,6 +160,29 @@ mod tests {
         })
         .unwrap();
         assert_eq!(reused.jpeg(), b"new");
+    }
+
+    #[test]
+    fn a_frame_takes_no_more_memory_than_it_needs() {
+        const JPEG_BYTES: usize = 40_000;
+        let in_pieces = |buffer| {
+            build(buffer, Timestamp::now(), (4, 2), |out| {
+                for piece in [&[7; 600][..], &[7; 420], &[7; JPEG_BYTES - 1020]] {
+                    out.extend_from_slice(piece);
+                }
+                Ok::<(), ()>(())
+            })
+            .unwrap()
+        };
+        let memory = in_pieces(sized(Vec::new(), JPEG_BYTES)).memory_bytes();
+        assert_eq!(memory, JPEG_BYTES + OVERHEAD_BYTES);
+        // One that is not known beforehand is not doubled for the boundary at least.
+        let memory = frame(&[7; JPEG_BYTES]).memory_bytes();
+        assert!(memory <= JPEG_BYTES + OVERHEAD_BYTES, "{memory} bytes");
+        let (old, _) = frame(&[7; JPEG_BYTES]).into_buffer();
+        let place = old.as_ptr();
+        let again = sized(old, 100);
+        assert_eq!(again.as_ptr(), place, "an old buffer is used again");
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) struct Output<'a> {
     session: &'a Session<'a>,
     publisher: &'a mut Publisher<Frame>,
     encoder: Encoder,
+    /// Length of the last JPEG that was encoded here.
+    encoded_bytes: usize,
     /// The buffer of an old frame nobody reads any more, with its lease if it has one.
     spare: (Vec<u8>, Option<Lease>),
     last: Timestamp,
@@ -64,6 +66,7 @@ impl<'a> Output<'a> {
                 chroma: settings.chroma,
                 threads: thread::available_parallelism().map_or(1, NonZero::get),
             }),
+            encoded_bytes: 0,
             spare: (Vec::new(), None),
             last: Timestamp::from_micros(0),
             totals: feed.published.local(),
@@ -144,9 +147,12 @@ impl<'a> Output<'a> {
 
     /// Encodes raw pixels.
     fn encode(&mut self, image: &RawImage<'_>, captured: Option<Timestamp>) -> Result<Finished, EncodeError> {
-        let (size, stamp, buffer) = ((image.width, image.height), self.stamp(captured), self.take_buffer());
+        let (size, stamp) = ((image.width, image.height), self.stamp(captured));
+        // A picture is about as large as the one before it.
+        let buffer = part::sized(self.take_buffer(), self.encoded_bytes + self.encoded_bytes / 8);
         let began = self.session.now();
         let frame = part::build(buffer, stamp, size, |out| self.encoder.encode(image, out))?;
+        self.encoded_bytes = frame.jpeg().len();
         self.feed.counters.encoded.add(1);
         Ok(Finished { frame, busy: self.session.now().since(began) })
     }
@@ -155,7 +161,8 @@ impl<'a> Output<'a> {
     fn copy(&mut self, jpeg: &[u8], captured: Option<Timestamp>) -> Result<Finished, ScanError> {
         let found = self.scan(jpeg)?;
         let size = (found.width, found.height);
-        let frame = part::build(self.take_buffer(), self.stamp(captured), size, |out| {
+        let buffer = part::sized(self.take_buffer(), jpeg.len() + scan::MAX_TABLES_BYTES);
+        let frame = part::build(buffer, self.stamp(captured), size, |out| {
             scan::append_with_tables(jpeg, &found, out);
             Ok(())
         })?;
