@@ -205,6 +205,7 @@ fn status(document: &Value) -> String {
     for camera in list_of(document, "cameras") {
         let size = format!("{}x{}", number_of(camera, "width"), number_of(camera, "height"));
         let viewers = number_of(camera, "viewers");
+        let rate = rate(camera).map(|rate| format!(" at {rate} fps")).unwrap_or_default();
         // The test card and pictures of other Defenders have no format of a driver.
         let format = match field(camera, "format") {
             Some(Value::String(format)) => format!(" {}", printable(format)),
@@ -212,10 +213,9 @@ fn status(document: &Value) -> String {
         };
         let _ = writeln!(
             text,
-            "camera {}: {}, {size}{format} at {} fps, {viewers} watching",
+            "camera {}: {}, {size}{format}{rate}, {viewers} watching",
             text_of(camera, "name"),
-            source(camera),
-            number_of(camera, "fps")
+            source(camera)
         );
     }
     for microphone in list_of(document, "microphones") {
@@ -238,6 +238,13 @@ fn status(document: &Value) -> String {
         let _ = writeln!(text, "remote {}: {how}", text_of(remote, "name"));
     }
     text
+}
+
+/// Frames a second: what the driver promised. Another Defender promises none; the rate is what was observed then.
+fn rate(camera: &Value) -> Option<f64> {
+    let interval_ms = number_of(camera, "interval_ms");
+    let observed = (interval_ms > 0.0).then(|| (1000.0 / interval_ms).round());
+    Some(number_of(camera, "fps")).filter(|fps| *fps > 0.0).or(observed)
 }
 
 /// The overrides in a document of settings.
@@ -360,6 +367,13 @@ mod tests {
         let expected = "Defender 1, up 2 h, 2 connections\n\
             camera front: cable (for 61 s), 640x480 mjpeg at 30 fps, 1 watching\n";
         assert_eq!(status(&document), expected);
+        let relayed = |interval| {
+            let text = r#"{"version":"1","uptime_s":1,"connections":1,"cameras":[{"name":"attic-front","source":"attic",
+                "online":true,"width":640,"height":480,"fps":0,"relayed":true,"interval_ms":INTERVAL,"viewers":0}]}"#;
+            status(&json::from_str(&text.replace("INTERVAL", interval)).unwrap())
+        };
+        assert!(relayed("66").ends_with("attic, 640x480 at 15 fps, 0 watching\n"), "{}", relayed("66"));
+        assert!(relayed("null").ends_with("attic, 640x480, 0 watching\n"), "{}", relayed("null"));
         let one = json::from_str(r#"{"version":"1","uptime_s":1,"connections":1}"#).unwrap();
         assert_eq!(status(&one), "Defender 1, up 1 s, 1 connection\n");
     }

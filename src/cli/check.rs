@@ -289,8 +289,11 @@ fn answers(remote: &RemoteSettings) -> (String, Option<String>) {
         .and_then(|endpoint| Ok((endpoint.ask(&|| true)?, endpoint.advice())));
     match asked {
         Ok((listing, advice)) => (format!("{}: {}", remote.address, listing.summary()), advice),
-        // The server would start: the other one may be switched on later.
-        Err(error) => (format!("NO ANSWER now: {}: {error}", remote.address), None),
+        // The server would start: the other one may be trusted, or switched on, later.
+        Err(error) => {
+            let what = if error.is_untrusted() { "NOT TRUSTED" } else { "NO ANSWER now" };
+            (format!("{what}: {}: {error}", remote.address), None)
+        }
     }
 }
 

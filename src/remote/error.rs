@@ -33,12 +33,12 @@ pub enum RemoteError {
 impl RemoteError {
     /// Whether it stays so until a person does something about it.
     pub fn is_for_a_person(&self) -> bool {
-        matches!(
-            self,
-            Self::Client(ClientError::UnknownKey(_) | ClientError::ChangedKey(_))
-                | Self::SignedOut
-                | Self::NotAllowed
-        )
+        self.is_untrusted() || matches!(self, Self::SignedOut | Self::NotAllowed)
+    }
+
+    /// Whether it answered with a key that is not trusted; the message has the line that would trust it.
+    pub fn is_untrusted(&self) -> bool {
+        matches!(self, Self::Client(ClientError::UnknownKey(_) | ClientError::ChangedKey(_)))
     }
 }
 

@@ -174,6 +174,9 @@ fn a_certificate_that_is_not_known_is_told_and_gets_no_token() {
         known.lines().filter(|line| !line.starts_with("fingerprint")).collect::<Vec<_>>().join("\n");
     let panel = Setup::new().sections(&without).start();
     panel.wait_log(&format!("its key is not known here; if it is that board's, which logs it when it starts, write fingerprint = \"{}\"", fingerprint(&board)));
+    let checked = stdout(&defender(panel.path(), &["check", "-c", "defender.conf"], ""));
+    let advice = format!("write fingerprint = \"{}\"", fingerprint(&board));
+    assert!(checked.contains("NOT TRUSTED: ") && checked.contains(&advice), "{checked}");
     let other = format!("{without}\nfingerprint = \"sha256:{}\"\n", "00".repeat(32));
     let panel = Setup::new().sections(&other).start();
     panel.wait_log("ITS KEY HAS CHANGED; nothing was sent to it");
