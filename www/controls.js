@@ -182,7 +182,7 @@ function settingsForm(editable, settings, sizes, sender) {
   const form = make("form", { class: "row settings" },
     sizes.length ? sizeField(sizes) : undefined,
     inputs.map(([{ label }, input]) => field(label, input)),
-    make("button", {}, "Apply"));
+    make("div", { class: "apply" }, make("button", {}, "Apply")));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {

@@ -82,7 +82,7 @@ function userCard(user, { devices, own, refill }) {
 function removeButton(name, refill) {
   const button = make("button", { type: "button", class: "bad" }, "Remove");
   button.addEventListener("click", () => act(button, async () => {
-    if (!await confirmed(`Remove ${name}? All their sessions and streams end at once.`, "Remove")) return undefined;
+    if (!await confirmed(`Remove ${name}? The user's tokens are removed as well. All sessions and streams of the user end at once.`, "Remove")) return undefined;
     await ask("DELETE", path(name));
     await refill();
     return `removed ${name}`;
