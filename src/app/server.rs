@@ -60,16 +60,7 @@ impl Server {
         let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
 
         let memory = Memory::configured(server.memory_mb);
-        let channel = Channel::open(folder_of(&server.users)).map_err(AppError::Channel)?;
-        let pending = Arc::new(PendingRequests::new(channel, Arc::clone(memory.for_bodies())));
-        let limits = Limits {
-            connections: descriptors::allowed_connections(&config),
-            connections_per_address: server.max_connections_per_address,
-            ..Limits::default()
-        };
-        let gate = Gate::new(listeners, limits, certificates.clone(), Arc::clone(&pending))
-            .map_err(AppError::Gate)?;
-        let gate = Arc::new(gate);
+        let (gate, pending) = open_gate(&config, &memory, listeners, certificates.clone())?;
         // As late as possible, and announced at once: if the start failed in between, nobody would know the
         // first password. No client is served yet.
         let first_password = welcome::first_admin(&accounts, server).map_err(AppError::Users)?;
@@ -105,9 +96,7 @@ impl Server {
         let http = Arc::new(HttpServer::new(state, pending));
         let ended = start_threads(&gate, local.as_ref(), &http, &accounts).map_err(AppError::System)?;
         let manager = Manager::from_environment();
-        let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
-        let pulses = move || pulses(&cameras, &microphones);
-        let watchdog = manager.watch(pulses).map_err(AppError::System)?;
+        let watchdog = manager.watch(pulses_of(&control)).map_err(AppError::System)?;
         let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
         manager.ready(&url);
         Ok(Self { control, reload, gate, local, http, accounts, ended, manager, watchdog })
@@ -150,6 +139,31 @@ impl Server {
             warn!("some threads were still at work and end with the process");
         }
     }
+}
+
+/// The gate, which serves nobody yet, and the requests that it will send to the HTTP layer.
+fn open_gate(
+    config: &Config,
+    memory: &Memory,
+    listeners: Listeners,
+    certificates: Option<Arc<Certificates>>,
+) -> Result<(Arc<Gate>, Arc<PendingRequests>), AppError> {
+    let server = &config.server;
+    let channel = Channel::open(folder_of(&server.users)).map_err(AppError::Channel)?;
+    let pending = Arc::new(PendingRequests::new(channel, Arc::clone(memory.for_bodies())));
+    let limits = Limits {
+        connections: descriptors::allowed_connections(config),
+        connections_per_address: server.max_connections_per_address,
+        ..Limits::default()
+    };
+    let gate = Gate::new(listeners, limits, certificates, Arc::clone(&pending)).map_err(AppError::Gate)?;
+    Ok((Arc::new(gate), pending))
+}
+
+/// The counters of the devices that run, whenever they are asked for.
+fn pulses_of(control: &Control) -> impl Fn() -> Vec<Pulse> + Send + 'static {
+    let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
+    move || pulses(&cameras, &microphones)
 }
 
 /// The counters that advance while capture threads are alive.

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use crate::app::{self, AppError};
 use crate::base::did_you_mean;
 use crate::base::text::{printable, printable_lines};
-use crate::config::Flags;
+use crate::config::{Config, Flags};
 use crate::confine::Purpose;
 use args::Command;
 use user::Confined;
@@ -58,31 +58,15 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             app::run(config, &flags).map_err(|error| failed(&error))?;
         }
-        Command::Check(flags) => {
-            let config = app::load_config(&flags).map_err(|error| usage(&error))?;
-            let (runs_as, may_look) = app::become_server_user(&config);
-            let report = check::report(&config, runs_as, may_look);
-            print(&report.text);
-            if !report.would_start {
-                return Err(failed(&"the server would not start with this configuration"));
-            }
-            if !report.silent_cameras.is_empty() {
-                let names = report.silent_cameras.join(", ");
-                return Err(failed(&format!("the server would start, without a picture of: {names}")));
-            }
-        }
+        Command::Check(flags) => explain(&app::load_config(&flags).map_err(|error| usage(&error))?)?,
         Command::Board(command, as_json, flags) => {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
-            let socket = config.server.socket();
-            app::become_owner(&socket, Purpose::Read, config.read_as.as_deref())
-                .map_err(|error| failed(&error))?;
+            let socket = socket_of(&config)?;
             print(&board::run(&command, &socket, as_json).map_err(|error| failed(&error))?);
         }
         Command::Settings(command, as_json, flags) => {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
-            let socket = config.server.socket();
-            app::become_owner(&socket, Purpose::Read, config.read_as.as_deref())
-                .map_err(|error| failed(&error))?;
+            socket_of(&config)?;
             print(&settings::run(&command, config, as_json).map_err(|error| failed(&error))?);
         }
         Command::Certificate(command, flags) => {
@@ -104,6 +88,28 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
         }
     }
     Ok(())
+}
+
+/// Prints what a configuration means.
+fn explain(config: &Config) -> Result<(), (u8, String)> {
+    let (runs_as, may_look) = app::become_server_user(config);
+    let report = check::report(config, runs_as, may_look);
+    print(&report.text);
+    if !report.would_start {
+        return Err((FAILED, "the server would not start with this configuration".to_owned()));
+    }
+    if !report.silent_cameras.is_empty() {
+        let names = report.silent_cameras.join(", ");
+        return Err((FAILED, format!("the server would start, without a picture of: {names}")));
+    }
+    Ok(())
+}
+
+/// The server's socket for commands; as root its owner's rights are taken.
+fn socket_of(config: &Config) -> Result<PathBuf, (u8, String)> {
+    let socket = config.server.socket();
+    let became = app::become_owner(&socket, Purpose::Read, config.read_as.as_deref());
+    became.map(|_| socket).map_err(|error| (FAILED, error.to_string()))
 }
 
 /// The user file, and the owner of the folder of the configuration that names it. With `-u` no configuration is

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the process cannot give up its privileges.
 #[derive(Debug)]
@@ -130,50 +130,80 @@ impl fmt::Display for ConfineError {
                 path.display()
             ),
             Self::Walk(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::SharedFolder { path, folder, mode } => write!(
-                f,
-                "{path}: root does not work here, because other users may create files in {folder} \
-                 (mode {mode:03o}); run `chmod go-w {folder}`, or `chown` it to the user that Defender runs as \
-                 (on a FAT file system: mount it with the options uid=USER,umask=077), or choose another folder",
-                path = path.display(),
-                folder = folder.display()
-            ),
-            Self::ForeignLink { path, user } => write!(
-                f,
-                "{path}: this is a link in a folder where the user `{user}` may create links, and root does not \
-                 follow it; run the command as that user (`sudo -u {user} defender ...`), or give the path that \
-                 the link leads to",
-                path = path.display()
-            ),
-            Self::MixedOwners { path, owner, folder, user } => write!(
-                f,
-                "{path}: root does not work here, because it belongs to `{owner}` and lies in {folder}, whose \
-                 owner `{user}` could replace it; run the command as the user that Defender runs as \
-                 (`sudo -u USER defender ...`), or `chown` one of the two",
-                path = path.display(),
-                folder = folder.display()
-            ),
-            Self::ForeignConfig { path, user, named_by } => write!(
-                f,
-                "{path}: the configuration lies in a folder of the user `{named_by}`, so root does not act as \
-                 the user `{user}` for it; run the command as `{named_by}` (`sudo -u {named_by} defender ...`), \
-                 or move the configuration to a folder that belongs to root, such as /etc/defender",
-                path = path.display()
-            ),
-            Self::ForeignFolder { path, folder, user } => write!(
-                f,
-                "{path}: Defender would stay root, and {folder} belongs to the user `{user}`, who could redirect \
-                 root to any file; set user = \"{user}\" in [server], start Defender as that user, or run \
-                 `chown root {folder}`",
-                path = path.display(),
-                folder = folder.display()
-            ),
-            Self::NoAccess { path, user, action } => write!(
-                f,
-                "{path}: the user `{user}`, which Defender runs as, may not {action}; run `chown {user} {path}`, \
-                 choose a path that `{user}` may use, or set user = \"root\" in [server]",
-                path = path.display()
-            ),
+            Self::SharedFolder { path, folder, mode } => shared_folder(f, path, folder, *mode),
+            Self::ForeignLink { path, user } => foreign_link(f, path, user),
+            Self::MixedOwners { path, owner, folder, user } => mixed_owners(f, path, owner, folder, user),
+            Self::ForeignConfig { path, user, named_by } => foreign_config(f, path, user, named_by),
+            Self::ForeignFolder { path, folder, user } => foreign_folder(f, path, folder, user),
+            Self::NoAccess { path, user, action } => no_access(f, path, user, action),
         }
     }
+}
+
+fn shared_folder(f: &mut fmt::Formatter<'_>, path: &Path, folder: &Path, mode: u32) -> fmt::Result {
+    write!(
+        f,
+        "{path}: root does not work here, because other users may create files in {folder} \
+         (mode {mode:03o}); run `chmod go-w {folder}`, or `chown` it to the user that Defender runs as \
+         (on a FAT file system: mount it with the options uid=USER,umask=077), or choose another folder",
+        path = path.display(),
+        folder = folder.display()
+    )
+}
+
+fn foreign_link(f: &mut fmt::Formatter<'_>, path: &Path, user: &str) -> fmt::Result {
+    write!(
+        f,
+        "{path}: this is a link in a folder where the user `{user}` may create links, and root does not \
+         follow it; run the command as that user (`sudo -u {user} defender ...`), or give the path that \
+         the link leads to",
+        path = path.display()
+    )
+}
+
+fn mixed_owners(
+    f: &mut fmt::Formatter<'_>,
+    path: &Path,
+    owner: &str,
+    folder: &Path,
+    user: &str,
+) -> fmt::Result {
+    write!(
+        f,
+        "{path}: root does not work here, because it belongs to `{owner}` and lies in {folder}, whose \
+         owner `{user}` could replace it; run the command as the user that Defender runs as \
+         (`sudo -u USER defender ...`), or `chown` one of the two",
+        path = path.display(),
+        folder = folder.display()
+    )
+}
+
+fn foreign_config(f: &mut fmt::Formatter<'_>, path: &Path, user: &str, named_by: &str) -> fmt::Result {
+    write!(
+        f,
+        "{path}: the configuration lies in a folder of the user `{named_by}`, so root does not act as \
+         the user `{user}` for it; run the command as `{named_by}` (`sudo -u {named_by} defender ...`), \
+         or move the configuration to a folder that belongs to root, such as /etc/defender",
+        path = path.display()
+    )
+}
+
+fn foreign_folder(f: &mut fmt::Formatter<'_>, path: &Path, folder: &Path, user: &str) -> fmt::Result {
+    write!(
+        f,
+        "{path}: Defender would stay root, and {folder} belongs to the user `{user}`, who could redirect \
+         root to any file; set user = \"{user}\" in [server], start Defender as that user, or run \
+         `chown root {folder}`",
+        path = path.display(),
+        folder = folder.display()
+    )
+}
+
+fn no_access(f: &mut fmt::Formatter<'_>, path: &Path, user: &str, action: &str) -> fmt::Result {
+    write!(
+        f,
+        "{path}: the user `{user}`, which Defender runs as, may not {action}; run `chown {user} {path}`, \
+         choose a path that `{user}` may use, or set user = \"root\" in [server]",
+        path = path.display()
+    )
 }

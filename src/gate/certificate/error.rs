@@ -89,31 +89,15 @@ impl fmt::Display for CertificateError {
             ),
             Self::Empty(path, kind, found) => empty(f, path, kind, *found),
             Self::Broken(path, why) => write!(f, "{}: {why}", path.display()),
-            Self::Version(path, version) => write!(
-                f,
-                "{}: an X.509 certificate of version {version}, which has no names and which clients no longer \
-                 accept; expected version 3, as `{MAKE_COMMAND}` makes it",
-                path.display()
-            ),
+            Self::Version(path, version) => version_error(f, path, *version),
             Self::Encrypted(path) => write!(
                 f,
                 "{0}: the key is encrypted, and a server cannot ask for the passphrase; \
                  `(umask 077; openssl pkey -in {0} -out plain.pem)` writes it unencrypted",
                 path.display()
             ),
-            Self::KeyKind(path, found) => write!(
-                f,
-                "{}: {found}; expected ECDSA on P-256 or P-384, RSA of 2048 to 4096 bits, or Ed25519, as \
-                 `{MAKE_COMMAND}` makes it",
-                path.display()
-            ),
-            Self::Mismatch(cert, key) => write!(
-                f,
-                "the key in {key} does not belong to the certificate in {cert}; \
-                 `openssl x509 -noout -pubkey -in {cert}` and `openssl pkey -pubout -in {key}` must print the same",
-                key = key.display(),
-                cert = cert.display()
-            ),
+            Self::KeyKind(path, found) => key_kind(f, path, found),
+            Self::Mismatch(cert, key) => mismatch(f, cert, key),
             Self::Order(cert, number) => write!(
                 f,
                 "{}: the certificate of the server is number {number}; move it to the beginning, before those of \
@@ -135,6 +119,34 @@ impl fmt::Display for CertificateError {
             ),
         }
     }
+}
+
+fn version_error(f: &mut fmt::Formatter<'_>, path: &Path, version: u8) -> fmt::Result {
+    write!(
+        f,
+        "{}: an X.509 certificate of version {version}, which has no names and which clients no longer \
+         accept; expected version 3, as `{MAKE_COMMAND}` makes it",
+        path.display()
+    )
+}
+
+fn key_kind(f: &mut fmt::Formatter<'_>, path: &Path, found: &str) -> fmt::Result {
+    write!(
+        f,
+        "{}: {found}; expected ECDSA on P-256 or P-384, RSA of 2048 to 4096 bits, or Ed25519, as \
+         `{MAKE_COMMAND}` makes it",
+        path.display()
+    )
+}
+
+fn mismatch(f: &mut fmt::Formatter<'_>, cert: &Path, key: &Path) -> fmt::Result {
+    write!(
+        f,
+        "the key in {key} does not belong to the certificate in {cert}; \
+         `openssl x509 -noout -pubkey -in {cert}` and `openssl pkey -pubout -in {key}` must print the same",
+        key = key.display(),
+        cert = cert.display()
+    )
 }
 
 fn empty(f: &mut fmt::Formatter<'_>, path: &Path, kind: &str, found: FoundInstead) -> fmt::Result {

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::http::counters::{ANSWERS, LOGIN_RESULTS};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
-use crate::hub::{CameraFeed, MicrophoneFeed, Named, Sums, Totals};
+use crate::hub::{CameraFeed, MicrophoneFeed, Named, Totals};
 use crate::memory::Usage;
 use crate::users::{Identity, Scope};
 
@@ -75,76 +75,92 @@ fn server(text: &mut Text, state: &AppState) {
 
 fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
     let all = state.cameras.all();
-    let own: Vec<&CameraFeed> =
-        all.iter().map(|feed| &**feed).filter(|feed| scope.sees(feed.name())).collect();
-    let mut each = |kind: &str, name: &str, help: &str, value: &dyn Fn(&CameraFeed) -> String| {
-        let values: Vec<_> = own.iter().map(|feed| (vec![("camera", feed.name())], value(feed))).collect();
-        text.family(kind, name, help, &values);
-    };
-    each(
-        "gauge",
-        "defender_camera_online",
-        "1 while the camera or its test card delivers pictures.",
-        &|feed| u8::from(feed.state().online).to_string(),
-    );
-    each("gauge", "defender_camera_viewers", "Viewers connected now.", &|feed| {
-        feed.frames().readers().to_string()
-    });
-    each("counter", "defender_frames_captured_total", "Whole frames.", &|feed| {
-        feed.counters.captured.get().to_string()
-    });
-    each("counter", "defender_frames_dropped_total", "Lost at the camera.", &|feed| {
-        feed.counters.dropped.get().to_string()
-    });
-    each(
-        "counter",
-        "defender_frames_completed_total",
-        "Frames completed with a missing end marker.",
-        &|feed| feed.counters.completed.get().to_string(),
-    );
-    each("counter", "defender_frames_encoded_total", "Frames encoded to JPEG by the server.", &|feed| {
-        feed.counters.encoded.get().to_string()
-    });
-    let sums = |totals: fn(&CameraFeed) -> &Totals, value: fn(&Sums) -> String| {
-        move |feed: &CameraFeed| value(&totals(feed).sums())
-    };
-    each(
-        "counter",
-        "defender_encode_seconds_total",
-        "Time spent encoding.",
-        &sums(|feed| &feed.published, |sums| seconds(sums.busy_us)),
-    );
-    each(
-        "counter",
-        "defender_frames_sent_total",
-        "To all viewers.",
-        &sums(|feed| &feed.sent, |sums| sums.frames.to_string()),
-    );
-    each(
-        "counter",
-        "defender_video_sent_bytes_total",
-        "To all viewers, before TLS.",
-        &sums(|feed| &feed.sent, |sums| sums.bytes.to_string()),
-    );
-    each(
-        "counter",
-        "defender_frames_skipped_total",
-        "Left out for viewers too slow for them.",
-        &sums(|feed| &feed.sent, |sums| sums.skipped.to_string()),
-    );
-    let ages = |totals: fn(&CameraFeed) -> &Totals| -> Vec<_> {
-        own.iter().map(|feed| (("camera", feed.name()), totals(feed).sums().age)).collect()
-    };
-    text.histograms(
+    let own = all.iter().map(|feed| &**feed).filter(|feed| scope.sees(feed.name())).collect();
+    let mut families = CameraFamilies { text, own };
+    families.state();
+    families.captured();
+    families.sent();
+    families.latency(
         "defender_capture_latency_seconds",
         "From the driver's stamp to every viewer's reach.",
-        &ages(|feed| &feed.published),
+        |feed| &feed.published,
     );
-    text.histograms(
+    families.latency(
         "defender_send_latency_seconds",
         "From the driver's stamp to a viewer's socket.",
-        &ages(|feed| &feed.sent),
+        |feed| &feed.sent,
     );
+}
+
+/// Writes what is counted of the cameras that a user may see.
+struct CameraFamilies<'t> {
+    text: &'t mut Text,
+    own: Vec<&'t CameraFeed>,
+}
+
+impl CameraFamilies<'_> {
+    fn state(&mut self) {
+        self.each(
+            "gauge",
+            "defender_camera_online",
+            "1 while the camera or its test card delivers pictures.",
+            &|feed| u8::from(feed.state().online).to_string(),
+        );
+        self.each("gauge", "defender_camera_viewers", "Viewers connected now.", &|feed| {
+            feed.frames().readers().to_string()
+        });
+    }
+
+    fn captured(&mut self) {
+        self.each("counter", "defender_frames_captured_total", "Whole frames.", &|feed| {
+            feed.counters.captured.get().to_string()
+        });
+        self.each("counter", "defender_frames_dropped_total", "Lost at the camera.", &|feed| {
+            feed.counters.dropped.get().to_string()
+        });
+        self.each(
+            "counter",
+            "defender_frames_completed_total",
+            "Frames completed with a missing end marker.",
+            &|feed| feed.counters.completed.get().to_string(),
+        );
+        self.each(
+            "counter",
+            "defender_frames_encoded_total",
+            "Frames encoded to JPEG by the server.",
+            &|feed| feed.counters.encoded.get().to_string(),
+        );
+        self.each("counter", "defender_encode_seconds_total", "Time spent encoding.", &|feed| {
+            seconds(feed.published.sums().busy_us)
+        });
+    }
+
+    fn sent(&mut self) {
+        self.each("counter", "defender_frames_sent_total", "To all viewers.", &|feed| {
+            feed.sent.sums().frames.to_string()
+        });
+        self.each("counter", "defender_video_sent_bytes_total", "To all viewers, before TLS.", &|feed| {
+            feed.sent.sums().bytes.to_string()
+        });
+        self.each(
+            "counter",
+            "defender_frames_skipped_total",
+            "Left out for viewers too slow for them.",
+            &|feed| feed.sent.sums().skipped.to_string(),
+        );
+    }
+
+    fn latency(&mut self, name: &str, help: &str, totals: fn(&CameraFeed) -> &Totals) {
+        let age = |feed: &&CameraFeed| totals(feed).sums().age;
+        let ages: Vec<_> = self.own.iter().map(|feed| (("camera", feed.name()), age(feed))).collect();
+        self.text.histograms(name, help, &ages);
+    }
+
+    fn each(&mut self, kind: &str, name: &str, help: &str, value: &dyn Fn(&CameraFeed) -> String) {
+        let row = |feed: &&CameraFeed| value(feed);
+        let values: Vec<_> = self.own.iter().map(|feed| (vec![("camera", feed.name())], row(feed))).collect();
+        self.text.family(kind, name, help, &values);
+    }
 }
 
 fn microphones(text: &mut Text, state: &AppState, scope: &Scope) {
