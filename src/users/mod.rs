@@ -30,15 +30,17 @@ use std::io;
 use std::path::PathBuf;
 
 pub use accounts::Accounts;
-pub use edits::{Change, add, add_token, change, first_admin, list, remove, remove_token};
-pub use file::is_valid_name;
-pub use identity::{Denied, Identity, whole_seconds};
+pub use edits::{Change, add, add_token};
+pub(crate) use edits::{change, first_admin, list, remove, remove_token};
+pub(crate) use file::is_valid_name;
+pub(crate) use identity::{Denied, Identity, whole_seconds};
 #[cfg(test)]
-pub use password::rounds_spent;
-pub use rules::{MAX_PASSWORD_BYTES, check as check_password};
-pub use scope::Scope;
-pub use server_id::server_id;
-pub use sessions::{SessionInfo, SessionLimits};
+pub(crate) use password::rounds_spent;
+pub(crate) use rules::{MAX_PASSWORD_BYTES, check as check_password};
+pub(crate) use scope::Scope;
+pub(crate) use server_id::server_id;
+pub(crate) use sessions::SessionInfo;
+pub use sessions::SessionLimits;
 
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
