@@ -1,5 +1,7 @@
 //! Certificates while their files, the clock and the host name change.
 
+mod faults;
+
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -284,121 +286,4 @@ fn a_ca_renewal_cut_by_power_loss_is_completed() {
         let inspected = Certificates::inspect(&folder.files()).unwrap().unwrap();
         assert!(inspected.trust_anchor.is_some(), "{count} written");
     }
-}
-
-#[test]
-fn half_a_pair_is_an_error_and_nothing_is_made() {
-    let folder = Folder::new();
-    folder.write_legacy();
-    fs::remove_file(folder.path("server.pem")).unwrap();
-    assert!(folder.error().contains("server.pem is missing"));
-    assert_eq!(fs::read_dir(folder.0.path()).unwrap().count(), 1, "nothing was made");
-    let folder = Folder::new();
-    folder.open().unwrap();
-    fs::remove_file(folder.path("key.pem")).unwrap();
-    assert!(folder.error().contains("key.pem is missing"));
-}
-
-#[test]
-fn a_ca_of_another_key_is_an_error_that_says_so() {
-    let (folder, other) = (Folder::new(), Folder::new());
-    folder.open().unwrap();
-    other.open().unwrap();
-    fs::copy(other.path("defender-ca-key.pem"), folder.path("defender-ca-key.pem")).unwrap();
-    assert!(folder.error().contains("does not belong to the key beside it"), "{}", folder.error());
-}
-
-#[test]
-fn without_the_key_of_the_ca_the_certificate_stays() {
-    let folder = Folder::new();
-    let made = seen(&folder.open().unwrap(), "");
-    fs::remove_file(folder.path("defender-ca-key.pem")).unwrap();
-    assert_eq!(seen(&folder.open().unwrap(), "10.0.0.1"), made);
-}
-
-#[test]
-fn a_read_only_folder_does_not_stop_the_server() {
-    let folder = Folder::new();
-    folder.open().unwrap();
-    // A folder in the place of the file that is written first stops root, too.
-    fs::create_dir(folder.path("server.pem.new")).unwrap();
-    NOW_S.set(NOW_S.get() + 300 * DAY_S);
-    let certificates = folder.open().unwrap();
-    assert!(Fields::read(&seen(&certificates, "")).unwrap().not_after_s > NOW_S.get() + 390 * DAY_S);
-    let before = seen(&certificates, "");
-    certificates.reload_if_changed();
-    assert_eq!(seen(&certificates, ""), before, "it is not made again at each check");
-}
-
-#[test]
-fn a_renewed_certificate_and_ca_are_loaded() {
-    let folder = Folder::new();
-    let certificates = folder.open().unwrap();
-    let (first, anchor, key) =
-        (seen(&certificates, ""), certificates.trust_anchor(), certificates.key_fingerprint());
-    Certificates::renew(&folder.files(), false).unwrap();
-    certificates.reload_if_changed();
-    assert_ne!(seen(&certificates, ""), first);
-    assert_eq!(certificates.trust_anchor(), anchor);
-    Certificates::renew(&folder.files(), true).unwrap();
-    certificates.reload_if_changed();
-    assert_ne!(certificates.trust_anchor(), anchor);
-    assert_eq!(certificates.key_fingerprint(), key);
-}
-
-#[test]
-fn a_changed_pair_is_loaded_and_a_broken_one_is_not() {
-    let (folder, other) = (Folder::new(), Folder::new());
-    let certificates = folder.open().unwrap();
-    let first = seen(&certificates, "");
-    fs::write(folder.path("server.pem"), "garbage").unwrap();
-    certificates.reload_if_changed();
-    assert_eq!(seen(&certificates, ""), first, "the old certificate stays");
-    let own = other.write_pair(&CertificateParams::new(vec!["board".to_owned()]).unwrap());
-    for file in ["key.pem", "server.pem"] {
-        fs::copy(other.path(file), folder.path(file)).unwrap();
-    }
-    certificates.reload_if_changed();
-    assert_eq!(seen(&certificates, ""), own, "the owner's is used");
-    assert!(certificates.trust_anchor().is_none());
-}
-
-#[test]
-fn only_a_key_that_others_may_write_is_refused() {
-    let folder = Folder::new();
-    folder.open().unwrap();
-    for file in ["key.pem", "defender-ca-key.pem"] {
-        for (mode, taken) in [(0o620, false), (0o602, false), (0o644, true), (0o600, true)] {
-            fs::set_permissions(folder.path(file), fs::Permissions::from_mode(mode)).unwrap();
-            let opened = folder.open();
-            assert_eq!(opened.is_ok(), taken, "{file}: mode {mode:o}");
-            if let Err(error) = opened {
-                assert!(error.to_string().contains("chmod 600"), "{error}");
-            }
-        }
-    }
-}
-
-#[test]
-fn files_of_another_kind_are_named_in_the_error() {
-    let folder = Folder::new();
-    let der = folder.write_legacy();
-    let (pem, key) =
-        (fs::read_to_string(folder.path("server.pem")).unwrap(), fs::read(folder.path("key.pem")).unwrap());
-    let utf16: Vec<u8> = [0xfeff].into_iter().chain(pem.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    let rows: [(&[u8], &str); 5] = [
-        (b"hello", "expected a PEM file with a CERTIFICATE"),
-        (&key, "found a PRIVATE KEY"),
-        (&der, "openssl x509 -inform der"),
-        (&utf16, "iconv -f utf-16"),
-        (b"-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n", "a CA has yet to sign"),
-    ];
-    for (bytes, expected) in rows {
-        fs::write(folder.path("server.pem"), bytes).unwrap();
-        assert!(folder.error().contains(expected), "{expected:?} is missing in {}", folder.error());
-    }
-    fs::write(folder.path("server.pem"), vec![b'\n'; 300 * 1024]).unwrap();
-    assert!(folder.error().contains("more than 262144 bytes"), "{}", folder.error());
-    fs::write(folder.path("server.pem"), format!("\u{feff}{}", pem.replace('\n', "\r\n"))).unwrap();
-    folder.open().unwrap_or_else(|error| panic!("a mark and the line ends of Windows: {error}"));
 }
