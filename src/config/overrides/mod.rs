@@ -27,6 +27,9 @@ pub use store::{LockedStore, Store};
 const HEADER: &str = "# Written by Defender: settings that were changed while it ran, in force over defender.conf.\n\
                       # `defender settings list` shows them, `defender settings reset NAME` takes one back.\n";
 
+/// Longest line of which a comment is kept, in bytes: to find it, the line is read at each `#`.
+const MOST_LINE_BYTES: usize = 2048;
+
 /// Date and time in UTC, as RFC 3339 writes them.
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
@@ -179,6 +182,9 @@ impl fmt::Display for Override {
 
 /// The comment behind the value of a line, with the blanks before it; empty where there is none.
 fn comment_behind(line: &[u8]) -> &[u8] {
+    if line.len() > MOST_LINE_BYTES {
+        return &[];
+    }
     let starts = (0..line.len()).filter(|at| line[*at] == b'#');
     // A `#` in a text is none: a line that is cut there is not read as the same.
     let read = parse_line(line.trim_ascii());
