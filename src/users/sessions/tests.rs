@@ -112,7 +112,7 @@ fn it_is_known_what_is_not_saved() {
 }
 
 #[test]
-fn sessions_that_were_not_saved_or_lost_their_user_are_saved_again() {
+fn failed_saves_and_lost_users_need_a_new_save() {
     let (sessions, now) = (Sessions::new(LIMITS), Instant::now());
     begin(&sessions, "eve", now);
     sessions.saved(now);
