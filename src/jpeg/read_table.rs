@@ -12,8 +12,8 @@ const SKIP_BITS: u32 = 10;
 /// The most bits of a code.
 const CODE_BITS_MAX: u32 = 16;
 
-/// What a look finds of a code.
-#[derive(Clone, Copy)]
+/// What a look finds of a code; a length of zero if the look does not hold all of it.
+#[derive(Clone, Copy, Default)]
 struct Look {
     length: u32,
     symbol: u8,
@@ -39,11 +39,6 @@ impl Lookup {
         Some(Look { length, symbol: self.codes.symbol(place)? })
     }
 
-    /// The code that the bits of a look of `look` bits hold wholly.
-    fn find_within(&self, bits: u32, look: u32) -> Option<Look> {
-        self.find(bits << (CODE_BITS_MAX - look)).filter(|found| found.length <= look)
-    }
-
     /// The code at the front, which is taken.
     fn take(&self, bits: &mut Bits<'_>) -> Option<u8> {
         let found = self.find(bits.peek(CODE_BITS_MAX))?;
@@ -52,6 +47,16 @@ impl Lookup {
         bits.fill();
         Some(found.symbol)
     }
+}
+
+/// What a look of so many bits finds, by those bits.
+fn looks<const N: usize>(codes: &Codes, bits: u32) -> [Look; N] {
+    let mut looks = [Look::default(); N];
+    for (code, length, symbol) in codes.each().take_while(|&(_, length, _)| length <= bits) {
+        let first = (code << (bits - length)) as usize;
+        looks[first..][..1 << (bits - length)].fill(Look { length, symbol });
+    }
+    looks
 }
 
 /// The value of `size` extra bits (section F.2.2.1, EXTEND).
@@ -83,11 +88,11 @@ pub(super) struct DcTable {
 impl DcTable {
     fn new(codes: &Codes) -> Self {
         let lookup = Lookup::new(codes);
+        let found: [Look; 1 << LOOK_BITS] = self::looks(codes, LOOK_BITS);
         let mut looks = [(0, 0); 1 << LOOK_BITS];
-        for (bits, look) in (0..).zip(&mut looks) {
-            let Some(Look { length, symbol }) = lookup.find_within(bits, LOOK_BITS) else { continue };
+        for (bits, (look, Look { length, symbol })) in (0..).zip(looks.iter_mut().zip(found)) {
             let size = u32::from(symbol);
-            if length + size <= LOOK_BITS {
+            if length > 0 && length + size <= LOOK_BITS {
                 let extra = bits >> (LOOK_BITS - length - size) & ((1 << size) - 1);
                 let value = if size == 0 { 0 } else { extend(extra, size) };
                 *look = ((length + size) as u8, value as i16);
@@ -139,6 +144,9 @@ pub(super) struct AcTable {
 
 const END_OF_BLOCK: u16 = 1 << 11;
 
+/// A block has fewer coefficients.
+const SKIPPED_MAX: u32 = 62;
+
 /// A coefficient that is not zero: its place in the zigzag in the low 6 bits, its value in the high 16.
 pub(super) type Token = u32;
 
@@ -146,11 +154,12 @@ impl AcTable {
     fn new(codes: &Codes) -> Self {
         let lookup = Lookup::new(codes);
         let mut table = Self { lookup, looks: [0; 1 << LOOK_BITS], skips: [0; 1 << SKIP_BITS] };
+        let found: [Look; 1 << SKIP_BITS] = self::looks(codes, SKIP_BITS);
         for (bits, look) in (0..).zip(&mut table.looks) {
-            *look = table.lookup.find_within(bits, LOOK_BITS).map_or(0, |found| found.ac_look(bits));
+            *look = found[(bits << (SKIP_BITS - LOOK_BITS)) as usize].ac_look(bits);
         }
-        for bits in 0..1 << SKIP_BITS {
-            table.skips[bits as usize] = table.skip_look(bits);
+        for (bits, skip) in (0..).zip(&mut table.skips) {
+            *skip = skip_look(bits, &found);
         }
         table
     }
@@ -160,28 +169,6 @@ impl AcTable {
         if place.as_ref().is_none_or(|table| table.lookup.codes != *codes) {
             *place = Some(Box::new(Self::new(codes)));
         }
-    }
-
-    /// As many codes as these bits hold; see [`Self::skips`].
-    fn skip_look(&self, bits: u32) -> u16 {
-        let (mut used, mut coefficients, mut end) = (0, 0, 0);
-        while used < SKIP_BITS && end == 0 {
-            let rest = bits << used & ((1 << SKIP_BITS) - 1);
-            let found = self.lookup.find_within(rest, SKIP_BITS);
-            let Some(Look { length, symbol }) = found.filter(|found| used + found.length <= SKIP_BITS) else {
-                break;
-            };
-            let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-            let more = if size == 0 && run < 15 { 0 } else { run + 1 };
-            if size > AC_SIZE_MAX.into() || coefficients + more > 62 {
-                break;
-            }
-            if more == 0 {
-                end = END_OF_BLOCK;
-            }
-            (used, coefficients) = (used + length + size, coefficients + more);
-        }
-        used as u16 | (coefficients << 5) as u16 | end
     }
 
     /// Takes the AC coefficients of a block up to place `last`, puts those that are not zero into `tokens` and skips
@@ -265,16 +252,35 @@ impl AcTable {
     }
 }
 
+/// An entry of [`AcTable::skips`] for these bits: as many codes as they hold.
+fn skip_look(bits: u32, found: &[Look; 1 << SKIP_BITS]) -> u16 {
+    let (mut used, mut coefficients, mut end) = (0, 0, 0);
+    while used < SKIP_BITS && end == 0 {
+        let Look { length, symbol } = found[(bits << used) as usize & ((1 << SKIP_BITS) - 1)];
+        let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+        let more = if size == 0 && run < 15 { 0 } else { run + 1 };
+        let is_known = length > 0 && used + length <= SKIP_BITS && size <= AC_SIZE_MAX.into();
+        if !is_known || coefficients + more > SKIPPED_MAX {
+            break;
+        }
+        if more == 0 {
+            end = END_OF_BLOCK;
+        }
+        (used, coefficients) = (used + length + size, coefficients + more);
+    }
+    used as u16 | (coefficients << 5) as u16 | end
+}
+
 impl Look {
     /// An entry of [`AcTable::looks`] for these bits of a look.
     fn ac_look(self, bits: u32) -> u32 {
         let (run, size) = (u32::from(self.symbol >> 4), u32::from(self.symbol & 15));
-        if size > AC_SIZE_MAX.into() {
+        if size > AC_SIZE_MAX.into() || self.length > LOOK_BITS {
             return 0;
         }
         let more = if size == 0 && run < 15 { 0 } else { run + 1 };
         let used = self.length + size;
-        if size == 0 || used > LOOK_BITS {
+        if self.length == 0 || size == 0 || used > LOOK_BITS {
             return self.length | size << 4 | more << 8;
         }
         let value = extend(bits >> (LOOK_BITS - used) & ((1 << size) - 1), size);
