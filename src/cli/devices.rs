@@ -2,14 +2,16 @@
 
 use std::fmt::Write;
 
-use crate::base::text::printable;
+use crate::base::text::{printable, printable_lines};
 use crate::media::{CameraDevice, DeviceSize, SoundDevice};
 use crate::source::alsa::cards;
+use crate::source::ribbon;
 use crate::source::v4l2::devices;
 
 /// The cameras and microphones of this machine, for people.
 pub fn list() -> String {
     let mut parts: Vec<String> = devices::list().iter().map(describe_camera).collect();
+    parts.extend(ribbon::list().iter().map(|text| printable_lines(text).into_owned()));
     if parts.is_empty() {
         parts
             .push("no cameras found; is one plugged in, and is this user in the group `video`?\n".to_owned());
