@@ -154,6 +154,7 @@ pub(super) fn restrict_files(config: &Config) {
     }
     allowed.write(&server.users);
     allowed.write(&server.socket());
+    allowed.write(&Config::ribbon_request());
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
         allowed.write(log);
     }

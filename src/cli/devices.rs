@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::base::text::printable;
+use crate::base::text::{printable, printable_lines};
 use crate::media::{CameraDevice, DeviceSize, SoundDevice};
 use crate::source::alsa::cards;
+use crate::source::ribbon;
 use crate::source::v4l2::devices;
 
 /// The cameras and microphones of this machine, for people.
@@ -12,6 +13,7 @@ pub fn list() -> String {
     let cameras = devices::list();
     let describe = |camera| describe_camera(camera, shares_links(camera, &cameras));
     let mut parts: Vec<String> = cameras.iter().map(describe).collect();
+    parts.extend(ribbon::list().iter().map(|text| printable_lines(text).into_owned()));
     if parts.is_empty() {
         parts
             .push("no cameras found; is one plugged in, and is this user in the group `video`?\n".to_owned());

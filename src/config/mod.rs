@@ -29,7 +29,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::remote::{RemoteSettings, Token};
-use crate::source::{CameraSettings, MicrophoneSettings};
+use crate::source::{CameraSettings, MicrophoneSettings, ribbon};
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 pub use overrides::{LockedStore, Overridden, Override, Overrides, Store};
 
@@ -257,6 +257,12 @@ impl Config {
             Token::Given(_) => None,
             Token::File(path) => Some(path.as_path()),
         })
+    }
+
+    /// A file of the folder in which the units of ribbon-cable cameras find what they are asked for. Whatever is
+    /// configured, because that may change while the server runs.
+    pub fn ribbon_request() -> PathBuf {
+        ribbon::request_file()
     }
 
     /// Warnings about files that hold tokens and that every user of the machine may read.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::audio::{self, AudioError, OpenAudio};
 use super::clock::SystemClock;
 use super::relay::{RemoteCamera, RemoteMicrophone};
+use super::ribbon::{self, AutoCamera, Board, RibbonCamera};
 use super::session::Session;
 use super::settings::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
 use super::test::{CardCamera, ToneMicrophone};
@@ -30,10 +31,16 @@ pub(crate) fn run_camera(
 ) {
     let session = Session::new(&SystemClock, stop, feed, settings.on_demand).stopped_by(stopped_by);
     let is_wanted = || session.is_wanted();
+    let board = Board::this();
     let mut opener: Box<dyn OpenVideo> = match &settings.device {
-        DeviceChoice::Auto => Box::new(v4l2::FirstCamera::new(settings, feed)),
+        DeviceChoice::Auto => Box::new(AutoCamera::new(
+            &board,
+            Box::new(v4l2::FirstCamera::new(settings, feed)),
+            Box::new(ribbon_camera(&board, 0, settings, account)),
+        )),
         DeviceChoice::Path(path) => Box::new(v4l2::CameraAt::new(path, settings, feed)),
         DeviceChoice::Unix(path) => Box::new(UnixCamera::new(path.clone(), settings, account)),
+        DeviceChoice::Ribbon(number) => Box::new(ribbon_camera(&board, *number, settings, account)),
         DeviceChoice::Test => Box::new(CardCamera { settings }),
         DeviceChoice::Remote(device) => Box::new(RemoteCamera::new(device, settings.fps, &is_wanted)),
     };
@@ -76,13 +83,28 @@ pub(crate) fn probe_camera(settings: &CameraSettings) -> Result<String, VideoErr
         DeviceChoice::Remote(device) => Ok(device.to_string()),
         DeviceChoice::Unix(path) => unix::probe_camera(path, settings),
         DeviceChoice::Path(path) => Ok(v4l2::probe(path, settings)?),
+        DeviceChoice::Ribbon(number) => ribbon::probe(&Board::this(), *number),
         DeviceChoice::Auto => match v4l2::probe_first(settings) {
+            Err(VideoError::NoCamera { .. }) if Board::this().has_sensor() => {
+                ribbon::probe(&Board::this(), 0)
+            }
             Err(VideoError::NoCamera { problem: None }) => {
                 Ok("test card, until there is a camera".to_owned())
             }
             found => found,
         },
     }
+}
+
+/// The ribbon camera `number`, whose unit feeds a socket.
+fn ribbon_camera<'s>(
+    board: &'s Board,
+    number: u8,
+    settings: &'s CameraSettings,
+    account: &Arc<Account>,
+) -> RibbonCamera<'s> {
+    let feeder = UnixCamera::new(ribbon::socket(board, number), settings, account);
+    RibbonCamera::new(board, number, settings, Box::new(feeder))
 }
 
 /// Opens a microphone as [`run_microphone`] would and says what it would deliver.

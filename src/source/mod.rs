@@ -5,6 +5,7 @@
 //! | `video`, `audio` | the trait of a source, and the supervisor that opens one, retries, and keeps its state |
 //! | `v4l2`, `alsa` | cameras and microphones of this machine |
 //! | `unix` | cameras and microphones that another program feeds to a socket |
+//! | `ribbon` | cameras that libcamera reads, such as those on the ribbon cable of a Raspberry Pi |
 //! | `relay` | cameras and microphones of other Defenders |
 //! | `test` | the test card and the test tone |
 //! | `kinds` | which of them a configured device is |
@@ -19,6 +20,7 @@ mod kinds;
 mod problem_log;
 mod rate_limit;
 mod relay;
+pub mod ribbon;
 mod session;
 mod settings;
 mod test;

@@ -37,10 +37,12 @@ pub struct CameraSettings {
 /// Which device a camera's picture comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first capture device; the test card while there is none.
+    /// The first capture device, else the ribbon-cable camera; the test card while there is none.
     Auto,
     /// The test card.
     Test,
+    /// A ribbon-cable camera, by its number.
+    Ribbon(u8),
     /// A device node, or a link to one such as those under /dev/v4l/by-id.
     Path(PathBuf),
     /// The path of a socket that another program feeds with pictures.
@@ -100,6 +102,8 @@ impl fmt::Display for DeviceChoice {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Test => f.write_str("test"),
+            Self::Ribbon(0) => f.write_str("ribbon"),
+            Self::Ribbon(number) => write!(f, "ribbon:{number}"),
             Self::Path(path) => path.display().fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Remote(device) => device.fmt(f),

@@ -345,7 +345,7 @@ fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths:
         "a camera of this machine. For a network camera, feed a v4l2loopback device with ffmpeg (see SETUP.md) and name this \
          device; for another Defender add a section [remote.NAME]"
     } else {
-        "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\", or a socket such as \
+        "\"auto\", \"test\", \"ribbon\", \"ribbon:1\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\", or a socket such as \
          \"unix:/run/camera.sock\""
     };
     camera.device =
@@ -353,6 +353,8 @@ fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths:
             "auto" => Some(DeviceChoice::Auto),
             "test" => Some(DeviceChoice::Test),
             socket if socket.starts_with("unix:") => socket_path(socket).map(DeviceChoice::Unix),
+            "ribbon" | "ribbon:0" => Some(DeviceChoice::Ribbon(0)),
+            "ribbon:1" => Some(DeviceChoice::Ribbon(1)),
             path if path.contains('/') && !path.contains("://") => {
                 paths.resolve(path).map(DeviceChoice::Path)
             }

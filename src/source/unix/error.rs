@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::source::video::VideoError;
+
 /// Why a socket gives no picture or sound, with its path.
 #[derive(Debug)]
 pub(super) struct FeedError {
@@ -54,6 +56,12 @@ pub(super) enum Heard {
     PartOfPlanes(usize, usize),
     /// Whole pictures, or sound.
     Good,
+}
+
+/// Whether it is that no program listens on a socket.
+pub(in crate::source) fn is_refused(error: &VideoError) -> bool {
+    let VideoError::Source { error, .. } = error else { return false };
+    error.downcast_ref::<FeedError>().is_some_and(|error| matches!(error.fault, Fault::Refused))
 }
 
 impl fmt::Display for FeedError {

@@ -18,6 +18,7 @@ mod probe;
 mod sound_clock;
 
 pub(super) use camera::UnixCamera;
+pub(super) use error::is_refused;
 pub(super) use microphone::UnixMicrophone;
 pub(super) use probe::{probe_camera, probe_microphone};
 

@@ -21,6 +21,7 @@ pub(super) struct Camera {
     file: File,
     card: String,
     driver: String,
+    is_pipeline_part: bool,
 }
 
 /// A pixel format as a driver lists it.
@@ -56,13 +57,11 @@ impl Camera {
         let file = file.map_err(|error| DeviceError::of_call(path, Call::Open, error))?;
         let capability = calls::query_capability(file.as_fd())
             .map_err(|error| DeviceError::of_call(&node, Call::QueryCapability, error))?;
-        check_abilities(&node, abilities(&capability))?;
-        Ok(Self {
-            node,
-            file,
-            card: without_repetition(text(&capability.card)),
-            driver: text(&capability.driver),
-        })
+        let abilities = abilities(&capability);
+        check_abilities(&node, abilities)?;
+        let driver = text(&capability.driver);
+        let is_pipeline_part = is_pipeline_part(abilities, &driver);
+        Ok(Self { node, file, card: without_repetition(text(&capability.card)), driver, is_pipeline_part })
     }
 
     /// The node, links followed.
@@ -78,6 +77,12 @@ impl Camera {
     /// The kernel driver's name.
     pub(super) fn driver(&self) -> &str {
         &self.driver
+    }
+
+    /// Whether it is a part of a larger device that libcamera puts together, such as the receiver of a ribbon-cable
+    /// camera: by itself it gives no picture, or one that must be developed.
+    pub(super) fn is_pipeline_part(&self) -> bool {
+        self.is_pipeline_part
     }
 
     /// The formats it lists.
@@ -209,6 +214,14 @@ fn abilities(capability: &sys::v4l2_capability) -> u32 {
     capability.device_caps
 }
 
+/// `V4L2_CAP_IO_MC`: the media controller, and not the node, chooses where its pictures come from.
+const IO_MC: u32 = 0x2000_0000;
+
+fn is_pipeline_part(abilities: u32, driver: &str) -> bool {
+    // The image processor of a Raspberry Pi converts pictures from memory, and has no such flag.
+    abilities & IO_MC != 0 || driver == "bcm2835-isp"
+}
+
 fn check_abilities(node: &Path, abilities: u32) -> Result<(), DeviceError> {
     let has = |flags| abilities & flags != 0;
     let other_kind = sys::V4L2_CAP_VIDEO_OUTPUT
@@ -281,6 +294,14 @@ mod tests {
         let multi_planar = check(sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE | streaming);
         assert!(matches!(multi_planar, Err(DeviceError::MultiPlanar(_))));
         assert!(matches!(check(sys::V4L2_CAP_VIDEO_CAPTURE), Err(DeviceError::NoStreaming(_))));
+    }
+
+    #[test]
+    fn a_part_of_a_ribbon_camera_is_no_camera_by_itself() {
+        let capture = sys::V4L2_CAP_VIDEO_CAPTURE | sys::V4L2_CAP_STREAMING;
+        assert!(is_pipeline_part(capture | IO_MC, "unicam"));
+        assert!(is_pipeline_part(capture, "bcm2835-isp"));
+        assert!(!is_pipeline_part(capture, "uvcvideo"));
     }
 
     #[test]

@@ -17,13 +17,14 @@ use crate::source::settings::CameraSettings;
 use crate::source::video::VideoError;
 
 /// Every camera, in the order of the nodes' numbers, and every node that may be one and cannot be
-/// opened. Nodes that do not capture are left out. Disturbs no camera that is in use.
+/// opened. Nodes that do not capture, and parts of ribbon-cable cameras, are left out. Disturbs no camera that is in use.
 pub fn list() -> Vec<CameraDevice> {
     let (by_id, by_path) = (links(Path::new("/dev/v4l/by-id")), links(Path::new("/dev/v4l/by-path")));
     let look = |node: PathBuf| {
         let (by_id, by_path) = (leading_to(&node, &by_id), leading_to(&node, &by_path));
         let described = Camera::open(&node).and_then(|camera| Ok((formats(&camera)?, camera)));
         let (camera, formats, problem) = match described {
+            Ok((_, camera)) if camera.is_pipeline_part() => return None,
             Ok((formats, camera)) => (Some(camera), formats, None),
             Err(error) if error.is_no_camera() && !matches!(error, DeviceError::MultiPlanar(_)) => {
                 return None;
@@ -57,12 +58,18 @@ pub(super) fn name(camera: &Camera) -> String {
 }
 
 /// Every video node, in the order of their numbers.
-pub(super) fn nodes() -> Vec<PathBuf> {
+fn nodes() -> Vec<PathBuf> {
     let entries = fs::read_dir("/dev").into_iter().flatten().flatten();
     let mut numbered: Vec<_> =
         entries.filter_map(|entry| Some((node_number(&entry.path())?, entry.path()))).collect();
     numbered.sort();
     numbered.into_iter().map(|(_, node)| node).collect()
+}
+
+/// The video nodes that may be cameras by themselves: not the parts of a ribbon-cable camera.
+pub(super) fn whole_cameras() -> Vec<PathBuf> {
+    let is_part = |node: &PathBuf| Camera::open(node).is_ok_and(|camera| camera.is_pipeline_part());
+    nodes().into_iter().filter(|node| !is_part(node)).collect()
 }
 
 /// The first of `nodes` that `open` succeeds with. `last_resort` is the one that just failed: it

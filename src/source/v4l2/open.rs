@@ -84,7 +84,7 @@ impl<'s> OpenVideo<'s> for FirstCamera<'s> {
     fn open(&mut self, _session: &'s Session<'s>) -> Result<Box<dyn VideoSource + 's>, VideoError> {
         let last_resort = self.last.as_deref().filter(|_| self.has_failed);
         let start = |node: &Path| Stream::start(node, self.starter.settings);
-        let started = devices::first(&devices::nodes(), last_resort, start);
+        let started = devices::first(&devices::whole_cameras(), last_resort, start);
         let stream = started.map_err(|error| self.error(error))?;
         self.last = Some(stream.camera().node().to_owned());
         Ok(self.starter.start(stream))
@@ -147,5 +147,5 @@ pub(in crate::source) fn probe(path: &Path, settings: &CameraSettings) -> Result
 /// # Errors
 /// Why none would deliver.
 pub(in crate::source) fn probe_first(settings: &CameraSettings) -> Result<String, VideoError> {
-    devices::first(&devices::nodes(), None, |node| probe(node, settings))
+    devices::first(&devices::whole_cameras(), None, |node| probe(node, settings))
 }
