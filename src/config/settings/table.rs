@@ -112,6 +112,7 @@ pub fn default_camera(name: String) -> CameraSettings {
         chroma: Chroma::AsCaptured,
         on_demand: false,
         controls: Vec::new(),
+        streams: Vec::new(),
     }
 }
 

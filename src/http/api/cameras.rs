@@ -150,7 +150,7 @@ fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
         dropped: feed.counters.dropped.get(),
         completed: feed.counters.completed.get(),
         encoded: feed.counters.encoded.get(),
-        viewers: feed.frames().readers(),
+        viewers: feed.viewers(),
         since_s: seconds_since(now.since),
         relayed: feed.relayed.get(),
         keeps: asked.is_some() && state.control.can_save(),

@@ -88,7 +88,7 @@ fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
         &|feed| u8::from(feed.state().online).to_string(),
     );
     each("gauge", "defender_camera_viewers", "Viewers connected now.", &|feed| {
-        feed.frames().readers().to_string()
+        feed.viewers().to_string()
     });
     each("counter", "defender_frames_captured_total", "Whole frames.", &|feed| {
         feed.counters.captured.get().to_string()
