@@ -19,7 +19,10 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
     ("streams", &["codec", "hub", "jpeg", "media"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
-    ("http", &["codec", "config", "control", "gate", "hub", "logging", "media", "memory", "users"]),
+    (
+        "http",
+        &["codec", "config", "control", "gate", "hub", "logging", "media", "memory", "streams", "users"],
+    ),
     ("config", &["client", "media", "remote", "source"]),
     ("confine", &[]),
     ("logging", &[]),

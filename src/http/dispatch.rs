@@ -90,7 +90,13 @@ pub(super) fn signed_in(
             return stream::audio(state, name.as_deref(), query, request, pending, user);
         }
         (Route::Snapshot(name), _) => {
-            return stream::snapshot(state, name.as_deref(), request, pending, user);
+            return stream::snapshot(state, name.as_deref(), query, request, pending, user);
+        }
+        (Route::VideoStream(camera, name), _) => {
+            return stream::video_stream(state, (camera, name), query, request, pending, user);
+        }
+        (Route::StreamSnapshot(camera, name), _) => {
+            return stream::stream_snapshot(state, (camera, name), query, request, pending, user);
         }
     })
 }

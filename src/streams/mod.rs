@@ -18,7 +18,7 @@ use log::{error, info, warn};
 
 use crate::codec::part;
 use crate::hub::{CameraFeed, Named, Publisher, Reader, Stop, StreamFeed, StreamState, Wait};
-use crate::media::{Frame, Pace, StreamSettings, Timestamp};
+use crate::media::{Frame, Pace, Scale, StreamSettings, Timestamp};
 use convert::{Converter, Refused};
 
 /// Most further streams of one camera.
@@ -86,6 +86,18 @@ pub fn run_beside(camera: &CameraFeed, streams: &mut [StreamWriter], work: impl 
         }
         work();
     });
+}
+
+/// The JPEG made smaller.
+///
+/// # Errors
+/// Why that is not possible, as text for users.
+pub fn shrink(jpeg: &[u8], scale: Scale) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    match Converter::new(scale, None).convert(jpeg, &mut out) {
+        Ok(_) => Ok(out),
+        Err(Refused::Unchangeable(why) | Refused::Broken(why)) => Err(why),
+    }
 }
 
 /// Requests the stop when dropped.

@@ -14,7 +14,7 @@ use super::reply::{Outcome, Reply};
 use super::request::is_head;
 use super::state::AppState;
 use crate::gate::{Job, PendingRequest};
-use crate::hub::{CameraFeed, Reader};
+use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::Frame;
 use crate::users::Identity;
 
@@ -31,6 +31,23 @@ pub fn video(
     let job = query::interval(query).map_err(bad_request).and_then(|interval| {
         let (feed, reader) = subscribe(state, name, user)?;
         Ok(video::stream(reader, feed.sent.local(), interval, is_head(request), context))
+    });
+    hand_over(state, user, job)
+}
+
+/// `GET /video/NAME/STREAM`.
+pub fn video_stream(
+    state: &AppState,
+    (camera, stream): (&str, &str),
+    query: &str,
+    request: &Request,
+    pending: &PendingRequest,
+    user: &Identity,
+) -> Outcome {
+    let context = state.response_context(request, pending);
+    let job = query::interval(query).map_err(bad_request).and_then(|interval| {
+        let (_, stream, reader) = subscribe_stream(state, camera, stream, user)?;
+        Ok(video::stream(reader, stream.sent.local(), interval, is_head(request), context))
     });
     hand_over(state, user, job)
 }
@@ -58,14 +75,60 @@ pub fn audio(
 pub fn snapshot(
     state: &AppState,
     name: Option<&str>,
+    query: &str,
     request: &Request,
     pending: &PendingRequest,
     user: &Identity,
 ) -> Outcome {
-    let (context, keep) = (state.response_context(request, pending), pending.keeps_alive());
-    let job = subscribe(state, name, user)
-        .map(|(feed, reader)| snapshot::take(feed, reader, is_head(request), context, keep));
-    hand_over(state, user, job)
+    let asked = Asked { state, query, request, pending };
+    let subscribed = subscribe(state, name, user);
+    hand_over(state, user, asked.snapshot(subscribed.map(|(feed, reader)| (feed, None, reader))))
+}
+
+/// `GET /snapshot/NAME/STREAM`.
+pub fn stream_snapshot(
+    state: &AppState,
+    (camera, stream): (&str, &str),
+    query: &str,
+    request: &Request,
+    pending: &PendingRequest,
+    user: &Identity,
+) -> Outcome {
+    let asked = Asked { state, query, request, pending };
+    let subscribed = subscribe_stream(state, camera, stream, user);
+    hand_over(
+        state,
+        user,
+        asked.snapshot(subscribed.map(|(feed, stream, reader)| (feed, Some(stream), reader))),
+    )
+}
+
+/// A request for a picture.
+struct Asked<'a> {
+    state: &'a AppState,
+    query: &'a str,
+    request: &'a Request,
+    pending: &'a PendingRequest,
+}
+
+impl Asked<'_> {
+    /// The job that sends a picture of a camera, or of its further stream.
+    fn snapshot(
+        &self,
+        subscribed: Result<(Arc<CameraFeed>, Option<Arc<StreamFeed>>, Reader<Frame>), Reply>,
+    ) -> Result<Job, Reply> {
+        let scale = query::scale(self.query).map_err(bad_request)?;
+        let (feed, stream, reader) = subscribed?;
+        let sent = stream.map_or_else(|| feed.sent.clone(), |stream| stream.sent.clone());
+        let context = self.state.response_context(self.request, self.pending);
+        let response = snapshot::Response {
+            scale,
+            head_only: is_head(self.request),
+            context,
+            keep: self.pending.keeps_alive(),
+        };
+        Ok(snapshot::take(feed, sent, reader, response))
+    }
 }
 
 fn hand_over(state: &AppState, user: &Identity, job: Result<Job, Reply>) -> Outcome {
@@ -84,8 +147,35 @@ fn subscribe(
     let feed = state.camera(name, user)?;
     match feed.frames().subscribe() {
         Some(reader) => Ok((feed, reader)),
-        None => Err(Reply::error(503, "too many viewers").with("Retry-After", "5")),
+        None => Err(too_many_viewers()),
     }
+}
+
+/// The camera, one of its further streams, and a reader of the stream's frames. Who may see a camera may see its streams.
+fn subscribe_stream(
+    state: &AppState,
+    camera: &str,
+    stream: &str,
+    user: &Identity,
+) -> Result<(Arc<CameraFeed>, Arc<StreamFeed>, Reader<Frame>), Reply> {
+    let feed = state.camera(Some(camera), user)?;
+    let Some(found) = feed.streams().find(Some(stream), |_| true) else {
+        let streams = feed.streams().all();
+        let names: Vec<&str> = streams.iter().map(|stream| stream.name()).collect();
+        let known = match names[..] {
+            [] => "it has none".to_owned(),
+            _ => format!("it has {}", names.join(", ")),
+        };
+        return Err(Reply::error(404, &format!("camera {camera} has no such stream; {known}")));
+    };
+    match found.frames().subscribe() {
+        Some(reader) => Ok((feed, found, reader)),
+        None => Err(too_many_viewers()),
+    }
+}
+
+fn too_many_viewers() -> Reply {
+    Reply::error(503, "too many viewers").with("Retry-After", "5")
 }
 
 fn bad_request(error: query::QueryError) -> Reply {

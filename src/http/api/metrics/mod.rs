@@ -87,9 +87,7 @@ fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
         "1 while the camera or its test card delivers pictures.",
         &|feed| u8::from(feed.state().online).to_string(),
     );
-    each("gauge", "defender_camera_viewers", "Viewers connected now.", &|feed| {
-        feed.viewers().to_string()
-    });
+    each("gauge", "defender_camera_viewers", "Viewers connected now.", &|feed| feed.viewers().to_string());
     each("counter", "defender_frames_captured_total", "Whole frames.", &|feed| {
         feed.counters.captured.get().to_string()
     });
