@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use defender::codec::jpeg::{Encoder, Settings};
-use defender::codec::scan;
+use defender::jpeg::scan;
 use defender::media::{Chroma, PixelFormat, Range601, RawImage};
 
 const WIDTH: u32 = 1280;

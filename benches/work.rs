@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use defender::codec::jpeg::{Encoder, Settings};
-use defender::codec::scan;
-use defender::codec::scanner::Scanner;
+use defender::jpeg::scan;
+use defender::jpeg::scanner::Scanner;
 use defender::media::{Chroma, PixelFormat, Range601, RawImage};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{PrivateKeyDer, ServerName};

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use miniserde::json::{self, Value};
 
-use crate::codec::scan;
 use crate::config::{Overrides, sections};
 use crate::gate::head::{REQUEST_ID_HEADER, RequestHead, complete_head};
 use crate::http::{Credentials, LoginBody};
+use crate::jpeg::scan;
 use crate::remote::{Listing, find_part};
 use crate::users::file::{UserFile, is_valid_name};
 

@@ -20,6 +20,7 @@ pub mod fuzzing;
 pub(crate) mod gate;
 pub(crate) mod http;
 pub mod hub;
+pub mod jpeg;
 pub(crate) mod logging;
 pub mod media;
 pub(crate) mod memory;

@@ -1,14 +1,9 @@
-//! Encoding and scanning: values in, bytes out.
+//! Encoding: values in, bytes out.
 //!
 //! No I/O and no clocks belong here, and no threads but those that end before the call that started them
-//! returns (`jpeg/slices.rs`).
+//! returns (`jpeg/slices.rs`). What reads a JPEG or changes one belongs to [`crate::jpeg`].
 
-mod entropy;
-mod huffman;
 pub mod jpeg;
-mod marker;
 pub(crate) mod part;
-pub mod scan;
-pub mod scanner;
 pub(crate) mod shared;
 pub(crate) mod sound;

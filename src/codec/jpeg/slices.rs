@@ -7,7 +7,7 @@ use std::thread;
 use super::picture::Picture;
 use super::{EngineError, Worker};
 use crate::base::lock;
-use crate::codec::scan;
+use crate::jpeg::scan;
 
 /// Least pixels of a slice: for fewer, starting a thread costs more than it saves.
 const SLICE_PIXELS_MIN: usize = 1 << 16;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::codec::jpeg::EncodeError;
-use crate::codec::scan::ScanError;
+use crate::jpeg::scan::ScanError;
 
 /// Why a source of video gives no picture.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::{Scan, ScanError};
-use crate::codec::marker;
+use crate::jpeg::marker;
 
 /// The segments before the entropy-coded data. Offsets count from the start of the bytes that were read.
 #[derive(Clone, Debug)]
-pub(in crate::codec) struct Header {
+pub(crate) struct Header {
     pub(super) has_huffman_tables: bool,
     /// Whether the quantization tables of all components are there.
     pub(super) is_complete: bool,
@@ -16,11 +16,11 @@ pub(in crate::codec) struct Header {
     /// Where the last application segment ends. Such segments may contain thumbnails.
     pub(super) thumbnails_end: usize,
     /// Where the marker of the frame header lies.
-    pub(in crate::codec) frame: usize,
+    pub(crate) frame: usize,
     /// Where the marker of the first scan (SOS) lies.
-    pub(in crate::codec) first_scan: usize,
+    pub(crate) first_scan: usize,
     /// Where the entropy-coded data begin.
-    pub(in crate::codec) entropy_coded: usize,
+    pub(crate) entropy_coded: usize,
 }
 
 /// Why there is no valid header, and where thumbnails may be in it.

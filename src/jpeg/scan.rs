@@ -16,9 +16,9 @@ use std::fmt;
 use std::ops::Range;
 
 use self::end::{End, find_end};
-pub(super) use self::header::Header;
+pub(crate) use self::header::Header;
 use self::header::read_header;
-use super::huffman::STANDARD_TABLES;
+use super::standard::STANDARD_TABLES;
 use super::{entropy, marker};
 
 /// The picture in a frame. Offsets count from the start of the scanned bytes.
@@ -108,7 +108,7 @@ pub fn append_with_tables(data: &[u8], scan: &Scan, out: &mut Vec<u8>) {
 pub const MAX_TABLES_BYTES: usize = STANDARD_TABLES.len();
 
 /// The header of the JPEG at the start of `jpeg`.
-pub(super) fn header(jpeg: &[u8]) -> Result<Header, ScanError> {
+pub(crate) fn header(jpeg: &[u8]) -> Result<Header, ScanError> {
     read_header(jpeg, 0).map_err(|broken| broken.error)
 }
 

@@ -1,8 +1,8 @@
 //! Finds the end of a JPEG's scan that has no EOI: decodes the Huffman codes and counts blocks, without
 //! reconstructing the picture (ITU-T T.81, Annex F.2.2 and section B.2).
 
-use super::huffman::STANDARD_TABLES;
 use super::marker;
+use super::standard::STANDARD_TABLES;
 
 /// The length in bytes of the picture at the start of `jpeg`; `None` if it is incomplete, or not a sequential one
 /// (SOF0, SOF1) with all components in one scan.

@@ -2,7 +2,7 @@
 
 use super::find_start;
 use super::header::{is_frame_header, read_payload};
-use crate::codec::marker;
+use crate::jpeg::marker;
 
 /// The end of the entropy-coded data.
 pub(super) enum End {

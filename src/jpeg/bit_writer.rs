@@ -1,0 +1,186 @@
+//! Writes entropy-coded data: a zero after each FF, and ones up to a restart marker (ITU-T T.81, section F.1.2.3).
+
+use super::bits::{Bits, FILLED_BITS, has_ff};
+use super::huffman::WriteTable;
+use super::marker;
+use super::read_table::Token;
+
+/// Bits that are held at a time: those of a register.
+const HELD_BITS: u32 = usize::BITS;
+
+/// Most bytes of a block, with those that are held and the zeros after each FF: 64 codes of 32 bits.
+const BLOCK_BYTES_MAX: usize = 2 * (64 * 4 + size_of::<usize>());
+
+/// Appends to a buffer.
+pub(super) struct BitWriter<'o> {
+    out: &'o mut Vec<u8>,
+    /// Where the next byte goes. Behind it the buffer has room.
+    at: usize,
+    /// The last bits of this that were not yet written; those above have no meaning.
+    held: usize,
+    /// How many more bits can be held.
+    free: u32,
+}
+
+impl<'o> BitWriter<'o> {
+    pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
+        Self { at: out.len(), out, held: 0, free: HELD_BITS }
+    }
+
+    /// Makes room for a block.
+    #[inline(always)]
+    fn make_room(&mut self) {
+        if self.out.len() - self.at < BLOCK_BYTES_MAX {
+            grow(self.out);
+        }
+    }
+
+    /// Puts `count` bits, at most 32, for which there is room. The others of `bits` must be zero.
+    #[inline(always)]
+    fn put(&mut self, bits: u32, count: u32) {
+        if count <= self.free {
+            self.held = shifted(self.held, count) | bits as usize;
+            self.free -= count;
+            return;
+        }
+        let behind = count - self.free;
+        let word = shifted(self.held, self.free) | (bits >> behind) as usize;
+        self.at = put_word(self.out, self.at, word);
+        self.held = bits as usize;
+        self.free = HELD_BITS - behind;
+    }
+
+    /// Puts a block: the difference of its DC coefficient, and its AC coefficients. False if a symbol has no code;
+    /// what was put has no meaning then.
+    #[inline(always)]
+    pub(super) fn put_block(
+        &mut self,
+        difference: i32,
+        tokens: impl Iterator<Item = Token>,
+        dc: &WriteTable,
+        ac: &WriteTable,
+    ) -> bool {
+        let mut is_good = self.put_dc(difference, dc);
+        let mut next = 1;
+        for token in tokens {
+            let place = token & 63;
+            let mut run = place - next;
+            while run > 15 {
+                is_good &= self.put_symbol(0xF0, 0, ac);
+                run -= 16;
+            }
+            let (size, extra) = size_and_extra(token as i32 >> 16);
+            is_good &= self.put_symbol((run << 4 | size) as u8, extra, ac);
+            next = place + 1;
+        }
+        if next < 64 {
+            is_good &= self.put_symbol(0, 0, ac);
+        }
+        is_good
+    }
+
+    /// Puts the difference of a DC coefficient, and makes room for a block; false if it has no code.
+    #[inline(always)]
+    pub(super) fn put_dc(&mut self, difference: i32, table: &WriteTable) -> bool {
+        self.make_room();
+        let (size, extra) = size_and_extra(difference);
+        self.put_symbol(size as u8, extra, table)
+    }
+
+    #[inline(always)]
+    fn put_symbol(&mut self, symbol: u8, extra: u32, table: &WriteTable) -> bool {
+        let (code, count) = table.code(symbol);
+        self.put(code | extra, count);
+        count > 0
+    }
+
+    /// Copies `count` bits that begin at `from`.
+    pub(super) fn copy(&mut self, mut from: Bits<'_>, mut count: usize) {
+        while count > 0 {
+            self.make_room();
+            let piece = count.min(FILLED_BITS as usize) as u32;
+            from.fill();
+            self.put(from.peek(piece), piece);
+            from.skip(piece);
+            count -= piece as usize;
+        }
+    }
+
+    /// Ends a restart interval, and puts the marker with this number.
+    pub(super) fn restart(&mut self, number: u32) {
+        self.end();
+        self.make_room();
+        self.out[self.at..][..2].copy_from_slice(&[0xFF, marker::RST0 + (number % 8) as u8]);
+        self.at += 2;
+    }
+
+    /// Fills the last byte with ones.
+    fn end(&mut self) {
+        self.make_room();
+        let count = HELD_BITS - self.free;
+        let ones = count.wrapping_neg() % 8;
+        self.put((1 << ones) - 1, ones);
+        let bytes = (HELD_BITS - self.free) / 8;
+        for byte in (0..bytes).rev() {
+            let byte = (self.held >> (8 * byte)) as u8;
+            self.out[self.at] = byte;
+            self.at += 1;
+            if byte == 0xFF {
+                self.out[self.at] = 0;
+                self.at += 1;
+            }
+        }
+        (self.held, self.free) = (0, HELD_BITS);
+    }
+
+    /// Ends the scan and the picture.
+    pub(super) fn finish(mut self) {
+        self.end();
+        self.out.truncate(self.at);
+        self.out.extend_from_slice(&[0xFF, marker::EOI]);
+    }
+}
+
+/// How many extra bits a value has, and which (ITU-T T.81, section F.1.2.1).
+#[inline(always)]
+fn size_and_extra(value: i32) -> (u32, u32) {
+    let sign = value >> 31;
+    let size = 32 - ((value ^ sign) - sign).leading_zeros();
+    (size, (value + sign) as u32 & ((1 << size) - 1))
+}
+
+/// Shifts by up to all bits.
+#[inline(always)]
+fn shifted(held: usize, count: u32) -> usize {
+    if HELD_BITS == 64 { held << (count & 63) } else { held.checked_shl(count).unwrap_or(0) }
+}
+
+/// Puts a word at `at`, where there is room; returns where the next one goes.
+#[inline(always)]
+fn put_word(out: &mut [u8], at: usize, word: usize) -> usize {
+    if has_ff(word) {
+        return put_bytes(out, at, word);
+    }
+    out[at..][..size_of::<usize>()].copy_from_slice(&word.to_be_bytes());
+    at + size_of::<usize>()
+}
+
+#[cold]
+#[inline(never)]
+fn put_bytes(out: &mut [u8], mut at: usize, word: usize) -> usize {
+    for byte in word.to_be_bytes() {
+        out[at] = byte;
+        at += 1;
+        if byte == 0xFF {
+            out[at] = 0;
+            at += 1;
+        }
+    }
+    at
+}
+
+#[cold]
+#[inline(never)]
+fn grow(out: &mut Vec<u8>) {
+    out.resize(out.len().max(1 << 13) + out.len() / 2 + BLOCK_BYTES_MAX, 0);
+}

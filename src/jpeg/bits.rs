@@ -1,0 +1,196 @@
+//! Reads the bits of entropy-coded data, without the zero after each FF (ITU-T T.81, section F.2.2.5).
+
+use super::error::{Fault, JpegError};
+use super::marker;
+
+/// Bits that are held at a time: those of a register.
+const HELD_BITS: u32 = usize::BITS;
+
+/// The bits that [`Bits::fill`] makes available at least: a code that is found at once and its extra bits.
+pub(super) const FILLED_BITS: u32 = 24;
+
+/// A place in entropy-coded data. Copies go on from the same place.
+#[derive(Clone, Copy)]
+pub(super) struct Bits<'d> {
+    data: &'d [u8],
+    /// The next byte to take.
+    at: usize,
+    /// The next bits, highest first. Those after `count` are those of the data, or zeros.
+    held: usize,
+    count: u32,
+    /// Zero bits that were taken from behind the end of the data.
+    missing: u32,
+    /// Bytes before `at` that hold none of the bits. Wraps.
+    skipped: usize,
+}
+
+impl<'d> Bits<'d> {
+    /// The bits from the byte at `at` on.
+    pub(super) fn new(data: &'d [u8], at: usize) -> Self {
+        Self { data, at, held: 0, count: 0, missing: 0, skipped: at }
+    }
+
+    /// Makes at least [`FILLED_BITS`] bits available. Behind the last byte, and behind a marker, there are zeros.
+    #[inline(always)]
+    pub(super) fn fill(&mut self) {
+        if self.count >= FILLED_BITS {
+            return;
+        }
+        if let Some(word) = self.data.get(self.at..).and_then(|rest| rest.first_chunk()) {
+            let word = usize::from_be_bytes(*word);
+            if !has_ff(word) {
+                self.held |= word >> self.count;
+                self.at += ((HELD_BITS - 1 - self.count) / 8) as usize;
+                self.count |= HELD_BITS - 8;
+                return;
+            }
+        }
+        *self = self.filled_by_bytes();
+    }
+
+    /// Not by reference, so that the fast way keeps everything in registers.
+    #[cold]
+    #[inline(never)]
+    fn filled_by_bytes(mut self) -> Self {
+        while self.count <= HELD_BITS - 8 {
+            let (byte, bytes) = match self.data.get(self.at..) {
+                Some([0xFF, 0x00, ..]) => (0xFF, 2),
+                Some([0xFF, ..] | []) | None => (0x00, 0),
+                Some([byte, ..]) => (*byte, 1),
+            };
+            self.held |= usize::from(byte) << (HELD_BITS - 8 - self.count);
+            self.count += 8;
+            self.at += bytes;
+            self.skipped = self.skipped.wrapping_add(bytes).wrapping_sub(1);
+            if bytes == 0 {
+                self.missing += 8;
+            }
+        }
+        self
+    }
+
+    /// The next `count` bits, of those that are available. `count` is at least 1.
+    #[inline(always)]
+    pub(super) fn peek(&self, count: u32) -> u32 {
+        (self.held >> (HELD_BITS - count)) as u32
+    }
+
+    /// Takes bits, of those that are available.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, count: u32) {
+        self.held <<= count;
+        self.count -= count;
+    }
+
+    /// Whether bits were taken that are not there.
+    #[inline(always)]
+    pub(super) fn is_behind_end(&self) -> bool {
+        self.missing > self.count
+    }
+
+    /// Bits from the start to here.
+    #[inline(always)]
+    pub(super) fn position(&self) -> usize {
+        (self.at.wrapping_sub(self.skipped) * 8).wrapping_sub(self.count as usize)
+    }
+
+    /// The offset of the byte after the last one of which a bit was taken.
+    pub(super) fn offset(&self) -> usize {
+        let mut at = self.at;
+        for _ in 0..self.count.saturating_sub(self.missing) / 8 {
+            at -= if self.data[..at].ends_with(&[0xFF, 0x00]) { 2 } else { 1 };
+        }
+        at
+    }
+
+    /// Goes on after the restart marker with this number, which must follow the bits of the last byte.
+    pub(super) fn restart(&mut self, number: u32) -> Result<(), JpegError> {
+        let start = self.offset();
+        let broken = JpegError::broken(start, Fault::Restart);
+        let fill = self.data[start..].iter().take_while(|&&byte| byte == 0xFF).count();
+        let &code = self.data.get(start + fill).ok_or(JpegError::Truncated)?;
+        if fill == 0 || code != marker::RST0 + (number % 8) as u8 {
+            return Err(broken);
+        }
+        *self = Self::new(self.data, start + fill + 1);
+        Ok(())
+    }
+}
+
+/// Whether any of the bytes is FF; in rare cases also if none is.
+#[inline(always)]
+pub(super) fn has_ff(word: usize) -> bool {
+    const LOWEST_BITS: usize = usize::MAX / 0xFF;
+    word & !word.wrapping_add(LOWEST_BITS) & (LOWEST_BITS << 7) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All bits, in pieces of `step`.
+    fn read(data: &[u8], step: u32) -> Vec<bool> {
+        let (mut bits, mut out) = (Bits::new(data, 0), Vec::new());
+        loop {
+            bits.fill();
+            assert_eq!(bits.position(), out.len());
+            let piece = bits.peek(step);
+            bits.skip(step);
+            if bits.is_behind_end() {
+                return out;
+            }
+            out.extend((0..step).rev().map(|bit| piece >> bit & 1 == 1));
+        }
+    }
+
+    #[test]
+    fn bits_are_those_of_the_bytes_without_stuffing() {
+        let bytes: Vec<u8> = (0..400u32).map(|at| if at % 7 == 0 { 0xFF } else { (at * 37) as u8 }).collect();
+        let stuffed: Vec<u8> = bytes
+            .iter()
+            .flat_map(|&byte| [byte, 0])
+            .enumerate()
+            .filter(|&(at, _)| at % 2 == 0 || bytes[at / 2] == 0xFF)
+            .map(|(_, byte)| byte)
+            .collect();
+        let wanted: Vec<bool> =
+            bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+        for step in 1..=FILLED_BITS {
+            let got = read(&stuffed, step);
+            assert_eq!(got[..], wanted[..got.len()], "{step} bits at a time");
+            assert!(wanted.len() - got.len() < step as usize);
+        }
+    }
+
+    #[test]
+    fn a_marker_ends_the_bits_and_a_restart_goes_on_behind_it() {
+        let data = [0x55, 0xFF, 0xFF, marker::RST0 + 3, 0xAA, 0xBB];
+        let mut bits = Bits::new(&data, 0);
+        bits.fill();
+        bits.skip(5);
+        assert!(!bits.is_behind_end());
+        assert_eq!(bits.offset(), 1);
+        let mut other = bits;
+        assert!(other.restart(2).is_err(), "the third, not the second");
+        bits.restart(11).unwrap();
+        bits.fill();
+        assert_eq!(bits.peek(16), 0xAABB);
+        assert_eq!(Bits::new(&data, 5).restart(0), Err(JpegError::broken(5, Fault::Restart)));
+        assert_eq!(Bits::new(&data, 6).restart(0), Err(JpegError::Truncated));
+        let mut other = Bits::new(&data, 0);
+        other.fill();
+        other.skip(9);
+        assert!(other.is_behind_end());
+    }
+
+    #[test]
+    fn ff_is_found_in_every_byte_of_a_word() {
+        for at in 0..size_of::<usize>() {
+            let mut bytes = [0x7F; size_of::<usize>()];
+            assert!(!has_ff(usize::from_be_bytes(bytes)));
+            bytes[at] = 0xFF;
+            assert!(has_ff(usize::from_be_bytes(bytes)));
+        }
+        assert!(!has_ff(0));
+    }
+}

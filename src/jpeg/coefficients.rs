@@ -1,0 +1,159 @@
+//! All coefficients of a picture, without those that are zero.
+
+use super::bits::Bits;
+use super::error::JpegError;
+use super::header::{Header, Limits};
+use super::layout::Layout;
+use super::read::{Read, Sink, Tables};
+use super::read_table::{AcTable, Token};
+
+/// The quantised coefficients of one picture. Its memory is kept for the next one.
+///
+/// Most coefficients are zero and are left out, which takes a fifth of the memory that all of them would.
+#[derive(Default)]
+pub struct Coefficients {
+    pub(super) layout: Layout,
+    /// By a block's number in the layout.
+    pub(super) blocks: Vec<Block>,
+    /// The AC coefficients of all blocks that are not zero. Those behind `used` are left over.
+    tokens: Vec<Token>,
+    used: usize,
+}
+
+/// One block of 8 x 8 coefficients.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Block {
+    /// Where its AC coefficients begin.
+    start: u32,
+    /// The DC coefficient, not its difference.
+    pub(super) dc: i16,
+    /// How many AC coefficients there are.
+    count: u8,
+}
+
+/// A block is given place for this many tokens.
+const BLOCK_TOKENS: usize = 64;
+
+/// Place for so many tokens is taken at first.
+const TOKENS_MIN: usize = 1 << 14;
+
+impl Coefficients {
+    /// The AC coefficients of a block that are not zero, in the order of the zigzag.
+    #[inline(always)]
+    pub(super) fn tokens(&self, block: &Block) -> &[Token] {
+        &self.tokens[block.start as usize..][..block.count.into()]
+    }
+
+    /// The coefficients of a component's block, row by row: 64 values, first those of the lowest vertical frequency.
+    ///
+    /// # Panics
+    /// When the picture has no such block.
+    pub fn block(&self, component: usize, column: usize, row: usize) -> [i16; 64] {
+        let block = &self.blocks[self.layout.column(component, column) + self.layout.row(component, row)];
+        let mut values = [0; 64];
+        values[0] = block.dc;
+        for token in self.tokens(block) {
+            values[usize::from(ZIGZAG[(token & 63) as usize])] = (token >> 16) as i16;
+        }
+        values
+    }
+
+    /// For each component, how many columns and rows of blocks it has, without those that show nothing.
+    pub fn planes(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.layout.planes().iter().map(|plane| (plane.blocks_across, plane.blocks_down))
+    }
+
+    /// Reads the coefficients of all scans up to place `last` of the zigzag; the others become zero.
+    pub(super) fn read(
+        &mut self,
+        jpeg: &[u8],
+        header: &mut Header,
+        tables: &mut Tables,
+        last: u32,
+    ) -> Result<(), JpegError> {
+        self.layout = header.layout;
+        self.blocks.clear();
+        self.blocks.resize(self.layout.blocks(), Block::default());
+        self.used = 0;
+        let is_padded = header.is_whole_in_one_scan();
+        let components = header.components().len();
+        tables.read(jpeg, header, components, &mut Store { to: self, last })?;
+        if !is_padded {
+            self.pad();
+        }
+        Ok(())
+    }
+
+    /// Gives the blocks at the edges that show nothing the DC of the last one that does: a scan of one component has
+    /// none of them (section A.2.2), and they cost least if they repeat it.
+    fn pad(&mut self) {
+        let layout = self.layout;
+        for (component, plane) in layout.planes().iter().enumerate() {
+            for row in 0..layout.padded_down(component) {
+                for column in 0..layout.padded_across(component) {
+                    let shown = (column.min(plane.blocks_across - 1), row.min(plane.blocks_down - 1));
+                    if shown != (column, row) {
+                        let number =
+                            |column, row| layout.column(component, column) + layout.row(component, row);
+                        let dc = self.blocks[number(shown.0, shown.1)].dc;
+                        self.blocks[number(column, row)] = Block { dc, ..Block::default() };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Stores blocks with their coefficients up to place `last` of the zigzag.
+struct Store<'c> {
+    to: &'c mut Coefficients,
+    last: u32,
+}
+
+impl<'d> Sink<'d> for Store<'_> {
+    #[inline(always)]
+    fn block(&mut self, read: Read<'d>, bits: &mut Bits<'d>, table: &AcTable) -> Option<()> {
+        let used = self.to.used;
+        if used + BLOCK_TOKENS > self.to.tokens.len() {
+            self.to.tokens.resize((self.to.tokens.len() * 2).max(TOKENS_MIN), 0);
+        }
+        let place = self.to.tokens[used..].first_chunk_mut::<BLOCK_TOKENS>()?;
+        let count = table.take(bits, self.last, place)?;
+        self.to.blocks[read.number] = Block { start: used as u32, dc: read.dc as i16, count: count as u8 };
+        self.to.used = used + count;
+        Some(())
+    }
+}
+
+/// The place in a block, row by row, of each coefficient of the zigzag (section A.3.6).
+#[rustfmt::skip]
+pub(super) const ZIGZAG: [u8; 64] = [
+     0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5,
+    12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13,  6,  7, 14, 21, 28,
+    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
+    58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// Reads all coefficients, one frame after another. Its memory is kept for the next frame.
+#[derive(Default)]
+pub struct Reader {
+    tables: Tables,
+    coefficients: Coefficients,
+}
+
+impl Reader {
+    /// A reader without tables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the coefficients of the JPEG at the start of `jpeg`.
+    ///
+    /// # Errors
+    /// When `jpeg` cannot be read as coefficients, is damaged, or is larger than `limits` allow.
+    pub fn read(&mut self, jpeg: &[u8], limits: Limits) -> Result<&Coefficients, JpegError> {
+        let mut header = Header::parse(jpeg, limits)?;
+        self.coefficients.read(jpeg, &mut header, &mut self.tables, 63)?;
+        Ok(&self.coefficients)
+    }
+}

@@ -1,0 +1,295 @@
+//! Tables to read Huffman codes with: one look gives a code together with its extra bits where both are short.
+
+use super::bits::Bits;
+use super::huffman::{AC_SIZE_MAX, Codes, DC_SIZE_MAX};
+
+/// Bits of a look in [`DcTable`] and [`AcTable::find`].
+const LOOK_BITS: u32 = 9;
+
+/// Bits of a look in [`AcTable::skip`].
+const SKIP_BITS: u32 = 10;
+
+/// The most bits of a code.
+const CODE_BITS_MAX: u32 = 16;
+
+/// What a look finds of a code.
+#[derive(Clone, Copy)]
+struct Look {
+    length: u32,
+    symbol: u8,
+}
+
+/// Codes by what is in front of them.
+struct Lookup {
+    codes: Codes,
+    limits: [u32; 17],
+    offsets: [i32; 17],
+}
+
+impl Lookup {
+    fn new(codes: &Codes) -> Self {
+        let (limits, offsets) = codes.limits();
+        Self { codes: *codes, limits, offsets }
+    }
+
+    /// The code at the start of 16 bits.
+    fn find(&self, bits: u32) -> Option<Look> {
+        let length = (1..=CODE_BITS_MAX).find(|&length| bits < self.limits[length as usize])?;
+        let place = (bits >> (CODE_BITS_MAX - length)) as i32 + self.offsets[length as usize];
+        Some(Look { length, symbol: self.codes.symbol(place)? })
+    }
+
+    /// The code that the bits of a look of `look` bits hold wholly.
+    fn find_within(&self, bits: u32, look: u32) -> Option<Look> {
+        self.find(bits << (CODE_BITS_MAX - look)).filter(|found| found.length <= look)
+    }
+
+    /// The code at the front, which is taken.
+    fn take(&self, bits: &mut Bits<'_>) -> Option<u8> {
+        let found = self.find(bits.peek(CODE_BITS_MAX))?;
+        bits.skip(found.length);
+        // On 32 bits there may be fewer left than the extra bits take.
+        bits.fill();
+        Some(found.symbol)
+    }
+}
+
+/// The value of `size` extra bits (section F.2.2.1, EXTEND).
+#[inline(always)]
+fn extend(bits: u32, size: u32) -> i32 {
+    let is_negative = bits >> (size - 1) & 1 == 0;
+    bits as i32 - if is_negative { (1 << size) - 1 } else { 0 }
+}
+
+/// Extra bits that are taken.
+#[inline(always)]
+fn take_extra(bits: &mut Bits<'_>, size: u32) -> i32 {
+    if size == 0 {
+        return 0;
+    }
+    let value = extend(bits.peek(size), size);
+    bits.skip(size);
+    value
+}
+
+/// A table for DC differences.
+pub(super) struct DcTable {
+    lookup: Lookup,
+    /// By the next bits: how many belong to code and extra bits, and the difference; no bits if the look does not
+    /// hold both.
+    looks: [(u8, i16); 1 << LOOK_BITS],
+}
+
+impl DcTable {
+    fn new(codes: &Codes) -> Self {
+        let lookup = Lookup::new(codes);
+        let mut looks = [(0, 0); 1 << LOOK_BITS];
+        for (bits, look) in (0..).zip(&mut looks) {
+            let Some(Look { length, symbol }) = lookup.find_within(bits, LOOK_BITS) else { continue };
+            let size = u32::from(symbol);
+            if length + size <= LOOK_BITS {
+                let extra = bits >> (LOOK_BITS - length - size) & ((1 << size) - 1);
+                let value = if size == 0 { 0 } else { extend(extra, size) };
+                *look = ((length + size) as u8, value as i16);
+            }
+        }
+        Self { lookup, looks }
+    }
+
+    /// Makes the table anew if the codes are others.
+    pub(super) fn renew(place: &mut Option<Box<Self>>, codes: &Codes) {
+        if place.as_ref().is_none_or(|table| table.lookup.codes != *codes) {
+            *place = Some(Box::new(Self::new(codes)));
+        }
+    }
+
+    /// Takes a DC difference; `None` if there is no code.
+    #[inline(always)]
+    pub(super) fn take(&self, bits: &mut Bits<'_>) -> Option<i32> {
+        bits.fill();
+        let (length, value) = self.looks[bits.peek(LOOK_BITS) as usize & ((1 << LOOK_BITS) - 1)];
+        if length > 0 {
+            bits.skip(length.into());
+            return Some(value.into());
+        }
+        let (place, value) = self.take_long(*bits)?;
+        *bits = place;
+        Some(value)
+    }
+
+    #[inline(never)]
+    fn take_long<'d>(&self, mut bits: Bits<'d>) -> Option<(Bits<'d>, i32)> {
+        let size = self.lookup.take(&mut bits).filter(|&size| size <= DC_SIZE_MAX)?;
+        let value = take_extra(&mut bits, size.into());
+        Some((bits, value))
+    }
+}
+
+/// A table for AC coefficients.
+pub(super) struct AcTable {
+    lookup: Lookup,
+    /// By the next bits. Bits 0 to 3: bits of the code, with the extra bits if there is a value. Bits 4 to 7: extra
+    /// bits that follow. Bits 8 to 12: zero coefficients before this one, and this one. Bits 16 to 31: the value of
+    /// the coefficient, or 0 if the look does not hold it. Zero for a long code.
+    looks: [u32; 1 << LOOK_BITS],
+    /// By the next bits, for as many codes in a row as the look holds. Bits 0 to 4: bits of the codes and their extra
+    /// bits. Bits 5 to 10: coefficients. Bit 11: whether the last code is EOB. Zero for a long code.
+    skips: [u16; 1 << SKIP_BITS],
+}
+
+const END_OF_BLOCK: u16 = 1 << 11;
+
+/// A coefficient that is not zero: its place in the zigzag in the low 6 bits, its value in the high 16.
+pub(super) type Token = u32;
+
+impl AcTable {
+    fn new(codes: &Codes) -> Self {
+        let lookup = Lookup::new(codes);
+        let mut table = Self { lookup, looks: [0; 1 << LOOK_BITS], skips: [0; 1 << SKIP_BITS] };
+        for (bits, look) in (0..).zip(&mut table.looks) {
+            *look = table.lookup.find_within(bits, LOOK_BITS).map_or(0, |found| found.ac_look(bits));
+        }
+        for bits in 0..1 << SKIP_BITS {
+            table.skips[bits as usize] = table.skip_look(bits);
+        }
+        table
+    }
+
+    /// Makes the table anew if the codes are others.
+    pub(super) fn renew(place: &mut Option<Box<Self>>, codes: &Codes) {
+        if place.as_ref().is_none_or(|table| table.lookup.codes != *codes) {
+            *place = Some(Box::new(Self::new(codes)));
+        }
+    }
+
+    /// As many codes as these bits hold; see [`Self::skips`].
+    fn skip_look(&self, bits: u32) -> u16 {
+        let (mut used, mut coefficients, mut end) = (0, 0, 0);
+        while used < SKIP_BITS && end == 0 {
+            let rest = bits << used & ((1 << SKIP_BITS) - 1);
+            let found = self.lookup.find_within(rest, SKIP_BITS);
+            let Some(Look { length, symbol }) = found.filter(|found| used + found.length <= SKIP_BITS) else {
+                break;
+            };
+            let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+            let more = if size == 0 && run < 15 { 0 } else { run + 1 };
+            if size > AC_SIZE_MAX.into() || coefficients + more > 62 {
+                break;
+            }
+            if more == 0 {
+                end = END_OF_BLOCK;
+            }
+            (used, coefficients) = (used + length + size, coefficients + more);
+        }
+        used as u16 | (coefficients << 5) as u16 | end
+    }
+
+    /// Takes the AC coefficients of a block up to place `last`, puts those that are not zero into `tokens` and skips
+    /// the others. Returns how many there are; `None` if a code is in no table, or a coefficient past the last place.
+    #[inline(always)]
+    pub(super) fn take(&self, bits: &mut Bits<'_>, last: u32, tokens: &mut [Token; 64]) -> Option<usize> {
+        let (mut next, mut count) = (1, 0);
+        while next <= last {
+            bits.fill();
+            let look = self.looks[bits.peek(LOOK_BITS) as usize & ((1 << LOOK_BITS) - 1)];
+            if look >> 16 != 0 {
+                bits.skip(look & 15);
+                next += look >> 8 & 31;
+                tokens[count & 63] = look & 0xFFFF_0000 | (next - 1);
+                count += 1;
+                continue;
+            }
+            let length = look & 15;
+            let (more, size) = if length > 0 {
+                bits.skip(length);
+                (look >> 8 & 31, look >> 4 & 15)
+            } else {
+                let place;
+                let symbol;
+                (place, symbol) = self.take_long(*bits)?;
+                *bits = place;
+                let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+                (if size == 0 && run < 15 { 0 } else { run + 1 }, size)
+            };
+            if more == 0 {
+                return Some(count);
+            }
+            next += more;
+            if size > 0 {
+                let value = take_extra(bits, size);
+                tokens[count & 63] = (value as u32) << 16 | (next - 1);
+                count += 1;
+            }
+        }
+        if next < 64 {
+            self.skip(bits, next)?;
+        }
+        (next <= 64).then_some(count)
+    }
+
+    /// Skips the coefficients of a block from place `next` on; `None` as for [`Self::take`].
+    #[inline(always)]
+    pub(super) fn skip(&self, bits: &mut Bits<'_>, mut next: u32) -> Option<()> {
+        loop {
+            bits.fill();
+            let look = u32::from(self.skips[bits.peek(SKIP_BITS) as usize & ((1 << SKIP_BITS) - 1)]);
+            let after = next + (look >> 5 & 63);
+            // What is behind the last coefficient is another block's.
+            if look != 0 && after < 64 {
+                next = after;
+                bits.skip(look & 31);
+                if look & u32::from(END_OF_BLOCK) != 0 {
+                    return Some(());
+                }
+                continue;
+            }
+            let (place, symbol) = self.take_long(*bits)?;
+            *bits = place;
+            let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+            if size == 0 && run < 15 {
+                return Some(());
+            }
+            bits.skip(size);
+            next += run + 1;
+            if next >= 64 {
+                return (next == 64).then_some(());
+            }
+        }
+    }
+
+    /// One code, with enough bits for what follows it.
+    #[inline(never)]
+    fn take_long<'d>(&self, mut bits: Bits<'d>) -> Option<(Bits<'d>, u8)> {
+        let symbol = self.lookup.take(&mut bits).filter(|symbol| symbol & 15 <= AC_SIZE_MAX)?;
+        Some((bits, symbol))
+    }
+}
+
+impl Look {
+    /// An entry of [`AcTable::looks`] for these bits of a look.
+    fn ac_look(self, bits: u32) -> u32 {
+        let (run, size) = (u32::from(self.symbol >> 4), u32::from(self.symbol & 15));
+        if size > AC_SIZE_MAX.into() {
+            return 0;
+        }
+        let more = if size == 0 && run < 15 { 0 } else { run + 1 };
+        let used = self.length + size;
+        if size == 0 || used > LOOK_BITS {
+            return self.length | size << 4 | more << 8;
+        }
+        let value = extend(bits >> (LOOK_BITS - used) & ((1 << size) - 1), size);
+        used | more << 8 | (value as u32) << 16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_bits_are_values_as_table_f_1_says() {
+        let values: Vec<_> = (0..8).map(|bits| extend(bits, 3)).collect();
+        assert_eq!(values, [-7, -6, -5, -4, 4, 5, 6, 7]);
+        assert_eq!((extend(0, 1), extend(1, 1), extend(1 << 9, 10)), (-1, 1, 512));
+    }
+}
