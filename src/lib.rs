@@ -26,4 +26,5 @@ pub mod media;
 pub(crate) mod memory;
 pub(crate) mod remote;
 pub(crate) mod source;
+pub(crate) mod streams;
 pub mod users;

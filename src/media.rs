@@ -3,13 +3,17 @@
 
 mod device;
 mod event;
+mod pace;
 mod shape;
 mod sound;
+mod stream;
 
 pub use device::{CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceSize, SoundDevice};
 pub use event::{Area, CameraName, Event, EventKind};
+pub use pace::Pace;
 pub use shape::{Point, Polygon, Zone};
 pub use sound::{Level, SoundFormat};
+pub use stream::{Scale, StreamSettings};
 
 use std::fmt;
 use std::ops::Range;
@@ -251,6 +255,11 @@ impl Frame {
     /// Width and height in pixels.
     pub fn size(&self) -> (u32, u32) {
         (self.width, self.height)
+    }
+
+    /// The same with another width and height.
+    pub(crate) fn with_size(self, (width, height): (u32, u32)) -> Self {
+        Self { width, height, ..self }
     }
 
     /// The same as a no-signal frame: it says why there is no picture.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and the layers that its code may name. All may name `base`.
-const MAY_NAME: [(&str, &[&str]); 20] = [
+const MAY_NAME: [(&str, &[&str]); 21] = [
     ("base", &[]),
     ("memory", &[]),
     ("media", &["memory"]),
@@ -17,13 +17,17 @@ const MAY_NAME: [(&str, &[&str]); 20] = [
     ("remote", &["client", "memory"]),
     ("draw", &["codec", "media"]),
     ("source", &["codec", "draw", "hub", "jpeg", "media", "memory", "remote"]),
+    ("streams", &["codec", "hub", "jpeg", "media"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
-    ("http", &["codec", "config", "control", "gate", "hub", "logging", "media", "memory", "users"]),
+    (
+        "http",
+        &["codec", "config", "control", "gate", "hub", "logging", "media", "memory", "streams", "users"],
+    ),
     ("config", &["client", "media", "remote", "source"]),
     ("confine", &[]),
     ("logging", &[]),
-    ("control", &["config", "hub", "logging", "media", "memory", "remote", "source"]),
+    ("control", &["config", "hub", "logging", "media", "memory", "remote", "source", "streams"]),
     ("cli", &["app", "config", "confine", "media", "memory", "remote", "source", "users"]),
     ("fuzzing", &["config", "gate", "http", "jpeg", "remote", "users"]),
     ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),

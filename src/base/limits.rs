@@ -10,3 +10,6 @@ pub const FPS: RangeInclusive<u32> = 1..=240;
 
 /// JPEG quality.
 pub const QUALITY: RangeInclusive<u32> = 1..=100;
+
+/// Most further streams of a camera: each has a thread while the server runs.
+pub const STREAMS: usize = 8;

@@ -8,10 +8,11 @@ use super::Config;
 use super::paths::Paths;
 use super::read::{Document, Section, shown};
 use super::settings::{
-    CAMERA, MICROPHONE, SERVER, default_camera, default_microphone, default_server, read_all,
+    CAMERA, Form, MICROPHONE, SERVER, default_camera, default_microphone, default_server, read_all,
 };
-use crate::base::did_you_mean;
+use crate::base::{did_you_mean, limits};
 use crate::client::Fingerprint;
+use crate::media::{Scale, StreamSettings};
 use crate::remote::{RemoteSettings, Token, parse_address};
 use crate::source::{CameraSettings, MicrophoneSettings};
 
@@ -85,7 +86,22 @@ fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSetti
     let mut camera = default_camera(name);
     read_all(&CAMERA, &mut camera, section, paths);
     camera.controls = section.numbers("controls");
+    camera.streams = section.sections("stream", limits::STREAMS, stream);
     camera
+}
+
+/// `[camera.NAME.stream.STREAM]`.
+fn stream(name: String, section: &Section<'_>) -> StreamSettings {
+    let scales = Form::Choice(|| Scale::NAMES.map(|(name, _)| name).to_vec());
+    let scale = section.take("scale", &scales).and_then(|value| Scale::from_name(value.text()));
+    StreamSettings {
+        name,
+        scale: scale.unwrap_or_default(),
+        fps: section.take("fps", &Form::Integer(limits::FPS)).map(|value| value.number()),
+        quality: section
+            .take("quality", &Form::Integer(limits::QUALITY))
+            .and_then(|value| u8::try_from(value.number()).ok()),
+    }
 }
 
 fn microphone(name: String, section: &Section<'_>, paths: &Paths<'_>) -> MicrophoneSettings {

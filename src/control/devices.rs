@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use log::{error, info};
 
+use crate::base::limits;
 use crate::hub::{
     CameraFeed, CameraState, FeedList, MicrophoneFeed, MicrophoneState, Named, Publisher, SoundWriter, Stop,
     latest,
@@ -18,6 +19,7 @@ use crate::memory::{Account, Memory};
 use crate::source::{
     CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, run_camera, run_microphone,
 };
+use crate::streams::{self, StreamWriter};
 
 /// Stack of a capture thread: encoding works on small blocks, pictures are on the heap.
 const STACK_BYTES: usize = 512 * 1024;
@@ -43,8 +45,11 @@ pub(super) trait Kind: 'static {
     /// Both ends of a new feed, for at most `max_readers`.
     fn open(settings: &Self::Settings, max_readers: u32) -> (Self::Writer, Self::Feed);
 
-    /// Prepares the feed for a capture thread that is about to start.
+    /// Prepares the feed for a capture thread that is about to start, or runs already with these settings.
     fn prepare(settings: &Self::Settings, feed: &Self::Feed);
+
+    /// Gives feed and writer the further streams of `settings`, each for at most `max_readers`.
+    fn equip(_settings: &Self::Settings, _feed: &Self::Feed, _writer: &mut Self::Writer, _max_readers: u32) {}
 
     /// Captures until `stop` is requested; keeps the device closed while `stopped_by` names a user. What comes from the
     /// network lies in memory of `account`.
@@ -66,6 +71,12 @@ pub(super) trait Kind: 'static {
 
 /// Cameras.
 pub(super) struct Camera;
+
+/// The ends of a camera's feed that its threads write.
+pub(super) struct CameraWriter {
+    frames: Publisher<Frame>,
+    streams: Vec<StreamWriter>,
+}
 
 /// Microphones.
 pub(super) struct Microphone;
@@ -90,7 +101,7 @@ struct Running<K: Kind> {
 impl Kind for Camera {
     type Settings = CameraSettings;
     type Feed = CameraFeed;
-    type Writer = Publisher<Frame>;
+    type Writer = CameraWriter;
 
     const NAME: &'static str = "camera";
 
@@ -98,9 +109,10 @@ impl Kind for Camera {
         &settings.name
     }
 
-    fn open(settings: &CameraSettings, max_readers: u32) -> (Publisher<Frame>, CameraFeed) {
-        let (publisher, frames) = latest(max_readers);
-        (publisher, CameraFeed::new(&settings.name, frames))
+    fn open(settings: &CameraSettings, max_readers: u32) -> (CameraWriter, CameraFeed) {
+        // Each stream is a reader as well.
+        let (frames, reading) = latest(max_readers + limits::STREAMS as u32);
+        (CameraWriter { frames, streams: Vec::new() }, CameraFeed::new(&settings.name, reading))
     }
 
     fn prepare(settings: &CameraSettings, feed: &CameraFeed) {
@@ -108,15 +120,30 @@ impl Kind for Camera {
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
     }
 
+    fn equip(settings: &CameraSettings, feed: &CameraFeed, writer: &mut CameraWriter, max_readers: u32) {
+        let mut before = std::mem::take(&mut writer.streams);
+        for stream in &settings.streams {
+            let found = before.iter().position(|known| known.name() == stream.name);
+            let mut stays = match found {
+                Some(at) => before.swap_remove(at),
+                None => StreamWriter::new(stream, max_readers),
+            };
+            stays.set_settings(stream);
+            writer.streams.push(stays);
+        }
+        feed.streams().replace(writer.streams.iter().map(|stream| Arc::clone(stream.feed())).collect());
+    }
+
     fn capture(
         settings: &CameraSettings,
         stopped_by: Option<&str>,
         feed: &CameraFeed,
-        writer: &mut Publisher<Frame>,
+        writer: &mut CameraWriter,
         stop: &Stop,
         account: &Arc<Account>,
     ) {
-        run_camera(settings, stopped_by, feed, writer, stop, account);
+        let CameraWriter { frames, streams } = writer;
+        streams::run_beside(feed, streams, || run_camera(settings, stopped_by, feed, frames, stop, account));
     }
 
     fn set_failed(feed: &CameraFeed, problem: String) {
@@ -125,6 +152,9 @@ impl Kind for Camera {
 
     fn close(feed: &CameraFeed) {
         feed.frames().close();
+        for stream in feed.streams().all().iter() {
+            stream.frames().close();
+        }
     }
 }
 
@@ -251,6 +281,7 @@ impl<K: Kind> Devices<K> {
             (writer, Arc::new(feed))
         });
         K::prepare(settings, &feed);
+        K::equip(settings, &feed, &mut writer, self.max_readers);
         let stop = Stop::new();
         let stopped_by = stopped_by.map(str::to_owned);
         let mine = (settings.clone(), stopped_by.clone(), Arc::clone(&feed), stop.clone());

@@ -41,6 +41,8 @@ pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
         Route::Video(name) => stream::video(call, name.as_deref()),
         Route::Audio(name) => stream::audio(call, name.as_deref()),
         Route::Snapshot(name) => stream::snapshot(call, name.as_deref()),
+        Route::VideoStream(camera, name) => stream::video_stream(call, camera, name),
+        Route::StreamSnapshot(camera, name) => stream::stream_snapshot(call, camera, name),
         Route::Health
         | Route::Versions
         | Route::Login
@@ -89,6 +91,8 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
             | Route::Video(_)
             | Route::Audio(_)
             | Route::Snapshot(_)
+            | Route::VideoStream(..)
+            | Route::StreamSnapshot(..)
             | Route::Health
             | Route::Versions
             | Route::Login

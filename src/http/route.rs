@@ -65,6 +65,10 @@ pub enum Route {
     /// `/snapshot`, `/snapshot/NAME`: one picture of it; for clients of mjpg-streamer
     /// `/?action=snapshot`.
     Snapshot(Option<String>),
+    /// `/video/NAME/STREAM`: a further stream of the named camera.
+    VideoStream(String, String),
+    /// `/snapshot/NAME/STREAM`: one picture of it.
+    StreamSnapshot(String, String),
     /// `/audio`, `/audio/NAME`: the sound of the first or the named microphone.
     Audio(Option<String>),
     /// `/sign-in/FILE`: a file that the sign-in form needs.
@@ -149,6 +153,8 @@ impl Route {
             ["sign-in", file] => Self::SignIn(file.to_owned()),
             ["video" | "stream"] => Self::Video(None),
             ["video", name] => Self::Video(Some(name.to_owned())),
+            ["video", name, stream] => Self::VideoStream(name.to_owned(), stream.to_owned()),
+            ["snapshot", name, stream] => Self::StreamSnapshot(name.to_owned(), stream.to_owned()),
             ["audio"] => Self::Audio(None),
             ["audio", name] => Self::Audio(Some(name.to_owned())),
             ["snapshot"] => Self::Snapshot(None),
@@ -166,6 +172,7 @@ impl Route {
             Self::Logout | Self::Password | Self::Sessions | Self::Session(_) => Access::Viewer,
             Self::Status | Self::Metrics | Self::Page(_) => Access::Viewer,
             Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) => Access::Viewer,
+            Self::VideoStream(..) | Self::StreamSnapshot(..) => Access::Viewer,
             Self::Cameras | Self::Microphones | Self::Microphone(_) => Access::Viewer,
             Self::Services | Self::Description => Access::Viewer,
             Self::Camera(_) | Self::ServiceOf(_) if only_reads => Access::Viewer,
@@ -212,6 +219,8 @@ impl Route {
             | Self::Description
             | Self::Metrics
             | Self::Video(_)
+            | Self::VideoStream(..)
+            | Self::StreamSnapshot(..)
             | Self::Audio(_)
             | Self::Snapshot(_)
             | Self::SignIn(_)

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{Latest, Named, Totals};
+use super::{FeedList, Latest, Named, StreamFeed, Totals};
 use crate::base::lock;
 use crate::media::{Frame, PixelFormat, Timestamp};
 
@@ -13,6 +13,7 @@ use crate::media::{Frame, PixelFormat, Timestamp};
 pub struct CameraFeed {
     name: String,
     frames: Latest<Frame>,
+    streams: FeedList<StreamFeed>,
     /// Counted by the capture thread, read by anybody.
     pub counters: CameraCounters,
     /// Rounds of the capture thread: increases several times a second, with or without a camera, and stops
@@ -148,6 +149,7 @@ impl CameraFeed {
         Self {
             name: name.to_owned(),
             frames,
+            streams: FeedList::default(),
             counters: CameraCounters::default(),
             pulse: Count::default(),
             published: Totals::default(),
@@ -162,6 +164,19 @@ impl CameraFeed {
     /// Access to its frames.
     pub fn frames(&self) -> &Latest<Frame> {
         &self.frames
+    }
+
+    /// Its further streams, in the order of defender.conf.
+    pub fn streams(&self) -> &FeedList<StreamFeed> {
+        &self.streams
+    }
+
+    /// How many watch the camera or one of its streams. While streams come and go, it may be one too many or too few.
+    pub fn viewers(&self) -> u32 {
+        let streams = self.streams.all();
+        let follow = streams.iter().filter(|stream| stream.follows.get()).count() as u32;
+        let watch: u32 = streams.iter().map(|stream| stream.frames().readers()).sum();
+        self.frames.readers().saturating_sub(follow) + watch
     }
 
     /// A copy of the state as of now.

@@ -28,6 +28,8 @@ mod microphone;
 #[cfg(not(loom))]
 mod stop;
 #[cfg(not(loom))]
+mod stream;
+#[cfg(not(loom))]
 mod totals;
 
 #[cfg(not(loom))]
@@ -38,5 +40,7 @@ pub use list::{FeedList, Named};
 pub use microphone::{Listening, MicrophoneFeed, MicrophoneState, SoundWriter};
 #[cfg(not(loom))]
 pub use stop::Stop;
+#[cfg(not(loom))]
+pub use stream::{StreamFeed, StreamState};
 #[cfg(not(loom))]
 pub use totals::{BOUNDS_US, Histogram, LocalTotals, Sums, Totals};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::media::{Chroma, PixelFormat, SoundFormat};
+use crate::media::{Chroma, PixelFormat, SoundFormat, StreamSettings};
 use crate::remote::Endpoint;
 
 /// What a camera is asked to be; the driver may give something else.
@@ -32,6 +32,8 @@ pub struct CameraSettings {
     pub on_demand: bool,
     /// Values for the camera's controls, by name, set in this order whenever it is started.
     pub controls: Vec<(String, i32)>,
+    /// Further streams of its pictures.
+    pub streams: Vec<StreamSettings>,
 }
 
 /// Which device a camera's picture comes from.
@@ -149,6 +151,7 @@ pub(super) mod testing {
             chroma: Chroma::AsCaptured,
             on_demand: false,
             controls: Vec::new(),
+            streams: Vec::new(),
         }
     }
 

@@ -280,6 +280,7 @@ pub fn default_camera(name: String) -> CameraSettings {
         chroma: Chroma::AsCaptured,
         on_demand: false,
         controls: Vec::new(),
+        streams: Vec::new(),
     }
 }
 

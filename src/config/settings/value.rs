@@ -52,7 +52,7 @@ impl Value {
     }
 
     /// The number of a [`super::Form`] that takes whole numbers.
-    pub(super) fn number(&self) -> u32 {
+    pub(in crate::config) fn number(&self) -> u32 {
         match self {
             Self::Integer(number) => u32::try_from(*number).unwrap_or(u32::MAX),
             other => unreachable!("{other} is no whole number"),
@@ -65,7 +65,7 @@ impl Value {
     }
 
     /// The text of a form that takes text or words.
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::config) fn text(&self) -> &str {
         match self {
             Self::Text(text) => text,
             other => unreachable!("{other} is no text"),

@@ -14,7 +14,7 @@ use crate::http::reply::Reply;
 use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
-use crate::hub::{CameraFeed, Named};
+use crate::hub::{CameraFeed, Named, StreamFeed};
 use crate::media::{CameraControl, ControlKind, PixelFormat, Timestamp};
 use crate::users::Identity;
 
@@ -41,8 +41,23 @@ pub struct Camera {
     relayed: bool,
     settings: Option<Values>,
     keeps: bool,
+    streams: Vec<Stream>,
     controls: Option<Vec<Control>>,
     sizes: Option<Vec<Size>>,
+}
+
+/// A further stream of a camera. `width` and `height` are those of its pictures; before the first one, those that are
+/// expected. `fps` and `quality` are null where they are the camera's.
+#[derive(Serialize)]
+struct Stream {
+    name: String,
+    scale: &'static str,
+    width: u32,
+    height: u32,
+    fps: Option<u32>,
+    quality: Option<u8>,
+    viewers: u32,
+    problem: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -145,13 +160,29 @@ fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
         dropped: feed.counters.dropped.get(),
         completed: feed.counters.completed.get(),
         encoded: feed.counters.encoded.get(),
-        viewers: feed.frames().readers(),
+        viewers: feed.viewers(),
         since_s: seconds_since(now.since),
         relayed: feed.relayed.get(),
         keeps: asked.is_some() && state.control.can_save(),
         settings: asked.map(Values),
+        streams: feed.streams().all().iter().map(|found| stream(found, (now.width, now.height))).collect(),
         controls: None,
         sizes: None,
+    }
+}
+
+fn stream(feed: &StreamFeed, camera_size: (u32, u32)) -> Stream {
+    let (settings, state) = (feed.settings(), feed.state());
+    let (width, height) = state.size.unwrap_or_else(|| settings.scale.of(camera_size));
+    Stream {
+        name: settings.name,
+        scale: settings.scale.name(),
+        width,
+        height,
+        fps: settings.fps,
+        quality: settings.quality,
+        viewers: feed.frames().readers(),
+        problem: state.problem,
     }
 }
 

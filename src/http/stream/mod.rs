@@ -11,14 +11,23 @@ use std::sync::Arc;
 use super::reply::{Outcome, Reply};
 use super::request::{Call, is_head};
 use crate::gate::Job;
-use crate::hub::{CameraFeed, Reader};
-use crate::media::Frame;
+use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
+use crate::media::{Frame, Scale};
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
     let job = query::interval(call.query()).map_err(bad_request).and_then(|interval| {
         let (feed, reader) = subscribe(call, name)?;
         Ok(video::stream(reader, feed.sent.local(), interval, is_head(call.request), call.context()))
+    });
+    hand_over(call, job)
+}
+
+/// `GET /video/NAME/STREAM`.
+pub fn video_stream(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
+    let job = query::interval(call.query()).map_err(bad_request).and_then(|interval| {
+        let (_, stream, reader) = subscribe_stream(call, camera, stream)?;
+        Ok(video::stream(reader, stream.sent.local(), interval, is_head(call.request), call.context()))
     });
     hand_over(call, job)
 }
@@ -36,10 +45,30 @@ pub fn audio(call: &Call<'_>, name: Option<&str>) -> Outcome {
 
 /// `GET /snapshot`, `/snapshot/NAME`.
 pub fn snapshot(call: &Call<'_>, name: Option<&str>) -> Outcome {
-    let keep = call.pending.keeps_alive();
-    let job = subscribe(call, name)
-        .map(|(feed, reader)| snapshot::take(feed, reader, is_head(call.request), call.context(), keep));
+    let job = query::scale(call.query()).map_err(bad_request).and_then(|scale| {
+        let (feed, reader) = subscribe(call, name)?;
+        let sent = feed.sent.clone();
+        Ok(snapshot::take(feed, sent, reader, response(call, scale)))
+    });
     hand_over(call, job)
+}
+
+/// `GET /snapshot/NAME/STREAM`.
+pub fn stream_snapshot(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
+    let job = query::scale(call.query()).map_err(bad_request).and_then(|scale| {
+        let (feed, stream, reader) = subscribe_stream(call, camera, stream)?;
+        Ok(snapshot::take(feed, stream.sent.clone(), reader, response(call, scale)))
+    });
+    hand_over(call, job)
+}
+
+fn response(call: &Call<'_>, scale: Scale) -> snapshot::Response {
+    snapshot::Response {
+        scale,
+        head_only: is_head(call.request),
+        context: call.context(),
+        keep: call.pending.keeps_alive(),
+    }
 }
 
 fn hand_over(call: &Call<'_>, job: Result<Job, Reply>) -> Outcome {
@@ -54,8 +83,34 @@ fn subscribe(call: &Call<'_>, name: Option<&str>) -> Result<(Arc<CameraFeed>, Re
     let feed = call.state.camera(name, call.user)?;
     match feed.frames().subscribe() {
         Some(reader) => Ok((feed, reader)),
-        None => Err(Reply::error(503, "too many viewers").with("Retry-After", "5")),
+        None => Err(too_many_viewers()),
     }
+}
+
+/// The camera, one of its further streams, and a reader of the stream's frames. Who may see a camera may see its streams.
+fn subscribe_stream(
+    call: &Call<'_>,
+    camera: &str,
+    stream: &str,
+) -> Result<(Arc<CameraFeed>, Arc<StreamFeed>, Reader<Frame>), Reply> {
+    let feed = call.state.camera(Some(camera), call.user)?;
+    let Some(found) = feed.streams().find(Some(stream), |_| true) else {
+        let streams = feed.streams().all();
+        let names: Vec<&str> = streams.iter().map(|stream| stream.name()).collect();
+        let known = match names[..] {
+            [] => "it has none".to_owned(),
+            _ => format!("it has {}", names.join(", ")),
+        };
+        return Err(Reply::error(404, &format!("camera {camera} has no such stream; {known}")));
+    };
+    match found.frames().subscribe() {
+        Some(reader) => Ok((feed, found, reader)),
+        None => Err(too_many_viewers()),
+    }
+}
+
+fn too_many_viewers() -> Reply {
+    Reply::error(503, "too many viewers").with("Retry-After", "5")
 }
 
 fn bad_request(error: query::QueryError) -> Reply {

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use crate::codec::part;
 use crate::gate::{After, Client, Job};
-use crate::hub::{CameraFeed, Named, Reader, Wait};
-use crate::media::{Frame, Timestamp};
+use crate::hub::{CameraFeed, Named, Reader, Totals, Wait};
+use crate::media::{Frame, Scale, Timestamp};
+use crate::streams;
 
 use crate::http::reply::{Reply, ResponseContext};
 
@@ -26,33 +27,45 @@ enum NoPicture {
     Offline(String, Option<String>),
     /// The camera of this name is online but delivered nothing in time.
     TimedOut(String),
+    /// It cannot be made smaller, and why.
+    Unchangeable(String),
     /// The server is stopping.
     Stopping,
 }
 
-/// The job that waits for a picture and sends it; only the head of the response if `head_only`.
-pub fn take(
-    feed: Arc<CameraFeed>,
-    mut reader: Reader<Frame>,
-    head_only: bool,
-    context: ResponseContext,
-    keep: bool,
-) -> Job {
+/// How a picture is sent.
+pub struct Response {
+    /// Its size.
+    pub scale: Scale,
+    /// Only the head of the response.
+    pub head_only: bool,
+    /// What all responses have.
+    pub context: ResponseContext,
+    /// Whether the connection is kept.
+    pub keep: bool,
+}
+
+/// The job that waits for a picture in `reader` and sends it, and counts that in `sent`. The state of `feed` says why
+/// there is none.
+pub fn take(feed: Arc<CameraFeed>, sent: Totals, mut reader: Reader<Frame>, response: Response) -> Job {
     let requested = Timestamp::now();
+    let Response { scale, head_only, context, keep } = response;
     Box::new(move |client: &mut Client| {
-        match fresh(&feed, &mut reader, requested) {
-            Ok(frame) => {
-                feed.sent.local().add(requested, |sums| {
+        let taken = fresh(&feed, &mut reader, requested).and_then(|frame| Picture::of(frame, scale));
+        match taken {
+            Ok(picture) => {
+                let jpeg = picture.jpeg();
+                sent.local().add(requested, |sums| {
                     sums.frames += 1;
-                    sums.bytes += frame.jpeg().len() as u64;
+                    sums.bytes += jpeg.len() as u64;
                 });
                 let reply = Reply::picture()
                     .with("Cache-Control", "no-store")
-                    .with("X-Timestamp", part::x_timestamp(frame.captured()));
-                client.write_all(&reply.head(frame.jpeg().len() as u64, &context, keep))?;
+                    .with("X-Timestamp", part::x_timestamp(picture.frame.captured()));
+                client.write_all(&reply.head(jpeg.len() as u64, &context, keep))?;
                 // Not copied after the head: all responses with this picture share its memory.
                 if !head_only {
-                    client.write_all(frame.jpeg())?;
+                    client.write_all(jpeg)?;
                 }
             }
             Err(error) => {
@@ -62,6 +75,29 @@ pub fn take(
         }
         Ok(if keep { After::KeepAlive } else { After::Close })
     })
+}
+
+/// A picture to be sent.
+struct Picture {
+    frame: Arc<Frame>,
+    /// The JPEG made of it, where another size was asked for.
+    smaller: Option<Vec<u8>>,
+}
+
+impl Picture {
+    fn of(frame: Arc<Frame>, scale: Scale) -> Result<Self, NoPicture> {
+        let smaller = match scale {
+            Scale::Whole => None,
+            _ => {
+                Some(streams::shrink(&frame, scale).map_err(|why| NoPicture::Unchangeable(why.to_string()))?)
+            }
+        };
+        Ok(Self { frame, smaller })
+    }
+
+    fn jpeg(&self) -> &[u8] {
+        self.smaller.as_deref().unwrap_or_else(|| self.frame.jpeg())
+    }
 }
 
 /// A picture captured since `requested`. A no-signal frame is not a picture: it ends the wait, unless the camera is
@@ -115,6 +151,7 @@ impl fmt::Display for NoPicture {
             Self::TimedOut(camera) => {
                 write!(f, "camera {camera} gave no picture within {} s", TIMEOUT.as_secs())
             }
+            Self::Unchangeable(why) => write!(f, "the picture cannot be made smaller: {why}"),
             Self::Stopping => f.write_str("the server is stopping"),
         }
     }

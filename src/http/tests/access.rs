@@ -238,6 +238,10 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
             let is_heard = !who.is_confined();
             (false, false, reads.then_some(if is_heard { JOB } else { 404 }))
         }
+        Route::VideoStream(..) | Route::StreamSnapshot(..) => {
+            let is_seen = !who.is_confined();
+            (false, false, reads.then_some(if is_seen { JOB } else { 404 }))
+        }
         Route::Video(name) | Route::Snapshot(name) => {
             let is_seen = name.as_deref() != Some("front") || !who.is_confined();
             (false, false, reads.then_some(if is_seen { JOB } else { 404 }))

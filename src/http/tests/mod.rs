@@ -18,8 +18,8 @@ use crate::control::Control;
 use crate::gate::{
     CertificateFiles, Certificates, Channel, Gate, Limits, PendingRequest, PendingRequests, REQUEST_ID_HEADER,
 };
-use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, latest};
-use crate::media::SoundFormat;
+use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, StreamFeed, latest};
+use crate::media::{Scale, SoundFormat, StreamSettings};
 use crate::memory::{Account, Memory};
 use crate::users::{Accounts, SessionLimits};
 
@@ -91,10 +91,16 @@ impl Fixture {
 }
 
 fn app_state(users: &Path) -> AppState {
-    let feed = |name: &str| {
+    let frames = || {
         let (publisher, frames) = latest(8);
         drop(publisher);
-        Arc::new(CameraFeed::new(name, frames))
+        frames
+    };
+    let small = StreamSettings { name: "small".to_owned(), scale: Scale::Half, fps: Some(5), quality: None };
+    let feed = |name: &str| {
+        let feed = CameraFeed::new(name, frames());
+        feed.streams().replace(vec![Arc::new(StreamFeed::new(&small, frames()))]);
+        Arc::new(feed)
     };
     let cameras = Arc::new(FeedList::default());
     cameras.replace(["front", "yard"].map(feed).into());

@@ -179,6 +179,7 @@ mod tests {
             chroma: crate::media::Chroma::AsCaptured,
             on_demand: false,
             controls: Vec::new(),
+            streams: Vec::new(),
         }
     }
 

@@ -107,7 +107,7 @@ impl CameraFamilies<'_> {
             &|feed| u8::from(feed.state().online).to_string(),
         );
         self.each("gauge", "defender_camera_viewers", "Viewers connected now.", &|feed| {
-            feed.frames().readers().to_string()
+            feed.viewers().to_string()
         });
     }
 

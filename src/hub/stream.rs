@@ -1,0 +1,76 @@
+//! What the thread of a camera's further stream and its clients share.
+
+use std::sync::Mutex;
+
+use super::{Flag, Latest, Named, Totals};
+use crate::base::lock;
+use crate::media::{Frame, StreamSettings};
+
+/// A further stream of a camera as the rest of the program sees it: its frames, its settings, its state.
+pub struct StreamFeed {
+    name: String,
+    frames: Latest<Frame>,
+    /// What was published: frames, their bytes, their age at that moment, and the time it took to make them.
+    pub published: Totals,
+    /// What viewers were sent, as for a camera.
+    pub sent: Totals,
+    /// Whether its thread reads the camera's frames now.
+    pub follows: Flag,
+    settings: Mutex<StreamSettings>,
+    state: Mutex<StreamState>,
+}
+
+/// The state of a stream as its thread last set it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamState {
+    /// Width and height of its newest frame; `None` before the first.
+    pub size: Option<(u32, u32)>,
+    /// Why its frames are not what was asked for, as text for users.
+    pub problem: Option<String>,
+}
+
+impl StreamFeed {
+    /// A feed with these settings, whose frames are read through `frames`.
+    pub fn new(settings: &StreamSettings, frames: Latest<Frame>) -> Self {
+        Self {
+            name: settings.name.clone(),
+            frames,
+            published: Totals::default(),
+            sent: Totals::default(),
+            follows: Flag::default(),
+            settings: Mutex::new(settings.clone()),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Access to its frames.
+    pub fn frames(&self) -> &Latest<Frame> {
+        &self.frames
+    }
+
+    /// What it was asked to be.
+    pub fn settings(&self) -> StreamSettings {
+        lock(&self.settings).clone()
+    }
+
+    /// Replaces the settings; the name stays.
+    pub fn set_settings(&self, settings: &StreamSettings) {
+        lock(&self.settings).clone_from(settings);
+    }
+
+    /// A copy of the state as of now.
+    pub fn state(&self) -> StreamState {
+        lock(&self.state).clone()
+    }
+
+    /// Replaces the state.
+    pub fn set_state(&self, state: StreamState) {
+        *lock(&self.state) = state;
+    }
+}
+
+impl Named for StreamFeed {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
