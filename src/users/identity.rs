@@ -146,6 +146,7 @@ mod tests {
         for (wait_ms, seconds) in [(0, 0), (1, 1), (1000, 1), (1001, 2)] {
             assert_eq!(whole_seconds(Duration::from_millis(wait_ms)), seconds, "{wait_ms} ms");
         }
+        assert_eq!(whole_seconds(Duration::from_nanos(1)), 1);
     }
 
     #[test]
