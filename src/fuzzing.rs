@@ -6,6 +6,7 @@ use std::path::Path;
 
 use miniserde::json::{self, Value};
 
+use crate::codec::jpeg_stream::{Dropped, JpegStream};
 use crate::codec::scan;
 use crate::config::{Overrides, sections};
 use crate::gate::head::{REQUEST_ID_HEADER, RequestHead, complete_head};
@@ -17,11 +18,12 @@ use crate::users::file::{UserFile, is_valid_name};
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their folders in fuzz/corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("request_head", request_head),
     ("users_file", users_file),
     ("config", config),
     ("jpeg_scan", jpeg_scan),
+    ("jpeg_stream", jpeg_stream),
     ("credentials", credentials),
     ("login", login),
     ("overrides", overrides),
@@ -97,6 +99,45 @@ pub fn jpeg_scan(data: &[u8]) {
         assert!(again.has_huffman_tables && (again.width, again.height) == (found.width, found.height));
         assert_eq!(again.range, 0..sent.len(), "nothing behind its end");
     }
+}
+
+/// The pictures of a stream are the same in whatever pieces it comes, whole by their markers, and within the limit.
+pub fn jpeg_stream(data: &[u8]) {
+    let Some((&piece_bytes, stream)) = data.split_first() else { return };
+    let (each, each_dropped) = pictures(stream, 1);
+    assert_eq!(each_dropped.superseded, 0, "each was taken before the next was whole");
+    for picture in &each {
+        assert!(picture.starts_with(b"\xff\xd8\xff") && picture.ends_with(b"\xff\xd9"));
+        assert!(picture.len() <= STREAM_PICTURE_BYTES, "{} bytes", picture.len());
+    }
+    let (some, dropped) = pictures(stream, usize::from(piece_bytes) + 1);
+    assert_eq!(some.len() + dropped.superseded as usize, each.len());
+    let mut rest = each.iter();
+    assert!(
+        some.iter().all(|picture| rest.any(|other| other == picture)),
+        "no other pictures, in this order"
+    );
+    assert_eq!(Dropped { superseded: 0, ..dropped }, each_dropped);
+}
+
+/// Largest picture that [`jpeg_stream`] takes.
+const STREAM_PICTURE_BYTES: usize = 1024;
+
+/// The pictures found in a stream that comes in pieces of this size, and what was dropped.
+fn pictures(stream: &[u8], piece_bytes: usize) -> (Vec<Vec<u8>>, Dropped) {
+    let (mut splitter, mut found, mut held_bytes) = (JpegStream::new(STREAM_PICTURE_BYTES), Vec::new(), 0);
+    for mut piece in stream.chunks(piece_bytes) {
+        while !piece.is_empty() {
+            let count = splitter.feed(piece, &mut |bytes| {
+                held_bytes = held_bytes.max(bytes);
+                true
+            });
+            piece = &piece[count..];
+        }
+        found.extend(splitter.take().map(<[u8]>::to_vec));
+    }
+    assert!(held_bytes <= 3 * STREAM_PICTURE_BYTES, "{held_bytes} bytes of a buffer");
+    (found, splitter.take_dropped())
 }
 
 /// Whatever stands in `Authorization` and `Cookie`, nothing of it is shown.

@@ -6,6 +6,7 @@
 mod entropy;
 mod huffman;
 pub mod jpeg;
+pub mod jpeg_stream;
 mod marker;
 pub(crate) mod part;
 pub mod scan;

@@ -15,6 +15,7 @@ mod header;
 use std::fmt;
 use std::ops::Range;
 
+pub(crate) use self::end::find_marker;
 use self::end::{End, find_end};
 pub(super) use self::header::Header;
 use self::header::read_header;
@@ -219,7 +220,7 @@ fn swallowed(
 
 /// Finds SOI and the FF of the marker that follows it in every JPEG: three bytes are found by chance far less often
 /// than two.
-fn find_start(data: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn find_start(data: &[u8], from: usize) -> Option<usize> {
     let rest = data.get(from..)?;
     rest.windows(3).position(|bytes| bytes == [0xFF, marker::SOI, 0xFF]).map(|at| from + at)
 }

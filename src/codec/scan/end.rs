@@ -46,7 +46,7 @@ fn segment_end(data: &[u8], at: usize) -> Option<usize> {
 
 /// The first marker of `data` from `from` on, except those within a scan: FF 00 is a byte of data, and RST0 to RST7
 /// divide it. Checks a block of words at once, because it reads every byte of every frame.
-fn find_marker(data: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn find_marker(data: &[u8], from: usize) -> Option<usize> {
     let is_marker_at = |at: usize| data.get(at + 1).is_some_and(|&code| is_marker(data[at], code));
     let mut at = from;
     while let Some(block) = data.get(at..).and_then(|rest| rest.first_chunk::<{ 8 * WORD_BYTES }>()) {
