@@ -15,7 +15,7 @@ const MAY_NAME: [(&str, &[&str]); 19] = [
     ("client", &["memory"]),
     ("remote", &["client", "memory"]),
     ("draw", &["codec", "media"]),
-    ("source", &["codec", "draw", "hub", "media", "memory", "remote"]),
+    ("source", &["client", "codec", "draw", "hub", "media", "memory", "remote"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
     ("http", &["codec", "config", "control", "gate", "hub", "logging", "media", "memory", "users"]),
@@ -24,7 +24,7 @@ const MAY_NAME: [(&str, &[&str]); 19] = [
     ("logging", &[]),
     ("control", &["config", "hub", "logging", "media", "memory", "remote", "source"]),
     ("cli", &["app", "config", "confine", "media", "memory", "remote", "source", "users"]),
-    ("fuzzing", &["codec", "config", "gate", "http", "remote", "users"]),
+    ("fuzzing", &["client", "codec", "config", "gate", "http", "remote", "users"]),
     ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),
 ];
 

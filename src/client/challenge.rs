@@ -141,14 +141,6 @@ fn parameter_value(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// What [`strongest`] makes of a field, for the fuzzer: scheme, realm and nonce.
-pub(crate) fn understood(field: &str) -> Option<(&'static str, String, String)> {
-    Some(match strongest(std::iter::once(field))? {
-        Challenge::Basic => ("Basic", String::new(), String::new()),
-        Challenge::Digest(digest) => ("Digest", digest.realm, digest.nonce),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,8 @@
 //! The head of an answer (RFC 9112, sections 4 to 6).
 
+use super::challenge::{Challenge, strongest};
 use super::framing::Framing;
-use super::{Body, ClientError};
+use super::{Body, ClientError, Login, digest};
 
 /// Most fields of a head.
 const FIELDS: usize = 64;
@@ -87,6 +88,19 @@ fn parse(received: &[u8], takes_chunks: bool) -> Result<Option<Head>, ClientErro
     };
     let is_kept = !has_option("close") && (head.version == Some(1) || has_option("keep-alive"));
     Ok(Some(Head { status, fields, framing, is_kept, length }))
+}
+
+/// What is read of a head, for the fuzzer: its length, and the answer to its challenge if it has one.
+pub(crate) fn look_at_head(
+    received: &[u8],
+    login: &Login,
+) -> Result<Option<(usize, Option<String>)>, ClientError> {
+    let Some(head) = parse(received, true)? else { return Ok(None) };
+    let answer = match strongest(named(&head.fields, "WWW-Authenticate")) {
+        Some(Challenge::Digest(challenge)) => Some(digest::answer(&challenge, login, "/", 1, "0")),
+        Some(Challenge::Basic) | None => None,
+    };
+    Ok(Some((head.length, answer)))
 }
 
 const BROKEN: ClientError = ClientError::Garbled("the head of its answer");

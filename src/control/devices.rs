@@ -14,6 +14,7 @@ use crate::hub::{
     latest,
 };
 use crate::media::Frame;
+use crate::memory::{Account, Memory};
 use crate::source::{
     CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, run_camera, run_microphone,
 };
@@ -45,13 +46,15 @@ pub(super) trait Kind: 'static {
     /// Prepares the feed for a capture thread that is about to start.
     fn prepare(settings: &Self::Settings, feed: &Self::Feed);
 
-    /// Captures until `stop` is requested; keeps the device closed while `stopped_by` names a user.
+    /// Captures until `stop` is requested; keeps the device closed while `stopped_by` names a user. What comes from the
+    /// network lies in memory of `account`.
     fn capture(
         settings: &Self::Settings,
         stopped_by: Option<&str>,
         feed: &Self::Feed,
         writer: &mut Self::Writer,
         stop: &Stop,
+        account: &Arc<Account>,
     );
 
     /// Records in the feed that the device does not run, and why.
@@ -72,6 +75,7 @@ pub(super) struct Devices<K: Kind> {
     running: Vec<Running<K>>,
     list: Arc<FeedList<K::Feed>>,
     max_readers: u32,
+    memory: Memory,
 }
 
 struct Running<K: Kind> {
@@ -110,8 +114,9 @@ impl Kind for Camera {
         feed: &CameraFeed,
         writer: &mut Publisher<Frame>,
         stop: &Stop,
+        account: &Arc<Account>,
     ) {
-        run_camera(settings, stopped_by, feed, writer, stop);
+        run_camera(settings, stopped_by, feed, writer, stop, account);
     }
 
     fn set_failed(feed: &CameraFeed, problem: String) {
@@ -148,6 +153,7 @@ impl Kind for Microphone {
         feed: &MicrophoneFeed,
         writer: &mut SoundWriter,
         stop: &Stop,
+        _account: &Arc<Account>,
     ) {
         run_microphone(settings, stopped_by, feed, writer, stop);
     }
@@ -162,9 +168,10 @@ impl Kind for Microphone {
 }
 
 impl<K: Kind> Devices<K> {
-    /// None yet; those to come are entered in `list`, each for at most `max_readers`.
-    pub(super) fn new(list: Arc<FeedList<K::Feed>>, max_readers: u32) -> Self {
-        Self { running: Vec::new(), list, max_readers }
+    /// None yet; those to come are entered in `list`, each for at most `max_readers`. What comes from the network lies in
+    /// `memory`.
+    pub(super) fn new(list: Arc<FeedList<K::Feed>>, max_readers: u32, memory: Memory) -> Self {
+        Self { running: Vec::new(), list, max_readers, memory }
     }
 
     /// Starts, changes and stops devices until they are the `wanted` ones, all of them stopped while
@@ -247,11 +254,12 @@ impl<K: Kind> Devices<K> {
         let stop = Stop::new();
         let stopped_by = stopped_by.map(str::to_owned);
         let mine = (settings.clone(), stopped_by.clone(), Arc::clone(&feed), stop.clone());
+        let account = self.memory.for_remote();
         let thread = thread::Builder::new()
             .name(format!("{}-{name}", K::NAME))
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                supervise::<K>(&mine.0, mine.1.as_deref(), &mine.2, &mut writer, &mine.3);
+                supervise::<K>(&mine.0, mine.1.as_deref(), &mine.2, &mut writer, &mine.3, &account);
                 writer
             })?;
         Ok(Running { settings: settings.clone(), stopped_by, feed, stop, thread })
@@ -265,10 +273,11 @@ fn supervise<K: Kind>(
     feed: &K::Feed,
     writer: &mut K::Writer,
     stop: &Stop,
+    account: &Arc<Account>,
 ) {
     while !stop.is_requested() {
-        let ended =
-            panic::catch_unwind(AssertUnwindSafe(|| K::capture(settings, stopped_by, feed, writer, stop)));
+        let capture = || K::capture(settings, stopped_by, feed, writer, stop, account);
+        let ended = panic::catch_unwind(AssertUnwindSafe(capture));
         if stop.is_requested() {
             return;
         }

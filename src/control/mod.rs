@@ -86,7 +86,7 @@ impl Control {
         memory: Memory,
     ) -> Result<Arc<Self>, ControlError> {
         let (cameras, microphones) = (Arc::new(FeedList::default()), Arc::new(FeedList::default()));
-        let mut state = State::new(config, Arc::clone(&cameras), Arc::clone(&microphones));
+        let mut state = State::new(config, &memory, Arc::clone(&cameras), Arc::clone(&microphones));
         state.apply()?;
         let view = Mutex::new(Arc::new(state.view()));
         let state = Mutex::new(state);

@@ -15,6 +15,7 @@ use super::remotes::Follower;
 use super::save;
 use crate::config::{CAMERA, Config, Overridden, Override, Value};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
+use crate::memory::Memory;
 use crate::remote::Endpoint;
 use crate::source::CameraSettings;
 
@@ -64,16 +65,17 @@ pub(super) struct StateView {
 }
 
 impl State {
-    /// What is to run; nothing does yet.
+    /// What is to run; nothing does yet. What comes from the network lies in `memory`.
     pub(super) fn new(
         config: Config,
+        memory: &Memory,
         cameras: Arc<FeedList<CameraFeed>>,
         microphones: Arc<FeedList<MicrophoneFeed>>,
     ) -> Self {
         let readers = config.server.max_connections;
         Self {
-            cameras: Devices::new(cameras, readers),
-            microphones: Devices::new(microphones, readers),
+            cameras: Devices::new(cameras, readers, memory.clone()),
+            microphones: Devices::new(microphones, readers, memory.clone()),
             remotes: Vec::new(),
             saved_log_level: config.server.log_level,
             saved: config.cameras.clone(),

@@ -7,7 +7,7 @@
 //! of their sum. Code that allocates a large buffer takes a [`Lease`] of its size first and keeps it as
 //! long as the buffer.
 //!
-//! Three quarters are for pictures of other Defenders; each of them leaves as much free as it uses. One quarter
+//! Three quarters are for pictures of other Defenders and of network cameras; each of them leaves as much free as it uses. One quarter
 //! is for replies, pieces of files and request bodies; bodies come from strangers as well, so they leave as much
 //! free as they use. A body of 4 KiB or less is not counted, so that a sign-in always fits. Frames of the
 //! board's own cameras are not counted, so that they are never refused.

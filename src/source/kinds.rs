@@ -1,7 +1,10 @@
 //! Which kind of source a configured device is: the one module that names them all.
 
+use std::sync::Arc;
+
 use super::audio::{self, AudioError, OpenAudio};
 use super::clock::SystemClock;
+use super::http::{self, HttpCamera};
 use super::relay::{RemoteCamera, RemoteMicrophone};
 use super::session::Session;
 use super::settings::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
@@ -10,9 +13,11 @@ use super::video::{self, OpenVideo, VideoError};
 use super::{alsa, v4l2};
 use crate::hub::{CameraFeed, MicrophoneFeed, Publisher, SoundWriter, Stop};
 use crate::media::Frame;
+use crate::memory::Account;
 
 /// Captures what `settings` ask for into `publisher`, and says in `feed` how that goes, until `stop` is requested or the
-/// hub is closed; returns within a fifth of a second then. Pictures are published only while there are readers.
+/// hub is closed; returns within a fifth of a second then. Pictures are published only while there are readers. Those from
+/// the network lie in memory of `account`.
 ///
 /// While `stopped_by` names a user, the device stays closed.
 pub(crate) fn run_camera(
@@ -21,12 +26,14 @@ pub(crate) fn run_camera(
     feed: &CameraFeed,
     publisher: &mut Publisher<Frame>,
     stop: &Stop,
+    account: &Arc<Account>,
 ) {
     let session = Session::new(&SystemClock, stop, feed, settings.on_demand).stopped_by(stopped_by);
     let is_wanted = || session.is_wanted();
     let mut opener: Box<dyn OpenVideo> = match &settings.device {
         DeviceChoice::Auto => Box::new(v4l2::FirstCamera::new(settings, feed)),
         DeviceChoice::Path(path) => Box::new(v4l2::CameraAt::new(path, settings, feed)),
+        DeviceChoice::Http(url) => Box::new(HttpCamera::new(url, settings, account, &is_wanted)),
         DeviceChoice::Test => Box::new(CardCamera { settings }),
         DeviceChoice::Remote(device) => Box::new(RemoteCamera::new(device, settings.fps, &is_wanted)),
     };
@@ -66,6 +73,7 @@ pub(crate) fn probe_camera(settings: &CameraSettings) -> Result<String, VideoErr
     match &settings.device {
         DeviceChoice::Test => Ok("test card".to_owned()),
         DeviceChoice::Remote(device) => Ok(device.to_string()),
+        DeviceChoice::Http(url) => http::probe(url, settings),
         DeviceChoice::Path(path) => Ok(v4l2::probe(path, settings)?),
         DeviceChoice::Auto => match v4l2::probe_first(settings) {
             Err(VideoError::NoCamera { problem: None }) => {

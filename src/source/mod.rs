@@ -4,18 +4,21 @@
 //! |---|---|
 //! | `video`, `audio` | the trait of a source, and the supervisor that opens one, retries, and keeps its state |
 //! | `v4l2`, `alsa` | cameras and microphones of this machine |
+//! | `http` | cameras of the network that speak HTTP |
 //! | `relay` | cameras and microphones of other Defenders |
 //! | `test` | the test card and the test tone |
 //! | `kinds` | which of them a configured device is |
 //!
 //! A new kind of source implements `VideoSource` and `OpenVideo` (or `AudioSource` and `OpenAudio`) in a module of its
-//! own, and `kinds` names it. Supervisors know no kind. What must not be here: HTTP, configuration files.
+//! own, and `kinds` names it. Supervisors know no kind. What must not be here: HTTP itself, configuration files.
 
 pub mod alsa;
 mod audio;
 mod clock;
+mod http;
 mod kinds;
 mod problem_log;
+mod rate_limit;
 mod relay;
 mod session;
 mod settings;

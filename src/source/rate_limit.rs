@@ -7,7 +7,7 @@ use crate::media::Timestamp;
 /// Slows down another server that sends more than a device could give: what is not read fills the network's
 /// buffers, and then the other waits.
 #[derive(Debug)]
-pub(super) struct RateLimit {
+pub(in crate::source) struct RateLimit {
     most_a_second: u64,
     began: Timestamp,
     counted: u64,
@@ -15,12 +15,12 @@ pub(super) struct RateLimit {
 
 impl RateLimit {
     /// A limit of `most_a_second`, which may come all at once.
-    pub(super) fn new(most_a_second: u64, now: Timestamp) -> Self {
+    pub(in crate::source) fn new(most_a_second: u64, now: Timestamp) -> Self {
         Self { most_a_second, began: now, counted: 0 }
     }
 
     /// Counts what came at `now`; how long to read no more.
-    pub(super) fn count(&mut self, count: u64, now: Timestamp) -> Duration {
+    pub(in crate::source) fn count(&mut self, count: u64, now: Timestamp) -> Duration {
         const SECOND: Duration = Duration::from_secs(1);
         if now.since(self.began) >= SECOND {
             *self = Self::new(self.most_a_second, now);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::client::{Fingerprint, Url};
 use crate::media::{Chroma, PixelFormat, SoundFormat};
 use crate::remote::Endpoint;
 
@@ -28,6 +29,10 @@ pub struct CameraSettings {
     pub chroma: Chroma,
     /// Open the device only while somebody watches.
     pub on_demand: bool,
+    /// The file with the login of a camera of the network.
+    pub login_file: Option<PathBuf>,
+    /// The key of a camera of the network that is reached by TLS; `None` trusts those that an authority certifies.
+    pub fingerprint: Option<Fingerprint>,
     /// Values for the camera's controls, by name, set in this order whenever it is started.
     pub controls: Vec<(String, i32)>,
 }
@@ -41,6 +46,8 @@ pub enum DeviceChoice {
     Test,
     /// A device node, or a link to one such as those under /dev/v4l/by-id.
     Path(PathBuf),
+    /// A camera of the network, by the URL of its stream or of a snapshot.
+    Http(Url),
     /// A camera of another Defender.
     Remote(RemoteDevice),
 }
@@ -79,11 +86,12 @@ pub struct RemoteDevice {
 }
 
 impl fmt::Display for DeviceChoice {
-    /// As defender.conf has it.
+    /// As defender.conf has it, but for the query of a URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Test => f.write_str("test"),
+            Self::Http(url) => url.fmt(f),
             Self::Path(path) => path.display().fmt(f),
             Self::Remote(device) => device.fmt(f),
         }
@@ -125,6 +133,8 @@ pub(super) mod testing {
             quality: 80,
             chroma: Chroma::AsCaptured,
             on_demand: false,
+            login_file: None,
+            fingerprint: None,
             controls: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@ use super::settings::testing;
 use super::*;
 use crate::hub::{CameraFeed, CameraState, Reader, Stop, Wait, latest};
 use crate::media::Frame;
+use crate::memory::Account;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -24,7 +25,9 @@ impl Running {
         let feed = Arc::new(CameraFeed::new(&settings.name, frames));
         let stop = Stop::new();
         let (its_feed, its_stop) = (Arc::clone(&feed), stop.clone());
-        let thread = thread::spawn(move || run_camera(&settings, None, &its_feed, &mut publisher, &its_stop));
+        let thread = thread::spawn(move || {
+            run_camera(&settings, None, &its_feed, &mut publisher, &its_stop, &Account::unlimited());
+        });
         Self { feed, stop, thread: Some(thread) }
     }
 

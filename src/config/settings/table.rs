@@ -2,6 +2,7 @@
 
 use super::{Setting, Value};
 use crate::base::{level, limits};
+use crate::client::{Fingerprint, Url, UrlError};
 use crate::config::ServerConfig;
 use crate::config::paths::Paths;
 use crate::config::read::Section;
@@ -9,9 +10,15 @@ use crate::media::{Chroma, PixelFormat, SoundFormat};
 use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings};
 
 /// `[camera.NAME]`.
-pub static CAMERA: [Setting<CameraSettings>; 8] = [
+pub static CAMERA: [Setting<CameraSettings>; 10] = [
     Setting::<CameraSettings>::own("device", "Device", read_camera_device, |camera| {
         camera.device.to_string().into()
+    }),
+    Setting::<CameraSettings>::own("login_file", "Login file", read_login_file, |camera| {
+        camera.login_file.as_ref().map_or_else(String::new, |file| file.display().to_string()).into()
+    }),
+    Setting::<CameraSettings>::own("fingerprint", "Key", read_fingerprint, |camera| {
+        camera.fingerprint.map_or_else(String::new, |key| key.to_string()).into()
     }),
     Setting::<CameraSettings>::choice(
         "format",
@@ -111,6 +118,8 @@ pub fn default_camera(name: String) -> CameraSettings {
         quality: 85,
         chroma: Chroma::AsCaptured,
         on_demand: false,
+        login_file: None,
+        fingerprint: None,
         controls: Vec::new(),
     }
 }
@@ -133,22 +142,52 @@ fn formats() -> Vec<&'static str> {
 }
 
 fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
-    let is_address = section.text("device").is_some_and(|found| found.contains("://"));
-    let expected = if is_address {
-        "a camera of this machine. For a network camera, feed a v4l2loopback device with ffmpeg (see SETUP.md) and name this \
-         device; for another Defender add a section [remote.NAME]"
-    } else {
-        "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\""
+    let address = section.text("device").filter(|found| found.contains("://"));
+    let expected = match address.map(Url::parse) {
+        Some(Err(UrlError::Scheme)) => {
+            "an address that begins with http:// or https://, of JPEG pictures. For a camera that speaks RTSP, feed a \
+             v4l2loopback device with ffmpeg (see SETUP.md) and name this device; for another Defender add a section \
+             [remote.NAME]"
+                .to_owned()
+        }
+        Some(Err(UrlError::User)) => {
+            "a URL without user and password: write them as user:password into a file of mode 600, and name it with \
+             login_file = \"...\""
+                .to_owned()
+        }
+        Some(Err(why)) => why.to_string(),
+        Some(Ok(_)) | None => "\"auto\", \"test\", a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\", or the URL of \
+                               a network camera such as \"http://camera/stream\""
+            .to_owned(),
     };
     camera.device =
-        section.string("device", &paths.expected(expected), DeviceChoice::Auto, |found| match found {
+        section.string("device", &paths.expected(&expected), DeviceChoice::Auto, |found| match found {
             "auto" => Some(DeviceChoice::Auto),
             "test" => Some(DeviceChoice::Test),
-            path if path.contains('/') && !path.contains("://") => {
-                paths.resolve(path).map(DeviceChoice::Path)
-            }
+            url if url.contains("://") => Url::parse(url).ok().map(DeviceChoice::Http),
+            path if path.contains('/') => paths.resolve(path).map(DeviceChoice::Path),
             _ => None,
         });
+}
+
+fn read_login_file(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
+    let is_of_network = matches!(camera.device, DeviceChoice::Http(_));
+    let expected = if is_of_network { "a path" } else { "none: the device is no URL, so there is no login" };
+    camera.login_file = section.string("login_file", &paths.expected(expected), None, |found| {
+        paths.resolve(found).filter(|_| !found.is_empty() && is_of_network).map(Some)
+    });
+}
+
+fn read_fingerprint(camera: &mut CameraSettings, section: &Section<'_>, _paths: &Paths<'_>) {
+    let is_of_network = matches!(camera.device, DeviceChoice::Http(_));
+    let expected = if is_of_network {
+        "`sha256:` and 64 hexadecimal digits, as Defender prints them for a camera that it does not know"
+    } else {
+        "none: the device is no URL, so there is no key"
+    };
+    camera.fingerprint = section.string("fingerprint", expected, None, |found| {
+        Fingerprint::parse(found).filter(|_| is_of_network).map(Some)
+    });
 }
 
 fn read_microphone_device(microphone: &mut MicrophoneSettings, section: &Section<'_>, _paths: &Paths<'_>) {

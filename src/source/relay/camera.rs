@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::error::video_error;
 use super::far_clock::FarClock;
-use super::rate_limit::RateLimit;
 use crate::media::{PixelFormat, Timestamp};
 use crate::remote::{Parts, RemoteError};
+use crate::source::rate_limit::RateLimit;
 use crate::source::session::Session;
 use crate::source::settings::RemoteDevice;
 use crate::source::video::{

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::error::audio_error;
-use super::rate_limit::RateLimit;
 use crate::media::{SoundFormat, Timestamp};
 use crate::remote::{RemoteError, Sound};
 use crate::source::audio::{AudioArrival, AudioDescription, AudioError, AudioSource, OpenAudio, Samples};
+use crate::source::rate_limit::RateLimit;
 use crate::source::session::Session;
 use crate::source::settings::RemoteDevice;
 

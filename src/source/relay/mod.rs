@@ -5,7 +5,6 @@ mod camera;
 mod error;
 mod far_clock;
 mod microphone;
-mod rate_limit;
 
 pub(super) use camera::RemoteCamera;
 pub(super) use microphone::RemoteMicrophone;

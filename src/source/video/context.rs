@@ -34,6 +34,7 @@ impl<'a> Context<'a> {
     ) -> Self {
         let target = match settings.device {
             DeviceChoice::Remote(_) => "defender::source::relay",
+            DeviceChoice::Http(_) => "defender::source::http",
             _ => "defender::source::video",
         };
         Self {
@@ -80,7 +81,7 @@ impl<'a> Context<'a> {
         debug!(target: target, "{subject}: {device}: broken frame: {why}");
         if matches!(why, Unusable::NoMemory) {
             self.log.problem(
-                "some pictures are dropped: the memory for those of other Defenders is used up; raise memory_mb in \
+                "some pictures are dropped: the memory for those of other servers is used up; raise memory_mb in \
                  [server]",
             );
         } else if let Some(count) = self.broken.count(self.session.now()) {

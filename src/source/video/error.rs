@@ -53,6 +53,10 @@ pub(crate) enum Unusable {
     Encode(EncodeError),
     /// It holds the boundary between the parts of a stream.
     Boundary,
+    /// It ends before its end.
+    CutOff,
+    /// It does not end within the largest size of a picture.
+    TooLong,
     /// There is no memory for it.
     NoMemory,
 }
@@ -109,6 +113,8 @@ impl fmt::Display for Unusable {
             Self::Broken(error) => error.fmt(f),
             Self::Encode(error) => error.fmt(f),
             Self::Boundary => f.write_str("it holds the boundary of this server's streams"),
+            Self::CutOff => f.write_str("a part of it is missing"),
+            Self::TooLong => f.write_str("it is larger than 8 MiB, or has no end"),
             Self::NoMemory => f.write_str("there is no memory for it"),
         }
     }
