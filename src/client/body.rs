@@ -80,9 +80,14 @@ impl<'w> Body<'w> {
         may_go_on.then_some(self)
     }
 
-    /// Whether the whole body has come, and is known to be whole.
+    /// Whether the whole body has come, and is known to be whole. Some of it may not be taken yet.
     pub fn is_complete(&self) -> bool {
         self.framing.is_complete()
+    }
+
+    /// Whether the whole body was taken.
+    pub fn has_ended(&self) -> bool {
+        self.framing.is_complete() && self.ahead.is_empty()
     }
 
     /// How many bytes of the body are known to be still to come, at least.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `video`, `audio` | the trait of a source, and the supervisor that opens one, retries, and keeps its state |
 //! | `v4l2`, `alsa` | cameras and microphones of this machine |
-//! | `http` | cameras of the network that speak HTTP |
+//! | `http` | cameras of the network |
 //! | `relay` | cameras and microphones of other Defenders |
 //! | `test` | the test card and the test tone |
 //! | `kinds` | which of them a configured device is |

@@ -110,7 +110,19 @@ pub fn streams(head: &str, part: impl Into<Vec<u8>>) -> Dialect {
     streams_raw(&head.replace('\n', "\r\n"), part)
 }
 
-/// The same, with line ends as they are written.
+/// The same, with so many parts.
+pub fn streams_some(count: usize, head: &str, part: impl Into<Vec<u8>>) -> Dialect {
+    let (head, part) = (head.replace('\n', "\r\n"), part.into());
+    Arc::new(move |tcp, _| {
+        let _ = tcp.write_all(head.as_bytes());
+        for _ in 0..count {
+            let _ = tcp.write_all(&part);
+            thread::sleep(Duration::from_millis(100));
+        }
+    })
+}
+
+/// As [`streams`], with line ends as they are written.
 pub fn streams_raw(head: &str, part: impl Into<Vec<u8>>) -> Dialect {
     let (head, part) = (head.to_owned(), part.into());
     Arc::new(move |tcp, _| {

@@ -15,7 +15,8 @@ pub static CAMERA: [Setting<CameraSettings>; 10] = [
         camera.device.to_string().into()
     }),
     Setting::<CameraSettings>::own("login_file", "Login file", read_login_file, |camera| {
-        camera.login_file.as_ref().map_or_else(String::new, |file| file.display().to_string()).into()
+        let name = camera.login_file.as_ref().and_then(|file| file.file_name());
+        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default().into()
     }),
     Setting::<CameraSettings>::own("fingerprint", "Key", read_fingerprint, |camera| {
         camera.fingerprint.map_or_else(String::new, |key| key.to_string()).into()
@@ -145,9 +146,8 @@ fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths:
     let address = section.text("device").filter(|found| found.contains("://"));
     let expected = match address.map(Url::parse) {
         Some(Err(UrlError::Scheme)) => {
-            "an address that begins with http:// or https://, of JPEG pictures. For a camera that speaks RTSP, feed a \
-             v4l2loopback device with ffmpeg (see SETUP.md) and name this device; for another Defender add a section \
-             [remote.NAME]"
+            "an address that begins with http:// or https://, of JPEG pictures. For a camera that speaks RTSP, let ffmpeg \
+             write JPEGs to a socket, and name it as \"unix:/run/NAME\"; for another Defender add a section [remote.NAME]"
                 .to_owned()
         }
         Some(Err(UrlError::User)) => {
@@ -172,9 +172,10 @@ fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths:
 
 fn read_login_file(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
     let is_of_network = matches!(camera.device, DeviceChoice::Http(_));
-    let expected = if is_of_network { "a path" } else { "none: the device is no URL, so there is no login" };
-    camera.login_file = section.string("login_file", &paths.expected(expected), None, |found| {
-        paths.resolve(found).filter(|_| !found.is_empty() && is_of_network).map(Some)
+    let expected = if is_of_network { "a path" } else { "\"\": the device is no URL, so there is no login" };
+    camera.login_file = section.string("login_file", &paths.expected(expected), None, |found| match found {
+        "" => Some(None),
+        path => paths.resolve(path).filter(|_| is_of_network).map(Some),
     });
 }
 
@@ -183,10 +184,11 @@ fn read_fingerprint(camera: &mut CameraSettings, section: &Section<'_>, _paths: 
     let expected = if is_of_network {
         "`sha256:` and 64 hexadecimal digits, as Defender prints them for a camera that it does not know"
     } else {
-        "none: the device is no URL, so there is no key"
+        "\"\": the device is no URL, so there is no key"
     };
-    camera.fingerprint = section.string("fingerprint", expected, None, |found| {
-        Fingerprint::parse(found).filter(|_| is_of_network).map(Some)
+    camera.fingerprint = section.string("fingerprint", expected, None, |found| match found {
+        "" => Some(None),
+        key => Fingerprint::parse(key).filter(|_| is_of_network).map(Some),
     });
 }
 

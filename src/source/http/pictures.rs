@@ -123,7 +123,7 @@ impl<'w> Pictures<'w> {
         let Some(mut body) = self.body.take() else { return Ok(false) };
         let end = Instant::now() + SNAPSHOT_TIMEOUT;
         // A camera may claim a length that it does not send: a picture ends by its markers.
-        while !body.is_complete() && !self.splitter.has_picture() {
+        while !body.has_ended() && !self.splitter.has_picture() {
             match read(&mut body, &mut self.splitter, &mut self.lease, end) {
                 Ok(()) => {}
                 Err(ClientError::Ended) => break,
