@@ -13,6 +13,8 @@ mod faults;
 mod foreign;
 mod gate;
 mod hostile;
+mod http_camera;
+mod http_source;
 mod life;
 mod links;
 mod logging;
