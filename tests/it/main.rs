@@ -28,6 +28,7 @@ mod ribbon;
 mod slow_link;
 mod sound;
 mod strangers;
+mod streams;
 mod support;
 mod tls;
 mod unix_source;
