@@ -156,7 +156,7 @@ fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths:
                 .to_owned()
         }
         Some(Err(why)) => why.to_string(),
-        Some(Ok(_)) | None => "\"auto\", \"test\", a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\", or the URL of \
+        Some(Ok(_)) | None => "\"auto\", \"test\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\", or the URL of \
                                a network camera such as \"http://camera/stream\""
             .to_owned(),
     };
