@@ -26,6 +26,8 @@ mod segments;
 pub mod shrink;
 pub mod stamp;
 mod standard;
+#[cfg(test)]
+mod tests;
 pub mod turn;
 pub mod variant;
 mod walk;
