@@ -27,6 +27,8 @@ pub mod shrink;
 pub mod stamp;
 mod standard;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 pub mod turn;
 pub mod variant;
 mod walk;
