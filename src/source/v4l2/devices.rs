@@ -269,8 +269,8 @@ mod tests {
 
     #[test]
     fn links_lead_to_the_node() {
-        let folder = tempfile::tempdir().unwrap();
-        let node = fs::canonicalize(folder.path()).unwrap().join("video0");
+        let (nodes, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let node = fs::canonicalize(nodes.path()).unwrap().join("video0");
         fs::write(&node, "").unwrap();
         let link = folder.path().join("usb-camera-index0");
         std::os::unix::fs::symlink(&node, &link).unwrap();
