@@ -42,7 +42,7 @@ fn each_mistake_names_its_position_and_what_was_expected() {
             "[camera.front]\ndevice = \"rtsp://eve:secret@10.0.0.2/1\"",
             &["expected a camera of this machine", "v4l2loopback", "[remote.NAME]", "rtsp://...@10.0.0.2"],
         ),
-        ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", or a path"]),
+        ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", \"ribbon\""]),
         ("[camera.front]\nquality = 101", &["from 1 to 100"]),
         ("[camera.front]\nchroma = 420", &["one of \"auto\", \"420\""]),
         ("[camera.\"a b\"]", &["camera name `a b`"]),

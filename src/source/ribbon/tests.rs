@@ -149,7 +149,7 @@ fn a_program_that_ends_is_explained_like_one_that_does_not_start() {
         let mut source = camera.open(session).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(source.description().source, "ribbon:0: imx219 (Camera Module 2, up to 3280x2464)");
         let error = source.next(Duration::ZERO).err().map(|error| error.to_string()).unwrap();
-        assert!(error.contains("closed the connection; `journalctl"), "{error}");
+        assert!(error.contains("closed the connection; /run/defender-ribbon.err"), "{error}");
     });
 }
 
