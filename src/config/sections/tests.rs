@@ -1,6 +1,7 @@
 //! What each section accepts, and the messages for its mistakes.
 
 use super::*;
+use crate::media::PixelFormat;
 
 fn read(text: &str) -> Result<Config, Vec<String>> {
     parse(text, Path::new("d.conf"), Path::new("/base"), Some(Path::new("/home/eve")))
@@ -43,6 +44,20 @@ fn each_mistake_names_its_position_and_what_was_expected() {
             &["expected a camera of this machine", "v4l2loopback", "[remote.NAME]", "rtsp://...@10.0.0.2"],
         ),
         ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", \"ribbon\""]),
+        ("[camera.front]\ndevice = \"unix:\"", &["is \"unix:\"; expected `unix:` and an absolute path"]),
+        ("[camera.front]\ndevice = \"unix:run/cam\"", &["an absolute path of at most 107 bytes"]),
+        ("[camera.front]\ndevice = \"unix:/run/\"", &["an absolute path of at most 107 bytes"]),
+        ("[microphone.m]\ndevice = \"unix:mic\"", &["an absolute path of at most 107 bytes"]),
+        (
+            "[camera.front]\nformat = \"i420:64x48\"",
+            &["a pixel format without a size; only that of a socket"],
+        ),
+        ("[camera.front]\ndevice = \"unix:/run/cam\"\nformat = \"i420\"", &["such as \"i420:1280x720\""]),
+        (
+            "[camera.front]\ndevice = \"unix:/run/cam\"\nformat = \"i420:63x48\"",
+            &["even sides from 16 to 8192"],
+        ),
+        ("[camera.front]\ndevice = \"unix:/run/cam\"\nformat = \"mjpeg:64x48\"", &["\"auto\" for JPEGs"]),
         ("[camera.front]\nquality = 101", &["from 1 to 100"]),
         ("[camera.front]\nchroma = 420", &["one of \"auto\", \"420\""]),
         ("[camera.\"a b\"]", &["camera name `a b`"]),
@@ -74,6 +89,24 @@ fn an_address_is_one_or_a_list_and_a_mapped_one_is_ipv4() {
     }
     let mixed = read("[server]\naddress = [\"127.0.0.1\", \"192.168.1.1\"]\n").unwrap().server;
     assert!(!mixed.is_loopback_only());
+}
+
+#[test]
+fn a_socket_has_a_path_and_raw_pictures_a_size() {
+    let longest = format!("/{}", "x".repeat(106));
+    let text = |path: &str| {
+        format!(
+            "[camera.raw]\ndevice = \"unix:{path}\"\nformat = \"nv12:64x48\"\n[camera.jpeg]\ndevice = \"unix:/run/cam\"\n\
+             [microphone.m]\ndevice = \"unix:{path}\""
+        )
+    };
+    assert!(read(&text(&format!("{longest}x"))).is_err());
+    let config = read(&text(&longest)).unwrap();
+    let [raw, jpeg] = &config.cameras[..] else { panic!("two cameras") };
+    assert_eq!(raw.device.to_string(), format!("unix:{longest}"));
+    assert_eq!((raw.format, raw.raw_size), (Some(PixelFormat::Nv12), Some((64, 48))));
+    assert_eq!((jpeg.format, jpeg.raw_size), (None, None));
+    assert_eq!(config.microphones[0].device.to_string(), format!("unix:{longest}"));
 }
 
 #[test]

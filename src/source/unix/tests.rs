@@ -174,7 +174,7 @@ fn raw_pictures_are_taken_by_their_size() {
         Box::new(FakeWire::new(&clock, &[(0, &stream[..bytes - 1]), (10, &stream[bytes - 1..])], Some(300)));
     with_session(&clock, &stop, |session| {
         let format = (PixelFormat::I420, (16, 16));
-        let memory = Memory::new(4 * bytes);
+        let memory = Memory::new(6 * bytes);
         let mut feed = PlaneFeed::new(path(), wire, session, format, 30, &memory.for_remote()).unwrap();
         assert!(feed.next(POLL).unwrap().picture.is_none(), "a byte is missing");
         let arrival = feed.next(POLL).unwrap();
