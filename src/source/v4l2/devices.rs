@@ -276,7 +276,7 @@ mod tests {
         std::os::unix::fs::symlink(&node, &link).unwrap();
         let found = links(folder.path());
         assert!(found.contains(&(link.clone(), node.clone())));
-        assert_eq!(leading_to(&node, &found), [link]);
+        assert!(leading_to(&node, &found).contains(&link));
         assert!(leading_to(Path::new("/dev/video1"), &found).is_empty());
         assert!(links(&folder.path().join("by-id")).is_empty());
     }
