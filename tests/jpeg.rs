@@ -154,7 +154,8 @@ fn what_is_read_and_written_is_the_same_file() {
     for (name, jpeg) in pictures() {
         assert!(edited(&jpeg, &Edit::default()) == jpeg, "{name}");
         let turn = Turn::new(Rotation::None, Flip::Horizontal);
-        if name.starts_with("(64, 96)") {
+        // Tables made for one picture may lack what another one needs.
+        if name.starts_with("(64, 96)") && !name.contains("optimize") {
             let there = edited(&jpeg, &Edit { turn, ..Edit::default() });
             assert!(edited(&there, &Edit { turn, ..Edit::default() }) == jpeg, "{name}: there and back");
         }
@@ -237,7 +238,7 @@ fn a_lower_quality_looks_as_one_of_cjpeg() {
     let original = tool("djpeg", &[], &jpeg);
     for quality in [20, 50, 75] {
         let ours = variant(&jpeg, Scale::Full, Some(quality));
-        let theirs = tool("cjpeg", &["-quality", &quality.to_string()], &original);
+        let theirs = tool("cjpeg", &["-baseline", "-quality", &quality.to_string()], &original);
         let (our_psnr, their_psnr) =
             (psnr(&tool("djpeg", &[], &ours), &original), psnr(&tool("djpeg", &[], &theirs), &original));
         assert!(our_psnr > their_psnr - 0.5, "{quality}: {our_psnr} and {their_psnr}");

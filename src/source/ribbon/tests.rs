@@ -109,7 +109,7 @@ fn a_failed_connection_names_what_the_board_lacks() {
 }
 
 #[test]
-fn a_program_that_fails_is_named_with_the_place_of_its_messages() {
+fn a_program_that_fails_is_named_with_where_its_messages_are() {
     let root = whole_board();
     let ended = sentence(root.path(), one_sensor, io::ErrorKind::UnexpectedEof);
     assert!(ended.ends_with("; /run/defender-ribbon.err shows what rpicam-vid said"), "{ended}");
