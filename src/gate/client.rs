@@ -107,7 +107,7 @@ impl Client {
     pub(super) fn peek(&self, deadline: Instant) -> io::Result<Option<u8>> {
         self.read_until(deadline)?;
         let mut first = [0];
-        Ok((self.socket.peek(&mut first)? == 1).then_some(first[0]))
+        Ok((retry(|| self.socket.peek(&mut first))? == 1).then_some(first[0]))
     }
 
     /// Does the TLS handshake. From then on all bytes go through TLS.
@@ -116,7 +116,7 @@ impl Client {
         let tls = self.tls.insert(Box::new(connection));
         while tls.is_handshaking() {
             if tls.wants_write() {
-                tls.write_tls(&mut &*self.socket)?;
+                retry(|| tls.write_tls(&mut &*self.socket))?;
                 continue;
             }
             set_read_deadline(&self.socket, deadline)?;
@@ -291,6 +291,8 @@ fn check_deadline(deadline: Instant) -> io::Result<()> {
     if Instant::now() >= deadline { Err(ErrorKind::TimedOut.into()) } else { Ok(()) }
 }
 
+/// Calls `action` again while a signal interrupts it. When a process, or the whole board, is suspended and continued,
+/// each read with a timeout is interrupted (signal(7)).
 fn retry<T>(mut action: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match action() {
