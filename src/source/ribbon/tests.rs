@@ -119,7 +119,7 @@ fn a_program_that_fails_is_named_with_where_its_messages_are() {
 }
 
 #[test]
-fn a_socket_that_nothing_listens_on_is_named_with_what_makes_it_work() {
+fn a_socket_without_a_listener_is_named_with_what_to_do() {
     let root = whole_board();
     let path = root.path().join("run/defender-ribbon");
     fs::remove_file(&path).unwrap();
