@@ -460,7 +460,7 @@ fn each_fault_is_told_apart() {
 }
 
 #[test]
-fn codes_of_no_table_and_coefficients_past_the_last_are_refused() {
+fn unknown_codes_and_coefficients_past_the_last_are_refused() {
     let gray = |tables: &[u8], coded: &[u8]| {
         let head = b"\xff\xd8\xff\xdb\0\x43\0";
         let frame = b"\xff\xc0\0\x0b\x08\0\x08\0\x08\x01\x01\x11\0";

@@ -287,7 +287,7 @@ fn bad_senders_are_named_and_heal() {
 }
 
 #[test]
-fn a_socket_that_is_missing_or_replaced_is_connected_to_when_it_is_there() {
+fn a_missing_or_replaced_socket_is_connected_to_later() {
     let setup = Setup::new();
     let (path, sent) = (socket(&setup), jpegs(setup.path(), "64x48", 2));
     let server = camera(setup, "");

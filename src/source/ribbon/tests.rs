@@ -137,7 +137,7 @@ fn a_socket_without_a_listener_is_named_with_what_to_do() {
 }
 
 #[test]
-fn a_program_that_ends_is_explained_like_one_that_does_not_start() {
+fn a_program_that_ends_is_explained_like_a_missing_one() {
     let root = whole_board();
     let (board, settings) = (Board::fake(root.path(), one_sensor), testing::settings());
     with_session(|session| {
