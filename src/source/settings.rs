@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::media::{Chroma, PixelFormat, SoundFormat, StreamSettings};
+use crate::draw;
+use crate::media::{Chroma, PictureEdits, PixelFormat, SoundFormat, StreamSettings};
 use crate::remote::Endpoint;
 
 /// What a camera is asked to be; the driver may give something else.
@@ -30,6 +31,8 @@ pub struct CameraSettings {
     pub chroma: Chroma,
     /// Open the device only while somebody watches.
     pub on_demand: bool,
+    /// What is done to its pictures.
+    pub edits: PictureEdits,
     /// Values for the camera's controls, by name, set in this order whenever it is started.
     pub controls: Vec<(String, i32)>,
     /// Further streams of its pictures.
@@ -98,6 +101,14 @@ pub fn socket_path(device: &str) -> Option<PathBuf> {
     (is_path && path.len() <= MAX_SOCKET_PATH_BYTES).then(|| PathBuf::from(path))
 }
 
+/// Checks lettering with conversions of strftime.
+///
+/// # Errors
+/// In words, the first conversion that there is not.
+pub fn check_stamp(text: &str) -> Result<(), String> {
+    draw::check_stamp(text).map_err(|unknown| unknown.to_string())
+}
+
 impl fmt::Display for DeviceChoice {
     /// As defender.conf has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,6 +161,7 @@ pub(super) mod testing {
             quality: 80,
             chroma: Chroma::AsCaptured,
             on_demand: false,
+            edits: PictureEdits::default(),
             controls: Vec::new(),
             streams: Vec::new(),
         }

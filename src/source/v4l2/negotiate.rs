@@ -178,6 +178,7 @@ mod tests {
             quality: 80,
             chroma: crate::media::Chroma::AsCaptured,
             on_demand: false,
+            edits: Default::default(),
             controls: Vec::new(),
             streams: Vec::new(),
         }
