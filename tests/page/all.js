@@ -16,6 +16,7 @@ import "./keyboard.js";
 import "./old.js";
 import "./outage.js";
 import "./many.js";
+import "./streams.js";
 import "./looks.js";
 
 describe("the page", { concurrency: 3 }, () => {
