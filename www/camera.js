@@ -35,6 +35,8 @@ export class Camera {
   #announcedAt = -Infinity;
   #canStart = false;
   #isSingle = false;
+  // What the tile has, undefined where there is none.
+  #tileStream;
 
   constructor(name, { onFull }) {
     this.#name = name;
@@ -77,7 +79,8 @@ export class Camera {
 
   // "off", "stream" or "stills". A camera that is not there has no stills to give.
   show(mode) {
-    this.#chooseStream();
+    if (mode === "off") this.#tileStream = undefined;
+    else this.#chooseStream();
     this.#video.mode = mode === "stills" && !this.#status?.online ? "off" : mode;
     this.element.dataset.mode = this.#video.mode;
   }
@@ -86,8 +89,8 @@ export class Camera {
   #chooseStream() {
     const [status, video] = [this.#status, this.#video];
     if (!status) return;
-    const current = video.mode === "off" ? undefined : video.stream;
-    video.stream = this.#isSingle ? "" : smallestStream(status, this.#width_px, current);
+    this.#tileStream = this.#isSingle ? undefined : smallestStream(status, this.#width_px, this.#tileStream);
+    video.stream = this.#tileStream ?? "";
     // The observed interval is better than the driver's, where there is one.
     const fps = status.streams?.find(({ name }) => name === video.stream)?.fps;
     video.interval_ms = Math.max(1000 / (status.fps || 1000), status.interval_ms ?? 0, fps ? 1000 / fps : 0);
@@ -105,7 +108,7 @@ export class Camera {
     this.#serverIsGone = !status;
     if (status) {
       this.#status = status;
-      this.#chooseStream();
+      if (this.#video.mode !== "off") this.#chooseStream();
     }
     this.#sayHowItIs();
   }

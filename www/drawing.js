@@ -41,10 +41,12 @@ export class Drawing {
   #beforeKeys;
   #changed;
   #told;
+  #emptied;
 
-  // `changed` is called whenever a polygon or what is meant changes, `told` with words for what a key did.
-  constructor(label, { changed, told }) {
-    [this.#changed, this.#told] = [changed, told];
+  // `changed` is called whenever a polygon or what is meant changes, `told` with words for what a key did, `emptied`
+  // when the last polygon was removed and the keyboard has to go on elsewhere.
+  constructor(label, { changed, told, emptied }) {
+    [this.#changed, this.#told, this.#emptied] = [changed, told, emptied];
     this.#frame.setAttribute("aria-label", label);
     for (const [key, value] of Object.entries({ viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" })) {
       this.#outlines.setAttribute(key, value);
@@ -101,8 +103,7 @@ export class Drawing {
     this.#changed();
   }
 
-  // Takes away the point, or the polygon where it has no more than three or none is meant. Returns whether any
-  // polygon is left to go on with.
+  // Takes away the point, or the polygon where it has no more than three or none is meant.
   remove(mask, point) {
     const points = this.#polygons[mask];
     if (point !== undefined && points.length > 3) {
@@ -115,9 +116,8 @@ export class Drawing {
       this.#mean(this.#polygons.length ? Math.min(mask, this.#polygons.length - 1) : undefined);
     }
     this.#beforeKeys = undefined;
-    if (this.#mask !== undefined) this.#handle(this.#mask, this.#point).focus();
+    if (this.#mask === undefined) this.#emptied(); else this.#handle(this.#mask, this.#point).focus();
     this.#changed();
-    return this.#mask !== undefined;
   }
 
   // Takes back what is being moved; false where nothing is.

@@ -51,15 +51,12 @@ function editor(host, camera, { path, found, done }) {
     undo.hidden = !isChanged();
     say(count, `${drawing.polygons.length ? plural(drawing.polygons.length, "mask") : "No masks"}${isChanged() ? ", not applied yet" : ""}`);
   };
-  const drawing = new Drawing(`Masks on the picture of ${camera.name}`, { changed, told: (words) => say(told, words) });
-  const remove = (point) => {
-    // Where nothing is left, the keyboard goes on here.
-    if (!drawing.remove(drawing.meant.mask, point)) add.focus();
-  };
+  const drawing = new Drawing(`Masks on the picture of ${camera.name}`,
+    { changed, told: (words) => say(told, words), emptied: () => add.focus() });
   const count = make("p", { class: "count" });
   const add = button("add", "Add a mask", () => drawing.add());
-  const removePoint = button("remove-point", "", () => remove(drawing.meant.point));
-  const removeMask = button("remove-mask", "", () => remove());
+  const removePoint = button("remove-point", "", () => drawing.remove(drawing.meant.mask, drawing.meant.point));
+  const removeMask = button("remove-mask", "", () => drawing.remove(drawing.meant.mask));
   const undo = button("undo", "Undo changes", () => {
     drawing.polygons = applied;
     say(wrong, "");

@@ -51,7 +51,7 @@ export class Video {
   #surface;
   #context;
   #mode = "off";
-  #stream = "";
+  #streamName = "";
   #isLive = false;
   #run;
   #painted = [];
@@ -102,14 +102,14 @@ export class Video {
 
   // Which of the camera's streams is shown; "" is the camera itself.
   get stream() {
-    return this.#stream;
+    return this.#streamName;
   }
 
   // The picture that is shown stays until the first one of the other stream is painted. The old stream is closed
   // before: a browser has no connections to spare for two.
   set stream(stream) {
-    if (stream === this.#stream || !this.#context) return;
-    this.#stream = stream;
+    if (stream === this.#streamName || !this.#context) return;
+    this.#streamName = stream;
     if (!this.#run) return;
     this.#run.abort();
     this.#start(this.#isLive);
@@ -203,7 +203,7 @@ export class Video {
     };
     try {
       alive();
-      const response = await request(named("video", this.#name, this.#stream), { signal: attempt.signal });
+      const response = await request(named("video", this.#name, this.#streamName), { signal: attempt.signal });
       await this.#read(response.body.getReader(), {
         signal: attempt.signal,
         onPicture: () => {
@@ -253,7 +253,7 @@ export class Video {
       await inTurn(async () => {
         if (signal.aborted) return;
         const read = async (response) => [response.headers.get("X-Timestamp"), await response.arrayBuffer()];
-        const [captured_s, jpeg] = await answer(named("snapshot", this.#name, this.#stream), read, { signal });
+        const [captured_s, jpeg] = await answer(named("snapshot", this.#name, this.#streamName), read, { signal });
         this.#received.push({ at: performance.now(), bytes: jpeg.byteLength });
         if (await this.#paint({ jpeg, captured_ms: captured_s * 1000 }, signal)) onPicture();
       });
