@@ -22,6 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A source that gave nothing for so long is opened anew.
 const STALLED_AFTER: Duration = Duration::from_secs(3);
 
+/// The same before its first sample: a program that reads a network camera first learns about the camera's stream.
+const FIRST_SAMPLE_WITHIN: Duration = Duration::from_secs(10);
+
 /// Silence stays this far behind the present, so that a source that comes back finds its place.
 const SILENCE_LAG: Duration = Duration::from_millis(100);
 
@@ -139,11 +142,11 @@ impl Supervisor<'_, '_> {
                     debug!("{}: overrun", self.log.subject());
                     is_after_gap = true;
                 }
-                AudioArrival::Nothing if self.session.now().since(heard) >= STALLED_AFTER => {
-                    let device = description.device.clone();
-                    return Err(AudioError::Stalled { device, waited: STALLED_AFTER });
-                }
                 AudioArrival::Nothing => {
+                    let waited = if announced.is_none() { FIRST_SAMPLE_WITHIN } else { STALLED_AFTER };
+                    if self.session.now().since(heard) >= waited {
+                        return Err(AudioError::Stalled { device: description.device.clone(), waited });
+                    }
                     self.fill_with_silence();
                     is_after_gap = true;
                 }

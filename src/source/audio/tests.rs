@@ -205,6 +205,17 @@ fn a_microphone_that_falls_silent_is_opened_anew() {
 }
 
 #[test]
+fn a_microphone_has_longer_for_its_first_sample() {
+    let world = World::new();
+    let clock = FakeClock::new();
+    clock.at(10_200, || world.note_state());
+    let mut microphone = FakeMicrophone::new(&clock, |_| Ok(Recording { pieces: 0, ..RECORDING }));
+    world.run(&clock, &mut microphone, false, 11_000);
+    assert_eq!(world.state(0).problem.as_deref(), Some("fake: no sound for 10 s"));
+    assert_eq!(microphone.opened_ms, [0, 10_500]);
+}
+
+#[test]
 fn a_long_run_makes_pauses_short_again() {
     let world = World::new();
     let clock = FakeClock::new();
