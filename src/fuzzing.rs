@@ -1,11 +1,14 @@
 //! Entry points for the fuzzer, and for its corpus: what reads untrusted input, with what must
 //! hold of any input. No part of the program's interface.
 
+pub mod jpeg;
+
 use std::collections::HashSet;
 use std::path::Path;
 
 use miniserde::json::{self, Value};
 
+use crate::client::{Login, Url, look_at_head};
 use crate::config::{Overrides, sections};
 use crate::gate::head::{REQUEST_ID_HEADER, RequestHead, complete_head};
 use crate::http::{Credentials, LoginBody};
@@ -18,16 +21,21 @@ use crate::users::file::{UserFile, is_valid_name};
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their folders in fuzz/corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("request_head", request_head),
     ("users_file", users_file),
     ("config", config),
     ("jpeg_scan", jpeg_scan),
     ("jpeg_stream", jpeg_stream),
+    ("jpeg_dc", jpeg::jpeg_dc),
+    ("jpeg_edit", jpeg::jpeg_edit),
+    ("jpeg_variant", jpeg::jpeg_variant),
     ("credentials", credentials),
     ("login", login),
     ("overrides", overrides),
     ("remote", remote),
+    ("url", url),
+    ("answer_head", answer_head),
 ];
 
 /// What passes for a request is rewritten to one that means the same and hides no second one.
@@ -221,6 +229,41 @@ pub fn remote(data: &[u8]) {
     }
     if let Ok(listing) = Listing::parse(data) {
         check_listing(&listing);
+    }
+}
+
+/// A URL is written as it was read, shows no query, and leads to no second request; and so does a redirect from it.
+pub fn url(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let (url, location) = text.split_once('\n').unwrap_or((text, ""));
+    let Ok(url) = Url::parse(url) else { return };
+    check_url(&url);
+    if let Ok(url) = url.join(location) {
+        check_url(&url);
+    }
+}
+
+fn check_url(url: &Url) {
+    assert_eq!(Url::parse(&url.with_query()).as_ref(), Ok(url), "it is read as it is written");
+    let (shown, target) = (url.to_string(), url.target());
+    assert!(target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert!(!shown.contains('@') || target.contains('@'), "a user");
+    let query = target.split_once('?').map(|(_, query)| query).filter(|query| query.len() > 3);
+    assert!(query.is_none_or(|query| !shown.ends_with(query)), "a query is shown");
+    let host = &url.address().host;
+    assert!(host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte)));
+}
+
+/// A head ends where it says, whatever follows it, and what answers its challenge is one field without the password.
+pub fn answer_head(data: &[u8]) {
+    let login = Login::parse("fuzz:0123456789 secret").expect("it is one");
+    let Ok(Some((length, answer))) = look_at_head(data, &login) else { return };
+    assert!(length <= data.len() && data[..length].ends_with(b"\n"));
+    let alone = look_at_head(&data[..length], &login);
+    assert!(matches!(alone, Ok(Some((again, _))) if again == length), "whatever follows");
+    if let Some(answer) = answer {
+        assert!(answer.starts_with("Digest username=\"fuzz\", realm=\""));
+        assert!(!answer.contains("secret"), "the password");
     }
 }
 

@@ -16,7 +16,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("client", &["memory"]),
     ("remote", &["client", "memory"]),
     ("draw", &["codec", "media"]),
-    ("source", &["codec", "draw", "hub", "jpeg", "media", "memory", "remote"]),
+    ("source", &["client", "codec", "draw", "hub", "jpeg", "media", "memory", "remote"]),
     ("streams", &["codec", "hub", "jpeg", "media"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
@@ -29,7 +29,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("logging", &[]),
     ("control", &["config", "hub", "logging", "media", "memory", "remote", "source", "streams"]),
     ("cli", &["app", "config", "confine", "media", "memory", "remote", "source", "users"]),
-    ("fuzzing", &["config", "gate", "http", "jpeg", "remote", "users"]),
+    ("fuzzing", &["client", "config", "gate", "http", "jpeg", "remote", "users"]),
     ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),
 ];
 

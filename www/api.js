@@ -11,7 +11,7 @@ const CHANGE_MS = 60_000;
 const here = new URL(location.pathname, location.origin);
 
 export const address = (path) => new URL(path, here);
-export const named = (kind, name) => address(`${kind}/${encodeURIComponent(name)}`);
+export const named = (kind, ...names) => address([kind, ...names.filter(Boolean).map(encodeURIComponent)].join("/"));
 
 // Marks requests of the page: older browsers show a dialog of their own where the server takes them for another
 // program.

@@ -30,7 +30,7 @@ function route() {
     return;
   }
   leaveSettings();
-  showSingle(asked.get("camera") ?? undefined);
+  showSingle(asked.get("camera") ?? undefined, asked.get("edit"));
   if (known) sayTrouble();
 }
 

@@ -6,6 +6,7 @@
 
 import { answer, ask, named } from "./api.js";
 import { act, announce, copyOf, duration, localTime, plural, say, sentence } from "./dom.js";
+import { smallestStream } from "./streams.js";
 import { Video } from "./video.js";
 
 // The meaning of the dot beside the name, for screen readers.
@@ -33,6 +34,9 @@ export class Camera {
   #announced = "back";
   #announcedAt = -Infinity;
   #canStart = false;
+  #isSingle = false;
+  // What the tile has, undefined where there is none.
+  #tileStream;
 
   constructor(name, { onFull }) {
     this.#name = name;
@@ -65,7 +69,9 @@ export class Camera {
     return this.#name;
   }
 
+  // Whether it is the only one that is shown: large, and with its full stream.
   set isSingle(isSingle) {
+    this.#isSingle = isSingle;
     const link = this.#find(".picture");
     if (isSingle) link.removeAttribute("href");
     else link.href = `?camera=${encodeURIComponent(this.#name)}`;
@@ -73,8 +79,28 @@ export class Camera {
 
   // "off", "stream" or "stills". A camera that is not there has no stills to give.
   show(mode) {
+    if (mode === "off") this.#tileStream = undefined;
+    else this.#chooseStream();
     this.#video.mode = mode === "stills" && !this.#status?.online ? "off" : mode;
     this.element.dataset.mode = this.#video.mode;
+  }
+
+  // The smallest stream that fills the place of the picture; the full one where it is shown alone.
+  #chooseStream() {
+    const [status, video] = [this.#status, this.#video];
+    if (!status) return;
+    this.#tileStream = this.#isSingle ? undefined : smallestStream(status, this.#width_px, this.#tileStream);
+    video.stream = this.#tileStream ?? "";
+    // The observed interval is better than the driver's, where there is one.
+    const fps = status.streams?.find(({ name }) => name === video.stream)?.fps;
+    video.interval_ms = Math.max(1000 / (status.fps || 1000), status.interval_ms ?? 0, fps ? 1000 / fps : 0);
+  }
+
+  // How wide the picture is in its place, in pixels of the display.
+  get #width_px() {
+    const { clientWidth, clientHeight } = this.#find(".picture");
+    const { width, height } = this.#status;
+    return Math.min(clientWidth, clientHeight * (width / height)) * devicePixelRatio;
   }
 
   // The camera's part of the status document; undefined while the server does not answer.
@@ -82,8 +108,7 @@ export class Camera {
     this.#serverIsGone = !status;
     if (status) {
       this.#status = status;
-      // The observed interval is better than the driver's, where there is one.
-      this.#video.interval_ms = Math.max(1000 / (status.fps || 1000), status.interval_ms ?? 0);
+      if (this.#video.mode !== "off") this.#chooseStream();
     }
     this.#sayHowItIs();
   }

@@ -4,13 +4,14 @@
 // A slider that moves would otherwise write the stored settings at each step.
 
 import { ask, askIfThere } from "./api.js";
-import { act, field, labelled, make, note, sentence, setWrong } from "./dom.js";
+import { act, field, labelled, make, note, plural, say, sentence, setWrong } from "./dom.js";
 import { OverridesList, settingsOf } from "./overrides.js";
+import { turnButtons } from "./turn.js";
 
 // The least time between two requests of a slider that is moved.
 const SEND_EVERY_MS = 150;
 
-// The kinds of settings that one input can change.
+// The kinds of settings that one input can change. Masks are drawn: see masks.js.
 const INPUTS = ["integer", "decimal", "boolean", "choice", "text"];
 
 const path = (name) => `cameras/${encodeURIComponent(name)}`;
@@ -18,11 +19,11 @@ const prefix = (name) => `camera.${name}.`;
 
 let shown;
 
-// Fills `host` with the camera's settings and controls; leaves it hidden where there are none. What is there
-// already stays where it is, with its focus, and gets new values.
-export async function showControls(host, name) {
+// Fills `host` with the camera's settings and controls, if `isWanted` says so still when they are known; leaves it hidden
+// where there are none. What is there already stays where it is, with its focus, and gets new values.
+export async function showControls(host, name, isWanted) {
   const [found, rows] = await Promise.all([askIfThere(path(name)), settingsOf(prefix(name))]);
-  if (!found || host.dataset.of !== name) return;
+  if (!found || !isWanted()) return;
   const fixed = found.controls?.map(({ value, inactive, ...rest }) => rest);
   const fields = rows.map(({ value, override, ...rest }) => rest);
   const shape = JSON.stringify([name, found.keeps, Boolean(found.settings), found.sizes, fixed, fields]);
@@ -53,8 +54,13 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
   const form = settings ? settingsForm(editable, settings, sizes ?? [], sender) : undefined;
   const overrides = new OverridesList(prefix(name), async () => show(await ask("GET", path(name))));
   for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
+  let now = settings;
+  const turn = settings && "rotate" in settings ? turnButtons(() => now, (change) => sender.send(change)) : undefined;
+  const masks = settings?.masks ? masksRow(name, settings.masks) : undefined;
   const show = (camera, known) => {
+    now = camera.settings;
     if (known) overrides.show(known);
+    masks?.show(now.masks);
     if (camera.settings) form?.show(camera.settings);
     // What was changed since is newer than what the server says.
     for (const control of camera.controls ?? []) if (!sender.holds(control.name)) fields.get(control.name)?.show(control);
@@ -65,12 +71,23 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
     show,
     elements: [
       make("h2", {}, "Image"),
+      turn,
+      masks?.element,
       ...(form ? [form.element] : []),
       ...(fields.size ? [make("div", { class: "controls" }, [...fields.values()].map(({ element }) => element))] : []),
       make("div", { class: "row save" }, saving(keeps, sender, saved), fields.size ? defaultsButton(name, sender) : undefined),
       overrides.element,
-    ],
+    ].filter(Boolean),
   };
+}
+
+// How many masks there are, and the way to their editor.
+function masksRow(name, now) {
+  const count = make("p", {});
+  const show = (masks) => say(count, masks.length ? plural(masks.length, "mask") : "No masks");
+  show(now);
+  const link = make("a", { href: `?camera=${encodeURIComponent(name)}&edit=zones` }, "Edit masks");
+  return { show, element: make("div", { class: "row" }, count, link) };
 }
 
 function saving(keeps, sender, saved) {

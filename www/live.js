@@ -65,7 +65,8 @@ export function showStatus(status) {
     camera.canStart = isAdmin && status.services?.video === false && !found.relayed;
   }
   showMicrophones(status.microphones);
-  showSingle(single?.name);
+  showSingle(single?.name, single?.edit);
+  if (single?.camera) editor?.show(single.camera.status);
 }
 
 export const showsPictures = () => [...cameras.values()].some(({ isPainted, element }) => isPainted && !element.hidden);
@@ -75,9 +76,9 @@ export function showServerGone() {
   showMicrophonesUnknown();
 }
 
-// One camera large, or with no name all of them.
-export function showSingle(name) {
-  single = name === undefined ? undefined : { name, camera: cameras.get(name) };
+// One camera large, or with no name all of them. `edit` is what an admin draws on the picture: "zones".
+export function showSingle(name, edit) {
+  single = name === undefined ? undefined : { name, edit, camera: cameras.get(name) };
   for (const camera of cameras.values()) {
     camera.element.hidden = single !== undefined && camera !== single.camera;
     camera.isSingle = camera === single?.camera;
@@ -88,22 +89,39 @@ export function showSingle(name) {
   arrange();
 }
 
-let source;
+let [source, editor, wish] = [undefined, undefined, undefined];
 
 // The settings and controls of the single camera, fetched anew when it comes back or is another one: the driver
-// knows them only while the camera is open. A failed request is repeated with the next status.
+// knows them only while the camera is open. A failed request is repeated with the next status. Or the editor of its
+// masks, which stays.
 function showImage(camera) {
   const before = source;
   source = camera?.status?.online ? camera.status.source : undefined;
-  const isSame = image.dataset.of === String(camera?.name);
-  if (isSame && (before === source || source === undefined)) return;
+  const isEditing = camera !== undefined && single.edit === "zones";
+  const isSame = image.dataset.of === String(camera?.name) && image.dataset.edits === String(isEditing);
+  if (isSame && (editor || before === source || source === undefined)) return;
   if (!isSame) {
+    editor?.leave();
+    editor = undefined;
     image.dataset.of = camera?.name;
+    image.dataset.edits = isEditing;
     image.hidden = true;
     image.replaceChildren();
   }
+  wish = undefined;
   if (!camera) return;
-  import("./controls.js").then(({ showControls }) => showControls(image, camera.name)).then(arrange).catch(() => { source = undefined; });
+  // Until it is filled another one may be shown.
+  const mine = {};
+  wish = mine;
+  const isWanted = () => wish === mine;
+  fillImage(camera, isEditing, isWanted).then(arrange).catch(() => { if (isWanted()) source = undefined; });
+}
+
+async function fillImage(camera, isEditing, isWanted) {
+  if (!isEditing) return (await import("./controls.js")).showControls(image, camera.name, isWanted);
+  const { showMasks } = await import("./masks.js");
+  const shown = await showMasks(image, camera, isWanted);
+  if (shown) editor = shown;
 }
 
 export const isKnown = (name) => cameras.has(name);

@@ -2,7 +2,7 @@
 // button for each that takes it back. For admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, localTime, make } from "./dom.js";
+import { act, localTime, make, plural } from "./dom.js";
 
 // The settings whose names begin with `prefix`, with their values and what is overridden; none on a server
 // that is older than this page.
@@ -50,6 +50,9 @@ export class OverridesList {
 function describe({ label, override: { value, configured, by, at, problem } }) {
   const who = by ? `saved by ${by}` : at ? "saved" : "";
   const when = at ? `on ${localTime(new Date(at))}` : "";
-  const before = problem ? `ignored: ${problem}` : `defender.conf: ${configured ?? "not set"}`;
-  return `${[`${label}: ${value}`, [who, when].filter(Boolean).join(" ")].filter(Boolean).join(", ")} (${before})`;
+  const before = problem ? `ignored: ${problem}` : `defender.conf: ${shown(configured ?? "not set")}`;
+  return `${[`${label}: ${shown(value)}`, [who, when].filter(Boolean).join(" ")].filter(Boolean).join(", ")} (${before})`;
 }
+
+// A list, as that of masks, is told by its length.
+const shown = (value) => (Array.isArray(value) ? plural(value.length, "item") : value);

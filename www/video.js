@@ -51,6 +51,8 @@ export class Video {
   #surface;
   #context;
   #mode = "off";
+  #streamName = "";
+  #isLive = false;
   #run;
   #painted = [];
   #received = [];
@@ -64,7 +66,10 @@ export class Video {
   // "unchecked" where the browser shows pictures and does not say when; "off"; or "lost" and the reason.
   constructor(name, say) {
     this.#name = name;
-    this.#say = say;
+    this.#say = (is, why) => {
+      this.#isLive = is === "live";
+      say(is, why);
+    };
     const canvas = document.createElement("canvas");
     this.#context = canPaint() ? canvas.getContext("2d", { alpha: false }) : undefined;
     this.#surface = this.#context ? canvas : new Image();
@@ -92,8 +97,27 @@ export class Video {
       this.#say("off");
       return;
     }
+    this.#start();
+  }
+
+  // Which of the camera's streams is shown; "" is the camera itself.
+  get stream() {
+    return this.#streamName;
+  }
+
+  // The picture that is shown stays until the first one of the other stream is painted. The old stream is closed
+  // before: a browser has no connections to spare for two.
+  set stream(stream) {
+    if (stream === this.#streamName || !this.#context) return;
+    this.#streamName = stream;
+    if (!this.#run) return;
+    this.#run.abort();
+    this.#start(this.#isLive);
+  }
+
+  #start(isContinued = false) {
     this.#run = new AbortController();
-    this.#follow(this.#run.signal);
+    this.#follow(this.#run.signal, isContinued);
   }
 
   // Milliseconds between the pictures that are shown, where that is by nature: of this camera, or of stills.
@@ -133,8 +157,9 @@ export class Video {
     };
   }
 
-  async #follow(signal) {
-    let wait_ms = FIRST_WAIT_MS;
+  // `isContinued` says that what is shown is the present still.
+  async #follow(signal, isContinued) {
+    let [wait_ms, isNew] = [FIRST_WAIT_MS, !isContinued];
     const onPicture = () => {
       wait_ms = FIRST_WAIT_MS;
       this.#say("live");
@@ -142,7 +167,8 @@ export class Video {
     while (!signal.aborted) {
       [this.#painted, this.#received, this.#livesSince] = [[], [], Infinity];
       const failedBefore = this.failed;
-      this.#say("connecting");
+      if (isNew) this.#say("connecting");
+      isNew = true;
       let why = "the stream ended";
       try {
         if (!this.#context) await this.#load(signal);
@@ -177,7 +203,7 @@ export class Video {
     };
     try {
       alive();
-      const response = await request(named("video", this.#name), { signal: attempt.signal });
+      const response = await request(named("video", this.#name, this.#streamName), { signal: attempt.signal });
       await this.#read(response.body.getReader(), {
         signal: attempt.signal,
         onPicture: () => {
@@ -227,7 +253,7 @@ export class Video {
       await inTurn(async () => {
         if (signal.aborted) return;
         const read = async (response) => [response.headers.get("X-Timestamp"), await response.arrayBuffer()];
-        const [captured_s, jpeg] = await answer(named("snapshot", this.#name), read, { signal });
+        const [captured_s, jpeg] = await answer(named("snapshot", this.#name, this.#streamName), read, { signal });
         this.#received.push({ at: performance.now(), bytes: jpeg.byteLength });
         if (await this.#paint({ jpeg, captured_ms: captured_s * 1000 }, signal)) onPicture();
       });

@@ -95,8 +95,10 @@ fn scenarios(options: &Options) -> Vec<Scenario> {
 
 fn measure(server: &Server, scenario: Scenario, options: &Options) -> Result<Values, Failure> {
     let mut crowd = Crowd::new()?;
-    crowd.join(server.endpoint(), scenario.viewers)?;
-    crowd.join_stalled(server.endpoint(), scenario.stalled)?;
+    for endpoint in server.endpoints() {
+        crowd.join(endpoint, scenario.viewers)?;
+        crowd.join_stalled(endpoint, scenario.stalled)?;
+    }
     crowd.watch(WARM_UP)?;
     let (machine, before) = (machine_busy()?, ThreadTimes::of(server.pid())?);
     let seen = crowd.watch(options.duration)?;

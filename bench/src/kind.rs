@@ -9,11 +9,16 @@ pub enum Kind {
     Defender,
     /// Defender as it comes: TLS and a login.
     DefenderTls,
+    /// As it comes, with the film from cameras of the network.
+    DefenderHttp,
 }
 
 impl Kind {
     /// In the order of the report.
-    pub const ALL: [Kind; 3] = [Kind::Ustreamer, Kind::Defender, Kind::DefenderTls];
+    pub const ALL: [Kind; 4] = [Kind::Ustreamer, Kind::Defender, Kind::DefenderTls, Kind::DefenderHttp];
+
+    /// Those that are compared where none is named.
+    pub const USUAL: [Kind; 3] = [Kind::Ustreamer, Kind::Defender, Kind::DefenderTls];
 
     /// The name in the report and on the command line.
     pub const fn name(self) -> &'static str {
@@ -21,6 +26,7 @@ impl Kind {
             Self::Ustreamer => "ustreamer",
             Self::Defender => "defender",
             Self::DefenderTls => "defender-tls",
+            Self::DefenderHttp => "defender-http",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! | module | what belongs there |
 //! |---|---|
 //! | [`options`] | the command line into checked values |
+//! | [`cameras`] | cameras of the network |
 //! | [`servers`] | starting and ending the servers under test |
 //! | [`viewers`] | the load: many streams read by one thread |
 //! | [`process`] | what the kernel says a server costs |
@@ -13,6 +14,7 @@
 
 use std::process::ExitCode;
 
+mod cameras;
 mod compare;
 mod failure;
 mod kind;

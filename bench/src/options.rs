@@ -22,7 +22,8 @@ Times Defender against uStreamer on one stand-in camera.
     --stalled N          viewers that never read, beside 10 that do; 0 leaves this out (10)
     --seconds N          length of each measurement, at most 600 (10)
     --rounds N           rounds, each other one in reverse order, at most 20 (2)
-    --only NAME,...      of ustreamer, defender, defender-tls (all)
+    --only NAME,...      of ustreamer, defender, defender-tls, defender-http (the first three)
+    --cameras N          of defender-http, each with the viewers of its own, at most 64 (1)
     --defender PATH      (target/release/defender)
     --ustreamer PATH     (ustreamer)
     --json               print JSON, not a table
@@ -41,6 +42,7 @@ pub struct Options {
     pub duration: Duration,
     pub rounds: u32,
     pub kinds: Vec<Kind>,
+    pub cameras: u32,
     pub defender: PathBuf,
     pub ustreamer: PathBuf,
     pub json: bool,
@@ -73,7 +75,8 @@ impl Options {
             stalled: number(&mut args, "--stalled", 0..=50, 10)?,
             duration: Duration::from_secs(number(&mut args, "--seconds", 1..=600, 10)?.into()),
             rounds: number(&mut args, "--rounds", 1..=20, 2)?,
-            kinds: list(&mut args, "--only", parse_kind)?.unwrap_or_else(|| Kind::ALL.to_vec()),
+            kinds: list(&mut args, "--only", parse_kind)?.unwrap_or_else(|| Kind::USUAL.to_vec()),
+            cameras: number(&mut args, "--cameras", 1..=64, 1)?,
             defender: args
                 .opt_value_from_fn("--defender", path)
                 .map_err(usage)?
@@ -128,7 +131,7 @@ fn parse_viewers(text: &str) -> Result<u32, String> {
 
 fn parse_kind(text: &str) -> Result<Kind, String> {
     let known = Kind::ALL.into_iter().find(|kind| kind.name() == text);
-    known.ok_or_else(|| format!("{text} is none of ustreamer, defender, defender-tls"))
+    known.ok_or_else(|| format!("{text} is none of ustreamer, defender, defender-tls, defender-http"))
 }
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {

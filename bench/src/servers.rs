@@ -11,6 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::cameras;
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::options::Options;
@@ -27,7 +28,7 @@ const PASSWORD: &str = "only for this loopback run";
 pub struct Server {
     kind: Kind,
     child: Child,
-    endpoint: Endpoint,
+    endpoints: Vec<Endpoint>,
     folder: TempDir,
 }
 
@@ -41,23 +42,30 @@ impl Server {
         let mut command = match kind {
             Kind::Ustreamer => ustreamer(options, &node, address),
             Kind::Defender | Kind::DefenderTls => {
-                defender(options, &node, address, kind == Kind::DefenderTls, folder.path())?
+                let section =
+                    format!("[camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\n", node.display());
+                defender(options, &section, address, kind == Kind::DefenderTls, folder.path())?
+            }
+            Kind::DefenderHttp => {
+                defender(options, &network_cameras(options)?, address, true, folder.path())?
             }
         };
         let doing = || format!("starting {}", command_name(kind, options));
         let log = File::create(log_path(&folder)).map_err(Failure::while_doing(doing()))?;
         let log_too = log.try_clone().map_err(Failure::while_doing(doing()))?;
-        preload(&mut command, options, &node)?;
+        if kind != Kind::DefenderHttp {
+            preload(&mut command, options, &node)?;
+        }
         command.stdin(Stdio::null()).stdout(log).stderr(log_too);
         let child = command.spawn().map_err(Failure::while_doing(doing()))?;
-        let mut server = Self { kind, child, endpoint: endpoint(kind, address)?, folder };
+        let mut server = Self { kind, child, endpoints: endpoints(kind, address, options)?, folder };
         server.wait_for_pictures()?;
         Ok(server)
     }
 
-    /// Where its stream is.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    /// Where its streams are.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
     }
 
     /// Its process id.
@@ -82,7 +90,7 @@ impl Server {
                 return Err(self.failure(format!("ended at its start ({status})")));
             }
             let looked = Crowd::new().and_then(|mut crowd| {
-                crowd.join(&self.endpoint, 1)?;
+                crowd.join(&self.endpoints[0], 1)?;
                 crowd.watch(Duration::from_secs(2))
             });
             match looked {
@@ -132,7 +140,7 @@ fn ustreamer(options: &Options, node: &Path, address: SocketAddr) -> Command {
 
 fn defender(
     options: &Options,
-    node: &Path,
+    cameras: &str,
     address: SocketAddr,
     tls: bool,
     folder: &Path,
@@ -142,9 +150,8 @@ fn defender(
     let text = format!(
         "[server]\naddress = \"127.0.0.1\"\nport = {}\ntls = {tls}\nuser = \"root\"\nusers = \"users\"\n\
          log_level = \"warn\"\nmax_connections = 512\nmax_connections_per_address = 512\n\n\
-         [camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\nwidth = {}\nheight = {}\nfps = {}\n",
+         {cameras}width = {}\nheight = {}\nfps = {}\n",
         address.port(),
-        node.display(),
         options.width,
         options.height,
         options.fps
@@ -153,6 +160,17 @@ fn defender(
     let mut command = Command::new(&options.defender);
     command.arg("run").arg("-c").arg(config);
     Ok(command)
+}
+
+/// The sections of cameras of the network, which play from now on.
+fn network_cameras(options: &Options) -> Result<String, Failure> {
+    let mut sections = String::new();
+    for number in 0..options.cameras {
+        let started = cameras::start(&options.film, options.fps);
+        let address = started.map_err(Failure::while_doing("starting a network camera"))?;
+        sections += &format!("[camera.network{number}]\ndevice = \"http://{address}/\"\n");
+    }
+    Ok(sections)
 }
 
 fn add_user(options: &Options, folder: &Path) -> Result<(), Failure> {
@@ -185,18 +203,28 @@ fn preload(command: &mut Command, options: &Options, node: &Path) -> Result<(), 
     Ok(())
 }
 
-fn endpoint(kind: Kind, address: SocketAddr) -> Result<Endpoint, Failure> {
+fn endpoints(kind: Kind, address: SocketAddr, options: &Options) -> Result<Vec<Endpoint>, Failure> {
     let tls = match kind {
-        Kind::DefenderTls => {
+        Kind::DefenderTls | Kind::DefenderHttp => {
             let made = careless_tls().map_err(std::io::Error::other);
             Some(made.map_err(Failure::while_doing("setting up TLS"))?)
         }
         _ => None,
     };
     let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}")));
+    let authorization = (kind != Kind::Ustreamer).then_some(basic);
+    let of = |path: &str| Endpoint {
+        address,
+        path: path.to_owned(),
+        tls: tls.clone(),
+        authorization: authorization.clone(),
+    };
     Ok(match kind {
-        Kind::Ustreamer => Endpoint { address, path: "/stream", tls, authorization: None },
-        _ => Endpoint { address, path: "/video", tls, authorization: Some(basic) },
+        Kind::Ustreamer => vec![of("/stream")],
+        Kind::Defender | Kind::DefenderTls => vec![of("/video")],
+        Kind::DefenderHttp => {
+            (0..options.cameras).map(|number| of(&format!("/video/network{number}"))).collect()
+        }
     })
 }
 

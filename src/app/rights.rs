@@ -142,7 +142,7 @@ pub(super) fn restrict_files(config: &Config) {
     if let Some(file) = &config.file {
         allowed.read(file);
     }
-    for file in config.token_files() {
+    for file in config.secret_files() {
         allowed.read(file);
     }
     if server.tls {
@@ -171,7 +171,7 @@ fn check_paths(config: &Config) -> Result<(), ConfineError> {
     let logs = [&server.log, &server.audit_log].into_iter().flatten();
     let pair = [&server.cert, &server.key].into_iter().filter(|_| server.tls);
     let written = [&server.users, &socket].into_iter().chain(logs).chain(pair);
-    let read = config.file.iter().chain(&server.www).map(PathBuf::as_path).chain(config.token_files());
+    let read = config.file.iter().chain(&server.www).map(PathBuf::as_path).chain(config.secret_files());
     let written = written.map(|file| (file.as_path(), Purpose::Write));
     let read = read.map(|file| (file, Purpose::Read));
     written.chain(read).try_for_each(|(file, purpose)| {

@@ -99,6 +99,38 @@ pub fn lock_exclusively(file: &File, wait: Duration) -> io::Result<()> {
     }
 }
 
+/// Largest file with a secret that is read, in bytes.
+const SECRET_FILE_BYTES: u64 = 4096;
+
+/// The first line of a file with a secret, without the blanks around it.
+///
+/// # Errors
+/// Those of [`read_bounded`].
+pub fn secret_line(path: &Path) -> io::Result<String> {
+    first_line(&open_regular(path)?)
+}
+
+/// As [`secret_line`], of a file that nobody but its owner may read.
+///
+/// # Errors
+/// Those of [`read_bounded`]; `PermissionDenied` where others may read it, with what to do.
+pub fn private_line(path: &Path) -> io::Result<String> {
+    let file = open_regular(path)?;
+    let mode = file.metadata()?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        let why = format!("other users may use it (mode {mode:03o}); `chmod 600 {path}`{FAT_HINT}");
+        return Err(io::Error::new(ErrorKind::PermissionDenied, why));
+    }
+    first_line(&file)
+}
+
+fn first_line(file: &File) -> io::Result<String> {
+    let bytes = read_open(file, SECRET_FILE_BYTES)?;
+    let text = String::from_utf8_lossy(without_bom(&bytes));
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
 /// The text without the byte order mark that some editors put in front of UTF-8.
 pub fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)

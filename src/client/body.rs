@@ -25,13 +25,15 @@ pub struct Body<'w> {
     /// Of the memory that `ahead` takes.
     lease: Lease,
     framing: Framing,
+    /// Whether the server keeps the connection behind this body.
+    is_kept: bool,
     is_wanted: &'w dyn Fn() -> bool,
 }
 
 impl<'w> Body<'w> {
     /// What comes over a connection, in memory of `lease`; until [`Body::begin`] that is a head.
     pub(super) fn new(connection: Connection, lease: Lease, is_wanted: &'w dyn Fn() -> bool) -> Self {
-        Self { connection, ahead: Vec::new(), lease, framing: Framing::UntilClose, is_wanted }
+        Self { connection, ahead: Vec::new(), lease, framing: Framing::UntilClose, is_kept: false, is_wanted }
     }
 
     /// Reads until `parse` finds a head.
@@ -49,12 +51,53 @@ impl<'w> Body<'w> {
         }
     }
 
-    /// Takes a head of so many bytes; what is behind it is the beginning of a body with this `framing`.
-    pub(super) fn begin(&mut self, head_bytes: usize, framing: Framing) -> Result<(), ClientError> {
+    /// Takes a head of so many bytes; what is behind it is the beginning of a body with this `framing`, behind which the
+    /// connection may be kept.
+    pub(super) fn begin(
+        &mut self,
+        head_bytes: usize,
+        framing: Framing,
+        is_kept: bool,
+    ) -> Result<(), ClientError> {
         self.framing = framing;
+        self.is_kept = is_kept;
         let received = self.ahead.split_off(head_bytes);
         self.ahead.clear();
         self.framing.decode(&received, &mut self.ahead)
+    }
+
+    /// Sends a request over the connection of a body that has ended, or has not begun.
+    pub(super) fn send(&mut self, head: &str, body: &[u8]) -> Result<(), ClientError> {
+        self.connection.write_all(head.as_bytes()).map_err(ClientError::Io)?;
+        self.connection.write_all(body).map_err(ClientError::Io)
+    }
+
+    /// The same connection for another request, where the body is whole and the server keeps it.
+    pub(super) fn again(mut self) -> Option<Self> {
+        let may_go_on = self.is_kept && self.framing.is_complete() && !self.connection.has_more();
+        self.ahead.clear();
+        self.framing = Framing::UntilClose;
+        may_go_on.then_some(self)
+    }
+
+    /// Whether the whole body has come, and is known to be whole. Some of it may not be taken yet.
+    pub fn is_complete(&self) -> bool {
+        self.framing.is_complete()
+    }
+
+    /// Whether the whole body was taken.
+    pub fn has_ended(&self) -> bool {
+        self.framing.is_complete() && self.ahead.is_empty()
+    }
+
+    /// How many bytes of the body are known to be still to come, at least.
+    pub fn promised_bytes(&self) -> u64 {
+        self.framing.promised_bytes()
+    }
+
+    /// Whether reading will likely not wait.
+    pub fn has_more(&self) -> bool {
+        self.connection.has_more()
     }
 
     /// The whole of a body that is at most `most` bytes long.
@@ -130,6 +173,27 @@ impl<'w> Body<'w> {
         }
     }
 
+    /// Waits for more, until `end` at most, and reads it into `room` of the caller's, which saves a copy. Returns how many
+    /// bytes that were; none where only the size of a chunk has come.
+    ///
+    /// # Errors
+    /// As [`Body::fill`].
+    pub fn read(&mut self, room: &mut [u8], end: Instant) -> Result<usize, ClientError> {
+        if self.ahead.is_empty() {
+            let most = self.framing.plain_bytes().min(room.len());
+            if most > 0 {
+                let count = self.receive(&mut room[..most], end)?;
+                self.framing.pass(count);
+                return Ok(count);
+            }
+            self.fill(end)?;
+        }
+        let count = self.ahead.len().min(room.len());
+        room[..count].copy_from_slice(&self.ahead[..count]);
+        self.take(count);
+        Ok(count)
+    }
+
     /// Waits for more, until `end` at most.
     ///
     /// # Errors
@@ -143,14 +207,23 @@ impl<'w> Body<'w> {
         if self.ahead.capacity() - self.ahead.len() < CHUNK_BYTES && !self.make_room(self.ahead.len() * 2) {
             return Err(ClientError::NoMemory);
         }
+        let received = self.receive(&mut chunk, end)?;
+        self.framing.decode(&chunk[..received], &mut self.ahead)
+    }
+
+    /// Waits for bytes of the connection, until `end` at most.
+    fn receive(&mut self, room: &mut [u8], end: Instant) -> Result<usize, ClientError> {
         loop {
             if !(self.is_wanted)() {
                 return Err(ClientError::Stopped);
             }
-            match self.connection.read(&mut chunk) {
+            // Before the read, so that nothing that was read is lost.
+            if Instant::now() >= end {
+                return Err(ClientError::Stalled);
+            }
+            match self.connection.read(room) {
                 Ok(0) => return Err(ClientError::Ended),
-                _ if Instant::now() >= end => return Err(ClientError::Stalled),
-                Ok(got) => return self.framing.decode(&chunk[..got], &mut self.ahead),
+                Ok(received) => return Ok(received),
                 Err(error) if is_waiting(&error) => {}
                 // An end without close_notify: lengths are counted where it matters.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(ClientError::Ended),

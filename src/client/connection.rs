@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::net::{RecvFlags, recv};
 use rustls::ClientConnection;
 
 use super::connect::{SLICE, connect};
@@ -27,21 +28,19 @@ pub(super) struct TlsStream {
 }
 
 impl Connection {
-    /// Connects, and makes sure that the server is one that is trusted.
+    /// Connects; with TLS where there is `trust`, and then makes sure that the server is one that is trusted.
     ///
     /// # Errors
     /// When there is no such connection, or it `is_wanted` no more.
     pub(super) fn open(
         address: &Address,
-        trust: &Trust,
+        trust: Option<&Trust>,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Self, ClientError> {
         let tcp = connect(address, is_wanted)?;
         tcp.set_nodelay(true).and_then(|()| tcp.set_read_timeout(Some(SLICE))).map_err(ClientError::Io)?;
         tcp.set_write_timeout(Some(TIMEOUT)).map_err(ClientError::Io)?;
-        if !address.is_secure {
-            return Ok(Self::Plain(tcp));
-        }
+        let Some(trust) = trust else { return Ok(Self::Plain(tcp)) };
         let name = trust.server_name(&address.host)?;
         let session = ClientConnection::new(Arc::clone(trust.config()), name)
             .map_err(|error| ClientError::Tls(io::Error::other(error)))?;
@@ -64,6 +63,16 @@ impl Connection {
             Self::Plain(tcp) => tcp.read(chunk),
             Self::Tls(stream) => stream.read(chunk),
         }
+    }
+
+    /// Whether something has come that was not read yet: of TLS, perhaps less than a record.
+    pub(super) fn has_more(&self) -> bool {
+        let tcp = match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(stream) => &stream.tcp,
+        };
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        recv(tcp, &mut [0], flags).is_ok_and(|(count, _)| count > 0)
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -17,12 +17,26 @@ pub enum ClientError {
     Unreachable(io::Error),
     /// No key is trusted yet; this is the one it has.
     UnknownKey(Fingerprint),
+    /// No trusted authority certifies it, and why not; this is the key it has.
+    Uncertified(Fingerprint, io::Error),
     /// It has this key, which is not the trusted one.
     ChangedKey(Fingerprint),
     /// The certificates of the authorities that are trusted cannot be read from this file.
     Roots(PathBuf, io::Error),
     /// TLS failed.
     Tls(io::Error),
+    /// It wants a login, and there is none.
+    LoginMissing,
+    /// It does not take the login.
+    LoginRefused,
+    /// It wants a login of a kind that is not known here.
+    LoginUnknown,
+    /// It sends the client to another host, at this address.
+    Elsewhere(String),
+    /// It sends the client on and on.
+    Circle,
+    /// Its answer is compressed in this way, though that was not asked for.
+    Compressed(String),
     /// The request cannot be sent as it is, and why.
     Request(&'static str),
     /// What it sent is not what a server sends, and what of it.
@@ -45,6 +59,7 @@ impl Error for ClientError {
             Self::Unknown(error)
             | Self::Unreachable(error)
             | Self::Roots(_, error)
+            | Self::Uncertified(_, error)
             | Self::Tls(error)
             | Self::Io(error) => Some(error),
             _ => None,
@@ -66,7 +81,20 @@ impl fmt::Display for ClientError {
                 "{}: cannot read the certificates of the trusted authorities: {error}; install ca-certificates",
                 path.display()
             ),
+            Self::Uncertified(shown, error) => {
+                write!(f, "no authority that is trusted here certifies it ({error}); its key is {shown}")
+            }
             Self::Tls(error) => write!(f, "no TLS connection: {error}"),
+            Self::LoginMissing => f.write_str("it wants a login"),
+            Self::LoginRefused => f.write_str("it refuses the login"),
+            Self::LoginUnknown => f.write_str("it wants a login that is neither Basic nor Digest"),
+            Self::Elsewhere(url) => {
+                write!(f, "it sends Defender to another place, which is not followed: {url}")
+            }
+            Self::Circle => f.write_str("it sends Defender on and on, and answers nowhere"),
+            Self::Compressed(coding) => {
+                write!(f, "its answer is compressed ({coding}), though that was not asked for")
+            }
             Self::Request(why) => write!(f, "the request cannot be sent: {why}"),
             Self::Garbled(what) => write!(f, "its answer cannot be read: {what}"),
             Self::Ended => f.write_str("it ended the connection"),

@@ -60,6 +60,22 @@ impl Framing {
         matches!(self, Self::Length(0) | Self::Chunked(Chunks::Nothing))
     }
 
+    /// How many of the next bytes are the body's as they come; none in the middle of chunks.
+    pub(super) fn plain_bytes(&self) -> usize {
+        match self {
+            Self::UntilClose => usize::MAX,
+            Self::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+            Self::Chunked(_) => 0,
+        }
+    }
+
+    /// So many of these bytes were taken.
+    pub(super) fn pass(&mut self, count: usize) {
+        if let Self::Length(left) = self {
+            *left -= count as u64;
+        }
+    }
+
     /// How many bytes are known to be still to come, at least.
     pub(super) fn promised_bytes(&self) -> u64 {
         match self {

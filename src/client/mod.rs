@@ -1,22 +1,28 @@
 //! The HTTP client: one request over one connection (RFC 9112), with TLS or without.
 //!
-//! What belongs here: resolving names and connecting, whom TLS trusts, request and response heads, bodies as they
-//! arrive. All of it is untrusted input, and bounded. What must not: who is asked, what an answer means, and when to
-//! try again.
+//! What belongs here: URLs, resolving names and connecting, whom TLS trusts, request and response heads, logins and
+//! redirects, bodies as they arrive. All of it is untrusted input, and bounded. What must not: who is asked, what an
+//! answer means, and when to try again.
 //!
 //! Every wait asks the caller four times a second or more often whether the request is still wanted, so that no thread
 //! outlives what it works for.
 
 mod address;
 mod body;
+mod challenge;
 mod connect;
 mod connection;
+mod digest;
 mod error;
 mod fingerprint;
 mod framing;
+mod login;
+mod md5;
 mod request;
+mod resource;
 mod response;
 mod trust;
+mod url;
 
 use std::sync::Arc;
 
@@ -27,9 +33,13 @@ pub use address::Address;
 pub use body::Body;
 pub use error::ClientError;
 pub use fingerprint::Fingerprint;
+pub use login::{Login, LoginError};
 pub use request::{Authorization, Request};
+pub use resource::Resource;
 pub use response::Response;
+pub(crate) use response::look_at_head;
 pub use trust::{SYSTEM_ROOTS, Trust};
+pub use url::{Url, UrlError};
 
 /// One server, how it is known, and the memory for what it sends.
 pub struct Client {
@@ -61,10 +71,10 @@ impl Client {
     ) -> Result<Response<'w>, ClientError> {
         let lease = self.account.lease(0).ok_or(ClientError::NoMemory)?;
         let head = request.head(&self.address)?;
-        let mut connection = Connection::open(&self.address, &self.trust, is_wanted)?;
-        connection.write_all(head.as_bytes()).map_err(ClientError::Io)?;
-        connection.write_all(request.body()).map_err(ClientError::Io)?;
-        Response::read(Body::new(connection, lease, is_wanted), request.takes_chunks())
+        let trust = self.address.is_secure.then_some(&self.trust);
+        let mut body = Body::new(Connection::open(&self.address, trust, is_wanted)?, lease, is_wanted);
+        body.send(&head, request.body())?;
+        Response::read(body, request.takes_chunks())
     }
 }
 

@@ -15,6 +15,7 @@ pub struct Request<'a> {
     /// Path and query.
     target: &'a str,
     takes_chunks: bool,
+    keeps_connection: bool,
     fields: Vec<(&'a str, Cow<'a, str>)>,
     body: Option<(&'a str, &'a [u8])>,
 }
@@ -36,7 +37,14 @@ pub enum Authorization<'a> {
 impl<'a> Request<'a> {
     /// Asks for what is at `target`, a path with its query.
     pub fn get(target: &'a str) -> Self {
-        Self { method: "GET", target, takes_chunks: true, fields: Vec::new(), body: None }
+        Self {
+            method: "GET",
+            target,
+            takes_chunks: true,
+            keeps_connection: false,
+            fields: Vec::new(),
+            body: None,
+        }
     }
 
     /// Sends `body` to `target`.
@@ -68,6 +76,12 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// The same, with the wish for another request over the same connection.
+    pub(super) fn on_kept_connection(mut self) -> Self {
+        self.keeps_connection = true;
+        self
+    }
+
     pub(super) fn takes_chunks(&self) -> bool {
         self.takes_chunks
     }
@@ -94,7 +108,8 @@ impl<'a> Request<'a> {
             [("Content-Type", *content_type), ("Content-Length", length.as_deref().unwrap_or_default())]
         });
         let fields = self.fields.iter().map(|(name, value)| (*name, value.as_ref()));
-        for (name, value) in fields.chain(of_body).chain([("Connection", "close")]) {
+        let connection = if self.keeps_connection { "keep-alive" } else { "close" };
+        for (name, value) in fields.chain(of_body).chain([("Connection", connection)]) {
             if name.contains(':') || [name, value].iter().any(|text| text.contains(char::is_control)) {
                 return Err(ClientError::Request("a field of its head holds a control character"));
             }

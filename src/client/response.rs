@@ -1,7 +1,8 @@
 //! The head of an answer (RFC 9112, sections 4 to 6).
 
+use super::challenge::{Challenge, strongest};
 use super::framing::Framing;
-use super::{Body, ClientError};
+use super::{Body, ClientError, Login, digest};
 
 /// Most fields of a head.
 const FIELDS: usize = 64;
@@ -21,6 +22,8 @@ struct Head {
     status: u16,
     fields: Vec<(String, String)>,
     framing: Framing,
+    /// Whether the server keeps the connection (RFC 9112, section 9.3).
+    is_kept: bool,
     /// Its own length, in bytes.
     length: usize,
 }
@@ -30,10 +33,10 @@ impl<'w> Response<'w> {
     /// unless the request `takes_chunks`.
     pub(super) fn read(mut body: Body<'w>, takes_chunks: bool) -> Result<Self, ClientError> {
         for _ in 0..=INTERIM_HEADS {
-            let Head { status, fields, framing, length } =
+            let Head { status, fields, framing, is_kept, length } =
                 body.read_head(|received| parse(received, takes_chunks))?;
             if !(100..200).contains(&status) {
-                body.begin(length, framing)?;
+                body.begin(length, framing, is_kept)?;
                 return Ok(Self { status, fields, body });
             }
             body.take(length);
@@ -47,9 +50,13 @@ impl<'w> Response<'w> {
     }
 
     /// The first field of a name; upper and lower case are the same.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        let mut fields = self.fields.iter();
-        fields.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    pub fn field<'f>(&'f self, name: &'f str) -> Option<&'f str> {
+        named(&self.fields, name).next()
+    }
+
+    /// All fields of a name, in their order.
+    pub fn fields(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        named(&self.fields, name)
     }
 
     /// The body, as it comes.
@@ -75,23 +82,43 @@ fn parse(received: &[u8], takes_chunks: bool) -> Result<Option<Head>, ClientErro
         .collect();
     let may_be_chunked = takes_chunks && head.version == Some(1);
     let framing = framing(status, &fields, may_be_chunked)?;
-    Ok(Some(Head { status, fields, framing, length }))
+    let has_option = |option: &str| {
+        let mut options = named(&fields, "Connection").flat_map(|value| value.split(','));
+        options.any(|found| found.trim().eq_ignore_ascii_case(option))
+    };
+    let is_kept = !has_option("close") && (head.version == Some(1) || has_option("keep-alive"));
+    Ok(Some(Head { status, fields, framing, is_kept, length }))
+}
+
+/// What is read of a head, for the fuzzer: its length, and the answer to its challenge if it has one.
+pub(crate) fn look_at_head(
+    received: &[u8],
+    login: &Login,
+) -> Result<Option<(usize, Option<String>)>, ClientError> {
+    let Some(head) = parse(received, true)? else { return Ok(None) };
+    let answer = match strongest(named(&head.fields, "WWW-Authenticate")) {
+        Some(Challenge::Digest(challenge)) => Some(digest::answer(&challenge, login, "/", 1, "0")),
+        Some(Challenge::Basic) | None => None,
+    };
+    Ok(Some((head.length, answer)))
 }
 
 const BROKEN: ClientError = ClientError::Garbled("the head of its answer");
 
+/// The values of all fields of a name; upper and lower case are the same.
+fn named<'f>(fields: &'f [(String, String)], name: &'f str) -> impl Iterator<Item = &'f str> {
+    let found = fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str())
+}
+
 /// How the body ends (RFC 9112, section 6.3). What two readers could understand in two ways is refused.
 fn framing(status: u16, fields: &[(String, String)], may_be_chunked: bool) -> Result<Framing, ClientError> {
-    let all = |name: &'static str| {
-        let named = fields.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
-        named.map(|(_, value)| value.as_str())
-    };
-    let mut lengths = all("Content-Length");
+    let mut lengths = named(fields, "Content-Length");
     let length = lengths.next();
     if lengths.any(|other| Some(other) != length) {
         return Err(BROKEN);
     }
-    let mut codings = all("Transfer-Encoding");
+    let mut codings = named(fields, "Transfer-Encoding");
     let coding = codings.next();
     if coding.is_some() && !may_be_chunked {
         return Err(ClientError::Garbled("an answer in chunks"));

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -22,13 +23,19 @@ const ROOTS_BYTES: u64 = 4 * 1024 * 1024;
 /// Whom TLS trusts.
 pub struct Trust {
     config: Arc<ClientConfig>,
-    /// `None` where authorities are trusted.
-    key: Option<TrustedKey>,
+    whom: Whom,
+    last_shown: Arc<LastShown>,
 }
 
-struct TrustedKey {
-    is_known: bool,
-    last_shown: Arc<LastShown>,
+/// Whom TLS trusts, without the details.
+#[derive(Clone, Copy, PartialEq)]
+enum Whom {
+    /// One key.
+    Key,
+    /// Nobody yet.
+    Nobody,
+    /// Authorities.
+    Authorities,
 }
 
 /// What the last handshake showed, apart from why it failed.
@@ -59,8 +66,8 @@ impl Trust {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        let key = Some(TrustedKey { is_known: trusted.is_some(), last_shown });
-        Ok(Self { config: Arc::new(config), key })
+        let whom = if trusted.is_some() { Whom::Key } else { Whom::Nobody };
+        Ok(Self { config: Arc::new(config), whom, last_shown })
     }
 
     /// Trusts servers that an authority of this file certifies by their name (RFC 5280, RFC 9525). The file holds
@@ -77,18 +84,25 @@ impl Trust {
         if added == 0 {
             return Err(failed(io::Error::other("it holds no certificate")));
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = Arc::new(ring::default_provider());
+        let judge = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| ClientError::Tls(io::Error::other(error)))?;
+        let last_shown = Arc::<LastShown>::default();
+        let verifier = RootsVerifier { judge, last_shown: Arc::clone(&last_shown) };
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| ClientError::Tls(io::Error::other(error)))?
-            .with_root_certificates(roots)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        Ok(Self { config: Arc::new(config), key: None })
+        Ok(Self { config: Arc::new(config), whom: Whom::Authorities, last_shown })
     }
 
     /// The server's key, where it was trusted because of the fingerprint of a certificate: one that holds only until
     /// that certificate is replaced.
     pub fn key_behind_certificate(&self) -> Option<Fingerprint> {
-        let shown = self.key.as_ref()?.last_shown.get();
+        let shown = self.last_shown.get();
         shown.key.filter(|_| shown.is_by_certificate)
     }
 
@@ -99,19 +113,22 @@ impl Trust {
     /// The name that TLS asks for. Where only the key says who the server is, one that cannot be a name is left out.
     pub(super) fn server_name(&self, host: &str) -> Result<ServerName<'static>, ClientError> {
         let name = ServerName::try_from(host.to_owned());
-        let name = if self.key.is_some() { name.or_else(|_| "defender".to_owned().try_into()) } else { name };
+        let name = match self.whom {
+            Whom::Authorities => name,
+            Whom::Key | Whom::Nobody => name.or_else(|_| "defender".to_owned().try_into()),
+        };
         name.map_err(|error| ClientError::Tls(io::Error::other(error)))
     }
 
     /// Why a handshake failed: with the key that the server showed, where that is the reason.
     pub(super) fn refused(&self, error: io::Error) -> ClientError {
         let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-        let is_verdict = reason == Some(&Error::InvalidCertificate(VERDICT));
-        let key = self.key.as_ref().filter(|_| is_verdict);
-        match key.and_then(|key| Some((key.is_known, key.last_shown.get().key?))) {
-            Some((true, shown)) => ClientError::ChangedKey(shown),
-            Some((false, shown)) => ClientError::UnknownKey(shown),
-            None => ClientError::Tls(error),
+        let Some(shown) = self.last_shown.get().key else { return ClientError::Tls(error) };
+        match (self.whom, reason) {
+            (Whom::Authorities, Some(Error::InvalidCertificate(_))) => ClientError::Uncertified(shown, error),
+            (Whom::Key, Some(reason)) if *reason == VERDICT => ClientError::ChangedKey(shown),
+            (Whom::Nobody, Some(reason)) if *reason == VERDICT => ClientError::UnknownKey(shown),
+            _ => ClientError::Tls(error),
         }
     }
 }
@@ -123,7 +140,7 @@ impl LastShown {
 }
 
 /// What [`KeyVerifier`] says of a key that is not the trusted one.
-const VERDICT: CertificateError = CertificateError::ApplicationVerificationFailure;
+const VERDICT: Error = Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
 
 #[derive(Debug)]
 struct KeyVerifier {
@@ -155,7 +172,7 @@ impl ServerCertVerifier for KeyVerifier {
         if is_by_key || is_by_certificate {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(Error::InvalidCertificate(VERDICT))
+        Err(VERDICT)
     }
 
     fn verify_tls12_signature(
@@ -178,5 +195,49 @@ impl ServerCertVerifier for KeyVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Leaves the verdict to authorities, and remembers the key.
+#[derive(Debug)]
+struct RootsVerifier {
+    judge: Arc<WebPkiServerVerifier>,
+    last_shown: Arc<LastShown>,
+}
+
+impl ServerCertVerifier for RootsVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let key = Fingerprint::of_key(end_entity).ok();
+        *lock(&self.last_shown.0) = ShownKey { key, is_by_certificate: false };
+        self.judge.verify_server_cert(end_entity, others, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.judge.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.judge.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
     }
 }

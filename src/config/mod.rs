@@ -251,8 +251,12 @@ impl Config {
         sections::parse(text, file, folder, home().as_deref()).map_err(ConfigError::Problems)
     }
 
-    /// The files that tokens of remotes are read from, whenever one is asked for.
-    pub fn token_files(&self) -> impl Iterator<Item = &Path> {
+    /// The files with tokens of remotes and logins of cameras, which are read whenever one is asked for.
+    pub fn secret_files(&self) -> impl Iterator<Item = &Path> {
+        self.token_files().chain(self.cameras.iter().filter_map(|camera| camera.login_file.as_deref()))
+    }
+
+    fn token_files(&self) -> impl Iterator<Item = &Path> {
         self.remotes.iter().filter_map(|remote| match &remote.token {
             Token::Given(_) => None,
             Token::File(path) => Some(path.as_path()),

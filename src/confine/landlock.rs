@@ -16,9 +16,9 @@ use landlock::{
 use crate::base::disk::folder_of;
 
 /// What the server reads beside its own files: state of drivers, what libasound needs for a card or a
-/// sound server, and what resolves the address of another Defender. Of /etc only single files, because
-/// the folder holds secrets.
-const SYSTEM: [&str; 31] = [
+/// sound server, what resolves the address of another Defender or a network camera, and the authorities that certify
+/// servers. Of /etc only single files and folders, because it holds secrets.
+const SYSTEM: [&str; 32] = [
     "/proc",
     "/sys",
     "/etc/alsa",
@@ -35,6 +35,7 @@ const SYSTEM: [&str; 31] = [
     "/etc/pipewire",
     "/etc/pulse",
     "/etc/resolv.conf",
+    "/etc/ssl/certs",
     "/lib",
     "/lib64",
     "/usr/lib",

@@ -7,9 +7,6 @@ use super::RemoteError;
 use crate::base::disk;
 use crate::client::{Address, Fingerprint};
 
-/// Largest file with a token that is read, in bytes.
-const TOKEN_FILE_BYTES: u64 = 4096;
-
 /// What defender.conf says of another Defender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteSettings {
@@ -51,10 +48,7 @@ impl Token {
         let token = match self {
             Self::Given(token) => token.clone(),
             Self::File(path) => {
-                let bytes = disk::read_bounded(path, TOKEN_FILE_BYTES)
-                    .map_err(|error| RemoteError::Token(path.clone(), error))?;
-                let text = String::from_utf8_lossy(disk::without_bom(&bytes));
-                text.lines().next().unwrap_or_default().trim().to_owned()
+                disk::secret_line(path).map_err(|error| RemoteError::Token(path.clone(), error))?
             }
         };
         let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::audio::{self, AudioError, OpenAudio};
 use super::clock::SystemClock;
+use super::http::{self, HttpCamera};
 use super::relay::{RemoteCamera, RemoteMicrophone};
 use super::ribbon::{self, AutoCamera, Board, RibbonCamera};
 use super::session::Session;
@@ -41,6 +42,7 @@ pub(crate) fn run_camera(
         DeviceChoice::Path(path) => Box::new(v4l2::CameraAt::new(path, settings, feed)),
         DeviceChoice::Unix(path) => Box::new(UnixCamera::new(path.clone(), settings, account)),
         DeviceChoice::Ribbon(number) => Box::new(ribbon_camera(&board, *number, settings, account)),
+        DeviceChoice::Http(url) => Box::new(HttpCamera::new(url, settings, account, &is_wanted)),
         DeviceChoice::Test => Box::new(CardCamera { settings }),
         DeviceChoice::Remote(device) => Box::new(RemoteCamera::new(device, settings.fps, &is_wanted)),
     };
@@ -82,6 +84,7 @@ pub(crate) fn probe_camera(settings: &CameraSettings) -> Result<String, VideoErr
         DeviceChoice::Test => Ok("test card".to_owned()),
         DeviceChoice::Remote(device) => Ok(device.to_string()),
         DeviceChoice::Unix(path) => unix::probe_camera(path, settings),
+        DeviceChoice::Http(url) => http::probe(url, settings),
         DeviceChoice::Path(path) => Ok(v4l2::probe(path, settings)?),
         DeviceChoice::Ribbon(number) => ribbon::probe(&Board::this(), *number),
         DeviceChoice::Auto => match v4l2::probe_first(settings) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::client::{Fingerprint, Url};
 use crate::draw;
 use crate::media::{Chroma, PictureEdits, PixelFormat, SoundFormat, StreamSettings};
 use crate::remote::Endpoint;
@@ -31,6 +32,10 @@ pub struct CameraSettings {
     pub chroma: Chroma,
     /// Open the device only while somebody watches.
     pub on_demand: bool,
+    /// The file with the login of a camera of the network.
+    pub login_file: Option<PathBuf>,
+    /// The key of a camera of the network that is reached by TLS; `None` trusts those that an authority certifies.
+    pub fingerprint: Option<Fingerprint>,
     /// What is done to its pictures.
     pub edits: PictureEdits,
     /// Values for the camera's controls, by name, set in this order whenever it is started.
@@ -52,6 +57,8 @@ pub enum DeviceChoice {
     Path(PathBuf),
     /// The path of a socket that another program feeds with pictures.
     Unix(PathBuf),
+    /// A camera of the network, by the URL of its stream or of a snapshot.
+    Http(Url),
     /// A camera of another Defender.
     Remote(RemoteDevice),
 }
@@ -110,13 +117,14 @@ pub fn check_stamp(text: &str) -> Result<(), String> {
 }
 
 impl fmt::Display for DeviceChoice {
-    /// As defender.conf has it.
+    /// As defender.conf has it, but for the query of a URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Test => f.write_str("test"),
             Self::Ribbon(0) => f.write_str("ribbon"),
             Self::Ribbon(number) => write!(f, "ribbon:{number}"),
+            Self::Http(url) => url.fmt(f),
             Self::Path(path) => path.display().fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Remote(device) => device.fmt(f),
@@ -161,6 +169,8 @@ pub(super) mod testing {
             quality: 80,
             chroma: Chroma::AsCaptured,
             on_demand: false,
+            login_file: None,
+            fingerprint: None,
             edits: PictureEdits::default(),
             controls: Vec::new(),
             streams: Vec::new(),

@@ -202,7 +202,7 @@ fn slow_viewers_of_huge_relayed_pictures_take_bounded_memory() {
     }
     let taken = memory(&panel, "RssAnon").saturating_sub(before);
     assert!(taken < 64 * MIB, "{} MiB for {} viewers", taken / MIB, viewers.len());
-    panel.wait_log("some pictures are dropped: the memory for those of other Defenders is used up");
+    panel.wait_log("some pictures are dropped: the memory for those of other servers is used up");
     let bearer = format!("Authorization: Bearer {token}");
     assert_eq!(panel.curl("/snapshot/here", &["-H", &bearer]).status, 200, "the own camera goes on");
 }

@@ -16,6 +16,8 @@ import "./keyboard.js";
 import "./old.js";
 import "./outage.js";
 import "./many.js";
+import "./streams.js";
+import "./masks.js";
 import "./looks.js";
 
 describe("the page", { concurrency: 3 }, () => {

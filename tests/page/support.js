@@ -20,7 +20,7 @@ export const SIDEWAYS = { width: 844, height: 390 };
 export const PASSWORD = "correct horse battery";
 
 // How long anything may take before a test gives up on it; nothing is asserted about less.
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = Number(process.env.PATIENCE ?? 120_000);
 
 const binary = resolve(process.env.DEFENDER_BINARY);
 const screenshots = process.env.DEFENDER_SCREENSHOTS;

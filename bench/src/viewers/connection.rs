@@ -21,7 +21,7 @@ pub struct Endpoint {
     /// On IPv4 loopback.
     pub address: SocketAddr,
     /// The path of the stream.
-    pub path: &'static str,
+    pub path: String,
     /// For TLS.
     pub tls: Option<Arc<ClientConfig>>,
     /// The value of an Authorization header.

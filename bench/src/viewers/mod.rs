@@ -198,7 +198,7 @@ mod tests {
     fn frames_seen(tls: bool) -> Vec<u32> {
         let endpoint = Endpoint {
             address: serve(tls),
-            path: "/video",
+            path: "/video".to_owned(),
             tls: tls.then(|| careless_tls().unwrap()),
             authorization: Some("Basic x".into()),
         };

@@ -40,10 +40,28 @@ fn each_mistake_names_its_position_and_what_was_expected() {
         ),
         ("[camera.front]\nformat = \"mjpg\"", &["did you mean `mjpeg`?"]),
         (
-            "[camera.front]\ndevice = \"rtsp://eve:secret@10.0.0.2/1\"",
-            &["expected a camera of this machine", "v4l2loopback", "[remote.NAME]", "rtsp://...@10.0.0.2"],
+            "[camera.front]\ndevice = \"http://eve:secret@cam/\"",
+            &["expected a URL without user and password", "login_file", "http://...@cam"],
         ),
-        ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", or a path"]),
+        (
+            "[camera.front]\ndevice = \"http://cam:0/\"",
+            &["expected a URL with the name or address of a host"],
+        ),
+        ("[camera.front]\nlogin_file = \"x\"", &["the device is no URL, so there is no login"]),
+        (
+            "[camera.front]\ndevice = \"https://cam/\"\nfingerprint = \"x\"",
+            &["`sha256:` and 64 hexadecimal digits"],
+        ),
+        (
+            "[camera.front]\ndevice = \"rtsp://eve:secret@10.0.0.2/1\"",
+            &[
+                "expected an address that begins with http://",
+                "unix:/run/NAME",
+                "[remote.NAME]",
+                "rtsp://...@10.0.0.2",
+            ],
+        ),
+        ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", \"ribbon\""]),
         ("[camera.front]\ndevice = \"unix:\"", &["is \"unix:\"; expected `unix:` and an absolute path"]),
         ("[camera.front]\ndevice = \"unix:run/cam\"", &["an absolute path of at most 107 bytes"]),
         ("[camera.front]\ndevice = \"unix:/run/\"", &["an absolute path of at most 107 bytes"]),

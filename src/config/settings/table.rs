@@ -8,6 +8,7 @@ use log::LevelFilter;
 
 use super::{Form, Setting, Value};
 use crate::base::{level, limits};
+use crate::client::{Fingerprint, Url, UrlError};
 use crate::config::paths::Paths;
 use crate::config::read::Section;
 use crate::config::{Mode, ServerConfig};
@@ -20,9 +21,16 @@ use crate::source::{
 const SESSION_MOST_S: u32 = 365 * 24 * 3600;
 
 /// `[camera.NAME]`.
-pub static CAMERA: [Setting<CameraSettings>; 14] = [
+pub static CAMERA: [Setting<CameraSettings>; 16] = [
     Setting::<CameraSettings>::own("device", "Device", read_camera_device, |camera| {
         camera.device.to_string().into()
+    }),
+    Setting::<CameraSettings>::own("login_file", "Login file", read_login_file, |camera| {
+        let name = camera.login_file.as_ref().and_then(|file| file.file_name());
+        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default().into()
+    }),
+    Setting::<CameraSettings>::own("fingerprint", "Key", read_fingerprint, |camera| {
+        camera.fingerprint.map_or_else(String::new, |key| key.to_string()).into()
     }),
     Setting::<CameraSettings>::own("format", "Pixel format", read_format, |camera| {
         let name = camera.format.map_or("auto", PixelFormat::name);
@@ -338,6 +346,8 @@ pub fn default_camera(name: String) -> CameraSettings {
         quality: 85,
         chroma: Chroma::AsCaptured,
         on_demand: false,
+        login_file: None,
+        fingerprint: None,
         edits: PictureEdits::default(),
         controls: Vec::new(),
         streams: Vec::new(),
@@ -399,28 +409,57 @@ fn raw_format(text: &str) -> Option<(PixelFormat, (u32, u32))> {
 }
 
 fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
-    let is_address = section.text("device").is_some_and(|found| found.contains("://"));
-    let expected = if section.text("device").is_some_and(|found| found.starts_with("unix:")) {
-        SOCKET
-    } else if is_address {
-        "a camera of this machine. For a network camera, feed a v4l2loopback device with ffmpeg (see SETUP.md) and name this \
-         device; for another Defender add a section [remote.NAME]"
-    } else {
-        "\"auto\", \"test\", \"ribbon\", \"ribbon:1\", or a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\", or a socket such as \
-         \"unix:/run/camera.sock\""
+    let address = section.text("device").filter(|found| found.contains("://"));
+    let expected = match address.map(Url::parse) {
+        Some(Err(UrlError::Scheme)) => {
+            "an address that begins with http:// or https://, of JPEG pictures. For a camera that speaks RTSP, let ffmpeg \
+             write JPEGs to a socket, and name it as \"unix:/run/NAME\"; for another Defender add a section [remote.NAME]"
+                .to_owned()
+        }
+        Some(Err(UrlError::User)) => {
+            "a URL without user and password: write them as user:password into a file of mode 600, and name it with \
+             login_file = \"...\""
+                .to_owned()
+        }
+        Some(Err(why)) => why.to_string(),
+        None if section.text("device").is_some_and(|found| found.starts_with("unix:")) => SOCKET.to_owned(),
+        Some(Ok(_)) | None => "\"auto\", \"test\", \"ribbon\", \"ribbon:1\", a path such as \"/dev/video0\" or \"/dev/v4l/by-id/...\", the URL of a \
+                               network camera such as \"http://camera/stream\", or a socket such as \"unix:/run/camera.sock\""
+            .to_owned(),
     };
     camera.device =
-        section.string("device", &paths.expected(expected), DeviceChoice::Auto, |found| match found {
+        section.string("device", &paths.expected(&expected), DeviceChoice::Auto, |found| match found {
             "auto" => Some(DeviceChoice::Auto),
             "test" => Some(DeviceChoice::Test),
             socket if socket.starts_with("unix:") => socket_path(socket).map(DeviceChoice::Unix),
             "ribbon" | "ribbon:0" => Some(DeviceChoice::Ribbon(0)),
             "ribbon:1" => Some(DeviceChoice::Ribbon(1)),
-            path if path.contains('/') && !path.contains("://") => {
-                paths.resolve(path).map(DeviceChoice::Path)
-            }
+            url if url.contains("://") => Url::parse(url).ok().map(DeviceChoice::Http),
+            path if path.contains('/') => paths.resolve(path).map(DeviceChoice::Path),
             _ => None,
         });
+}
+
+fn read_login_file(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
+    let is_of_network = matches!(camera.device, DeviceChoice::Http(_));
+    let expected = if is_of_network { "a path" } else { "\"\": the device is no URL, so there is no login" };
+    camera.login_file = section.string("login_file", &paths.expected(expected), None, |found| match found {
+        "" => Some(None),
+        path => paths.resolve(path).filter(|_| is_of_network).map(Some),
+    });
+}
+
+fn read_fingerprint(camera: &mut CameraSettings, section: &Section<'_>, _paths: &Paths<'_>) {
+    let is_of_network = matches!(camera.device, DeviceChoice::Http(_));
+    let expected = if is_of_network {
+        "`sha256:` and 64 hexadecimal digits, as Defender prints them for a camera that it does not know"
+    } else {
+        "\"\": the device is no URL, so there is no key"
+    };
+    camera.fingerprint = section.string("fingerprint", expected, None, |found| match found {
+        "" => Some(None),
+        key => Fingerprint::parse(key).filter(|_| is_of_network).map(Some),
+    });
 }
 
 fn read_microphone_device(microphone: &mut MicrophoneSettings, section: &Section<'_>, _paths: &Paths<'_>) {

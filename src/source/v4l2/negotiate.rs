@@ -178,6 +178,8 @@ mod tests {
             quality: 80,
             chroma: crate::media::Chroma::AsCaptured,
             on_demand: false,
+            login_file: None,
+            fingerprint: None,
             edits: Default::default(),
             controls: Vec::new(),
             streams: Vec::new(),

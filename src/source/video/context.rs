@@ -34,6 +34,7 @@ impl<'a> Context<'a> {
     ) -> Self {
         let target = match settings.device {
             DeviceChoice::Remote(_) => "defender::source::relay",
+            DeviceChoice::Http(_) => "defender::source::http",
             _ => "defender::source::video",
         };
         Self {

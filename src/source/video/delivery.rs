@@ -152,7 +152,9 @@ impl<'c, 'a> Delivery<'c, 'a> {
     fn count_whole(&mut self, size: Option<(u32, u32)>, has_changed: bool) {
         self.context.feed.counters.captured.add(1);
         let now = self.context.session.now();
-        if self.description.stall == Stall::Measured {
+        let is_first = self.began.is_none();
+        if self.description.stall == Stall::Measured || self.description.stall == Stall::Learned && !is_first
+        {
             self.context.pace.came(now.since(self.last_whole));
         }
         self.last_whole = now;
@@ -162,7 +164,6 @@ impl<'c, 'a> Delivery<'c, 'a> {
             self.is_sideways = self.context.output.edits_used().swaps_sides();
         }
         let size = size.unwrap_or(self.size);
-        let is_first = self.began.is_none();
         self.began = self.began.or(Some(now));
         let is_other_size = size != self.size;
         self.size = size;
@@ -234,13 +235,14 @@ impl<'c, 'a> Delivery<'c, 'a> {
         let is_hopeless = self.unusable.as_ref().is_some_and(Unusable::is_lasting);
         let device = || self.description.device.clone();
         match self.description.stall {
-            Stall::Measured => {
+            Stall::Measured | Stall::Learned => {
                 let limit = self.context.pace.limit(self.description.fps);
                 let limit = if is_hopeless { limit.min(HOPELESS_AFTER) } else { limit };
                 if waited < limit {
                     return Ok(());
                 }
-                if self.began.is_none() {
+                let is_lone = self.description.stall == Stall::Learned && self.began == Some(self.last_whole);
+                if self.began.is_none() || is_lone {
                     self.context.pace.gave_nothing();
                 }
                 if let Some(why) = self.unusable.take_if(|why| matches!(why, Unusable::Edit { .. })) {

@@ -82,6 +82,8 @@ pub(super) struct FakeCamera<'c, 't> {
 pub(super) struct Film {
     pub(super) frames: u32,
     pub(super) interval_ms: u64,
+    /// The interval before the first frame; zero for the usual one.
+    pub(super) first_ms: u64,
     pub(super) are_broken: bool,
     /// Whether it is gone behind the last frame, or else falls silent.
     pub(super) ends: bool,
@@ -95,6 +97,7 @@ pub(super) struct Film {
 pub(super) const FILM: Film = Film {
     frames: u32::MAX,
     interval_ms: 100,
+    first_ms: 0,
     are_broken: false,
     ends: false,
     stall: Stall::Measured,
@@ -179,13 +182,15 @@ impl VideoSource for FakeSource<'_, '_> {
         if self.film.frames == 0 && self.film.ends {
             return Err(gone());
         }
-        let wait = timeout.min(Duration::from_millis(self.film.interval_ms - self.waited_ms));
+        let interval_ms = if self.film.first_ms > 0 { self.film.first_ms } else { self.film.interval_ms };
+        let wait = timeout.min(Duration::from_millis(interval_ms - self.waited_ms));
         self.clock.pass(wait, || false);
         self.waited_ms += wait.as_millis() as u64;
-        if self.film.frames == 0 || self.waited_ms < self.film.interval_ms {
-            self.waited_ms %= self.film.interval_ms;
+        if self.film.frames == 0 || self.waited_ms < interval_ms {
+            self.waited_ms %= interval_ms;
             return Ok(Arrival::nothing());
         }
+        self.film.first_ms = 0;
         (self.film.frames, self.waited_ms) = (self.film.frames - 1, 0);
         if self.film.are_broken {
             return Ok(Arrival::unusable(Unusable::Damaged));

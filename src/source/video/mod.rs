@@ -109,6 +109,9 @@ pub(super) struct Description {
 pub(super) enum Stall {
     /// After three of its intervals, as measured, without a whole picture.
     Measured,
+    /// As `Measured`, for a source that begins with a picture it had already: one that gives no second one is given longer
+    /// at each try, because it may be slow.
+    Learned,
     /// When only unusable pictures came for so long. It says itself when none come.
     Unusable(Duration),
     /// Never.

@@ -260,3 +260,39 @@ fn a_camera_that_was_stopped_stays_closed() {
     assert_eq!(world.feed.state().problem.as_deref(), Some("stopped by ada"));
     assert!(world.newest().is_no_signal());
 }
+
+#[test]
+fn a_camera_of_one_picture_at_each_try_is_given_longer() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    let film = Film { frames: 1, stall: Stall::Learned, ..FILM };
+    let mut camera = FakeCamera::new(&clock, move |_| Ok(film));
+    world.run(&clock, &mut camera, 38_000);
+    // 5, 10 and 20 s after the picture at its 100 ms, with pauses of 0.5 and 1 s between.
+    assert_eq!(camera.opened_ms, [0, 5_600, 16_700]);
+    // One of which nothing is learned would be given 5 s each time.
+    let film = Film { stall: Stall::Measured, ..film };
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    let mut camera = FakeCamera::new(&clock, move |_| Ok(film));
+    world.run(&clock, &mut camera, 15_000);
+    assert_eq!(camera.opened_ms, [0, 5_600, 11_700]);
+}
+
+#[test]
+fn a_slow_camera_that_repeats_its_last_picture_is_learned() {
+    let world = World::new(testing::settings());
+    let clock = FakeClock::new();
+    clock.at(290_000, || world.note_state());
+    // Each connection begins with a picture; the next comes a minute later.
+    let film = Film { first_ms: 100, interval_ms: 60_000, stall: Stall::Learned, ..FILM };
+    let mut camera = FakeCamera::new(&clock, move |_| Ok(film));
+    world.run(&clock, &mut camera, 300_000);
+    assert_eq!(
+        camera.opened_ms.len(),
+        5,
+        "{:?}: 5, 10, 20 and 40 s are too short, 80 s are not",
+        camera.opened_ms
+    );
+    assert!(world.state(0).online && world.state(0).slow_interval == Some(Duration::from_secs(60)));
+}

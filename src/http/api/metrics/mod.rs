@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::http::counters::{ANSWERS, LOGIN_RESULTS};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
-use crate::hub::{CameraFeed, MicrophoneFeed, Named, Totals};
+use crate::hub::{CameraFeed, MicrophoneFeed, Named, StreamFeed, Totals};
 use crate::memory::Usage;
 use crate::users::{Identity, Scope};
 
@@ -80,6 +80,7 @@ fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
     families.state();
     families.captured();
     families.sent();
+    families.streams();
     families.latency(
         "defender_capture_latency_seconds",
         "From the driver's stamp to every viewer's reach.",
@@ -148,6 +149,41 @@ impl CameraFamilies<'_> {
             "Left out for viewers too slow for them.",
             &|feed| feed.sent.sums().skipped.to_string(),
         );
+    }
+
+    /// Further streams; nothing where no camera has one.
+    fn streams(&mut self) {
+        let streams: Vec<_> = self
+            .own
+            .iter()
+            .flat_map(|camera| {
+                camera.streams().all().iter().cloned().map(|stream| (*camera, stream)).collect::<Vec<_>>()
+            })
+            .collect();
+        if streams.is_empty() {
+            return;
+        }
+        let mut each = |kind: &str, name: &str, help: &str, value: &dyn Fn(&StreamFeed) -> String| {
+            let values: Vec<_> = streams
+                .iter()
+                .map(|(camera, stream)| {
+                    (vec![("camera", camera.name()), ("stream", stream.name())], value(stream))
+                })
+                .collect();
+            self.text.family(kind, name, help, &values);
+        };
+        each("gauge", "defender_stream_viewers", "Viewers connected now.", &|stream| {
+            stream.frames().readers().to_string()
+        });
+        each("counter", "defender_stream_frames_total", "Frames made, once for all viewers.", &|stream| {
+            stream.published.sums().frames.to_string()
+        });
+        each("counter", "defender_stream_seconds_total", "Time spent making them.", &|stream| {
+            seconds(stream.published.sums().busy_us)
+        });
+        each("counter", "defender_stream_sent_bytes_total", "To all viewers, before TLS.", &|stream| {
+            stream.sent.sums().bytes.to_string()
+        });
     }
 
     fn latency(&mut self, name: &str, help: &str, totals: fn(&CameraFeed) -> &Totals) {

@@ -1,0 +1,137 @@
+// The masks of a camera, for admins: areas that nobody sees. They are drawn on the live picture; a change works once
+// it is applied, and lasts after a restart only if it is saved.
+
+import { ask, askIfThere } from "./api.js";
+import { act, confirmed, make, plural, say, sentence } from "./dom.js";
+import { Drawing } from "./drawing.js";
+
+const HELP = "Draw a rectangle on the picture, or add one. Drag its points and its middle, or move them with the arrow keys; " +
+  "Delete removes a point or a mask, Escape takes a move back. A cross on a side adds a point.";
+
+// Fills `host` with the editor and lays it over the picture of `camera`. What comes back shows a new status of the
+// camera (`show`), and takes the editor away (`leave`).
+export async function showMasks(host, camera, isWanted) {
+  const path = `cameras/${encodeURIComponent(camera.name)}`;
+  const [found] = await Promise.all([askIfThere(path), styled()]);
+  if (!isWanted()) return undefined;
+  const done = make("a", { href: `?camera=${encodeURIComponent(camera.name)}` }, "Done");
+  host.hidden = false;
+  if (!found?.settings?.masks) {
+    host.replaceChildren(make("h2", {}, "Masks"), make("p", {}, "The masks of this camera cannot be changed here."), done);
+    return { show() {}, leave() {} };
+  }
+  return editor(host, camera, { path, found, done });
+}
+
+// The style of the editor, which the page needs for nothing else.
+let style;
+function styled() {
+  style ??= new Promise((loaded) => {
+    const link = make("link", { rel: "stylesheet", href: "masks.css", onload: loaded, onerror: loaded });
+    document.head.append(link);
+  });
+  return style;
+}
+
+function editor(host, camera, { path, found, done }) {
+  const [told, wrong] = [make("p", { role: "status", class: "quiet" }), make("p", { role: "alert", class: "bad" })];
+  const button = (name, label, work) => {
+    const made = make("button", { type: "button", name }, label);
+    made.addEventListener("click", work);
+    return made;
+  };
+  let applied = found.settings.masks;
+  const isChanged = () => JSON.stringify(drawing.polygons) !== JSON.stringify(applied);
+  const changed = () => {
+    const { mask, point } = drawing.meant;
+    removeMask.hidden = mask === undefined;
+    say(removeMask, `Remove mask ${mask + 1}`);
+    removePoint.hidden = point === undefined || drawing.polygons[mask].length <= 3;
+    say(removePoint, `Remove point ${point + 1}`);
+    undo.hidden = !isChanged();
+    say(count, `${drawing.polygons.length ? plural(drawing.polygons.length, "mask") : "No masks"}${isChanged() ? ", not applied yet" : ""}`);
+  };
+  const drawing = new Drawing(`Masks on the picture of ${camera.name}`,
+    { changed, told: (words) => say(told, words), emptied: () => add.focus() });
+  const count = make("p", { class: "count" });
+  const add = button("add", "Add a mask", () => drawing.add());
+  const removePoint = button("remove-point", "", () => drawing.remove(drawing.meant.mask, drawing.meant.point));
+  const removeMask = button("remove-mask", "", () => drawing.remove(drawing.meant.mask));
+  const undo = button("undo", "Undo changes", () => {
+    drawing.polygons = applied;
+    say(wrong, "");
+    changed();
+    add.focus();
+  });
+  // What the server takes is shown as it is in force.
+  const put = async (change, words) => {
+    say(wrong, "");
+    const sent = drawing.polygons;
+    try {
+      const { settings } = await ask("PUT", path, change);
+      applied = settings.masks;
+      if (JSON.stringify(drawing.polygons) === JSON.stringify(sent)) drawing.polygons = applied;
+      changed();
+      return words;
+    } catch (fault) {
+      say(wrong, `${sentence(fault.message)}.`);
+      return undefined;
+    }
+  };
+  const apply = button("apply", "Apply", () => act(apply, () => put({ masks: drawing.polygons }, "applied")));
+  const save = button("save", "Save changes", () => act(save, () =>
+    put(isChanged() ? { masks: drawing.polygons, save: true } : { save: true }, "saved for the next start")));
+  done.addEventListener("click", async (event) => {
+    if (!isChanged()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!await confirmed("The changed masks are not applied.", "Leave")) return;
+    drawing.polygons = applied;
+    done.click();
+  });
+
+  const canvas = camera.element.querySelector(".surface");
+  const shape = () => { drawing.ratio = (canvas.width / canvas.height) || 4 / 3; };
+  const shapes = new MutationObserver(shape);
+  shapes.observe(canvas, { attributeFilter: ["width", "height"] });
+  const escape = (event) => {
+    if (event.key !== "Escape" || event.target.closest?.("dialog") || document.documentElement.classList.contains("wall")) return;
+    event.stopPropagation();
+    if (!drawing.cancel()) done.click();
+  };
+  document.addEventListener("keydown", escape);
+  camera.element.querySelector(".picture").after(drawing.element);
+  shape();
+  // Of another admin too, but not over what is drawn here.
+  const show = ({ settings, width, height }) => {
+    if (!settings) return;
+    drawing.turn(settings, { width, height });
+    if (drawing.isBusy || isChanged() || !settings.masks || JSON.stringify(settings.masks) === JSON.stringify(applied)) return;
+    applied = settings.masks;
+    drawing.polygons = applied;
+    changed();
+  };
+  drawing.polygons = applied;
+  show(found);
+  changed();
+  host.replaceChildren(
+    make("h2", {}, "Masks"),
+    make("p", { class: "quiet" }, `Nobody sees what is below a mask: no viewer, no recording, no snapshot. ${HELP}`),
+    count, told,
+    make("div", { class: "row" }, add, removePoint, removeMask, undo),
+    make("div", { class: "row" }, apply, found.keeps === false ? undefined : save, done),
+    make("p", { class: "quiet" }, found.keeps === false
+      ? "Applied masks last until the server restarts: it cannot save them."
+      : "Applied masks take effect at once. Save them to keep them after a restart."),
+    wrong,
+  );
+  add.focus({ preventScroll: true });
+  return {
+    show,
+    leave() {
+      shapes.disconnect();
+      document.removeEventListener("keydown", escape);
+      drawing.element.remove();
+    },
+  };
+}
