@@ -51,7 +51,7 @@ quick: ## The inner loop: formatting, lints, unit tests, models of the hub, inte
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- $(DENY_WARNINGS)
 	@.ci/promtool
-	RUST_TEST_THREADS=8 $(CARGO) test --locked --lib --bins --test it --test layers --test docs --test cross --test corpus
+	RUST_TEST_THREADS=8 $(CARGO) test --locked --lib --bins --test it --test layers --test docs --test cross --test corpus --test jpeg
 	.ci/loom
 
 check: ## Formatting, lints and documentation
@@ -84,7 +84,7 @@ loom: ## Model checks of the hub, every interleaving
 integration: ## The real binary against curl, openssl and ffmpeg
 	@.ci/promtool
 	@# These tests wait more than they compute.
-	RUST_TEST_THREADS=4 $(CARGO) test --locked --test it --test layers --test docs --test cross --test corpus
+	RUST_TEST_THREADS=4 $(CARGO) test --locked --test it --test layers --test docs --test cross --test corpus --test jpeg
 
 page: ## The page in Chromium, as a viewer and an admin use it; DEFENDER_SCREENSHOTS=DIR keeps pictures
 	@.ci/need build test

@@ -1,7 +1,9 @@
 //! Does one kind of work a given number of times, for something outside to count the instructions:
 //! `bench/instructions` runs it, here and on an ARM board made of software.
 //!
-//!     work KIND TIMES [FRAME-BYTES]
+//!     work KIND TIMES [FILE]
+//!
+//! Kinds that begin with `jpeg-` write what they work on to FILE, for other programs to do the same.
 //!
 //! It prints the nanoseconds a time took, which are instructions where the machine's clock counts
 //! them (qemu's `-icount shift=0`).
@@ -12,9 +14,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use defender::codec::jpeg::{Encoder, Settings};
+use defender::jpeg::coefficients::Reader;
+use defender::jpeg::dc::{DcReader, Planes};
+use defender::jpeg::edit::{Edit, Editor};
+use defender::jpeg::header::Limits;
+use defender::jpeg::mask::Mask;
 use defender::jpeg::scan;
 use defender::jpeg::scanner::Scanner;
+use defender::jpeg::shrink::Scale;
+use defender::jpeg::stamp::{Corner, Stamp};
 use defender::jpeg::stream::{JpegStream, MAX_PICTURE_BYTES};
+use defender::jpeg::turn::{Flip, Rotation, Turn};
+use defender::jpeg::variant::{Variant, VariantMaker};
 use defender::media::{Chroma, PixelFormat, Range601, RawImage};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -23,7 +34,8 @@ use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, ServerC
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
 
-const KINDS: &str = "yuyv, yuyv420, nv12, pass-through, socket, aes128, chacha20 or password";
+const KINDS: &str = "yuyv, yuyv420, nv12, pass-through, socket, jpeg-dc, jpeg-all, jpeg-copy, jpeg-around, jpeg-right, jpeg-mask, \
+                     jpeg-stamp, jpeg-half, jpeg-quality, aes128, chacha20 or password";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -42,6 +54,13 @@ fn main() -> ExitCode {
         "aes128" => encrypt(times, CipherSuite::TLS13_AES_128_GCM_SHA256),
         "chacha20" => encrypt(times, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
         "password" => password(times),
+        kind if kind.starts_with("jpeg-") => {
+            let frame = jpeg_frame();
+            if let Some(file) = arguments.get(2) {
+                std::fs::write(file, &frame).expect("a file");
+            }
+            return coefficients(kind, times, &frame);
+        }
         unknown => {
             eprintln!("work: unknown kind {unknown}; expected {KINDS}");
             return ExitCode::FAILURE;
@@ -85,6 +104,66 @@ fn encode(times: u32, format: PixelFormat, chroma: Chroma) {
         encoder.encode(&image, &mut out).expect("the image is whole");
         black_box(&out);
     });
+}
+
+/// A camera's frame in 4:2:0.
+fn jpeg_frame() -> Vec<u8> {
+    let (stride_bytes, data) = picture(PixelFormat::Nv12);
+    let (format, width, height, range) = (PixelFormat::Nv12, WIDTH, HEIGHT, Range601::Limited);
+    let image = RawImage { format, width, height, stride_bytes, range, data: &data };
+    let mut frame = Vec::new();
+    let settings = Settings { quality: 75, chroma: Chroma::Quarter, threads: 1 };
+    Encoder::new(settings).encode(&image, &mut frame).expect("the image is whole");
+    frame
+}
+
+/// Work on the coefficients of a frame.
+fn coefficients(kind: &str, times: u32, frame: &[u8]) -> ExitCode {
+    let limits = Limits { max_pixels: WIDTH * HEIGHT };
+    let mut out = Vec::new();
+    let mask = Mask { polygons: vec![vec![(0.1, 0.1), (0.4, 0.15), (0.3, 0.5)]], level: 128 };
+    let stamps = [Stamp { corner: Corner::TopLeft, width: 320, grey: vec![200; 320 * 24] }];
+    let turned = |rotation| Edit { turn: Turn::new(rotation, Flip::None), ..Edit::default() };
+    let edit = match kind {
+        "jpeg-dc" => {
+            let (mut reader, mut planes) = (DcReader::new(), Vec::new());
+            time(times, || {
+                reader.read(black_box(frame), limits, Planes::Luma, &mut planes).expect("a whole frame")
+            });
+            return ExitCode::SUCCESS;
+        }
+        "jpeg-all" => {
+            let mut reader = Reader::new();
+            time(times, || {
+                black_box(reader.read(black_box(frame), limits).expect("a whole frame"));
+            });
+            return ExitCode::SUCCESS;
+        }
+        "jpeg-half" | "jpeg-quality" => {
+            let scale = if kind == "jpeg-half" { Scale::Half } else { Scale::Full };
+            let (mut maker, variant) = (VariantMaker::new(), Variant { scale, quality: Some(50) });
+            time(times, || {
+                out.clear();
+                maker.make(black_box(frame), limits, &variant, &mut out).expect("a whole frame");
+            });
+            return ExitCode::SUCCESS;
+        }
+        "jpeg-copy" => Edit::default(),
+        "jpeg-around" => turned(Rotation::Around),
+        "jpeg-right" => turned(Rotation::Right),
+        "jpeg-mask" => Edit { mask: Some(&mask), ..Edit::default() },
+        "jpeg-stamp" => Edit { stamps: &stamps, ..Edit::default() },
+        unknown => {
+            eprintln!("work: unknown kind {unknown}; expected {KINDS}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut editor = Editor::new();
+    time(times, || {
+        out.clear();
+        editor.apply(black_box(frame), limits, &edit, &mut out).expect("a whole frame");
+    });
+    ExitCode::SUCCESS
 }
 
 /// A camera's JPEG of 100 kB, looked over and copied; one from a socket is first found in its stream. What the kernel

@@ -1,6 +1,8 @@
 //! Entry points for the fuzzer, and for its corpus: what reads untrusted input, with what must
 //! hold of any input. No part of the program's interface.
 
+pub mod jpeg;
+
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -19,12 +21,15 @@ use crate::users::file::{UserFile, is_valid_name};
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their folders in fuzz/corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("request_head", request_head),
     ("users_file", users_file),
     ("config", config),
     ("jpeg_scan", jpeg_scan),
     ("jpeg_stream", jpeg_stream),
+    ("jpeg_dc", jpeg::jpeg_dc),
+    ("jpeg_edit", jpeg::jpeg_edit),
+    ("jpeg_variant", jpeg::jpeg_variant),
     ("credentials", credentials),
     ("login", login),
     ("overrides", overrides),

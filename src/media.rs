@@ -2,6 +2,7 @@
 //! images and finished frames. No I/O and no locks belong here.
 
 mod device;
+mod edits;
 mod event;
 mod pace;
 mod shape;
@@ -9,6 +10,7 @@ mod sound;
 mod stream;
 
 pub use device::{CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceSize, SoundDevice};
+pub use edits::{Corner, Flip, PictureEdits, Rotation, StampClock};
 pub use event::{Area, CameraName, Event, EventKind};
 pub use pace::Pace;
 pub use shape::{Point, Polygon, Zone};

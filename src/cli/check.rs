@@ -13,6 +13,7 @@ use crate::app::{self, AppError, RunsAs};
 use crate::base::disk::folder_of;
 use crate::base::text::printable;
 use crate::config::{Config, Flags, Mode, ServerConfig, Store};
+use crate::media::{Flip, PictureEdits, Rotation};
 use crate::memory::{self, Account};
 use crate::remote::{Endpoint, RemoteSettings};
 use crate::source::{CameraSettings, DeviceChoice, MicrophoneSettings, probe_camera, probe_microphone};
@@ -260,7 +261,8 @@ fn can_append(file: &Path) -> io::Result<()> {
 /// What a camera would deliver, and whether it delivers a picture.
 fn describe(camera: &CameraSettings) -> (String, bool) {
     let demand = if camera.on_demand { ", only while somebody watches" } else { "" };
-    let requested = format!("asked for {}x{} at {} fps", camera.width, camera.height, camera.fps);
+    let edits = edits(&camera.edits);
+    let requested = format!("asked for {}x{} at {} fps{edits}", camera.width, camera.height, camera.fps);
     match probe_camera(camera) {
         Ok(found) => (format!("{found}{demand}; {requested}"), true),
         Err(error) if camera.device == DeviceChoice::Auto => {
@@ -273,6 +275,28 @@ fn describe(camera: &CameraSettings) -> (String, bool) {
             (format!("NO SIGNAL now: {error}{demand}; {requested}"), is_busy)
         }
     }
+}
+
+/// What is done to the pictures of a camera.
+fn edits(edits: &PictureEdits) -> String {
+    let mut words = String::new();
+    if edits.rotation != Rotation::None {
+        let _ = write!(words, ", turned by {} degrees", edits.rotation.degrees());
+    }
+    if edits.flip != Flip::None {
+        let _ = write!(words, ", flipped ({})", edits.flip.name());
+    }
+    match edits.masks.len() {
+        0 => {}
+        1 => words.push_str(", with a mask"),
+        many => {
+            let _ = write!(words, ", with {many} masks");
+        }
+    }
+    if !edits.stamp.is_empty() {
+        let _ = write!(words, ", stamped \"{}\"", edits.stamp);
+    }
+    words
 }
 
 fn describe_microphone(microphone: &MicrophoneSettings) -> String {

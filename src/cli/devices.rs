@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn cameras_of_one_model_that_share_a_link_are_named_by_their_ports() {
+    fn cameras_that_share_a_link_are_named_by_their_ports() {
         let camera = |number: u32, by_id: &[&str]| CameraDevice {
             node: format!("/dev/video{number}").into(),
             card: "C210".to_owned(),

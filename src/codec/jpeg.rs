@@ -34,6 +34,14 @@ pub struct Settings {
     pub threads: usize,
 }
 
+/// Checks that every row of `image` lies within its data.
+///
+/// # Errors
+/// As [`Encoder::encode`].
+pub(super) fn check(image: &RawImage<'_>) -> Result<(), EncodeError> {
+    Picture::of(image, Chroma::AsCaptured).map(drop)
+}
+
 /// Encodes one picture after another and reuses its buffers.
 pub struct Encoder {
     settings: Settings,

@@ -48,6 +48,14 @@ pub(super) trait Kind: 'static {
     /// Prepares the feed for a capture thread that is about to start, or runs already with these settings.
     fn prepare(settings: &Self::Settings, feed: &Self::Feed);
 
+    /// Whether a device that runs with the settings `before` can take `after` without being started anew.
+    fn is_live_change(_before: &Self::Settings, _after: &Self::Settings) -> bool {
+        false
+    }
+
+    /// Makes nobody get what was captured with the settings `before` if that is not to be seen with `after`.
+    fn retract(_before: &Self::Settings, _after: &Self::Settings, _writer: &mut Self::Writer) {}
+
     /// Gives feed and writer the further streams of `settings`, each for at most `max_readers`.
     fn equip(_settings: &Self::Settings, _feed: &Self::Feed, _writer: &mut Self::Writer, _max_readers: u32) {}
 
@@ -117,7 +125,21 @@ impl Kind for Camera {
 
     fn prepare(settings: &CameraSettings, feed: &CameraFeed) {
         feed.set_controls(settings.controls.clone());
+        feed.set_edits(&settings.edits);
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
+    }
+
+    fn is_live_change(before: &CameraSettings, after: &CameraSettings) -> bool {
+        // Masks wait for the end of the thread: no picture with the former ones is published after that.
+        before.edits.masks == after.edits.masks
+            && *before == CameraSettings { edits: before.edits.clone(), ..after.clone() }
+    }
+
+    fn retract(before: &CameraSettings, after: &CameraSettings, writer: &mut CameraWriter) {
+        if before.edits.masks != after.edits.masks {
+            writer.frames.retract();
+            writer.streams.iter_mut().for_each(StreamWriter::retract);
+        }
     }
 
     fn equip(settings: &CameraSettings, feed: &CameraFeed, writer: &mut CameraWriter, max_readers: u32) {
@@ -213,7 +235,10 @@ impl<K: Kind> Devices<K> {
     pub(super) fn apply(&mut self, wanted: &[K::Settings], stopped_by: Option<&str>) -> io::Result<()> {
         let mut before = std::mem::take(&mut self.running);
         let stays = |running: &Running<K>| {
-            running.stopped_by.as_deref() == stopped_by && wanted.contains(&running.settings)
+            let settings = &running.settings;
+            let is_same = |wanted: &K::Settings| wanted == settings || K::is_live_change(settings, wanted);
+            let same_name = wanted.iter().filter(|wanted| K::name(wanted) == K::name(settings));
+            running.stopped_by.as_deref() == stopped_by && same_name.take(1).any(is_same)
         };
         for running in before.iter().filter(|running| !stays(running)) {
             running.stop.request();
@@ -224,6 +249,13 @@ impl<K: Kind> Devices<K> {
             let started = match found.map(|at| before.swap_remove(at)) {
                 Some(same) if same.settings == *settings && same.stopped_by.as_deref() == stopped_by => {
                     Ok(same)
+                }
+                Some(mut live)
+                    if K::is_live_change(&live.settings, settings)
+                        && live.stopped_by.as_deref() == stopped_by =>
+                {
+                    live.adopt(settings);
+                    Ok(live)
                 }
                 before => self.start(settings, stopped_by, before),
             };
@@ -247,8 +279,7 @@ impl<K: Kind> Devices<K> {
     pub(super) fn adopt(&mut self, settings: &K::Settings) {
         let same = |running: &&mut Running<K>| K::name(&running.settings) == K::name(settings);
         if let Some(running) = self.running.iter_mut().find(same) {
-            K::prepare(settings, &running.feed);
-            running.settings = settings.clone();
+            running.adopt(settings);
         }
     }
 
@@ -274,7 +305,9 @@ impl<K: Kind> Devices<K> {
         let reused = before.and_then(|before| {
             info!("{} {name}: new settings", K::NAME);
             before.stop.request();
-            Some((join::<K>(before.thread)?, before.feed))
+            let mut writer = join::<K>(before.thread)?;
+            K::retract(&before.settings, settings, &mut writer);
+            Some((writer, before.feed))
         });
         let (mut writer, feed) = reused.unwrap_or_else(|| {
             let (writer, feed) = K::open(settings, self.max_readers);
@@ -294,6 +327,14 @@ impl<K: Kind> Devices<K> {
                 writer
             })?;
         Ok(Running { settings: settings.clone(), stopped_by, feed, stop, thread })
+    }
+}
+
+impl<K: Kind> Running<K> {
+    /// Takes settings that need no new thread.
+    fn adopt(&mut self, settings: &K::Settings) {
+        K::prepare(settings, &self.feed);
+        self.settings = settings.clone();
     }
 }
 

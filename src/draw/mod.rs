@@ -9,11 +9,13 @@ mod lettering;
 mod local_time;
 mod no_signal;
 mod palette;
+mod stamp;
 mod zone;
 
 pub(crate) use card::TestCard;
 pub(crate) use local_time::{LocalClock, moment};
 pub(crate) use no_signal::NoSignalPicture;
+pub(crate) use stamp::{check_stamp, stamp_pixels, stamp_text};
 
 /// What the tests of several pictures share.
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! What the capture thread of a camera and its clients share: frames, counters, state.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{FeedList, Latest, Named, StreamFeed, Totals};
 use crate::base::lock;
-use crate::media::{Frame, PixelFormat, Timestamp};
+use crate::media::{Frame, PictureEdits, PixelFormat, Timestamp};
 
 /// One camera as the rest of the program sees it: its frames, its counters, its state.
 pub struct CameraFeed {
@@ -27,6 +27,9 @@ pub struct CameraFeed {
     /// Whether its pictures come from another Defender.
     pub relayed: Flag,
     state: Mutex<CameraState>,
+    edits: Mutex<Arc<PictureEdits>>,
+    /// How often `edits` were replaced; wraps.
+    edits_version: Count,
     controls: Mutex<Vec<(String, i32)>>,
     controls_to_reset: Mutex<Vec<String>>,
 }
@@ -131,9 +134,9 @@ pub struct CameraState {
     pub problem: Option<String>,
     /// The driver's pixel format.
     pub format: Option<PixelFormat>,
-    /// Pixels in a row, as the driver delivers them.
+    /// Pixels in a row, as viewers see them.
     pub width: u32,
-    /// Rows, as the driver delivers them.
+    /// Rows, as viewers see them.
     pub height: u32,
     /// Frames a second that the driver announced.
     pub fps: f32,
@@ -156,6 +159,8 @@ impl CameraFeed {
             sent: Totals::default(),
             relayed: Flag::default(),
             state: Mutex::default(),
+            edits: Mutex::default(),
+            edits_version: Count::default(),
             controls: Mutex::default(),
             controls_to_reset: Mutex::default(),
         }
@@ -190,6 +195,32 @@ impl CameraFeed {
         let unchanged = held.online == state.online && held.since.is_some();
         state.since = if unchanged { held.since } else { Some(Timestamp::now()) };
         *held = state;
+    }
+
+    /// What is to be done to its pictures, and the number of changes so far.
+    pub fn edits(&self) -> (Arc<PictureEdits>, u32) {
+        let held = lock(&self.edits);
+        (Arc::clone(&held), self.edits_version.get())
+    }
+
+    /// How often that was changed. Cheap: capture threads ask for each frame.
+    pub fn edits_version(&self) -> u32 {
+        self.edits_version.get()
+    }
+
+    /// Replaces what is to be done to its pictures, from the next one on that is captured. If they are turned
+    /// otherwise than before, width and height in the state change places.
+    pub fn set_edits(&self, edits: &PictureEdits) {
+        let mut held = lock(&self.edits);
+        if **held == *edits {
+            return;
+        }
+        if held.swaps_sides() != edits.swaps_sides() {
+            let mut state = self.lock();
+            (state.width, state.height) = (state.height, state.width);
+        }
+        *held = Arc::new(edits.clone());
+        self.edits_version.add(1);
     }
 
     /// The values that the camera's controls should have, by name.

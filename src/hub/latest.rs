@@ -96,6 +96,11 @@ impl<T> Publisher<T> {
         reusable
     }
 
+    /// Takes the newest value back: whoever asks from now on does not get it.
+    pub fn retract(&mut self) {
+        self.writer.clear(CURRENT);
+    }
+
     /// How many readers there are now.
     pub fn readers(&self) -> u32 {
         self.writer.readers()

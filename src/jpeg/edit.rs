@@ -1,7 +1,7 @@
 //! Turns, masks and stamps a picture: what is wanted of it is done in one go, by reading it once and writing it once.
 
 use super::coefficients::Coefficients;
-use super::error::{JpegError, Unsupported};
+use super::error::{Fault, JpegError, Unsupported};
 use super::head::{self, Changes};
 use super::header::{Component, Header, Limits, Quantization};
 use super::layout::{BlockNumbers, Layout};
@@ -124,7 +124,7 @@ fn write(
             out.truncate(start);
         }
         if changes.has_standard_tables {
-            return Err(JpegError::broken(first.scan.entropy_coded, super::error::Fault::Range));
+            return Err(JpegError::broken(first.scan.entropy_coded, Fault::Range));
         }
         changes.has_standard_tables = true;
     }

@@ -61,9 +61,9 @@ pub enum Unsupported {
     Height,
     /// No component, or more than four.
     Components,
-    /// More than ten blocks in a unit, or a component whose factor does not divide the largest one.
+    /// More than ten blocks in a unit, or a sampling factor that is not 1 to 4 or does not divide the largest one.
     Sampling,
-    /// Tables of quantization that change between scans.
+    /// Quantization tables or a restart interval that change between scans.
     Tables,
     /// A picture smaller than one unit cannot be turned.
     TooSmall,
@@ -124,7 +124,7 @@ impl fmt::Display for Unsupported {
             Self::Height => "its height comes after the picture (DNL)",
             Self::Components => "it has no component, or more than four",
             Self::Sampling => "its components have unusual sampling factors",
-            Self::Tables => "its quantization tables change between scans",
+            Self::Tables => "its quantization tables or its restart interval change between scans",
             Self::TooSmall => "it is smaller than one unit of blocks",
         })
     }

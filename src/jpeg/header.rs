@@ -1,7 +1,5 @@
 //! The header of a sequential JPEG: size, components and tables (ITU-T T.81, sections B.2.2 to B.2.4).
 
-use std::ops::Range;
-
 use super::error::{Fault, JpegError, Unsupported};
 use super::huffman::Codes;
 use super::layout::Layout;
@@ -42,9 +40,6 @@ pub(super) struct Scan {
 
 /// Most components of a frame that are supported.
 pub(super) const COMPONENTS_MAX: usize = 4;
-
-/// Most blocks of a unit (section B.2.3).
-const UNIT_BLOCKS_MAX: usize = 10;
 
 /// Most segments before a scan; pictures have about ten.
 const SEGMENTS_MAX: usize = 256;
@@ -97,7 +92,7 @@ impl Header {
             return Err(JpegError::broken(0, Fault::Segment));
         }
         header.read_to_scan(jpeg, start.payload.end)?;
-        if header.width as u64 * u64::from(header.height) > u64::from(limits.max_pixels) {
+        if u64::from(header.width) * u64::from(header.height) > u64::from(limits.max_pixels) {
             return Err(JpegError::TooLarge { width: header.width, height: header.height });
         }
         for component in header.components() {
@@ -130,23 +125,15 @@ impl Header {
         &self.components[..usize::from(self.component_count)]
     }
 
-    /// Goes on to the scan whose segments begin at `start`. Its tables replace those of the scan before.
+    /// Goes on to the scan whose segments begin at `start`. Its Huffman tables replace those of the scan before.
     pub(super) fn next_scan(&mut self, jpeg: &[u8], start: usize) -> Result<(), JpegError> {
-        let (before, frame) = (self.quantization, self.component_count);
-        let restart_interval = self.restart_interval;
-        self.component_count = 0;
-        let kept = std::mem::take(&mut self.segments);
-        self.component_count = frame;
-        let read = self.read_to_scan(jpeg, start);
-        let has_frame = self.segments.iter().any(|segment| segment.code <= marker::SOF2);
-        self.segments = kept;
-        read?;
-        if has_frame {
-            return Err(JpegError::broken(start, Fault::FrameHeader));
-        }
-        if self.quantization != before || self.restart_interval != restart_interval {
+        let mut next = self.clone();
+        next.read_to_scan(jpeg, start)?;
+        if next.quantization != self.quantization || next.restart_interval != self.restart_interval {
             return Err(Unsupported::Tables.into());
         }
+        next.segments = std::mem::take(&mut self.segments);
+        *self = next;
         Ok(())
     }
 
@@ -186,7 +173,7 @@ impl Header {
             marker::SOF2 => return Err(Unsupported::Progressive.into()),
             marker::DHT => self.read_huffman(payload).ok_or(broken(Fault::Huffman))?,
             marker::SOF9..=marker::SOF11 | marker::DAC => return Err(Unsupported::Arithmetic.into()),
-            marker::JPG | marker::SOF2..=marker::SOF15 => return Err(Unsupported::Process.into()),
+            marker::SOF3..=marker::SOF15 => return Err(Unsupported::Process.into()),
             marker::DNL => return Err(Unsupported::Height.into()),
             marker::DQT => self.read_quantization(payload).ok_or(broken(Fault::Quantization))?,
             marker::DRI => {
@@ -228,8 +215,7 @@ impl Header {
             *component = Component { id, across: factors >> 4, down: factors & 15, quantization };
         }
         self.component_count = count;
-        let mut ids = self.components().iter().map(|component| component.id);
-        self.is_rgb |= ids.by_ref().eq(*b"RGB");
+        self.is_rgb |= self.components().iter().map(|component| component.id).eq(*b"RGB");
         self.layout = Layout::of(self.width, self.height, self.components())?;
         Ok(())
     }
@@ -304,20 +290,6 @@ impl Header {
         }
         scan.entropy_coded = found.payload.end;
         self.scan = scan;
-        if count > 1 && self.unit_blocks() > UNIT_BLOCKS_MAX {
-            return Err(Unsupported::Sampling.into());
-        }
         Ok(())
-    }
-
-    /// Blocks in a unit of the whole frame.
-    fn unit_blocks(&self) -> usize {
-        let blocks = self.components().iter().map(|part| usize::from(part.across) * usize::from(part.down));
-        blocks.sum()
-    }
-
-    /// The bytes of the header.
-    pub(super) fn range(&self) -> Range<usize> {
-        0..self.scan.entropy_coded
     }
 }

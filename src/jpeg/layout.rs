@@ -38,7 +38,7 @@ pub(super) struct Plane {
 }
 
 /// Most blocks of a unit (section B.2.3).
-const UNIT_BLOCKS_MAX: usize = 10;
+pub(super) const UNIT_BLOCKS_MAX: usize = 10;
 
 impl Layout {
     /// The layout of a picture of `width` x `height` pixels.
@@ -51,7 +51,7 @@ impl Layout {
         let components = if components.len() == 1 { &single } else { components };
         let most = |factor: fn(&Component) -> u8| components.iter().map(factor).max().unwrap_or(1);
         let (across, down) = (most(|component| component.across), most(|component| component.down));
-        let divides = |factor: u8, most: u8| (1..=4).contains(&factor) && most % factor == 0;
+        let divides = |factor: u8, most: u8| (1..=4).contains(&factor) && most.is_multiple_of(factor);
         let is_usual = |part: &Component| divides(part.across, across) && divides(part.down, down);
         if !components.iter().all(is_usual) {
             return Err(Unsupported::Sampling);

@@ -4,13 +4,11 @@ pub(super) const TEM: u8 = 0x01;
 pub(super) const SOF0: u8 = 0xC0;
 pub(super) const SOF1: u8 = 0xC1;
 pub(super) const SOF2: u8 = 0xC2;
+pub(super) const SOF3: u8 = 0xC3;
 pub(super) const DHT: u8 = 0xC4;
-/// Reserved for extensions.
-pub(super) const JPG: u8 = 0xC8;
 pub(super) const SOF9: u8 = 0xC9;
 pub(super) const SOF11: u8 = 0xCB;
 pub(super) const DAC: u8 = 0xCC;
-pub(super) const SOF13: u8 = 0xCD;
 pub(super) const SOF15: u8 = 0xCF;
 pub(super) const RST0: u8 = 0xD0;
 pub(super) const RST7: u8 = 0xD7;

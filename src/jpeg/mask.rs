@@ -18,6 +18,24 @@ pub struct Mask {
 const TOUCH_PIXELS: f32 = 0.02;
 
 impl Mask {
+    /// For each square of `side` pixels of a picture of this size, row by row, whether it touches a polygon. Squares at
+    /// the right and at the bottom may be cut off.
+    pub fn touched(&self, (width, height): (u32, u32), side: u32) -> Vec<bool> {
+        let size = (width as f32, height as f32);
+        let polygons: Vec<Polygon> =
+            self.polygons.iter().map(|corners| Polygon::new(corners, size)).collect();
+        let squares = |length: u32| 0..length.div_ceil(side.max(1));
+        let is_touched = |(column, row): (u32, u32)| {
+            let (left, top) = ((column * side) as f32, (row * side) as f32);
+            let square = Area { left, top, right: left + side as f32, bottom: top + side as f32 };
+            polygons.iter().any(|polygon| polygon.touches(&square))
+        };
+        squares(height)
+            .flat_map(|row| squares(width).map(move |column| (column, row)))
+            .map(is_touched)
+            .collect()
+    }
+
     /// Replaces every block that touches a polygon by a flat one. A polygon with a coordinate that is no number
     /// covers everything. `None` if the overlay is full.
     pub(super) fn cover(&self, header: &Header, overlay: &mut Overlay) -> Option<()> {

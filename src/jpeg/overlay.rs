@@ -24,13 +24,6 @@ pub(super) struct Prepared {
 }
 
 impl Overlay {
-    /// An overlay that replaces nothing, without its memory being given back.
-    pub(super) fn clear(&mut self) {
-        self.kinds.clear();
-        self.blocks.clear();
-        self.tokens.clear();
-    }
-
     /// Whether nothing is replaced.
     pub(super) fn is_empty(&self) -> bool {
         self.kinds.is_empty()

@@ -132,7 +132,7 @@ impl BlockTurn {
         let tokens = if self.transposes { self.sorted(tokens, room) } else { tokens };
         tokens.iter().map(|&token| {
             let sign = self.signs[(token & 63) as usize];
-            (((token as i32 >> 16) ^ sign) - sign) as u32 * (1 << 16) | token & 63
+            ((((token as i32 >> 16) ^ sign) - sign) as u32) << 16 | token & 63
         })
     }
 

@@ -2,7 +2,7 @@
 //! A.2).
 
 use super::header::Header;
-use super::layout::Layout;
+use super::layout::{Layout, UNIT_BLOCKS_MAX};
 
 /// Goes over the units of a scan.
 pub(super) struct Walk {
@@ -28,8 +28,6 @@ pub(super) struct Unit {
     /// The number of the restart marker before it.
     pub(super) restart: Option<u32>,
 }
-
-const UNIT_BLOCKS_MAX: usize = 10;
 
 impl Walk {
     /// The walk over the header's scan.

@@ -78,7 +78,7 @@ fn a_device_is_missing_only_after_an_answer() {
     assert_eq!((endpoint.camera_problem("front"), endpoint.microphone_problem("desk")), (None, None));
     endpoint.ask(&|| true).unwrap();
     for problem in [endpoint.camera_problem("front"), endpoint.microphone_problem("desk")] {
-        assert!(problem.is_some_and(|problem| problem.contains("it has no such device")));
+        assert!(problem.is_some_and(|problem| problem.contains("it has no such camera")));
     }
 }
 

@@ -32,7 +32,8 @@ mod video;
 
 pub(crate) use kinds::{probe_camera, probe_microphone, run_camera, run_microphone};
 pub use settings::{
-    CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice, socket_path,
+    CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice, check_stamp,
+    socket_path,
 };
 
 #[cfg(test)]

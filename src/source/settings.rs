@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::client::{Fingerprint, Url};
-use crate::media::{Chroma, PixelFormat, SoundFormat, StreamSettings};
+use crate::draw;
+use crate::media::{Chroma, PictureEdits, PixelFormat, SoundFormat, StreamSettings};
 use crate::remote::Endpoint;
 
 /// What a camera is asked to be; the driver may give something else.
@@ -35,6 +36,8 @@ pub struct CameraSettings {
     pub login_file: Option<PathBuf>,
     /// The key of a camera of the network that is reached by TLS; `None` trusts those that an authority certifies.
     pub fingerprint: Option<Fingerprint>,
+    /// What is done to its pictures.
+    pub edits: PictureEdits,
     /// Values for the camera's controls, by name, set in this order whenever it is started.
     pub controls: Vec<(String, i32)>,
     /// Further streams of its pictures.
@@ -105,6 +108,14 @@ pub fn socket_path(device: &str) -> Option<PathBuf> {
     (is_path && path.len() <= MAX_SOCKET_PATH_BYTES).then(|| PathBuf::from(path))
 }
 
+/// Checks lettering with conversions of strftime.
+///
+/// # Errors
+/// In words, the first conversion that there is not.
+pub fn check_stamp(text: &str) -> Result<(), String> {
+    draw::check_stamp(text).map_err(|unknown| unknown.to_string())
+}
+
 impl fmt::Display for DeviceChoice {
     /// As defender.conf has it, but for the query of a URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,6 +171,7 @@ pub(super) mod testing {
             on_demand: false,
             login_file: None,
             fingerprint: None,
+            edits: PictureEdits::default(),
             controls: Vec::new(),
             streams: Vec::new(),
         }

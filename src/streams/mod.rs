@@ -60,6 +60,11 @@ impl StreamWriter {
         self.feed.set_settings(settings);
     }
 
+    /// Takes the newest frame back: whoever comes from now on does not get it. For a stream whose thread does not run.
+    pub fn retract(&mut self) {
+        self.publisher.retract();
+    }
+
     /// What its viewers see of it.
     pub fn feed(&self) -> &Arc<StreamFeed> {
         &self.feed

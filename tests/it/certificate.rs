@@ -224,8 +224,15 @@ fn a_device_gets_the_ca_without_a_login() {
     let page = server.curl("/trust", &[]).text();
     let log = server.log();
     let print = log.split("sha256:").nth(2).expect("the fingerprint of the CA")[..64].to_uppercase();
-    let shown: String =
-        page.split("<code>").nth(1).unwrap().split("</code>").next().unwrap().replace([':', ' '], "");
+    let shown: String = page
+        .split("<code>")
+        .nth(1)
+        .unwrap()
+        .split("</code>")
+        .next()
+        .unwrap()
+        .replace([':', ' '], "")
+        .replace("<wbr>", "");
     assert_eq!(shown, print, "the page shows what the log says");
     assert!(page.contains("after a week"), "{page}");
 }

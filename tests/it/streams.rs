@@ -104,7 +104,7 @@ fn streams_follow_the_scope_of_their_camera() {
     let sections =
         format!("{STREAMS}[camera.yard]\ndevice = \"test\"\n[camera.yard.stream.small]\nscale = \"1/4\"\n");
     let server = Setup::new().plain().sections(&sections).start();
-    let scoped = defender(server.path(), &["user", "change", USER, "--cameras", "yard", "-u", "users"], "");
+    let scoped = defender(server.path(), &["user", "edit", USER, "--cameras", "yard", "-u", "users"], "");
     assert!(scoped.status.success(), "{}", stderr(&scoped));
     wait_for("the new scope", || (server.get("/snapshot/front/small").status == 404).then_some(()));
     assert_eq!(server.get("/snapshot/yard/small").status, 200);

@@ -61,7 +61,7 @@ fn each_mistake_names_its_position_and_what_was_expected() {
                 "rtsp://...@10.0.0.2",
             ],
         ),
-        ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", or a path"]),
+        ("[camera.front]\ndevice = \"video0\"", &["\"auto\", \"test\", \"ribbon\""]),
         ("[camera.front]\ndevice = \"unix:\"", &["is \"unix:\"; expected `unix:` and an absolute path"]),
         ("[camera.front]\ndevice = \"unix:run/cam\"", &["an absolute path of at most 107 bytes"]),
         ("[camera.front]\ndevice = \"unix:/run/\"", &["an absolute path of at most 107 bytes"]),

@@ -31,6 +31,8 @@ pub enum Form {
     Numbers(&'static [u32]),
     /// Text of at most so many characters, without control characters.
     Text(usize),
+    /// As [`Form::Text`], with conversions that the function checks; it says what is wrong.
+    Template(usize, fn(&str) -> Result<(), String>),
     /// A list of some of these words.
     Words(fn() -> Vec<&'static str>),
     /// A list of texts, each of which the function takes; with what the list looks like.
@@ -73,7 +75,12 @@ impl Form {
             (Self::Numbers(numbers), Value::Integer(number)) => {
                 u32::try_from(*number).is_ok_and(|number| numbers.contains(&number))
             }
-            (Self::Text(most_chars), Value::Text(text)) => {
+            (Self::Text(most_chars) | Self::Template(most_chars, _), Value::Text(text)) => {
+                if let Self::Template(_, check) = self
+                    && let Err(found) = check(text)
+                {
+                    return Err(Fault { found, ..self.fault() });
+                }
                 text.chars().count() <= *most_chars && !text.contains(char::is_control)
             }
             (Self::Words(words), Value::List(list)) => {
@@ -107,6 +114,10 @@ impl Form {
                 format!("one of {}", numbers.join(", "))
             }
             Self::Text(most) => format!("text of at most {most} characters on one line"),
+            Self::Template(most, _) => format!(
+                "text of at most {most} characters on one line, with {{camera}} and conversions of strftime such as \
+                 %Y-%m-%d %H:%M:%S"
+            ),
             Self::Words(words) => format!("a list of some of {}", listed(&words())),
             Self::Texts(expected, _) => format!("{expected}, of at most {MOST_ENTRIES}"),
             Self::Polygons => {

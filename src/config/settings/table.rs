@@ -12,14 +12,16 @@ use crate::client::{Fingerprint, Url, UrlError};
 use crate::config::paths::Paths;
 use crate::config::read::Section;
 use crate::config::{Mode, ServerConfig};
-use crate::media::{Chroma, PixelFormat, SoundFormat};
-use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, socket_path};
+use crate::media::{Chroma, Corner, Flip, PictureEdits, PixelFormat, Rotation, SoundFormat, StampClock};
+use crate::source::{
+    CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, check_stamp, socket_path,
+};
 
 /// Longest life of a session, in seconds: a year.
 const SESSION_MOST_S: u32 = 365 * 24 * 3600;
 
 /// `[camera.NAME]`.
-pub static CAMERA: [Setting<CameraSettings>; 10] = [
+pub static CAMERA: [Setting<CameraSettings>; 16] = [
     Setting::<CameraSettings>::own("device", "Device", read_camera_device, |camera| {
         camera.device.to_string().into()
     }),
@@ -84,6 +86,63 @@ pub static CAMERA: [Setting<CameraSettings>; 10] = [
         |camera| camera.on_demand.into(),
         |camera, value| camera.on_demand = value.is_true(),
     ),
+    Setting::<CameraSettings>::new(
+        "rotate",
+        "Turn clockwise, in degrees",
+        Form::Numbers(&[0, 90, 180, 270]),
+        |camera| camera.edits.rotation.degrees().into(),
+        |camera, value| {
+            camera.edits.rotation = Rotation::from_degrees(value.number()).unwrap_or_default();
+        },
+    )
+    .live(),
+    Setting::<CameraSettings>::new(
+        "flip",
+        "Flip",
+        Form::Choice(|| Flip::NAMES.map(|(name, _)| name).to_vec()),
+        |camera| camera.edits.flip.name().into(),
+        |camera, value| camera.edits.flip = named(&Flip::NAMES, value.text()).unwrap_or_default(),
+    )
+    .hint("After the turn")
+    .live(),
+    Setting::<CameraSettings>::new(
+        "stamp",
+        "Lettering",
+        Form::Template(64, check_stamp),
+        |camera| camera.edits.stamp.as_str().into(),
+        |camera, value| camera.edits.stamp = value.text().to_owned(),
+    )
+    .hint("Such as %Y-%m-%d %H:%M:%S {camera}")
+    .live(),
+    Setting::<CameraSettings>::new(
+        "stamp_corner",
+        "Corner of the lettering",
+        Form::Choice(|| Corner::NAMES.map(|(name, _)| name).to_vec()),
+        |camera| camera.edits.stamp_corner.name().into(),
+        |camera, value| {
+            camera.edits.stamp_corner = named(&Corner::NAMES, value.text()).unwrap_or_default();
+        },
+    )
+    .live(),
+    Setting::<CameraSettings>::new(
+        "stamp_clock",
+        "Time in the lettering",
+        Form::Choice(|| StampClock::NAMES.map(|(name, _)| name).to_vec()),
+        |camera| camera.edits.stamp_clock.name().into(),
+        |camera, value| {
+            camera.edits.stamp_clock = named(&StampClock::NAMES, value.text()).unwrap_or_default();
+        },
+    )
+    .live(),
+    Setting::<CameraSettings>::new(
+        "masks",
+        "Masks",
+        Form::Polygons,
+        |camera| camera.edits.masks.as_slice().into(),
+        |camera, value| camera.edits.masks = value.polygons(),
+    )
+    .hint("Of the picture as the camera sends it, before the turn")
+    .live(),
 ];
 
 /// `[microphone.NAME]`.
@@ -289,6 +348,7 @@ pub fn default_camera(name: String) -> CameraSettings {
         on_demand: false,
         login_file: None,
         fingerprint: None,
+        edits: PictureEdits::default(),
         controls: Vec::new(),
         streams: Vec::new(),
     }

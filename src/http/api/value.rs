@@ -85,7 +85,7 @@ impl Limits {
                 choices: numbers.iter().map(|number| Value::from(*number)).collect(),
                 ..plain("choice")
             },
-            Form::Text(most) => {
+            Form::Text(most) | Form::Template(most, _) => {
                 Self { max: Some(u32::try_from(*most).unwrap_or(u32::MAX).into()), ..plain("text") }
             }
             Form::Words(choices) => Self { choices: words(choices()), ..plain("list") },

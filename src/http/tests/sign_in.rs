@@ -91,7 +91,7 @@ fn without_its_own_ca_the_server_offers_none() {
     let anchor = fixture.state.certificates.as_ref().unwrap().trust_anchor().unwrap();
     let page = text(&fixture, "/trust");
     assert!(
-        page.contains(&anchor.name) && page.contains("<div hidden>\n    <p>The certificate of"),
+        page.contains(&anchor.name) && page.contains("<div hidden>\n    <p>The owner of this server"),
         "{page}"
     );
     assert!(page.contains(&format!("<code class=\"long\">{}</code>", anchor.fingerprint())), "{page}");
@@ -101,5 +101,8 @@ fn without_its_own_ca_the_server_offers_none() {
     fixture.state.certificates = None;
     assert_eq!(fixture.ask("GET", "/ca.crt", &[], ""), 404);
     assert_eq!(fixture.ask("GET", "/ca.mobileconfig", &[], ""), 404);
-    assert!(text(&fixture, "/trust").contains("<div hidden>\n    <p>This board has"), "no CA is offered");
+    assert!(
+        text(&fixture, "/trust").contains("<div hidden>\n    <p>Your browser warns about this board"),
+        "no CA is offered"
+    );
 }

@@ -190,7 +190,7 @@ fn only_the_newest_picture_is_kept() {
 }
 
 #[test]
-fn without_memory_for_more_a_picture_is_dropped_and_the_next_is_read() {
+fn a_picture_too_large_for_the_memory_is_dropped() {
     let (small, large) = (picture(16, false, 0), picture(200, false, 0));
     let mut stream = JpegStream::new(64 * 1024);
     assert!(large.len() > 4000 && small.len() < 2000);

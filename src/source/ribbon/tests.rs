@@ -109,7 +109,7 @@ fn a_failed_connection_names_what_the_board_lacks() {
 }
 
 #[test]
-fn a_program_that_fails_is_named_with_the_place_of_its_messages() {
+fn a_program_that_fails_is_named_with_where_its_messages_are() {
     let root = whole_board();
     let ended = sentence(root.path(), one_sensor, io::ErrorKind::UnexpectedEof);
     assert!(ended.ends_with("; /run/defender-ribbon.err shows what rpicam-vid said"), "{ended}");
@@ -119,7 +119,7 @@ fn a_program_that_fails_is_named_with_the_place_of_its_messages() {
 }
 
 #[test]
-fn a_socket_that_nothing_listens_on_is_named_with_what_makes_it_work() {
+fn a_socket_without_a_listener_is_named_with_what_to_do() {
     let root = whole_board();
     let path = root.path().join("run/defender-ribbon");
     fs::remove_file(&path).unwrap();
@@ -137,7 +137,7 @@ fn a_socket_that_nothing_listens_on_is_named_with_what_makes_it_work() {
 }
 
 #[test]
-fn a_program_that_ends_is_explained_like_one_that_does_not_start() {
+fn a_program_that_ends_is_explained_like_a_missing_one() {
     let root = whole_board();
     let (board, settings) = (Board::fake(root.path(), one_sensor), testing::settings());
     with_session(|session| {
@@ -149,7 +149,7 @@ fn a_program_that_ends_is_explained_like_one_that_does_not_start() {
         let mut source = camera.open(session).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(source.description().source, "ribbon:0: imx219 (Camera Module 2, up to 3280x2464)");
         let error = source.next(Duration::ZERO).err().map(|error| error.to_string()).unwrap();
-        assert!(error.contains("closed the connection; `journalctl"), "{error}");
+        assert!(error.contains("closed the connection; /run/defender-ribbon.err"), "{error}");
     });
 }
 

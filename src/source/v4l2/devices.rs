@@ -269,14 +269,14 @@ mod tests {
 
     #[test]
     fn links_lead_to_the_node() {
-        let folder = tempfile::tempdir().unwrap();
-        let node = fs::canonicalize(folder.path()).unwrap().join("video0");
+        let (nodes, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let node = fs::canonicalize(nodes.path()).unwrap().join("video0");
         fs::write(&node, "").unwrap();
         let link = folder.path().join("usb-camera-index0");
         std::os::unix::fs::symlink(&node, &link).unwrap();
         let found = links(folder.path());
         assert!(found.contains(&(link.clone(), node.clone())));
-        assert_eq!(leading_to(&node, &found), [link]);
+        assert!(leading_to(&node, &found).contains(&link));
         assert!(leading_to(Path::new("/dev/video1"), &found).is_empty());
         assert!(links(&folder.path().join("by-id")).is_empty());
     }

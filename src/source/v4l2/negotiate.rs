@@ -180,6 +180,7 @@ mod tests {
             on_demand: false,
             login_file: None,
             fingerprint: None,
+            edits: Default::default(),
             controls: Vec::new(),
             streams: Vec::new(),
         }

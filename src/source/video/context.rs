@@ -57,7 +57,8 @@ impl<'a> Context<'a> {
     /// Sets the state, with the size asked for until a source reports another.
     pub(super) fn set_state(&self, mut state: CameraState) {
         if state.width == 0 || state.height == 0 {
-            (state.width, state.height) = (self.settings.width, self.settings.height);
+            (state.width, state.height) =
+                self.feed.edits().0.turned((self.settings.width, self.settings.height));
         }
         self.feed.set_state(state);
     }

@@ -10,12 +10,19 @@ use crate::hub::CameraState;
 use crate::media::Timestamp;
 use crate::source::clock::POLL;
 
+/// How long pictures may be unusable for a reason that all of them have.
+const HOPELESS_AFTER: Duration = Duration::from_secs(1);
+
 /// One run of one source.
 pub(super) struct Delivery<'c, 'a> {
     context: &'c mut Context<'a>,
     description: Description,
     /// The size of the pictures, as the state has it.
     size: (u32, u32),
+    /// Whether `size` is that of a picture turned to its side.
+    is_sideways: bool,
+    /// What is not done to the pictures, and why.
+    warning: Option<String>,
     /// The interval of a slow camera, as the state has it.
     slow_interval: Option<Duration>,
     /// When the first whole picture came.
@@ -29,10 +36,21 @@ pub(super) struct Delivery<'c, 'a> {
 impl<'c, 'a> Delivery<'c, 'a> {
     /// A run of a source that was just opened and is so described.
     pub(super) fn new(context: &'c mut Context<'a>, description: Description) -> Self {
-        context.output.begin_source();
+        context.output.begin_source(description.size);
         let last_whole = context.session.now();
-        let size = description.size.unwrap_or((0, 0));
-        Self { context, description, size, slow_interval: None, began: None, last_whole, unusable: None }
+        let edits = context.output.edits();
+        let (size, is_sideways) = (edits.turned(description.size.unwrap_or((0, 0))), edits.swaps_sides());
+        Self {
+            context,
+            description,
+            size,
+            is_sideways,
+            warning: None,
+            slow_interval: None,
+            began: None,
+            last_whole,
+            unusable: None,
+        }
     }
 
     /// Delivers pictures until the thread is to end, nobody watches a source on demand any more, or it is `until`.
@@ -48,6 +66,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
             self.announce();
         }
         while self.goes_on() && until.is_none_or(|until| self.context.session.now() < until) {
+            self.follow_turn();
             if self.description.is_drawn && !self.context.output.wait_for_viewer(POLL) {
                 continue;
             }
@@ -70,6 +89,18 @@ impl<'c, 'a> Delivery<'c, 'a> {
             return !self.context.is_over();
         }
         self.context.session.is_wanted() && !self.context.output.is_closed()
+    }
+
+    /// Corrects the size if pictures are turned otherwise than before: it must be right while nobody watches, too.
+    fn follow_turn(&mut self) {
+        let is_sideways = self.context.output.edits().swaps_sides();
+        if is_sideways != self.is_sideways {
+            self.is_sideways = is_sideways;
+            self.size = (self.size.1, self.size.0);
+            if self.began.is_some() || self.description.is_drawn {
+                self.set_state();
+            }
+        }
     }
 
     fn take_next(&mut self, source: &mut dyn VideoSource) -> Result<(), VideoError> {
@@ -128,6 +159,10 @@ impl<'c, 'a> Delivery<'c, 'a> {
         }
         self.last_whole = now;
         self.unusable = None;
+        let is_other_warning = size.is_some() && self.find_warning();
+        if size.is_some() {
+            self.is_sideways = self.context.output.edits_used().swaps_sides();
+        }
         let size = size.unwrap_or(self.size);
         self.began = self.began.or(Some(now));
         let is_other_size = size != self.size;
@@ -135,9 +170,22 @@ impl<'c, 'a> Delivery<'c, 'a> {
         // A source that is drawn was announced when it was opened.
         if (is_first && !self.description.is_drawn) || has_changed {
             self.announce();
-        } else if is_other_size || self.context.pace.slow_interval() != self.slow_interval {
+        } else if is_other_size || is_other_warning || self.context.pace.slow_interval() != self.slow_interval
+        {
             self.set_state();
         }
+    }
+
+    /// Looks whether pictures are passed through unchanged, and says why once; whether that is new.
+    fn find_warning(&mut self) -> bool {
+        let refused = self.context.output.refused_edit();
+        let warning = refused.map(|why| format!("its pictures are neither turned nor stamped: {why}"));
+        if let Some(warning) = warning.as_ref().filter(|_| warning != self.warning) {
+            self.context.log.problem(warning);
+        }
+        let is_new = warning != self.warning;
+        self.warning = warning;
+        is_new
     }
 
     /// Logs what the source delivers. Only the first whole picture makes a camera online: some open, start, and then
@@ -147,7 +195,9 @@ impl<'c, 'a> Delivery<'c, 'a> {
         if problem.is_none() {
             let (width, height) = self.size;
             let true_size = match promised {
-                Some(promised) if *promised != self.size => format!("; its pictures are {width}x{height}"),
+                Some(promised) if self.context.output.edits().turned(*promised) != self.size => {
+                    format!("; its pictures are {width}x{height}")
+                }
                 _ => String::new(),
             };
             let separator = if mode.is_empty() { "" } else { ": " };
@@ -165,7 +215,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
             online: described.is_online,
             starting: false,
             slow_interval: self.slow_interval,
-            problem: described.problem.clone(),
+            problem: described.problem.clone().or_else(|| self.warning.clone()),
             format: described.format,
             width: self.size.0,
             height: self.size.1,
@@ -182,10 +232,12 @@ impl<'c, 'a> Delivery<'c, 'a> {
 
     fn check_stall(&mut self, source: &dyn VideoSource) -> Result<(), VideoError> {
         let waited = self.context.session.now().since(self.last_whole);
+        let is_hopeless = self.unusable.as_ref().is_some_and(Unusable::is_lasting);
         let device = || self.description.device.clone();
         match self.description.stall {
             Stall::Measured | Stall::Learned => {
                 let limit = self.context.pace.limit(self.description.fps);
+                let limit = if is_hopeless { limit.min(HOPELESS_AFTER) } else { limit };
                 if waited < limit {
                     return Ok(());
                 }
@@ -193,14 +245,19 @@ impl<'c, 'a> Delivery<'c, 'a> {
                 if self.began.is_none() || is_lone {
                     self.context.pace.gave_nothing();
                 }
+                if let Some(why) = self.unusable.take_if(|why| matches!(why, Unusable::Edit { .. })) {
+                    return Err(VideoError::Unusable { device: device(), why });
+                }
                 let is_broken = self.unusable.is_some();
                 let reason = source.stall_reason().filter(|_| !is_broken);
                 Err(reason.unwrap_or(VideoError::Stalled { device: device(), waited: limit, is_broken }))
             }
-            Stall::Unusable(limit) if waited >= limit => match self.unusable.take() {
-                Some(why) => Err(VideoError::Unusable { device: device(), why }),
-                None => Ok(()),
-            },
+            Stall::Unusable(limit) if waited >= limit || (is_hopeless && waited >= HOPELESS_AFTER) => {
+                match self.unusable.take() {
+                    Some(why) => Err(VideoError::Unusable { device: device(), why }),
+                    None => Ok(()),
+                }
+            }
             Stall::Unusable(_) | Stall::Never => Ok(()),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::codec::jpeg::EncodeError;
+use crate::jpeg::error::JpegError;
 use crate::jpeg::scan::ScanError;
 
 /// Why a source of video gives no picture.
@@ -51,6 +52,13 @@ pub(crate) enum Unusable {
     Broken(ScanError),
     /// Its pixels are not what they should be.
     Encode(EncodeError),
+    /// It cannot be turned, masked or stamped.
+    Edit {
+        /// Why.
+        error: JpegError,
+        /// Whether it has a mask, without which nobody may see it.
+        is_masked: bool,
+    },
     /// It holds the boundary between the parts of a stream.
     Boundary,
     /// It ends before its end.
@@ -59,6 +67,13 @@ pub(crate) enum Unusable {
     TooLong,
     /// There is no memory for it.
     NoMemory,
+}
+
+impl Unusable {
+    /// Whether every picture of the source will be unusable like this one.
+    pub(super) fn is_lasting(&self) -> bool {
+        matches!(self, Self::Edit { error, .. } if error.is_lasting())
+    }
 }
 
 impl VideoError {
@@ -112,6 +127,10 @@ impl fmt::Display for Unusable {
             Self::Damaged => f.write_str("the driver says it is damaged"),
             Self::Broken(error) => error.fmt(f),
             Self::Encode(error) => error.fmt(f),
+            Self::Edit { error, is_masked: true } => {
+                write!(f, "the masks of this camera cannot be put on it: {error}")
+            }
+            Self::Edit { error, is_masked: false } => write!(f, "it cannot be turned or stamped: {error}"),
             Self::Boundary => f.write_str("it holds the boundary of this server's streams"),
             Self::CutOff => f.write_str("a part of it is missing"),
             Self::TooLong => f.write_str("it is larger than 8 MiB, or has no end"),

@@ -25,6 +25,7 @@ impl World {
     pub(super) fn new(settings: CameraSettings) -> Self {
         let (publisher, frames) = latest(4);
         let feed = CameraFeed::new(&settings.name, frames);
+        feed.set_edits(&settings.edits);
         let publisher = RefCell::new(publisher);
         Self {
             settings,

@@ -6,6 +6,7 @@
 mod broken;
 mod context;
 mod delivery;
+mod editing;
 mod error;
 mod no_signal;
 mod output;

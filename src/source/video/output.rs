@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use log::info;
 
+use super::editing::Editing;
 use super::{Content, Picture, Unusable};
 use crate::codec::jpeg::{EncodeError, Encoder, Settings};
 use crate::codec::part;
+use crate::codec::raw::RawEditor;
 use crate::hub::{CameraFeed, LocalTotals, Named, Publisher};
+use crate::jpeg::error::JpegError;
 use crate::jpeg::scan::{self, Scan, ScanError};
 use crate::jpeg::scanner::Scanner;
-use crate::media::{Frame, RawImage, Timestamp};
+use crate::media::{Frame, PictureEdits, RawImage, Timestamp};
 use crate::memory::{Account, Lease};
 use crate::source::session::Session;
 use crate::source::settings::CameraSettings;
@@ -33,6 +36,10 @@ pub(super) struct Output<'a> {
     last: Timestamp,
     totals: LocalTotals,
     scanner: Scanner,
+    editing: Editing<'a>,
+    raw_editor: RawEditor,
+    /// Length of the last JPEG that was edited here.
+    edited_bytes: usize,
     /// Whether it was logged that the camera sends no EOI.
     was_completed: bool,
 }
@@ -71,6 +78,9 @@ impl<'a> Output<'a> {
             last: Timestamp::from_micros(0),
             totals: feed.published.local(),
             scanner: Scanner::new(),
+            editing: Editing::new(feed),
+            raw_editor: RawEditor::default(),
+            edited_bytes: 0,
             was_completed: false,
         }
     }
@@ -90,9 +100,26 @@ impl<'a> Output<'a> {
         self.publisher.is_closed()
     }
 
-    /// Forgets what was learned of a source's pictures: another one was opened.
-    pub(super) fn begin_source(&mut self) {
+    /// Forgets what was learned of a source's pictures: another one was opened, which promises pictures of `size`.
+    pub(super) fn begin_source(&mut self, size: Option<(u32, u32)>) {
         self.scanner = Scanner::new();
+        self.editing.begin_source(size);
+    }
+
+    /// What is done to pictures now.
+    pub(super) fn edits(&mut self) -> &PictureEdits {
+        self.editing.refresh();
+        self.editing.edits()
+    }
+
+    /// What was done to the last picture.
+    pub(super) fn edits_used(&self) -> &PictureEdits {
+        self.editing.edits()
+    }
+
+    /// Why pictures are passed through although something is to be done to them.
+    pub(super) fn refused_edit(&self) -> Option<JpegError> {
+        self.editing.refused()
     }
 
     /// Gives up memory that only the source that was closed needed.
@@ -107,9 +134,11 @@ impl<'a> Output<'a> {
     /// # Errors
     /// Why it cannot be shown.
     pub(super) fn prepare(&mut self, picture: &Picture<'_>) -> Result<Finished, Unusable> {
+        // What was changed before a picture was captured is done to it.
+        self.editing.refresh();
         match &picture.content {
-            Content::Jpeg(jpeg) => self.copy(jpeg, picture.captured).map_err(Unusable::Broken),
-            Content::Raw(image) => self.encode(image, picture.captured).map_err(Unusable::Encode),
+            Content::Jpeg(jpeg) => self.copy(jpeg, picture.captured),
+            Content::Raw(image) => self.encode_edited(image, picture.captured).map_err(Unusable::Encode),
             Content::UntrustedJpeg { jpeg, account, is_no_signal } => {
                 let mut finished = self.copy_untrusted(jpeg, picture.captured, account)?;
                 if *is_no_signal {
@@ -125,7 +154,8 @@ impl<'a> Output<'a> {
     /// # Errors
     /// When it has a size no JPEG can have; nothing is published then.
     pub(super) fn publish_no_signal(&mut self, image: &RawImage<'_>) -> Result<(), EncodeError> {
-        let Finished { frame, busy } = self.encode(image, None)?;
+        let captured = self.stamp(None);
+        let Finished { frame, busy } = self.encode(image, captured)?;
         self.publish(Finished { frame: frame.into_no_signal(), busy });
         Ok(())
     }
@@ -145,9 +175,29 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// Edits raw pixels as that is wanted, and encodes them.
+    fn encode_edited(
+        &mut self,
+        image: &RawImage<'_>,
+        captured: Option<Timestamp>,
+    ) -> Result<Finished, EncodeError> {
+        let captured = self.stamp(captured);
+        if self.editing.is_none() {
+            return self.encode(image, captured);
+        }
+        let began = self.session.now();
+        // Taken out, because the picture is lent by it.
+        let mut editor = std::mem::take(&mut self.raw_editor);
+        let edited = self.editing.raw(&mut editor, image, captured);
+        let edit_took = self.session.now().since(began);
+        let finished = edited.and_then(|edited| self.encode(&edited, captured));
+        self.raw_editor = editor;
+        finished.map(|finished| Finished { busy: finished.busy + edit_took, ..finished })
+    }
+
     /// Encodes raw pixels.
-    fn encode(&mut self, image: &RawImage<'_>, captured: Option<Timestamp>) -> Result<Finished, EncodeError> {
-        let (size, stamp) = ((image.width, image.height), self.stamp(captured));
+    fn encode(&mut self, image: &RawImage<'_>, stamp: Timestamp) -> Result<Finished, EncodeError> {
+        let size = (image.width, image.height);
         // A picture is about as large as the one before it.
         let buffer = part::sized(self.take_buffer(), self.encoded_bytes + self.encoded_bytes / 8);
         let began = self.session.now();
@@ -157,16 +207,43 @@ impl<'a> Output<'a> {
         Ok(Finished { frame, busy: self.session.now().since(began) })
     }
 
-    /// Copies a camera's own JPEG, with the tables and the EOI it may lack.
-    fn copy(&mut self, jpeg: &[u8], captured: Option<Timestamp>) -> Result<Finished, ScanError> {
-        let found = self.scan(jpeg)?;
+    /// Copies a camera's own JPEG, with the tables and the EOI it may lack, or as it is to be edited.
+    fn copy(&mut self, jpeg: &[u8], captured: Option<Timestamp>) -> Result<Finished, Unusable> {
+        let found = self.scan(jpeg).map_err(Unusable::Broken)?;
+        if !self.editing.is_none() {
+            let buffer = part::sized(self.take_buffer(), self.edited_room(jpeg));
+            return self.edit(jpeg, &found, captured, buffer);
+        }
         let size = (found.width, found.height);
         let buffer = part::sized(self.take_buffer(), jpeg.len() + scan::MAX_TABLES_BYTES);
-        let frame = part::build(buffer, self.stamp(captured), size, |out| {
+        let Ok(frame) = part::build(buffer, self.stamp(captured), size, |out| {
             scan::append_with_tables(jpeg, &found, out);
+            Ok::<(), Infallible>(())
+        });
+        Ok(Finished { frame, busy: Duration::ZERO })
+    }
+
+    /// Edits a JPEG into a buffer.
+    fn edit(
+        &mut self,
+        jpeg: &[u8],
+        found: &Scan,
+        captured: Option<Timestamp>,
+        buffer: Vec<u8>,
+    ) -> Result<Finished, Unusable> {
+        let (captured, began) = (self.stamp(captured), self.session.now());
+        let mut size = (found.width, found.height);
+        let frame = part::build(buffer, captured, size, |out| {
+            size = self.editing.jpeg(jpeg, found, captured, out)?;
             Ok(())
         })?;
-        Ok(Finished { frame, busy: Duration::ZERO })
+        self.edited_bytes = frame.jpeg().len();
+        Ok(Finished { frame: frame.with_size(size), busy: self.session.now().since(began) })
+    }
+
+    /// Bytes that a JPEG will probably take when it was edited.
+    fn edited_room(&self, jpeg: &[u8]) -> usize {
+        self.edited_bytes.max(jpeg.len()) / 8 * 9 + scan::MAX_TABLES_BYTES
     }
 
     fn scan(&mut self, jpeg: &[u8]) -> Result<Scan, ScanError> {
@@ -189,16 +266,26 @@ impl<'a> Output<'a> {
         account: &Arc<Account>,
     ) -> Result<Finished, Unusable> {
         let found = self.scanner.scan(jpeg).map_err(Unusable::Broken)?;
-        let (buffer, lease) = self.leased_buffer(jpeg.len(), account).ok_or(Unusable::NoMemory)?;
-        let size = (found.width, found.height);
-        let Ok(frame) = part::build(buffer, self.stamp(captured), size, |out| {
-            scan::append_with_tables(jpeg, &found, out);
-            Ok::<(), Infallible>(())
-        });
+        let is_edited = !self.editing.is_none();
+        let room = if is_edited { self.edited_room(jpeg) } else { jpeg.len() };
+        let (buffer, mut lease) = self.leased_buffer(room, account).ok_or(Unusable::NoMemory)?;
+        let (size, leased_bytes) = ((found.width, found.height), buffer.capacity());
+        let Finished { frame, busy } = if is_edited {
+            self.edit(jpeg, &found, captured, buffer)?
+        } else {
+            let Ok(frame) = part::build(buffer, self.stamp(captured), size, |out| {
+                scan::append_with_tables(jpeg, &found, out);
+                Ok::<(), Infallible>(())
+            });
+            Finished { frame, busy: Duration::ZERO }
+        };
+        if frame.memory_bytes() > leased_bytes && !lease.resize(frame.memory_bytes()) {
+            return Err(Unusable::NoMemory);
+        }
         if part::holds_boundary(frame.jpeg()) {
             return Err(Unusable::Boundary);
         }
-        Ok(Finished { frame: frame.with_lease(lease), busy: Duration::ZERO })
+        Ok(Finished { frame: frame.with_lease(lease), busy })
     }
 
     fn take_buffer(&mut self) -> Vec<u8> {

@@ -53,11 +53,10 @@ fn each_setting_takes_its_own_value_and_no_other_kind() {
 #[test]
 fn a_value_that_is_set_is_the_value_in_force() {
     let mut camera = default_camera("front".to_owned());
-    let values: [(_, Value); 6] = [
+    let values: [(_, Value); 5] = [
         ("width", 16_u32.into()),
         ("fps", 240_u32.into()),
         ("quality", 1_u32.into()),
-        ("format", "yuyv".into()),
         ("chroma", "420".into()),
         ("on_demand", true.into()),
     ];
