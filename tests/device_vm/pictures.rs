@@ -32,6 +32,22 @@ fn every_raw_format_of_the_driver_gives_its_colours() {
 }
 
 #[test]
+fn raw_pictures_are_turned_before_they_are_encoded() {
+    let vm = vm::lock();
+    vm.set_controls("test_pattern=1,osd_text_mode=2");
+    for format in ["yuyv", "nv12", "rgb3"] {
+        let keys = format!("format = \"{format}\"\nwidth = 640\nheight = 480\nrotate = 180");
+        let server = Server::start(&vm, &camera(VIVID, &keys));
+        server.wait_status(&format!("\"format\":\"{format}\""));
+        let picture = server.snapshot();
+        assert_eq!((picture.width, picture.height), (640, 480), "{format}");
+        // Turned back: the last pixel first.
+        let back: Vec<u8> = picture.pixels.chunks_exact(3).rev().flatten().copied().collect();
+        assert_bars(&back, picture.width, TOLERANCE);
+    }
+}
+
+#[test]
 fn a_change_of_size_reaches_a_viewer_that_stays() {
     let vm = vm::lock();
     let server = Server::start(&vm, &camera(VIVID, "width = 640\nheight = 480"));

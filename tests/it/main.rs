@@ -9,6 +9,7 @@ mod config;
 mod confine;
 mod control;
 mod cors;
+mod edits;
 mod faults;
 mod foreign;
 mod gate;

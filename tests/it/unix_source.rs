@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::support::{Background, Server, Setup, defender, parts, stdout, wait_for, watch};
 
 /// A listener that has each connection fed in a thread, as a service manager starts a program for each.
-struct Feeder {
+pub struct Feeder {
     connections: Arc<AtomicU32>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -22,7 +22,7 @@ struct Feeder {
 
 impl Feeder {
     /// Calls `feed` with each connection and its number.
-    fn start(path: &Path, feed: impl Fn(UnixStream, u32) + Send + Sync + 'static) -> Self {
+    pub fn start(path: &Path, feed: impl Fn(UnixStream, u32) + Send + Sync + 'static) -> Self {
         let listener = UnixListener::bind(path).expect("bound");
         listener.set_nonblocking(true).expect("set");
         let connections = Arc::new(AtomicU32::new(0));
@@ -47,7 +47,7 @@ impl Feeder {
         Self { connections, is_over, thread: Some(thread) }
     }
 
-    fn connections(&self) -> u32 {
+    pub fn connections(&self) -> u32 {
         self.connections.load(Ordering::Relaxed)
     }
 }
@@ -100,7 +100,7 @@ fn jpegs(folder: &Path, size: &str, count: u32) -> Vec<Vec<u8>> {
 }
 
 /// Sends `pictures` again and again until Defender hangs up.
-fn send_for_ever(mut stream: UnixStream, pictures: &[Vec<u8>]) {
+pub fn send_for_ever(mut stream: UnixStream, pictures: &[Vec<u8>]) {
     for picture in pictures.iter().cycle() {
         if stream.write_all(picture).is_err() {
             return;

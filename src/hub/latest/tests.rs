@@ -28,6 +28,20 @@ fn a_reader_gets_the_newest_and_learns_what_it_missed() {
 }
 
 #[test]
+fn a_value_that_was_taken_back_is_given_to_nobody() {
+    let (mut publisher, latest) = latest(2);
+    let mut before = latest.subscribe().unwrap();
+    for value in 0..5 {
+        publisher.publish(value);
+        publisher.retract();
+        assert!(before.newest().is_none() && latest.subscribe().unwrap().newest().is_none());
+        assert!(matches!(before.wait_newer(Duration::from_millis(1)), Wait::TimedOut));
+    }
+    publisher.publish(9);
+    assert_eq!(*fresh(before.wait_newer(LONG)).0, 9);
+}
+
+#[test]
 fn a_reader_waits_for_a_value_newer_than_itself() {
     let (mut publisher, latest) = latest(1);
     publisher.publish("old");

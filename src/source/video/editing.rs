@@ -197,3 +197,6 @@ fn polygon(polygon: &Polygon) -> Vec<(f32, f32)> {
     let share = |side: u16| f32::from(side) / f32::from(Point::FULL);
     polygon.iter().map(|point| (share(point.x), share(point.y))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,8 @@ pub(super) struct Film {
     pub(super) stall: Stall,
     /// How many frames it begins with while it says that it is away.
     pub(super) away: u32,
+    /// The JPEG that each frame is, instead of a grey one.
+    pub(super) jpeg: Option<&'static [u8]>,
 }
 
 pub(super) const FILM: Film = Film {
@@ -100,6 +102,7 @@ pub(super) const FILM: Film = Film {
     ends: false,
     stall: Stall::Measured,
     away: 0,
+    jpeg: None,
 };
 
 /// A camera that gives nothing.
@@ -194,7 +197,7 @@ impl VideoSource for FakeSource<'_, '_> {
         }
         let is_description_new = self.film.away == 1;
         self.film.away = self.film.away.saturating_sub(1);
-        let content = Content::Raw(RawImage {
+        let grey = Content::Raw(RawImage {
             format: PixelFormat::Grey,
             width: 16,
             height: 16,
@@ -202,6 +205,7 @@ impl VideoSource for FakeSource<'_, '_> {
             range: Range601::Full,
             data: &[90; 256],
         });
+        let content = self.film.jpeg.map_or(grey, Content::Jpeg);
         Ok(Arrival::picture(Picture { content, captured: None, is_description_new }))
     }
 }

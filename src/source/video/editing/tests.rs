@@ -1,0 +1,192 @@
+//! Edited pictures on their way out, and those that nobody may see.
+
+use super::super::fake::{FILM, FakeCamera, Film, World, gone};
+use super::super::output::Output;
+use super::super::{Content, Picture};
+use super::*;
+use crate::hub::{Publisher, Stop, latest};
+use crate::jpeg::coefficients::Reader;
+use crate::media::Frame;
+use crate::memory::Account;
+use crate::source::clock::SystemClock;
+use crate::source::clock::fake::FakeClock;
+use crate::source::session::Session;
+use crate::source::settings::{CameraSettings, testing};
+
+/// A JPEG of 48x32 pixels whose brightness grows to the right.
+fn jpeg(is_progressive: bool) -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
+    encoder.set_progressive(is_progressive);
+    let pixels: Vec<u8> = (0..32).flat_map(|_| (0..48).map(|x| x * 5)).collect();
+    encoder.encode(&pixels, 48, 32, jpeg_encoder::ColorType::Luma).unwrap();
+    jpeg
+}
+
+fn turned() -> PictureEdits {
+    PictureEdits { rotation: Rotation::Right, ..PictureEdits::default() }
+}
+
+/// The left third is covered.
+fn masked() -> PictureEdits {
+    let corners = [(0, 0), (3000, 0), (3000, 10_000), (0, 10_000)];
+    let polygon = corners.into_iter().map(|(x, y)| Point { x, y }).collect();
+    PictureEdits { masks: vec![polygon], ..PictureEdits::default() }
+}
+
+/// Calls `work` with the way out of a camera whose pictures are edited so.
+fn with_output(edits: &PictureEdits, work: impl FnOnce(&mut Output<'_>, &CameraFeed)) {
+    let settings = testing::settings();
+    let (mut publisher, frames): (Publisher<Frame>, _) = latest(4);
+    let feed = CameraFeed::new(&settings.name, frames);
+    feed.set_edits(edits);
+    let (clock, stop) = (SystemClock, Stop::new());
+    let session = Session::new(&clock, &stop, &feed, false);
+    let mut output = Output::new(&settings, &feed, &session, &mut publisher);
+    work(&mut output, &feed);
+}
+
+/// The frame that is made of a JPEG of this machine, and of one from elsewhere.
+fn made(output: &mut Output<'_>, feed: &CameraFeed, jpeg: &[u8]) -> [Result<Arc<Frame>, String>; 2] {
+    let account = Account::unlimited();
+    let contents =
+        [Content::Jpeg(jpeg), Content::UntrustedJpeg { jpeg, account: &account, is_no_signal: false }];
+    contents.map(|content| {
+        let picture = Picture { content, captured: None, is_description_new: false };
+        let finished = output.prepare(&picture).map_err(|why| why.to_string())?;
+        let mut viewer = feed.frames().subscribe().unwrap();
+        output.publish(finished);
+        Ok(viewer.newest().unwrap())
+    })
+}
+
+/// Whether each block of a frame has no detail.
+fn flat_blocks(frame: &Frame) -> Vec<bool> {
+    let mut reader = Reader::new();
+    let found = reader.read(frame.jpeg(), Limits { max_pixels: MOST_PIXELS }).unwrap();
+    let (columns, rows) = found.planes().next().unwrap();
+    let blocks = (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row)));
+    blocks.map(|(column, row)| found.block(0, column, row)[1..].iter().all(|&value| value == 0)).collect()
+}
+
+#[test]
+fn without_an_edit_a_jpeg_is_passed_through_byte_for_byte() {
+    for jpeg in [jpeg(false), jpeg(true)] {
+        with_output(&PictureEdits::default(), |output, feed| {
+            for frame in made(output, feed, &jpeg) {
+                assert_eq!(frame.unwrap().jpeg(), jpeg);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_turned_frame_has_the_turned_size() {
+    with_output(&turned(), |output, feed| {
+        for frame in made(output, feed, &jpeg(false)) {
+            let frame = frame.unwrap();
+            assert_eq!(frame.size(), (32, 48));
+            let decoded = jpeg_decoder::Decoder::new(frame.jpeg()).decode().unwrap();
+            assert!(decoded[0] < 20 && decoded[47 * 32] > 220, "what was left is at the top");
+        }
+    });
+}
+
+#[test]
+fn what_is_masked_is_flat_from_the_first_frame_on() {
+    with_output(&masked(), |output, feed| {
+        for frame in made(output, feed, &jpeg(false)) {
+            let flat = flat_blocks(&frame.unwrap());
+            assert_eq!(flat[..6], [true, true, false, false, false, false]);
+        }
+        feed.set_edits(&PictureEdits { masks: Vec::new(), ..turned() });
+        assert_eq!(made(output, feed, &jpeg(false))[0].as_ref().unwrap().size(), (32, 48));
+        feed.set_edits(&masked());
+        let again = made(output, feed, &jpeg(false));
+        assert!(flat_blocks(again[0].as_ref().unwrap())[0], "the frame after a change");
+    });
+}
+
+#[test]
+fn a_jpeg_that_no_mask_can_be_put_on_makes_no_frame() {
+    let mut damaged = jpeg(false);
+    let at = damaged.len() - 12;
+    damaged[at..at + 8].fill(0xFE);
+    for (jpeg, reason) in [(jpeg(true), "progressive"), (damaged, "damaged")] {
+        with_output(&masked(), |output, feed| {
+            for frame in made(output, feed, &jpeg) {
+                let why = frame.unwrap_err();
+                assert!(why.contains("masks") && why.contains(reason), "{why}");
+            }
+        });
+    }
+}
+
+#[test]
+fn without_a_mask_a_jpeg_of_another_kind_is_passed_through() {
+    with_output(&turned(), |output, feed| {
+        for frame in made(output, feed, &jpeg(true)) {
+            let frame = frame.unwrap();
+            assert_eq!((frame.jpeg(), frame.size()), (jpeg(true).as_slice(), (48, 32)));
+        }
+        assert!(output.refused_edit().is_some());
+    });
+}
+
+#[test]
+fn a_head_of_too_many_pixels_makes_no_frame() {
+    let mut huge = jpeg(false);
+    let frame = huge.windows(2).position(|two| two == [0xFF, 0xC0]).unwrap();
+    huge[frame + 5..frame + 9].fill(0xFF);
+    with_output(&masked(), |output, feed| {
+        for frame in made(output, feed, &huge) {
+            assert!(frame.is_err());
+        }
+    });
+}
+
+#[test]
+fn a_no_signal_frame_is_as_large_as_turned_pictures() {
+    let world = World::new(CameraSettings { edits: turned(), ..testing::settings() });
+    let clock = FakeClock::new();
+    world.watch();
+    let mut camera = FakeCamera::new(&clock, |_| Err(gone()));
+    world.run(&clock, &mut camera, 1_000);
+    assert_eq!((world.feed.state().width, world.feed.state().height), (120, 160));
+    assert_eq!(world.newest().size(), (120, 160));
+}
+
+#[test]
+fn a_camera_whose_frames_take_no_mask_says_so_and_shows_none() {
+    let world = World::new(CameraSettings { edits: masked(), ..testing::settings() });
+    let clock = FakeClock::new();
+    world.watch();
+    for at_ms in (50..6_000).step_by(100) {
+        clock.at(at_ms, || {
+            let mut viewer = world.viewer.borrow_mut();
+            let newest = viewer.as_mut().and_then(|viewer| viewer.newest());
+            assert!(newest.is_none_or(|frame| frame.is_no_signal()));
+        });
+    }
+    let progressive: &'static [u8] = jpeg(true).leak();
+    let mut camera = FakeCamera::new(&clock, move |_| Ok(Film { jpeg: Some(progressive), ..FILM }));
+    world.run(&clock, &mut camera, 6_100);
+    let state = world.feed.state();
+    let problem = state.problem.unwrap();
+    assert!(!state.online && problem.contains("masks") && problem.contains("progressive"), "{problem}");
+    assert!(world.newest().is_no_signal());
+    assert!(world.feed.counters.dropped.get() > 10);
+}
+
+#[test]
+fn a_camera_that_cannot_be_turned_is_online_with_the_reason() {
+    let world = World::new(CameraSettings { edits: turned(), ..testing::settings() });
+    let clock = FakeClock::new();
+    world.watch();
+    let progressive: &'static [u8] = jpeg(true).leak();
+    let mut camera = FakeCamera::new(&clock, move |_| Ok(Film { jpeg: Some(progressive), ..FILM }));
+    world.run(&clock, &mut camera, 1_000);
+    let state = world.feed.state();
+    assert!(state.online && state.problem.unwrap().contains("progressive"));
+    assert_eq!((state.width, state.height), (48, 32));
+}
