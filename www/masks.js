@@ -5,8 +5,8 @@ import { ask, askIfThere } from "./api.js";
 import { act, confirmed, make, plural, say, sentence } from "./dom.js";
 import { Drawing } from "./drawing.js";
 
-const HELP = "Nobody sees what is below a mask. Draw a rectangle on the picture, or add one. Drag its points and its middle, or move them with the arrow keys; " +
-  "Delete removes a point or a mask, Escape takes a move back. A cross on a side adds a point.";
+const HELP = "Nobody sees what is below a mask. Draw a rectangle on the picture, or add one. Drag its points and its middle, " +
+  "or move them with the arrow keys; Delete removes a point or a mask, Escape takes a move back. A cross on a side adds a point.";
 
 // Fills `host` with the editor and lays it over the picture of `camera`. What comes back shows a new status of the
 // camera (`show`), and takes the editor away (`leave`).
