@@ -5,8 +5,8 @@ import { ask, askIfThere } from "./api.js";
 import { act, confirmed, make, plural, say, sentence } from "./dom.js";
 import { Drawing } from "./drawing.js";
 
-const HELP = "Draw a rectangle on the picture, or add one. Drag its points and its middle, or move them with the arrow keys; " +
-  "Delete removes a point or a mask, Escape takes a move back. A cross on a side adds a point.";
+const HELP = "Nobody sees what is below a mask. Draw a rectangle on the picture, or add one. Drag its points and its middle, " +
+  "or move them with the arrow keys; Delete removes a point or a mask, Escape takes a move back. A cross on a side adds a point.";
 
 // Fills `host` with the editor and lays it over the picture of `camera`. What comes back shows a new status of the
 // camera (`show`), and takes the editor away (`leave`).
@@ -97,6 +97,8 @@ function editor(host, camera, { path, found, done }) {
   const escape = (event) => {
     if (event.key !== "Escape" || event.target.closest?.("dialog") || document.documentElement.classList.contains("wall")) return;
     event.stopPropagation();
+    // Else the key would close the question that it asks.
+    event.preventDefault();
     if (!drawing.cancel()) done.click();
   };
   document.addEventListener("keydown", escape);
@@ -116,14 +118,15 @@ function editor(host, camera, { path, found, done }) {
   changed();
   host.replaceChildren(
     make("h2", {}, "Masks"),
-    make("p", { class: "quiet" }, `Nobody sees what is below a mask: no viewer, no recording, no snapshot. ${HELP}`),
-    count, told,
+    count,
     make("div", { class: "row" }, add, removePoint, removeMask, undo),
-    make("div", { class: "row" }, apply, found.keeps === false ? undefined : save, done),
+    wrong,
+    make("div", { class: "row save" }, apply, found.keeps === false ? undefined : save, done),
     make("p", { class: "quiet" }, found.keeps === false
       ? "Applied masks last until the server restarts: it cannot save them."
       : "Applied masks take effect at once. Save them to keep them after a restart."),
-    wrong,
+    make("p", { class: "quiet" }, HELP),
+    told,
   );
   add.focus({ preventScroll: true });
   return {

@@ -96,7 +96,7 @@ test("a picture stays until the first one of another stream is there", async (t)
 
 test("a stream with a problem is not taken", async (t) => {
   const server = await new Server(t, { sections: SECTIONS }).start();
-  const page = await open(server, { viewport: { width: 320, height: 500 } });
+  const page = await open(server, { viewport: { width: 280, height: 500 } });
   const paths = asked(page);
   let problem = "it cannot be made";
   await retell(page, (status) => { status.cameras[0].streams.find(({ name }) => name === "half").problem = problem; });

@@ -20,7 +20,7 @@ export const SIDEWAYS = { width: 844, height: 390 };
 export const PASSWORD = "correct horse battery";
 
 // How long anything may take before a test gives up on it; nothing is asserted about less.
-const PATIENCE_MS = Number(process.env.PATIENCE ?? 120_000);
+const PATIENCE_MS = 120_000;
 
 const binary = resolve(process.env.DEFENDER_BINARY);
 const screenshots = process.env.DEFENDER_SCREENSHOTS;
@@ -305,7 +305,8 @@ export async function withControls(page, more = {}) {
   const camera = {
     name: "front",
     ...more,
-    settings: { device: "test", format: "auto", width: 640, height: 480, fps: 30, quality: 85, chroma: "auto", on_demand: false },
+    settings: { device: "test", format: "auto", width: 640, height: 480, fps: 30, quality: 85, chroma: "auto", on_demand: false,
+      rotate: 0, flip: "none", stamp: "", stamp_corner: "top-left", stamp_clock: "local", masks: [] },
     controls: [
       control("brightness", "Brightness", "integer"),
       control("contrast", "Contrast", "integer"),
