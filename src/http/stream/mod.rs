@@ -87,12 +87,11 @@ fn subscribe(call: &Call<'_>, name: Option<&str>) -> Result<(Arc<CameraFeed>, Re
     }
 }
 
+/// A camera, its further stream that is watched, and a reader of its frames.
+type WatchedStream = (Arc<CameraFeed>, Arc<StreamFeed>, Reader<Frame>);
+
 /// The camera, one of its further streams, and a reader of the stream's frames. Who may see a camera may see its streams.
-fn subscribe_stream(
-    call: &Call<'_>,
-    camera: &str,
-    stream: &str,
-) -> Result<(Arc<CameraFeed>, Arc<StreamFeed>, Reader<Frame>), Reply> {
+fn subscribe_stream(call: &Call<'_>, camera: &str, stream: &str) -> Result<WatchedStream, Reply> {
     let feed = call.state.camera(Some(camera), call.user)?;
     let Some(found) = feed.streams().find(Some(stream), |_| true) else {
         let streams = feed.streams().all();

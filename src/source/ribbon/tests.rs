@@ -171,7 +171,8 @@ fn a_request_that_cannot_be_written_is_a_warning() {
 #[test]
 fn auto_takes_the_ribbon_camera_where_no_other_can_be_used() {
     let root = whole_board();
-    let rows: [(fn() -> Sensors, bool, &str); 3] = [
+    type Row = (fn() -> Sensors, bool, &'static str);
+    let rows: [Row; 3] = [
         (one_sensor, false, "the ribbon camera"),
         (one_sensor, true, "the USB camera"),
         (no_sensor, false, "no camera found"),
