@@ -9,7 +9,11 @@ use super::request;
 use crate::source::session::Session;
 use crate::source::settings::CameraSettings;
 use crate::source::unix;
-use crate::source::video::{Arrival, Description, OpenVideo, VideoError, VideoSource};
+use crate::source::video::{Arrival, Description, OpenVideo, Stall, VideoError, VideoSource};
+
+/// How long a slow board may take to start the unit, the program and the sensor. If Defender hung up before, it would
+/// never see a picture.
+const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// A ribbon-cable camera, to be opened.
 pub(in crate::source) struct RibbonCamera<'s> {
@@ -92,6 +96,7 @@ impl VideoSource for RibbonPictures<'_> {
         description.source = name(self.place.number, self.sensor.as_deref());
         description.device = device(self.place.number);
         description.warnings.extend(self.warning.clone());
+        description.stall = Stall::Starting(START_WITHIN);
         description
     }
 

@@ -153,8 +153,12 @@ impl<'c, 'a> Delivery<'c, 'a> {
         self.context.feed.counters.captured.add(1);
         let now = self.context.session.now();
         let is_first = self.began.is_none();
-        if self.description.stall == Stall::Measured || self.description.stall == Stall::Learned && !is_first
-        {
+        let is_interval = match self.description.stall {
+            Stall::Measured => true,
+            Stall::Learned | Stall::Starting(_) => !is_first,
+            Stall::Unusable(_) | Stall::Never => false,
+        };
+        if is_interval {
             self.context.pace.came(now.since(self.last_whole));
         }
         self.last_whole = now;
@@ -230,13 +234,22 @@ impl<'c, 'a> Delivery<'c, 'a> {
         self.unusable = Some(why);
     }
 
+    /// For how long the next whole picture is waited for.
+    fn limit(&self) -> Duration {
+        let limit = self.context.pace.limit(self.description.fps);
+        match self.description.stall {
+            Stall::Starting(start) if self.began.is_none() => limit.max(start),
+            _ => limit,
+        }
+    }
+
     fn check_stall(&mut self, source: &dyn VideoSource) -> Result<(), VideoError> {
         let waited = self.context.session.now().since(self.last_whole);
         let is_hopeless = self.unusable.as_ref().is_some_and(Unusable::is_lasting);
         let device = || self.description.device.clone();
         match self.description.stall {
-            Stall::Measured | Stall::Learned => {
-                let limit = self.context.pace.limit(self.description.fps);
+            Stall::Measured | Stall::Learned | Stall::Starting(_) => {
+                let limit = self.limit();
                 let limit = if is_hopeless { limit.min(HOPELESS_AFTER) } else { limit };
                 if waited < limit {
                     return Ok(());

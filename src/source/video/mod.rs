@@ -109,6 +109,8 @@ pub(super) struct Description {
 pub(super) enum Stall {
     /// After three of its intervals, as measured, without a whole picture.
     Measured,
+    /// The same, but a program has to be started first: its first picture may take so long.
+    Starting(Duration),
     /// As `Measured`, for a source that begins with a picture it had already: one that gives no second one is given longer
     /// at each try, because it may be slow.
     Learned,

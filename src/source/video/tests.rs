@@ -155,6 +155,22 @@ fn bad_pictures_alone_can_stall_a_source_that_says_so() {
 }
 
 #[test]
+fn a_program_is_given_time_to_start_and_no_longer() {
+    let opened_ms = |first_ms| {
+        let world = World::new(testing::settings());
+        let clock = FakeClock::new();
+        let stall = Stall::Starting(Duration::from_secs(30));
+        let mut camera = FakeCamera::new(&clock, move |_| Ok(Film { first_ms, stall, ..FILM }));
+        clock.at(29_500, || world.note_state());
+        world.run(&clock, &mut camera, 60_000);
+        (camera.opened_ms.len(), world.state(0).online, world.feed.state().slow_interval)
+    };
+    assert_eq!(opened_ms(29_000), (1, true, None), "and its start is not the pace of its pictures");
+    let (opened, is_online, _) = opened_ms(31_000);
+    assert!(opened > 1 && !is_online, "{opened}");
+}
+
+#[test]
 fn on_demand_a_camera_is_open_while_watched_and_2_s_more() {
     let world = World::new(CameraSettings { on_demand: true, ..testing::settings() });
     let clock = FakeClock::new();
