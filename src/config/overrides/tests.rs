@@ -158,7 +158,7 @@ fn what_the_configuration_does_not_allow_is_ignored_and_stays() {
         ("camera.front.fps = 0", "expected a whole number from 1 to 240"),
         ("camera.front.width = \"wide\"", "expected a whole number from 16 to 8192"),
         ("camera.front.device = \"test\"", "no such setting"),
-        ("camera.front.rotate = 90", "no such setting"),
+        ("camera.front.tilt = 90", "no such setting"),
         ("camera.front.controls.gain = 99999999999", "32 bits"),
         ("server.port = 1", "no such setting"),
         ("server.log_level = \"loud\"", "expected one of \"off\", \"error\""),
