@@ -126,7 +126,7 @@ fn a_camera_is_turned_while_it_runs_and_after_a_restart() {
 }
 
 #[test]
-fn masks_cover_stream_snapshot_and_further_stream_from_a_reload_on() {
+fn masks_cover_every_picture_from_a_reload_on() {
     let setup = Setup::new();
     let pictures = vec![quarters(&setup)];
     let (server, _feeder) =
