@@ -7,6 +7,7 @@
 mod locate;
 mod overrides;
 mod paths;
+mod quoted;
 mod read;
 pub(crate) mod sections;
 mod settings;

@@ -12,26 +12,17 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::paths::Paths;
-use super::settings::{Form, Value, joined};
+use super::quoted::{HIDDEN, shown};
+use super::settings::form::Form;
+use super::settings::value::Value;
+use super::settings::values::joined;
 use crate::base::{did_you_mean, names};
-
-/// Longest piece of the file that a message quotes, in characters.
-const QUOTED_CHARS: usize = 60;
-
-/// Longest piece of the file that a message may quote from, in bytes; for a longer one it gives the length.
-const LOOKED_AT_BYTES: usize = 4096;
 
 /// Most mistakes that are reported at once.
 const MOST_PROBLEMS: usize = 20;
 
 /// Most entries of a list or table in a section.
 const MOST_ENTRIES: usize = 128;
-
-/// What every token begins with.
-const TOKEN_PREFIX: &str = "dft_";
-
-/// Stands for a secret.
-const HIDDEN: &str = "...";
 
 /// The document's text, and what is wrong with it so far.
 pub(super) struct Document<'a> {
@@ -325,35 +316,5 @@ fn place(found: &Spanned<DeValue<'_>>, within: &[usize]) -> Range<usize> {
             list.get(*at).map_or(found.span(), |entry| place(entry, inner))
         }
         _ => found.span(),
-    }
-}
-
-/// A piece of the file as a message may quote it: on one line, without secrets and control characters, and
-/// short.
-pub(super) fn shown(piece: &str) -> String {
-    if piece.len() > LOOKED_AT_BYTES {
-        return format!("a text of {} bytes", piece.len());
-    }
-    let mut text = String::new();
-    for (number, c) in without_secrets(piece).chars().enumerate() {
-        if number == QUOTED_CHARS {
-            text.push_str("...");
-            break;
-        }
-        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
-    }
-    text
-}
-
-/// The piece without a token, and without a name and password in a URL: messages go into logs.
-fn without_secrets(piece: &str) -> String {
-    if let Some(at) = piece.find(TOKEN_PREFIX) {
-        return format!("{}{TOKEN_PREFIX}{HIDDEN}", &piece[..at]);
-    }
-    match (piece.find("://"), piece.rfind('@')) {
-        (Some(scheme), Some(host)) if scheme < host => {
-            format!("{}://{HIDDEN}{}", &piece[..scheme], &piece[host..])
-        }
-        _ => piece.to_owned(),
     }
 }

@@ -6,7 +6,8 @@ use toml::de::DeTable;
 
 use super::Config;
 use super::paths::Paths;
-use super::read::{Document, Section, shown};
+use super::quoted::shown;
+use super::read::{Document, Section};
 use super::settings::{
     CAMERA, Form, MICROPHONE, SERVER, default_camera, default_microphone, default_server, read_all,
 };

@@ -2,8 +2,9 @@
 
 use tiny_http::Request;
 
+use super::call::Call;
 use super::reply::{Outcome, Reply};
-use super::request::{Call, Negotiation, is_head};
+use super::request::{Negotiation, is_head};
 use super::route::Route;
 use super::state::AppState;
 use super::{api, challenge, page, stream};

@@ -14,6 +14,7 @@ mod api;
 mod audit;
 mod auth;
 mod body;
+mod call;
 mod challenge;
 mod cors;
 mod counters;

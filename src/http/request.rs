@@ -2,11 +2,6 @@
 
 use tiny_http::Request;
 
-use super::reply::ResponseContext;
-use super::state::AppState;
-use crate::gate::PendingRequest;
-use crate::users::Identity;
-
 /// The value of the first header field `name`.
 pub(super) fn field<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
     request.headers().iter().find(|header| header.field.equiv(name)).map(|header| header.value.as_str())
@@ -15,30 +10,6 @@ pub(super) fn field<'r>(request: &'r Request, name: &'static str) -> Option<&'r 
 /// The path and the query of the request's target; the query is empty if there is none.
 pub(super) fn path_and_query(request: &Request) -> (&str, &str) {
     request.url().split_once('?').unwrap_or((request.url(), ""))
-}
-
-/// A request of a user who may make it, with what its handler needs.
-pub(super) struct Call<'r> {
-    /// What the server has.
-    pub(super) state: &'r AppState,
-    /// The request; its body is not read yet.
-    pub(super) request: &'r mut Request,
-    /// The same request at the gate.
-    pub(super) pending: &'r PendingRequest,
-    /// Who makes it.
-    pub(super) user: &'r Identity,
-}
-
-impl Call<'_> {
-    /// The query of the request's target; empty if there is none.
-    pub(super) fn query(&self) -> &str {
-        path_and_query(self.request).1
-    }
-
-    /// What all responses to it have in common.
-    pub(super) fn context(&self) -> ResponseContext {
-        self.state.response_context(self.request, self.pending)
-    }
 }
 
 /// Whether only the head of the response is wanted.

@@ -7,8 +7,9 @@ use log::debug;
 use tiny_http::Request;
 
 use super::auth::{self, Credentials};
+use super::call::Call;
 use super::reply::{Outcome, Reply, ResponseContext};
-use super::request::{Call, field, path_and_query};
+use super::request::{field, path_and_query};
 use super::route::{Access, Route};
 use super::state::AppState;
 use super::{audit, challenge, cors, dispatch, page};

@@ -3,7 +3,8 @@
 use super::coefficients::Coefficients;
 use super::error::{Fault, JpegError, Unsupported};
 use super::head::{self, Changes};
-use super::header::{Component, Header, Limits, Quantization};
+use super::header::{Header, Limits, Quantization};
+use super::layout::Component;
 use super::layout::{BlockNumbers, Layout};
 use super::mask::Mask;
 use super::overlay::Overlay;

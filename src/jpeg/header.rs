@@ -2,7 +2,7 @@
 
 use super::error::{Fault, JpegError, Unsupported};
 use super::huffman::Codes;
-use super::layout::Layout;
+use super::layout::{COMPONENTS_MAX, Component, Layout};
 use super::marker;
 use super::segments::{Segment, segment};
 
@@ -11,18 +11,6 @@ use super::segments::{Segment, segment};
 pub struct Limits {
     /// Most pixels of a picture. Memory and time of everything in [`crate::jpeg`] grow with them.
     pub max_pixels: u32,
-}
-
-/// A component of a picture: luma, or one of chroma.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Component {
-    pub(super) id: u8,
-    /// Sampling factor: blocks in each row of a unit (section A.1.1).
-    pub(super) across: u8,
-    /// Sampling factor: rows of blocks in a unit.
-    pub(super) down: u8,
-    /// Its quantization table.
-    pub(super) quantization: u8,
 }
 
 /// A quantization table in the order of the zigzag (section B.2.4.1).
@@ -37,9 +25,6 @@ pub(super) struct Scan {
     /// Where the entropy-coded data begin.
     pub(super) entropy_coded: usize,
 }
-
-/// Most components of a frame that are supported.
-pub(super) const COMPONENTS_MAX: usize = 4;
 
 /// Most segments before a scan; pictures have about ten.
 const SEGMENTS_MAX: usize = 256;

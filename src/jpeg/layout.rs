@@ -1,7 +1,21 @@
 //! How the blocks of a picture lie in its units (MCU) and planes (ITU-T T.81, sections A.1 and A.2).
 
 use super::error::Unsupported;
-use super::header::{COMPONENTS_MAX, Component};
+
+/// Most components of a frame that are supported.
+pub(super) const COMPONENTS_MAX: usize = 4;
+
+/// A component of a picture: luma, or one of chroma.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Component {
+    pub(super) id: u8,
+    /// Sampling factor: blocks in each row of a unit (section A.1.1).
+    pub(super) across: u8,
+    /// Sampling factor: rows of blocks in a unit.
+    pub(super) down: u8,
+    /// Its quantization table.
+    pub(super) quantization: u8,
+}
 
 /// The blocks of a whole picture: units in rows, and in each unit the blocks of each component.
 ///

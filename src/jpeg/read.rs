@@ -2,7 +2,8 @@
 
 use super::bits::Bits;
 use super::error::{Fault, JpegError};
-use super::header::{COMPONENTS_MAX, Header};
+use super::header::Header;
+use super::layout::COMPONENTS_MAX;
 use super::read_table::{AcTable, DcTable};
 use super::walk::Walk;
 

@@ -3,7 +3,7 @@
 use super::bits::Bits;
 use super::huffman::{AC_SIZE_MAX, Codes, DC_SIZE_MAX};
 
-/// Bits of a look in [`DcTable`] and [`AcTable::find`].
+/// Bits of a look in [`DcTable`] and `AcTable::find`.
 const LOOK_BITS: u32 = 9;
 
 /// Bits of a look in [`AcTable::skip`].

@@ -21,7 +21,7 @@ pub type Polygon = Vec<Point>;
 /// A polygon with a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
-    /// Its name, as [`crate::base::names::is_name`] allows.
+    /// Its name, as `crate::base::names::is_name` allows.
     pub name: String,
     /// Where it is.
     pub points: Polygon,

@@ -64,7 +64,7 @@ impl Accounts {
     /// sign-in worked lately from there. A token of the user's is as good as the password.
     ///
     /// # Errors
-    /// See [`Denied`]. An unknown user and a wrong password cost the same.
+    /// See `Denied`. An unknown user and a wrong password cost the same.
     pub fn authenticate(&self, name: &str, password: &str, from: IpAddr) -> Result<Identity, Denied> {
         let users = self.file.users();
         if let Some(identity) = token_identity(&users, password).filter(|user| user.name == name) {
@@ -79,7 +79,7 @@ impl Accounts {
     /// Checks the secret of a session or a token: no slow hash, no wait.
     ///
     /// # Errors
-    /// [`Denied::Ended`].
+    /// `Denied::Ended`.
     pub fn by_secret(&self, secret: &str) -> Result<Identity, Denied> {
         let users = self.file.users();
         let digest = Digest::of(secret);
@@ -163,10 +163,10 @@ impl Accounts {
         edits::add_with(self.file.path(), name, new, &may, |password| self.hash(password, from))
     }
 
-    /// Changes a user, as [`super::change`] does; the password's hash takes its turn behind others.
+    /// Changes a user, as `super::change` does; the password's hash takes its turn behind others.
     ///
     /// # Errors
-    /// As [`super::change`]; [`UsersError::Busy`], [`UsersError::NotAllowed`].
+    /// As `super::change`; [`UsersError::Busy`], [`UsersError::NotAllowed`].
     pub fn change(&self, name: &str, change: &Change, by: &Identity, from: IpAddr) -> Result<(), UsersError> {
         let may = |file: &UserFile| self.must_be_admin(by, file);
         edits::change_with(self.file.path(), name, change, &may, |password| self.hash(password, from))
@@ -176,7 +176,7 @@ impl Accounts {
     /// must hold still when the file is changed.
     ///
     /// # Errors
-    /// As [`super::change`]; [`UsersError::Busy`], [`UsersError::NotAllowed`].
+    /// As `super::change`; [`UsersError::Busy`], [`UsersError::NotAllowed`].
     pub fn change_own_password(
         &self,
         by: &Identity,
@@ -195,7 +195,7 @@ impl Accounts {
     /// Removes a user and their tokens.
     ///
     /// # Errors
-    /// As [`super::remove`]; [`UsersError::NotAllowed`].
+    /// As `super::remove`; [`UsersError::NotAllowed`].
     pub fn remove(&self, name: &str, by: &Identity) -> Result<(), UsersError> {
         edits::remove_with(self.file.path(), name, &|file| self.must_be_admin(by, file))
     }
@@ -203,7 +203,7 @@ impl Accounts {
     /// All users and tokens, and what is wrong with other lines.
     ///
     /// # Errors
-    /// As [`super::list`].
+    /// As `super::list`.
     pub fn list(&self) -> Result<Listing, UsersError> {
         edits::list(self.file.path())
     }

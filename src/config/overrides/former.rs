@@ -5,7 +5,8 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::{Override, Overrides};
-use crate::config::read::{Document, shown};
+use crate::config::quoted::shown;
+use crate::config::read::Document;
 use crate::config::sections::note_faults;
 use crate::config::settings::Value;
 

@@ -17,7 +17,7 @@ use time::macros::format_description;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::read::shown;
+use super::quoted::shown;
 use super::settings::{Value, key, quoted};
 
 pub use apply::Overridden;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::value::{ONE, Value, decimal_text, quoted};
 use crate::base::{did_you_mean, names};
-use crate::config::read::shown;
+use crate::config::quoted::shown;
 
 /// Most entries of a list.
 const MOST_ENTRIES: usize = 128;

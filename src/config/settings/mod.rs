@@ -1,26 +1,29 @@
 //! The settings: one table for each section of defender.conf. From a table come the keys of defender.conf, the
 //! overrides, the fields of the API, and the fields of the page; tests hold openapi.json, the shipped
 //! defender.conf and the man page to it. A new setting is a field of its struct with a default, and one row in
-//! [`table`]. [`Form`] lists what values can be.
+//! [`devices`] and [`server`]. [`Form`] lists what values can be.
 //!
 //! The values of a camera's own controls are not in a table, because their names are its driver's. They are a
 //! section of their own, [`SectionValues`] like the others.
 
-mod form;
-mod table;
+mod devices;
+pub(super) mod form;
+mod server;
 #[cfg(test)]
 mod tests;
-mod value;
-mod values;
+pub(super) mod value;
+pub(super) mod values;
 
 use super::paths::Paths;
 use super::read::Section;
 
-pub(super) use table::{default_microphone, default_server};
+pub(super) use devices::default_microphone;
+pub(super) use server::default_server;
 pub(super) use value::{key, quoted};
 
+pub use devices::{CAMERA, MICROPHONE, default_camera};
 pub use form::{Fault, Form};
-pub use table::{CAMERA, MICROPHONE, SERVER, default_camera};
+pub use server::SERVER;
 pub use value::Value;
 pub use values::{
     Refusal, Row, SectionValues, camera_values, each_camera_section, joined, with_camera_setting,

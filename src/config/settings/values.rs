@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use super::table::{CAMERA, MICROPHONE, SERVER};
+use super::devices::{CAMERA, MICROPHONE};
+use super::server::SERVER;
 use super::{Fault, Form, Setting, Value};
 use crate::config::Config;
 use crate::source::CameraSettings;

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::errors::users_error;
 use crate::gate::PendingRequest;
+use crate::http::call::Call;
 use crate::http::reply::Reply;
-use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body, challenge};
 use crate::users::Identity;

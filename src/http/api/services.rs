@@ -4,8 +4,8 @@ use miniserde::{Deserialize, Serialize};
 
 use super::errors::control_error;
 use crate::control::{Media, Requester};
+use crate::http::call::Call;
 use crate::http::reply::Reply;
-use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
 

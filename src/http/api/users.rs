@@ -4,8 +4,8 @@ use miniserde::{Deserialize, Serialize};
 
 use super::errors::users_error;
 use crate::gate::PendingRequest;
+use crate::http::call::Call;
 use crate::http::reply::Reply;
-use crate::http::request::Call;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
 use crate::users::{Change, Identity, ListedToken, ListedUser, Role, Scope};

@@ -8,8 +8,9 @@ mod video;
 
 use std::sync::Arc;
 
+use super::call::Call;
 use super::reply::{Outcome, Reply};
-use super::request::{Call, is_head};
+use super::request::is_head;
 use crate::gate::Job;
 use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::{Frame, Scale};
