@@ -16,6 +16,11 @@ pub fn is_full_name(name: &str) -> bool {
     name.len() <= 2 * NAME_BYTES + 1 && is_plain(name)
 }
 
+/// The name of a part of a section of defender.conf, such as `camera.front.fps`; of the part alone where the section has none.
+pub fn joined(section: &str, part: &str) -> String {
+    if section.is_empty() { part.to_owned() } else { format!("{section}.{part}") }
+}
+
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }

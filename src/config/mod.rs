@@ -15,7 +15,7 @@ mod settings;
 #[cfg(test)]
 pub use settings::CAMERA;
 pub use settings::{
-    Form, Refusal, Row, SectionValues, Value, camera_values, default_camera, each_camera_section, joined,
+    Form, Refusal, Row, SectionValues, Value, camera_values, default_camera, each_camera_section,
     with_camera_setting,
 };
 

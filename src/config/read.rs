@@ -15,8 +15,8 @@ use super::paths::Paths;
 use super::quoted::{HIDDEN, shown};
 use super::settings::form::Form;
 use super::settings::value::Value;
-use super::settings::values::joined;
-use crate::base::{did_you_mean, names};
+use crate::base::did_you_mean;
+use crate::base::names::{self, joined};
 
 /// Most mistakes that are reported at once.
 const MOST_PROBLEMS: usize = 20;

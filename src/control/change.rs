@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::ControlError;
-use crate::config::{Override, Refusal, Value, each_camera_section, joined, with_camera_setting};
+use crate::base::names::joined;
+use crate::config::{Override, Refusal, Value, each_camera_section, with_camera_setting};
 use crate::source::CameraSettings;
 
 /// What the names of a camera's controls begin with.

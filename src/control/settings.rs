@@ -5,7 +5,8 @@ use log::warn;
 use super::save;
 use super::{Control, ControlError, Requester};
 use crate::base::level;
-use crate::config::{Form, Overridden, Override, Row, Value, joined};
+use crate::base::names::joined;
+use crate::config::{Form, Overridden, Override, Row, Value};
 use crate::source::v4l2::controls;
 
 /// The setting of `[server]` that has a route of its own.

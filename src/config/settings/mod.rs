@@ -12,7 +12,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 pub(super) mod value;
-pub(super) mod values;
+mod values;
 
 use super::paths::Paths;
 use super::read::Section;
@@ -25,9 +25,7 @@ pub use devices::{CAMERA, MICROPHONE, default_camera};
 pub use form::{Fault, Form};
 pub use server::SERVER;
 pub use value::Value;
-pub use values::{
-    Refusal, Row, SectionValues, camera_values, each_camera_section, joined, with_camera_setting,
-};
+pub use values::{Refusal, Row, SectionValues, camera_values, each_camera_section, with_camera_setting};
 
 /// A setting of the section that `S` holds.
 pub struct Setting<S: 'static> {

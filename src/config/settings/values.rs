@@ -6,6 +6,7 @@ use std::fmt;
 use super::devices::{CAMERA, MICROPHONE};
 use super::server::SERVER;
 use super::{Fault, Form, Setting, Value};
+use crate::base::names::joined;
 use crate::config::Config;
 use crate::source::CameraSettings;
 
@@ -165,11 +166,6 @@ pub(super) fn find(
 /// What is left of the name of a setting after that of a section.
 fn key_in<'n>(name: &'n str, section: &str) -> Option<&'n str> {
     if section.is_empty() { Some(name) } else { name.strip_prefix(section)?.strip_prefix('.') }
-}
-
-/// The name of a part of a section.
-pub fn joined(section: &str, part: &str) -> String {
-    if section.is_empty() { part.to_owned() } else { format!("{section}.{part}") }
 }
 
 impl<S> SectionValues for Bound<'_, S> {

@@ -8,7 +8,8 @@ use tiny_http::Request;
 
 use super::errors::control_error;
 use super::value::Values;
-use crate::config::{Value, joined};
+use crate::base::names::joined;
+use crate::config::Value;
 use crate::control::{CameraChange, CameraKeys, Requester};
 use crate::http::call::Call;
 use crate::http::reply::Reply;

@@ -6,6 +6,7 @@ use toml::de::DeTable;
 
 use super::super::values::{Bound, Visit, find, insert};
 use super::super::*;
+use crate::base::names::joined;
 use crate::config::overrides::{Override, Overrides};
 use crate::config::read::Document;
 use crate::config::sections::note_faults;
