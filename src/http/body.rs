@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::reply::Reply;
 use crate::base::did_you_mean;
 
-/// Largest body that is read, in bytes. Names and a password are far below.
-const MAX_BYTES: u64 = 16 * 1024;
+/// Largest body that is read, in bytes: the masks of a camera, written with all their digits, take 40 KiB.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// Deepest nesting that is read. The deepest document of the API has two levels.
 const MAX_DEPTH: u32 = 8;
@@ -28,7 +28,7 @@ pub fn read<T: Deserialize>(request: &mut Request, example: &str) -> Result<T, R
     let wrong = || expected(example);
     request.as_reader().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|_| wrong())?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(Reply::error(413, "the body is larger than 16 KiB"));
+        return Err(Reply::error(413, "the body is larger than 64 KiB"));
     }
     let text = str::from_utf8(&bytes).map_err(|_| wrong())?;
     // Walking or freeing a nested value recurses as deep as it is nested, and this thread's stack is small.

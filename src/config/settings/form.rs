@@ -249,9 +249,6 @@ fn polygon(value: &Value, name: &str) -> Result<Value, Fault> {
         })?;
         points.push(sides);
     }
-    if !has_area(&points) {
-        return Err(fault(format!("{name} has no area"), "points that are not on one line".to_owned()));
-    }
     let decimals = |(x, y): (i64, i64)| Value::List(vec![Value::Decimal(x), Value::Decimal(y)]);
     Ok(Value::List(points.into_iter().map(decimals).collect()))
 }
@@ -261,15 +258,6 @@ fn point(pair: &Value) -> Option<(i64, i64)> {
     let [x, y] = sides.as_slice() else { return None };
     let side = |value| scaled(value).filter(|side| (0..=ONE).contains(side));
     Some((side(x)?, side(y)?))
-}
-
-/// Whether not all points lie on one line: a mask would hide nothing then.
-fn has_area(points: &[(i64, i64)]) -> bool {
-    let Some((first, rest)) = points.split_first() else { return false };
-    let from_first = |point: &(i64, i64)| (point.0 - first.0, point.1 - first.1);
-    rest.iter()
-        .map(from_first)
-        .any(|one| rest.iter().map(from_first).any(|other| one.0 * other.1 != one.1 * other.0))
 }
 
 /// The name and the points of one zone; `taken` are the names before it, in lower case.

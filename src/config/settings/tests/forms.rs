@@ -197,7 +197,6 @@ fn each_mistake_names_its_line_its_key_and_what_was_expected() {
                 "d.conf:3:1: masks in [camera.front]: point 3 of polygon 2 is [1, 1.5]; expected [x, y] with two",
             ],
         ),
-        ("masks = [[[0, 0], [0.5, 0.5], [1, 1]]]", &["polygon 1 has no area"]),
         ("masks = [[[0, 0], [0, 1, 2], [1, 0]]]", &["point 2 of polygon 1 is [0, 1, 2]"]),
         ("masks = [[0, 0]]", &["polygon 1 has 2 points"]),
         ("masks = [7]", &["d.conf:2:10: ", "polygon 1 is 7; expected a list of points [x, y]"]),
