@@ -133,7 +133,7 @@ fn lay_out(machine: &Machine) {
     let deploy = machine.work().join("deploy");
     fs::create_dir(&deploy).expect("made");
     fs::copy(binary("arm"), deploy.join("defender")).expect("copied");
-    for file in ["install", "respawn", "defender.init"] {
+    for file in ["install", "respawn", "ribbon", "defender.init"] {
         fs::copy(packaging.join(file), deploy.join(file)).expect("copied");
     }
     let config = Command::new(packaging.join("config")).output().expect("packaging/config runs");
