@@ -174,6 +174,6 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_body_that_is_too_large_is_refused() {
     let fixture = Fixture::new();
-    let large: &'static str = Box::leak("x".repeat(17 * 1024).into_boxed_str());
+    let large: &'static str = Box::leak("x".repeat(65 * 1024).into_boxed_str());
     assert_eq!(fixture.ask("POST", "/api/1.0/login", &[], large), 413);
 }
