@@ -1,7 +1,7 @@
 //! What reads and changes a JPEG of a camera.
 
 use crate::jpeg::coefficients::{Coefficients, Reader};
-use crate::jpeg::dc::{DcReader, Planes};
+use crate::jpeg::dc::{DcPlane, DcReader, Planes};
 use crate::jpeg::edit::{Edit, Editor};
 use crate::jpeg::header::{Header, Limits};
 use crate::jpeg::mask::Mask;
@@ -33,7 +33,10 @@ pub fn jpeg_dc(data: &[u8]) {
     if read.is_ok() {
         let header = Header::parse(data, LIMITS).expect("what was read has a header");
         let size = (header.width.div_ceil(8) as usize, header.height.div_ceil(8) as usize);
-        assert!(planes.iter().any(|plane| (plane.width, plane.height) == size), "one has the full size");
+        // None has the full size if one component has more columns and another one more rows.
+        let is_within =
+            |plane: &DcPlane| (1..=size.0).contains(&plane.width) && (1..=size.1).contains(&plane.height);
+        assert!(planes.iter().all(is_within), "no more blocks than the picture has");
         assert!(planes.iter().all(|plane| plane.means.len() == plane.width * plane.height));
         let mut luma = Vec::new();
         DcReader::new().read(data, LIMITS, Planes::Luma, &mut luma).expect("a part of all");

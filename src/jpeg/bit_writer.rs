@@ -1,6 +1,6 @@
 //! Writes entropy-coded data: a zero after each FF, and ones up to a restart marker (ITU-T T.81, section F.1.2.3).
 
-use super::bits::{Bits, FILLED_BITS, has_ff};
+use super::bits::{Bits, FILLED_BITS, ff_bytes};
 use super::huffman::WriteTable;
 use super::marker;
 use super::read_table::Token;
@@ -8,8 +8,16 @@ use super::read_table::Token;
 /// Bits that are held at a time: those of a register.
 const HELD_BITS: u32 = usize::BITS;
 
+const WORD_BYTES: usize = size_of::<usize>();
+
+/// Most bits that are put at a time. All of a register could not be shifted.
+const PUT_BITS_MAX: u32 = 31;
+
+/// Bits that are copied at a time.
+const COPIED_BITS: usize = if FILLED_BITS < PUT_BITS_MAX { FILLED_BITS } else { PUT_BITS_MAX } as usize;
+
 /// Most bytes of a block, with those that are held and the zeros after each FF: 64 codes of 32 bits.
-const BLOCK_BYTES_MAX: usize = 2 * (64 * 4 + size_of::<usize>());
+const BLOCK_BYTES_MAX: usize = 2 * (64 * 4 + 2 * WORD_BYTES);
 
 /// Appends to a buffer.
 pub(super) struct BitWriter<'o> {
@@ -35,7 +43,7 @@ impl<'o> BitWriter<'o> {
         }
     }
 
-    /// Puts `count` bits, at most 32, for which there is room. The others of `bits` must be zero.
+    /// Puts `count` bits, at most [`PUT_BITS_MAX`], for which there is room. The others of `bits` must be zero.
     #[inline(always)]
     fn put(&mut self, bits: u32, count: u32) {
         if count <= self.free {
@@ -98,7 +106,7 @@ impl<'o> BitWriter<'o> {
     pub(super) fn copy(&mut self, mut from: Bits<'_>, mut count: usize) {
         while count > 0 {
             self.make_room();
-            let piece = count.min(FILLED_BITS as usize) as u32;
+            let piece = count.min(COPIED_BITS) as u32;
             from.fill();
             self.put(from.peek(piece), piece);
             from.skip(piece);
@@ -158,11 +166,19 @@ fn shifted(held: usize, count: u32) -> usize {
 /// Puts a word at `at`, where there is room; returns where the next one goes.
 #[inline(always)]
 fn put_word(out: &mut [u8], at: usize, word: usize) -> usize {
-    if has_ff(word) {
+    let ffs = ff_bytes(word);
+    if ffs & ffs.wrapping_sub(1) != 0 {
         return put_bytes(out, at, word);
     }
-    out[at..][..size_of::<usize>()].copy_from_slice(&word.to_be_bytes());
-    at + size_of::<usize>()
+    let place = &mut out[at..][..2 * WORD_BYTES];
+    place[..WORD_BYTES].copy_from_slice(&word.to_be_bytes());
+    if ffs == 0 {
+        return at + WORD_BYTES;
+    }
+    // What is behind the FF once more, with a zero between.
+    let behind = (ffs.leading_zeros() / 8) as usize % WORD_BYTES + 1;
+    place[behind..][..WORD_BYTES].copy_from_slice(&(word << (8 * (behind - 1)) << 8 >> 8).to_be_bytes());
+    at + WORD_BYTES + 1
 }
 
 #[cold]

@@ -6,8 +6,9 @@ use super::marker;
 /// Bits that are held at a time: those of a register.
 const HELD_BITS: u32 = usize::BITS;
 
-/// The bits that [`Bits::fill`] makes available at least: a code that is found at once and its extra bits.
-pub(super) const FILLED_BITS: u32 = 24;
+/// The bits that [`Bits::fill`] makes available at least: any code and its extra bits, or in a register of 32 bits a code
+/// that is found at once.
+pub(super) const FILLED_BITS: u32 = if HELD_BITS >= 64 { 32 } else { 24 };
 
 /// A place in entropy-coded data. Copies go on from the same place.
 #[derive(Clone, Copy)]
@@ -36,16 +37,35 @@ impl<'d> Bits<'d> {
         if self.count >= FILLED_BITS {
             return;
         }
-        if let Some(word) = self.data.get(self.at..).and_then(|rest| rest.first_chunk()) {
-            let word = usize::from_be_bytes(*word);
-            if !has_ff(word) {
-                self.held |= word >> self.count;
-                self.at += ((HELD_BITS - 1 - self.count) / 8) as usize;
-                self.count |= HELD_BITS - 8;
-                return;
-            }
+        let word = self.data.get(self.at..).and_then(|rest| rest.first_chunk());
+        if !word.is_some_and(|word| self.fill_from(usize::from_be_bytes(*word))) {
+            *self = self.filled_by_bytes();
         }
-        *self = self.filled_by_bytes();
+    }
+
+    /// Takes bytes of the next word: as many as there is room for, but never the last one. False if two of them are FF, or
+    /// one is a marker's.
+    #[inline(always)]
+    fn fill_from(&mut self, word: usize) -> bool {
+        let bytes = ((HELD_BITS - 1 - self.count) / 8) as usize;
+        let ffs = ff_bytes(word);
+        let mut taken = word & !0xFF;
+        if ffs & !0xFF != 0 {
+            // The bits of the bytes behind the first FF, of which the next one must be zero.
+            let first = ffs.leading_zeros();
+            let behind = usize::MAX >> first >> 8;
+            if ffs & (ffs - 1) != 0 || word & behind & !(behind >> 8) != 0 {
+                return false;
+            }
+            taken = word & !behind | word << 8 & behind;
+            let stuffed = usize::from(first / 8 < bytes as u32);
+            self.at += stuffed;
+            self.skipped = self.skipped.wrapping_add(stuffed);
+        }
+        self.held |= taken >> self.count;
+        self.at += bytes;
+        self.count |= HELD_BITS - 8;
+        true
     }
 
     /// Not by reference, so that the fast way keeps everything in registers.
@@ -117,11 +137,12 @@ impl<'d> Bits<'d> {
     }
 }
 
-/// Whether any of the bytes is FF; in rare cases also if none is.
+/// The highest bit of each byte that is FF.
 #[inline(always)]
-pub(super) fn has_ff(word: usize) -> bool {
+pub(super) fn ff_bytes(word: usize) -> usize {
     const LOWEST_BITS: usize = usize::MAX / 0xFF;
-    word & !word.wrapping_add(LOWEST_BITS) & (LOWEST_BITS << 7) != 0
+    const HIGHEST_BITS: usize = LOWEST_BITS << 7;
+    ((word & !HIGHEST_BITS) + LOWEST_BITS) & word & HIGHEST_BITS
 }
 
 #[cfg(test)]
@@ -184,13 +205,15 @@ mod tests {
     }
 
     #[test]
-    fn ff_is_found_in_every_byte_of_a_word() {
+    fn exactly_the_bytes_that_are_ff_are_found() {
         for at in 0..size_of::<usize>() {
-            let mut bytes = [0x7F; size_of::<usize>()];
-            assert!(!has_ff(usize::from_be_bytes(bytes)));
-            bytes[at] = 0xFF;
-            assert!(has_ff(usize::from_be_bytes(bytes)));
+            for other in [0x00, 0x7F, 0xFE, 0xFF] {
+                let mut bytes = [other; size_of::<usize>()];
+                bytes[at] = 0xFF;
+                let wanted = bytes.map(|byte| if byte == 0xFF { 0x80 } else { 0 });
+                assert_eq!(ff_bytes(usize::from_be_bytes(bytes)), usize::from_be_bytes(wanted));
+            }
         }
-        assert!(!has_ff(0));
+        assert_eq!(ff_bytes(0), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Tables to read Huffman codes with: one look gives a code together with its extra bits where both are short.
 
-use super::bits::Bits;
+use super::bits::{Bits, FILLED_BITS};
 use super::huffman::{AC_SIZE_MAX, Codes, DC_SIZE_MAX};
 
 /// Bits of a look in [`DcTable`] and `AcTable::find`.
@@ -38,15 +38,6 @@ impl Lookup {
         let place = (bits >> (CODE_BITS_MAX - length)) as i32 + self.offsets[length as usize];
         Some(Look { length, symbol: self.codes.symbol(place)? })
     }
-
-    /// The code at the front, which is taken.
-    fn take(&self, bits: &mut Bits<'_>) -> Option<u8> {
-        let found = self.find(bits.peek(CODE_BITS_MAX))?;
-        bits.skip(found.length);
-        // On 32 bits there may be fewer left than the extra bits take.
-        bits.fill();
-        Some(found.symbol)
-    }
 }
 
 /// What a look of so many bits finds, by those bits.
@@ -66,6 +57,14 @@ fn extend(bits: u32, size: u32) -> i32 {
     bits as i32 - if is_negative { (1 << size) - 1 } else { 0 }
 }
 
+/// In a register of 32 bits, there may be too few for the extra bits of a code that was taken.
+#[inline(always)]
+fn fill_again(bits: &mut Bits<'_>) {
+    if FILLED_BITS < CODE_BITS_MAX + DC_SIZE_MAX as u32 {
+        bits.fill();
+    }
+}
+
 /// Extra bits that are taken.
 #[inline(always)]
 fn take_extra(bits: &mut Bits<'_>, size: u32) -> i32 {
@@ -80,25 +79,30 @@ fn take_extra(bits: &mut Bits<'_>, size: u32) -> i32 {
 /// A table for DC differences.
 pub(super) struct DcTable {
     lookup: Lookup,
-    /// By the next bits: how many belong to code and extra bits, and the difference; no bits if the look does not
-    /// hold both.
-    looks: [(u8, i16); 1 << LOOK_BITS],
+    /// By the next bits. Bits 0 to 4: bits of the code, with the extra bits if there is a value. Bits 5 to 8: extra bits
+    /// that follow. Bit 9: whether there is a value, which is in bits 16 to 31. Zero for a long code.
+    looks: [u32; 1 << LOOK_BITS],
 }
+
+const HAS_VALUE: u32 = 1 << 9;
 
 impl DcTable {
     fn new(codes: &Codes) -> Self {
-        let lookup = Lookup::new(codes);
         let found: [Look; 1 << LOOK_BITS] = self::looks(codes, LOOK_BITS);
-        let mut looks = [(0, 0); 1 << LOOK_BITS];
+        let mut looks = [0; 1 << LOOK_BITS];
         for (bits, (look, Look { length, symbol })) in (0..).zip(looks.iter_mut().zip(found)) {
-            let size = u32::from(symbol);
-            if length > 0 && length + size <= LOOK_BITS {
-                let extra = bits >> (LOOK_BITS - length - size) & ((1 << size) - 1);
+            let (size, used) = (u32::from(symbol), length + u32::from(symbol));
+            if length == 0 || symbol > DC_SIZE_MAX {
+                continue;
+            }
+            *look = length | size << 5;
+            if used <= LOOK_BITS {
+                let extra = bits >> (LOOK_BITS - used) & ((1 << size) - 1);
                 let value = if size == 0 { 0 } else { extend(extra, size) };
-                *look = ((length + size) as u8, value as i16);
+                *look = used | HAS_VALUE | (value as u32) << 16;
             }
         }
-        Self { lookup, looks }
+        Self { lookup: Lookup::new(codes), looks }
     }
 
     /// Makes the table anew if the codes are others.
@@ -112,31 +116,43 @@ impl DcTable {
     #[inline(always)]
     pub(super) fn take(&self, bits: &mut Bits<'_>) -> Option<i32> {
         bits.fill();
-        let (length, value) = self.looks[bits.peek(LOOK_BITS) as usize & ((1 << LOOK_BITS) - 1)];
-        if length > 0 {
-            bits.skip(length.into());
-            return Some(value.into());
+        let look = self.looks[bits.peek(LOOK_BITS) as usize & ((1 << LOOK_BITS) - 1)];
+        if look & HAS_VALUE != 0 {
+            bits.skip(look & 31);
+            return Some(look as i32 >> 16);
         }
-        let (place, value) = self.take_long(*bits)?;
-        *bits = place;
-        Some(value)
+        let (length, size) = match look {
+            0 => self.search(bits.peek(CODE_BITS_MAX))?,
+            _ => (look & 31, look >> 5 & 15),
+        };
+        bits.skip(length);
+        fill_again(bits);
+        Some(take_extra(bits, size))
     }
 
+    /// Length and extra bits of the code at the start of 16 bits.
+    #[cold]
     #[inline(never)]
-    fn take_long<'d>(&self, mut bits: Bits<'d>) -> Option<(Bits<'d>, i32)> {
-        let size = self.lookup.take(&mut bits).filter(|&size| size <= DC_SIZE_MAX)?;
-        let value = take_extra(&mut bits, size.into());
-        Some((bits, value))
+    fn search(&self, bits: u32) -> Option<(u32, u32)> {
+        let found = self.lookup.find(bits).filter(|found| found.symbol <= DC_SIZE_MAX)?;
+        Some((found.length, found.symbol.into()))
     }
 }
+
+/// Most entries of [`AcTable::longs`]: the standard tables have 320.
+const LONGS_MAX: u32 = 1 << 12;
 
 /// A table for AC coefficients.
 pub(super) struct AcTable {
     lookup: Lookup,
-    /// By the next bits. Bits 0 to 3: bits of the code, with the extra bits if there is a value. Bits 4 to 7: extra
-    /// bits that follow. Bits 8 to 12: zero coefficients before this one, and this one. Bits 16 to 31: the value of
-    /// the coefficient, or 0 if the look does not hold it. Zero for a long code.
+    /// By the next bits. Bits 0 to 4: bits of the code, with the extra bits if there is a value. Bits 5 to 8: extra
+    /// bits that follow. Bits 9 to 13: zero coefficients before this one, and this one; zero for EOB. Bits 16 to 31: the
+    /// value of the coefficient, or 0 if the look does not hold it. Zero for a long code.
     looks: [u32; 1 << LOOK_BITS],
+    /// The same for codes of more bits, which begin with many ones: by the next 16 bits, from `first_long` on. Zero if
+    /// there is no such code.
+    longs: Vec<u16>,
+    first_long: u32,
     /// By the next bits, for as many codes in a row as the look holds. Bits 0 to 4: bits of the codes and their extra
     /// bits. Bits 5 to 10: coefficients. Bit 11: whether the last code is EOB. Zero for a long code.
     skips: [u16; 1 << SKIP_BITS],
@@ -153,10 +169,18 @@ pub(super) type Token = u32;
 impl AcTable {
     fn new(codes: &Codes) -> Self {
         let lookup = Lookup::new(codes);
-        let mut table = Self { lookup, looks: [0; 1 << LOOK_BITS], skips: [0; 1 << SKIP_BITS] };
+        let first_long = lookup.limits[LOOK_BITS as usize].max((1 << CODE_BITS_MAX) - LONGS_MAX);
+        let longs = (first_long..1 << CODE_BITS_MAX).map(|bits| {
+            let found = lookup.find(bits);
+            found.map_or(0, |found| found.ac_look(0, 0) as u16)
+        });
+        let longs = longs.collect();
+        let (looks, skips) = ([0; 1 << LOOK_BITS], [0; 1 << SKIP_BITS]);
+        let mut table = Self { lookup, looks, longs, first_long, skips };
         let found: [Look; 1 << SKIP_BITS] = self::looks(codes, SKIP_BITS);
         for (bits, look) in (0..).zip(&mut table.looks) {
-            *look = found[(bits << (SKIP_BITS - LOOK_BITS)) as usize].ac_look(bits);
+            let found = found[(bits << (SKIP_BITS - LOOK_BITS)) as usize];
+            *look = if found.length <= LOOK_BITS { found.ac_look(bits, LOOK_BITS) } else { 0 };
         }
         for (bits, skip) in (0..).zip(&mut table.skips) {
             *skip = skip_look(bits, &found);
@@ -180,29 +204,21 @@ impl AcTable {
             bits.fill();
             let look = self.looks[bits.peek(LOOK_BITS) as usize & ((1 << LOOK_BITS) - 1)];
             if look >> 16 != 0 {
-                bits.skip(look & 15);
-                next += look >> 8 & 31;
+                bits.skip(look & 31);
+                next += look >> 9 & 31;
                 tokens[count & 63] = look & 0xFFFF_0000 | (next - 1);
                 count += 1;
                 continue;
             }
-            let length = look & 15;
-            let (more, size) = if length > 0 {
-                bits.skip(length);
-                (look >> 8 & 31, look >> 4 & 15)
-            } else {
-                let place;
-                let symbol;
-                (place, symbol) = self.take_long(*bits)?;
-                *bits = place;
-                let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-                (if size == 0 && run < 15 { 0 } else { run + 1 }, size)
-            };
+            let look = if look == 0 { self.long(bits.peek(CODE_BITS_MAX))? } else { look };
+            bits.skip(look & 31);
+            let (more, size) = (look >> 9 & 31, look >> 5 & 15);
             if more == 0 {
                 return Some(count);
             }
             next += more;
             if size > 0 {
+                fill_again(bits);
                 let value = take_extra(bits, size);
                 tokens[count & 63] = (value as u32) << 16 | (next - 1);
                 count += 1;
@@ -230,25 +246,37 @@ impl AcTable {
                 }
                 continue;
             }
-            let (place, symbol) = self.take_long(*bits)?;
-            *bits = place;
-            let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-            if size == 0 && run < 15 {
+            let look = self.looks[bits.peek(LOOK_BITS) as usize & ((1 << LOOK_BITS) - 1)];
+            let look = if look == 0 { self.long(bits.peek(CODE_BITS_MAX))? } else { look };
+            bits.skip(look & 31);
+            let more = look >> 9 & 31;
+            if more == 0 {
                 return Some(());
             }
-            bits.skip(size);
-            next += run + 1;
+            fill_again(bits);
+            bits.skip(look >> 5 & 15);
+            next += more;
             if next >= 64 {
                 return (next == 64).then_some(());
             }
         }
     }
 
-    /// One code, with enough bits for what follows it.
+    /// The entry for the long code at the start of 16 bits; `None` if there is none.
+    #[inline(always)]
+    fn long(&self, bits: u32) -> Option<u32> {
+        match self.longs.get(bits.wrapping_sub(self.first_long) as usize) {
+            None => self.search(bits),
+            Some(0) => None,
+            Some(&look) => Some(look.into()),
+        }
+    }
+
+    /// The same for tables with unusually many long codes.
+    #[cold]
     #[inline(never)]
-    fn take_long<'d>(&self, mut bits: Bits<'d>) -> Option<(Bits<'d>, u8)> {
-        let symbol = self.lookup.take(&mut bits).filter(|symbol| symbol & 15 <= AC_SIZE_MAX)?;
-        Some((bits, symbol))
+    fn search(&self, bits: u32) -> Option<u32> {
+        self.lookup.find(bits).map(|found| found.ac_look(0, 0)).filter(|&look| look != 0)
     }
 }
 
@@ -272,19 +300,19 @@ fn skip_look(bits: u32, found: &[Look; 1 << SKIP_BITS]) -> u16 {
 }
 
 impl Look {
-    /// An entry of [`AcTable::looks`] for these bits of a look.
-    fn ac_look(self, bits: u32) -> u32 {
+    /// An entry of [`AcTable::looks`] for these bits, of which there are `count`; with no bits, an entry without a value.
+    fn ac_look(self, bits: u32, count: u32) -> u32 {
         let (run, size) = (u32::from(self.symbol >> 4), u32::from(self.symbol & 15));
-        if size > AC_SIZE_MAX.into() || self.length > LOOK_BITS {
+        if self.length == 0 || size > AC_SIZE_MAX.into() {
             return 0;
         }
         let more = if size == 0 && run < 15 { 0 } else { run + 1 };
         let used = self.length + size;
-        if self.length == 0 || size == 0 || used > LOOK_BITS {
-            return self.length | size << 4 | more << 8;
+        if size == 0 || used > count {
+            return self.length | size << 5 | more << 9;
         }
-        let value = extend(bits >> (LOOK_BITS - used) & ((1 << size) - 1), size);
-        used | more << 8 | (value as u32) << 16
+        let value = extend(bits >> (count - used) & ((1 << size) - 1), size);
+        used | more << 9 | (value as u32) << 16
     }
 }
 
