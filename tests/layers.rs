@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and the layers that its code may name. All may name `base`.
-const MAY_NAME: [(&str, &[&str]); 21] = [
+const MAY_NAME: [(&str, &[&str]); 24] = [
     ("base", &[]),
     ("memory", &[]),
     ("media", &["memory"]),
@@ -18,19 +18,31 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("draw", &["codec", "media"]),
     ("source", &["client", "codec", "draw", "hub", "jpeg", "media", "memory", "remote"]),
     ("streams", &["codec", "hub", "jpeg", "media"]),
+    ("segment", &["media"]),
+    ("journal", &["hub", "media"]),
+    ("record", &["codec", "hub", "jpeg", "journal", "media", "memory", "segment"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
     (
         "http",
-        &["codec", "config", "control", "gate", "hub", "logging", "media", "memory", "streams", "users"],
+        &[
+            "codec", "config", "control", "gate", "hub", "journal", "logging", "media", "memory", "record",
+            "streams", "users",
+        ],
     ),
     ("config", &["client", "media", "remote", "source"]),
     ("confine", &[]),
     ("logging", &[]),
     ("control", &["config", "hub", "logging", "media", "memory", "remote", "source", "streams"]),
-    ("cli", &["app", "config", "confine", "media", "memory", "remote", "source", "users"]),
-    ("fuzzing", &["client", "config", "gate", "http", "jpeg", "remote", "users"]),
-    ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),
+    ("cli", &["app", "config", "confine", "media", "memory", "record", "remote", "source", "users"]),
+    ("fuzzing", &["client", "config", "gate", "http", "jpeg", "remote", "segment", "users"]),
+    (
+        "app",
+        &[
+            "config", "confine", "control", "gate", "http", "hub", "journal", "logging", "media", "memory",
+            "record", "users",
+        ],
+    ),
 ];
 
 #[test]

@@ -126,13 +126,19 @@ impl Kind for Camera {
     fn prepare(settings: &CameraSettings, feed: &CameraFeed) {
         feed.set_controls(settings.controls.clone());
         feed.set_edits(&settings.edits);
+        feed.set_recording(settings.record.as_ref());
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
     }
 
     fn is_live_change(before: &CameraSettings, after: &CameraSettings) -> bool {
-        // Masks wait for the end of the thread: no picture with the former ones is published after that.
+        // Recording reads its settings from the feed. Masks wait for the end of the thread: no picture with the former ones is published after that.
         before.edits.masks == after.edits.masks
-            && *before == CameraSettings { edits: before.edits.clone(), ..after.clone() }
+            && *before
+                == CameraSettings {
+                    edits: before.edits.clone(),
+                    record: before.record.clone(),
+                    ..after.clone()
+                }
     }
 
     fn retract(before: &CameraSettings, after: &CameraSettings, writer: &mut CameraWriter) {

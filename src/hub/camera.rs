@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{FeedList, Latest, Named, StreamFeed, Totals};
 use crate::base::lock;
-use crate::media::{Frame, PictureEdits, PixelFormat, Timestamp};
+use crate::media::{Frame, PictureEdits, PixelFormat, RecordSettings, Timestamp};
 
 /// One camera as the rest of the program sees it: its frames, its counters, its state.
 pub struct CameraFeed {
@@ -26,12 +26,15 @@ pub struct CameraFeed {
     pub sent: Totals,
     /// Whether its pictures come from another Defender.
     pub relayed: Flag,
+    /// Whether a recorder is among the readers of its frames.
+    pub recorded: Flag,
     state: Mutex<CameraState>,
     edits: Mutex<Arc<PictureEdits>>,
     /// How often `edits` were replaced; wraps.
     edits_version: Count,
     controls: Mutex<Vec<(String, i32)>>,
     controls_to_reset: Mutex<Vec<String>>,
+    recording: Mutex<Option<Arc<RecordSettings>>>,
 }
 
 /// Running totals since the start; each wraps at 2^32 (four and a half years at 30 fps).
@@ -158,11 +161,13 @@ impl CameraFeed {
             published: Totals::default(),
             sent: Totals::default(),
             relayed: Flag::default(),
+            recorded: Flag::default(),
             state: Mutex::default(),
             edits: Mutex::default(),
             edits_version: Count::default(),
             controls: Mutex::default(),
             controls_to_reset: Mutex::default(),
+            recording: Mutex::default(),
         }
     }
 
@@ -176,12 +181,13 @@ impl CameraFeed {
         &self.streams
     }
 
-    /// How many watch the camera or one of its streams. While streams come and go, it may be one too many or too few.
+    /// How many watch the camera or one of its streams; a recorder does not count. While streams come and go, it may be one too many or too few.
     pub fn viewers(&self) -> u32 {
         let streams = self.streams.all();
         let follow = streams.iter().filter(|stream| stream.follows.get()).count() as u32;
         let watch: u32 = streams.iter().map(|stream| stream.frames().readers()).sum();
-        self.frames.readers().saturating_sub(follow) + watch
+        let others = follow + u32::from(self.recorded.get());
+        self.frames.readers().saturating_sub(others) + watch
     }
 
     /// A copy of the state as of now.
@@ -221,6 +227,19 @@ impl CameraFeed {
         }
         *held = Arc::new(edits.clone());
         self.edits_version.add(1);
+    }
+
+    /// How it is to be recorded; `None` if it is not.
+    pub fn recording(&self) -> Option<Arc<RecordSettings>> {
+        lock(&self.recording).clone()
+    }
+
+    /// Replaces how it is to be recorded.
+    pub fn set_recording(&self, settings: Option<&RecordSettings>) {
+        let mut held = lock(&self.recording);
+        if held.as_deref() != settings {
+            *held = settings.cloned().map(Arc::new);
+        }
     }
 
     /// The values that the camera's controls should have, by name.

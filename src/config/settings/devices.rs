@@ -174,6 +174,7 @@ pub fn default_camera(name: String) -> CameraSettings {
         edits: PictureEdits::default(),
         controls: Vec::new(),
         streams: Vec::new(),
+        record: None,
     }
 }
 

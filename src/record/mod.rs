@@ -1,0 +1,1 @@
+//! Footage: what is recorded, kept, found and played.

@@ -1,0 +1,1 @@
+//! One file of footage: a Matroska file that is valid at every instant.
