@@ -1,6 +1,24 @@
 //! What is asked of the recording of a camera, and why footage has gaps.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// Where footage lies, and how much of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordStore {
+    /// The folder of all footage.
+    pub dir: PathBuf,
+    /// Whether `dir` must be a mount point: nothing is recorded while the disk or stick is not mounted.
+    pub is_mount: bool,
+    /// Most bytes of footage; `None` for no limit.
+    pub max_bytes: Option<u64>,
+    /// Bytes of the file system that are left to others.
+    pub min_free_bytes: u64,
+    /// Bytes of a file of footage.
+    pub segment_bytes: u64,
+    /// Longest time from a frame to its place on the disk.
+    pub flush: Duration,
+}
 
 /// How a camera is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -140,6 +140,12 @@ impl CameraRecorder {
         }
     }
 
+    /// Forgets the file that it writes to: the folder is not there any more.
+    pub(super) fn lose_file(&mut self) {
+        self.open = None;
+        self.gap.get_or_insert(GapReason::Disk);
+    }
+
     /// How it is going.
     pub(super) fn status(&mut self) -> &CameraStatus {
         let is_event = self.plan.is_event(Timestamp::now().as_micros());

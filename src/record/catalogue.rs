@@ -85,11 +85,11 @@ impl SegmentInfo {
 
     /// Its stretches without a gap, each with the moments of its first and its last frame in microseconds since 1970.
     pub fn stretches(&self) -> impl Iterator<Item = (u64, u64, &Stretch)> {
-        let moments = |stretch| {
-            let Stretch { start_ms, end_ms, .. } = *stretch;
-            (self.wall_us(start_ms), self.wall_us(end_ms), stretch)
-        };
-        self.summary.stretches.iter().map(moments)
+        let moments = |stretch: &Stretch| (self.wall_us(stretch.start_ms), self.wall_us(stretch.end_ms));
+        self.summary.stretches.iter().map(move |stretch| {
+            let (from_us, to_us) = moments(stretch);
+            (from_us, to_us, stretch)
+        })
     }
 }
 

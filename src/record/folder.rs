@@ -113,7 +113,7 @@ pub(super) fn list(folder: &Path) -> io::Result<Listing> {
         segments.sort_by_key(|found: &Found| found.sequence);
         listing.cameras.push((name, segments));
     }
-    listing.cameras.sort();
+    listing.cameras.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(listing)
 }
 

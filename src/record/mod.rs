@@ -30,6 +30,7 @@ mod recordings;
 mod retention;
 mod space;
 mod status;
+mod thin;
 mod tombstones;
 
 pub use catalogue::SegmentInfo;

@@ -80,7 +80,7 @@ impl OpenSegment {
         let is_same = pending.size() == Some(self.head.size)
             && (pending.sound.is_empty() || self.head.sound.as_ref() == sound);
         let (bytes, blocks) = pending.extent();
-        is_same && is_same_clock && self.writer.has_room(bytes, blocks)
+        is_same && is_same_clock && self.writer.has_room(bytes as u64, blocks)
     }
 
     /// Writes `pending` as the next group, and enters it in the catalogue; the bytes that were written.

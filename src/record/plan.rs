@@ -111,8 +111,8 @@ impl Plan {
                 self.last_idle_us = Some(captured_us);
                 Verdict::Full { is_event }
             }
-            RecordWhen::IdleAndEvents if self.is_idle_frame(captured_us) => Verdict::Idle,
-            RecordWhen::IdleAndEvents | RecordWhen::Events => Verdict::Drop,
+            RecordWhen::IdleAndEvents => self.judge_idle(captured_us),
+            RecordWhen::Events => Verdict::Drop,
         }
     }
 
@@ -121,15 +121,15 @@ impl Plan {
         self.when == RecordWhen::Always || self.is_event(captured_us)
     }
 
-    /// Whether it is time for a frame between events. A camera's frames come a little early or late, so one that comes half a
-    /// frame's time of 60 fps early is taken.
-    fn is_idle_frame(&mut self, captured_us: u64) -> bool {
+    /// Keeps a frame between events when it is time for one. A camera's frames come a little early or late, so one that comes half
+    /// a frame's time of 60 fps early is taken.
+    fn judge_idle(&mut self, captured_us: u64) -> Verdict {
         let due = self.last_idle_us.map_or(0, |last| last + self.idle_interval_us.saturating_sub(8_000));
         if captured_us < due {
-            return false;
+            return Verdict::Drop;
         }
         self.last_idle_us = Some(captured_us);
-        true
+        Verdict::Idle
     }
 }
 

@@ -27,8 +27,8 @@ const ROUND: Duration = Duration::from_millis(100);
 /// Pause after a failure to use the folder, and after a panic.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How often it is checked that the folder is still the one that was claimed.
-const CHECK_US: u64 = 5_000_000;
+/// Time between two looks at settings, at the services, and at the folder, in microseconds.
+const CHOOSE_US: u64 = 1_000_000;
 
 /// Stack of the threads: frames are on the heap.
 const STACK_BYTES: usize = 256 * 1024;
@@ -115,8 +115,10 @@ impl Shared {
     /// Claims the folder when a camera is to be recorded, and records until the folder is lost.
     fn record(&self) {
         let mut problem = None;
+        // They outlive the loss of the folder: what they have in memory is written when it is back.
+        let mut cameras = Vec::new();
         while !self.stop.is_requested() {
-            if self.wanted().is_empty() {
+            if cameras.is_empty() && self.wanted().is_empty() {
                 self.recordings.set_status(Vec::new());
                 self.stop.sleep(ROUND * 5);
                 continue;
@@ -125,7 +127,7 @@ impl Shared {
                 Ok(listing) => {
                     self.recordings.set_problem(None);
                     problem = None;
-                    self.record_with(&listing);
+                    self.record_with(&listing, &mut cameras);
                     self.recordings.release();
                 }
                 Err(error) => {
@@ -137,7 +139,7 @@ impl Shared {
     }
 
     /// Records with the keeper beside it, until the folder is lost or the stop is requested.
-    fn record_with(&self, listing: &Listing) {
+    fn record_with(&self, listing: &Listing, cameras: &mut Vec<CameraRecorder>) {
         let end = Stop::new();
         thread::scope(|scope| {
             let keeper = thread::Builder::new().name("keeper".to_owned()).stack_size(STACK_BYTES);
@@ -149,45 +151,44 @@ impl Shared {
                 warn!("recording: nothing is deleted: no thread: {error}");
             }
             let _end = RequestAtEnd(&end);
-            self.follow();
+            self.follow(cameras);
         });
     }
 
     /// Serves all cameras until the folder is lost or the stop is requested.
-    fn follow(&self) {
+    fn follow(&self, cameras: &mut Vec<CameraRecorder>) {
         let mut events = self.events.reader();
-        let mut cameras: Vec<CameraRecorder> = Vec::new();
         let mut gap = GapReason::NotRunning;
-        let mut checked_us = Timestamp::now().as_micros();
+        let mut space = Space::new(&self.recordings, self.only_rules());
+        let mut chosen_us = None;
         while !self.stop.is_requested() {
-            let space = Space::new(&self.recordings, self.only_rules());
-            if lock(&self.stopped_by).is_some() {
-                cameras.drain(..).for_each(|camera| camera.finish(&self.recordings, &space));
-                gap = GapReason::Stopped;
-            } else {
-                self.choose(&mut cameras, gap, &space);
-            }
-            take_events(&mut events, &mut cameras);
-            for camera in &mut cameras {
-                camera.work(&self.recordings, &space);
-            }
-            self.show(&mut cameras);
             let now_us = Timestamp::now().as_micros();
-            if now_us.saturating_sub(checked_us) > CHECK_US {
-                checked_us = now_us;
+            if chosen_us.is_none_or(|at| now_us.saturating_sub(at) >= CHOOSE_US) {
+                chosen_us = Some(now_us);
+                space.rules = self.only_rules();
+                self.choose(cameras, &mut gap, &space);
+                self.show(cameras);
                 if !self.recordings.is_claimed() {
                     warn!("recording: {} is another folder now", self.recordings.store().dir.display());
+                    cameras.iter_mut().for_each(CameraRecorder::lose_file);
                     return;
                 }
             }
+            take_events(&mut events, cameras);
+            for camera in cameras.iter_mut() {
+                camera.work(&self.recordings, &space);
+            }
         }
-        let space = Space::new(&self.recordings, self.only_rules());
-        cameras.into_iter().for_each(|camera| camera.finish(&self.recordings, &space));
+        cameras.drain(..).for_each(|camera| camera.finish(&self.recordings, &space));
     }
 
     /// Begins and ends the recording of cameras, as their settings ask for it.
-    fn choose(&self, cameras: &mut Vec<CameraRecorder>, gap: GapReason, space: &Space<'_>) {
-        let wanted = self.wanted();
+    fn choose(&self, cameras: &mut Vec<CameraRecorder>, gap: &mut GapReason, space: &Space<'_>) {
+        let is_stopped = lock(&self.stopped_by).is_some();
+        if is_stopped {
+            *gap = GapReason::Stopped;
+        }
+        let wanted = if is_stopped { Vec::new() } else { self.wanted() };
         let mut stay = Vec::new();
         for mut camera in cameras.drain(..) {
             let settings = wanted.iter().find(|(feed, _)| Arc::ptr_eq(feed, &camera.feed));
@@ -204,7 +205,7 @@ impl Shared {
             }
             let microphone = settings.microphone.as_deref();
             let microphone = microphone.and_then(|name| self.microphones.find(Some(name), |_| true));
-            match CameraRecorder::start(&feed, settings, microphone, gap) {
+            match CameraRecorder::start(&feed, settings, microphone, *gap) {
                 Ok(camera) => cameras.push(camera),
                 Err(error) => warn!("camera {}: not recorded: no thread: {error}", feed.name()),
             }
