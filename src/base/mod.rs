@@ -13,6 +13,7 @@ pub mod names;
 mod nearest;
 mod network;
 pub mod text;
+pub mod utc;
 
 pub use lock::{lock, unpoisoned};
 pub use nearest::{did_you_mean, nearest};

@@ -1,0 +1,154 @@
+//! Moments of the wall clock as text: RFC 3339 and seconds since 1970.
+//!
+//! A moment is a number of microseconds since 1970 (the Unix epoch, UTC), as `X-Timestamp` and the API have it.
+
+use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
+
+const US_A_SECOND: u64 = 1_000_000;
+
+/// The last moment that is taken: the end of the year 9999.
+const LAST_US: u64 = 253_402_300_799 * US_A_SECOND;
+
+/// The calendar's view of a moment, in UTC.
+pub fn calendar(wall_us: u64) -> OffsetDateTime {
+    let nanos = i128::from(wall_us.min(LAST_US)) * 1000;
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// The day of a moment, such as `2026-11-29`.
+pub fn day(wall_us: u64) -> String {
+    let at = calendar(wall_us);
+    format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day())
+}
+
+/// A moment to the millisecond as RFC 3339 has it, such as `2026-11-29T08:15:00.250Z`.
+pub fn rfc3339(wall_us: u64) -> String {
+    let at = calendar(wall_us);
+    let (hour, minute, second) = at.time().as_hms();
+    format!("{}T{hour:02}:{minute:02}:{second:02}.{:03}Z", day(wall_us), at.millisecond())
+}
+
+/// The start of a day such as `2026-11-29`; `None` for what is no day.
+pub fn of_day(text: &str) -> Option<u64> {
+    let start = date(text)?.with_time(Time::MIDNIGHT).assume_utc().unix_timestamp();
+    u64::try_from(start).ok().map(|start| start * US_A_SECOND)
+}
+
+/// A moment in RFC 3339, with any offset and any fraction, or in seconds since 1970 with at most six decimals.
+pub fn parse(text: &str) -> Option<u64> {
+    seconds(text).or_else(|| date_time(text)).filter(|at| *at <= LAST_US)
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    digits(whole)?.checked_mul(US_A_SECOND)?.checked_add(micros(fraction)?)
+}
+
+/// RFC 3339, section 5.6. A leap second counts as the one before it.
+fn date_time(text: &str) -> Option<u64> {
+    let (day, rest) = (text.get(..10)?, text.get(11..)?);
+    if !matches!(text.as_bytes()[10], b'T' | b't' | b' ') {
+        return None;
+    }
+    let zone = rest.find(['Z', 'z', '+', '-'])?;
+    let (clock, zone) = rest.split_at(zone);
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let [hour, minute, second] = two_digits(clock, 3)?[..] else { return None };
+    let time = Time::from_hms(hour, minute, second.min(59)).ok().filter(|_| second <= 60)?;
+    let at = date(day)?.with_time(time).assume_offset(offset(zone)?).unix_timestamp();
+    u64::try_from(at).ok()?.checked_mul(US_A_SECOND)?.checked_add(micros(fraction)?)
+}
+
+fn date(text: &str) -> Option<Date> {
+    let (year, rest) = (text.get(..4)?, text.get(4..)?.strip_prefix('-')?);
+    let [month, day] = two_digits(&rest.replace('-', ":"), 2)?[..] else { return None };
+    let year = i32::try_from(digits(year)?).ok()?;
+    Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()
+}
+
+fn offset(zone: &str) -> Option<UtcOffset> {
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(UtcOffset::UTC);
+    }
+    let [hours, minutes] = two_digits(zone.get(1..)?, 2)?[..] else { return None };
+    let sign: i8 = if zone.starts_with('-') { -1 } else { 1 };
+    UtcOffset::from_hms(sign * i8::try_from(hours).ok()?, sign * i8::try_from(minutes).ok()?, 0).ok()
+}
+
+/// `count` numbers of two digits with colons between them.
+fn two_digits(text: &str, count: usize) -> Option<Vec<u8>> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let number = |part: &&str| if part.len() == 2 { digits(part)?.try_into().ok() } else { None };
+    if parts.len() == count { parts.iter().map(number).collect() } else { None }
+}
+
+/// A fraction of a second in microseconds; further digits are cut off.
+fn micros(fraction: &str) -> Option<u64> {
+    digits(fraction)?;
+    let six: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    digits(&six)
+}
+
+/// A number of digits and nothing else.
+fn digits(text: &str) -> Option<u64> {
+    let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if all { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: u64 = 1_795_939_200_250_000;
+
+    #[test]
+    fn a_moment_is_read_as_it_was_written() {
+        assert_eq!((day(AT).as_str(), rfc3339(AT).as_str()), ("2026-11-29", "2026-11-29T08:00:00.250Z"));
+        for at in [0, AT, 951_782_400_000_000, LAST_US] {
+            assert_eq!(parse(&rfc3339(at)), Some(at));
+            let start = of_day(&day(at)).unwrap();
+            assert!(start <= at && at - start < 86_400 * US_A_SECOND, "{at}");
+        }
+    }
+
+    #[test]
+    fn moments_are_read_in_each_of_their_forms() {
+        for text in [
+            "1795939200.25",
+            "1795939200.250000",
+            "2026-11-29T09:00:00.25+01:00",
+            "2026-11-29t02:30:00.2500009-05:30",
+            "2026-11-29 08:00:00.25z",
+        ] {
+            assert_eq!(parse(text), Some(AT), "{text}");
+        }
+        assert_eq!(parse("2016-12-31T23:59:60Z"), parse("2016-12-31T23:59:59Z"));
+    }
+
+    #[test]
+    fn what_is_no_moment_is_refused() {
+        for text in [
+            "",
+            "now",
+            "-1",
+            "+1",
+            "1e9",
+            "1.",
+            ".5",
+            "2026-11-29",
+            "2026-11-29T08:00:00",
+            "2026-02-30T00:00:00Z",
+            "2026-11-29T24:00:00Z",
+            "2026-11-29T08:00:61Z",
+            "2026-11-29T8:00:00Z",
+            "26-11-29T08:00:00Z",
+            "2026-11-29T08:00:00+1:00",
+            "1969-12-31T23:59:59Z",
+            "99999999999999999999",
+            "2026-11-29T08:00:00.Z",
+            "2026-11-29\u{e4}08:00:00Z",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}
