@@ -154,6 +154,8 @@ pub(super) fn restrict_files(config: &Config) {
     }
     allowed.write(&server.users);
     allowed.write(&server.socket());
+    // It may be a link to another disk.
+    allowed.write(&server.events().join("day"));
     allowed.write(&Config::ribbon_request());
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
         allowed.write(log);
@@ -167,10 +169,10 @@ pub(super) fn restrict_files(config: &Config) {
 /// Checks that a process which stays root may work with every path of a configuration.
 fn check_paths(config: &Config) -> Result<(), ConfineError> {
     let server = &config.server;
-    let socket = server.socket();
+    let (socket, events) = (server.socket(), server.events());
     let logs = [&server.log, &server.audit_log].into_iter().flatten();
     let pair = [&server.cert, &server.key].into_iter().filter(|_| server.tls);
-    let written = [&server.users, &socket].into_iter().chain(logs).chain(pair);
+    let written = [&server.users, &socket, &events].into_iter().chain(logs).chain(pair);
     let read = config.file.iter().chain(&server.www).map(PathBuf::as_path).chain(config.secret_files());
     let written = written.map(|file| (file.as_path(), Purpose::Write));
     let read = read.map(|file| (file, Purpose::Read));

@@ -192,6 +192,11 @@ impl ServerConfig {
     pub fn socket(&self) -> PathBuf {
         self.socket.clone().unwrap_or_else(|| self.users.with_file_name("defender.sock"))
     }
+
+    /// The folder of the journal, beside the user file.
+    pub fn events(&self) -> PathBuf {
+        self.users.with_file_name("events")
+    }
 }
 
 impl Mode {

@@ -14,6 +14,7 @@ use crate::codec::shared::SharedEncoders;
 use crate::control::Control;
 use crate::gate::{Admission, Certificates, Job, PendingRequest};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
+use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::users::{Accounts, Identity};
 
@@ -27,6 +28,8 @@ pub struct AppState {
     pub microphones: Arc<FeedList<MicrophoneFeed>>,
     /// Changes the settings of the running server.
     pub control: Arc<Control>,
+    /// What happened.
+    pub journal: Arc<Journal>,
     /// The encoders that listeners share.
     pub encoders: SharedEncoders,
     /// The page; `None` if only streams and API are served.

@@ -18,7 +18,8 @@ use crate::control::Control;
 use crate::gate::{
     CertificateFiles, Certificates, Channel, Gate, Limits, PendingRequest, PendingRequests, REQUEST_ID_HEADER,
 };
-use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, StreamFeed, latest};
+use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, StreamFeed, latest};
+use crate::journal::Journal;
 use crate::media::{Scale, SoundFormat, StreamSettings};
 use crate::memory::{Account, Memory};
 use crate::users::{Accounts, SessionLimits};
@@ -114,6 +115,7 @@ fn app_state(users: &Path) -> AppState {
     AppState {
         // The feeds above stand for devices.
         control: Control::without_devices(),
+        journal: Arc::new(Journal::open(&users.with_file_name("events"), hub::events(16))),
         accounts: Arc::new(Accounts::open(users, SessionLimits::default())),
         cameras,
         microphones,
