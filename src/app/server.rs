@@ -27,6 +27,7 @@ use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::journal::Journal;
 use crate::logging::Logging;
 use crate::memory::Memory;
+use crate::record::{Recorder, Recordings};
 use crate::users::{self, Accounts, SessionLimits};
 
 /// Events that are held for readers of the broadcast which are behind.

@@ -36,6 +36,6 @@ mod tombstones;
 pub use catalogue::SegmentInfo;
 pub use error::RecordError;
 pub use recorder::Recorder;
-pub use recordings::{CameraFootage, EventTimes, Recordings};
+pub use recordings::{CameraFootage, Recordings};
 pub use retention::Reason;
 pub use status::{CameraStatus, Sacrificed, State};

@@ -18,7 +18,7 @@ use super::retention::Rules;
 use super::space::Space;
 use super::status::{CameraStatus, State};
 use crate::base::lock;
-use crate::hub::{CameraFeed, EventReader, Events, FeedList, MicrophoneFeed, Named, Received, Stop};
+use crate::hub::{CameraFeed, EventReader, FeedList, MicrophoneFeed, Named, Received, Stop};
 use crate::media::{Event, GapReason, RecordSettings, Timestamp};
 
 /// Time between two rounds; an event ends it.
@@ -40,7 +40,6 @@ struct Shared {
     recordings: Arc<Recordings>,
     cameras: Arc<FeedList<CameraFeed>>,
     microphones: Arc<FeedList<MicrophoneFeed>>,
-    events: Events<Event>,
     stopped_by: Mutex<Option<String>>,
     stop: Stop,
 }
@@ -60,10 +59,9 @@ impl Recorder {
         recordings: Arc<Recordings>,
         cameras: Arc<FeedList<CameraFeed>>,
         microphones: Arc<FeedList<MicrophoneFeed>>,
-        events: Events<Event>,
     ) -> io::Result<Self> {
         let (stopped_by, stop) = (Mutex::default(), Stop::new());
-        let shared = Arc::new(Shared { recordings, cameras, microphones, events, stopped_by, stop });
+        let shared = Arc::new(Shared { recordings, cameras, microphones, stopped_by, stop });
         let mine = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("recorder".to_owned())
@@ -157,7 +155,7 @@ impl Shared {
 
     /// Serves all cameras until the folder is lost or the stop is requested.
     fn follow(&self, cameras: &mut Vec<CameraRecorder>) {
-        let mut events = self.events.reader();
+        let mut events = self.recordings.journal().follow();
         let mut gap = GapReason::NotRunning;
         let mut space = Space::new(&self.recordings, self.only_rules());
         let mut chosen_us = None;

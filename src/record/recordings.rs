@@ -15,19 +15,11 @@ use super::tombstones::{Next, Tombstones};
 use crate::base::disk::lock_exclusively;
 use crate::base::lock;
 use crate::hub::Flag;
+use crate::journal::Journal;
 use crate::media::RecordStore;
 
 /// How long another process may have the folder before that is an error: one that is being stopped.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
-
-/// When events were, as retention asks: moments in microseconds since 1970.
-pub trait EventTimes: Send + Sync {
-    /// From when to when there were events of a camera, since `from_us`.
-    fn events(&self, camera: &str, from_us: u64) -> Vec<(u64, u64)>;
-
-    /// From when to when there were events of a camera that are kept.
-    fn kept(&self, camera: &str) -> Vec<(u64, u64)>;
-}
 
 /// All footage of a folder, and how recording is going.
 pub struct Recordings {
@@ -41,7 +33,7 @@ pub struct Recordings {
     /// Whether the whole folder has been read.
     pub is_read: Flag,
     pub(super) tombstones: Tombstones,
-    events: Box<dyn EventTimes>,
+    journal: Arc<Journal>,
     /// Keeps other processes away for as long as it is open; `None` until the folder is there.
     lock_file: Mutex<Option<File>>,
 }
@@ -63,7 +55,7 @@ pub struct CameraFootage {
 
 impl Recordings {
     /// No footage yet. Nothing is opened: see [`Self::claim`].
-    pub fn new(store: RecordStore, events: Box<dyn EventTimes>) -> Self {
+    pub fn new(store: RecordStore, journal: Arc<Journal>) -> Self {
         Self {
             tombstones: Tombstones::of(&store.dir),
             store,
@@ -74,7 +66,7 @@ impl Recordings {
             problem: Mutex::default(),
             damaged: Mutex::default(),
             is_read: Flag::default(),
-            events,
+            journal,
             lock_file: Mutex::default(),
         }
     }
@@ -130,9 +122,9 @@ impl Recordings {
         &self.store.dir
     }
 
-    /// When events were.
-    pub(super) fn events(&self) -> &dyn EventTimes {
-        &*self.events
+    /// The events; those that are kept keep their footage.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Each camera with footage.

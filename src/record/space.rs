@@ -20,6 +20,7 @@ use super::folder::{self, POOL};
 use super::recordings::Recordings;
 use super::retention::{self, Candidate, Reason, Rules, Victim};
 use crate::base::clock;
+use crate::media::CameraName;
 
 /// A file that new footage may be written to; it lies in the pool.
 #[derive(Debug)]
@@ -97,11 +98,10 @@ impl<'r> Space<'r> {
     /// What has to go so that all rules hold.
     pub(super) fn victims(&self, missing_bytes: u64) -> Vec<Victim> {
         let all = self.recordings.all();
-        let events = self.recordings.events();
         let mut kept: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
         let mut candidates = Vec::with_capacity(all.len());
         for info in &all {
-            let ranges = kept.entry(info.camera()).or_insert_with(|| events.kept(info.camera()));
+            let ranges = kept.entry(info.camera()).or_insert_with(|| self.kept(info.camera()));
             let (start, end) = (info.start_us(), info.end_us());
             let is_kept = ranges.iter().any(|(from, to)| *from <= end && *to >= start);
             candidates.push(Candidate {
@@ -116,6 +116,11 @@ impl<'r> Space<'r> {
         let rules = self.rules.iter().map(|(camera, rules)| (camera.as_str(), *rules)).collect();
         let now_us = clock::since_epoch().as_micros() as u64;
         retention::victims(&candidates, &rules, now_us, missing_bytes)
+    }
+
+    /// From when to when there were events of a camera that are kept, in microseconds since 1970.
+    fn kept(&self, camera: &str) -> Vec<(u64, u64)> {
+        CameraName::new(camera).map_or_else(Vec::new, |name| self.recordings.journal().kept_ranges(&name))
     }
 
     /// Bytes that have to go before `length` more may be used, and which limit asks for it.
