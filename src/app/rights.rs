@@ -154,6 +154,7 @@ pub(super) fn restrict_files(config: &Config) {
     }
     allowed.write(&server.users);
     allowed.write(&server.socket());
+    allowed.write_below(&config.record.dir);
     // It may be a link to another disk.
     allowed.write(&server.events().join("day"));
     allowed.write(&Config::ribbon_request());

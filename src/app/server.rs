@@ -43,6 +43,7 @@ pub(super) struct Server {
     http: Arc<HttpServer>,
     accounts: Arc<Accounts>,
     journal: Arc<Journal>,
+    recorder: Recorder,
     ended: Receiver<&'static str>,
     manager: Manager,
     watchdog: Option<Watchdog>,
@@ -83,13 +84,17 @@ impl Server {
         let url = welcome::url(server, gate.addresses());
         let origins = Origins(server.cors_origins.clone());
         let hsts_s = server.hsts_s;
+        let recordings = Arc::new(Recordings::new(config.record.clone(), Arc::clone(&journal)));
         let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
+        let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
+        let recorder = Recorder::start(Arc::clone(&recordings), cameras, microphones).map_err(AppError::System)?;
         let state = AppState {
             accounts: Arc::clone(&accounts),
             cameras: Arc::clone(control.cameras()),
             microphones: Arc::clone(control.microphones()),
             control: Arc::clone(&control),
             journal: Arc::clone(&journal),
+            recordings: Arc::clone(&recordings),
             encoders: Default::default(),
             page,
             admission: gate.admission(),
@@ -108,7 +113,7 @@ impl Server {
         let watchdog = manager.watch(pulses_of(&control)).map_err(AppError::System)?;
         let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
         manager.ready(&url);
-        Ok(Self { control, reload, gate, local, http, accounts, journal, ended, manager, watchdog })
+        Ok(Self { control, reload, gate, local, http, accounts, journal, recorder, ended, manager, watchdog })
     }
 
     /// Handles signals until one of them ends the server.
@@ -129,7 +134,7 @@ impl Server {
     /// Stops everything and joins the threads; gives up on those that take longer than [`STOP_WITHIN`].
     pub(super) fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { control, reload, gate, local, http, accounts, journal, ended, watchdog, .. } = self;
+        let Self { control, reload, gate, local, http, accounts, journal, recorder, ended, watchdog, .. } = self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         local.iter().for_each(|local| local.stop());
@@ -139,6 +144,8 @@ impl Server {
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 // The reload first: it would restart what is stopped here.
                 reload.stop();
+                // Before the cameras end: what it has of them is written.
+                recorder.stop();
                 control.stop();
                 // After those who post.
                 journal.stop();

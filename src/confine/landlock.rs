@@ -67,6 +67,11 @@ const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 const REPLACE: BitFlags<AccessFs> =
     make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile});
 
+/// The same in a tree of folders, which are created and removed, and between which files are moved.
+const REPLACE_BELOW: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
+    ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile | MakeDir | RemoveDir | Refer
+});
+
 /// Using devices.
 const USE_DEVICE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | IoctlDev});
 
@@ -78,6 +83,7 @@ const USE_SOCKET: BitFlags<AccessFs> = make_bitflags!(AccessFs::{MakeSock | Remo
 pub struct AllowedPaths {
     readable: Vec<PathBuf>,
     writable: Vec<PathBuf>,
+    writable_trees: Vec<PathBuf>,
 }
 
 /// How much the kernel enforces.
@@ -114,6 +120,11 @@ impl AllowedPaths {
     pub fn write(&mut self, file: &Path) {
         self.writable.extend(folders(file));
     }
+
+    /// Adds a folder in which files and folders are made, moved and removed.
+    pub fn write_below(&mut self, folder: &Path) {
+        self.writable_trees.push(folder.to_owned());
+    }
 }
 
 /// Restricts the process to the paths in `allowed`, to devices, and to what these need of the system; it
@@ -134,6 +145,7 @@ pub fn restrict(allowed: &AllowedPaths) -> Result<Restriction, RulesetError> {
         .add_rules(path_beneath_rules(at_home, READ))?
         .add_rules(path_beneath_rules(&allowed.readable, READ))?
         .add_rules(path_beneath_rules(&allowed.writable, REPLACE))?
+        .add_rules(path_beneath_rules(&allowed.writable_trees, REPLACE_BELOW))?
         .add_rules(path_beneath_rules(["/dev"], USE_DEVICE))?
         .add_rules(path_beneath_rules(["/tmp"], USE_SOCKET))?
         .restrict_self()?;

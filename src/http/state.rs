@@ -16,6 +16,7 @@ use crate::gate::{Admission, Certificates, Job, PendingRequest};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::journal::Journal;
 use crate::memory::Memory;
+use crate::record::Recordings;
 use crate::users::{Accounts, Identity};
 
 /// What all handlers share.
@@ -30,6 +31,8 @@ pub struct AppState {
     pub control: Arc<Control>,
     /// What happened.
     pub journal: Arc<Journal>,
+    /// Footage, and how recording is going.
+    pub recordings: Arc<Recordings>,
     /// The encoders that listeners share.
     pub encoders: SharedEncoders,
     /// The page; `None` if only streams and API are served.

@@ -40,7 +40,6 @@ struct Shared {
     recordings: Arc<Recordings>,
     cameras: Arc<FeedList<CameraFeed>>,
     microphones: Arc<FeedList<MicrophoneFeed>>,
-    stopped_by: Mutex<Option<String>>,
     stop: Stop,
 }
 
@@ -60,34 +59,13 @@ impl Recorder {
         cameras: Arc<FeedList<CameraFeed>>,
         microphones: Arc<FeedList<MicrophoneFeed>>,
     ) -> io::Result<Self> {
-        let (stopped_by, stop) = (Mutex::default(), Stop::new());
-        let shared = Arc::new(Shared { recordings, cameras, microphones, stopped_by, stop });
+        let shared = Arc::new(Shared { recordings, cameras, microphones, stop: Stop::new() });
         let mine = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("recorder".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || mine.run())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
-    }
-
-    /// Who stopped recording, while it is stopped.
-    pub fn stopped_by(&self) -> Option<String> {
-        lock(&self.shared.stopped_by).clone()
-    }
-
-    /// Stops recording in the name of a user, or starts it again; false if that is so already.
-    pub fn set_stopped(&self, by: Option<&str>) -> bool {
-        let mut stopped_by = lock(&self.shared.stopped_by);
-        let changes = stopped_by.is_some() != by.is_some();
-        if changes {
-            *stopped_by = by.map(str::to_owned);
-        }
-        changes
-    }
-
-    /// What was recorded.
-    pub fn recordings(&self) -> &Arc<Recordings> {
-        &self.shared.recordings
     }
 
     /// Writes what is left and ends the threads.
@@ -182,7 +160,7 @@ impl Shared {
 
     /// Begins and ends the recording of cameras, as their settings ask for it.
     fn choose(&self, cameras: &mut Vec<CameraRecorder>, gap: &mut GapReason, space: &Space<'_>) {
-        let is_stopped = lock(&self.stopped_by).is_some();
+        let is_stopped = self.recordings.stopped_by().is_some();
         if is_stopped {
             *gap = GapReason::Stopped;
         }
@@ -235,7 +213,7 @@ impl Shared {
     }
 
     fn show(&self, cameras: &mut [CameraRecorder]) {
-        let stopped = lock(&self.stopped_by).is_some();
+        let stopped = self.recordings.stopped_by().is_some();
         let mut status: Vec<CameraStatus> = cameras.iter_mut().map(|camera| camera.status().clone()).collect();
         if stopped {
             let camera = |(feed, _): &(Arc<CameraFeed>, Arc<RecordSettings>)| feed.name().to_owned();

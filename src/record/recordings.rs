@@ -30,6 +30,7 @@ pub struct Recordings {
     sacrificed: Mutex<Sacrificed>,
     problem: Mutex<Option<String>>,
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
+    stopped_by: Mutex<Option<String>>,
     /// Whether the whole folder has been read.
     pub is_read: Flag,
     pub(super) tombstones: Tombstones,
@@ -65,6 +66,7 @@ impl Recordings {
             sacrificed: Mutex::default(),
             problem: Mutex::default(),
             damaged: Mutex::default(),
+            stopped_by: Mutex::default(),
             is_read: Flag::default(),
             journal,
             lock_file: Mutex::default(),
@@ -164,6 +166,21 @@ impl Recordings {
     /// What was deleted and thinned.
     pub fn sacrificed(&self) -> Sacrificed {
         lock(&self.sacrificed).clone()
+    }
+
+    /// Who stopped recording, while it is stopped.
+    pub fn stopped_by(&self) -> Option<String> {
+        lock(&self.stopped_by).clone()
+    }
+
+    /// Stops recording in the name of a user, or starts it again; false if that is so already.
+    pub fn set_stopped(&self, by: Option<&str>) -> bool {
+        let mut stopped_by = lock(&self.stopped_by);
+        let changes = stopped_by.is_some() != by.is_some();
+        if changes {
+            *stopped_by = by.map(str::to_owned);
+        }
+        changes
     }
 
     /// What is wrong with the folder as a whole, for people.
