@@ -32,6 +32,8 @@ mod space;
 mod status;
 mod thin;
 mod tombstones;
+#[cfg(test)]
+mod tests;
 
 pub use catalogue::SegmentInfo;
 pub use error::RecordError;

@@ -200,7 +200,7 @@ mod tests {
         let mut plan = plan(RecordWhen::IdleAndEvents);
         assert_eq!(kept(&mut plan, 0..10).len(), 20);
         plan.note(&event(1, 30 * SECOND, Some(30 * SECOND)));
-        assert_eq!(kept(&mut plan, 10..60).len(), 20 + 301 + 20);
+        assert_eq!(kept(&mut plan, 10..60).len(), 20 + 301 + 19);
         assert!(!plan.keeps_sound(5 * SECOND));
     }
 

@@ -62,6 +62,16 @@ pub(super) struct Victim {
 }
 
 impl Reason {
+    /// Its name in the API and on disk.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Age => "age",
+            Self::CameraLimit => "camera limit",
+            Self::Space => "space",
+            Self::SpaceEvents => "space events",
+        }
+    }
+
     /// As text for the log.
     pub(super) fn as_text(self) -> &'static str {
         match self {

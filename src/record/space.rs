@@ -18,7 +18,7 @@ use super::catalogue::SegmentInfo;
 use super::error::{Limit, RecordError};
 use super::folder::{self, POOL};
 use super::recordings::Recordings;
-use super::retention::{self, Candidate, Reason, Rules, Victim};
+use super::retention::{self, Candidate, Rules, Victim};
 use crate::base::clock;
 use crate::media::CameraName;
 
@@ -208,11 +208,4 @@ fn check_mount(recordings: &Recordings) -> Result<(), RecordError> {
         return Err(RecordError::Io(store.dir.clone(), error));
     }
     Ok(())
-}
-
-/// For messages: what a reason took.
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_text())
-    }
 }

@@ -51,7 +51,7 @@ impl Tombstones {
             info.summary.frames.saturating_add(info.summary.missed),
             utc::rfc3339(info.start_us()),
             utc::rfc3339(info.end_us()),
-            word(reason),
+            reason.name().replace(' ', "-"),
         );
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
         let length = file.metadata()?.len();
@@ -86,10 +86,19 @@ impl Tombstones {
     }
 }
 
-fn word(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Age => "age",
-        Reason::CameraLimit => "camera-limit",
-        Reason::Space | Reason::SpaceEvents => "space",
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_on_behind_those_that_were_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let tombstones = Tombstones::of(folder.path());
+        assert!(tombstones.next().is_empty());
+        let lines = "front 7 100 40 A B age\nyard 1 0 9 A B space\nfront 6 90 10 A B age\nfront 99 nonsense\nfront 8 14";
+        std::fs::write(folder.path().join("tombstones"), lines).unwrap();
+        let next = tombstones.next();
+        assert_eq!(next.get("front"), Some(&Next { sequence: 8, frame: 140 }));
+        assert_eq!(next.get("yard"), Some(&Next { sequence: 2, frame: 9 }));
     }
 }

@@ -33,6 +33,7 @@ struct Status {
 struct Running {
     video: bool,
     audio: bool,
+    recording: bool,
 }
 
 /// Another Defender; `problem` is null while it answers.
@@ -58,6 +59,7 @@ pub fn status(state: &AppState, user: &Identity) -> Reply {
         services: Running {
             video: state.control.stopped_by(Media::Video).is_none(),
             audio: state.control.stopped_by(Media::Audio).is_none(),
+            recording: state.recordings.stopped_by().is_none(),
         },
         uptime_s: state.started.elapsed().as_secs(),
         cameras: cameras::cameras(state, user),
