@@ -95,7 +95,8 @@ pub(super) fn closing(entries: &[IndexEntry], uuid: [u8; 16], at: u64, end: u64)
     for entry in entries {
         let content = entry.cluster + CLUSTER_HEAD_BYTES as u32;
         let relative = entry.offset - BLOCK_HEAD_BYTES as u32 - content;
-        matroska::put_cue_point(&mut out, entry.at_ms, entry.cluster - SEGMENT_CONTENT_AT as u32, relative);
+        let position = u64::from(entry.cluster) - SEGMENT_CONTENT_AT;
+        matroska::put_cue_point(&mut out, entry.at_ms, position, relative);
     }
     let index_at = at + out.len() as u64;
     let index = out.len();

@@ -19,7 +19,7 @@ const SEEK_BYTES: usize = 21;
 const DURATION_BYTES: usize = 11;
 
 /// Bytes of a CuePoint of [`put_cue_point`].
-pub const CUE_POINT_BYTES: u64 = 25;
+pub const CUE_POINT_BYTES: u64 = 29;
 
 /// Bytes of the head of Cues.
 pub const CUES_HEAD_BYTES: u64 = 12;
@@ -139,12 +139,12 @@ pub fn block_head(track: Track, relative_ms: i16, bytes: u32) -> [u8; BLOCK_HEAD
 }
 
 /// Appends a CuePoint for a picture: its time, the position of its Cluster, and of its block in the Cluster's content.
-pub fn put_cue_point(out: &mut Vec<u8>, at_ms: u32, cluster: u32, relative: u32) {
-    out.extend_from_slice(&[id::CUE_POINT as u8, 0x80 | 23]);
+pub fn put_cue_point(out: &mut Vec<u8>, at_ms: u32, cluster: u64, relative: u32) {
+    out.extend_from_slice(&[id::CUE_POINT as u8, 0x80 | 27]);
     ebml::put_u32(out, id::CUE_TIME, at_ms);
-    out.extend_from_slice(&[id::CUE_TRACK_POSITIONS as u8, 0x80 | 15]);
+    out.extend_from_slice(&[id::CUE_TRACK_POSITIONS as u8, 0x80 | 19]);
     ebml::put_uint(out, id::CUE_TRACK, Track::Picture as u64);
-    ebml::put_u32(out, id::CUE_CLUSTER_POSITION, cluster);
+    ebml::put(out, id::CUE_CLUSTER_POSITION, &cluster.to_be_bytes());
     ebml::put_u32(out, id::CUE_RELATIVE_POSITION, relative);
 }
 

@@ -30,6 +30,7 @@
 //!
 //! What belongs here: bytes of one file. What must not: which files there are, where they lie, and when to write.
 
+pub mod clip;
 pub mod ebml;
 mod error;
 mod fields;
