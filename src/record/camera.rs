@@ -9,15 +9,15 @@ use log::{info, warn};
 use super::error::RecordError;
 use super::intake::{Intake, Piece};
 use super::open::OpenSegment;
-use super::pending::{Pending, Sound};
+use super::pending::{self, Pending, Sound};
 use super::plan::{Plan, Verdict};
 use super::recordings::Recordings;
 use super::space::Space;
 use super::status::{CameraStatus, State};
 use crate::codec::sound::Codec;
-use crate::segment::SoundTrack;
 use crate::hub::{CameraFeed, MicrophoneFeed, Named, RecentItem, RecentReader};
 use crate::media::{Event, Frame, GapReason, RecordSettings, RecordSound, RecordWhen, Timestamp};
+use crate::segment::{SegmentError, SoundTrack};
 
 /// Time between two frames that is a gap, in microseconds, unless the camera is that slow.
 const GAP_US: u64 = 5_000_000;
@@ -166,8 +166,9 @@ impl CameraRecorder {
         space: &Space<'_>,
     ) -> Result<(), RecordError> {
         let horizon_us = self.plan.horizon_us(now_us);
+        let group_bytes = pending::group_bytes(recordings.store().segment_bytes);
         loop {
-            if self.pending.is_full() {
+            if self.pending.is_full(group_bytes) {
                 self.write(recordings, space)?;
             }
             if let Some(judged) = self.judged.take() {
@@ -220,7 +221,9 @@ impl CameraRecorder {
         space: &Space<'_>,
     ) -> Result<(), RecordError> {
         let is_other_size = self.pending.size().is_some_and(|size| size != judged.frame.size());
-        if (judged.gap.is_some() || is_other_size) && !self.pending.is_empty() {
+        let most = pending::group_bytes(recordings.store().segment_bytes);
+        let is_too_much = self.pending.extent().0 + judged.frame.jpeg().len() > most;
+        if (judged.gap.is_some() || is_other_size || is_too_much) && !self.pending.is_empty() {
             let written = self.write(recordings, space);
             if written.is_err() {
                 self.judged = Some(judged);
@@ -302,6 +305,12 @@ impl CameraRecorder {
             Err(error) => {
                 // An error of writing is final for the file: what the kernel has of it is not known.
                 self.open.take().into_iter().for_each(|open| open.abandon(recordings));
+                if matches!(error, RecordError::Segment(_, SegmentError::Full)) {
+                    // It did not fit into an empty file, and never will.
+                    let lost = std::mem::take(&mut self.pending).frames.len() as u64;
+                    self.status.missed += lost;
+                    return Err(RecordError::Frame(recordings.store().segment_bytes));
+                }
                 Err(error)
             }
         }

@@ -6,7 +6,7 @@ use crate::codec::sound::Packet;
 use crate::media::{Frame, GapReason, SoundFormat};
 
 /// Bytes at which a group is written, however young it is.
-const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: u64 = 1 << 20;
 
 /// Time that a group covers at the most, in microseconds.
 const MOST_US: u64 = 2_000_000;
@@ -36,6 +36,11 @@ pub(super) struct Sound {
     pub(super) packet: Packet,
 }
 
+/// Most bytes of a group in a segment of `segment_bytes`: several fit into it.
+pub(super) fn group_bytes(segment_bytes: u64) -> usize {
+    (segment_bytes / 4).min(MOST_BYTES) as usize
+}
+
 impl Pending {
     /// Adds a frame at `now_us`.
     pub(super) fn add_frame(&mut self, frame: Arc<Frame>, now_us: u64) {
@@ -57,12 +62,12 @@ impl Pending {
     }
 
     /// Whether it is as much as a group may have.
-    pub(super) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self, most_bytes: usize) -> bool {
         let times = self.frames.first().zip(self.frames.last());
         let covered = times.map_or(0, |(first, last)| {
             last.captured().as_micros().saturating_sub(first.captured().as_micros())
         });
-        self.bytes >= MOST_BYTES || covered >= MOST_US
+        self.bytes >= most_bytes || covered >= MOST_US
     }
 
     /// Whether the first of them has waited for `flush_us`.

@@ -49,10 +49,12 @@ impl<'r> Space<'r> {
         check_mount(self.recordings)?;
         let length = self.recordings.store().segment_bytes;
         loop {
-            if let Some(spare) = self.pooled()? {
+            let (missing, limit) = self.missing_bytes(length)?;
+            // A file of the pool has its space already; it still counts as footage from now on.
+            let pooled = if missing == 0 || limit == Limit::Free { self.pooled()? } else { None };
+            if let Some(spare) = pooled {
                 return Ok(spare);
             }
-            let (missing, limit) = self.missing_bytes(length)?;
             if missing == 0
                 && let Some(spare) = self.make(length)?
             {
@@ -133,7 +135,7 @@ impl<'r> Space<'r> {
         let over = store.max_bytes.map_or(0, |most| used.saturating_sub(most));
         let free = free_bytes(&store.dir).map_err(RecordError::io(&store.dir))?;
         let short = store.min_free_bytes.saturating_add(length).saturating_sub(free);
-        Ok(if short > over { (short, Limit::Free) } else { (over, Limit::Most) })
+        Ok(if over == 0 { (short, Limit::Free) } else { (over.max(short), Limit::Most) })
     }
 
     /// The files of the pool that can be used. Others are removed.
