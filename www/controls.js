@@ -51,7 +51,8 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
   const sender = new Sender(name, { show: (camera) => show(camera), refused });
   const keyed = rows.map((row) => ({ ...row, key: row.name.slice(prefix(name).length) }));
   const editable = keyed.filter(({ key, kind }) => key in (settings ?? {}) && INPUTS.includes(kind));
-  const form = settings ? settingsForm(editable, settings, sizes ?? [], sender) : undefined;
+  const form = settings ? settingsForm(editable, settings, sender, { sizes: sizes ?? [] }) : undefined;
+  const record = settings?.record ? recordForm(keyed, settings.record, sender) : undefined;
   const overrides = new OverridesList(prefix(name), async () => show(await ask("GET", path(name))));
   for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
   let now = settings;
@@ -62,6 +63,7 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
     if (known) overrides.show(known);
     masks?.show(now.masks);
     if (camera.settings) form?.show(camera.settings);
+    if (camera.settings?.record) record?.show(camera.settings.record);
     // What was changed since is newer than what the server says.
     for (const control of camera.controls ?? []) if (!sender.holds(control.name)) fields.get(control.name)?.show(control);
   };
@@ -74,6 +76,7 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
       turn,
       masks?.element,
       ...(form ? [form.element] : []),
+      record?.element,
       ...(fields.size ? [make("div", { class: "controls" }, [...fields.values()].map(({ element }) => element))] : []),
       make("div", { class: "row save" }, saving(keeps, sender, saved), fields.size ? defaultsButton(name, sender) : undefined),
       overrides.element,
@@ -190,7 +193,15 @@ function showIn(input, value) {
   if (input.type === "checkbox") input.checked = value; else input.value = value;
 }
 
-function settingsForm(editable, settings, sizes, sender) {
+// How the camera is recorded; folded up, for it is set once.
+function recordForm(keyed, record, sender) {
+  const own = keyed.filter(({ key }) => key.startsWith("record.")).map((row) => ({ ...row, key: row.key.slice("record.".length) }));
+  const send = (change) => sender.send({ record: change });
+  const { element, show } = settingsForm(own.filter(({ kind }) => INPUTS.includes(kind)), record, { send }, { apply: "Set recording" });
+  return { show, element: make("details", { class: "card", name: "recording" }, make("summary", {}, make("strong", {}, "Recording")), element) };
+}
+
+function settingsForm(editable, settings, sender, { sizes = [], apply = "Apply" }) {
   const inputs = editable.map((row) => {
     const input = settingInput(row);
     showIn(input, settings[row.key]);
@@ -199,7 +210,7 @@ function settingsForm(editable, settings, sizes, sender) {
   const form = make("form", { class: "row settings" },
     sizes.length ? sizeField(sizes) : undefined,
     inputs.map(([{ label }, input]) => field(label, input)),
-    make("div", { class: "apply" }, make("button", {}, "Apply")));
+    make("div", { class: "apply" }, make("button", {}, apply)));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {

@@ -34,6 +34,7 @@ use log::LevelFilter;
 use crate::media::RecordStore;
 use crate::remote::{RemoteSettings, Token};
 use crate::source::{CameraSettings, MicrophoneSettings, ribbon};
+pub use advice::estimated_frame_bytes;
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
 pub use microphones::Microphones;
 pub use overrides::{LockedStore, Overridden, Override, Overrides, Store};
@@ -261,6 +262,12 @@ impl Config {
     pub fn of_text(text: &str, file: &Path) -> Result<Self, ConfigError> {
         let folder = file.parent().unwrap_or(Path::new(""));
         sections::parse(text, file, folder, home().as_deref()).map_err(ConfigError::Problems)
+    }
+
+    /// Whether a camera is recorded.
+    pub fn records(&self) -> bool {
+        let own = self.cameras.iter().map(|camera| &camera.record);
+        own.chain(self.remotes.iter().map(|remote| &remote.record)).any(|record| record.is_on)
     }
 
     /// The files with tokens of remotes and logins of cameras, which are read whenever one is asked for.

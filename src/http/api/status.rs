@@ -20,6 +20,7 @@ struct Status {
     version: &'static str,
     user: String,
     role: &'static str,
+    past: bool,
     mode: &'static str,
     uptime_s: u64,
     services: Running,
@@ -55,6 +56,7 @@ pub fn status(state: &AppState, user: &Identity) -> Reply {
         version: env!("CARGO_PKG_VERSION"),
         user: user.name.clone(),
         role: user.role.name(),
+        past: user.may_see_past(),
         mode: state.control.mode_name(),
         services: Running {
             video: state.control.stopped_by(Media::Video).is_none(),
