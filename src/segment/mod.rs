@@ -25,8 +25,9 @@
 //!
 //! # Closing
 //!
-//! Cues and index are written behind the last Void and synced; then they are shown, and the head gets its duration.
-//! A short file is cut behind them: the Segment is made shorter, synced, and then the file.
+//! Cues and index are written behind the last Void and synced; then they are shown, and synced; then the head gets its
+//! duration and the summary its counts, which says that all of this is done. In a file that is to be cut, the Segment
+//! is made shorter by then, and the file is cut last.
 //!
 //! What belongs here: bytes of one file. What must not: which files there are, where they lie, and when to write.
 

@@ -163,10 +163,8 @@ impl<F: SegmentFile> SegmentWriter<F> {
         }
         self.sync()?;
         self.write(&[IoSlice::new(&void_between(self.hider, data_end))], self.hider)?;
-        if end < length {
-            // The Void must not be longer than the Segment at any time.
-            self.sync()?;
-        }
+        // Before the summary says that it is closed, and before the Segment becomes shorter than that Void was.
+        self.sync()?;
         self.summary.cues_at = (!self.index.is_empty()).then_some(data_end);
         (self.summary.index_at, self.summary.length) = (Some(index_at), end);
         self.summary.is_closed = true;
