@@ -87,7 +87,8 @@ impl Server {
         let recordings = Arc::new(Recordings::new(config.record.clone(), Arc::clone(&journal)));
         let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
         let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
-        let recorder = Recorder::start(Arc::clone(&recordings), cameras, microphones).map_err(AppError::System)?;
+        let recorder =
+            Recorder::start(Arc::clone(&recordings), cameras, microphones).map_err(AppError::System)?;
         let state = AppState {
             accounts: Arc::clone(&accounts),
             cameras: Arc::clone(control.cameras()),
@@ -134,7 +135,8 @@ impl Server {
     /// Stops everything and joins the threads; gives up on those that take longer than [`STOP_WITHIN`].
     pub(super) fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { control, reload, gate, local, http, accounts, journal, recorder, ended, watchdog, .. } = self;
+        let Self { control, reload, gate, local, http, accounts, journal, recorder, ended, watchdog, .. } =
+            self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         local.iter().for_each(|local| local.stop());

@@ -121,7 +121,8 @@ fn round(
     for damaged in recordings.damaged() {
         repair(&damaged, recordings);
     }
-    let space = Space::new(recordings, rules.iter().map(|(camera, (rules, _))| (camera.clone(), *rules)).collect());
+    let space =
+        Space::new(recordings, rules.iter().map(|(camera, (rules, _))| (camera.clone(), *rules)).collect());
     let length = recordings.store().segment_bytes;
     let (missing, _) = space.missing_bytes(0)?;
     if missing > 0 {

@@ -25,18 +25,20 @@ mod keeper;
 mod open;
 mod pending;
 mod plan;
+mod playback;
 mod recorder;
 mod recordings;
 mod retention;
 mod space;
 mod status;
-mod thin;
-mod tombstones;
 #[cfg(test)]
 mod tests;
+mod thin;
+mod tombstones;
 
 pub use catalogue::SegmentInfo;
 pub use error::RecordError;
+pub use playback::Player;
 pub use recorder::Recorder;
 pub use recordings::{CameraFootage, Recordings};
 pub use retention::Reason;

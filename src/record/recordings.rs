@@ -1,9 +1,9 @@
 //! [`Recordings`]: what recorder, keeper and requests share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use crate::media::RecordStore;
 /// How long another process may have the folder before that is an error: one that is being stopped.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
+/// Most files whose playback failed that are named in the log.
+const MOST_UNREADABLE: usize = 100;
+
 /// All footage of a folder, and how recording is going.
 pub struct Recordings {
     store: RecordStore,
@@ -30,6 +33,7 @@ pub struct Recordings {
     sacrificed: Mutex<Sacrificed>,
     problem: Mutex<Option<String>>,
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
+    unreadable: Mutex<BTreeSet<PathBuf>>,
     stopped_by: Mutex<Option<String>>,
     /// Whether the whole folder has been read.
     pub is_read: Flag,
@@ -66,6 +70,7 @@ impl Recordings {
             sacrificed: Mutex::default(),
             problem: Mutex::default(),
             damaged: Mutex::default(),
+            unreadable: Mutex::default(),
             stopped_by: Mutex::default(),
             is_read: Flag::default(),
             journal,
@@ -102,7 +107,8 @@ impl Recordings {
     pub(super) fn is_claimed(&self) -> bool {
         let held = lock(&self.lock_file).as_ref().and_then(|file| file.metadata().ok());
         let found = std::fs::symlink_metadata(self.store.dir.join("lock")).ok();
-        let is_same = |(held, found): (Metadata, Metadata)| (held.dev(), held.ino()) == (found.dev(), found.ino());
+        let is_same =
+            |(held, found): (Metadata, Metadata)| (held.dev(), held.ino()) == (found.dev(), found.ino());
         held.zip(found).is_some_and(is_same)
     }
 
@@ -149,8 +155,20 @@ impl Recordings {
     /// written to again.
     pub fn segments(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
         let catalogue = lock(&self.catalogue);
-        let overlaps = |segment: &&Arc<SegmentInfo>| segment.start_us() <= to_us && segment.end_us() >= from_us;
+        let overlaps =
+            |segment: &&Arc<SegmentInfo>| segment.start_us() <= to_us && segment.end_us() >= from_us;
         catalogue.segments(camera).iter().filter(overlaps).cloned().collect()
+    }
+
+    /// Looks at all segments of a camera, in the order of their numbers.
+    pub(super) fn with_segments<T>(&self, camera: &str, look: impl FnOnce(&[Arc<SegmentInfo>]) -> T) -> T {
+        look(lock(&self.catalogue).segments(camera))
+    }
+
+    /// Whether nobody asked this of a file before. Only so many files are remembered; for others it is false.
+    pub(super) fn is_first_look(&self, path: &Path) -> bool {
+        let mut unreadable = lock(&self.unreadable);
+        unreadable.len() < MOST_UNREADABLE && unreadable.insert(path.to_owned())
     }
 
     /// Bytes of all files with footage.

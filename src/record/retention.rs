@@ -114,7 +114,11 @@ pub(super) fn victims(
         // What is pinned counts as well.
         let pinned = candidates.iter().filter(|candidate| candidate.is_pinned && candidate.camera == *camera);
         let mut used: u64 = pinned.map(|candidate| candidate.bytes).sum();
-        used += left.iter().filter(|candidate| candidate.camera == *camera).map(|candidate| candidate.bytes).sum::<u64>();
+        used += left
+            .iter()
+            .filter(|candidate| candidate.camera == *camera)
+            .map(|candidate| candidate.bytes)
+            .sum::<u64>();
         left.retain(|candidate| {
             let goes = candidate.camera == *camera && used > max;
             if goes {
@@ -154,7 +158,11 @@ mod tests {
         Candidate { camera, sequence, end_us: day * DAY_US, bytes: 10, has_events, is_pinned: false }
     }
 
-    fn gone(candidates: &[Candidate<'_>], rules: &[(&str, Rules)], missing: u64) -> Vec<(String, u64, Reason)> {
+    fn gone(
+        candidates: &[Candidate<'_>],
+        rules: &[(&str, Rules)],
+        missing: u64,
+    ) -> Vec<(String, u64, Reason)> {
         let rules = rules.iter().copied().collect();
         let victims = victims(candidates, &rules, 100 * DAY_US, missing);
         victims.into_iter().map(|victim| (victim.camera, victim.sequence, victim.reason)).collect()
@@ -171,7 +179,8 @@ mod tests {
 
     #[test]
     fn age_is_counted_apart_for_footage_with_events() {
-        let rules = Rules { keep_us: Some(14 * DAY_US), keep_events_us: Some(60 * DAY_US), ..Rules::default() };
+        let rules =
+            Rules { keep_us: Some(14 * DAY_US), keep_events_us: Some(60 * DAY_US), ..Rules::default() };
         let all = [
             segment("front", 1, 39, true),
             segment("front", 2, 41, true),
@@ -216,7 +225,8 @@ mod tests {
 
     #[test]
     fn what_is_pinned_stays_whatever_happens() {
-        let rules = Rules { keep_us: Some(1), keep_events_us: Some(1), max_bytes: Some(1), thin_after_us: Some(1) };
+        let rules =
+            Rules { keep_us: Some(1), keep_events_us: Some(1), max_bytes: Some(1), thin_after_us: Some(1) };
         let pinned = Candidate { is_pinned: true, ..segment("front", 1, 1, true) };
         assert_eq!(gone(&[pinned], &[("front", rules)], 1000), []);
     }

@@ -32,7 +32,9 @@ impl Route {
             Self::Microphone(_) => Self::Devices,
             Self::Devices => Self::Services,
             Self::Services => Self::ServiceOf(Service::Capture(Media::Video)),
-            Self::ServiceOf(Service::Capture(Media::Video)) => Self::ServiceOf(Service::Capture(Media::Audio)),
+            Self::ServiceOf(Service::Capture(Media::Video)) => {
+                Self::ServiceOf(Service::Capture(Media::Audio))
+            }
             Self::ServiceOf(Service::Capture(Media::Audio)) => Self::ServiceOf(Service::Recording),
             Self::ServiceOf(Service::Recording) => Self::Logging,
             Self::Logging => Self::Settings,

@@ -20,9 +20,9 @@ use crate::gate::{
 };
 use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, StreamFeed, latest};
 use crate::journal::Journal;
-use crate::record::Recordings;
 use crate::media::{RecordStore, Scale, SoundFormat, StreamSettings};
 use crate::memory::{Account, Memory};
+use crate::record::Recordings;
 use crate::users::{Accounts, SessionLimits};
 
 /// "password" under "saltsalt", with few rounds.
