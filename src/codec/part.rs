@@ -77,7 +77,7 @@ pub fn build<E>(
     buffer.resize(HEADER_ROOM, 0);
     write_jpeg(&mut buffer)?;
     let jpeg = HEADER_ROOM..buffer.len();
-    let header = header(jpeg.len(), captured);
+    let header = header(jpeg.len(), &x_timestamp(captured));
     let start = HEADER_ROOM - header.len();
     buffer[start..HEADER_ROOM].copy_from_slice(header.as_bytes());
     buffer.reserve_exact(BOUNDARY_BYTES + 6);
@@ -95,9 +95,33 @@ pub fn x_timestamp(captured: Timestamp) -> String {
     format!("{}.{:06}", wall.as_secs(), wall.subsec_micros())
 }
 
+/// The value of `X-Timestamp` for a moment of the wall clock, in microseconds since 1970.
+pub fn x_timestamp_at(wall_us: u64) -> String {
+    format!("{}.{:06}", wall_us / 1_000_000, wall_us % 1_000_000)
+}
+
+/// Builds a part in `buffer` (cleared first) of a JPEG of `jpeg_bytes` that was captured at `wall_us`, in microseconds since 1970.
+/// `write_jpeg` appends that many bytes.
+///
+/// # Errors
+/// Whatever `write_jpeg` returns.
+pub fn build_at<E>(
+    buffer: &mut Vec<u8>,
+    wall_us: u64,
+    jpeg_bytes: usize,
+    write_jpeg: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    buffer.clear();
+    buffer.extend_from_slice(header(jpeg_bytes, &x_timestamp_at(wall_us)).as_bytes());
+    write_jpeg(buffer)?;
+    for piece in ["\r\n--", boundary(), "\r\n"] {
+        buffer.extend_from_slice(piece.as_bytes());
+    }
+    Ok(())
+}
+
 /// The header of a part; its longest form stays well under [`HEADER_ROOM`].
-fn header(jpeg_bytes: usize, captured: Timestamp) -> String {
-    let stamp = x_timestamp(captured);
+fn header(jpeg_bytes: usize, stamp: &str) -> String {
     format!("Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {stamp}\r\n\r\n")
 }
 
@@ -148,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_longest_header_fits_its_room() {
-        assert!(header(usize::MAX, Timestamp::from_micros(u64::MAX)).len() <= HEADER_ROOM);
+        assert!(header(usize::MAX, &x_timestamp(Timestamp::from_micros(u64::MAX))).len() <= HEADER_ROOM);
     }
 
     #[test]

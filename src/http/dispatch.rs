@@ -5,7 +5,7 @@ use tiny_http::Request;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
 use super::request::{Negotiation, is_head};
-use super::route::Route;
+use super::route::{Footage, Route};
 use super::state::AppState;
 use super::{api, challenge, page, stream};
 use crate::gate::PendingRequest;
@@ -44,6 +44,7 @@ pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
         Route::Snapshot(name) => stream::snapshot(call, name.as_deref()),
         Route::VideoStream(camera, name) => stream::video_stream(call, camera, name),
         Route::StreamSnapshot(camera, name) => stream::stream_snapshot(call, camera, name),
+        Route::Footage(name, part) => footage(call, name, *part),
         Route::Health
         | Route::Versions
         | Route::Login
@@ -52,6 +53,18 @@ pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
         | Route::Trust
         | Route::SignIn(_) => public(call.state, route, call.request, call.pending),
         _ => Outcome::Reply(api(route, call)),
+    }
+}
+
+/// Answers a request for footage.
+fn footage(call: &Call<'_>, name: &str, part: Footage) -> Outcome {
+    if let Err(refused) = api::recordings::check(call.user, name) {
+        return Outcome::Reply(refused);
+    }
+    match part {
+        Footage::Frame => Outcome::Reply(api::recordings::frame(call, name)),
+        Footage::Timeline => Outcome::Reply(api::recordings::timeline(call, name)),
+        Footage::Stream => stream::footage(call, name),
     }
 }
 
@@ -83,6 +96,9 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
         (Route::Settings, "DELETE") => api::settings::reset(state, user, None, pending),
         (Route::Settings, _) => api::settings::list(state),
         (Route::Setting(name), _) => api::settings::reset(state, user, Some(name), pending),
+        (Route::Recordings, _) => api::recordings::list(state, user),
+        (Route::Recording(name), "DELETE") => api::recordings::delete(call, name),
+        (Route::Recording(name), _) => api::recordings::one(call, name),
         (Route::Logs, _) => api::log::lines(state, call.query()),
         (Route::Description, _) => api::description::description(&Negotiation::of(call.request)),
         (Route::Metrics, _) => api::metrics::metrics(state, user),
@@ -94,6 +110,7 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
             | Route::Snapshot(_)
             | Route::VideoStream(..)
             | Route::StreamSnapshot(..)
+            | Route::Footage(..)
             | Route::Health
             | Route::Versions
             | Route::Login

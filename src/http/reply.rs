@@ -104,6 +104,11 @@ impl Reply {
         Self { policy: MEDIA_POLICY, ..Self::new(200, "image/jpeg", Cow::Borrowed(&[])) }
     }
 
+    /// A JPEG.
+    pub fn jpeg(bytes: Vec<u8>) -> Self {
+        Self { body: bytes.into(), ..Self::picture() }
+    }
+
     /// Adds a header field.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.fields.push((name, value.into()));

@@ -57,6 +57,12 @@ pub enum Route {
     Logs,
     /// `/api/1.0/openapi.json`: the API as a document of OpenAPI 3.1.
     Description,
+    /// `/api/1.0/recordings`: what is recorded, and how much of it there is.
+    Recordings,
+    /// `/api/1.0/recordings/NAME`: the footage of a camera, from when to when; an admin may delete of it.
+    Recording(String),
+    /// `/api/1.0/recordings/NAME/PART`: pictures and sound of it.
+    Footage(String, Footage),
     /// `/metrics`: metrics for Prometheus.
     Metrics,
     /// `/video`, `/video/NAME`: the stream of the first or the named camera; for clients of
@@ -77,6 +83,17 @@ pub enum Route {
     Page(String),
 }
 
+/// What there is of a camera's footage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Footage {
+    /// One picture.
+    Frame,
+    /// Pictures at any speed.
+    Stream,
+    /// A byte for each step of time.
+    Timeline,
+}
+
 /// What an admin may stop and start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
@@ -95,6 +112,16 @@ pub enum Access {
     Viewer,
     /// Admins only.
     Admin,
+}
+
+impl Footage {
+    /// By the last segment of the path.
+    pub const NAMES: [(&'static str, Footage); 3] =
+        [("frame", Self::Frame), ("stream", Self::Stream), ("timeline", Self::Timeline)];
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, part)| part)
+    }
 }
 
 impl Service {
@@ -167,6 +194,11 @@ impl Route {
             ["api", "1.0", "settings"] => Self::Settings,
             ["api", "1.0", "settings", name] => Self::Setting(name.to_owned()),
             ["api", "1.0", "logs"] => Self::Logs,
+            ["api", "1.0", "recordings"] => Self::Recordings,
+            ["api", "1.0", "recordings", name] => Self::Recording(name.to_owned()),
+            ["api", "1.0", "recordings", name, part] => {
+                Self::Footage(name.to_owned(), Footage::from_name(part)?)
+            }
             ["api", "1.0", "openapi.json"] => Self::Description,
             ["api", ..] => return None,
             ["metrics"] => Self::Metrics,
@@ -195,6 +227,9 @@ impl Route {
             Self::VideoStream(..) | Self::StreamSnapshot(..) => Access::Viewer,
             Self::Cameras | Self::Microphones | Self::Microphone(_) => Access::Viewer,
             Self::Services | Self::Description => Access::Viewer,
+            Self::Recordings | Self::Footage(..) => Access::Viewer,
+            Self::Recording(_) if only_reads => Access::Viewer,
+            Self::Recording(_) => Access::Admin,
             Self::Camera(_) | Self::ServiceOf(_) if only_reads => Access::Viewer,
             Self::Camera(_) | Self::ServiceOf(_) => Access::Admin,
             Self::Users | Self::User(_) => Access::Admin,
@@ -219,7 +254,7 @@ impl Route {
             Self::Login | Self::Logout => &["POST"],
             Self::Password => &["PUT"],
             Self::Session(_) | Self::Setting(_) => &["DELETE"],
-            Self::Settings => &["GET", "HEAD", "DELETE"],
+            Self::Settings | Self::Recording(_) => &["GET", "HEAD", "DELETE"],
             Self::Users => &["GET", "HEAD", "POST"],
             Self::User(_) => &["PUT", "DELETE"],
             Self::Camera(_) | Self::ServiceOf(_) | Self::Logging => &["GET", "HEAD", "PUT"],
@@ -236,6 +271,8 @@ impl Route {
             | Self::Devices
             | Self::Services
             | Self::Logs
+            | Self::Recordings
+            | Self::Footage(..)
             | Self::Description
             | Self::Metrics
             | Self::Video(_)

@@ -34,6 +34,7 @@ pub struct Recordings {
     problem: Mutex<Option<String>>,
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
     unreadable: Mutex<BTreeSet<PathBuf>>,
+    deletions: Mutex<Vec<(String, u64, u64)>>,
     stopped_by: Mutex<Option<String>>,
     /// Whether the whole folder has been read.
     pub is_read: Flag,
@@ -71,6 +72,7 @@ impl Recordings {
             problem: Mutex::default(),
             damaged: Mutex::default(),
             unreadable: Mutex::default(),
+            deletions: Mutex::default(),
             stopped_by: Mutex::default(),
             is_read: Flag::default(),
             journal,
@@ -169,6 +171,31 @@ impl Recordings {
     pub(super) fn is_first_look(&self, path: &Path) -> bool {
         let mut unreadable = lock(&self.unreadable);
         unreadable.len() < MOST_UNREADABLE && unreadable.insert(path.to_owned())
+    }
+
+    /// Asks the keeper to delete the files of a camera whose footage lies within a span of time, but for those of events that are kept, and that
+    /// are being written; how many there are now.
+    pub fn request_deletion(&self, camera: &str, from_us: u64, to_us: u64) -> u64 {
+        let within = |info: &&Arc<SegmentInfo>| info.start_us() >= from_us && info.end_us() <= to_us;
+        let segments = self.segments(camera, from_us, to_us);
+        let count = segments.iter().filter(within).filter(|info| info.summary.is_closed).count() as u64;
+        lock(&self.deletions).push((camera.to_owned(), from_us, to_us));
+        count
+    }
+
+    /// Whether a deletion was asked for.
+    pub(super) fn has_deletions(&self) -> bool {
+        !lock(&self.deletions).is_empty()
+    }
+
+    /// The deletions that were asked for since the last call.
+    pub(super) fn take_deletions(&self) -> Vec<(String, u64, u64)> {
+        std::mem::take(&mut *lock(&self.deletions))
+    }
+
+    /// Free bytes of the disk with the footage; `None` if it does not tell.
+    pub fn free_bytes(&self) -> Option<u64> {
+        super::space::free_bytes(&self.store.dir).ok()
     }
 
     /// Bytes of all files with footage.

@@ -42,6 +42,8 @@ pub(super) struct Rules {
 /// Why a segment goes. The order is that of sacrifice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
+    /// An admin deleted it.
+    Request,
     /// It is older than its camera's footage is kept.
     Age,
     /// Its camera has more footage than it may.
@@ -65,6 +67,7 @@ impl Reason {
     /// Its name in the API and on disk.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Request => "request",
             Self::Age => "age",
             Self::CameraLimit => "camera limit",
             Self::Space => "space",
@@ -75,6 +78,7 @@ impl Reason {
     /// As text for the log.
     pub(super) fn as_text(self) -> &'static str {
         match self {
+            Self::Request => "an admin deleted it",
             Self::Age => "its time is over",
             Self::CameraLimit => "its camera has reached its max_gb",
             Self::Space => "space is needed, and it has no event",

@@ -1,6 +1,6 @@
 //! An example of each route, for tests that try them all.
 
-use super::{Route, Service};
+use super::{Footage, Route, Service};
 use crate::control::Media;
 
 impl Route {
@@ -40,7 +40,12 @@ impl Route {
             Self::Logging => Self::Settings,
             Self::Settings => Self::Setting("camera.front.fps".to_owned()),
             Self::Setting(_) => Self::Logs,
-            Self::Logs => Self::Description,
+            Self::Logs => Self::Recordings,
+            Self::Recordings => Self::Recording("front".to_owned()),
+            Self::Recording(name) => Self::Footage(name.clone(), Footage::Frame),
+            Self::Footage(name, Footage::Frame) => Self::Footage(name.clone(), Footage::Stream),
+            Self::Footage(name, Footage::Stream) => Self::Footage(name.clone(), Footage::Timeline),
+            Self::Footage(_, Footage::Timeline) => Self::Description,
             Self::Description => Self::Metrics,
             Self::Metrics => Self::Video(None),
             Self::Video(None) => Self::Video(front()),
@@ -87,6 +92,12 @@ impl Route {
             Self::Settings => "/api/1.0/settings".to_owned(),
             Self::Setting(name) => format!("/api/1.0/settings/{name}"),
             Self::Logs => "/api/1.0/logs".to_owned(),
+            Self::Recordings => "/api/1.0/recordings".to_owned(),
+            Self::Recording(name) => format!("/api/1.0/recordings/{name}"),
+            Self::Footage(name, part) => {
+                let known = Footage::NAMES.into_iter().find(|(_, known)| known == part);
+                format!("/api/1.0/recordings/{name}/{}", known.map_or("", |(part, _)| part))
+            }
             Self::Description => "/api/1.0/openapi.json".to_owned(),
             Self::Metrics => "/metrics".to_owned(),
             Self::Video(name) => of("/video", name),

@@ -2,7 +2,8 @@
 //! may no longer have the stream.
 
 mod audio;
-mod query;
+mod playback;
+pub(super) mod query;
 mod snapshot;
 mod video;
 
@@ -14,6 +15,7 @@ use super::request::is_head;
 use crate::gate::Job;
 use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::{Frame, Scale};
+use crate::record::Player;
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
@@ -61,6 +63,31 @@ pub fn stream_snapshot(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
         Ok(snapshot::take(feed, stream.sent.clone(), reader, response(call, scale)))
     });
     hand_over(call, job)
+}
+
+/// `GET /api/1.0/recordings/NAME/stream`.
+pub fn footage(call: &Call<'_>, name: &str) -> Outcome {
+    hand_over(call, play(call, name))
+}
+
+fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
+    let query = call.query();
+    let from_us = query::moment(query, "from").map_err(bad_request)?;
+    let from_us = from_us.ok_or(query::QueryError::Missing("from")).map_err(bad_request)?;
+    let to_us = query::moment(query, "to").map_err(bad_request)?;
+    let speed = query::speed(query).map_err(bad_request)?;
+    let interval = query::interval(query).map_err(bad_request)?;
+    let mut player = Player::new(&call.state.recordings, name);
+    if !player.seek(from_us) {
+        return Err(Reply::error(404, "nothing is recorded of this camera"));
+    }
+    // The frame before `from` is that moment's picture, unless it is long gone.
+    if speed > 0.0 && player.wall_us().is_some_and(|at| at + 3_000_000 < from_us) {
+        player.forward();
+    }
+    let camera = call.state.camera(Some(name), call.user).ok();
+    let playback = playback::Playback { player, to_us, speed, interval, camera };
+    Ok(playback::stream(playback, is_head(call.request), call.context()))
 }
 
 fn response(call: &Call<'_>, scale: Scale) -> snapshot::Response {

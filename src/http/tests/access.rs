@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::control::{CameraChange, ControlError, Media};
 use crate::http::api::control_error;
-use crate::http::route::Route;
+use crate::http::route::{Footage, Route};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
@@ -214,6 +214,18 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
         }
         Route::ServiceOf(_) => {
             (false, !reads, if reads { Some(200) } else { (method == "PUT").then_some(400) })
+        }
+        // Nothing is recorded.
+        Route::Recordings => (false, false, reads.then_some(200)),
+        Route::Recording(_) => {
+            let is_seen = !who.is_confined();
+            let answer = if reads { Some(200) } else { (method == "DELETE").then_some(400) };
+            (false, !reads, if is_seen || !reads { answer } else { Some(404) })
+        }
+        Route::Footage(_, part) => {
+            let is_seen = !who.is_confined();
+            let status = if *part == Footage::Timeline { 200 } else { 400 };
+            (false, false, reads.then_some(if is_seen { status } else { 404 }))
         }
         Route::Devices | Route::Logs => (false, true, reads.then_some(200)),
         // Nothing is overridden.
