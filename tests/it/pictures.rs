@@ -132,22 +132,16 @@ fn a_viewer_of_rare_frames_that_leaves_is_noticed() {
 fn nothing_is_encoded_while_nobody_watches() {
     let server = two_cameras();
     server.get("/snapshot");
-    let encoded = || {
-        server
-            .get("/api/1.0/status")
-            .text()
-            .split("\"encoded\":")
-            .nth(1)
-            .unwrap()
-            .split(',')
-            .next()
-            .unwrap()
-            .to_owned()
+    let counted = |key: &str| -> u64 {
+        let status = server.get("/api/1.0/cameras/front").text();
+        let (_, rest) =
+            status.split_once(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key}: {status}"));
+        rest.split([',', '}']).next().unwrap().parse().unwrap()
     };
-    wait_for("the encoder to rest", || {
-        let before = encoded();
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        (encoded() == before).then_some(())
+    wait_for("five pictures that are captured and not encoded", || {
+        let (encoded, captured) = (counted("encoded"), counted("captured"));
+        wait_for("five more pictures", || (counted("captured") >= captured + 5).then_some(()));
+        (counted("encoded") == encoded).then_some(())
     });
 }
 

@@ -53,7 +53,7 @@ fn next<'w>(
 ) -> Result<(String, Body<'w>), ClientError> {
     let mut body = resource.get(last, is_wanted)?.into_body();
     while !body.is_complete() {
-        body.fill(std::time::Instant::now() + std::time::Duration::from_secs(10))?;
+        body.fill(std::time::Instant::now() + std::time::Duration::from_secs(3600))?;
     }
     Ok((String::from_utf8_lossy(body.ahead()).into_owned(), body))
 }
