@@ -10,7 +10,7 @@ use crate::hub::{CameraFeed, CameraState, Reader, Stop, Wait, latest};
 use crate::media::Frame;
 use crate::memory::Account;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(120);
 
 /// A capture thread of its own, stopped and joined when dropped.
 struct Running {
