@@ -291,7 +291,8 @@ fn a_ca_renewal_cut_by_power_loss_is_completed() {
 
 #[test]
 fn shortly_before_the_ca_ends_no_check_makes_a_certificate() {
-    let certificates = Folder::new().open().unwrap();
+    let folder = Folder::new();
+    let certificates = folder.open().unwrap();
     let end_s = certificates.trust_anchor().unwrap().validity.not_after_s;
     NOW_S.set(end_s - 20 * DAY_S);
     certificates.reload_if_changed();
