@@ -34,7 +34,7 @@ function styled() {
 }
 
 function editor(host, camera, { path, found, done }) {
-  const [told, wrong] = [make("p", { role: "status", class: "quiet" }), make("p", { role: "alert", class: "bad" })];
+  const [status, wrong] = [make("p", { role: "status", class: "quiet" }), make("p", { role: "alert", class: "bad" })];
   const button = (name, label, work) => {
     const made = make("button", { type: "button", name }, label);
     made.addEventListener("click", work);
@@ -52,7 +52,7 @@ function editor(host, camera, { path, found, done }) {
     say(count, `${drawing.polygons.length ? plural(drawing.polygons.length, "mask") : "No masks"}${isChanged() ? ", not applied yet" : ""}`);
   };
   const drawing = new Drawing(`Masks on the picture of ${camera.name}`,
-    { changed, told: (words) => say(told, words), emptied: () => add.focus() });
+    { changed, announced: (words) => say(status, words), emptied: () => add.focus() });
   const count = make("p", { class: "count" });
   const add = button("add", "Add a mask", () => drawing.add());
   const removePoint = button("remove-point", "", () => drawing.remove(drawing.meant.mask, drawing.meant.point));
@@ -126,7 +126,7 @@ function editor(host, camera, { path, found, done }) {
       ? "Applied masks last until the server restarts: it cannot save them."
       : "Applied masks take effect at once. Save them to keep them after a restart."),
     make("p", { class: "quiet" }, HELP),
-    told,
+    status,
   );
   add.focus({ preventScroll: true });
   return {

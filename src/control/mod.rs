@@ -134,7 +134,7 @@ impl Control {
         self.view().config.can_save
     }
 
-    /// What the camera was asked to be; `None` for one that is not this server's own.
+    /// The settings of a camera; `None` if it is not this server's own.
     pub(crate) fn camera_settings(&self, name: &str) -> Option<CameraSettings> {
         self.view().config.cameras.iter().find(|camera| camera.name == name).cloned()
     }

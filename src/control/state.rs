@@ -1,4 +1,4 @@
-//! What runs, with which settings, and the plain copy of it that those read who only ask.
+//! What runs, and with which settings. Who only reads it gets a copy.
 //!
 //! Settings live here, with the threads that run by them, under one lock that only changes take. A change checks
 //! all values, stores what is to last, sets the driver's controls, and restarts the camera only if it must;

@@ -300,7 +300,9 @@ mod tests {
         let feed = CameraFeed::new("front", frames);
         feed.set_state(CameraState { online: true, ..CameraState::default() });
         let since = feed.state().since;
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        while Some(Timestamp::now()) == since {
+            std::hint::spin_loop();
+        }
         feed.set_state(CameraState { online: true, width: 9, ..CameraState::default() });
         assert_eq!(feed.state().since, since);
         feed.set_state(CameraState::default());

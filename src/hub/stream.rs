@@ -48,7 +48,7 @@ impl StreamFeed {
         &self.frames
     }
 
-    /// What it was asked to be.
+    /// Its settings.
     pub fn settings(&self) -> StreamSettings {
         lock(&self.settings).clone()
     }

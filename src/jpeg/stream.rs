@@ -118,7 +118,7 @@ impl JpegStream {
 
     /// Room to read into. Call [`Self::filled`] with the number of bytes that were read.
     ///
-    /// Before the buffer grows, `may_hold` is asked whether it may have so many bytes; it is also told when the buffer became
+    /// Before the buffer grows, `may_hold` is asked whether it may have so many bytes; it is also called when the buffer became
     /// smaller. If it may not grow, the picture that is being read is dropped. `None` if there is no memory at all.
     pub fn room(&mut self, may_hold: &mut dyn FnMut(usize) -> bool) -> Option<&mut [u8]> {
         if self.sizes.pictures >= PICTURES_WATCHED {

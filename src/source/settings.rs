@@ -1,4 +1,4 @@
-//! What cameras and microphones are asked to be.
+//! The settings of cameras and microphones.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::draw;
 use crate::media::{Chroma, PictureEdits, PixelFormat, RecordChoice, SoundFormat, StreamSettings};
 use crate::remote::Endpoint;
 
-/// What a camera is asked to be; the driver may give something else.
+/// The settings of a camera; the driver may give something else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CameraSettings {
     /// Its name in defender.conf and in URLs.
@@ -65,7 +65,7 @@ pub enum DeviceChoice {
     Remote(RemoteDevice),
 }
 
-/// What a microphone is asked to be; the hardware may give something else.
+/// The settings of a microphone; the hardware may give something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MicrophoneSettings {
     /// Its name in defender.conf and in URLs.

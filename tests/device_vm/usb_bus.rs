@@ -108,7 +108,7 @@ impl Device<'_> {
         self.said(&format!("spoilt: {defect}")) as u32
     }
 
-    /// Waits until it was told something, so many times.
+    /// Waits until it has had so many messages.
     pub fn wait_said(&self, line: &str, times: usize) {
         wait_for(&format!("`{line}` in the camera"), || (self.said(line) >= times).then_some(()));
     }

@@ -1,4 +1,4 @@
-//! Why a PCM gives no sound, in sentences for the person who has to find the plug.
+//! Why a PCM gives no sound, with what to do about it.
 
 use std::fmt;
 

@@ -126,8 +126,7 @@ impl VideoSource for HttpPictures<'_> {
         let login = resource.login_kind().map(|kind| format!(", login by {kind}")).unwrap_or_default();
         let mode = format!("{}{login}", mode(kind));
         let is_open = resource.login_kind() == Some("Basic") && !resource.is_secure();
-        let warning =
-            format!("{}: its password goes over the network as it is (Basic, without TLS)", self.url);
+        let warning = format!("{}: its password is sent without encryption (Basic, without TLS)", self.url);
         Description {
             source: self.url.to_string(),
             mode,

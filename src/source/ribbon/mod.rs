@@ -1,7 +1,7 @@
 //! Cameras that libcamera reads, such as those on the ribbon cable of a Raspberry Pi. A unit of the package runs
 //! rpicam-vid for each connection to its socket; Defender connects, and starts no program.
 //!
-//! What belongs here: finding out what a board has and lacks, the request that the unit reads, and the words for people.
+//! What belongs here: finding out what a board has and lacks, the request that the unit reads, and messages for people.
 //! What must not: the bytes of the stream.
 
 mod auto;

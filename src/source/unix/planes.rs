@@ -10,7 +10,7 @@ use super::error::{Fault, FeedError, Heard};
 use crate::media::{PixelFormat, Range601, RawImage};
 use crate::memory::{Account, Lease};
 use crate::source::session::Session;
-use crate::source::video::{Arrival, Content, Description, Picture, Stall, VideoError, VideoSource};
+use crate::source::video::{Arrival, Content, Description, Picture, VideoError, VideoSource};
 
 /// So many pictures are read at once from a sender that has more.
 const READ_AT_ONCE: u32 = 4;
@@ -101,22 +101,7 @@ impl<'s> PlaneFeed<'s> {
 
 impl VideoSource for PlaneFeed<'_> {
     fn description(&self) -> Description {
-        let name = format!("unix:{}", self.path.display());
-        let (width, height) = self.size;
-        Description {
-            source: name.clone(),
-            mode: format!("{width}x{height} {}", self.format),
-            device: name,
-            format: Some(self.format),
-            size: Some(self.size),
-            fps: self.fps as f32,
-            node: None,
-            is_online: true,
-            problem: None,
-            warnings: Vec::new(),
-            is_drawn: false,
-            stall: Stall::Measured,
-        }
+        super::description(&self.path, self.format, Some(self.size), self.fps)
     }
 
     fn next(&mut self, timeout: Duration) -> Result<Arrival<'_>, VideoError> {

@@ -1,5 +1,5 @@
-//! Where a camera's thread puts its pictures: into frames for the hub, in buffers used again and again, each frame newer
-//! than the one before.
+//! Makes frames for the hub of a camera's pictures. Buffers are used again, and the time stamp of each frame is later than
+//! that of the one before.
 
 use std::convert::Infallible;
 use std::num::NonZero;
