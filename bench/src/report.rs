@@ -5,7 +5,6 @@ use std::fmt::Write;
 use miniserde::Serialize;
 
 use crate::compare::{Row, Scenario, Values};
-use crate::kind::Kind;
 
 /// One column of the table: its head, its decimals, and the value it shows.
 type Column = (&'static str, usize, fn(&Values) -> Option<f64>);
@@ -145,6 +144,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::Kind;
 
     #[test]
     fn ratios_are_ours_by_theirs() {
