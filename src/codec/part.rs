@@ -40,11 +40,15 @@ pub fn opening() -> String {
 /// knows the boundary.
 pub fn holds_boundary(jpeg: &[u8]) -> bool {
     let boundary = boundary().as_bytes();
-    // Wherever the boundary lies, it covers one of these bytes. Most of them are not among its digits.
+    // Wherever the boundary lies, it covers one of these bytes. Few bytes of a picture are digits in a long run of digits.
     (BOUNDARY_BYTES - 1..jpeg.len()).step_by(BOUNDARY_BYTES).any(|at| {
-        let end = (at + BOUNDARY_BYTES).min(jpeg.len());
-        boundary.contains(&jpeg[at])
-            && jpeg[at + 1 - BOUNDARY_BYTES..end].windows(BOUNDARY_BYTES).any(|found| found == boundary)
+        let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
+        let before = jpeg[at + 1 - BOUNDARY_BYTES..=at].iter().rev().take_while(is_digit).count();
+        let behind = || jpeg[at + 1..].iter().take(BOUNDARY_BYTES).take_while(is_digit).count();
+        before > 0 && {
+            let run = &jpeg[at + 1 - before..at + 1 + behind()];
+            run.windows(BOUNDARY_BYTES).any(|found| found == boundary)
+        }
     })
 }
 
