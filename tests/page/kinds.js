@@ -96,6 +96,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
       await untilItMoves(page, each);
     }
     await page.evaluate(() => scrollTo(0, 0));
+    await untilItMoves(page, NAMES[0]);
     await assertNotWide(page, "kinds");
     await picture(page, `kinds-${name}`);
     for (const each of NAMES) {
@@ -103,6 +104,11 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
       await camera(page, each).getByRole("link", { name: "All cameras" }).waitFor();
       await untilItMoves(page, each);
       await assertNotWide(page, each);
+      if (each !== "attic-roof") {
+        // Only what has an effect on the pictures can be set.
+        await page.getByRole("heading", { name: "Image" }).waitFor();
+        assert.equal(await page.getByLabel("JPEG quality").count(), each === "card" ? 1 : 0, each);
+      }
       await picture(page, `kinds-${name}-${each}`);
       await camera(page, each).getByRole("link", { name: "All cameras" }).click();
       await page.locator(".camera").nth(NAMES.length - 1).waitFor();
