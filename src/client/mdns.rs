@@ -226,7 +226,7 @@ mod tests {
     fn damaged_answers_give_no_address_that_is_not_theirs() {
         let whole = answer(7);
         assert_eq!(addresses(&whole, 7, "ESP32.local.").len(), 2);
-        assert_eq!(addresses(&whole, 7, "other.local"), []);
+        assert!(addresses(&whole, 7, "other.local").is_empty());
         for end in 0..whole.len() {
             let found = addresses(&whole[..end], 7, HOST);
             assert!(found.len() < 2, "cut at {end}");
@@ -241,6 +241,6 @@ mod tests {
         // A name that leads to itself.
         let mut endless = whole[..12].to_vec();
         endless.extend_from_slice(b"\xc0\x0c\0\x01\0\x01");
-        assert_eq!(addresses(&endless, 7, HOST), []);
+        assert!(addresses(&endless, 7, HOST).is_empty());
     }
 }
