@@ -205,7 +205,9 @@ mod tests {
             let id = u16::from_be_bytes([asked[0], asked[1]]);
             assert_eq!(asked[..count], question(id, HOST).unwrap());
             device.send_to(b"noise", asker).unwrap();
-            device.send_to(&answer(id ^ 1), asker).unwrap();
+            let mut other = answer(id ^ 1);
+            *other.last_mut().unwrap() = 9;
+            device.send_to(&other, asker).unwrap();
             device.send_to(&answer(id), asker).unwrap();
         });
         let waits = [Duration::from_millis(1), Duration::from_secs(60)];

@@ -179,6 +179,19 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_of_a_stream_is_the_same_without_a_search() {
+        let (whole, bare) = (picture(900), &picture(900)[..picture(900).len() - 2]);
+        let thumbnail = [&whole[..2], b"\xff\xe1\x00\x08\xff\xd8\xff\xd9\0\0", &whole[2..]].concat();
+        for jpeg in [&whole[..], &thumbnail, bare, &whole[..9]] {
+            assert_eq!(Scanner::new().scan_split(jpeg), Scanner::new().scan(jpeg));
+        }
+        // What is behind the first EOI is nothing that the splitter lets pass; here it shows that nothing was searched.
+        let two = [&whole[..], &whole].concat();
+        assert_eq!(Scanner::new().scan_split(&two).unwrap().range, 0..two.len());
+        assert_eq!(Scanner::new().scan(&two).unwrap().range, 0..whole.len());
+    }
+
+    #[test]
     fn a_header_that_changes_is_read_anew() {
         let mut scanner = settled(9000);
         let mut large = picture(8990);

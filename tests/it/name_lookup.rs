@@ -7,10 +7,10 @@ use std::process::Command;
 use crate::support::{PASSWORD, Server, Setup, USER, wait_for};
 
 /// For long enough that the server gives up first.
-const RESOLVER: &str = "nameserver 127.0.0.53\noptions timeout:30 attempts:5\n";
+const RESOLVER: &str = "nameserver 192.0.2.53\noptions timeout:30 attempts:5\n";
 
 /// What `sh` does before it becomes the server.
-const ALONE: &str = "ip link set lo up && mount --bind resolv.conf /etc/resolv.conf && exec \"$0\" \"$@\"";
+const ALONE: &str = "ip link set lo up && ip route add 192.0.2.53 dev lo && mount --bind resolv.conf /etc/resolv.conf && exec \"$0\" \"$@\"";
 
 /// Why there can be no network of its own here.
 fn missing() -> Option<String> {
