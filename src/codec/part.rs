@@ -39,13 +39,24 @@ pub fn opening() -> String {
 /// Whether a JPEG contains the [`boundary`], which would end its part. A server that is also a viewer of this one
 /// knows the boundary.
 pub fn holds_boundary(jpeg: &[u8]) -> bool {
-    let boundary = boundary().as_bytes();
-    // Wherever the boundary lies, it covers one of these bytes. Most of them are not among its digits.
-    (BOUNDARY_BYTES - 1..jpeg.len()).step_by(BOUNDARY_BYTES).any(|at| {
-        let end = (at + BOUNDARY_BYTES).min(jpeg.len());
-        boundary.contains(&jpeg[at])
-            && jpeg[at + 1 - BOUNDARY_BYTES..end].windows(BOUNDARY_BYTES).any(|found| found == boundary)
-    })
+    // Wherever the boundary lies, it covers one of these bytes. Few of them are digits, and fewer in a long run of digits.
+    let mut at = BOUNDARY_BYTES - 1;
+    while let Some(byte) = jpeg.get(at) {
+        if byte.is_ascii_hexdigit() && is_in_boundary(jpeg, at) {
+            return true;
+        }
+        at += BOUNDARY_BYTES;
+    }
+    false
+}
+
+/// Whether the [`boundary`] lies around the byte at `at`, before which there are nearly as many.
+fn is_in_boundary(jpeg: &[u8], at: usize) -> bool {
+    let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
+    let before = jpeg[at + 1 - BOUNDARY_BYTES..at].iter().rev().take_while(is_digit).count();
+    let behind = jpeg[at..].iter().take(BOUNDARY_BYTES).take_while(is_digit).count();
+    let run = &jpeg[at - before..at + behind];
+    run.windows(BOUNDARY_BYTES).any(|found| found == boundary().as_bytes())
 }
 
 /// A buffer for [`build`] with room for a frame around a JPEG of at most `jpeg_bytes`: the old one, or one of exactly

@@ -82,6 +82,7 @@ impl Follower {
             name: self.name_here(&microphone.name),
             device: MicrophoneDevice::Remote(self.device(&microphone.name)),
             format: SoundFormat { rate_hz: microphone.rate_hz, channels: microphone.channels },
+            on_demand: true,
         })
     }
 

@@ -74,6 +74,8 @@ pub struct MicrophoneSettings {
     pub device: MicrophoneDevice,
     /// Rate and channels to ask for.
     pub format: SoundFormat,
+    /// Open the device only while somebody listens.
+    pub on_demand: bool,
 }
 
 /// Which device a microphone's sound comes from.
@@ -186,6 +188,7 @@ pub(super) mod testing {
             name: "front".to_owned(),
             device: MicrophoneDevice::Test,
             format: SoundFormat { rate_hz: 8000, channels: 1 },
+            on_demand: false,
         }
     }
 }

@@ -21,6 +21,7 @@ mod links;
 mod logging;
 mod memory;
 mod metrics;
+mod name_lookup;
 mod notify;
 mod page;
 mod pictures;

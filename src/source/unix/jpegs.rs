@@ -142,7 +142,7 @@ impl VideoSource for JpegFeed<'_> {
         self.has_endless &= !self.stream.has_picture();
         let account = &self.account;
         let picture = self.stream.take().map(|jpeg| {
-            let content = Content::UntrustedJpeg { jpeg, account, is_no_signal: false };
+            let content = Content::SplitJpeg { jpeg, account };
             Ok(Picture { content, captured: None, is_description_new: false })
         });
         Ok(Arrival { lost, picture })

@@ -258,7 +258,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
                 if self.began.is_none() || is_lone {
                     self.context.pace.gave_nothing();
                 }
-                if let Some(why) = self.unusable.take_if(|why| matches!(why, Unusable::Edit { .. })) {
+                if let Some(why) = self.unusable.take_if(|why| why.is_telling()) {
                     return Err(VideoError::Unusable { device: device(), why });
                 }
                 let is_broken = self.unusable.is_some();

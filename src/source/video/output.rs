@@ -140,11 +140,17 @@ impl<'a> Output<'a> {
             Content::Jpeg(jpeg) => self.copy(jpeg, picture.captured),
             Content::Raw(image) => self.encode_edited(image, picture.captured).map_err(Unusable::Encode),
             Content::UntrustedJpeg { jpeg, account, is_no_signal } => {
-                let mut finished = self.copy_untrusted(jpeg, picture.captured, account)?;
+                let found = self.scan(jpeg).map_err(Unusable::Broken)?;
+                let mut finished = self.copy_untrusted(jpeg, &found, picture.captured, account)?;
                 if *is_no_signal {
                     finished.frame = finished.frame.into_no_signal();
                 }
                 Ok(finished)
+            }
+            Content::SplitJpeg { jpeg, account } => {
+                let found = self.scanner.scan_split(jpeg).map_err(Unusable::Broken)?;
+                self.note_end(&found);
+                self.copy_untrusted(jpeg, &found, picture.captured, account)
             }
         }
     }
@@ -248,33 +254,39 @@ impl<'a> Output<'a> {
 
     fn scan(&mut self, jpeg: &[u8]) -> Result<Scan, ScanError> {
         let found = self.scanner.scan(jpeg)?;
-        if !found.has_end {
-            self.feed.counters.completed.add(1);
-            if !std::mem::replace(&mut self.was_completed, true) {
-                let camera = self.feed.name();
-                info!("camera {camera}: its JPEGs end without EOI (FF D9), which is added");
-            }
-        }
+        self.note_end(&found);
         Ok(found)
+    }
+
+    /// Counts a picture without EOI, and logs the first one.
+    fn note_end(&mut self, found: &Scan) {
+        if found.has_end {
+            return;
+        }
+        self.feed.counters.completed.add(1);
+        if !std::mem::replace(&mut self.was_completed, true) {
+            let camera = self.feed.name();
+            info!("camera {camera}: its JPEGs end without EOI (FF D9), which is added");
+        }
     }
 
     /// Copies a JPEG from elsewhere, with the tables it may lack, into memory of `account`.
     fn copy_untrusted(
         &mut self,
         jpeg: &[u8],
+        found: &Scan,
         captured: Option<Timestamp>,
         account: &Arc<Account>,
     ) -> Result<Finished, Unusable> {
-        let found = self.scanner.scan(jpeg).map_err(Unusable::Broken)?;
         let is_edited = !self.editing.is_none();
         let room = if is_edited { self.edited_room(jpeg) } else { jpeg.len() };
         let (buffer, mut lease) = self.leased_buffer(room, account).ok_or(Unusable::NoMemory)?;
         let (size, leased_bytes) = ((found.width, found.height), buffer.capacity());
         let Finished { frame, busy } = if is_edited {
-            self.edit(jpeg, &found, captured, buffer)?
+            self.edit(jpeg, found, captured, buffer)?
         } else {
             let Ok(frame) = part::build(buffer, self.stamp(captured), size, |out| {
-                scan::append_with_tables(jpeg, &found, out);
+                scan::append_with_tables(jpeg, found, out);
                 Ok::<(), Infallible>(())
             });
             Finished { frame, busy: Duration::ZERO }
@@ -374,6 +386,12 @@ mod tests {
             is_description_new: false,
         };
         assert!(matches!(output.prepare(&picture(&hostile)), Err(Unusable::Boundary)));
+        let split = Picture {
+            content: Content::SplitJpeg { jpeg: &hostile, account: &account },
+            captured: None,
+            is_description_new: false,
+        };
+        assert!(matches!(output.prepare(&split), Err(Unusable::Boundary)));
         assert!(viewer.newest().is_none());
         let finished = output.prepare(&picture(&plain)).unwrap();
         output.publish(finished);
