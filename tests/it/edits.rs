@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::{PASSWORD, Server, Setup, add_user, defender, stderr, wait_for, watch};
+use crate::remote::{section, wait_status};
+use crate::support::{PASSWORD, Server, Setup, USER, add_token, add_user, defender, stderr, wait_for, watch};
 use crate::unix_source::{Feeder, send_for_ever};
 
 const ADMIN: &str = "ada";
@@ -151,6 +152,33 @@ fn masks_cover_every_picture_from_a_reload_on() {
         assert!(shown.is_grey(shown.width / 4, shown.height / 4), "{path}");
         assert_eq!(&shown.quarters()[1..], "bgr", "{path}");
     }
+}
+
+#[test]
+fn a_relay_shows_what_is_turned_and_masked_there() {
+    let setup = Setup::new();
+    let pictures = vec![quarters(&setup)];
+    // The white quarter is covered.
+    let keys = "rotate = 90\nmasks = [[[0.5, 0.5], [1, 0.5], [1, 1], [0.5, 1]]]\n\
+                [camera.front.stream.small]\nscale = \"1/4\"\n";
+    add_user(setup.path(), USER, "viewer");
+    let token = add_token(setup.path());
+    let (board, _feeder) = camera(setup.keep_users(), pictures, keys);
+    let panel = Setup::new().sections(&section(&board, &token)).start();
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    for (path, size) in [("/snapshot/attic-front", (240, 320)), ("/snapshot/attic-front/small", (60, 80))] {
+        let shown = snapshot(&panel, path);
+        assert_eq!((shown.width, shown.height), size, "{path}");
+        assert_eq!(shown.quarters().replace('w', "?"), "br?g", "{path}");
+        assert!(shown.is_grey(shown.width / 4, shown.height * 3 / 4), "{path}");
+    }
+    change(&board, r#"{"rotate":180}"#);
+    wait_for("the other turn", || {
+        (snapshot(&panel, "/snapshot/attic-front/small").quarters() == "?bgr").then_some(())
+    });
+    assert_eq!(snapshot(&panel, "/snapshot/attic-front").quarters(), "?bgr");
+    let status = || panel.get("/api/1.0/cameras/attic-front").text();
+    wait_for("the size", || status().contains("\"width\":80,\"height\":60").then_some(()));
 }
 
 #[test]

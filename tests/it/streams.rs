@@ -12,7 +12,7 @@ fn server() -> Server {
 }
 
 /// Width and height of a JPEG, from its frame header (ITU-T T.81, section B.2.2).
-fn size(jpeg: &[u8]) -> (u16, u16) {
+pub fn size(jpeg: &[u8]) -> (u16, u16) {
     let mut at = 2;
     loop {
         let (marker, length) = (jpeg[at + 1], u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
@@ -25,7 +25,7 @@ fn size(jpeg: &[u8]) -> (u16, u16) {
 }
 
 /// A number of the metrics, by the beginning of its line.
-fn metric(server: &Server, name: &str) -> f64 {
+pub fn metric(server: &Server, name: &str) -> f64 {
     let text = server.get("/metrics").text();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
