@@ -5,6 +5,7 @@ mod device;
 mod edits;
 mod event;
 mod pace;
+mod raw_picture;
 mod shape;
 mod sound;
 mod stream;
@@ -13,6 +14,7 @@ pub use device::{CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceS
 pub use edits::{Corner, Flip, PictureEdits, Rotation, StampClock};
 pub use event::{Area, CameraName, Event, EventKind};
 pub use pace::Pace;
+pub use raw_picture::RawPicture;
 pub use shape::{Point, Polygon, Zone};
 pub use sound::{Level, SoundFormat};
 pub use stream::{Scale, StreamSettings};

@@ -161,7 +161,7 @@ impl Kind for Camera {
                 Some(at) => before.swap_remove(at),
                 None => StreamWriter::new(stream, max_readers),
             };
-            stays.set_settings(stream);
+            stays.set_settings(stream, settings.quality, settings.chroma);
             writer.streams.push(stays);
         }
         feed.streams().replace(writer.streams.iter().map(|stream| Arc::clone(stream.feed())).collect());

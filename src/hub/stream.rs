@@ -14,7 +14,7 @@ pub struct StreamFeed {
     pub published: Totals,
     /// What viewers were sent, as for a camera.
     pub sent: Totals,
-    /// Whether its thread reads the camera's frames now.
+    /// Whether its thread reads the camera's frames now, as a viewer does.
     pub follows: Flag,
     settings: Mutex<StreamSettings>,
     state: State,

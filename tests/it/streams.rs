@@ -77,6 +77,31 @@ fn a_stream_is_made_once_and_only_while_watched() {
     });
 }
 
+/// What has been encoded of the camera's own pictures.
+fn encoded(server: &Server) -> f64 {
+    metric(server, "defender_frames_encoded_total{camera=\"front\"}")
+}
+
+#[test]
+fn a_raw_camera_is_encoded_small_where_only_that_is_watched() {
+    let server = server();
+    let (_small, small) = watch(&server, "/video/front/small", "small");
+    let (_tiny, tiny) = watch(&server, "/video/front/slow", "tiny");
+    wait_for("pictures of the streams", || (parts(&small) > 5 && parts(&tiny) > 0).then_some(()));
+    // Until the streams have noticed that the camera gives raw pictures they read its JPEGs.
+    let before = wait_for("no more pictures to be encoded", || {
+        let (shown, before) = (parts(&small), encoded(&server));
+        wait_for("more pictures of the stream", || (parts(&small) > shown + 10).then_some(()));
+        (encoded(&server) == before).then_some(before)
+    });
+    let status = server.get("/api/1.0/cameras/front").text();
+    assert!(status.contains("\"online\":true") && status.contains("\"viewers\":2,\"since_s\""), "{status}");
+    assert_eq!(server.get("/snapshot/front").status, 200);
+    wait_for("the picture to be encoded", || (encoded(&server) > before).then_some(()));
+    let picture = server.get("/snapshot/front/small");
+    assert_eq!((picture.status, size(&picture.body)), (200, (160, 120)));
+}
+
 #[test]
 fn a_camera_on_demand_runs_for_a_stream() {
     let sections = STREAMS.replace("height = 240", "height = 240\non_demand = true");

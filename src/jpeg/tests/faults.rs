@@ -143,7 +143,7 @@ fn no_damage_makes_anything_panic() {
             } else {
                 assert!(out.is_empty());
             }
-            let scale = [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth][round % 4];
+            let scale = [Scale::Whole, Scale::Half, Scale::Quarter, Scale::Eighth][round % 4];
             let made = maker.make(&damaged, limits, &Variant { scale, quality: Some(30) }, &mut out);
             assert!(made.is_err() || !out.is_empty());
             let _ = reader.read(&damaged, limits, Planes::All, &mut Vec::new());
