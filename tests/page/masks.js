@@ -114,6 +114,7 @@ test("the browser shows turned pictures of each sampling", async (t) => {
   const page = await open(server);
   await page.goto(server.url("/"));
   await fillIn(page, "eve");
+  await page.locator("canvas").first().waitFor();
   for (const path of kinds.flatMap((kind) => [kind, `${kind}/small`])) {
     const brightness = () => page.evaluate(async (asked) => {
       const answer = await fetch(`snapshot/${asked}`);
