@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use defender::codec::jpeg::{Encoder, Settings};
-use defender::codec::part;
+use defender::codec::{part, raw};
 use defender::jpeg::coefficients::Reader;
 use defender::jpeg::dc::{DcReader, Planes};
 use defender::jpeg::edit::{Edit, Editor};
@@ -24,12 +24,11 @@ use defender::jpeg::header::Limits;
 use defender::jpeg::mask::Mask;
 use defender::jpeg::scan;
 use defender::jpeg::scanner::Scanner;
-use defender::jpeg::shrink::Scale;
 use defender::jpeg::stamp::{Corner, Stamp};
 use defender::jpeg::stream::{JpegStream, MAX_PICTURE_BYTES};
 use defender::jpeg::turn::{Flip, Rotation, Turn};
 use defender::jpeg::variant::{Variant, VariantMaker};
-use defender::media::{Chroma, PixelFormat, Range601, RawImage};
+use defender::media::{Chroma, PixelFormat, Range601, RawImage, Scale, Timestamp};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
@@ -38,7 +37,7 @@ const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
 
 const KINDS: &str = "yuyv, yuyv420, nv12, pass-through, socket, jpeg-dc, jpeg-all, jpeg-copy, jpeg-around, jpeg-right, jpeg-mask, \
-                     jpeg-stamp, jpeg-half, jpeg-quality, aes128, chacha20 or password";
+                     jpeg-stamp, jpeg-half, jpeg-eighth, jpeg-quality, raw-mean, raw-half, aes128, chacha20 or password";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -54,6 +53,8 @@ fn main() -> ExitCode {
         "yuyv" => encode(times, PixelFormat::Yuyv, Chroma::AsCaptured),
         "yuyv420" => encode(times, PixelFormat::Yuyv, Chroma::Quarter),
         "nv12" => encode(times, PixelFormat::Nv12, Chroma::AsCaptured),
+        "raw-mean" => smaller(times, false),
+        "raw-half" => smaller(times, true),
         "pass-through" => pass_through(times, frame_bytes, false),
         "socket" => pass_through(times, frame_bytes, true),
         "aes128" => encrypt(times, CipherSuite::TLS13_AES_128_GCM_SHA256),
@@ -111,6 +112,26 @@ fn encode(times: u32, format: PixelFormat, chroma: Chroma) {
     });
 }
 
+/// A raw picture made half as large, and encoded if `encodes`.
+fn smaller(times: u32, encodes: bool) {
+    let (stride_bytes, data) = picture(PixelFormat::Yuyv);
+    let (format, range) = (PixelFormat::Yuyv, Range601::Limited);
+    let image = RawImage { format, width: WIDTH, height: HEIGHT, stride_bytes, range, data: &data };
+    let mut encoder = Encoder::new(Settings { quality: 50, chroma: Chroma::AsCaptured, threads: 1 });
+    let (mut pixels, mut out) = (Vec::new(), Vec::new());
+    time(times, || {
+        let memory = std::mem::take(&mut pixels);
+        let made = raw::shrink(black_box(&image), Scale::Half, Timestamp::from_micros(0), memory);
+        let made = made.expect("the image is whole");
+        if encodes {
+            out.clear();
+            encoder.encode(&made.image(), &mut out).expect("the image is whole");
+        }
+        black_box(&out);
+        pixels = made.pixels;
+    });
+}
+
 /// A camera's frame in 4:2:0.
 fn jpeg_frame() -> Vec<u8> {
     let (stride_bytes, data) = picture(PixelFormat::Nv12);
@@ -144,8 +165,12 @@ fn coefficients(kind: &str, times: u32, frame: &[u8]) -> ExitCode {
             });
             return ExitCode::SUCCESS;
         }
-        "jpeg-half" | "jpeg-quality" => {
-            let scale = if kind == "jpeg-half" { Scale::Half } else { Scale::Full };
+        "jpeg-half" | "jpeg-eighth" | "jpeg-quality" => {
+            let scale = match kind {
+                "jpeg-half" => Scale::Half,
+                "jpeg-eighth" => Scale::Eighth,
+                _ => Scale::Whole,
+            };
             let (mut maker, variant) = (VariantMaker::new(), Variant { scale, quality: Some(50) });
             time(times, || {
                 out.clear();

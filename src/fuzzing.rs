@@ -280,6 +280,8 @@ fn check_listing(listing: &Listing) {
     let sides = cameras.iter().flat_map(|camera| [camera.width, camera.height]);
     assert!(sides.into_iter().all(|side| (16..=8192).contains(&side)));
     assert!(cameras.iter().all(|camera| camera.fps.is_finite()));
+    let streams: Vec<_> = cameras.iter().flat_map(|camera| &camera.streams).collect();
+    assert!(streams.len() <= 32 && streams.iter().all(|stream| is_name(&stream.name)), "each costs a thread");
     let samples = microphones.iter().map(|one| u64::from(one.rate_hz) * u64::from(one.channels));
     assert!(samples.sum::<u64>() <= 768_000, "seconds of them are held in memory");
     let problems = cameras.iter().flat_map(|camera| [&camera.problem, &camera.stand_in]);

@@ -124,6 +124,10 @@ async function fillImage(camera, isEditing, isWanted) {
   if (shown) editor = shown;
 }
 
+// Whether something drawn on the picture is not applied yet; and asks whether it is to be lost, true for yes.
+export const hasUnapplied = () => editor?.isChanged?.() ?? false;
+export const mayLeave = () => editor.mayLeave();
+
 export const isKnown = (name) => cameras.has(name);
 
 function add(name) {

@@ -9,6 +9,7 @@ mod change;
 mod devices;
 mod error;
 mod follow;
+mod relayed;
 mod reload;
 mod remotes;
 mod save;

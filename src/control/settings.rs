@@ -102,7 +102,7 @@ impl Control {
                 _ => state.config.overrides = left,
             }
             let (before, level) = (state.config.cameras.clone(), self.logging.level());
-            for each in gone.iter().filter(|each| each.is_in_force()) {
+            for each in gone.iter().filter(|each| each.is_in_force() || each.configured.is_some()) {
                 self.restore_control(each);
                 state.restore(each);
             }

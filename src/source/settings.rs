@@ -100,6 +100,8 @@ pub struct RemoteDevice {
     pub endpoint: Arc<Endpoint>,
     /// Its name there.
     pub name: String,
+    /// The further stream of the camera there; `None` for the camera itself, and for a microphone.
+    pub stream: Option<String>,
 }
 
 /// Most bytes of a socket's path: the kernel takes no more (unix(7)).
@@ -151,7 +153,11 @@ impl fmt::Display for MicrophoneDevice {
 
 impl fmt::Display for RemoteDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.name, self.endpoint.settings().address)
+        f.write_str(&self.name)?;
+        if let Some(stream) = &self.stream {
+            write!(f, "/{stream}")?;
+        }
+        write!(f, " at {}", self.endpoint.settings().address)
     }
 }
 

@@ -19,6 +19,7 @@ mod http_source;
 mod life;
 mod links;
 mod logging;
+mod masks;
 mod memory;
 mod metrics;
 mod name_lookup;
