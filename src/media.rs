@@ -11,7 +11,9 @@ mod shape;
 mod sound;
 mod stream;
 
-pub use device::{CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceSize, SoundDevice};
+pub use device::{
+    CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceSize, RibbonDevice, SoundDevice,
+};
 pub use edits::{Corner, Flip, PictureEdits, Rotation, StampClock};
 pub use event::{Area, CameraName, Event, EventKind};
 pub use pace::Pace;

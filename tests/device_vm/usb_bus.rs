@@ -36,7 +36,7 @@ impl<'a> Bus<'a> {
         let device = Device { vm: self.vm, port, job: None };
         device.spoil("");
         let job = self.vm.spawn(&format!(
-            "{}='port={port} defect={GUEST_WORK}/{} {words}' exec {PROGRAM} --exact usb::in_the_guest --ignored --nocapture",
+            "{}='port={port} defect={GUEST_WORK}/{} {words}' exec {PROGRAM} --exact usb::as_a_device --ignored --nocapture",
             Plan::VARIABLE,
             device.defect_file(),
         ));

@@ -158,7 +158,8 @@ fn name(number: u8, sensor: Option<&str>) -> String {
     }
 }
 
-fn device(number: u8) -> String {
+/// The name of a ribbon-cable camera in settings and messages.
+pub(super) fn device(number: u8) -> String {
     format!("ribbon:{number}")
 }
 
