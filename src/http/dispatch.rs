@@ -42,6 +42,7 @@ pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
         Route::Video(name) => stream::video(call, name.as_deref()),
         Route::Audio(name) => stream::audio(call, name.as_deref()),
         Route::Snapshot(name) => stream::snapshot(call, name.as_deref()),
+        Route::LiveEvents => stream::live_events(call),
         Route::VideoStream(camera, name) => stream::video_stream(call, camera, name),
         Route::StreamSnapshot(camera, name) => stream::stream_snapshot(call, camera, name),
         Route::Footage(name, part) => footage(call, name, *part),
@@ -91,6 +92,11 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
         (Route::Services, _) => api::services::list(state),
         (Route::ServiceOf(service), "PUT") => api::services::change(call, *service),
         (Route::ServiceOf(service), _) => api::services::one(state, *service),
+        (Route::Events, "POST") => api::events::add(call),
+        (Route::Events, _) => api::events::list(call),
+        (Route::Event(id), "PUT") => api::events::change(call, id),
+        (Route::Event(id), "DELETE") => api::events::remove(call, id),
+        (Route::Event(id), _) => api::events::one(call, id),
         (Route::Logging, "PUT") => api::log::set_level(call),
         (Route::Logging, _) => api::log::level(state),
         (Route::Settings, "DELETE") => api::settings::reset(state, user, None, pending),
@@ -108,6 +114,7 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
             | Route::Video(_)
             | Route::Audio(_)
             | Route::Snapshot(_)
+            | Route::LiveEvents
             | Route::VideoStream(..)
             | Route::StreamSnapshot(..)
             | Route::Footage(..)

@@ -47,6 +47,12 @@ pub enum Route {
     Services,
     /// `/api/1.0/services/video`, `.../audio`, `.../recording`: one of them, which an admin may stop and start.
     ServiceOf(Service),
+    /// `/api/1.0/events`: what happened.
+    Events,
+    /// `/api/1.0/events/live`: what begins and ends from now on.
+    LiveEvents,
+    /// `/api/1.0/events/ID`: one event.
+    Event(String),
     /// `/api/1.0/logging`: the level of the log.
     Logging,
     /// `/api/1.0/settings`: what can be changed while the server runs, and what is overridden.
@@ -110,6 +116,8 @@ pub enum Access {
     Public,
     /// Any user. A confined user sees only their own cameras and microphones.
     Viewer,
+    /// Admins, and programs with a token of any user, for what is in the token's scope.
+    AdminOrToken,
     /// Admins only.
     Admin,
 }
@@ -190,6 +198,9 @@ impl Route {
             ["api", "1.0", "services", "video"] => Self::ServiceOf(Service::Capture(Media::Video)),
             ["api", "1.0", "services", "audio"] => Self::ServiceOf(Service::Capture(Media::Audio)),
             ["api", "1.0", "services", "recording"] => Self::ServiceOf(Service::Recording),
+            ["api", "1.0", "events"] => Self::Events,
+            ["api", "1.0", "events", "live"] => Self::LiveEvents,
+            ["api", "1.0", "events", id] => Self::Event(id.to_owned()),
             ["api", "1.0", "logging"] => Self::Logging,
             ["api", "1.0", "settings"] => Self::Settings,
             ["api", "1.0", "settings", name] => Self::Setting(name.to_owned()),
@@ -230,6 +241,11 @@ impl Route {
             Self::Recordings | Self::Footage(..) => Access::Viewer,
             Self::Recording(_) if only_reads => Access::Viewer,
             Self::Recording(_) => Access::Admin,
+            Self::Events | Self::LiveEvents | Self::Event(_) if only_reads => Access::Viewer,
+            Self::Events | Self::LiveEvents => Access::AdminOrToken,
+            // What is deleted is gone; a program may only say that what it reported has ended.
+            Self::Event(_) if method == "DELETE" => Access::Admin,
+            Self::Event(_) => Access::AdminOrToken,
             Self::Camera(_) | Self::ServiceOf(_) if only_reads => Access::Viewer,
             Self::Camera(_) | Self::ServiceOf(_) => Access::Admin,
             Self::Users | Self::User(_) => Access::Admin,
@@ -255,7 +271,8 @@ impl Route {
             Self::Password => &["PUT"],
             Self::Session(_) | Self::Setting(_) => &["DELETE"],
             Self::Settings | Self::Recording(_) => &["GET", "HEAD", "DELETE"],
-            Self::Users => &["GET", "HEAD", "POST"],
+            Self::Users | Self::Events => &["GET", "HEAD", "POST"],
+            Self::Event(_) => &["GET", "HEAD", "PUT", "DELETE"],
             Self::User(_) => &["PUT", "DELETE"],
             Self::Camera(_) | Self::ServiceOf(_) | Self::Logging => &["GET", "HEAD", "PUT"],
             Self::Health
@@ -270,6 +287,7 @@ impl Route {
             | Self::Microphone(_)
             | Self::Devices
             | Self::Services
+            | Self::LiveEvents
             | Self::Logs
             | Self::Recordings
             | Self::Footage(..)

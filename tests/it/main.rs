@@ -10,6 +10,7 @@ mod confine;
 mod control;
 mod cors;
 mod edits;
+mod events;
 mod faults;
 mod foreign;
 mod gate;

@@ -5,6 +5,8 @@ pub(super) mod cameras;
 pub(super) mod description;
 pub(super) mod devices;
 mod errors;
+pub(super) mod events;
+mod events_query;
 pub(super) mod log;
 pub(super) mod login;
 pub(super) mod metrics;

@@ -36,7 +36,10 @@ impl Route {
                 Self::ServiceOf(Service::Capture(Media::Audio))
             }
             Self::ServiceOf(Service::Capture(Media::Audio)) => Self::ServiceOf(Service::Recording),
-            Self::ServiceOf(Service::Recording) => Self::Logging,
+            Self::ServiceOf(Service::Recording) => Self::Events,
+            Self::Events => Self::LiveEvents,
+            Self::LiveEvents => Self::Event("17".to_owned()),
+            Self::Event(_) => Self::Logging,
             Self::Logging => Self::Settings,
             Self::Settings => Self::Setting("camera.front.fps".to_owned()),
             Self::Setting(_) => Self::Logs,
@@ -88,6 +91,9 @@ impl Route {
             Self::Devices => "/api/1.0/devices".to_owned(),
             Self::Services => "/api/1.0/services".to_owned(),
             Self::ServiceOf(service) => format!("/api/1.0/services/{}", service.name()),
+            Self::Events => "/api/1.0/events".to_owned(),
+            Self::LiveEvents => "/api/1.0/events/live".to_owned(),
+            Self::Event(id) => format!("/api/1.0/events/{id}"),
             Self::Logging => "/api/1.0/logging".to_owned(),
             Self::Settings => "/api/1.0/settings".to_owned(),
             Self::Setting(name) => format!("/api/1.0/settings/{name}"),

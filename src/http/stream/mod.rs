@@ -1,7 +1,8 @@
-//! Video, audio and pictures: handlers that leave a job for the client's connection. Each job ends when its user
+//! Video, audio, pictures and live events: handlers that leave a job for the client's connection. Each job ends when its user
 //! may no longer have the stream.
 
 mod audio;
+mod events;
 mod playback;
 pub(super) mod query;
 mod snapshot;
@@ -44,6 +45,13 @@ pub fn audio(call: &Call<'_>, name: Option<&str>) -> Outcome {
         Ok(audio::stream(listening, encoder, feed.sent.local(), is_head(call.request), call.context()))
     });
     hand_over(call, job)
+}
+
+/// `GET /api/1.0/events/live`.
+pub fn live_events(call: &Call<'_>) -> Outcome {
+    let journal = Arc::clone(&call.state.journal);
+    let job = events::stream(journal, call.user.clone(), is_head(call.request), call.context());
+    hand_over(call, Ok(job))
 }
 
 /// `GET /snapshot`, `/snapshot/NAME`.

@@ -236,6 +236,11 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
             let is_own_or_all = matches!(who, Requester::Viewer | Requester::Admin);
             (false, false, (method == "DELETE").then_some(if is_own_or_all { 204 } else { 404 }))
         }
+        Route::Events => (false, false, if reads { Some(200) } else { (method == "POST").then_some(400) }),
+        Route::LiveEvents => (false, false, reads.then_some(JOB)),
+        // There are none.
+        Route::Event(_) if method == "DELETE" => (false, true, Some(404)),
+        Route::Event(_) => (false, false, if reads { Some(404) } else { (method == "PUT").then_some(400) }),
         Route::Users => (false, true, if reads { Some(200) } else { (method == "POST").then_some(400) }),
         Route::User(_) => (
             false,
@@ -262,9 +267,15 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
     match who {
         Requester::Nobody | Requester::Ended if !for_anybody => 401,
         Requester::Viewer | Requester::Confined | Requester::ConfinedToken if admins_only => 403,
+        Requester::Viewer | Requester::Confined if !reads && is_about_events(route) => 403,
         _ if who.is_token() && answer.is_some() && is_about_accounts(route, reads) => 403,
         _ => answer.unwrap_or(405),
     }
+}
+
+/// What programs with tokens may change, and people only as admins.
+fn is_about_events(route: &Route) -> bool {
+    matches!(route, Route::Events | Route::LiveEvents | Route::Event(_))
 }
 
 /// What no token may do, written down independently of the code that decides it.

@@ -128,6 +128,7 @@ fn app_state(users: &Path) -> AppState {
         admission: gate.admission(),
         memory: Memory::new(1024 * 1024),
         counters: Default::default(),
+        failed_logins: Default::default(),
         hsts_s: 0,
         cookie: "__Host-defender-0a1b2c3d".to_owned(),
         origins: Origins::default(),
