@@ -114,7 +114,7 @@ impl Summary {
 
     /// The number of the frame behind the last one.
     pub fn next_frame(&self) -> u64 {
-        self.head.first_frame + u64::from(self.frames) + u64::from(self.missed)
+        self.head.first_frame.saturating_add(u64::from(self.frames) + u64::from(self.missed))
     }
 
     /// The page for a segment that begins: its Void spans the rest of the file.

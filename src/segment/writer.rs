@@ -199,7 +199,8 @@ impl<F: SegmentFile> SegmentWriter<F> {
         let trailer = &found.trailer;
         let pictures = (self.index.len() + entries.len()) as u64;
         let stretches = self.summary.stretches.len() + usize::from(trailer.gap_before.is_some());
-        let fits = trailer.first_frame == self.summary.next_frame() + u64::from(trailer.missed_before)
+        let fits = trailer.first_frame
+            == self.summary.next_frame().saturating_add(trailer.missed_before.into())
             && pictures <= self.summary.length / BYTES_A_PICTURE
             && stretches <= MAX_STRETCHES
             && found.end() + closing_bytes(pictures) <= self.summary.length;
@@ -279,7 +280,7 @@ impl<F: SegmentFile> SegmentWriter<F> {
             frames: plan.frames,
             sound_blocks: group.blocks.len() as u32 - plan.frames,
             missed_before: group.missed_before,
-            first_frame: self.summary.next_frame() + u64::from(group.missed_before),
+            first_frame: self.summary.next_frame().saturating_add(group.missed_before.into()),
             start_ms: plan.start_ms,
             end_ms: plan.end_ms,
             gap_before: group.gap_before,
