@@ -2,6 +2,7 @@
 //! hold of any input. No part of the program's interface.
 
 pub mod jpeg;
+pub mod segment;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -21,7 +22,7 @@ use crate::users::file::{UserFile, is_valid_name};
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their folders in fuzz/corpus.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("request_head", request_head),
     ("users_file", users_file),
     ("config", config),
@@ -36,6 +37,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("remote", remote),
     ("url", url),
     ("answer_head", answer_head),
+    ("segment", segment::segment),
 ];
 
 /// What passes for a request is rewritten to one that means the same and hides no second one.
