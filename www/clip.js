@@ -27,12 +27,11 @@ export class Clip {
     this.#row = make("div", { class: "row", hidden: true },
       ...["mkv", "mov"].map((kind) => button(`Download ${kind.toUpperCase()}`, () => this.#download(kind), kind === "mkv" ? "main" : undefined)),
       button("Clear", () => this.#mark()));
-    this.element = make("section", { class: "card clip", "aria-label": "Clip" },
-      make("h3", {}, "Save"),
+    this.element = make("section", { class: "card clip", "aria-label": "Save" },
       make("div", { class: "row" },
-        button("Clip begins here", () => this.#mark(this.#moment(), this.to > this.#moment() ? this.to : undefined)),
+        button("Clip starts here", () => this.#mark(this.#moment(), this.to > this.#moment() ? this.to : undefined)),
         button("Clip ends here", () => this.#mark(this.from < this.#moment() ? this.from : undefined, this.#moment())),
-        button("This picture", () => this.#picture())),
+        button("Save picture", () => this.#picture())),
       this.#words, this.#row);
   }
 

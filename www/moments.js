@@ -24,9 +24,11 @@ export function endsOf(day) {
   return [0, 1].map((later) => new Date(year, month - 1, date + later).getTime() / 1000);
 }
 
+// A day in words, with its year where that is not the present one.
 export function dayWords(day, now) {
+  const year = day.slice(0, 4) === dayOf(now).slice(0, 4) ? undefined : "numeric";
   const words = new Date(endsOf(day)[0] * 1000)
-    .toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric" }).replace(",", "");
+    .toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year }).replace(",", "");
   const ago = { [dayOf(now)]: "Today, ", [dayOf(endsOf(dayOf(now))[0] - 1)]: "Yesterday, " }[day] ?? "";
   return ago + words;
 }

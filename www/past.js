@@ -22,6 +22,8 @@ const LIVE_S = 3;
 const JUMP_S = 3;
 // How far the search for footage before a moment goes back.
 const BACK_S = 30 * 86400;
+// So near its beginning the address is that of the event.
+const EVENT_S = 60;
 const ADDRESS_EVERY_MS = 10_000;
 const QUIET = "recordings without sound";
 
@@ -147,7 +149,8 @@ class Past {
         make("p", { class: "state", role: "status" })),
       make("div", { class: "column" },
         make("section", { class: "card event-card", hidden: true, "aria-label": "Event" }),
-        this.#days.element, this.#clip.element));
+        this.#days.element),
+      this.#clip.element);
   }
 
   #showEvent(event) {
@@ -293,8 +296,10 @@ class Past {
   #keepAddress() {
     const { from, to } = this.#clip;
     const { at } = this.#footage;
-    const query = this.#event && Math.abs(at - this.#event.start) < 60 && from === undefined ? { event: this.#event.id }
-      : { camera: this.name, ...(from !== undefined && to !== undefined ? { from: inAddress(from), to: inAddress(to) } : { at: inAddress(at) }) };
+    const isClip = at >= from - 1 && at <= to + 1;
+    const isEvent = this.#event && Math.abs(at - this.#event.start) < EVENT_S;
+    const query = isEvent && !isClip ? { event: this.#event.id }
+      : { camera: this.name, ...(isClip ? { from: inAddress(from), to: inAddress(to) } : { at: inAddress(at) }) };
     history.replaceState(history.state, "", `?${new URLSearchParams(query).toString().replaceAll("%3A", ":")}`);
   }
 
@@ -310,6 +315,8 @@ class Past {
     }[event.key];
     if (!work) return;
     event.preventDefault();
+    // Escape would leave the live picture as well.
+    event.stopPropagation();
     work();
   }
 }

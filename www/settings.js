@@ -8,6 +8,7 @@ const PANELS = {
   account: { title: "Account", load: () => import("./account.js") },
   sessions: { title: "Sessions", load: () => import("./sessions.js") },
   users: { title: "Users", load: () => import("./users.js"), isForAdmins: true },
+  recording: { title: "Recording", load: () => import("./recording.js"), isForAdmins: true },
   services: { title: "Services", load: () => import("./services.js"), isForAdmins: true },
   log: { title: "Log", load: () => import("./log.js"), isForAdmins: true },
 };
