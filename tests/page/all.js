@@ -19,6 +19,7 @@ import "./many.js";
 import "./streams.js";
 import "./masks.js";
 import "./looks.js";
+import "./places.js";
 
 describe("the page", { concurrency: 3 }, () => {
   after(close);
