@@ -14,7 +14,7 @@ pub use device::{CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceS
 pub use edits::{Corner, Flip, PictureEdits, Rotation, StampClock};
 pub use event::{Area, CameraName, Event, EventKind};
 pub use pace::Pace;
-pub use record::{GapReason, RecordSettings, RecordSound, RecordWhen};
+pub use record::{GapReason, RecordChoice, RecordSettings, RecordSound, RecordStore, RecordWhen};
 pub use shape::{Point, Polygon, Zone};
 pub use sound::{Level, SoundFormat};
 pub use stream::{Scale, StreamSettings};

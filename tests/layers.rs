@@ -14,7 +14,7 @@ const MAY_NAME: [(&str, &[&str]); 24] = [
     ("jpeg", &["media"]),
     ("codec", &["hub", "jpeg", "media"]),
     ("client", &["memory"]),
-    ("remote", &["client", "memory"]),
+    ("remote", &["client", "media", "memory"]),
     ("draw", &["codec", "media"]),
     ("source", &["client", "codec", "draw", "hub", "jpeg", "media", "memory", "remote"]),
     ("streams", &["codec", "hub", "jpeg", "media"]),

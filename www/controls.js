@@ -73,6 +73,7 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
     elements: [
       make("h2", {}, "Image"),
       turn,
+      settings?.record ? make("p", { class: "quiet" }, make("a", { href: "?settings=recording" }, "How it is recorded")) : undefined,
       masks?.element,
       ...(form ? [form.element] : []),
       ...(fields.size ? [make("div", { class: "controls" }, [...fields.values()].map(({ element }) => element))] : []),

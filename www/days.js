@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { make, say, whileSeen } from "./dom.js";
 import { footagePath } from "./footage.js";
-import { LEAD_S, kindWords } from "./happenings.js";
+import { LEAD_S, eventsOf, kindWords } from "./happenings.js";
 import { dayOf, dayWords, endsOf, lengthWords, timeOf } from "./moments.js";
 
 const LOOK_EVERY_MS = 10_000;
@@ -107,7 +107,8 @@ export class Days {
   async #fill() {
     const day = this.#day;
     const [from, to] = endsOf(day);
-    const { stretches, events } = await ask("GET", path(this.#name, "", { from, to: to - 0.001 }));
+    const found = await ask("GET", path(this.#name, "", { from, to: to - 0.001 }));
+    const [{ stretches }, events] = [found, eventsOf(found)];
     if (day !== this.#day) return;
     const listed = JSON.stringify([day, stretches.map((each) => [each.from, Math.round(each.to / 60)]), events.map(({ id, end }) => [id, end])]);
     if (listed === this.#listed) return;

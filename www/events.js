@@ -2,7 +2,7 @@
 
 import { address, askIfThere } from "./api.js";
 import { make, say, whileSeen } from "./dom.js";
-import { deleteButton, keepButton, kindWords, KINDS, spanWords } from "./happenings.js";
+import { deleteButton, eventsOf, keepButton, kindWords, KINDS, spanWords } from "./happenings.js";
 import { icon } from "./icons.js";
 import { dayOf, dayWords, endsOf, inAddress } from "./moments.js";
 import { markSeen } from "./news.js";
@@ -111,24 +111,24 @@ class List {
     for (const image of this.#items.querySelectorAll("img")) forgetStill(image);
   }
 
-  #ask(more = {}) {
+  async #ask(more = {}) {
     const { camera, kind, day } = this.#filter;
     const [from, to] = day ? endsOf(day) : [];
     const wanted = Object.entries({ camera, kind, from, to: to && to - 0.001, limit: PAGE, ...more });
-    return askIfThere(`events?${new URLSearchParams(wanted.filter(([, value]) => value))}`);
+    return eventsOf(await askIfThere(`events?${new URLSearchParams(wanted.filter(([, value]) => value))}`));
   }
 
   // The newest ones as the server has them now.
   async #refresh() {
     const found = await this.#ask();
     if (!found) return say(this.#none, "This server keeps no events.");
-    const isPart = found.events.length >= PAGE;
-    const oldest = isPart ? found.events.at(-1).id : 0;
-    const ids = new Set(found.events.map(({ id }) => id));
+    const isPart = found.length >= PAGE;
+    const oldest = isPart ? found.at(-1).id : 0;
+    const ids = new Set(found.map(({ id }) => id));
     for (const id of this.#entries.keys()) if (id >= oldest && !ids.has(id)) this.#remove(id);
     if (!this.#entries.size) this.#hasMore = isPart;
-    for (const event of found.events) this.#put(event);
-    if (!Object.values(this.#filter).some(Boolean) && found.events.length) markSeen(found.events[0].id);
+    for (const event of found) this.#put(event);
+    if (!Object.values(this.#filter).some(Boolean) && found.length) markSeen(found[0].id);
     return this.#arrange();
   }
 
@@ -136,8 +136,8 @@ class List {
     const oldest = Math.min(...this.#entries.keys());
     const found = await this.#ask({ before: oldest });
     const next = this.#entries.get(oldest)?.element;
-    this.#hasMore = found.events.length >= PAGE;
-    for (const event of found.events) this.#put(event);
+    this.#hasMore = found.length >= PAGE;
+    for (const event of found) this.#put(event);
     this.#arrange();
     next?.nextElementSibling?.querySelector("a, button")?.focus();
   }
@@ -197,7 +197,7 @@ class List {
     const show = (found) => {
       say(when, spanWords(found));
       say(note, found.note);
-      element.classList.toggle("kept", found.keep);
+      element.classList.toggle("kept", found.kept);
       element.classList.toggle("running", found.end === null);
       keep?.show(found);
     };
@@ -229,8 +229,7 @@ function whileSeenBy(work) {
     source?.close();
     timer?.();
     source = document.visibilityState === "hidden" ? undefined : new EventSource(address("api/1.0/events/live"));
-    source?.addEventListener("message", look);
-    for (const kind of ["begin", "end", "change", "delete"]) source?.addEventListener(kind, look);
+    for (const kind of ["start", "end", "lost"]) source?.addEventListener(kind, look);
     let waited_ms = 0;
     timer = whileSeen(POLL_EVERY_MS, async () => {
       waited_ms += POLL_EVERY_MS;

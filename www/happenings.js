@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { act, confirmed, make } from "./dom.js";
 import { icon } from "./icons.js";
-import { dayAndTime, lengthWords, timeOf } from "./moments.js";
+import { dayAndTime, lengthWords, momentIn, timeOf } from "./moments.js";
 
 // Playing begins so long before an event.
 export const LEAD_S = 2;
@@ -19,6 +19,13 @@ export const KINDS = {
   "camera-lost": "Camera lost",
   "login-failed": "Failed sign-in",
 };
+
+// An event of the API, with its moments in seconds and no camera as an empty name.
+export const eventOf = ({ camera, start, end, ...rest }) =>
+  ({ ...rest, camera: camera ?? "", start: momentIn(start), end: end === null ? null : momentIn(end) });
+
+// The newest ones first; undefined where the server keeps none.
+export const eventsOf = (found) => found?.events.map(eventOf);
 
 export const kindWords = (kind) => KINDS[kind] ?? kind;
 
@@ -37,15 +44,15 @@ export function keepButton(event, changed) {
   let now = event;
   const show = (found) => {
     now = found;
-    button.setAttribute("aria-pressed", String(found.keep));
+    button.setAttribute("aria-pressed", String(found.kept));
     button.setAttribute("aria-label", `Keep: ${named(found)}`);
-    button.title = found.keep ? "Kept: never deleted to make room" : "Keep";
+    button.title = found.kept ? "Kept: never deleted to make room" : "Keep";
   };
   button.addEventListener("click", () => act(button, async () => {
-    const found = await ask("PUT", path(now), { keep: !now.keep });
+    const found = eventOf(await ask("PUT", path(now), { keep: !now.kept }));
     show(found);
     changed(found);
-    return found.keep ? "kept" : "not kept any more";
+    return found.kept ? "kept" : "not kept any more";
   }));
   show(event);
   return { element: button, show };
@@ -70,7 +77,7 @@ export function noteForm(event, changed) {
   form.addEventListener("submit", (submitted) => {
     submitted.preventDefault();
     act(form, async () => {
-      changed(await ask("PUT", path(event), { note: input.value }));
+      changed(eventOf(await ask("PUT", path(event), { note: input.value })));
       return "note saved";
     });
   });

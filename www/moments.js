@@ -7,7 +7,7 @@ const dateOf = (at) => new Date(Math.round(at * 1000));
 
 // The moment in a query, as seconds or RFC 3339; undefined where there is none.
 export function momentIn(text) {
-  const at = /^\d+(\.\d+)?$/.test(text ?? "") ? Number(text) : Date.parse(text) / 1000;
+  const at = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Date.parse(text) / 1000;
   return Number.isFinite(at) ? at : undefined;
 }
 

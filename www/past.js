@@ -7,7 +7,7 @@ import { make, note, say, sentence } from "./dom.js";
 import { Clip } from "./clip.js";
 import { Days } from "./days.js";
 import { Footage, footagePath } from "./footage.js";
-import { LEAD_S, deleteButton, keepButton, kindWords, noteForm, spanWords } from "./happenings.js";
+import { LEAD_S, deleteButton, eventOf, keepButton, kindWords, noteForm, spanWords } from "./happenings.js";
 import { icon } from "./icons.js";
 import { leaveConnections } from "./live.js";
 import { silence } from "./microphones.js";
@@ -57,7 +57,7 @@ export function leave() {
 // The camera, the moment, the clip and the event that a query means.
 async function placeIn(query) {
   if (query.has("event")) {
-    const event = await ask("GET", `events/${encodeURIComponent(query.get("event"))}`);
+    const event = eventOf(await ask("GET", `events/${encodeURIComponent(query.get("event"))}`));
     return { name: event.camera, at: event.start - LEAD_S, event };
   }
   const [from, to, at] = ["from", "to", "at"].map((key) => momentIn(query.get(key)));

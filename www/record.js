@@ -1,8 +1,9 @@
 // Whether the cameras are recorded: a dot beside the name of each, the reason where that failed, a link to what was
 // recorded, and for admins a button that has a camera recorded now.
 
-import { ask, askIfThere } from "./api.js";
+import { ask, askIfThere, clockAhead_ms } from "./api.js";
 import { act, announce, make, say, sentence, styled, whileSeen } from "./dom.js";
+import { eventOf, eventsOf } from "./happenings.js";
 import { icon } from "./icons.js";
 import { inAddress, timeOf } from "./moments.js";
 
@@ -16,6 +17,9 @@ const STATES = {
   recording: "recording", waiting: "recorded at events", "no picture": "not recorded: no picture",
   stopped: "recording was stopped", failed: "recording failed",
 };
+
+// By the server's clock.
+const now = () => (Date.now() + clockAhead_ms()) / 1000;
 
 const tiles = new Map();
 let isLooking = false;
@@ -49,8 +53,8 @@ let looks = 0;
 async function look() {
   const shown = [...tiles.values()];
   if (isAdmin && shown.length) {
-    const found = await askIfThere(`events?kind=manual&from=${inAddress(Date.now() / 1000)}`).catch(() => undefined);
-    if (found) for (const tile of shown) tile.running = found.events.filter(({ camera, end }) => camera === tile.name && end === null);
+    const found = eventsOf(await askIfThere(`events?kind=manual&from=${inAddress(now())}`).catch(() => undefined));
+    if (found) for (const tile of shown) tile.running = found.filter(({ camera, end }) => camera === tile.name && end === null);
   }
   if (mayLookBack && shown.some(({ state }) => state === "failed") && looks % REASONS_EVERY_LOOKS === 0) {
     const found = await askIfThere("recordings").catch(() => undefined);
@@ -94,7 +98,7 @@ class Tile {
     say(this.#dot.firstChild, words ? `, ${words}` : "");
     this.#button.hidden = !isAdmin || !["recording", "waiting", "no picture"].includes(recording);
     this.#earlier.hidden = !mayLookBack;
-    this.#earlier.href = `?camera=${encodeURIComponent(this.name)}&at=${inAddress(Date.now() / 1000 - BACK_S).replace(/\.\d+/, "")}`;
+    this.#earlier.href = `?camera=${encodeURIComponent(this.name)}&at=${inAddress(now() - BACK_S).replace(/\.\d+/, "")}`;
     if (recording !== "failed") this.explain("");
     else if (!this.#failed.textContent) this.explain(" ");
   }
@@ -114,7 +118,7 @@ class Tile {
   async #press() {
     const running = this.#running;
     if (!running.length) {
-      this.running = [await ask("POST", "events", { camera: this.name, kind: "manual", running: true })];
+      this.running = [eventOf(await ask("POST", "events", { camera: this.name, kind: "manual", running: true }))];
       return `${this.name} is being recorded`;
     }
     for (const { id } of running) await ask("PUT", `events/${id}`, { ended: true });

@@ -26,7 +26,7 @@ export async function show(section, status) {
 
 function newUser(devices, refill) {
   const role = roleField("viewer");
-  const scope = scopeFields(devices, { cameras: null, microphones: null });
+  const scope = scopeFields(devices, { cameras: null, microphones: null, past: true });
   const form = make("form", { class: "card", id: "new-user" },
     make("h3", {}, "Add a user"),
     field("Name", make("input", { name: "name", autocomplete: "username", autocapitalize: "none", spellcheck: false, required: true })),
@@ -70,7 +70,8 @@ function userCard(user, { devices, own, refill }) {
       return `changed ${user.name}`;
     }, blame);
   });
-  const sees = user.cameras === null ? "sees and hears everything" : `only ${[...user.cameras, ...user.microphones].join(", ")}`;
+  const what = user.cameras === null ? "sees and hears everything" : `only ${[...user.cameras, ...user.microphones].join(", ")}`;
+  const sees = user.past ? what : `${what}, no recordings`;
   const card = make("details", { class: "card", name: "user" },
     make("summary", {}, make("strong", {}, user.name), make("span", { class: "role" }, user.role),
       make("span", { class: "quiet" }, user.name === own ? `you; ${sees}` : sees)),
@@ -99,7 +100,8 @@ function roleField(now) {
 }
 
 // Everything, or what is ticked. Devices of the user that do not exist now stay in the list.
-function scopeFields(devices, { cameras, microphones }) {
+function scopeFields(devices, { cameras, microphones, past }) {
+  const recordings = make("input", { type: "checkbox", name: "past", defaultChecked: past });
   const all = make("input", { type: "checkbox", defaultChecked: cameras === null });
   const boxes = (kind, word, has) => [...new Set([...devices[kind], ...(has ?? [])])].map((name) => {
     const box = make("input", { type: "checkbox", value: name, defaultChecked: has?.includes(name) ?? false });
@@ -113,8 +115,12 @@ function scopeFields(devices, { cameras, microphones }) {
   reset();
   const ticked = (kind) => [...some.querySelectorAll(`[data-kind=${kind}]:checked`)].map(({ value }) => value);
   return {
-    element: make("fieldset", {}, make("legend", {}, "May see and hear"), make("label", { class: "check" }, all, "everything"), some),
+    element: make("fieldset", {}, make("legend", {}, "May see and hear"), make("label", { class: "check" }, all, "everything"), some,
+      make("label", { class: "check" }, recordings, "recordings and events, too")),
     reset,
-    value: () => (all.checked ? { confined: false } : { cameras: ticked("cameras"), microphones: ticked("microphones") }),
+    value: () => ({
+      ...(all.checked ? { confined: false } : { cameras: ticked("cameras"), microphones: ticked("microphones") }),
+      past: recordings.checked,
+    }),
   };
 }

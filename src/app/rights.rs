@@ -16,6 +16,7 @@ use super::error::AppError;
 use crate::base::disk::folder_of;
 use crate::config::{Config, ConfigError, Flags, ServerConfig, Store};
 use crate::confine::{self, AllowedPaths, Choice, ConfineError, Purpose, RequiredAccess, SystemUser};
+use crate::media::RecordStore;
 
 /// Which user the server would run as.
 #[derive(Debug, Default)]
@@ -119,6 +120,10 @@ pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
         for folder in folders {
             confine::make_first_folder(folder, user).map_err(AppError::Confine)?;
         }
+        if let Some(folder) = own_folder(&config.record) {
+            // What fails here fails below, and is told there.
+            let _ = confine::make_first_folder(folder, user);
+        }
         confine::become_user(user).map_err(AppError::Confine)?;
     } else {
         check_paths(config).map_err(AppError::Confine)?;
@@ -126,6 +131,9 @@ pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
     for folder in folders {
         confine::make_folders(folder).map_err(AppError::Confine)?;
     }
+    let made = own_folder(&config.record).map_or(Ok(()), confine::make_folders);
+    // No reason not to start. It is made in any case, because recording may be turned on while the server runs.
+    warnings.extend(made.err().filter(|_| config.records()).map(|why| format!("nothing is recorded: {why}")));
     if let Some(user) = &user {
         check_files(server, user).map_err(AppError::Confine)?;
         warnings.extend(later_problems(config, user));
@@ -158,6 +166,11 @@ pub(super) fn restrict_files(config: &Config) {
     for log in [&server.log, &server.audit_log].into_iter().flatten() {
         allowed.write(log);
     }
+    allowed.keep_folder(&config.record.dir);
+    if config.record.is_mount {
+        // A disk that is mounted later, or once more, is another folder than the one that the rule above is for.
+        allowed.keep_folder(folder_of(&config.record.dir));
+    }
     match confine::restrict(&allowed) {
         Ok(restriction) => info!("{restriction}"),
         Err(error) => warn!("not confined by Landlock: {error}"),
@@ -170,7 +183,7 @@ fn check_paths(config: &Config) -> Result<(), ConfineError> {
     let socket = server.socket();
     let logs = [&server.log, &server.audit_log].into_iter().flatten();
     let pair = [&server.cert, &server.key].into_iter().filter(|_| server.tls);
-    let written = [&server.users, &socket].into_iter().chain(logs).chain(pair);
+    let written = [&server.users, &socket, &config.record.dir].into_iter().chain(logs).chain(pair);
     let read = config.file.iter().chain(&server.www).map(PathBuf::as_path).chain(config.secret_files());
     let written = written.map(|file| (file.as_path(), Purpose::Write));
     let read = read.map(|file| (file, Purpose::Read));
@@ -194,6 +207,11 @@ fn choose_for(config: &Config) -> Result<Choice, AppError> {
         confine::check_named_by(file, config.read_as.as_deref(), &user.name).map_err(AppError::Confine)?;
     }
     Ok(choice)
+}
+
+/// The folder of recordings, if Defender makes it: a mount point is not its to make.
+fn own_folder(record: &RecordStore) -> Option<&Path> {
+    Some(record.dir.as_path()).filter(|_| !record.is_mount)
 }
 
 fn check_files(server: &ServerConfig, user: &SystemUser) -> Result<(), confine::ConfineError> {

@@ -23,10 +23,15 @@ use crate::gate::{
     COOKIE_PREFIX, Certificates, Channel, Gate, Limits, Listeners, LocalGate, PendingRequests,
 };
 use crate::http::{AppState, HttpServer, Origins, Page};
-use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
+use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, Named};
+use crate::journal::Journal;
 use crate::logging::Logging;
 use crate::memory::Memory;
+use crate::record::{Recorder, Recordings};
 use crate::users::{self, Accounts, SessionLimits};
+
+/// Events that are held for readers of the broadcast which are behind.
+const EVENTS: u32 = 256;
 
 /// Everything that runs.
 pub(super) struct Server {
@@ -37,6 +42,8 @@ pub(super) struct Server {
     local: Option<Arc<LocalGate>>,
     http: Arc<HttpServer>,
     accounts: Arc<Accounts>,
+    journal: Arc<Journal>,
+    recorder: Recorder,
     ended: Receiver<&'static str>,
     manager: Manager,
     watchdog: Option<Watchdog>,
@@ -56,6 +63,7 @@ impl Server {
         let server = &config.server;
         let sessions = SessionLimits { idle: server.session_idle, max: server.session_max };
         let accounts = Arc::new(Accounts::open(&server.users, sessions));
+        let journal = Arc::new(Journal::open(&server.events(), hub::events(EVENTS)));
         let certificates = if server.tls { Some(open_certificates(server)?) } else { None };
         let page = if server.mode == Mode::Client { None } else { Some(open_page(server)?) };
 
@@ -76,12 +84,17 @@ impl Server {
         let url = welcome::url(server, gate.addresses());
         let origins = Origins(server.cors_origins.clone());
         let hsts_s = server.hsts_s;
+        let recordings = Arc::new(Recordings::new(config.record.clone(), Arc::clone(&journal)));
         let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
+        let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
+        let recorder = Recorder::start(Arc::clone(&recordings), cameras, microphones).map_err(AppError::System)?;
         let state = AppState {
             accounts: Arc::clone(&accounts),
             cameras: Arc::clone(control.cameras()),
             microphones: Arc::clone(control.microphones()),
             control: Arc::clone(&control),
+            journal: Arc::clone(&journal),
+            recordings: Arc::clone(&recordings),
             encoders: Default::default(),
             page,
             admission: gate.admission(),
@@ -94,12 +107,13 @@ impl Server {
             started: Instant::now(),
         };
         let http = Arc::new(HttpServer::new(state, pending));
-        let ended = start_threads(&gate, local.as_ref(), &http, &accounts).map_err(AppError::System)?;
+        let ended =
+            start_threads(&gate, local.as_ref(), &http, (&accounts, &journal)).map_err(AppError::System)?;
         let manager = Manager::from_environment();
         let watchdog = manager.watch(pulses_of(&control)).map_err(AppError::System)?;
         let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
         manager.ready(&url);
-        Ok(Self { control, reload, gate, local, http, accounts, ended, manager, watchdog })
+        Ok(Self { control, reload, gate, local, http, accounts, journal, recorder, ended, manager, watchdog })
     }
 
     /// Handles signals until one of them ends the server.
@@ -120,7 +134,7 @@ impl Server {
     /// Stops everything and joins the threads; gives up on those that take longer than [`STOP_WITHIN`].
     pub(super) fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { control, reload, gate, local, http, accounts, ended, watchdog, .. } = self;
+        let Self { control, reload, gate, local, http, accounts, journal, recorder, ended, watchdog, .. } = self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         local.iter().for_each(|local| local.stop());
@@ -130,7 +144,11 @@ impl Server {
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 // The reload first: it would restart what is stopped here.
                 reload.stop();
+                // Before the cameras end: what it has of them is written.
+                recorder.stop();
                 control.stop();
+                // After those who post.
+                journal.stop();
                 // Each thread sends its name when it ends; after the last one the channel is closed.
                 while ended.recv().is_ok() {}
                 let _ = done.send(());
@@ -175,18 +193,20 @@ fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>
     cameras.chain(microphones).collect()
 }
 
-/// Starts the threads of gate, HTTP layer and session file; the receiver is notified when each of them ends.
+/// Starts the threads of gate, HTTP layer, session file and journal; the receiver is notified when each of them ends.
 fn start_threads(
     gate: &Arc<Gate>,
     local: Option<&Arc<LocalGate>>,
     http: &Arc<HttpServer>,
-    accounts: &Arc<Accounts>,
+    (accounts, journal): (&Arc<Accounts>, &Arc<Journal>),
 ) -> io::Result<Receiver<&'static str>> {
     let (sender, ended) = mpsc::channel();
     let (gate, http) = (Arc::clone(gate), Arc::clone(http));
     start_thread("http", sender.clone(), move || http.run())?;
     let accounts = Arc::clone(accounts);
     start_thread("sessions", sender.clone(), move || accounts.save_sessions())?;
+    let journal = Arc::clone(journal);
+    start_thread("journal", sender.clone(), move || journal.run())?;
     if let Some(local) = local.map(Arc::clone) {
         start_thread("local-gate", sender.clone(), move || local.run())?;
     }

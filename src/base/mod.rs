@@ -14,6 +14,7 @@ mod nearest;
 mod network;
 pub mod text;
 pub mod utc;
+pub mod volume;
 
 pub use lock::{lock, unpoisoned};
 pub use nearest::{did_you_mean, nearest};

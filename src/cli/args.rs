@@ -24,8 +24,8 @@ use crate::users::Role;
 pub enum Command {
     /// Run the server.
     Run(Flags),
-    /// Explain the configuration.
-    Check(Flags),
+    /// Explain the configuration; true to try how fast the disk of recordings is.
+    Check(Flags, bool),
     /// List cameras and microphones.
     ListDevices,
     /// Send a command to the running server; true for its answer as JSON.
@@ -74,7 +74,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
     let parsed = match command.words {
         [] if lists => Command::ListDevices,
         [] | ["run"] => Command::Run(flags(&mut arguments)?),
-        ["check"] => Command::Check(flags(&mut arguments)?),
+        ["check"] => Command::Check(flags(&mut arguments)?, arguments.contains("--disk")),
         ["status" | "service" | "logging"] => board(command, &mut arguments)?,
         ["settings", verb] => settings(verb, command, &mut arguments)?,
         ["certificate", verb] => certificate(verb, command, &mut arguments)?,
@@ -242,17 +242,19 @@ fn user(verb: &str, command: &'static CommandHelp, arguments: &mut Arguments) ->
             UserCommand::Remove { name: operand(arguments, command)?, yes }
         }
         "add" => {
-            let (role, confined) = (take_role(arguments)?, take_confined(arguments)?);
+            let (role, confined, past) =
+                (take_role(arguments)?, take_confined(arguments)?, take_past(arguments)?);
             let password_stdin = arguments.contains("--password-stdin");
-            UserCommand::Add { name: operand(arguments, command)?, role, confined, password_stdin }
+            UserCommand::Add { name: operand(arguments, command)?, role, confined, past, password_stdin }
         }
         _ => {
-            let (role, confined) = (take_role(arguments)?, take_confined(arguments)?);
+            let (role, confined, past) =
+                (take_role(arguments)?, take_confined(arguments)?, take_past(arguments)?);
             let (unconfined, password) =
                 (arguments.contains("--unconfined"), arguments.contains("--password"));
             let password_stdin = arguments.contains("--password-stdin");
             let name = operand(arguments, command)?;
-            UserCommand::Edit { name, role, confined, unconfined, password, password_stdin }
+            UserCommand::Edit { name, role, confined, unconfined, past, password, password_stdin }
         }
     };
     Ok(Command::User(parsed, flags))
@@ -287,6 +289,14 @@ fn user_file_flags(arguments: &mut Arguments) -> Result<Flags, UsageError> {
 
 fn take_role(arguments: &mut Arguments) -> Result<Option<Role>, UsageError> {
     value(arguments, ["", "--role"], "admin or viewer", Role::from_name)
+}
+
+fn take_past(arguments: &mut Arguments) -> Result<Option<bool>, UsageError> {
+    value(arguments, ["", "--past"], "yes or no", |text| match text {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    })
 }
 
 fn take_confined(arguments: &mut Arguments) -> Result<Confined, UsageError> {

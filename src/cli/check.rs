@@ -1,5 +1,8 @@
 //! `defender check`: explains a configuration, and whether the server would start with it.
 
+mod disk;
+mod recording;
+
 use std::fmt::Write;
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -30,12 +33,21 @@ pub struct Report {
     pub would_start: bool,
     /// The cameras with a configured device that give no picture now.
     pub silent_cameras: Vec<String>,
+    /// Whether cameras that are to be recorded would not be.
+    pub is_unrecorded: bool,
 }
 
 /// Checks everything that the configuration names. It opens cameras and microphones for a moment and changes
 /// nothing. `runs_as` is the user that the server would run as. If `may_look` is an error, files are not checked.
-pub fn report(config: &Config, runs_as: Result<RunsAs, AppError>, may_look: Result<(), AppError>) -> Report {
-    let mut report = Report { text: String::new(), would_start: true, silent_cameras: Vec::new() };
+/// `tries_disk` writes to the disk of recordings for a few seconds, to measure it.
+pub fn report(
+    config: &Config,
+    runs_as: Result<RunsAs, AppError>,
+    may_look: Result<(), AppError>,
+    tries_disk: bool,
+) -> Report {
+    let mut report =
+        Report { text: String::new(), would_start: true, silent_cameras: Vec::new(), is_unrecorded: false };
     match &config.file {
         Some(file) => report.line("configuration", file.display()),
         None => report.line("configuration", "no file found, all settings are defaults"),
@@ -68,6 +80,7 @@ pub fn report(config: &Config, runs_as: Result<RunsAs, AppError>, may_look: Resu
         report.line(&format!("remote {}", remote.name), answer);
         advice.iter().for_each(|advice| report.line("warning", advice));
     }
+    report.recordings(config, tries_disk);
     report
 }
 
@@ -322,79 +335,4 @@ fn answers(remote: &RemoteSettings) -> (String, Option<String>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The text of `[server]`, the existing files with their text, and the expected text.
-    type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
-
-    /// Reports on a configuration in a folder that holds `files` and nothing else.
-    fn check(text: &str, files: &[(&str, &str)]) -> Report {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in files.iter().chain(&[("defender.conf", text)]) {
-            fs::write(folder.path().join(name), content).unwrap();
-        }
-        let flags = Flags { config: Some(folder.path().join("defender.conf")), ..Flags::default() };
-        let config = Config::load(&flags).unwrap_or_else(|error| panic!("{error}"));
-        let report = report(&config, Ok(RunsAs::default()), Ok(()));
-        let made = fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(made, files.len() + 1, "it changed something:\n{}", report.text);
-        report
-    }
-
-    #[test]
-    fn what_would_keep_the_server_from_starting_is_a_problem() {
-        let rows: &[Row] = &[
-            ("tls = false", &[], "without TLS only 127.0.0.1 is allowed"),
-            ("", &[("server.pem", "")], "key.pem is missing"),
-            ("", &[("key.pem", "")], "server.pem is missing"),
-            ("cert = \".\"\nkey = \"gone/k.pem\"", &[], "gone/k.pem is missing"),
-            ("", &[("server.pem", "junk"), ("key.pem", "junk")], "expected a PEM file"),
-            ("www = \"gone\"", &[], "cannot be served as a folder"),
-            ("log = \"gone/d.log\"", &[], "cannot be written"),
-            ("audit_log = \"gone/a.log\"", &[], "a.log cannot be written"),
-            ("log = \".\"", &[], "cannot be written"),
-            ("users = \".\"", &[], "cannot read the user file"),
-            ("", &[("users", "eve:viewer:broken\n")], "defender user add"),
-        ];
-        for (server, files, expected) in rows {
-            let report = check(&format!("[server]\n{server}\n"), files);
-            assert!(!report.would_start, "{server:?} {files:?}:\n{}", report.text);
-            let problem = report.text.lines().find(|line| line.contains("PROBLEM")).unwrap();
-            assert!(problem.contains(expected), "{expected:?} is missing in {problem:?}");
-        }
-    }
-
-    #[test]
-    fn what_the_server_can_start_with_is_no_problem() {
-        let rows: &[Row] = &[
-            ("", &[], "are made on the first start"),
-            ("tls = false\naddress = \"127.0.0.1\"", &[], "http"),
-            ("log = \"d.log\"\nlog_level = \"warn\"", &[], "d.log, from level warn"),
-            ("mode = \"client\"\nwww = \"gone\"", &[], "is not used"),
-            ("", &[("users", "# nobody yet\n")], "the first start makes `admin`"),
-            ("address = \"::1\"", &[("users", "eve:viewer:broken\n")], "nobody can sign in"),
-        ];
-        for (server, files, expected) in rows {
-            let report = check(&format!("[server]\n{server}\n"), files);
-            assert!(report.would_start, "{server:?} {files:?}:\n{}", report.text);
-            assert!(report.text.contains(expected), "{expected:?} is missing in\n{}", report.text);
-        }
-    }
-
-    #[test]
-    fn a_silent_camera_is_no_start_problem() {
-        let report = check(
-            "[camera.yard]\ndevice = \"/dev/no-such-camera\"\n[camera.card]\ndevice = \"test\"\n[camera.any]\n",
-            &[],
-        );
-        assert!(report.would_start, "{}", report.text);
-        assert_eq!(report.silent_cameras, ["yard"]);
-    }
-
-    #[test]
-    fn a_configuration_without_cameras_is_remarked() {
-        assert!(check("", &[]).text.contains("none is configured"));
-        assert!(!check("[server]\nmode = \"server\"\n", &[]).text.contains("none is configured"));
-    }
-}
+mod tests;

@@ -70,6 +70,11 @@ const CONFINED: [Flag; 2] = [
     ),
 ];
 
+const PAST: [Flag; 1] = [flag("", "--past", "yes|no", "whether recordings and events may be seen")];
+
+const DISK: [Flag; 1] =
+    [flag("", "--disk", "", "write to the disk of recordings for 3 s, and tell how fast it is")];
+
 const UNCONFINED: [Flag; 1] = [flag("", "--unconfined", "", "allow all cameras and microphones again")];
 
 const CERTIFICATE: [Flag; 2] = [
@@ -117,8 +122,8 @@ pub const COMMANDS: [CommandHelp; 22] = [
         words: &["check"],
         operands: "",
         about: "Explain the configuration and what each camera would deliver, without starting the server. Fails if \
-                the server would not start, or if a camera gives no picture.",
-        flags: &[&CONFIG, &OVERRIDES],
+                the server would not start, if a camera gives no picture, or if nothing can be recorded.",
+        flags: &[&CONFIG, &OVERRIDES, &DISK],
     },
     CommandHelp {
         words: &["status"],
@@ -190,13 +195,13 @@ pub const COMMANDS: [CommandHelp; 22] = [
         words: &["user", "add"],
         operands: "NAME",
         about: "Add a user. The first user is an admin and later ones are viewers, unless --role is given.",
-        flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &STDIN],
+        flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &PAST, &STDIN],
     },
     CommandHelp {
         words: &["user", "edit"],
         operands: "NAME",
         about: "Change a user: a new password, or what the flags say. This ends the user's sessions and streams.",
-        flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &UNCONFINED, &PASSWORD, &STDIN],
+        flags: &[&CONFIG, &USERS, &ROLE, &CONFINED, &UNCONFINED, &PAST, &PASSWORD, &STDIN],
     },
     CommandHelp {
         words: &["user", "remove"],

@@ -58,7 +58,9 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             app::run(config, &flags).map_err(|error| failed(&error))?;
         }
-        Command::Check(flags) => explain(&app::load_config(&flags).map_err(|error| usage(&error))?)?,
+        Command::Check(flags, tries_disk) => {
+            explain(&app::load_config(&flags).map_err(|error| usage(&error))?, tries_disk)?;
+        }
         Command::Board(command, as_json, flags) => {
             let config = app::load_config(&flags).map_err(|error| usage(&error))?;
             let socket = socket_of(&config)?;
@@ -91,9 +93,9 @@ fn run(arguments: Vec<OsString>) -> Result<(), (u8, String)> {
 }
 
 /// Prints what a configuration means.
-fn explain(config: &Config) -> Result<(), (u8, String)> {
+fn explain(config: &Config, tries_disk: bool) -> Result<(), (u8, String)> {
     let (runs_as, may_look) = app::become_server_user(config);
-    let report = check::report(config, runs_as, may_look);
+    let report = check::report(config, runs_as, may_look, tries_disk);
     print(&report.text);
     if !report.would_start {
         return Err((FAILED, "the server would not start with this configuration".to_owned()));
@@ -101,6 +103,9 @@ fn explain(config: &Config) -> Result<(), (u8, String)> {
     if !report.silent_cameras.is_empty() {
         let names = report.silent_cameras.join(", ");
         return Err((FAILED, format!("the server would start, without a picture of: {names}")));
+    }
+    if report.is_unrecorded {
+        return Err((FAILED, "the server would start, and record nothing".to_owned()));
     }
     Ok(())
 }

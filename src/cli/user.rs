@@ -24,6 +24,8 @@ pub enum UserCommand {
         role: Option<Role>,
         /// The devices that the user is confined to.
         confined: Confined,
+        /// Whether recordings may be seen; yes when not given.
+        past: Option<bool>,
         /// Read the password from standard input.
         password_stdin: bool,
     },
@@ -31,12 +33,14 @@ pub enum UserCommand {
     Edit {
         /// The user's name.
         name: String,
-        /// The new role. Without a role or a confinement the command asks for a new password.
+        /// The new role. Without anything to change the command asks for a new password.
         role: Option<Role>,
         /// The new confinement.
         confined: Confined,
         /// Remove the confinement.
         unconfined: bool,
+        /// Whether recordings may be seen from now on.
+        past: Option<bool>,
         /// Ask for a new password in any case.
         password: bool,
         /// Read the new password from standard input.
@@ -119,15 +123,15 @@ impl fmt::Display for UserCommandError {
 /// See [`UserCommandError`]; the file is then unchanged.
 pub fn run(command: UserCommand, users: &Path) -> Result<(), UserCommandError> {
     match command {
-        UserCommand::Add { name, role, confined, password_stdin } => {
+        UserCommand::Add { name, role, confined, past, password_stdin } => {
             check_new_name(users, &name)?;
             let password = Some(password(&name, password_stdin)?);
             let Confined { cameras, microphones } = confined;
-            add(users, &name, &Change { role, password, cameras, microphones, unconfined: false })
+            add(users, &name, &Change { role, password, cameras, microphones, unconfined: false, past })
         }
-        UserCommand::Edit { name, role, confined, unconfined, password: asks, password_stdin } => {
+        UserCommand::Edit { name, role, confined, unconfined, past, password: asks, password_stdin } => {
             let Confined { cameras, microphones } = confined;
-            let mut change = Change { role, password: None, cameras, microphones, unconfined };
+            let mut change = Change { role, password: None, cameras, microphones, unconfined, past };
             check_known_name(users, &name)?;
             if change.is_nothing() || asks || password_stdin {
                 change.password = Some(password(&name, password_stdin)?);
@@ -155,6 +159,7 @@ fn edit(users: &Path, name: &str, change: &Change) -> Result<(), UserCommandErro
     what.extend(change.cameras.as_ref().map(|names| format!("the cameras {}", names.join(", "))));
     what.extend(change.microphones.as_ref().map(|names| format!("the microphones {}", names.join(", "))));
     what.extend(change.unconfined.then(|| "all cameras and microphones".to_owned()));
+    what.extend(change.past.map(|past| if past { "recordings" } else { "no recordings" }.to_owned()));
     say(&format!("gave {name} {} in {}\n", what.join(" and "), users.display()));
     Ok(())
 }
@@ -172,7 +177,8 @@ fn remove(users: &Path, name: &str, yes: bool) -> Result<(), UserCommandError> {
 fn list(users: &Path) -> Result<(), UserCommandError> {
     let found = users::list(users).map_err(UserCommandError::Users)?;
     let line = |user: &users::ListedUser| {
-        format!("{} {}{}\n", user.name, user.role.name(), shown_scope(&user.scope))
+        let past = if user.past { "" } else { " past=no" };
+        format!("{} {}{}{past}\n", user.name, user.role.name(), shown_scope(&user.scope))
     };
     say(&found.users.iter().map(line).collect::<String>());
     for complaint in found.complaints {
@@ -322,8 +328,8 @@ mod tests {
         let give = |name: &str, role| {
             let (name, confined) = (name.to_owned(), Confined::default());
             let (role, password, password_stdin) = (Some(role), false, false);
-            let unconfined = false;
-            run(UserCommand::Edit { name, role, confined, unconfined, password, password_stdin }, &file)
+            let (unconfined, past) = (false, None);
+            run(UserCommand::Edit { name, role, confined, unconfined, past, password, password_stdin }, &file)
         };
         let is_last = |done| matches!(done, Err(UserCommandError::Users(UsersError::LastAdmin(_))));
         assert!(is_last(give("adam", Role::Viewer)));

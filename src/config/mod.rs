@@ -4,7 +4,9 @@
 //! a way that can be acted on, and saving overrides, the one file that is written here. What must not:
 //! acting. Nothing is created, opened for use or bound by parsing; [`crate::app`] does that with the result.
 
+mod advice;
 mod locate;
+mod microphones;
 mod overrides;
 mod paths;
 mod quoted;
@@ -13,7 +15,7 @@ pub(crate) mod sections;
 mod settings;
 
 #[cfg(test)]
-pub use settings::CAMERA;
+pub use settings::{CAMERA, CAMERA_RECORD};
 pub use settings::{
     Form, Refusal, Row, SectionValues, Value, camera_values, default_camera, each_camera_section,
     with_camera_setting,
@@ -29,9 +31,12 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+use crate::media::RecordStore;
 use crate::remote::{RemoteSettings, Token};
 use crate::source::{CameraSettings, MicrophoneSettings, ribbon};
+pub use advice::estimated_frame_bytes;
 use locate::{MAX_FILE_BYTES, find, home, read_text, state_folder};
+pub use microphones::Microphones;
 pub use overrides::{LockedStore, Overridden, Override, Overrides, Store};
 
 /// Everything the server is configured with.
@@ -47,6 +52,8 @@ pub struct Config {
     pub overrides: Vec<Overridden>,
     /// `[server]`.
     pub server: ServerConfig,
+    /// `[record]`.
+    pub record: RecordStore,
     /// `[camera.NAME]`, in the order of the file: the first is also `/video`.
     pub cameras: Vec<CameraSettings>,
     /// `[microphone.NAME]`, in the order of the file.
@@ -192,6 +199,11 @@ impl ServerConfig {
     pub fn socket(&self) -> PathBuf {
         self.socket.clone().unwrap_or_else(|| self.users.with_file_name("defender.sock"))
     }
+
+    /// The folder of the journal, beside the user file.
+    pub fn events(&self) -> PathBuf {
+        self.users.with_file_name("events")
+    }
 }
 
 impl Mode {
@@ -250,6 +262,12 @@ impl Config {
     pub fn of_text(text: &str, file: &Path) -> Result<Self, ConfigError> {
         let folder = file.parent().unwrap_or(Path::new(""));
         sections::parse(text, file, folder, home().as_deref()).map_err(ConfigError::Problems)
+    }
+
+    /// Whether a camera is recorded.
+    pub fn records(&self) -> bool {
+        let own = self.cameras.iter().map(|camera| &camera.record);
+        own.chain(self.remotes.iter().map(|remote| &remote.record)).any(|record| record.is_on)
     }
 
     /// The files with tokens of remotes and logins of cameras, which are read whenever one is asked for.

@@ -119,6 +119,14 @@ impl<'a> Section<'a> {
         values
     }
 
+    /// The names of the sections `[KEY.NAME]`, whether they are read or not.
+    pub(super) fn names_below(&self, key: &str) -> Vec<String> {
+        match self.table.get(key).map(Spanned::get_ref) {
+            Some(DeValue::Table(tables)) => tables.keys().map(|name| name.get_ref().to_string()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn named(&self, key: &'static str, most: usize) -> Vec<(String, Section<'a>)> {
         let Some(tables) = self.table_of(key, ".NAME") else { return Vec::new() };
         let path = joined(&self.name, key);

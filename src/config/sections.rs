@@ -5,19 +5,21 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::Config;
+use super::microphones::Microphones;
 use super::paths::Paths;
 use super::quoted::shown;
 use super::read::{Document, Section};
 use super::settings::{
-    CAMERA, Form, MICROPHONE, SERVER, default_camera, default_microphone, default_server, read_all,
+    CAMERA, CAMERA_RECORD, Form, MICROPHONE, MOST_NAME_CHARS, RECORD, SERVER, default_camera,
+    default_microphone, default_record_store, default_server, read_all,
 };
 use crate::base::{did_you_mean, limits};
 use crate::client::Fingerprint;
-use crate::media::{Scale, StreamSettings};
+use crate::media::{RecordChoice, Scale, StreamSettings};
 use crate::remote::{RemoteSettings, Token, parse_address};
 use crate::source::{CameraSettings, MicrophoneSettings};
 
-const SECTIONS: [&str; 4] = ["server", "camera", "microphone", "remote"];
+const SECTIONS: [&str; 5] = ["server", "record", "camera", "microphone", "remote"];
 
 /// Most cameras, most microphones and most other Defenders: each has a thread.
 const MOST_SECTIONS: usize = 64;
@@ -61,21 +63,26 @@ fn config(root: &Section<'_>, document: &Document<'_>, paths: &Paths<'_>) -> Con
     for key in root.keys().filter(|key| !SECTIONS.contains(&key.get_ref().as_ref())) {
         let hint = did_you_mean(key.get_ref(), &SECTIONS);
         let message = format!(
-            "unknown section [{}]; there are [server], [camera.NAME], [microphone.NAME] and [remote.NAME]{hint}",
+            "unknown section [{}]; there are [server], [record], [camera.NAME], [microphone.NAME] and [remote.NAME]{hint}",
             shown(key.get_ref())
         );
         document.problem(key.span(), message);
     }
     let mut server = default_server(paths.folder);
     root.section("server", |section| read_all(&SERVER, &mut server, section, paths));
-    let remotes = root.sections("remote", MOST_SECTIONS, |name, section| remote(name, section, paths));
+    let mut store = default_record_store(&server.users);
+    root.section("record", |section| read_all(&RECORD, &mut store, section, paths));
+    let known = Microphones::new(root.names_below("microphone"), root.names_below("remote"));
+    let remotes =
+        root.sections("remote", MOST_SECTIONS, |name, section| remote(name, section, paths, &known));
     Config {
         file: None,
         read_as: None,
         can_save: true,
         overrides: Vec::new(),
         server,
-        cameras: root.sections("camera", MOST_SECTIONS, |name, section| camera(name, section, paths)),
+        record: store,
+        cameras: root.sections("camera", MOST_SECTIONS, |name, section| camera(name, section, paths, &known)),
         microphones: root
             .sections("microphone", MOST_SECTIONS, |name, section| microphone(name, section, paths)),
         remotes: remotes.into_iter().flatten().collect(),
@@ -83,12 +90,30 @@ fn config(root: &Section<'_>, document: &Document<'_>, paths: &Paths<'_>) -> Con
     }
 }
 
-fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>) -> CameraSettings {
+fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>, known: &Microphones) -> CameraSettings {
     let mut camera = default_camera(name);
     read_all(&CAMERA, &mut camera, section, paths);
     camera.controls = section.numbers("controls");
     camera.streams = section.sections("stream", limits::STREAMS, stream);
+    camera.record = record(section, paths, known);
+    camera.record.choose_microphone(&camera.name, |name| known.is_own(name));
     camera
+}
+
+/// `[camera.NAME.record]` or `[remote.NAME.record]`, which turns recording on by being there.
+fn record(above: &Section<'_>, paths: &Paths<'_>, known: &Microphones) -> RecordChoice {
+    let read = above.section("record", |section| {
+        let mut record = RecordChoice { is_on: true, ..RecordChoice::default() };
+        read_all(&CAMERA_RECORD, &mut record, section, paths);
+        // One that is too long was found to be wrong already.
+        if let Some(name) = section.text("microphone").filter(|name| name.chars().count() <= MOST_NAME_CHARS)
+        {
+            let is_known = |name: &str| known.check(name).is_ok().then_some(());
+            section.string("microphone", &known.expected(name), (), is_known);
+        }
+        record
+    });
+    read.unwrap_or_default()
 }
 
 /// `[camera.NAME.stream.STREAM]`.
@@ -112,7 +137,12 @@ fn microphone(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Microph
 }
 
 /// `None` where a required value is missing, which is recorded.
-fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<RemoteSettings> {
+fn remote(
+    name: String,
+    section: &Section<'_>,
+    paths: &Paths<'_>,
+    known: &Microphones,
+) -> Option<RemoteSettings> {
     let address = section.string(
         "url",
         "the address of another Defender such as \"https://attic:8443/\"; plain http is allowed to this machine only",
@@ -132,10 +162,11 @@ fn remote(name: String, section: &Section<'_>, paths: &Paths<'_>) -> Option<Remo
         None,
         |found| Fingerprint::parse(found).map(Some),
     );
+    let record = record(section, paths, known);
     let address = section.needed("url", address)?;
     let key = if section.has("token_file") { "token_file" } else { "token" };
     let token = section.needed(key, token.or(file))?;
-    Some(RemoteSettings { name, address, token, fingerprint })
+    Some(RemoteSettings { name, address, token, fingerprint, record })
 }
 
 #[cfg(test)]

@@ -67,6 +67,12 @@ const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 const REPLACE: BitFlags<AccessFs> =
     make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile});
 
+/// Keeping a tree of files: making and removing folders, and moving files from one folder to another. A kernel
+/// before Linux 5.19 allows no such move to a confined process; it fails with EXDEV.
+const KEEP: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
+    ReadFile | ReadDir | WriteFile | Truncate | MakeReg | RemoveFile | MakeDir | RemoveDir | Refer
+});
+
 /// Using devices.
 const USE_DEVICE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | IoctlDev});
 
@@ -78,6 +84,7 @@ const USE_SOCKET: BitFlags<AccessFs> = make_bitflags!(AccessFs::{MakeSock | Remo
 pub struct AllowedPaths {
     readable: Vec<PathBuf>,
     writable: Vec<PathBuf>,
+    kept: Vec<PathBuf>,
 }
 
 /// How much the kernel enforces.
@@ -114,6 +121,11 @@ impl AllowedPaths {
     pub fn write(&mut self, file: &Path) {
         self.writable.extend(folders(file));
     }
+
+    /// Adds a folder in which files and folders are made, moved and removed.
+    pub fn keep_folder(&mut self, folder: &Path) {
+        self.kept.push(folder.to_owned());
+    }
 }
 
 /// Restricts the process to the paths in `allowed`, to devices, and to what these need of the system; it
@@ -134,6 +146,7 @@ pub fn restrict(allowed: &AllowedPaths) -> Result<Restriction, RulesetError> {
         .add_rules(path_beneath_rules(at_home, READ))?
         .add_rules(path_beneath_rules(&allowed.readable, READ))?
         .add_rules(path_beneath_rules(&allowed.writable, REPLACE))?
+        .add_rules(path_beneath_rules(&allowed.kept, KEEP))?
         .add_rules(path_beneath_rules(["/dev"], USE_DEVICE))?
         .add_rules(path_beneath_rules(["/tmp"], USE_SOCKET))?
         .restrict_self()?;
@@ -178,5 +191,36 @@ mod tests {
         if let Some(started) = started.join().unwrap() {
             assert_eq!(started.map_err(|error| error.kind()).unwrap_err(), ErrorKind::PermissionDenied);
         }
+    }
+
+    #[test]
+    fn a_confined_process_keeps_a_tree_of_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let [kept, other] = ["kept", "other"].map(|name| folder.path().join(name));
+        for made in [&kept, &other] {
+            std::fs::create_dir(made).unwrap();
+        }
+        let done = std::thread::spawn(move || {
+            let mut allowed = AllowedPaths::default();
+            allowed.keep_folder(&kept);
+            let Restriction::Enforced(version) = restrict(&allowed).unwrap() else { return };
+            let (pool, day) = (kept.join("pool"), kept.join("front/2026-11-28"));
+            for made in [&pool, &day] {
+                std::fs::create_dir_all(made).unwrap();
+            }
+            std::fs::write(pool.join("file"), "some bytes").unwrap();
+            let moved = std::fs::rename(pool.join("file"), day.join("file")).map_err(|error| error.kind());
+            assert_eq!(moved, if version >= 2 { Ok(()) } else { Err(ErrorKind::CrossesDevices) });
+            if moved.is_ok() {
+                let file = std::fs::OpenOptions::new().write(true).open(day.join("file")).unwrap();
+                file.set_len(1).unwrap();
+                assert_eq!(std::fs::read(day.join("file")).unwrap().len(), 1);
+            }
+            std::fs::remove_dir_all(&kept).unwrap_err();
+            assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 0, "its own name stays: it lies above");
+            let refused = std::fs::create_dir(other.join("x")).map_err(|error| error.kind());
+            assert_eq!(refused, Err(ErrorKind::PermissionDenied));
+        });
+        done.join().unwrap();
     }
 }

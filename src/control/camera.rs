@@ -1,7 +1,8 @@
 //! Changing a camera while it runs.
 
-use super::change::CameraChange;
+use super::change::{CameraChange, MICROPHONE};
 use super::{Control, ControlError, Requester, save};
+use crate::config::{Config, Microphones, Value};
 use crate::source::CameraSettings;
 use crate::source::v4l2::controls::{self, ControlChange};
 use crate::source::v4l2::devices::check_size;
@@ -27,6 +28,7 @@ impl Control {
             };
             let before = state.config.cameras[at].clone();
             self.check_size(name, change, &change.applied_to(&before)?)?;
+            check_microphone(change, &state.config)?;
             let request = self.request_controls(name, change)?;
             // A button is pressed once: neither a start nor a file does it again.
             let lasting = request.as_ref().map(ControlChange::lasting).unwrap_or_default();
@@ -87,4 +89,11 @@ impl Control {
         let node = node.ok_or_else(|| ControlError::NoCamera(name.to_owned()))?;
         controls::prepare(&node, &wanted).map(Some).map_err(ControlError::Camera)
     }
+}
+
+/// Refuses to record a microphone that there is not.
+fn check_microphone(change: &CameraChange, config: &Config) -> Result<(), ControlError> {
+    let Some(name) = change.microphone() else { return Ok(()) };
+    let refused = |why| ControlError::Value(format!("{MICROPHONE} is {}; {why}", Value::from(name)));
+    Microphones::of(config).check(name).map_err(refused)
 }

@@ -10,6 +10,9 @@ use crate::source::CameraSettings;
 /// What the names of a camera's controls begin with.
 const CONTROLS: &str = "controls.";
 
+/// The setting that names the microphone of a recording.
+pub(super) const MICROPHONE: &str = "record.microphone";
+
 /// Longest value that the audit log shows, in characters.
 const SHOWN_CHARS: usize = 100;
 
@@ -98,6 +101,14 @@ impl CameraChange {
     /// Whether it is about the size of the picture.
     pub(super) fn has_size(&self) -> bool {
         self.values.iter().any(|(name, _)| ["width", "height"].contains(&name.as_str()))
+    }
+
+    /// The microphone that is to be recorded with the camera; empty for none.
+    pub(super) fn microphone(&self) -> Option<&str> {
+        self.values.iter().find_map(|(name, value)| match value {
+            Value::Text(text) if name == MICROPHONE => Some(text.as_str()),
+            _ => None,
+        })
     }
 
     /// The settings with this change made.

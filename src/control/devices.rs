@@ -126,7 +126,7 @@ impl Kind for Camera {
     fn prepare(settings: &CameraSettings, feed: &CameraFeed) {
         feed.set_controls(settings.controls.clone());
         feed.set_edits(&settings.edits);
-        feed.set_recording(settings.record.as_ref());
+        feed.set_recording(settings.record.active());
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
     }
 

@@ -1,7 +1,7 @@
 //! Reading the configuration again while the server runs.
 //!
-//! A reload takes over cameras, microphones, remotes and the log level. Other keys of `[server]` need a restart,
-//! and the log says so. A camera whose settings change keeps its viewers.
+//! A reload takes over cameras, microphones, remotes and the log level. Other keys of `[server]` and those of `[record]` need
+//! a restart, and the log says so. A camera whose settings change keeps its viewers.
 
 use std::sync::Arc;
 
@@ -42,6 +42,9 @@ impl Control {
             let unchanged = ServerConfig { log_level: level, ..state.config.server.clone() } == new.server;
             if !unchanged {
                 warn!("changes in [server] other than log_level need a restart");
+            }
+            if new.record != state.config.record {
+                warn!("changes in [record] need a restart");
             }
             state.take_over(new);
             if let Err(error) = state.apply() {

@@ -10,7 +10,7 @@ use log::{info, warn};
 use crate::base::limits;
 use crate::config::default_camera;
 use crate::hub::Stop;
-use crate::media::SoundFormat;
+use crate::media::{RecordChoice, SoundFormat};
 use crate::memory::Account;
 use crate::remote::{Endpoint, Listing, RemoteError, RemoteSettings};
 use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
@@ -71,6 +71,7 @@ impl Follower {
             height: camera.height,
             fps: fps(camera.fps),
             on_demand: true,
+            record: self.record(&camera.name),
             ..default_camera(self.name_here(&camera.name))
         })
     }
@@ -82,6 +83,16 @@ impl Follower {
             device: MicrophoneDevice::Remote(self.device(&microphone.name)),
             format: SoundFormat { rate_hz: microphone.rate_hz, channels: microphone.channels },
         })
+    }
+
+    /// How its camera `name` is recorded.
+    fn record(&self, name: &str) -> RecordChoice {
+        let mut record = self.endpoint.settings().record.clone();
+        let microphones = &self.listing.microphones;
+        record.choose_microphone(&self.name_here(name), |_| {
+            microphones.iter().any(|microphone| microphone.name == name)
+        });
+        record
     }
 
     fn device(&self, name: &str) -> RemoteDevice {

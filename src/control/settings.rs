@@ -169,6 +169,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Flags};
     use crate::logging::Logging;
+    use crate::media::RecordWhen;
     use crate::memory::Memory;
     use std::fs;
     use std::path::Path;
@@ -225,6 +226,36 @@ mod tests {
         assert!(gone.form.is_none() && gone.value.is_none() && gone.overridden.is_some());
         let fps = row("camera.front.fps");
         assert!(matches!(fps.form, Some(Form::Integer(range)) if *range == (1..=240)));
+        control.stop();
+    }
+
+    #[test]
+    fn recording_is_turned_on_and_off_while_the_camera_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let control = server(folder.path(), "camera.front.record.microphone = \"gone\"\n");
+        let feed = control.cameras.find(Some("front"), |_| true).unwrap();
+        let change = |key: &str, value: Value| {
+            let change = crate::control::CameraChange { values: vec![(format!("record.{key}"), value)] };
+            control.change_camera("front", &change, true, &ADA)
+        };
+        assert!(feed.recording().is_none());
+        change("when", "always".into()).unwrap();
+        change("days", 3_u32.into()).unwrap();
+        let now = feed.recording().expect("it is on");
+        assert_eq!((now.when, now.days, now.microphone.as_deref()), (RecordWhen::Always, Some(3), None));
+        let refused = change("microphone", "yard".into()).unwrap_err().to_string();
+        assert!(refused.contains("record.microphone is \"yard\"; expected \"\" for no sound"), "{refused}");
+        control.reload();
+        assert_eq!(feed.recording().map(|record| record.days), Some(Some(3)), "it was saved");
+        change("when", "off".into()).unwrap();
+        assert!(feed.recording().is_none());
+        control.reset(Some("camera.front.record.when"), &ADA).unwrap();
+        assert!(feed.recording().is_none(), "defender.conf has no such section");
+        let same = control.cameras.find(Some("front"), |_| true).unwrap();
+        assert!(std::sync::Arc::ptr_eq(&feed, &same));
+        let ignored = control.settings().into_iter().find(|row| row.name == "camera.front.record.microphone");
+        let problem = ignored.unwrap().overridden.unwrap().problem.unwrap_or_default();
+        assert!(problem.contains("expected \"\" for no sound"), "{problem}");
         control.stop();
     }
 }

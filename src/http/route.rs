@@ -45,8 +45,8 @@ pub enum Route {
     Devices,
     /// `/api/1.0/services`: whether video and audio are captured.
     Services,
-    /// `/api/1.0/services/video`, `/api/1.0/services/audio`: one of them, which an admin may stop and start.
-    ServiceOf(Media),
+    /// `/api/1.0/services/video`, `.../audio`, `.../recording`: one of them, which an admin may stop and start.
+    ServiceOf(Service),
     /// `/api/1.0/logging`: the level of the log.
     Logging,
     /// `/api/1.0/settings`: what can be changed while the server runs, and what is overridden.
@@ -77,6 +77,15 @@ pub enum Route {
     Page(String),
 }
 
+/// What an admin may stop and start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Capture from all cameras, or from all microphones.
+    Capture(Media),
+    /// Recording.
+    Recording,
+}
+
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -86,6 +95,16 @@ pub enum Access {
     Viewer,
     /// Admins only.
     Admin,
+}
+
+impl Service {
+    /// Its name in the API and in the audit log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Capture(media) => media.name(),
+            Self::Recording => "recording",
+        }
+    }
 }
 
 impl Route {
@@ -141,8 +160,9 @@ impl Route {
             ["api", "1.0", "microphones", name] => Self::Microphone(name.to_owned()),
             ["api", "1.0", "devices"] => Self::Devices,
             ["api", "1.0", "services"] => Self::Services,
-            ["api", "1.0", "services", "video"] => Self::ServiceOf(Media::Video),
-            ["api", "1.0", "services", "audio"] => Self::ServiceOf(Media::Audio),
+            ["api", "1.0", "services", "video"] => Self::ServiceOf(Service::Capture(Media::Video)),
+            ["api", "1.0", "services", "audio"] => Self::ServiceOf(Service::Capture(Media::Audio)),
+            ["api", "1.0", "services", "recording"] => Self::ServiceOf(Service::Recording),
             ["api", "1.0", "logging"] => Self::Logging,
             ["api", "1.0", "settings"] => Self::Settings,
             ["api", "1.0", "settings", name] => Self::Setting(name.to_owned()),

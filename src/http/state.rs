@@ -14,7 +14,9 @@ use crate::codec::shared::SharedEncoders;
 use crate::control::Control;
 use crate::gate::{Admission, Certificates, Job, PendingRequest};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
+use crate::journal::Journal;
 use crate::memory::Memory;
+use crate::record::Recordings;
 use crate::users::{Accounts, Identity};
 
 /// What all handlers share.
@@ -27,6 +29,10 @@ pub struct AppState {
     pub microphones: Arc<FeedList<MicrophoneFeed>>,
     /// Changes the settings of the running server.
     pub control: Arc<Control>,
+    /// What happened.
+    pub journal: Arc<Journal>,
+    /// Footage, and how recording is going.
+    pub recordings: Arc<Recordings>,
     /// The encoders that listeners share.
     pub encoders: SharedEncoders,
     /// The page; `None` if only streams and API are served.

@@ -79,11 +79,26 @@ impl EventKind {
         EventKind::LoginFailed,
         EventKind::Manual,
     ];
+
+    /// By the names in the API and on disk, in the order of [`Self::ALL`].
+    const NAMES: [&'static str; 9] =
+        ["motion", "sound", "covered", "dark", "frozen", "moved", "camera-lost", "login-failed", "manual"];
+
+    /// Its name in the API and on disk.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 impl CameraName {
-    /// Longest name, in bytes: what defender.conf allows.
-    pub const MAX_BYTES: usize = 32;
+    /// Longest name, in bytes: that of a camera of another Defender, which is two names with a hyphen between them
+    /// (`base::names::is_full_name`).
+    pub const MAX_BYTES: usize = 65;
 
     /// The name `name`; `None` when it is too long.
     pub fn new(name: &str) -> Option<Self> {
@@ -109,12 +124,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_camera_name_holds_32_bytes() {
-        let longest = "x".repeat(32);
+    fn a_camera_name_holds_65_bytes() {
+        let longest = "x".repeat(65);
         for name in ["", "front", &longest] {
             assert_eq!(CameraName::new(name).unwrap().as_str(), name);
         }
-        assert_eq!(CameraName::new(&"x".repeat(33)), None);
+        assert_eq!(CameraName::new(&"x".repeat(66)), None);
+    }
+
+    #[test]
+    fn kinds_are_found_by_their_names() {
+        assert!(EventKind::ALL.into_iter().all(|kind| EventKind::from_name(kind.name()) == Some(kind)));
+        assert_eq!((EventKind::CameraLost.name(), EventKind::from_name("Motion")), ("camera-lost", None));
     }
 
     #[test]

@@ -1,6 +1,35 @@
-//! What is asked of the recording of a camera, and why footage has gaps.
+//! What is asked of recording: where footage lies, whether and how a camera is recorded, and why footage has gaps.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// Where footage lies, and how much of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordStore {
+    /// The folder of all footage.
+    pub dir: PathBuf,
+    /// Whether `dir` must be a mount point: nothing is recorded while the disk or stick is not mounted.
+    pub is_mount: bool,
+    /// Most bytes of footage; `None` for no limit.
+    pub max_bytes: Option<u64>,
+    /// Bytes of the file system that are left to others.
+    pub min_free_bytes: u64,
+    /// Bytes of a file of footage.
+    pub segment_bytes: u64,
+    /// Longest time from a frame to its place on the disk.
+    pub flush: Duration,
+}
+
+/// Whether and how a camera is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordChoice {
+    /// Whether it is recorded.
+    pub is_on: bool,
+    /// Whether no microphone was named: that of the camera's own name is recorded, if there is one.
+    pub is_own_sound: bool,
+    /// How it is recorded, or would be.
+    pub settings: RecordSettings,
+}
 
 /// How a camera is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +96,39 @@ pub enum GapReason {
     Deleted = 5,
 }
 
+impl RecordStore {
+    /// What is recorded into `dir` if nothing else is said.
+    pub fn in_folder(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            is_mount: false,
+            max_bytes: None,
+            min_free_bytes: 2_000_000_000,
+            segment_bytes: 32 << 20,
+            flush: Duration::from_secs(2),
+        }
+    }
+}
+
+impl RecordChoice {
+    /// How the camera is recorded; `None` if it is not.
+    pub fn active(&self) -> Option<&RecordSettings> {
+        self.is_on.then_some(&self.settings)
+    }
+
+    /// Chooses the microphone for the camera `name` if none was named. `is_microphone` says which names there are.
+    pub fn choose_microphone(&mut self, name: &str, is_microphone: impl Fn(&str) -> bool) {
+        if self.is_own_sound {
+            self.settings.microphone = is_microphone(name).then(|| name.to_owned());
+        }
+    }
+}
+
+impl RecordSettings {
+    /// Most bytes of frames that a camera keeps in memory, for the time before an event and while a disk is slow.
+    pub const MOST_RECENT_BYTES: usize = 16 << 20;
+}
+
 impl RecordWhen {
     /// By the names used in defender.conf and in the API.
     pub const NAMES: [(&'static str, RecordWhen); 3] =
@@ -110,6 +172,13 @@ impl GapReason {
     }
 }
 
+impl Default for RecordChoice {
+    /// Not recorded.
+    fn default() -> Self {
+        Self { is_on: false, is_own_sound: true, settings: RecordSettings::default() }
+    }
+}
+
 impl Default for RecordSettings {
     fn default() -> Self {
         Self {
@@ -130,6 +199,17 @@ impl Default for RecordSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_microphone_is_chosen_unless_one_was_named() {
+        let chosen = |is_own_sound, name: &str| {
+            let mut choice = RecordChoice { is_own_sound, ..RecordChoice::default() };
+            choice.choose_microphone(name, |known| known == "front");
+            choice.settings.microphone
+        };
+        assert_eq!(chosen(true, "front").as_deref(), Some("front"));
+        assert_eq!((chosen(true, "yard"), chosen(false, "front")), (None, None));
+    }
 
     #[test]
     fn reasons_are_found_by_their_codes() {

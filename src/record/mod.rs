@@ -1,1 +1,43 @@
 //! Footage: what is recorded, kept, found and played.
+//!
+//! ```text
+//! hub ──intake-NAME──► memory of the last seconds ──recorder──► segments ──► requests
+//!                                                               ▲
+//!                                            keeper: retention, thinning, the pool
+//! ```
+//!
+//! - *Intake* (one thread for each recorded camera) reads frames and sound as a viewer does, and never touches the disk.
+//! - The *recorder* (one thread) decides which frames are kept ([`plan`]), and writes them. Whatever it waits for, frames wait in memory.
+//! - The *keeper* (one thread) reads the folder at the start, repairs what a power cut left, deletes and thins ([`retention`]), and keeps a
+//!   file ready for the recorder.
+//! - Requests look footage up in the catalogue ([`Recordings`]) and read the files.
+//!
+//! What belongs here: which frames are kept for how long, and finding them again. What must not: how a file is laid out (`segment`), what
+//! happened (`journal`), who may see it (`http`).
+
+mod boot;
+mod camera;
+mod catalogue;
+mod error;
+mod folder;
+mod intake;
+mod keeper;
+mod open;
+mod pending;
+mod plan;
+mod recorder;
+mod recordings;
+mod retention;
+mod space;
+mod status;
+mod thin;
+mod tombstones;
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::SegmentInfo;
+pub use error::RecordError;
+pub use recorder::Recorder;
+pub use recordings::{CameraFootage, Recordings};
+pub use retention::Reason;
+pub use status::{CameraStatus, Sacrificed, State};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::RemoteError;
 use crate::base::disk;
 use crate::client::{Address, Fingerprint};
+use crate::media::RecordChoice;
 
 /// What defender.conf says of another Defender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct RemoteSettings {
     pub token: Token,
     /// Its key, once that is known; or a certificate of it.
     pub fingerprint: Option<Fingerprint>,
+    /// Whether and how its cameras are recorded here.
+    pub record: RecordChoice,
 }
 
 /// A token, or the file that holds it.

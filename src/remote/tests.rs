@@ -35,6 +35,7 @@ fn untrusted(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (Endpoint, Rec
         address: Address { host: "127.0.0.1".to_owned(), port, is_secure: false },
         token: Token::Given("dft_x".to_owned()),
         fingerprint: None,
+        record: Default::default(),
     };
     (Endpoint::new(settings, Account::unlimited()).unwrap(), requests)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::client::{Fingerprint, Url};
 use crate::draw;
-use crate::media::{Chroma, PictureEdits, PixelFormat, RecordSettings, SoundFormat, StreamSettings};
+use crate::media::{Chroma, PictureEdits, PixelFormat, RecordChoice, SoundFormat, StreamSettings};
 use crate::remote::Endpoint;
 
 /// What a camera is asked to be; the driver may give something else.
@@ -42,8 +42,8 @@ pub struct CameraSettings {
     pub controls: Vec<(String, i32)>,
     /// Further streams of its pictures.
     pub streams: Vec<StreamSettings>,
-    /// How it is recorded; `None` if it is not.
-    pub record: Option<RecordSettings>,
+    /// Whether and how it is recorded.
+    pub record: RecordChoice,
 }
 
 /// Which device a camera's picture comes from.
@@ -176,7 +176,7 @@ pub(super) mod testing {
             edits: PictureEdits::default(),
             controls: Vec::new(),
             streams: Vec::new(),
-            record: None,
+            record: RecordChoice::default(),
         }
     }
 

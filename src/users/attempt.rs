@@ -54,7 +54,7 @@ impl PasswordChecks {
     /// Nothing is remembered, and no login has failed yet.
     pub fn new() -> Self {
         let hash = PasswordHash::of_nobody();
-        let nobody = Record { name: String::new(), role: Role::Viewer, hash, scope: Scope::All };
+        let nobody = Record { name: String::new(), role: Role::Viewer, hash, scope: Scope::All, past: true };
         Self {
             tag_key: TagKey::random(),
             remembered: Mutex::default(),

@@ -34,7 +34,9 @@ fn differences(before: &UserIndex, after: &UserIndex) -> Vec<String> {
     for new in after.all() {
         match before.find(&new.name) {
             None => {
-                lines.push(format!("user `{}` added as {}{}", new.name, new.role.name(), fields(&new.scope)))
+                let past = if new.past { "" } else { " without recordings" };
+                let what = format!("{}{}{past}", new.role.name(), fields(&new.scope));
+                lines.push(format!("user `{}` added as {what}", new.name));
             }
             Some(old) => lines.extend(change(old, new)),
         }
@@ -65,6 +67,9 @@ fn change(old: &Record, new: &Record) -> Option<String> {
         let scope = fields(&new.scope);
         what.push(format!("may see and hear{}", if scope.is_empty() { " everything" } else { &scope }));
     }
+    if old.past != new.past {
+        what.push(if new.past { "may see recordings" } else { "may not see recordings" }.to_owned());
+    }
     (!what.is_empty()).then(|| format!("user `{}` {}", new.name, what.join(", ")))
 }
 
@@ -89,7 +94,7 @@ mod tests {
             "a:admin:{hash}\nb:viewer:{hash}\nc:viewer:{hash}\n@k:a:{kept}\n@r:a:{removed}\n@o:b:{orphan}\n"
         ));
         let after = index(format!(
-            "a:viewer:{other}:cameras=front\nc:viewer:{hash}\nd:viewer:{hash}\n@k:a:{kept}\n@o:b:{orphan}\n\
+            "a:viewer:{other}:cameras=front\nc:viewer:{hash}:past=no\nd:viewer:{hash}:past=no\n@k:a:{kept}\n@o:b:{orphan}\n\
              @t:a:{token}\n"
         ));
         assert_eq!(
@@ -100,7 +105,8 @@ mod tests {
                 "token `t` of user `a` added",
                 "user `a` has another password, is viewer now, may see and hear cameras=front",
                 "user `b` removed",
-                "user `d` added as viewer",
+                "user `c` may not see recordings",
+                "user `d` added as viewer without recordings",
             ]
         );
     }

@@ -19,6 +19,7 @@ const TOKEN_PREFIX: &str = "dft_";
 const BOTH_WAYS: &str = "either name cameras and microphones, or allow all of them again";
 const ADMIN_CONFINED: &str =
     "an admin sees and hears everything; only a viewer can be limited to cameras and microphones";
+const ADMIN_WITHOUT_PAST: &str = "an admin sees recordings; only a viewer can be kept from them";
 const BAD_NAMES: &str =
     "expected at least one camera or microphone, named by 1 to 32 letters, digits, - or _";
 
@@ -35,13 +36,25 @@ pub struct Change {
     pub microphones: Option<Vec<String>>,
     /// See and hear everything again.
     pub unconfined: bool,
+    /// Whether recordings may be seen and heard.
+    pub past: Option<bool>,
 }
 
 impl Change {
     /// Whether nothing is to change.
     pub fn is_nothing(&self) -> bool {
-        let Self { role, password, cameras, microphones, unconfined } = self;
-        role.is_none() && password.is_none() && cameras.is_none() && microphones.is_none() && !unconfined
+        let Self { role, password, cameras, microphones, unconfined, past } = self;
+        let is_same_scope = cameras.is_none() && microphones.is_none() && !unconfined;
+        role.is_none() && password.is_none() && is_same_scope && past.is_none()
+    }
+
+    /// Whether a user may see recordings then, for whom that was `before`.
+    fn past(&self, before: bool, role: Role) -> Result<bool, UsersError> {
+        match (role, self.past) {
+            (Role::Admin, Some(false)) => Err(UsersError::Scope(ADMIN_WITHOUT_PAST)),
+            (Role::Admin, _) => Ok(true),
+            (Role::Viewer, past) => Ok(past.unwrap_or(before)),
+        }
     }
 
     /// The new scope of a user who had `before`.
@@ -117,8 +130,8 @@ pub(super) fn add_with(
         free(file)?;
         let usual = if file.users().next().is_none() { Role::Admin } else { Role::Viewer };
         let role = new.role.unwrap_or(usual);
-        let scope = new.scope(&Scope::All, role)?;
-        file.put(Record { name: name.to_owned(), role, hash, scope });
+        let (scope, past) = (new.scope(&Scope::All, role)?, new.past(true, role)?);
+        file.put(Record { name: name.to_owned(), role, hash, scope, past });
         Ok(role)
     })
 }
@@ -148,6 +161,7 @@ pub(super) fn change_with(
         }
         record.role = change.role.unwrap_or(record.role);
         record.scope = change.scope(&record.scope, record.role)?;
+        record.past = change.past(record.past, record.role)?;
         record.hash = hash.unwrap_or(record.hash);
         file.put(record);
         Ok(())
@@ -225,6 +239,7 @@ pub fn list(path: &Path) -> Result<Listing, UsersError> {
         name: record.name.clone(),
         role: record.role,
         scope: record.scope.clone(),
+        past: record.past,
     };
     let token = |token: &TokenRecord| ListedToken {
         name: token.name.clone(),
@@ -261,7 +276,7 @@ pub fn first_admin(path: &Path) -> Result<Option<String>, UsersError> {
         if !file.is_unused() {
             return Ok(None);
         }
-        file.put(Record { name: "admin".to_owned(), role: Role::Admin, hash, scope: Scope::All });
+        file.put(Record { name: "admin".to_owned(), role: Role::Admin, hash, scope: Scope::All, past: true });
         Ok(Some(password))
     })
 }

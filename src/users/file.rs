@@ -26,6 +26,8 @@ pub struct Record {
     pub hash: PasswordHash,
     /// What the user may see and hear.
     pub scope: Scope,
+    /// Whether the user may see and hear recordings of that, too.
+    pub past: bool,
 }
 
 /// One token's line: `@name:user:digest`, the fields of its scope, and what it is bound to.
@@ -80,8 +82,9 @@ enum Content {
 impl Record {
     /// The line, without its end.
     pub fn line(&self) -> String {
-        let Self { name, role, hash, scope } = self;
-        format!("{name}:{}:{hash}{scope}", role.name())
+        let Self { name, role, hash, scope, past } = self;
+        let past = if *past { "" } else { NO_PAST };
+        format!("{name}:{}:{hash}{scope}{past}", role.name())
     }
 
     /// What tokens are bound to: 64 bits of the digest of the salted hash. Another user of the same name
@@ -98,6 +101,9 @@ impl TokenRecord {
         format!("@{name}:{user}:{digest}{scope}{bound}")
     }
 }
+
+/// The last field of the line of a user who may not see recordings, with its colon.
+const NO_PAST: &str = ":past=no";
 
 /// The last field of a token's line.
 const BOUND: &str = "bound=";
@@ -283,7 +289,7 @@ impl UserFile {
     }
 }
 
-/// `name:role:hash` or `@name:user:digest`, and the fields of a scope; no other field, for one that
+/// `name:role:hash` or `@name:user:digest`, the fields of a scope, and `past=` or `bound=`; no other field, for one that
 /// a later version wrote might restrict somebody in a way this one would not see.
 fn parse_line(line: &[u8]) -> Result<Content, &'static str> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -297,17 +303,23 @@ fn parse_line(line: &[u8]) -> Result<Content, &'static str> {
     let [name, second, third, scope @ ..] = &fields[..] else { return Err("expected name:role:hash") };
     match name.strip_prefix('@') {
         Some(name) => parse_token(name, second, third, scope).map(Content::Token),
-        None => parse_user(name, second, third, Scope::parse(scope)?).map(Content::User),
+        None => parse_user(name, second, third, scope).map(Content::User),
     }
 }
 
-fn parse_user(name: &str, role: &str, hash: &str, scope: Scope) -> Result<Record, &'static str> {
+fn parse_user(name: &str, role: &str, hash: &str, fields: &[&str]) -> Result<Record, &'static str> {
     check_name(name)?;
     let role = Role::from_name(role).ok_or("the role must be admin or viewer")?;
-    if role == Role::Admin && scope != Scope::All {
-        return Err("an admin sees everything; cameras= and microphones= are for viewers");
+    let (past, scope) = match fields {
+        [scope @ .., "past=no"] => (false, scope),
+        [scope @ .., "past=yes"] => (true, scope),
+        scope => (true, scope),
+    };
+    let scope = Scope::parse(scope)?;
+    if role == Role::Admin && (scope != Scope::All || !past) {
+        return Err("an admin sees everything; cameras=, microphones= and past= are for viewers");
     }
-    Ok(Record { name: name.to_owned(), role, hash: PasswordHash::parse(hash)?, scope })
+    Ok(Record { name: name.to_owned(), role, hash: PasswordHash::parse(hash)?, scope, past })
 }
 
 fn parse_token(name: &str, user: &str, digest: &str, fields: &[&str]) -> Result<TokenRecord, &'static str> {

@@ -21,6 +21,8 @@ pub struct Identity {
     pub role: Role,
     /// What the user may see and hear.
     pub scope: Scope,
+    /// Whether the user's line allows recordings; see [`Identity::may_see_past`].
+    pub(super) past: bool,
     /// Whether a password was checked the slow way just now: of the many requests of a client that
     /// sends it each time, the first.
     pub is_new: bool,
@@ -92,6 +94,7 @@ impl Identity {
             name: record.name.clone(),
             role: record.role,
             scope: record.scope.clone(),
+            past: record.past,
             is_new: false,
             grant,
         }
@@ -104,9 +107,15 @@ impl Identity {
             name: name.to_owned(),
             role: Role::Admin,
             scope: Scope::default(),
+            past: true,
             is_new: false,
             grant: Grant::Local,
         }
+    }
+
+    /// Whether the user may see and hear recordings of what is in the scope, and events, and not only what is live.
+    pub fn may_see_past(&self) -> bool {
+        self.past
     }
 
     /// Whether a token signed the user in.
@@ -152,7 +161,8 @@ mod tests {
     #[test]
     fn only_a_password_counts_as_given() {
         let hash = PasswordHash::of_nobody();
-        let record = Record { name: "eve".to_owned(), role: Role::Viewer, hash, scope: Scope::All };
+        let record =
+            Record { name: "eve".to_owned(), role: Role::Viewer, hash, scope: Scope::All, past: true };
         let user = Identity::new(&record, Grant::Password(Arc::new(record.clone())));
         assert!(user.has_given_password() && !user.is_token() && !user.is_new);
         let (root, other) = (Identity::local(0), Identity::local(1000));

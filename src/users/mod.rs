@@ -60,6 +60,8 @@ pub struct ListedUser {
     pub role: Role,
     /// What the user may see and hear.
     pub scope: Scope,
+    /// Whether the user may see and hear recordings of that, too.
+    pub past: bool,
 }
 
 /// A token as the file has it.

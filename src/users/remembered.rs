@@ -101,7 +101,7 @@ mod tests {
 
     fn record(name: &str) -> Record {
         let hash = PasswordHash::of_nobody();
-        Record { name: name.to_owned(), role: Role::Viewer, hash, scope: Scope::All }
+        Record { name: name.to_owned(), role: Role::Viewer, hash, scope: Scope::All, past: true }
     }
 
     fn network(address: &str) -> Network {

@@ -80,7 +80,8 @@ impl Scope {
     /// # Errors
     /// What was expected instead.
     pub(super) fn parse(fields: &[&str]) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "only cameras=NAME,NAME and microphones=NAME,NAME may follow the hash";
+        const EXPECTED: &str =
+            "only cameras=NAME,NAME and microphones=NAME,NAME may follow the hash, and past=no behind them";
         let (mut cameras, mut microphones) = (Vec::new(), Vec::new());
         for field in fields {
             let (list, names) = if let Some(names) = field.strip_prefix(CAMERAS) {

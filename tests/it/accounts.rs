@@ -254,6 +254,12 @@ fn users_are_added_changed_and_removed_over_curl() {
     let listed = as_admin(&server, "GET", "/api/1.0/users", "").text();
     assert!(listed.contains("{\"name\":\"bob\",\"role\":\"viewer\",\"cameras\":[\"yard\"]"), "{listed}");
     assert!(!listed.contains("pbkdf2"), "{listed}");
+    assert!(listed.contains("\"cameras\":[\"yard\"],\"microphones\":[],\"past\":true}"), "{listed}");
+    assert_eq!(as_admin(&server, "PUT", "/api/1.0/users/bob", "{\"past\":false}").status, 204);
+    assert!(as_admin(&server, "GET", "/api/1.0/users", "").text().contains("\"past\":false}"));
+    assert!(server.curl("/api/1.0/status", &bob).text().contains("\"role\":\"viewer\",\"past\":false,"));
+    assert!(server.log_until_now().contains("gave `bob` no recordings"));
+    assert_eq!(as_admin(&server, "PUT", "/api/1.0/users/ada", "{\"past\":false}").status, 400);
     assert_eq!(as_admin(&server, "PUT", "/api/1.0/users/bob", "{\"confined\":false}").status, 204);
     assert_eq!(server.curl("/snapshot/front", &bob).status, 200);
     for (method, path, body, status) in [

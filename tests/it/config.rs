@@ -1,8 +1,9 @@
 //! The command line and defender.conf, as a person meets them.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
-use crate::support::{Setup, defender, stderr, stdout};
+use crate::support::{PASSWORD, Setup, add_user, defender, stderr, stdout};
 
 /// Runs `defender check` on a configuration; exit code and all output.
 fn check(text: &str) -> (i32, String) {
@@ -54,6 +55,60 @@ fn check_says_what_a_configuration_means() {
     let (code, output) = check("[camera.front]\ndevice = \"/dev/video99\"\n");
     assert!(output.contains("/dev/video99: no such device"), "{code} {output}");
     assert!(code == 1 && output.contains("without a picture of: front"), "{code} {output}");
+}
+
+#[test]
+fn check_says_what_is_recorded_and_where_to() {
+    let camera = "[camera.front]\ndevice = \"test\"\nfps = 10\n[camera.front.record]\nwhen = \"always\"\n";
+    let (code, output) = check(&format!("[record]\nmin_free_gb = 0\n{camera}"));
+    assert_eq!(code, 0, "{output}");
+    for part in [
+        "records front",
+        "always, without sound; about 29.5 GB a day",
+        "recordings, made at the start (",
+        "fits",
+    ] {
+        assert!(output.contains(part), "{part} is missing: {output}");
+    }
+    let (code, output) = check(&format!("[record]\nmount = true\n{camera}"));
+    assert!(code == 1 && output.contains("NOT RECORDED now: "), "{code} {output}");
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("recordings")).unwrap();
+    fs::write(folder.path().join("defender.conf"), format!("[record]\nmin_free_gb = 0\n{camera}")).unwrap();
+    let ran = defender(folder.path(), &["check", "--disk"], "");
+    assert!(stdout(&ran).contains("a second in pieces of 1 MiB"), "{}", stdout(&ran));
+    assert_eq!(fs::read_dir(folder.path().join("recordings")).unwrap().count(), 0);
+    assert!(!check("[camera.front]\ndevice = \"test\"\n").1.contains("record"), "nothing is recorded");
+}
+
+#[test]
+fn recording_is_turned_on_over_the_api_and_kept() {
+    let setup = Setup::new();
+    add_user(setup.path(), "ada", "admin");
+    let server =
+        setup.sections("[camera.front]\ndevice = \"test\"\n[microphone.front]\ndevice = \"test\"\n").start();
+    let folder = fs::metadata(server.path().join("recordings")).expect("made at the start");
+    assert_eq!(folder.mode() & 0o7777, 0o700);
+    let put = |body: &str| {
+        let login = format!("ada:{PASSWORD}");
+        server.curl("/api/1.0/cameras/front", &["-u", &login, "-X", "PUT", "-d", body])
+    };
+    assert!(put("{\"save\":false}").text().contains("\"record\":{\"when\":\"off\",\"idle_fps\":1,"));
+    let set = put("{\"record\":{\"when\":\"idle+events\",\"max_gb\":1.5},\"save\":true}").text();
+    assert!(set.contains("\"record\":{\"when\":\"idle+events\"") && set.contains("\"max_gb\":1.5}"), "{set}");
+    assert!(set.contains("\"microphone\":\"front\""), "{set}");
+    for (wrong, why) in [
+        ("{\"record\":{\"when\":\"never\"}}", "one of"),
+        ("{\"record\":{\"microphone\":\"frnt\"}}", "did you mean `front`?"),
+        ("{\"record\":{\"wen\":\"off\"}}", "record.wen cannot be changed"),
+        ("{\"record\":true}", "expected"),
+    ] {
+        let refused = put(wrong);
+        assert!(refused.status == 400 && refused.text().contains(why), "{wrong}: {}", refused.text());
+    }
+    let kept = fs::read_to_string(server.path().join("overrides.conf")).unwrap();
+    assert!(kept.contains("camera.front.record.when = { value = \"idle+events\", by = \"ada\""), "{kept}");
+    assert!(put("{\"record\":{\"when\":\"off\"}}").text().contains("\"record\":{\"when\":\"off\""));
 }
 
 #[test]

@@ -307,7 +307,8 @@ export async function withControls(page, more = {}) {
     name: "front",
     ...more,
     settings: { device: "test", format: "auto", width: 640, height: 480, fps: 30, quality: 85, chroma: "auto", on_demand: false,
-      rotate: 0, flip: "none", stamp: "", stamp_corner: "top-left", stamp_clock: "local", masks: [] },
+      rotate: 0, flip: "none", stamp: "", stamp_corner: "top-left", stamp_clock: "local", masks: [],
+      record: { when: "off", idle_fps: 1, pre_s: 10, post_s: 20, microphone: "", sound: "flac", days: 0, event_days: 0, thin_after_days: 0, max_gb: 0 } },
     controls: [
       control("brightness", "Brightness", "integer"),
       control("contrast", "Contrast", "integer"),

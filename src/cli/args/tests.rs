@@ -43,6 +43,16 @@ fn a_confinement_is_a_list_of_names() {
         panic!()
     };
     assert_eq!((confined, unconfined), (Confined::default(), true));
+    for (text, expected) in [("yes", Some(true)), ("no", Some(false))] {
+        let Ok(Command::User(UserCommand::Edit { past, .. }, _)) =
+            read(&format!("user edit eve --past {text}"))
+        else {
+            panic!("{text}")
+        };
+        assert_eq!(past, expected);
+    }
+    let wrong = read("user edit eve --past maybe").unwrap_err().to_string();
+    assert!(wrong.contains("--past is `maybe`; expected yes or no"), "{wrong}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Override, Store};
+use super::{Override, Overrides, Store};
 use crate::config::settings::Value;
 use crate::config::{Config, Flags, Mode};
 
@@ -22,10 +22,14 @@ impl Config {
     /// is ignored is among the warnings. To be called as the user the server becomes, for the file is that
     /// user's.
     pub fn apply_overrides(&mut self, store: &Store, flags: &Flags) {
-        let overrides = match store.read() {
-            Ok(overrides) => overrides,
-            Err(error) => return self.warnings.push(format!("no override is in force: {error}")),
-        };
+        match store.read() {
+            Ok(overrides) => self.apply_all(&overrides, store, flags),
+            Err(error) => self.warnings.push(format!("no override is in force: {error}")),
+        }
+        self.warnings.extend(self.record_warnings());
+    }
+
+    fn apply_all(&mut self, overrides: &Overrides, store: &Store, flags: &Flags) {
         self.warnings.extend(overrides.damages(store));
         for saved in overrides.iter() {
             let (configured, problem) = match self.change_setting(&saved.name, &saved.value) {

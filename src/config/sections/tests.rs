@@ -1,7 +1,7 @@
 //! What each section accepts, and the messages for its mistakes.
 
 use super::*;
-use crate::media::PixelFormat;
+use crate::media::{PixelFormat, RecordStore, RecordWhen};
 
 fn read(text: &str) -> Result<Config, Vec<String>> {
     parse(text, Path::new("d.conf"), Path::new("/base"), Some(Path::new("/home/eve")))
@@ -32,6 +32,34 @@ fn each_mistake_names_its_position_and_what_was_expected() {
         ("[server]\nnames = \"cam\"", &["expected a list of names and addresses"]),
         ("[server]\nuser = \"a b\"", &["user in [server] is \"a b\"; expected the name of a system user"]),
         ("[server]\nmax_connections = 0", &["from 1 to 4096"]),
+        ("[recrod]", &["did you mean `record`?"]),
+        ("[record]\nmaxgb = 1", &["d.conf:2:1: unknown key `maxgb` in [record]; did you mean `max_gb`?"]),
+        ("[record]\nsegment_mb = 3", &["segment_mb in [record] is 3; expected a whole number from 4 to 256"]),
+        ("[record]\nmin_free_gb = -0.5", &["is -0.5; expected a number from 0.0 to 1000000.0"]),
+        ("[record]\ndir = \"\"", &["dir in [record] is \"\"; expected a path"]),
+        (
+            "[camera.front.record]\nwhen = \"event\"",
+            &["one of \"off\", \"always\", \"events\", \"idle+events\"", "did you mean `events`?"],
+        ),
+        (
+            "[camera.front.record]\npre = 5",
+            &["unknown key `pre` in [camera.front.record]; did you mean `pre_s`?"],
+        ),
+        ("[camera.front.record]\nmicrophone = 1", &["expected text of at most 65 characters"]),
+        (
+            "[camera.front.record]\nmicrophone = \"yard\"",
+            &[
+                "d.conf:2:14: microphone in [camera.front.record] is \"yard\"; expected \"\" for no sound, because there",
+            ],
+        ),
+        (
+            "[microphone.yard]\n[microphone.door]\n[remote.attic.record]\nmicrophone = \"yrad\"",
+            &[
+                "d.conf:4:14: microphone in [remote.attic.record] is \"yrad\"; expected \"\" for no sound, or one of \"door\", \"yard\"",
+                "or a microphone of [remote.attic], \"attic-NAME\"",
+                "did you mean `yard`?",
+            ],
+        ),
         ("server = 1", &["server is a section: write [server]"]),
         ("[camera]\nfps = 5", &["`fps` in [camera] is not a section: write [camera.NAME]"]),
         (
@@ -258,4 +286,40 @@ fn long_and_deep_values_have_short_messages() {
             &messages[0][..80.min(messages[0].len())]
         );
     }
+}
+
+#[test]
+fn a_camera_is_recorded_if_it_has_the_section() {
+    let text = "[record]\ndir = \"~/footage\"\nmount = true\nmax_gb = 20.5\nmin_free_gb = 0\nsegment_mb = 8\nflush_s = 10\n\
+                [camera.front]\n[camera.front.record]\n[camera.yard]\n[camera.door.record]\nwhen = \"off\"\ndays = 3\n\
+                [camera.gate.record]\nmicrophone = \"attic-hall\"\nmax_gb = 0.0001\n[camera.mute.record]\nmicrophone = \"\"\n\
+                [microphone.front]\n[microphone.mute]\n[microphone.yard]\n\
+                [remote.attic]\nurl = \"https://attic/\"\ntoken = \"t\"\n[remote.attic.record]\nwhen = \"always\"\n";
+    let config = read(text).unwrap();
+    let expected = RecordStore {
+        dir: "/home/eve/footage".into(),
+        is_mount: true,
+        max_bytes: Some(20_500_000_000),
+        min_free_bytes: 0,
+        segment_bytes: 8 << 20,
+        flush: std::time::Duration::from_secs(10),
+    };
+    assert_eq!(config.record, expected);
+    let recorded = config.cameras.iter().map(|camera| camera.record.active());
+    let sounds: Vec<_> = recorded.map(|record| record.map(|record| record.microphone.as_deref())).collect();
+    assert_eq!(sounds, [Some(Some("front")), None, None, Some(Some("attic-hall")), Some(None)]);
+    let [front, yard, door, gate, _] = config.cameras.as_slice() else { panic!() };
+    assert_eq!(front.record.settings.when, RecordWhen::Events);
+    assert_eq!(yard.record.settings.microphone.as_deref(), Some("yard"), "for when it is turned on");
+    assert_eq!((door.record.is_on, door.record.settings.days), (false, Some(3)));
+    assert_eq!(gate.record.settings.max_bytes, Some(100_000));
+    let attic = &config.remotes[0].record;
+    assert!(attic.is_on && attic.is_own_sound && attic.settings.when == RecordWhen::Always);
+}
+
+#[test]
+fn recordings_lie_beside_the_user_file() {
+    assert_eq!(read("").unwrap().record.dir, Path::new("/base/recordings"));
+    let elsewhere = read("[server]\nusers = \"/var/lib/defender/users\"").unwrap();
+    assert_eq!(elsewhere.record.dir, Path::new("/var/lib/defender/recordings"));
 }

@@ -5,7 +5,9 @@ use crate::base::limits;
 use crate::client::{Fingerprint, Url, UrlError};
 use crate::config::paths::Paths;
 use crate::config::read::Section;
-use crate::media::{Chroma, Corner, Flip, PictureEdits, PixelFormat, Rotation, SoundFormat, StampClock};
+use crate::media::{
+    Chroma, Corner, Flip, PictureEdits, PixelFormat, RecordChoice, Rotation, SoundFormat, StampClock,
+};
 use crate::source::{
     CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, check_stamp, socket_path,
 };
@@ -174,7 +176,7 @@ pub fn default_camera(name: String) -> CameraSettings {
         edits: PictureEdits::default(),
         controls: Vec::new(),
         streams: Vec::new(),
-        record: None,
+        record: RecordChoice::default(),
     }
 }
 
@@ -187,7 +189,7 @@ pub(in crate::config) fn default_microphone(name: String) -> MicrophoneSettings 
     }
 }
 
-fn named<T: Copy>(names: &[(&str, T)], word: &str) -> Option<T> {
+pub(super) fn named<T: Copy>(names: &[(&str, T)], word: &str) -> Option<T> {
     names.iter().find(|(name, _)| *name == word).map(|(_, value)| *value)
 }
 

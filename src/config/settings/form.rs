@@ -207,7 +207,7 @@ impl fmt::Display for Fault {
 }
 
 /// Words as messages list them.
-pub(super) fn listed(words: &[&str]) -> String {
+pub(in crate::config) fn listed(words: &[&str]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ")
 }
 

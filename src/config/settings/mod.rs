@@ -1,13 +1,14 @@
 //! The settings: one table for each section of defender.conf. From a table come the keys of defender.conf, the
 //! overrides, the fields of the API, and the fields of the page; tests hold openapi.json, the shipped
 //! defender.conf and the man page to it. A new setting is a field of its struct with a default, and one row in
-//! [`devices`] and [`server`]. [`Form`] lists what values can be.
+//! [`devices`], [`record`] and [`server`]. [`Form`] lists what values can be.
 //!
 //! The values of a camera's own controls are not in a table, because their names are its driver's. They are a
 //! section of their own, [`SectionValues`] like the others.
 
 mod devices;
 pub(super) mod form;
+mod record;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -18,11 +19,13 @@ use super::paths::Paths;
 use super::read::Section;
 
 pub(super) use devices::default_microphone;
+pub(super) use record::{MOST_NAME_CHARS, default_record_store};
 pub(super) use server::default_server;
 pub(super) use value::{key, quoted};
 
 pub use devices::{CAMERA, MICROPHONE, default_camera};
 pub use form::{Fault, Form};
+pub use record::{CAMERA_RECORD, RECORD};
 pub use server::SERVER;
 pub use value::Value;
 pub use values::{Refusal, Row, SectionValues, camera_values, each_camera_section, with_camera_setting};

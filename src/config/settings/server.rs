@@ -214,7 +214,7 @@ fn is_system_name(name: &str) -> bool {
     !name.bytes().any(|byte| byte == b':' || byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
 
-fn seconds(duration: Duration) -> Value {
+pub(super) fn seconds(duration: Duration) -> Value {
     Value::Integer(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
 }
 

@@ -4,10 +4,12 @@
 use std::fmt;
 
 use super::devices::{CAMERA, MICROPHONE};
+use super::record::{CAMERA_RECORD, RECORD};
 use super::server::SERVER;
 use super::{Fault, Form, Setting, Value};
 use crate::base::names::joined;
 use crate::config::Config;
+use crate::config::microphones::Microphones;
 use crate::source::CameraSettings;
 
 /// The values of one section of defender.conf by their keys.
@@ -52,6 +54,7 @@ impl Config {
     /// Calls `visit` with each section that overrides can be about, and its name, such as `camera.front`.
     pub fn each_section(&mut self, visit: &mut dyn FnMut(&str, &mut dyn SectionValues)) {
         visit("server", &mut Bound(&SERVER, &mut self.server));
+        visit("record", &mut Bound(&RECORD, &mut self.record));
         for camera in &mut self.cameras {
             let name = format!("camera.{}", camera.name);
             each_camera_section(camera, &name, visit);
@@ -88,6 +91,11 @@ impl Config {
     /// # Errors
     /// Why it cannot be changed, for people.
     pub fn change_setting(&mut self, name: &str, value: &Value) -> Result<Option<Value>, String> {
+        if name.ends_with(".record.microphone")
+            && let Value::Text(microphone) = value
+        {
+            Microphones::of(self).check(microphone)?;
+        }
         let mut changed = Err(Refusal::Unknown);
         self.with_setting(name, &mut |section, key| changed = section.change(key, value))?;
         changed.map_err(|refusal| refusal.to_string())
@@ -102,6 +110,7 @@ pub fn each_camera_section(
     visit: &mut dyn FnMut(&str, &mut dyn SectionValues),
 ) {
     visit(name, &mut Bound(&CAMERA, camera));
+    visit(&joined(name, "record"), &mut Bound(&CAMERA_RECORD, &mut camera.record));
     visit(&joined(name, "controls"), &mut Controls(&mut camera.controls));
 }
 

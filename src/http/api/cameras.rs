@@ -21,7 +21,7 @@ use crate::users::Identity;
 
 /// A camera. `settings` is null for a camera of another server. `controls` and `sizes` are null in lists, because
 /// the driver is asked for them. `fps` is the rate that the driver promised, `interval_ms` the observed time
-/// between frames. `keeps` says whether changed settings can be saved for the next start.
+/// between frames. `recording` is null for a camera that is not to be recorded. `keeps` says whether changed settings can be saved for the next start.
 #[derive(Serialize)]
 pub struct Camera {
     name: String,
@@ -40,6 +40,7 @@ pub struct Camera {
     viewers: u32,
     since_s: u64,
     relayed: bool,
+    recording: Option<&'static str>,
     settings: Option<Values>,
     keeps: bool,
     streams: Vec<Stream>,
@@ -164,6 +165,7 @@ fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
         viewers: feed.viewers(),
         since_s: seconds_since(now.since),
         relayed: feed.relayed.get(),
+        recording: recording(state, feed.name()),
         keeps: asked.is_some() && state.control.can_save(),
         settings: asked.map(Values),
         streams: feed.streams().all().iter().map(|found| stream(found, (now.width, now.height))).collect(),
@@ -185,6 +187,12 @@ fn stream(feed: &StreamFeed, camera_size: (u32, u32)) -> Stream {
         viewers: feed.frames().readers(),
         problem: state.problem,
     }
+}
+
+/// Whether a camera is recorded; `None` for one that is not to be.
+fn recording(state: &AppState, name: &str) -> Option<&'static str> {
+    let status = state.recordings.status();
+    status.iter().find(|status| status.camera == name).map(|status| status.state.name())
 }
 
 /// Whole seconds since a moment; 0 if there was none.

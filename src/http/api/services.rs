@@ -1,4 +1,4 @@
-//! The services video and audio: whether they run, and stopping and starting them.
+//! The services: video, audio and recording. Whether they run, and stopping and starting them.
 
 use miniserde::{Deserialize, Serialize};
 
@@ -6,6 +6,7 @@ use super::errors::control_error;
 use crate::control::{Media, Requester};
 use crate::http::call::Call;
 use crate::http::reply::Reply;
+use crate::http::route::Service;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
 
@@ -13,6 +14,7 @@ use crate::http::{audit, body};
 struct Services {
     video: Running,
     audio: Running,
+    recording: Running,
 }
 
 /// `stopped_by` is null while it runs.
@@ -29,33 +31,48 @@ struct RunningBody {
 
 /// `GET /api/1.0/services`.
 pub fn list(state: &AppState) -> Reply {
-    let (video, audio) = (running(state, Media::Video), running(state, Media::Audio));
-    Reply::json(200, &Services { video, audio })
+    let capture = |media| running(state, Service::Capture(media));
+    let (video, audio) = (capture(Media::Video), capture(Media::Audio));
+    Reply::json(200, &Services { video, audio, recording: running(state, Service::Recording) })
 }
 
-/// `GET /api/1.0/services/video`, `.../audio`.
-pub fn one(state: &AppState, media: Media) -> Reply {
-    Reply::json(200, &running(state, media))
+/// `GET /api/1.0/services/video`, `.../audio`, `.../recording`.
+pub fn one(state: &AppState, service: Service) -> Reply {
+    Reply::json(200, &running(state, service))
 }
 
-/// `PUT /api/1.0/services/video`, `.../audio`. Viewers and listeners stay connected and see or hear that it is stopped.
-pub fn change(call: &mut Call<'_>, media: Media) -> Reply {
+/// `PUT /api/1.0/services/video`, `.../audio`, `.../recording`. Viewers and listeners stay connected and see or hear that it is
+/// stopped.
+pub fn change(call: &mut Call<'_>, service: Service) -> Reply {
     let Call { state, request, pending, user: admin } = call;
     let wanted: RunningBody = match body::read_strictly(request, &["running"], r#"{"running":false}"#) {
         Ok(wanted) => wanted,
         Err(reply) => return reply,
     };
     let verb = if wanted.running { "started" } else { "stopped" };
-    let what = format!("{verb} {}", media.name());
+    let what = format!("{verb} {}", service.name());
     let log = || audit::changed(pending.peer(), admin, &what);
+    let media = match service {
+        Service::Capture(media) => media,
+        Service::Recording => {
+            let by = (!wanted.running).then_some(admin.name.as_str());
+            if state.recordings.set_stopped(by) {
+                log();
+            }
+            return one(state, service);
+        }
+    };
     let requester = Requester { name: &admin.name, may: &|| state.accounts.holds(admin), log: &log };
     match state.control.set_running(media, wanted.running, &requester) {
-        Ok(()) => one(state, media),
+        Ok(()) => one(state, service),
         Err(error) => control_error(&error),
     }
 }
 
-fn running(state: &AppState, media: Media) -> Running {
-    let stopped_by = state.control.stopped_by(media);
+fn running(state: &AppState, service: Service) -> Running {
+    let stopped_by = match service {
+        Service::Capture(media) => state.control.stopped_by(media),
+        Service::Recording => state.recordings.stopped_by(),
+    };
     Running { running: stopped_by.is_none(), stopped_by }
 }

@@ -20,6 +20,7 @@ struct Status {
     version: &'static str,
     user: String,
     role: &'static str,
+    past: bool,
     mode: &'static str,
     uptime_s: u64,
     services: Running,
@@ -33,6 +34,7 @@ struct Status {
 struct Running {
     video: bool,
     audio: bool,
+    recording: bool,
 }
 
 /// Another Defender; `problem` is null while it answers.
@@ -54,10 +56,12 @@ pub fn status(state: &AppState, user: &Identity) -> Reply {
         version: env!("CARGO_PKG_VERSION"),
         user: user.name.clone(),
         role: user.role.name(),
+        past: user.may_see_past(),
         mode: state.control.mode_name(),
         services: Running {
             video: state.control.stopped_by(Media::Video).is_none(),
             audio: state.control.stopped_by(Media::Audio).is_none(),
+            recording: state.recordings.stopped_by().is_none(),
         },
         uptime_s: state.started.elapsed().as_secs(),
         cameras: cameras::cameras(state, user),

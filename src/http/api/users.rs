@@ -24,6 +24,7 @@ struct User {
     role: &'static str,
     cameras: Option<Vec<String>>,
     microphones: Option<Vec<String>>,
+    past: bool,
 }
 
 #[derive(Serialize)]
@@ -41,6 +42,7 @@ struct NewUserBody {
     role: Option<String>,
     cameras: Option<Vec<String>>,
     microphones: Option<Vec<String>>,
+    past: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +58,7 @@ struct ChangeBody {
     cameras: Option<Vec<String>>,
     microphones: Option<Vec<String>>,
     confined: Option<bool>,
+    past: Option<bool>,
 }
 
 /// `GET /api/1.0/users`.
@@ -92,6 +95,7 @@ pub fn add(call: &mut Call<'_>) -> Reply {
         cameras: body.cameras,
         microphones: body.microphones,
         unconfined: false,
+        past: body.past,
     };
     match state.accounts.add(&body.name, &new, admin, pending.peer().ip()) {
         Ok(role) => {
@@ -122,6 +126,7 @@ pub fn change(call: &mut Call<'_>, name: &str) -> Reply {
         cameras: body.cameras,
         microphones: body.microphones,
         unconfined: body.confined == Some(false),
+        past: body.past,
     };
     if change.is_nothing() {
         return body::expected(example);
@@ -159,12 +164,13 @@ fn summary(change: &Change) -> String {
     what.extend(change.cameras.as_ref().map(|names| format!("the cameras {}", names.join(", "))));
     what.extend(change.microphones.as_ref().map(|names| format!("the microphones {}", names.join(", "))));
     what.extend(change.unconfined.then(|| "all cameras and microphones".to_owned()));
+    what.extend(change.past.map(|past| if past { "recordings" } else { "no recordings" }.to_owned()));
     what.join(" and ")
 }
 
 fn listed_user(found: ListedUser) -> User {
     let (cameras, microphones) = lists(&found.scope);
-    User { name: found.name, role: found.role.name(), cameras, microphones }
+    User { name: found.name, role: found.role.name(), cameras, microphones, past: found.past }
 }
 
 fn listed_token(found: ListedToken) -> Token {

@@ -1,6 +1,6 @@
 //! An example of each route, for tests that try them all.
 
-use super::Route;
+use super::{Route, Service};
 use crate::control::Media;
 
 impl Route {
@@ -31,9 +31,10 @@ impl Route {
             Self::Microphones => Self::Microphone("front".to_owned()),
             Self::Microphone(_) => Self::Devices,
             Self::Devices => Self::Services,
-            Self::Services => Self::ServiceOf(Media::Video),
-            Self::ServiceOf(Media::Video) => Self::ServiceOf(Media::Audio),
-            Self::ServiceOf(Media::Audio) => Self::Logging,
+            Self::Services => Self::ServiceOf(Service::Capture(Media::Video)),
+            Self::ServiceOf(Service::Capture(Media::Video)) => Self::ServiceOf(Service::Capture(Media::Audio)),
+            Self::ServiceOf(Service::Capture(Media::Audio)) => Self::ServiceOf(Service::Recording),
+            Self::ServiceOf(Service::Recording) => Self::Logging,
             Self::Logging => Self::Settings,
             Self::Settings => Self::Setting("camera.front.fps".to_owned()),
             Self::Setting(_) => Self::Logs,
@@ -79,7 +80,7 @@ impl Route {
             Self::Microphone(name) => format!("/api/1.0/microphones/{name}"),
             Self::Devices => "/api/1.0/devices".to_owned(),
             Self::Services => "/api/1.0/services".to_owned(),
-            Self::ServiceOf(media) => format!("/api/1.0/services/{}", media.name()),
+            Self::ServiceOf(service) => format!("/api/1.0/services/{}", service.name()),
             Self::Logging => "/api/1.0/logging".to_owned(),
             Self::Settings => "/api/1.0/settings".to_owned(),
             Self::Setting(name) => format!("/api/1.0/settings/{name}"),

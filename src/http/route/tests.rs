@@ -23,7 +23,7 @@ fn paths_find_their_routes() {
         ("/api/1.0/users", Some(Route::Users)),
         ("/api/1.0/users/eve", Some(Route::User("eve".into()))),
         ("/api/1.0/users/eve/x", None),
-        ("/api/1.0/services/video", Some(Route::ServiceOf(Media::Video))),
+        ("/api/1.0/services/video", Some(Route::ServiceOf(Service::Capture(Media::Video)))),
         ("/api/1.0/services/other", None),
         ("/metrics", Some(Route::Metrics)),
         ("/video", Some(Route::Video(None))),

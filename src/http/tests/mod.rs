@@ -18,8 +18,10 @@ use crate::control::Control;
 use crate::gate::{
     CertificateFiles, Certificates, Channel, Gate, Limits, PendingRequest, PendingRequests, REQUEST_ID_HEADER,
 };
-use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, StreamFeed, latest};
-use crate::media::{Scale, SoundFormat, StreamSettings};
+use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, StreamFeed, latest};
+use crate::journal::Journal;
+use crate::record::Recordings;
+use crate::media::{RecordStore, Scale, SoundFormat, StreamSettings};
 use crate::memory::{Account, Memory};
 use crate::users::{Accounts, SessionLimits};
 
@@ -111,9 +113,13 @@ fn app_state(users: &Path) -> AppState {
     let channel = Channel::open(users.parent().unwrap()).unwrap();
     let pending = Arc::new(PendingRequests::new(channel, Account::unlimited()));
     let gate = Gate::new(listeners, Limits::default(), None, pending).unwrap();
+    let journal = Arc::new(Journal::open(&users.with_file_name("events"), hub::events(16)));
+    let store = RecordStore::in_folder(users.with_file_name("recordings"));
     AppState {
         // The feeds above stand for devices.
         control: Control::without_devices(),
+        recordings: Arc::new(Recordings::new(store, Arc::clone(&journal))),
+        journal,
         accounts: Arc::new(Accounts::open(users, SessionLimits::default())),
         cameras,
         microphones,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use miniserde::json;
 
 use crate::codec::sound::Codec;
-use crate::config::{CAMERA, Form, Value};
+use crate::config::{CAMERA, CAMERA_RECORD, Form, Value};
 use crate::http::api::value::Limits;
 use crate::http::route::Route;
 use crate::media::PixelFormat;
@@ -42,6 +42,15 @@ fn openapi_has_each_setting_of_a_camera() {
             let changed = format!("{key}:{{{}", schema(&setting.form));
             assert!(change.contains(&changed), "{changed} is missing in the description of a change");
         }
+    }
+    let (_, change) = change.split_once("\"record\":").unwrap();
+    let (_, shown) = text.split_once("\"CameraRecord\":").unwrap();
+    let (shown, required) = shown.lines().next().unwrap().split_once("\"required\":").unwrap();
+    for setting in &CAMERA_RECORD {
+        let key = format!("\"{}\"", setting.key);
+        let described = format!("{key}:{{{}", schema(&setting.form));
+        let is_described = shown.contains(&described) && change.contains(&described);
+        assert!(is_described && required.contains(&key), "{described} is missing");
     }
 }
 

@@ -8,10 +8,10 @@ const HAS_END: u32 = 1 << 24;
 const HAS_AREA: u32 = 1 << 25;
 
 impl Packed for Event {
-    type Words = [u32; 16];
+    type Words = [u32; 25];
 
     fn pack(&self) -> Self::Words {
-        let mut words = [0; 16];
+        let mut words = [0; 25];
         let name = self.camera.as_str().as_bytes();
         words[0] = self.id;
         words[1] = self.kind as u32 | u32::from(self.score) << 8 | (name.len() as u32) << 16;
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn an_event_is_unpacked_as_it_was_packed() {
         for (number, kind) in (1_u32..).zip(EventKind::ALL) {
-            for name in ["", "yard", "front", "a-name-of-thirty-two-letters-big"] {
+            for name in ["", "yard", "front", "a-name-of-thirty-two-letters-big", &"x".repeat(65)] {
                 let event = Event {
                     id: number << 28 | number,
                     camera: CameraName::new(name).unwrap(),

@@ -183,7 +183,7 @@ mod tests {
             edits: Default::default(),
             controls: Vec::new(),
             streams: Vec::new(),
-            record: None,
+            record: crate::media::RecordChoice::default(),
         }
     }
 

@@ -33,7 +33,10 @@ fn the_first_user_is_an_admin_and_the_last_admin_stays() {
     change(&path, "eve", &role(Role::Admin)).unwrap();
     remove(&path, "adam").unwrap();
     let users = list(&path).unwrap().users;
-    assert_eq!(users, [ListedUser { name: "eve".to_owned(), role: Role::Admin, scope: Scope::All }]);
+    assert_eq!(
+        users,
+        [ListedUser { name: "eve".to_owned(), role: Role::Admin, scope: Scope::All, past: true }]
+    );
 }
 
 #[test]
@@ -69,6 +72,25 @@ fn a_viewer_is_confined_step_by_step_and_set_free() {
     change(&path, "eve", &cameras(&["front"])).unwrap();
     change(&path, "eve", &role(Role::Admin)).unwrap();
     assert_eq!(scope(), Scope::All, "an admin sees everything");
+}
+
+#[test]
+fn recordings_are_closed_to_a_viewer_and_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    let past = |past| Change { past: Some(past), ..Change::default() };
+    add(&path, "adam", &with_password()).unwrap();
+    add(&path, "eve", &Change { past: Some(false), ..with_password() }).unwrap();
+    let may = || list(&path).unwrap().users.iter().map(|user| user.past).collect::<Vec<_>>();
+    assert_eq!(may(), [true, false]);
+    change(&path, "eve", &cameras(&["front"])).unwrap();
+    assert_eq!(may(), [true, false], "what is not named stays");
+    assert!(matches!(change(&path, "adam", &past(false)), Err(UsersError::Scope(_))));
+    change(&path, "eve", &past(true)).unwrap();
+    assert_eq!(may(), [true, true]);
+    change(&path, "eve", &past(false)).unwrap();
+    change(&path, "eve", &role(Role::Admin)).unwrap();
+    assert_eq!(may(), [true, true], "an admin sees everything");
 }
 
 #[test]

@@ -1,7 +1,13 @@
 use super::*;
 
 fn record(name: &str) -> Record {
-    Record { name: name.to_owned(), role: Role::Viewer, hash: PasswordHash::of_nobody(), scope: Scope::All }
+    Record {
+        name: name.to_owned(),
+        role: Role::Viewer,
+        hash: PasswordHash::of_nobody(),
+        scope: Scope::All,
+        past: true,
+    }
 }
 
 fn names(file: &UserFile) -> Vec<&str> {
@@ -22,6 +28,29 @@ fn every_byte_an_edit_is_not_about_survives_it() {
     let zoe = format!("\r\n# no end\n{}\n", line("zoe"));
     let expected = [odd, line("adam").as_bytes(), zoe.as_bytes()].concat();
     assert_eq!(String::from_utf8_lossy(&file.to_bytes()), String::from_utf8_lossy(&expected));
+}
+
+#[test]
+fn who_may_not_see_recordings_has_a_last_field() {
+    let hash = PasswordHash::of_nobody();
+    let past = |line: &str| {
+        let file = UserFile::parse(line.as_bytes());
+        let user = file.users().next().cloned();
+        user.map(|user| (user.past, user.line()))
+    };
+    for line in
+        [format!("a:viewer:{hash}"), format!("a:viewer:{hash}:cameras=front"), format!("a:admin:{hash}")]
+    {
+        assert_eq!(past(&line), Some((true, line.clone())), "as earlier versions wrote it");
+    }
+    for line in [format!("a:viewer:{hash}:past=no"), format!("a:viewer:{hash}:microphones=m:past=no")] {
+        assert_eq!(past(&line), Some((false, line.clone())));
+    }
+    assert_eq!(past(&format!("a:viewer:{hash}:past=yes")), Some((true, format!("a:viewer:{hash}"))));
+    for fields in ["past=", "past=NO", "past=no:past=no", "past=no:cameras=front"] {
+        assert_eq!(past(&format!("a:viewer:{hash}:{fields}")), None, "{fields}");
+    }
+    assert_eq!(past(&format!("a:admin:{hash}:past=no")), None, "an admin sees everything");
 }
 
 #[test]

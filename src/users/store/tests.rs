@@ -15,7 +15,7 @@ const ADDED: usize = 10;
 fn add(path: &Path, name: &str) -> Result<(), UsersError> {
     edit(path, |file| {
         let hash = PasswordHash::of_nobody();
-        file.put(Record { name: name.to_owned(), role: Role::Viewer, hash, scope: Scope::All });
+        file.put(Record { name: name.to_owned(), role: Role::Viewer, hash, scope: Scope::All, past: true });
         Ok(())
     })
 }

@@ -7,12 +7,14 @@ use std::path::Path;
 
 use super::*;
 use crate::config::Config;
+use crate::media::RecordChoice;
 
 /// The lines of a section of the shipped defender.conf, without `# ` where it is commented out.
 fn shipped(section: &str) -> String {
     let text = include_str!("../../../../defender.conf");
     let (_, rest) = text.split_once(&format!("[{section}]\n")).expect(section);
-    rest.split("\n[").next().unwrap_or_default().lines().map(|line| format!("{line}\n")).collect()
+    let lines = rest.split("\n[").next().unwrap_or_default().lines();
+    lines.map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line))).collect()
 }
 
 fn assert_lists<S>(table: &[Setting<S>], section: &str) {
@@ -29,6 +31,8 @@ fn the_shipped_defender_conf_lists_each_setting() {
     assert_lists(&CAMERA, "camera.front");
     assert_lists(&MICROPHONE, "microphone.front");
     assert_lists(&SERVER, "server");
+    assert_lists(&RECORD, "record");
+    assert_lists(&CAMERA_RECORD, "camera.front.record");
 }
 
 #[test]
@@ -47,7 +51,11 @@ fn each_setting_takes_its_own_value_and_no_other_kind() {
     }
     check(&CAMERA, &default_camera("front".to_owned()));
     check(&MICROPHONE, &default_microphone("front".to_owned()));
-    check(&SERVER, &Config::of_text("", Path::new("d.conf")).unwrap().server);
+    let config = Config::of_text("", Path::new("d.conf")).unwrap();
+    check(&SERVER, &config.server);
+    check(&RECORD, &config.record);
+    let not_off = RecordChoice { is_on: true, is_own_sound: false, ..RecordChoice::default() };
+    check(&CAMERA_RECORD, &not_off);
 }
 
 #[test]
@@ -72,7 +80,8 @@ fn the_man_page_names_each_setting_that_can_be_changed() {
     let page = include_str!("../../../../packaging/defender.1");
     let cameras = CAMERA.iter().filter(|setting| setting.is_live).map(|setting| setting.key);
     let servers = SERVER.iter().filter(|setting| setting.is_live).map(|setting| setting.key);
-    for key in cameras.chain(servers) {
+    let records = CAMERA_RECORD.iter().filter(|setting| setting.is_live).map(|setting| setting.key);
+    for key in cameras.chain(servers).chain(records) {
         assert!(page.contains(&format!(".IR {key} ")) || page.contains(&format!(".I {key}\n")), "{key}");
     }
 }

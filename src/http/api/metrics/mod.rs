@@ -2,6 +2,7 @@
 //! and none of the whole server.
 
 mod machine;
+mod recording;
 mod text;
 
 use std::path::Path;
@@ -22,9 +23,11 @@ pub fn metrics(state: &AppState, user: &Identity) -> Reply {
         server(&mut text, state);
         machine::process(&mut text, state.started.elapsed());
         machine::board(&mut text, Path::new("/sys"));
+        recording::footage(&mut text, state);
     }
     cameras(&mut text, state, &user.scope);
     microphones(&mut text, state, &user.scope);
+    recording::cameras(&mut text, state, &user.scope);
     Reply::new(200, "text/plain; version=0.0.4", text.0.into_bytes().into()).with("Cache-Control", "no-store")
 }
 

@@ -75,3 +75,17 @@ fn a_token_never_opens_more_than_its_user_may_see() {
     let held = accounts.by_secret(&token).unwrap();
     assert!(held.scope.sees("front") && !held.scope.sees("yard"));
 }
+
+#[test]
+fn a_changed_right_to_recordings_ends_what_runs() {
+    let (_folder, path, accounts) = eve_and_adam();
+    let token = add_token(&path, "ha", "adam", &[], &[]).unwrap();
+    let (by_session, by_token) = (session(&accounts, "adam").1, accounts.by_secret(&token).unwrap());
+    assert!(by_session.may_see_past() && by_token.may_see_past());
+    change(&path, "adam", &Change { past: Some(false), ..Change::default() }).unwrap();
+    assert!(!accounts.holds(&by_session) && !accounts.holds(&by_token));
+    let (by_session, by_token) = (session(&accounts, "adam").1, accounts.by_secret(&token).unwrap());
+    assert!(!by_session.may_see_past() && !by_token.may_see_past());
+    assert!(accounts.holds(&by_session) && accounts.holds(&by_token));
+    assert!(accounts.authenticate("eve", "password", HERE).unwrap().may_see_past());
+}

@@ -1,0 +1,490 @@
+//! What the journal holds in memory: the newest events, all that go on, all that are kept, and what of them is not on
+//! disk yet. No I/O belongs here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::day::{Day, DayFile, DayLimits};
+use super::error::JournalError;
+use super::line::{self, Entry};
+use super::ranges::Ranges;
+use super::record::{EventQuery, EventRecord};
+use crate::media::{CameraName, Event, EventKind, Timestamp};
+
+/// Most events that go on at a time.
+const OPEN: usize = 256;
+
+/// Most events that are kept.
+pub const KEPT: usize = 2000;
+
+/// So many more than its limit are held before the oldest are dropped together.
+const SLACK: usize = 256;
+
+/// So many events wait for a disk that cannot be written to, beyond the limit.
+const WAITING: usize = 1024;
+
+/// Ids are reserved on disk by so many, before they are given away.
+const IDS_AHEAD: u32 = 1024;
+
+/// Most events that are written at a time.
+const BATCH: usize = 64;
+
+/// A file with a larger id is not one of ours: the ids after it would soon come to an end.
+const GREATEST_ID: u32 = 4_000_000_000;
+
+/// The events in memory.
+pub(super) struct Index {
+    held: BTreeMap<u32, Held>,
+    /// All events from this id on are in `held`.
+    pub(super) complete_from: u32,
+    /// Ids of deleted events whose lines may still be in files.
+    deleted: BTreeSet<u32>,
+    /// Ids of events of which the disk lacks something, or that have to be deleted there.
+    unwritten: BTreeSet<u32>,
+    older: Ranges,
+    /// The files, the one with the newest line last.
+    pub(super) files: Vec<DayFile>,
+    limit: usize,
+    next_id: u32,
+    next_n: u32,
+    /// Ids below this one are reserved on disk.
+    reserved_below: u32,
+    /// Number of the line that says so.
+    reserved_n: u32,
+    /// Events that were dropped before they were written.
+    pub(super) dropped: u32,
+    /// Events that the limit of a day left out of the file.
+    pub(super) left_out: u32,
+}
+
+struct Held {
+    record: EventRecord,
+    /// Number of its newest line.
+    n: u32,
+    /// The file that has all of it.
+    stored: Option<Day>,
+    lacks: Lacks,
+    /// When it ends by itself.
+    ends_at: Option<Timestamp>,
+}
+
+/// What of an event is not on disk.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Lacks {
+    event: bool,
+    end: bool,
+    change: bool,
+}
+
+/// Lines to write, and what they are about.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) text: String,
+    pub(super) lines: u32,
+    events: Vec<(u32, Lacks)>,
+    wholes: Vec<u32>,
+    deleted: Vec<u32>,
+    reserved: Option<u32>,
+    last_n: u32,
+}
+
+impl Index {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            held: BTreeMap::new(),
+            complete_from: 0,
+            deleted: BTreeSet::new(),
+            unwritten: BTreeSet::new(),
+            older: Ranges::default(),
+            files: Vec::new(),
+            limit,
+            next_id: 1,
+            next_n: 1,
+            reserved_below: 0,
+            reserved_n: 0,
+            dropped: 0,
+            left_out: 0,
+        }
+    }
+
+    /// Takes a line of a file in; false if it cannot be one of ours.
+    pub(super) fn load(&mut self, n: u32, entry: Entry, day: Day) -> bool {
+        if entry.greatest_id() > GREATEST_ID || n > GREATEST_ID {
+            return false;
+        }
+        self.next_n = self.next_n.max(n + 1);
+        match entry {
+            Entry::Event(record) => {
+                let id = record.event.id;
+                self.next_id = self.next_id.max(id + 1);
+                if !self.deleted.contains(&id) && self.held.get(&id).is_none_or(|held| held.n < n) {
+                    let held = Held { record, n, stored: Some(day), lacks: Lacks::default(), ends_at: None };
+                    self.held.insert(id, held);
+                    self.drop_oldest();
+                }
+            }
+            Entry::End { id, end, is_interrupted } => {
+                if let Some(held) = self.held.get_mut(&id).filter(|held| held.n < n) {
+                    held.record.end_at(end);
+                    held.record.is_interrupted = is_interrupted;
+                    held.n = n;
+                }
+            }
+            Entry::Change { id, is_kept, note } => {
+                if let Some(held) = self.held.get_mut(&id).filter(|held| held.n < n) {
+                    (held.record.is_kept, held.record.note, held.n) = (is_kept, note, n);
+                }
+            }
+            Entry::Delete { id } => {
+                self.next_id = self.next_id.max(id + 1);
+                self.held.remove(&id);
+                self.deleted.insert(id);
+            }
+            Entry::Ids { below } => {
+                if n > self.reserved_n {
+                    (self.reserved_below, self.reserved_n) = (below, n);
+                }
+            }
+        }
+        true
+    }
+
+    /// Ends what went on when the server ended, once all lines are taken in. `last_known` is the last moment that is
+    /// known of a boot.
+    pub(super) fn loaded(&mut self, last_known: impl Fn(u32) -> Option<Timestamp>) -> usize {
+        self.next_id = self.next_id.max(self.reserved_below);
+        // The ids that were reserved may have been given away.
+        self.reserved_below = self.next_id;
+        self.interrupt(|record| last_known(record.boot).unwrap_or(record.event.start)).len()
+    }
+
+    /// Ends all that goes on, at the moment that `end` says, because the server ends.
+    pub(super) fn interrupt(&mut self, end: impl Fn(&EventRecord) -> Timestamp) -> Vec<Event> {
+        let mut ended = Vec::new();
+        for (id, held) in self.held.iter_mut().filter(|(_, held)| held.is_open()) {
+            let at = end(&held.record);
+            held.record.end_at(at);
+            (held.record.is_interrupted, held.lacks.end) = (true, true);
+            self.unwritten.insert(*id);
+            ended.push(held.record.event);
+        }
+        ended
+    }
+
+    /// An id that no other event has, had or will have.
+    pub(super) fn new_id(&mut self) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.saturating_add(1);
+        id
+    }
+
+    /// Takes in an event of now; it ends by itself at `ends_at`.
+    pub(super) fn begin(
+        &mut self,
+        record: EventRecord,
+        ends_at: Option<Timestamp>,
+    ) -> Result<(), JournalError> {
+        let open = self.held.values().filter(|held| held.is_open()).count();
+        if record.event.end.is_none() && open >= OPEN {
+            return Err(JournalError::TooManyOpen);
+        }
+        let id = record.event.id;
+        let lacks = Lacks { event: true, ..Lacks::default() };
+        self.held.insert(id, Held { record, n: 0, stored: None, lacks, ends_at });
+        self.unwritten.insert(id);
+        self.drop_oldest();
+        Ok(())
+    }
+
+    /// Takes in what was posted by others. `record` makes a record of an event that is not known yet.
+    pub(super) fn observe(&mut self, event: &Event, record: impl FnOnce() -> EventRecord) {
+        match (self.held.get(&event.id), event.end) {
+            (Some(held), Some(end)) if held.is_open() => {
+                self.end(event.id, end);
+            }
+            (Some(_), _) => {}
+            // Of an event that is over and no longer held, or deleted.
+            (None, _) if event.id < self.complete_from || self.deleted.contains(&event.id) => {}
+            (None, _) => {
+                self.next_id = self.next_id.max(event.id.saturating_add(1));
+                if self.begin(record(), None).is_err() {
+                    self.dropped = self.dropped.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// Ends an event; the event if it went on until now.
+    pub(super) fn end(&mut self, id: u32, at: Timestamp) -> Option<Event> {
+        let held = self.held.get_mut(&id).filter(|held| held.is_open())?;
+        held.record.end_at(at);
+        held.lacks.end = true;
+        self.unwritten.insert(id);
+        Some(held.record.event)
+    }
+
+    /// The events that end by themselves by now, with the moment.
+    pub(super) fn due(&self, now: Timestamp) -> Vec<(u32, Timestamp)> {
+        let open = self.held.iter().filter(|(_, held)| held.is_open());
+        open.filter_map(|(id, held)| Some((*id, held.ends_at?))).filter(|(_, at)| *at <= now).collect()
+    }
+
+    pub(super) fn get(&self, id: u32) -> Option<&EventRecord> {
+        self.held.get(&id).map(|held| &held.record)
+    }
+
+    /// Whether an event can be in a file only.
+    pub(super) fn may_be_on_disk_only(&self, id: u32) -> bool {
+        id < self.complete_from && !self.deleted.contains(&id)
+    }
+
+    /// Takes an event of a file back in, to change it.
+    pub(super) fn recall(&mut self, record: EventRecord) {
+        let id = record.event.id;
+        if self.may_be_on_disk_only(id) {
+            let lacks = Lacks::default();
+            let held = Held { record, n: 0, stored: None, lacks, ends_at: None };
+            self.held.entry(id).or_insert(held);
+        }
+    }
+
+    /// Changes what people can set of an event; the record then.
+    pub(super) fn change(
+        &mut self,
+        id: u32,
+        is_kept: Option<bool>,
+        note: Option<Box<str>>,
+    ) -> Result<EventRecord, JournalError> {
+        let kept = self.held.values().filter(|held| held.record.is_kept).count();
+        let held = self.held.get_mut(&id).ok_or(JournalError::NoSuchEvent)?;
+        let is_kept = is_kept.unwrap_or(held.record.is_kept);
+        if is_kept && !held.record.is_kept && kept >= KEPT {
+            return Err(JournalError::TooManyKept);
+        }
+        let note = note.unwrap_or_else(|| held.record.note.clone());
+        if (is_kept, &note) != (held.record.is_kept, &held.record.note) {
+            (held.record.is_kept, held.record.note, held.lacks.change) = (is_kept, note, true);
+            self.unwritten.insert(id);
+        }
+        Ok(held.record.clone())
+    }
+
+    /// Deletes an event; the record that it had.
+    pub(super) fn delete(&mut self, id: u32) -> Result<EventRecord, JournalError> {
+        let held = self.held.remove(&id).ok_or(JournalError::NoSuchEvent)?;
+        self.deleted.insert(id);
+        self.unwritten.insert(id);
+        Ok(held.record)
+    }
+
+    /// The newest events in memory that are looked for, the newest first.
+    pub(super) fn find(&self, query: &EventQuery<'_>) -> Vec<EventRecord> {
+        let newest_first = self.held.values().rev().map(|held| &held.record);
+        newest_first.filter(|record| query.matches(record)).take(query.limit).cloned().collect()
+    }
+
+    /// Ids that are not to be looked for in files: below `complete_from`, what is in memory, and what was deleted.
+    pub(super) fn not_on_disk(&self) -> BTreeSet<u32> {
+        let held = self.held.range(..self.complete_from).map(|(id, _)| *id);
+        held.chain(self.deleted.iter().copied()).collect()
+    }
+
+    /// When there were events at a camera, in microseconds since 1970; with `only_kept` only those that are kept.
+    pub(super) fn ranges(&self, camera: &CameraName, only_kept: bool) -> Vec<(u64, u64)> {
+        let held = self.held.values().map(|held| &held.record);
+        let held = held.filter(|record| record.event.camera == *camera && (!only_kept || record.is_kept));
+        // A lost camera has no footage.
+        let held = held.filter(|record| record.event.kind != EventKind::CameraLost);
+        let held = held.map(|record| (record.wall_start_us, record.wall_end_us().unwrap_or(u64::MAX)));
+        let older = self.older.of(camera).filter(|_| !only_kept);
+        let mut ranges: Vec<(u64, u64)> = older.chain(held).collect();
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, range| {
+            let touches = next.0 <= range.1;
+            range.1 = if touches { range.1.max(next.1) } else { range.1 };
+            touches
+        });
+        ranges
+    }
+
+    /// Number of events of which the disk lacks something.
+    pub(super) fn unwritten(&self) -> usize {
+        self.unwritten.len()
+    }
+
+    /// Lines for the file of `day`, at most a batch. To be followed by [`Self::written`] or [`Self::not_written`].
+    pub(super) fn take(&mut self, day: Day, limits: &DayLimits) -> Batch {
+        let mut batch = Batch::default();
+        let file = self.files.iter().find(|file| file.day == day);
+        let mut room = limits.room(file);
+        let is_new = file.is_none_or(|file| !file.has_ids);
+        if !self.unwritten.is_empty() && (is_new || self.reserved_below < self.next_id + IDS_AHEAD / 4) {
+            batch.reserved = Some(self.reserved_below);
+            self.reserved_below = self.next_id.saturating_add(IDS_AHEAD);
+            batch.add(&mut self.next_n, &Entry::Ids { below: self.reserved_below });
+        }
+        let ids: Vec<u32> = self.unwritten.iter().copied().take(BATCH).collect();
+        for id in ids {
+            self.unwritten.remove(&id);
+            let Some(held) = self.held.get_mut(&id) else {
+                batch.deleted.push(id);
+                batch.add(&mut self.next_n, &Entry::Delete { id });
+                continue;
+            };
+            let lacks = std::mem::take(&mut held.lacks);
+            if lacks.event || held.stored != Some(day) {
+                if !room.take(&held.record) {
+                    self.left_out = self.left_out.saturating_add(1);
+                    continue;
+                }
+                batch.wholes.push(id);
+                batch.add(&mut self.next_n, &Entry::Event(held.record.clone()));
+            } else if room.has_bytes() {
+                held.lines(lacks, |entry| batch.add(&mut self.next_n, &entry));
+            }
+            held.n = batch.last_n;
+            batch.events.push((id, lacks));
+        }
+        batch
+    }
+
+    /// The lines of a batch are on disk.
+    pub(super) fn written(&mut self, batch: &Batch, day: Day) {
+        let at = self.files.iter().position(|file| file.day == day);
+        let mut file = at.map_or_else(|| DayFile::new(day), |at| self.files.remove(at));
+        file.bytes += batch.text.len() as u64;
+        file.last_n = batch.last_n;
+        file.has_ids |= batch.reserved.is_some();
+        for id in &batch.wholes {
+            if let Some(held) = self.held.get_mut(id) {
+                held.stored = Some(day);
+                file.saw(&held.record);
+            }
+        }
+        self.files.push(file);
+        self.drop_oldest();
+    }
+
+    /// The lines of a batch may not be on disk: they are to be written again.
+    pub(super) fn not_written(&mut self, batch: Batch) {
+        if let Some(before) = batch.reserved {
+            self.reserved_below = before;
+        }
+        for (id, lacks) in batch.events {
+            if let Some(held) = self.held.get_mut(&id) {
+                held.lacks.event |= lacks.event;
+                held.lacks.end |= lacks.end;
+                held.lacks.change |= lacks.change;
+                // What reached the disk of an event is not known.
+                held.lacks.event |= held.stored.is_none();
+            }
+            self.unwritten.insert(id);
+        }
+        self.unwritten.extend(batch.deleted);
+    }
+
+    /// A line that gives back the ids that were reserved and not used.
+    pub(super) fn give_back_ids(&mut self) -> Batch {
+        let mut batch = Batch { reserved: Some(self.reserved_below), ..Batch::default() };
+        self.reserved_below = self.next_id;
+        batch.add(&mut self.next_n, &Entry::Ids { below: self.next_id });
+        batch
+    }
+
+    /// Before the file of a day is removed: has the kept events of it written again.
+    pub(super) fn carry_over(&mut self, day: Day) {
+        for (id, held) in self.held.iter_mut().filter(|(_, held)| held.stored == Some(day)) {
+            if held.record.is_kept || held.is_open() {
+                held.lacks.event = true;
+                self.unwritten.insert(*id);
+            }
+        }
+    }
+
+    /// Whether events that are to be carried over are still in the file of a day alone.
+    pub(super) fn has_to_carry(&self, day: Day) -> bool {
+        let stored = |id: &u32| self.held.get(id).and_then(|held| held.stored);
+        self.unwritten.iter().any(|id| stored(id) == Some(day))
+    }
+
+    /// The file of a day was removed, and with it those of its events that were not carried over.
+    pub(super) fn removed(&mut self, day: Day) {
+        self.files.retain(|file| file.day != day);
+        self.held.retain(|id, held| held.stored != Some(day) || self.unwritten.contains(id));
+    }
+
+    /// Drops the oldest events that are on disk, or, where the disk cannot be written to, the oldest ones.
+    fn drop_oldest(&mut self) {
+        if self.held.len() <= self.limit + SLACK {
+            return;
+        }
+        let kept = self.held.values().filter(|held| held.record.is_kept).count();
+        let most = self.limit + kept;
+        if self.held.len() <= most + SLACK {
+            return;
+        }
+        let mut surplus = self.held.len() - most;
+        let waiting_surplus = surplus.saturating_sub(WAITING);
+        let mut dropped = Vec::new();
+        let droppable = self.held.iter().filter(|(_, held)| !held.record.is_kept && !held.is_open());
+        for (id, _) in droppable {
+            if surplus == 0 {
+                break;
+            }
+            let waits = self.unwritten.contains(id);
+            if !waits || dropped.len() < waiting_surplus {
+                dropped.push(*id);
+                surplus -= 1;
+            }
+        }
+        for id in dropped {
+            self.dropped = self.dropped.saturating_add(u32::from(self.unwritten.remove(&id)));
+            self.complete_from = self.complete_from.max(id + 1);
+            if let Some(Held { record, .. }) = self.held.remove(&id)
+                && record.event.kind != EventKind::CameraLost
+            {
+                let end_us = record.wall_end_us().unwrap_or(record.wall_start_us);
+                self.older.add(record.event.camera, (record.wall_start_us, end_us));
+            }
+        }
+    }
+}
+
+impl Held {
+    fn is_open(&self) -> bool {
+        self.record.event.end.is_none()
+    }
+
+    /// What its file lacks, where that has the event itself.
+    fn lines(&self, lacks: Lacks, mut add: impl FnMut(Entry)) {
+        let EventRecord { event, is_interrupted, is_kept, .. } = self.record;
+        if let Some(end) = event.end.filter(|_| lacks.end) {
+            add(Entry::End { id: event.id, end, is_interrupted });
+        }
+        if lacks.change {
+            add(Entry::Change { id: event.id, is_kept, note: self.record.note.clone() });
+        }
+    }
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines == 0
+    }
+
+    fn add(&mut self, next_n: &mut u32, entry: &Entry) {
+        self.last_n = *next_n;
+        line::write(&mut self.text, *next_n, entry);
+        *next_n = next_n.saturating_add(1);
+        self.lines += 1;
+    }
+}
+
+impl Entry {
+    fn greatest_id(&self) -> u32 {
+        match self {
+            Self::Event(record) => record.event.id,
+            Self::End { id, .. } | Self::Change { id, .. } | Self::Delete { id } => *id,
+            Self::Ids { below } => *below,
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Records one camera: takes its frames and its sound from memory, as its plan asks for, and writes them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{info, warn};
+
+use super::error::RecordError;
+use super::intake::{Intake, Piece};
+use super::open::OpenSegment;
+use super::pending::{self, Pending, Sound};
+use super::plan::{Plan, Verdict};
+use super::recordings::Recordings;
+use super::space::Space;
+use super::status::{CameraStatus, State};
+use crate::codec::sound::Codec;
+use crate::hub::{CameraFeed, MicrophoneFeed, Named, RecentItem, RecentReader};
+use crate::media::{Event, Frame, GapReason, RecordSettings, RecordSound, RecordWhen, Timestamp};
+use crate::segment::{SegmentError, SoundTrack};
+
+/// Time between two frames that is a gap, in microseconds, unless the camera is that slow.
+const GAP_US: u64 = 5_000_000;
+
+/// Time without a frame after which a segment ends, in microseconds: a player would show a standing picture for as long.
+const LONGEST_GAP_US: u64 = 60_000_000;
+
+/// Pause after a failure to write.
+const RETRY_US: u64 = 2_000_000;
+
+/// Sound without a frame for this time is not kept, in microseconds.
+const SOUND_ALONE_US: u64 = 2_000_000;
+
+/// The recording of one camera.
+pub(super) struct CameraRecorder {
+    pub(super) feed: Arc<CameraFeed>,
+    settings: Arc<RecordSettings>,
+    plan: Plan,
+    intake: Intake,
+    frames: RecentReader<Frame>,
+    sound: RecentReader<Piece>,
+    next_frame: Option<RecentItem<Frame>>,
+    next_piece: Option<RecentItem<Piece>>,
+    judged: Option<Judged>,
+    pending: Pending,
+    open: Option<OpenSegment>,
+    /// When the last frame that was kept was captured.
+    last_us: Option<u64>,
+    /// Why frames before the next one are missing.
+    gap: Option<GapReason>,
+    is_urgent: bool,
+    retry_at_us: u64,
+    status: CameraStatus,
+}
+
+/// A frame that is to be kept.
+struct Judged {
+    frame: Arc<Frame>,
+    /// Frames that were lost before it.
+    lost: u32,
+    /// Whether an event asked for it.
+    is_event: bool,
+    /// Why there is no footage before it.
+    gap: Option<GapReason>,
+}
+
+impl CameraRecorder {
+    /// Begins to read the camera.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn start(
+        feed: &Arc<CameraFeed>,
+        settings: Arc<RecordSettings>,
+        microphone: Option<Arc<MicrophoneFeed>>,
+        gap: GapReason,
+    ) -> io::Result<Self> {
+        let intake = Intake::start(feed, microphone, settings.pre)?;
+        let (frames, sound) = (intake.frames.reader(), intake.sound.reader());
+        let (frames, sound) = (frames.expect("it is the first one"), sound.expect("it is the first one"));
+        Ok(Self {
+            plan: Plan::new(&settings),
+            status: CameraStatus { camera: feed.name().to_owned(), ..CameraStatus::default() },
+            feed: Arc::clone(feed),
+            settings,
+            intake,
+            frames,
+            sound,
+            next_frame: None,
+            next_piece: None,
+            judged: None,
+            pending: Pending::default(),
+            open: None,
+            last_us: None,
+            gap: Some(gap),
+            is_urgent: false,
+            retry_at_us: 0,
+        })
+    }
+
+    /// Takes other settings; false if the intake has to be started anew for them.
+    pub(super) fn set(&mut self, settings: &Arc<RecordSettings>) -> bool {
+        if self.settings == *settings {
+            return true;
+        }
+        let is_same = self.settings.pre == settings.pre && self.settings.microphone == settings.microphone;
+        if is_same {
+            self.plan.set(settings);
+            self.settings = Arc::clone(settings);
+        }
+        is_same
+    }
+
+    /// Whether its camera is gone.
+    pub(super) fn has_ended(&self) -> bool {
+        self.intake.has_ended()
+    }
+
+    /// Notes an event of this camera. What came before a new one is written at once.
+    pub(super) fn note(&mut self, event: &Event) {
+        self.is_urgent |= self.plan.note(event);
+    }
+
+    /// Takes what can be judged, and writes what is due.
+    pub(super) fn work(&mut self, recordings: &Recordings, space: &Space<'_>) {
+        let now_us = Timestamp::now().as_micros();
+        let done = if now_us < self.retry_at_us { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
+        if let Err(error) = done {
+            self.fail(&error, now_us);
+        }
+    }
+
+    /// Writes what is left and closes the segment.
+    pub(super) fn finish(mut self, recordings: &Recordings, space: &Space<'_>) {
+        let now_us = Timestamp::now().as_micros();
+        let done = self.take_and_write(now_us, recordings, space);
+        let done = done.and_then(|()| self.write(recordings, space)).and_then(|()| self.close(recordings));
+        if let Err(error) = done {
+            self.fail(&error, now_us);
+        }
+    }
+
+    /// Forgets the file that it writes to: the folder is not there any more.
+    pub(super) fn lose_file(&mut self) {
+        self.open = None;
+        self.gap.get_or_insert(GapReason::Disk);
+    }
+
+    /// How it is going.
+    pub(super) fn status(&mut self) -> &CameraStatus {
+        let is_event = self.plan.is_event(Timestamp::now().as_micros());
+        self.status.is_event = is_event;
+        self.status.state = match () {
+            () if self.status.problem.is_some() => State::Failed,
+            () if !self.feed.state().online => State::NoPicture,
+            () if self.settings.when == RecordWhen::Events && !is_event => State::Waiting,
+            () => State::Recording,
+        };
+        &self.status
+    }
+
+    fn take_and_write(
+        &mut self,
+        now_us: u64,
+        recordings: &Recordings,
+        space: &Space<'_>,
+    ) -> Result<(), RecordError> {
+        let horizon_us = self.plan.horizon_us(now_us);
+        let group_bytes = pending::group_bytes(recordings.store().segment_bytes);
+        loop {
+            if self.pending.is_full(group_bytes) {
+                self.write(recordings, space)?;
+            }
+            if let Some(judged) = self.judged.take() {
+                self.add(judged, now_us, recordings, space)?;
+            }
+            let next = self.next_frame.take().or_else(|| self.frames.read());
+            let Some(item) = next else { break };
+            if item.captured_us > horizon_us {
+                self.next_frame = Some(item);
+                break;
+            }
+            self.take_sound(item.captured_us, now_us)?;
+            self.judge(item);
+        }
+        let flush_us = recordings.store().flush.as_micros() as u64;
+        if self.pending.is_due(now_us, flush_us) || self.is_urgent && !self.pending.is_empty() {
+            self.write(recordings, space)?;
+            self.is_urgent = false;
+        }
+        if self.last_us.is_some_and(|last| horizon_us.saturating_sub(last) > LONGEST_GAP_US) {
+            self.close(recordings)?;
+        }
+        Ok(())
+    }
+
+    /// Judges a frame; one that is kept is added next.
+    fn judge(&mut self, item: RecentItem<Frame>) {
+        let is_event = match self.plan.judge(item.captured_us) {
+            Verdict::Full { is_event } => is_event,
+            Verdict::Idle => false,
+            Verdict::Drop => {
+                if self.last_us.is_some() {
+                    self.gap.get_or_insert(GapReason::NoEvent);
+                }
+                return;
+            }
+        };
+        let gap = self.gap.take().or_else(|| self.gap_before(&item));
+        self.last_us = Some(item.captured_us);
+        self.judged = Some(Judged { frame: item.value, lost: item.lost, is_event, gap });
+    }
+
+    /// Adds a frame to what is pending. A gap, and another size, are between two groups: what is pending is written before. If that
+    /// fails, the frame waits.
+    fn add(
+        &mut self,
+        judged: Judged,
+        now_us: u64,
+        recordings: &Recordings,
+        space: &Space<'_>,
+    ) -> Result<(), RecordError> {
+        let is_other_size = self.pending.size().is_some_and(|size| size != judged.frame.size());
+        let most = pending::group_bytes(recordings.store().segment_bytes);
+        let is_too_much = self.pending.extent().0 + judged.frame.jpeg().len() > most;
+        if (judged.gap.is_some() || is_other_size || is_too_much) && !self.pending.is_empty() {
+            let written = self.write(recordings, space);
+            if written.is_err() {
+                self.judged = Some(judged);
+                return written;
+            }
+        }
+        self.pending.gap = judged.gap.or(self.pending.gap);
+        self.pending.missed = self.pending.missed.saturating_add(judged.lost);
+        self.pending.has_event |= judged.is_event;
+        self.status.missed += u64::from(judged.lost);
+        self.pending.add_frame(judged.frame, now_us);
+        Ok(())
+    }
+
+    /// Why there was nothing before a frame, if that is a gap.
+    fn gap_before(&self, item: &RecentItem<Frame>) -> Option<GapReason> {
+        let passed_us = item.captured_us.saturating_sub(self.last_us?);
+        if passed_us <= GAP_US {
+            return None;
+        }
+        let slow = self.feed.state().slow_interval.unwrap_or_default();
+        if Duration::from_micros(passed_us) <= slow * 3 {
+            return None;
+        }
+        let was_lost = self.intake.was_lost.get();
+        self.intake.was_lost.set(false);
+        Some(if item.lost > 0 && !was_lost { GapReason::Disk } else { GapReason::CameraLost })
+    }
+
+    /// Takes the sound until the moment `until_us`.
+    fn take_sound(&mut self, until_us: u64, now_us: u64) -> Result<(), RecordError> {
+        loop {
+            let Some(item) = self.next_piece.take().or_else(|| self.sound.read()) else { return Ok(()) };
+            if item.captured_us > until_us {
+                self.next_piece = Some(item);
+                return Ok(());
+            }
+            let is_alone = self.last_us.is_none_or(|last| item.captured_us > last + SOUND_ALONE_US);
+            if is_alone || !self.plan.keeps_sound(item.captured_us) {
+                continue;
+            }
+            let codec = match self.settings.sound {
+                RecordSound::Flac => Codec::Flac,
+                RecordSound::Pcm => Codec::Wav,
+            };
+            let Piece { format, samples } = &*item.value;
+            let packet = codec.encode(*format, samples).map_err(|error| RecordError::Sound(error.to_string()))?;
+            let sound = Sound { at_us: item.captured_us, format: *format, packet };
+            self.pending.add_sound(sound, samples.len() * 2, now_us);
+        }
+    }
+
+    /// Writes what is pending as one group. If that fails, it stays pending.
+    fn write(&mut self, recordings: &Recordings, space: &Space<'_>) -> Result<(), RecordError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let sound = self.sound_track();
+        if self.open.as_ref().is_some_and(|open| !open.fits(&self.pending, sound.as_ref())) {
+            self.close(recordings)?;
+        }
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let open = OpenSegment::begin(self.feed.name(), &self.pending, sound, recordings, space)?;
+                self.open.insert(open)
+            }
+        };
+        match open.append(&self.pending, recordings) {
+            Ok(bytes) => {
+                self.status.frames += self.pending.frames.len() as u64;
+                self.status.bytes += bytes;
+                self.pending = Pending::default();
+                if self.status.problem.take().is_some() {
+                    info!("camera {}: recording goes on", self.feed.name());
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // An error of writing is final for the file: what the kernel has of it is not known.
+                self.open.take().into_iter().for_each(|open| open.abandon(recordings));
+                if matches!(error, RecordError::Segment(_, SegmentError::Full)) {
+                    // It did not fit into an empty file, and never will.
+                    let lost = std::mem::take(&mut self.pending).frames.len() as u64;
+                    self.status.missed += lost;
+                    return Err(RecordError::Frame(recordings.store().segment_bytes));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn close(&mut self, recordings: &Recordings) -> Result<(), RecordError> {
+        match self.open.take() {
+            Some(open) => open.close(recordings),
+            None => Ok(()),
+        }
+    }
+
+    /// The sound track that a new segment gets.
+    fn sound_track(&self) -> Option<SoundTrack> {
+        let format = match self.pending.sound.first() {
+            Some(sound) => sound.format,
+            None => self.intake.sound_format()?,
+        };
+        Some(match self.settings.sound {
+            RecordSound::Flac => SoundTrack::Flac { format, private: Codec::Flac.opening(format) },
+            RecordSound::Pcm => SoundTrack::Pcm { format },
+        })
+    }
+
+    fn fail(&mut self, error: &RecordError, now_us: u64) {
+        self.retry_at_us = now_us + RETRY_US;
+        let problem = error.to_string();
+        if self.status.problem.as_ref() != Some(&problem) {
+            warn!("camera {}: not recorded: {problem}", self.feed.name());
+        }
+        self.status.problem = Some(problem);
+    }
+}

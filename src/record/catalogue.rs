@@ -1,0 +1,143 @@
+//! What footage there is: every segment of every camera, in memory.
+//!
+//! The folder is the truth, and this is what was read of it. Recorder, keeper and requests share it; its lock is held to look something
+//! up, never across I/O. Whoever has a [`SegmentInfo`] may open its file and read it: a file that somebody may be reading is not written to
+//! again. It is only unlinked, and the reader keeps what is open.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::segment::{IndexEntry, Stretch, Summary};
+
+/// One segment, as of the moment at which it was looked up.
+#[derive(Clone, Debug)]
+pub struct SegmentInfo {
+    file: Arc<PathBuf>,
+    /// What the segment says of itself.
+    pub summary: Summary,
+    /// The frames of a segment that is being written, in the order of capture; empty for others, whose index is in the file.
+    pub written: Vec<Arc<[IndexEntry]>>,
+}
+
+/// All segments.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    cameras: BTreeMap<String, Vec<Arc<SegmentInfo>>>,
+    bytes: u64,
+}
+
+/// A segment that was taken out of the catalogue.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// The segment.
+    pub(super) info: Arc<SegmentInfo>,
+    /// Whether somebody may be reading its file.
+    pub(super) is_in_use: bool,
+}
+
+impl SegmentInfo {
+    /// A segment in a file at `path`.
+    pub(super) fn new(path: PathBuf, summary: Summary) -> Self {
+        Self { file: Arc::new(path), summary, written: Vec::new() }
+    }
+
+    /// The same segment with what was written since.
+    pub(super) fn updated(&self, summary: Summary, written: Vec<Arc<[IndexEntry]>>) -> Self {
+        Self { file: Arc::clone(&self.file), summary, written }
+    }
+
+    /// The path of its file.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Its sequence number, which is unique for the camera.
+    pub fn sequence(&self) -> u64 {
+        self.summary.head.sequence
+    }
+
+    /// The camera that it shows.
+    pub fn camera(&self) -> &str {
+        &self.summary.head.camera
+    }
+
+    /// When its first frame was captured, in microseconds since 1970.
+    pub fn start_us(&self) -> u64 {
+        self.wall_us(self.summary.stretches.first().map_or(0, |first| first.start_ms))
+    }
+
+    /// When its last frame was captured, in microseconds since 1970.
+    pub fn end_us(&self) -> u64 {
+        self.wall_us(self.summary.end_ms)
+    }
+
+    /// The wall clock at `at_ms` milliseconds of the segment, in microseconds since 1970.
+    pub fn wall_us(&self, at_ms: u32) -> u64 {
+        self.summary.head.start.wall_us.saturating_add(u64::from(at_ms) * 1000)
+    }
+
+    /// The time in the segment at a moment of the wall clock, in milliseconds; 0 before its start.
+    pub fn at_ms(&self, wall_us: u64) -> u32 {
+        let since_us = wall_us.saturating_sub(self.summary.head.start.wall_us);
+        u32::try_from(since_us / 1000).unwrap_or(u32::MAX)
+    }
+
+    /// Its stretches without a gap, each with the moments of its first and its last frame in microseconds since 1970.
+    pub fn stretches(&self) -> impl Iterator<Item = (u64, u64, &Stretch)> {
+        let moments = |stretch: &Stretch| (self.wall_us(stretch.start_ms), self.wall_us(stretch.end_ms));
+        self.summary.stretches.iter().map(move |stretch| {
+            let (from_us, to_us) = moments(stretch);
+            (from_us, to_us, stretch)
+        })
+    }
+}
+
+impl Catalogue {
+    /// Enters a segment, in the place of what was known of it.
+    pub(super) fn put(&mut self, info: Arc<SegmentInfo>) {
+        let segments = self.cameras.entry(info.camera().to_owned()).or_default();
+        self.bytes += info.summary.length;
+        match segments.binary_search_by_key(&info.sequence(), |known| known.sequence()) {
+            Ok(at) => {
+                self.bytes -= segments[at].summary.length;
+                segments[at] = info;
+            }
+            Err(at) => segments.insert(at, info),
+        }
+    }
+
+    /// Takes a segment out; `None` where another thread was first.
+    pub(super) fn take(&mut self, camera: &str, sequence: u64) -> Option<Taken> {
+        let segments = self.cameras.get_mut(camera)?;
+        let at = segments.binary_search_by_key(&sequence, |known| known.sequence()).ok()?;
+        let info = segments.remove(at);
+        if segments.is_empty() {
+            self.cameras.remove(camera);
+        }
+        self.bytes -= info.summary.length;
+        // Older entries of the same segment share the file, so this counts whoever has one of them.
+        let is_in_use = Arc::strong_count(&info) > 1 || Arc::strong_count(&info.file) > 1;
+        Some(Taken { info, is_in_use })
+    }
+
+    /// The names of the cameras with footage.
+    pub(super) fn cameras(&self) -> impl Iterator<Item = &str> {
+        self.cameras.keys().map(String::as_str)
+    }
+
+    /// The segments of a camera, in the order of their sequence numbers.
+    pub(super) fn segments(&self, camera: &str) -> &[Arc<SegmentInfo>] {
+        self.cameras.get(camera).map_or(&[], Vec::as_slice)
+    }
+
+    /// The segments of all cameras.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<SegmentInfo>> {
+        self.cameras.values().flatten()
+    }
+
+    /// Bytes of all files together.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}

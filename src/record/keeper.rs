@@ -1,0 +1,179 @@
+//! The keeper: reads the folder at the start, repairs what was cut off, and makes retention happen.
+//!
+//! It works beside the recorder, so that neither a large folder nor a deletion delays a frame. What it finds can be played at once; the
+//! rest follows. A file that is not understood is named in the log and left alone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{error, info, warn};
+
+use super::catalogue::SegmentInfo;
+use super::error::RecordError;
+use super::folder::{self, Found, Listing};
+use super::recordings::Recordings;
+use super::retention::Rules;
+use super::space::Space;
+use super::thin;
+use super::tombstones::Next;
+use crate::hub::Stop;
+use crate::segment::{SegmentError, read_summary, recover};
+
+/// Pause between two rounds.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// Most segments deleted in a round; the next round goes on.
+const MOST_DELETED: usize = 100;
+
+/// Most files that are named one by one in the log.
+const MOST_NAMED: usize = 5;
+
+/// Segments of a camera that are tried to find where its numbers go on.
+const NEWEST_TRIED: usize = 8;
+
+/// Reads where each camera's numbers go on, and repairs the newest segments. To be done before anything is written.
+///
+/// # Errors
+/// Those of reading the folder.
+pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
+    let listing = folder::list(recordings.dir()).map_err(RecordError::io(recordings.dir()))?;
+    if listing.unknown.1 > 0 {
+        let names: Vec<_> = listing.unknown.0.iter().map(|path| path.display().to_string()).collect();
+        let count = listing.unknown.1;
+        warn!("recording: {count} files are not Defender's and are left alone, such as {}", names.join(", "));
+    }
+    for (camera, segments) in &listing.cameras {
+        if let Some(newest) = segments.last() {
+            recordings.note_next(camera, Next { sequence: newest.sequence + 1, frame: 0 });
+        }
+        let mut newest = segments.iter().rev().take(NEWEST_TRIED);
+        newest.any(|found| match read(camera, found, recordings) {
+            Ok(info) => {
+                let summary = &info.summary;
+                let frames = u64::from(summary.frames) + u64::from(summary.missed);
+                let next = Next { sequence: found.sequence + 1, frame: summary.head.first_frame + frames };
+                recordings.note_next(camera, next);
+                recordings.put(Arc::new(info));
+                true
+            }
+            Err(why) => {
+                warn!("recording: {why}; the file is left alone");
+                false
+            }
+        });
+    }
+    Ok(listing)
+}
+
+/// Enters all segments of a listing, the newest ones first.
+pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) {
+    let (mut segments, mut refused) = (0, 0);
+    for (camera, found) in &listing.cameras {
+        for found in found.iter().rev() {
+            if stop.is_requested() {
+                return;
+            }
+            match read(camera, found, recordings) {
+                Ok(info) => {
+                    segments += 1;
+                    recordings.put(Arc::new(info));
+                }
+                Err(why) => {
+                    refused += 1;
+                    if refused <= MOST_NAMED {
+                        warn!("recording: {why}; the file is left alone");
+                    }
+                }
+            }
+        }
+    }
+    if refused > MOST_NAMED {
+        warn!("recording: {refused} files cannot be read and are left alone");
+    }
+    recordings.is_read.set(true);
+    info!("recording: {segments} segments in {}", recordings.dir().display());
+}
+
+/// Goes on until `stop` is requested. `rules` are asked for in each round.
+pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, (Rules, u32)>, stop: &Stop) {
+    let mut problem = None;
+    while !stop.sleep(ROUND) {
+        let rules = rules();
+        let done = round(recordings, &rules, stop);
+        let now = done.err().map(|error| error.to_string());
+        if now != problem {
+            match &now {
+                Some(why) => error!("recording: old footage cannot be deleted: {why}"),
+                None => info!("recording: old footage can be deleted again"),
+            }
+            problem = now;
+        }
+    }
+}
+
+fn round(
+    recordings: &Recordings,
+    rules: &BTreeMap<String, (Rules, u32)>,
+    stop: &Stop,
+) -> Result<(), RecordError> {
+    for damaged in recordings.damaged() {
+        repair(&damaged, recordings);
+    }
+    let space = Space::new(recordings, rules.iter().map(|(camera, (rules, _))| (camera.clone(), *rules)).collect());
+    let length = recordings.store().segment_bytes;
+    let (missing, _) = space.missing_bytes(0)?;
+    if missing > 0 {
+        for spare in space.pool()? {
+            std::fs::remove_file(&spare).map_err(RecordError::io(&spare))?;
+        }
+    }
+    let (missing, _) = space.missing_bytes(0)?;
+    for victim in space.victims(missing).iter().take(MOST_DELETED) {
+        if stop.is_requested() {
+            return Ok(());
+        }
+        let is_wanted = space.pool()?.is_empty() && space.missing_bytes(length)?.0 <= victim.bytes;
+        space.delete(victim, is_wanted)?;
+    }
+    if space.pool()?.is_empty() && space.missing_bytes(length)?.0 == 0 {
+        space.make(length)?;
+    }
+    thin::oldest(recordings, rules, stop)
+}
+
+/// Reads one file. One that was cut off is repaired.
+fn read(camera: &str, found: &Found, recordings: &Recordings) -> Result<SegmentInfo, RecordError> {
+    let Found { path, sequence } = found;
+    let file = folder::open(path, false).map_err(RecordError::io(path))?;
+    let mut summary = read_summary(&file).map_err(RecordError::segment(path))?;
+    if summary.head.camera != camera || summary.head.sequence != *sequence {
+        let what = "its name is that of another segment";
+        return Err(RecordError::Segment(path.clone(), SegmentError::Damaged { offset: 0, what }));
+    }
+    if !summary.is_closed {
+        let file = folder::open(path, true).map_err(RecordError::io(path))?;
+        summary = recover(&file).map_err(RecordError::segment(path))?;
+        info!("recording: {} was cut off and is repaired: {} frames", path.display(), summary.frames);
+    }
+    let _ = recordings;
+    Ok(SegmentInfo::new(path.clone(), summary))
+}
+
+/// Repairs a file whose writing failed. If that is not possible now, the next round tries again.
+fn repair(damaged: &SegmentInfo, recordings: &Recordings) {
+    let path: PathBuf = damaged.path().to_owned();
+    let found = Found { sequence: damaged.sequence(), path };
+    match read(damaged.camera(), &found, recordings) {
+        Ok(info) => {
+            recordings.put(Arc::new(damaged.updated(info.summary, Vec::new())));
+            recordings.note_repaired(damaged);
+        }
+        Err(RecordError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            recordings.take(damaged.camera(), damaged.sequence());
+            recordings.note_repaired(damaged);
+        }
+        Err(_) => {}
+    }
+}

@@ -1,0 +1,94 @@
+//! Frames and sound that are to be written next.
+
+use std::sync::Arc;
+
+use crate::codec::sound::Packet;
+use crate::media::{Frame, GapReason, SoundFormat};
+
+/// Bytes at which a group is written, however young it is.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Time that a group covers at the most, in microseconds.
+const MOST_US: u64 = 2_000_000;
+
+/// What is to be written as one group.
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) frames: Vec<Arc<Frame>>,
+    pub(super) sound: Vec<Sound>,
+    /// Frames that were lost before the first one.
+    pub(super) missed: u32,
+    /// Why there is no footage before the first frame.
+    pub(super) gap: Option<GapReason>,
+    /// Whether an event asked for one of the frames.
+    pub(super) has_event: bool,
+    bytes: usize,
+    /// When the first of them came here, in microseconds of the monotonic clock.
+    since_us: Option<u64>,
+}
+
+/// A piece of sound.
+pub(super) struct Sound {
+    /// When its first sample was captured, in microseconds of the monotonic clock.
+    pub(super) at_us: u64,
+    /// The format of its samples.
+    pub(super) format: SoundFormat,
+    pub(super) packet: Packet,
+}
+
+/// Most bytes of a group in a segment of `segment_bytes`: several fit into it.
+pub(super) fn group_bytes(segment_bytes: u64) -> usize {
+    (segment_bytes / 4).min(MOST_BYTES) as usize
+}
+
+impl Pending {
+    /// Adds a frame at `now_us`.
+    pub(super) fn add_frame(&mut self, frame: Arc<Frame>, now_us: u64) {
+        self.bytes += frame.jpeg().len();
+        self.since_us.get_or_insert(now_us);
+        self.frames.push(frame);
+    }
+
+    /// Adds sound at `now_us`.
+    pub(super) fn add_sound(&mut self, sound: Sound, bytes: usize, now_us: u64) {
+        self.bytes += bytes;
+        self.since_us.get_or_insert(now_us);
+        self.sound.push(sound);
+    }
+
+    /// Whether there is no frame. Sound alone is not written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Whether it is as much as a group may have.
+    pub(super) fn is_full(&self, most_bytes: usize) -> bool {
+        let times = self.frames.first().zip(self.frames.last());
+        let covered = times.map_or(0, |(first, last)| {
+            last.captured().as_micros().saturating_sub(first.captured().as_micros())
+        });
+        self.bytes >= most_bytes || covered >= MOST_US
+    }
+
+    /// Whether the first of them has waited for `flush_us`.
+    pub(super) fn is_due(&self, now_us: u64, flush_us: u64) -> bool {
+        !self.is_empty() && self.since_us.is_some_and(|since| now_us.saturating_sub(since) >= flush_us)
+    }
+
+    /// When its first frame or sound was captured, in microseconds of the monotonic clock.
+    pub(super) fn start_us(&self) -> u64 {
+        let frame = self.frames.first().map(|frame| frame.captured().as_micros());
+        let sound = self.sound.first().map(|sound| sound.at_us);
+        frame.into_iter().chain(sound).min().unwrap_or(0)
+    }
+
+    /// Its bytes at the most, and how many frames and packets there are.
+    pub(super) fn extent(&self) -> (usize, usize) {
+        (self.bytes, self.frames.len() + self.sound.len())
+    }
+
+    /// The width and height of its frames.
+    pub(super) fn size(&self) -> Option<(u32, u32)> {
+        self.frames.last().map(|frame| frame.size())
+    }
+}

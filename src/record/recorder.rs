@@ -1,0 +1,274 @@
+//! The recorder: one thread that writes what all cameras have in memory, and the keeper beside it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use log::{error, warn};
+
+use super::camera::CameraRecorder;
+use super::error::RecordError;
+use super::folder::Listing;
+use super::keeper;
+use super::recordings::Recordings;
+use super::retention::Rules;
+use super::space::Space;
+use super::status::{CameraStatus, State};
+use crate::base::lock;
+use crate::hub::{CameraFeed, EventReader, FeedList, MicrophoneFeed, Named, Received, Stop};
+use crate::media::{Event, GapReason, RecordSettings, Timestamp};
+
+/// Time between two rounds; an event ends it.
+const ROUND: Duration = Duration::from_millis(100);
+
+/// Pause after a failure to use the folder, and after a panic.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Time between two looks at settings, at the services, and at the folder, in microseconds.
+const CHOOSE_US: u64 = 1_000_000;
+
+/// Stack of the threads: frames are on the heap.
+const STACK_BYTES: usize = 256 * 1024;
+
+const DAY_US: u64 = 86_400_000_000;
+
+/// What recorder and keeper work with.
+struct Shared {
+    recordings: Arc<Recordings>,
+    cameras: Arc<FeedList<CameraFeed>>,
+    microphones: Arc<FeedList<MicrophoneFeed>>,
+    stop: Stop,
+}
+
+/// The threads that record.
+pub struct Recorder {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Recorder {
+    /// Starts recording the cameras that have settings for it. While none has, the folder is not touched.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        recordings: Arc<Recordings>,
+        cameras: Arc<FeedList<CameraFeed>>,
+        microphones: Arc<FeedList<MicrophoneFeed>>,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared { recordings, cameras, microphones, stop: Stop::new() });
+        let mine = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("recorder".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || mine.run())?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Writes what is left and ends the threads.
+    pub fn stop(&self) {
+        self.shared.stop.request();
+        if let Some(thread) = lock(&self.thread).take() {
+            // A panic in it was logged where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        while !self.stop.is_requested() {
+            if panic::catch_unwind(AssertUnwindSafe(|| self.record())).is_err() {
+                error!("recording failed after a fault in Defender and is started again");
+                self.stop.sleep(PAUSE);
+            }
+        }
+    }
+
+    /// Claims the folder when a camera is to be recorded, and records until the folder is lost.
+    fn record(&self) {
+        let mut problem = None;
+        // They outlive the loss of the folder: what they have in memory is written when it is back.
+        let mut cameras = Vec::new();
+        while !self.stop.is_requested() {
+            if cameras.is_empty() && self.wanted().is_empty() {
+                self.recordings.set_status(Vec::new());
+                self.stop.sleep(ROUND * 5);
+                continue;
+            }
+            match self.recordings.claim().and_then(|()| keeper::prepare(&self.recordings)) {
+                Ok(listing) => {
+                    self.recordings.set_problem(None);
+                    problem = None;
+                    self.record_with(&listing, &mut cameras);
+                    self.recordings.release();
+                }
+                Err(error) => {
+                    self.note_problem(&mut problem, &error);
+                    self.stop.sleep(PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Records with the keeper beside it, until the folder is lost or the stop is requested.
+    fn record_with(&self, listing: &Listing, cameras: &mut Vec<CameraRecorder>) {
+        let end = Stop::new();
+        thread::scope(|scope| {
+            let keeper = thread::Builder::new().name("keeper".to_owned()).stack_size(STACK_BYTES);
+            let keep = || {
+                keeper::read_all(listing, &self.recordings, &end);
+                keeper::run(&self.recordings, || self.rules(), &end);
+            };
+            if let Err(error) = keeper.spawn_scoped(scope, keep) {
+                warn!("recording: nothing is deleted: no thread: {error}");
+            }
+            let _end = RequestAtEnd(&end);
+            self.follow(cameras);
+        });
+    }
+
+    /// Serves all cameras until the folder is lost or the stop is requested.
+    fn follow(&self, cameras: &mut Vec<CameraRecorder>) {
+        let mut events = self.recordings.journal().follow();
+        let mut gap = GapReason::NotRunning;
+        let mut space = Space::new(&self.recordings, self.only_rules());
+        let mut chosen_us = None;
+        while !self.stop.is_requested() {
+            let now_us = Timestamp::now().as_micros();
+            if chosen_us.is_none_or(|at| now_us.saturating_sub(at) >= CHOOSE_US) {
+                chosen_us = Some(now_us);
+                space.rules = self.only_rules();
+                self.choose(cameras, &mut gap, &space);
+                self.show(cameras);
+                if !self.recordings.is_claimed() {
+                    warn!("recording: {} is another folder now", self.recordings.store().dir.display());
+                    cameras.iter_mut().for_each(CameraRecorder::lose_file);
+                    return;
+                }
+            }
+            take_events(&mut events, cameras);
+            for camera in cameras.iter_mut() {
+                camera.work(&self.recordings, &space);
+            }
+        }
+        cameras.drain(..).for_each(|camera| camera.finish(&self.recordings, &space));
+    }
+
+    /// Begins and ends the recording of cameras, as their settings ask for it.
+    fn choose(&self, cameras: &mut Vec<CameraRecorder>, gap: &mut GapReason, space: &Space<'_>) {
+        let is_stopped = self.recordings.stopped_by().is_some();
+        if is_stopped {
+            *gap = GapReason::Stopped;
+        }
+        let wanted = if is_stopped { Vec::new() } else { self.wanted() };
+        let mut stay = Vec::new();
+        for mut camera in cameras.drain(..) {
+            let settings = wanted.iter().find(|(feed, _)| Arc::ptr_eq(feed, &camera.feed));
+            if settings.is_some_and(|(_, settings)| camera.set(settings)) && !camera.has_ended() {
+                stay.push(camera);
+            } else {
+                camera.finish(&self.recordings, space);
+            }
+        }
+        *cameras = stay;
+        for (feed, settings) in wanted {
+            if cameras.iter().any(|camera| Arc::ptr_eq(&camera.feed, &feed)) {
+                continue;
+            }
+            let microphone = settings.microphone.as_deref();
+            let microphone = microphone.and_then(|name| self.microphones.find(Some(name), |_| true));
+            match CameraRecorder::start(&feed, settings, microphone, *gap) {
+                Ok(camera) => cameras.push(camera),
+                Err(error) => warn!("camera {}: not recorded: no thread: {error}", feed.name()),
+            }
+        }
+    }
+
+    /// The cameras that are to be recorded.
+    fn wanted(&self) -> Vec<(Arc<CameraFeed>, Arc<RecordSettings>)> {
+        let feeds = self.cameras.all();
+        feeds.iter().filter_map(|feed| Some((Arc::clone(feed), feed.recording()?))).collect()
+    }
+
+    fn rules(&self) -> BTreeMap<String, (Rules, u32)> {
+        let rules = |settings: &RecordSettings| {
+            let days = |days: Option<u32>| days.map(|days| u64::from(days) * DAY_US);
+            let rules = Rules {
+                keep_us: days(settings.days),
+                keep_events_us: days(settings.event_days),
+                thin_after_us: days(settings.thin_after_days),
+                max_bytes: settings.max_bytes,
+            };
+            (rules, settings.idle_fps)
+        };
+        self.wanted().iter().map(|(feed, settings)| (feed.name().to_owned(), rules(settings))).collect()
+    }
+
+    fn only_rules(&self) -> BTreeMap<String, Rules> {
+        self.rules().into_iter().map(|(camera, (rules, _))| (camera, rules)).collect()
+    }
+
+    fn show(&self, cameras: &mut [CameraRecorder]) {
+        let stopped = self.recordings.stopped_by().is_some();
+        let mut status: Vec<CameraStatus> = cameras.iter_mut().map(|camera| camera.status().clone()).collect();
+        if stopped {
+            let camera = |(feed, _): &(Arc<CameraFeed>, Arc<RecordSettings>)| feed.name().to_owned();
+            let state = State::Stopped;
+            let row = |camera| CameraStatus { camera, state, ..CameraStatus::default() };
+            status = self.wanted().iter().map(camera).map(row).collect();
+        }
+        self.recordings.set_status(status);
+    }
+
+    /// Logs a problem of the folder once, and shows it for each camera.
+    fn note_problem(&self, known: &mut Option<String>, error: &RecordError) {
+        let problem = error.to_string();
+        if known.as_ref() != Some(&problem) {
+            error!("nothing is recorded: {problem}");
+        }
+        let row = |(feed, _): &(Arc<CameraFeed>, Arc<RecordSettings>)| CameraStatus {
+            camera: feed.name().to_owned(),
+            state: State::Failed,
+            problem: Some(problem.clone()),
+            ..CameraStatus::default()
+        };
+        self.recordings.set_status(self.wanted().iter().map(row).collect());
+        self.recordings.set_problem(Some(problem.clone()));
+        *known = Some(problem);
+    }
+}
+
+/// Requests the stop when dropped.
+struct RequestAtEnd<'s>(&'s Stop);
+
+impl Drop for RequestAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.request();
+    }
+}
+
+/// Waits for a round's time, or for an event, and gives each event to its camera.
+fn take_events(events: &mut EventReader<Event>, cameras: &mut [CameraRecorder]) {
+    let mut wait = ROUND;
+    loop {
+        match events.next(wait) {
+            Received::Posted { value: event, lost } => {
+                if lost > 0 {
+                    warn!("recording: {lost} events came too fast and were not seen");
+                }
+                let name = event.camera.as_str();
+                cameras.iter_mut().filter(|camera| camera.feed.name() == name).for_each(|camera| camera.note(&event));
+                wait = Duration::ZERO;
+            }
+            Received::TimedOut => return,
+            Received::Closed => {
+                thread::sleep(wait);
+                return;
+            }
+        }
+    }
+}

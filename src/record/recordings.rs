@@ -1,0 +1,247 @@
+//! [`Recordings`]: what recorder, keeper and requests share.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::catalogue::{Catalogue, SegmentInfo, Taken};
+use super::error::RecordError;
+use super::folder;
+use super::status::{CameraStatus, Sacrificed};
+use super::tombstones::{Next, Tombstones};
+use crate::base::disk::lock_exclusively;
+use crate::base::lock;
+use crate::hub::Flag;
+use crate::journal::Journal;
+use crate::media::RecordStore;
+
+/// How long another process may have the folder before that is an error: one that is being stopped.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// All footage of a folder, and how recording is going.
+pub struct Recordings {
+    store: RecordStore,
+    catalogue: Mutex<Catalogue>,
+    next: Mutex<BTreeMap<String, Next>>,
+    status: Mutex<Vec<CameraStatus>>,
+    sacrificed: Mutex<Sacrificed>,
+    problem: Mutex<Option<String>>,
+    damaged: Mutex<Vec<Arc<SegmentInfo>>>,
+    stopped_by: Mutex<Option<String>>,
+    /// Whether the whole folder has been read.
+    pub is_read: Flag,
+    pub(super) tombstones: Tombstones,
+    journal: Arc<Journal>,
+    /// Keeps other processes away for as long as it is open; `None` until the folder is there.
+    lock_file: Mutex<Option<File>>,
+}
+
+/// A camera's footage as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraFootage {
+    /// The camera.
+    pub camera: String,
+    /// When its first frame was captured, in microseconds since 1970.
+    pub first_us: u64,
+    /// When its last frame was captured.
+    pub last_us: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Number of its files.
+    pub segments: usize,
+}
+
+impl Recordings {
+    /// No footage yet. Nothing is opened: see [`Self::claim`].
+    pub fn new(store: RecordStore, journal: Arc<Journal>) -> Self {
+        Self {
+            tombstones: Tombstones::of(&store.dir),
+            store,
+            catalogue: Mutex::default(),
+            next: Mutex::default(),
+            status: Mutex::default(),
+            sacrificed: Mutex::default(),
+            problem: Mutex::default(),
+            damaged: Mutex::default(),
+            stopped_by: Mutex::default(),
+            is_read: Flag::default(),
+            journal,
+            lock_file: Mutex::default(),
+        }
+    }
+
+    /// Makes the folder if it is missing, and keeps other processes from recording into it. Does nothing if that was done.
+    ///
+    /// # Errors
+    /// Why it cannot be used, now.
+    pub(super) fn claim(&self) -> Result<(), RecordError> {
+        if lock(&self.lock_file).is_some() {
+            return Ok(());
+        }
+        let dir = &self.store.dir;
+        folder::make(&dir.join(folder::POOL)).map_err(RecordError::io(dir))?;
+        let path = dir.join("lock");
+        let file = match folder::create(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => folder::open(&path, true),
+            made => made,
+        };
+        let file = file.map_err(RecordError::io(&path))?;
+        lock_exclusively(&file, LOCK_WAIT).map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => RecordError::Locked(dir.clone()),
+            _ => RecordError::Io(path.clone(), error),
+        })?;
+        *lock(&self.next) = self.tombstones.next();
+        *lock(&self.lock_file) = Some(file);
+        Ok(())
+    }
+
+    /// Whether the folder is still the one that was claimed: another disk may be mounted there by now, or none.
+    pub(super) fn is_claimed(&self) -> bool {
+        let held = lock(&self.lock_file).as_ref().and_then(|file| file.metadata().ok());
+        let found = std::fs::symlink_metadata(self.store.dir.join("lock")).ok();
+        let is_same = |(held, found): (Metadata, Metadata)| (held.dev(), held.ino()) == (found.dev(), found.ino());
+        held.zip(found).is_some_and(is_same)
+    }
+
+    /// Gives the folder back and forgets what is in it.
+    pub(super) fn release(&self) {
+        *lock(&self.lock_file) = None;
+        *lock(&self.catalogue) = Catalogue::default();
+        lock(&self.damaged).clear();
+        self.is_read.set(false);
+    }
+
+    /// Where footage lies, and how much of it.
+    pub fn store(&self) -> &RecordStore {
+        &self.store
+    }
+
+    /// The folder.
+    pub(super) fn dir(&self) -> &Path {
+        &self.store.dir
+    }
+
+    /// The events; those that are kept keep their footage.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Each camera with footage.
+    pub fn cameras(&self) -> Vec<CameraFootage> {
+        let catalogue = lock(&self.catalogue);
+        let footage = |camera: &str| {
+            let segments = catalogue.segments(camera);
+            CameraFootage {
+                camera: camera.to_owned(),
+                first_us: segments.iter().map(|segment| segment.start_us()).min().unwrap_or(0),
+                last_us: segments.iter().map(|segment| segment.end_us()).max().unwrap_or(0),
+                bytes: segments.iter().map(|segment| segment.summary.length).sum(),
+                segments: segments.len(),
+            }
+        };
+        catalogue.cameras().map(footage).collect()
+    }
+
+    /// The segments of a camera with a frame from `from_us` to `to_us`, in the order of their making. While somebody holds one, its file is not
+    /// written to again.
+    pub fn segments(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
+        let catalogue = lock(&self.catalogue);
+        let overlaps = |segment: &&Arc<SegmentInfo>| segment.start_us() <= to_us && segment.end_us() >= from_us;
+        catalogue.segments(camera).iter().filter(overlaps).cloned().collect()
+    }
+
+    /// Bytes of all files with footage.
+    pub fn bytes(&self) -> u64 {
+        lock(&self.catalogue).bytes()
+    }
+
+    /// How recording is going, for each camera that is to be recorded.
+    pub fn status(&self) -> Vec<CameraStatus> {
+        lock(&self.status).clone()
+    }
+
+    /// What was deleted and thinned.
+    pub fn sacrificed(&self) -> Sacrificed {
+        lock(&self.sacrificed).clone()
+    }
+
+    /// Who stopped recording, while it is stopped.
+    pub fn stopped_by(&self) -> Option<String> {
+        lock(&self.stopped_by).clone()
+    }
+
+    /// Stops recording in the name of a user, or starts it again; false if that is so already.
+    pub fn set_stopped(&self, by: Option<&str>) -> bool {
+        let mut stopped_by = lock(&self.stopped_by);
+        let changes = stopped_by.is_some() != by.is_some();
+        if changes {
+            *stopped_by = by.map(str::to_owned);
+        }
+        changes
+    }
+
+    /// What is wrong with the folder as a whole, for people.
+    pub fn problem(&self) -> Option<String> {
+        lock(&self.problem).clone()
+    }
+
+    pub(super) fn set_problem(&self, problem: Option<String>) {
+        *lock(&self.problem) = problem;
+    }
+
+    pub(super) fn set_status(&self, status: Vec<CameraStatus>) {
+        *lock(&self.status) = status;
+    }
+
+    /// Notes a segment whose file cannot be written to any more, and has to be repaired.
+    pub(super) fn note_damaged(&self, info: &Arc<SegmentInfo>) {
+        lock(&self.damaged).push(Arc::clone(info));
+    }
+
+    /// The segments that have to be repaired.
+    pub(super) fn damaged(&self) -> Vec<Arc<SegmentInfo>> {
+        lock(&self.damaged).clone()
+    }
+
+    /// Notes that a segment was repaired, or cannot be.
+    pub(super) fn note_repaired(&self, info: &SegmentInfo) {
+        lock(&self.damaged).retain(|other| other.path() != info.path());
+    }
+
+    pub(super) fn put(&self, info: Arc<SegmentInfo>) {
+        lock(&self.catalogue).put(info);
+    }
+
+    pub(super) fn take(&self, camera: &str, sequence: u64) -> Option<Taken> {
+        lock(&self.catalogue).take(camera, sequence)
+    }
+
+    /// Every segment.
+    pub(super) fn all(&self) -> Vec<Arc<SegmentInfo>> {
+        lock(&self.catalogue).all().cloned().collect()
+    }
+
+    pub(super) fn count_sacrifice(&self, count: impl FnOnce(&mut Sacrificed)) {
+        count(&mut lock(&self.sacrificed));
+    }
+
+    /// Notes that a camera has used numbers before these.
+    pub(super) fn note_next(&self, camera: &str, found: Next) {
+        let mut all = lock(&self.next);
+        let known = all.entry(camera.to_owned()).or_default();
+        known.sequence = known.sequence.max(found.sequence);
+        known.frame = known.frame.max(found.frame);
+    }
+
+    /// The numbers that a camera's next segment begins with. The sequence number is given once.
+    pub(super) fn next_numbers(&self, camera: &str) -> Next {
+        let mut all = lock(&self.next);
+        let known = all.entry(camera.to_owned()).or_default();
+        let next = *known;
+        known.sequence += 1;
+        next
+    }
+}

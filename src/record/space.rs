@@ -1,0 +1,213 @@
+//! Files for new footage: from the pool, newly made, or taken from the oldest footage.
+//!
+//! A file gets its whole length when it is made, so a disk is full between two segments and never within one, and other programs cannot take
+//! the space of a segment that was begun. Full-length files of deleted footage go through the pool to new footage: their blocks are in use
+//! already, so writing them again changes nothing that the file system would have to record.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use log::{info, warn};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::io::Errno;
+
+use super::catalogue::SegmentInfo;
+use super::error::{Limit, RecordError};
+use super::folder::{self, POOL};
+use super::recordings::Recordings;
+use super::retention::{self, Candidate, Rules, Victim};
+use crate::base::clock;
+use crate::media::CameraName;
+
+/// A file that new footage may be written to; it lies in the pool.
+#[derive(Debug)]
+pub(super) struct Spare {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
+
+/// Makes and recycles files.
+pub(super) struct Space<'r> {
+    recordings: &'r Recordings,
+    /// The rules of the cameras that are configured.
+    pub(super) rules: BTreeMap<String, Rules>,
+}
+
+impl<'r> Space<'r> {
+    pub(super) fn new(recordings: &'r Recordings, rules: BTreeMap<String, Rules>) -> Self {
+        Self { recordings, rules }
+    }
+
+    /// A file of the length of a segment. If there is no space for it, the oldest footage that may go is deleted.
+    ///
+    /// # Errors
+    /// [`RecordError::NoSpace`] if nothing may go; those of the file system.
+    pub(super) fn acquire(&self) -> Result<Spare, RecordError> {
+        check_mount(self.recordings)?;
+        let length = self.recordings.store().segment_bytes;
+        loop {
+            let (missing, limit) = self.missing_bytes(length)?;
+            // A file of the pool has its space already; it still counts as footage from now on.
+            let pooled = if missing == 0 || limit == Limit::Free { self.pooled()? } else { None };
+            if let Some(spare) = pooled {
+                return Ok(spare);
+            }
+            if missing == 0
+                && let Some(spare) = self.make(length)?
+            {
+                return Ok(spare);
+            }
+            let victim = self.victims(missing.max(1)).into_iter().next();
+            let folder = self.recordings.dir().to_owned();
+            let victim = victim.ok_or(RecordError::NoSpace { folder, needed_bytes: length, limit })?;
+            self.delete(&victim, true)?;
+        }
+    }
+
+    /// Deletes a segment. If `may_recycle`, a file of full length that nobody reads goes to the pool.
+    ///
+    /// # Errors
+    /// Those of the file system. The segment is not in the catalogue any more.
+    pub(super) fn delete(&self, victim: &Victim, may_recycle: bool) -> Result<(), RecordError> {
+        let Some(taken) = self.recordings.take(&victim.camera, victim.sequence) else { return Ok(()) };
+        let (path, length) = (taken.info.path().to_owned(), taken.info.summary.length);
+        let why = victim.reason.as_text();
+        info!("recording: {} is deleted: {why}", path.display());
+        let noted = self.recordings.tombstones.add(&taken.info, victim.reason);
+        if let Err(error) = noted {
+            warn!("recording: the deletion cannot be noted: {error}");
+        }
+        let is_whole = length == self.recordings.store().segment_bytes;
+        let done = if may_recycle && is_whole && !taken.is_in_use {
+            fs::rename(&path, self.pool_path(&taken.info))
+        } else {
+            fs::remove_file(&path)
+        };
+        match done {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(RecordError::Io(path, error)),
+            // Not found: somebody else deleted it, which is what was wanted.
+            Ok(()) | Err(_) => {}
+        }
+        self.recordings.count_sacrifice(|sacrificed| sacrificed.count(victim.reason, length));
+        // Best effort: a day with other footage stays.
+        let _ = path.parent().map(fs::remove_dir);
+        Ok(())
+    }
+
+    /// What has to go so that all rules hold.
+    pub(super) fn victims(&self, missing_bytes: u64) -> Vec<Victim> {
+        let all = self.recordings.all();
+        let mut kept: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
+        let mut candidates = Vec::with_capacity(all.len());
+        for info in &all {
+            let ranges = kept.entry(info.camera()).or_insert_with(|| self.kept(info.camera()));
+            let (start, end) = (info.start_us(), info.end_us());
+            let is_kept = ranges.iter().any(|(from, to)| *from <= end && *to >= start);
+            candidates.push(Candidate {
+                camera: info.camera(),
+                sequence: info.sequence(),
+                end_us: end,
+                bytes: info.summary.length,
+                has_events: info.summary.has_events,
+                is_pinned: is_kept || !info.summary.is_closed,
+            });
+        }
+        let rules = self.rules.iter().map(|(camera, rules)| (camera.as_str(), *rules)).collect();
+        let now_us = clock::since_epoch().as_micros() as u64;
+        retention::victims(&candidates, &rules, now_us, missing_bytes)
+    }
+
+    /// From when to when there were events of a camera that are kept, in microseconds since 1970.
+    fn kept(&self, camera: &str) -> Vec<(u64, u64)> {
+        CameraName::new(camera).map_or_else(Vec::new, |name| self.recordings.journal().kept_ranges(&name))
+    }
+
+    /// Bytes that have to go before `length` more may be used, and which limit asks for it.
+    ///
+    /// # Errors
+    /// Those of asking the file system.
+    pub(super) fn missing_bytes(&self, length: u64) -> Result<(u64, Limit), RecordError> {
+        let store = self.recordings.store();
+        let used = self.recordings.bytes().saturating_add(length);
+        let over = store.max_bytes.map_or(0, |most| used.saturating_sub(most));
+        let free = free_bytes(&store.dir).map_err(RecordError::io(&store.dir))?;
+        let short = store.min_free_bytes.saturating_add(length).saturating_sub(free);
+        Ok(if over == 0 { (short, Limit::Free) } else { (over.max(short), Limit::Most) })
+    }
+
+    /// The files of the pool that can be used. Others are removed.
+    fn pooled(&self) -> Result<Option<Spare>, RecordError> {
+        for path in self.pool()? {
+            let file = folder::open(&path, true).map_err(RecordError::io(&path))?;
+            let length = file.metadata().map_err(RecordError::io(&path))?.len();
+            if length == self.recordings.store().segment_bytes {
+                return Ok(Some(Spare { file, path }));
+            }
+            fs::remove_file(&path).map_err(RecordError::io(&path))?;
+        }
+        Ok(None)
+    }
+
+    /// The paths of the pool's files.
+    ///
+    /// # Errors
+    /// Those of reading the folder.
+    pub(super) fn pool(&self) -> Result<Vec<PathBuf>, RecordError> {
+        let pool = self.recordings.dir().join(POOL);
+        let entries = fs::read_dir(&pool).map_err(RecordError::io(&pool))?;
+        let is_spare = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            entry.file_type().is_ok_and(|kind| kind.is_file()) && name.to_string_lossy().ends_with(".mkv")
+        };
+        Ok(entries.filter_map(Result::ok).filter(is_spare).map(|entry| entry.path()).collect())
+    }
+
+    /// Makes a file; `None` if the disk is full.
+    ///
+    /// # Errors
+    /// Those of making it.
+    pub(super) fn make(&self, length: u64) -> Result<Option<Spare>, RecordError> {
+        let pool = self.recordings.dir().join(POOL);
+        let path = (0..).map(|number| pool.join(format!("new-{number}.mkv"))).find(|path| !path.exists());
+        let path = path.expect("there are more numbers than files");
+        let file = folder::create(&path).map_err(RecordError::io(&path))?;
+        let made = match fallocate(&file, FallocateFlags::empty(), 0, length) {
+            // A file system without extents, such as FAT.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(length),
+            made => made.map_err(Into::into),
+        };
+        match made {
+            Ok(()) => Ok(Some(Spare { file, path })),
+            Err(error) => {
+                let _ = fs::remove_file(&path);
+                let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+                if is_full { Ok(None) } else { Err(RecordError::Io(path, error)) }
+            }
+        }
+    }
+
+    fn pool_path(&self, info: &SegmentInfo) -> PathBuf {
+        self.recordings.dir().join(POOL).join(format!("{}-{}.mkv", info.camera(), info.sequence()))
+    }
+}
+
+/// Free bytes of the file system that `folder` lies on, without what it reserves for root.
+pub(super) fn free_bytes(folder: &Path) -> std::io::Result<u64> {
+    let found = statvfs(folder)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Checks that the disk of the folder is mounted, where that is asked for.
+fn check_mount(recordings: &Recordings) -> Result<(), RecordError> {
+    let store = recordings.store();
+    let Some(parent) = store.dir.parent().filter(|_| store.is_mount) else { return Ok(()) };
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).map_err(RecordError::io(path));
+    if device(&store.dir)? == device(parent)? {
+        let error = std::io::Error::new(ErrorKind::NotFound, "the disk or stick is not mounted");
+        return Err(RecordError::Io(store.dir.clone(), error));
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Thinning: old footage without an event is written anew with fewer frames and without sound, in the place of the old file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+use log::info;
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::catalogue::SegmentInfo;
+use super::error::RecordError;
+use super::folder::{self, POOL};
+use super::recordings::Recordings;
+use super::retention::Rules;
+use crate::base::clock;
+use crate::base::disk::sync_folder;
+use crate::hub::Stop;
+use crate::media::GapReason;
+use crate::segment::{
+    Block, Group, IndexEntry, MAX_GROUP_MS, ReadAt, SegmentError, SegmentHead, SegmentWriter, Stretch, Track,
+    read_index,
+};
+
+/// What a segment needs beside its frames: heads, trailers, and the index.
+const OVERHEAD_BYTES: u64 = 64 << 10;
+
+/// The same for each frame, which is a group of its own at the worst.
+const OVERHEAD_A_FRAME_BYTES: u64 = 8 << 10;
+
+/// Thins the oldest segment that is due: one in a round, so that the disk is not busy with it.
+///
+/// # Errors
+/// Those of reading and writing. The old file stays then.
+pub(super) fn oldest(
+    recordings: &Recordings,
+    rules: &BTreeMap<String, (Rules, u32)>,
+    stop: &Stop,
+) -> Result<(), RecordError> {
+    let now_us = clock::since_epoch().as_micros() as u64;
+    let all = recordings.all();
+    let is_due = |info: &&Arc<SegmentInfo>| {
+        let Some((rules, _)) = rules.get(info.camera()) else { return false };
+        let summary = &info.summary;
+        let can_be = summary.is_closed && !summary.has_events && !summary.head.is_thinned;
+        can_be && rules.thin_after_us.is_some_and(|after| now_us.saturating_sub(info.end_us()) > after)
+    };
+    let Some(info) = all.iter().filter(is_due).min_by_key(|info| info.end_us()) else { return Ok(()) };
+    let interval_ms = 1000 / rules.get(info.camera()).map_or(1, |(_, fps)| *fps).max(1);
+    thin(info, interval_ms, recordings, stop)
+}
+
+fn thin(info: &SegmentInfo, interval_ms: u32, recordings: &Recordings, stop: &Stop) -> Result<(), RecordError> {
+    let path = info.path();
+    let file = folder::open(path, false).map_err(RecordError::io(path))?;
+    let index = read_index(&file, &info.summary).map_err(RecordError::segment(path))?;
+    let kept = every(&index, interval_ms);
+    let part = recordings.dir().join(POOL).join("thin.part");
+    let _ = fs::remove_file(&part);
+    let copy = folder::create(&part).map_err(RecordError::io(&part))?;
+    let frames: u64 = kept.iter().map(|entry| u64::from(entry.length) + OVERHEAD_A_FRAME_BYTES).sum();
+    let length = (frames + OVERHEAD_BYTES).next_multiple_of(4096);
+    if fallocate(&copy, FallocateFlags::empty(), 0, length).is_err() {
+        copy.set_len(length).map_err(RecordError::io(&part))?;
+    }
+    let mut uuid = [0; 16];
+    getrandom::fill(&mut uuid).map_err(|error| RecordError::Io(part.clone(), error.into()))?;
+    let head = SegmentHead { uuid, is_thinned: true, sound: None, ..info.summary.head.clone() };
+    let mut writer = SegmentWriter::create(copy, length, &head).map_err(RecordError::segment(&part))?;
+    for group in groups(&kept, &info.summary.stretches) {
+        if stop.is_requested() {
+            return Ok(());
+        }
+        append(&mut writer, &file, &group).map_err(RecordError::segment(&part))?;
+    }
+    let summary = writer.close().map_err(RecordError::segment(&part))?;
+    fs::rename(&part, path).map_err(RecordError::io(path))?;
+    sync_folder(path).map_err(RecordError::io(path))?;
+    let freed = info.summary.length.saturating_sub(summary.length);
+    info!("recording: {} is thinned: {} of {} frames stay", path.display(), summary.frames, info.summary.frames);
+    recordings.put(Arc::new(SegmentInfo::new(path.to_owned(), summary)));
+    recordings.count_sacrifice(|sacrificed| {
+        sacrificed.thinned.0 += 1;
+        sacrificed.thinned.1 += freed;
+    });
+    Ok(())
+}
+
+/// The frames that are at least `interval_ms` apart.
+fn every(index: &[IndexEntry], interval_ms: u32) -> Vec<IndexEntry> {
+    let mut due_ms = 0;
+    let mut kept = Vec::new();
+    for entry in index {
+        if entry.at_ms >= due_ms {
+            due_ms = entry.at_ms.saturating_add(interval_ms.saturating_sub(8));
+            kept.push(*entry);
+        }
+    }
+    kept
+}
+
+/// Frames that are written as one group, and why there is nothing before them.
+struct Thinned {
+    entries: Vec<IndexEntry>,
+    gap_before: Option<GapReason>,
+}
+
+/// Groups of frames that are near to each other, without a gap between them.
+fn groups(kept: &[IndexEntry], stretches: &[Stretch]) -> Vec<Thinned> {
+    let stretch = |entry: &IndexEntry| stretches.iter().rposition(|stretch| stretch.start_ms <= entry.at_ms);
+    let mut groups: Vec<Thinned> = Vec::new();
+    let mut before = None;
+    for entry in kept {
+        let within = stretch(entry);
+        match groups.last_mut() {
+            Some(group) if within == before && entry.at_ms - group.entries[0].at_ms < MAX_GROUP_MS => {
+                group.entries.push(*entry);
+            }
+            _ => {
+                let begins = within.filter(|_| groups.is_empty() || within != before);
+                let gap_before = begins.and_then(|at| stretches[at].gap_before);
+                groups.push(Thinned { entries: vec![*entry], gap_before });
+            }
+        }
+        before = within;
+    }
+    groups
+}
+
+/// Copies the frames of a group.
+fn append(
+    writer: &mut SegmentWriter<fs::File>,
+    file: &fs::File,
+    group: &Thinned,
+) -> Result<(), SegmentError> {
+    let mut frames = Vec::with_capacity(group.entries.len());
+    for entry in &group.entries {
+        let mut bytes = vec![0; entry.length as usize];
+        let read = ReadAt::read_at(file, &mut bytes, u64::from(entry.offset));
+        let read = read.map_err(|source| SegmentError::Io { what: "read a frame", source })?;
+        bytes.truncate(read);
+        frames.push((u64::from(entry.at_ms) * 1000, bytes));
+    }
+    let blocks: Vec<Block<'_>> = frames
+        .iter()
+        .map(|(at_us, bytes)| Block { track: Track::Picture, at_us: *at_us, bytes })
+        .collect();
+    writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: group.gap_before })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(at_ms: u32) -> IndexEntry {
+        IndexEntry { at_ms, offset: 0, length: 1, cluster: 0 }
+    }
+
+    #[test]
+    fn one_frame_of_an_interval_stays() {
+        let index: Vec<IndexEntry> = (0..100).map(|tenth| entry(tenth * 100)).collect();
+        let kept: Vec<u32> = every(&index, 1000).iter().map(|entry| entry.at_ms).collect();
+        assert_eq!(kept, (0..10).map(|second| second * 1000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_gap_stays_between_two_groups_with_its_reason() {
+        let stretch = |start_ms, end_ms, gap_before| Stretch { start_ms, end_ms, gap_before };
+        let stretches = [stretch(0, 3000, None), stretch(9000, 9900, Some(GapReason::CameraLost))];
+        let kept = [0, 1000, 2000, 3000, 9000].map(entry);
+        let groups = groups(&kept, &stretches);
+        let shown: Vec<_> =
+            groups.iter().map(|group| (group.entries[0].at_ms, group.gap_before)).collect();
+        assert!(shown.iter().all(|(at_ms, gap)| (*at_ms == 9000) == (*gap == Some(GapReason::CameraLost))));
+        assert_eq!(shown.last().map(|(at_ms, _)| *at_ms), Some(9000));
+    }
+}
