@@ -30,6 +30,7 @@ export class Days {
   #days = [];
   #at = 0;
   #listed;
+  #scrolled;
   #end;
   #select = make("select", { "aria-label": "Day" });
   #earlier = make("button", { type: "button", "aria-label": "Earlier day", title: "Earlier day" }, "‹");
@@ -116,8 +117,16 @@ export class Days {
     const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.at : undefined;
     say(this.#none, stretches.length ? "" : "Nothing is recorded on this day.");
     this.#list.replaceChildren(...[...stretches].reverse().map((stretch, index, all) => this.#item(stretch, all[index + 1], events)));
-    if (focused) this.#list.querySelector(`[data-at="${focused}"]`)?.focus({ preventScroll: true });
     this.showMoment(this.#at);
+    if (this.#scrolled !== day) this.#scroll(day);
+    if (focused) this.#list.querySelector(`[data-at="${focused}"]`)?.focus({ preventScroll: true });
+  }
+
+  // Where the list has a bar of its own, what is played is in sight when a day is opened.
+  #scroll(day) {
+    this.#scrolled = day;
+    const here = this.#list.querySelector("[aria-current]");
+    if (here) this.#list.scrollTop += here.getBoundingClientRect().top - this.#list.getBoundingClientRect().top;
   }
 
   // `before` is the stretch before it.

@@ -4,6 +4,7 @@ import { address, askIfThere } from "./api.js";
 import { make, say, whileSeen } from "./dom.js";
 import { deleteButton, eventsOf, keepButton, kindWords, KINDS, spanWords } from "./happenings.js";
 import { icon } from "./icons.js";
+import { leaveConnections } from "./live.js";
 import { dayOf, dayWords, endsOf, inAddress } from "./moments.js";
 import { markSeen } from "./news.js";
 import { forgetStill, showStill } from "./stills.js";
@@ -239,8 +240,10 @@ function whileSeenBy(work) {
     });
   };
   document.addEventListener("visibilitychange", watch);
+  leaveConnections(1);
   watch();
   return () => {
+    leaveConnections(0);
     document.removeEventListener("visibilitychange", watch);
     source?.close();
     timer();

@@ -137,8 +137,9 @@ export class Footage {
       alive();
       const response = await request(address(footagePath(this.#name, "stream", query)), { signal: attempt.signal });
       await readNewest(response.body.getReader(), { signal: attempt.signal, paint: async ({ jpeg, captured_ms }) => {
-        await draw(jpeg, this.#context, attempt.signal).catch(() => {});
-        if (attempt.signal.aborted) return;
+        // One that cannot be shown is passed over.
+        const isShown = await draw(jpeg, this.#context, attempt.signal).then(() => true, () => false);
+        if (!isShown || attempt.signal.aborted) return;
         alive();
         this.at = captured_ms / 1000;
         this.#told("time");

@@ -139,10 +139,10 @@ function add(name) {
   return camera;
 }
 
-// How many connections a recording takes that is watched: this window and others have less for the present.
-let elsewhere = { streams: 0, sounds: 0 };
-export function leaveConnections(streams, sounds) {
-  elsewhere = { streams, sounds };
+// How many connections other places of the page hold: this window and others have less for live pictures.
+let elsewhere = 0;
+export function leaveConnections(count) {
+  elsewhere = count;
   share();
 }
 
@@ -157,7 +157,7 @@ async function share() {
       isStale = false;
       const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
       const shown = document.visibilityState === "hidden" ? [] : seen;
-      const modes = await modesOf(shown.length + elsewhere.streams, listening() + elsewhere.sounds);
+      const modes = await modesOf(shown.length, listening() + elsewhere);
       for (const camera of cameras.values()) {
         const at = shown.indexOf(camera);
         camera.show(at < 0 ? "off" : modes[at]);

@@ -16,6 +16,8 @@ import { Player } from "./sound.js";
 
 const SPEEDS = [-16, -4, -1, 1, 2, 4, 16, 64, 256, 512];
 const SKIP_S = 10;
+// The pictures and the sound.
+const CONNECTIONS = 2;
 // Where a clip is played that is so near the present, it is the present.
 const LIVE_S = 3;
 // A jump of the time by more than this is a gap.
@@ -24,6 +26,8 @@ const JUMP_S = 3;
 const BACK_S = 30 * 86400;
 // So near its beginning the address is that of the event.
 const EVENT_S = 60;
+// So near its end a clip was played.
+const END_S = 1;
 const ADDRESS_EVERY_MS = 10_000;
 const QUIET = "recordings without sound";
 
@@ -33,16 +37,19 @@ const WORDS = {
 
 const now = () => (Date.now() + clockAhead_ms()) / 1000;
 
-let shown;
+let [shown, wanted] = [undefined, undefined];
 
 export async function show(host, query, status) {
-  const asked = await placeIn(query);
   if (status.past === false) {
     host.replaceChildren(make("p", {}, "You may not see recordings. ", make("a", { href: "?" }, "Live pictures")));
     return;
   }
+  wanted = query;
+  const asked = await placeIn(query);
+  // Meanwhile it may be another one that is wanted.
+  if (wanted !== query) return;
   if (shown?.name !== asked.name) {
-    leave();
+    shown?.end();
     shown = new Past(asked.name, status);
     host.replaceChildren(shown.element);
   }
@@ -51,7 +58,7 @@ export async function show(host, query, status) {
 
 export function leave() {
   shown?.end();
-  shown = undefined;
+  [shown, wanted] = [];
 }
 
 // The camera, the moment, the clip and the event that a query means.
@@ -96,7 +103,7 @@ class Past {
     this.#ends.push(() => document.removeEventListener("keydown", keys), () => clearInterval(timer),
       () => document.removeEventListener("visibilitychange", sleep));
     silence(true);
-    leaveConnections(1, 1);
+    leaveConnections(CONNECTIONS);
   }
 
   // Shows a moment, and plays from there.
@@ -117,7 +124,7 @@ class Past {
     this.#player.stop();
     this.#days.end();
     silence(false);
-    leaveConnections(0, 0);
+    leaveConnections(0);
   }
 
   #build() {
@@ -190,6 +197,9 @@ class Past {
 
   #play() {
     this.#search = undefined;
+    const { until, at } = this.#footage;
+    // A clip that was played to its end is played again.
+    if (at > until - END_S && this.#clip.from < until) this.#footage.at = this.#clip.from;
     this.#footage.play();
     this.#hear();
     this.#sayPlaying();
@@ -218,8 +228,9 @@ class Past {
   // Sound is there at the natural speed only.
   #hear() {
     this.#player.stop();
-    const isQuiet = recall(QUIET) === "yes";
-    this.#find(".sound").setAttribute("aria-pressed", String(!isQuiet));
+    const [isQuiet, button] = [recall(QUIET) === "yes", this.#find(".sound")];
+    Object.assign(button, { disabled: false, title: "Sound" });
+    button.setAttribute("aria-pressed", String(!isQuiet));
     if (!isQuiet && this.#footage.speed === 1) this.#player.start();
   }
 
@@ -253,7 +264,7 @@ class Past {
     const { at, speed, until } = this.#footage;
     const search = {};
     this.#search = search;
-    if (until !== undefined && at > until - 1) return undefined;
+    if (at > until - END_S) return undefined;
     const range = speed > 0 ? { from: at + 0.5, to: now() } : { from: at - BACK_S, to: at - 0.5 };
     const { stretches } = await ask("GET", footagePath(this.name, "", range).slice("api/1.0/".length)).catch(() => ({ stretches: [] }));
     if (this.#search !== search || this.#footage.at !== at) return undefined;
@@ -287,6 +298,7 @@ class Past {
   #sayPlaying() {
     const [button, { isPlaying }] = [this.#find(".play"), this.#footage];
     const words = isPlaying ? "Pause" : "Play";
+    this.element.classList.toggle("plays", isPlaying);
     button.title = words;
     button.setAttribute("aria-label", words);
     button.querySelector("use").setAttribute("href", isPlaying ? "#i-pause" : "#i-play");

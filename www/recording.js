@@ -34,8 +34,8 @@ export async function show(section, status) {
   const cards = new Map();
   const list = make("div", { class: "users" });
   section.append(problems, service.element, store, list, gone);
-  const fill = (recordings) => {
-    fillProblems(problems, recordings);
+  const fill = (recordings, health) => {
+    fillProblems(problems, recordings, health);
     service.show(recordings.stopped_by);
     fillStore(store, recordings);
     say(gone, sacrificed(recordings));
@@ -47,14 +47,15 @@ export async function show(section, status) {
     cards.set(name, card);
     list.append(card.element);
   }
-  fill(found);
-  return whileSeen(LOOK_EVERY_MS, async () => fill(await ask("GET", "recordings")));
+  fill(found, status);
+  return whileSeen(LOOK_EVERY_MS, async () => fill(...await Promise.all(["recordings", "status"].map((what) => ask("GET", what)))));
 }
 
-function fillProblems(list, { problem, cameras, stopped_by: stopper }) {
+function fillProblems(list, { problem, cameras, stopped_by: stopper }, { journal }) {
   const words = [
     stopper ? `Nothing is recorded: ${stopper} stopped it.` : "",
     problem ? `${sentence(problem)}.` : "",
+    journal?.problem ? `Events: ${journal.problem}.` : "",
     ...cameras.map((camera) => (camera.problem ? `${camera.name}: ${camera.problem}.` : "")),
   ].filter(Boolean);
   if (list.dataset.shown === words.join()) return;
