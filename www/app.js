@@ -1,19 +1,34 @@
-// The page: which view is shown, what the server says, full screen and signing out.
+// The page: which place is shown, what the server says, full screen and signing out.
 
 import { Gone, ask, leaving, status } from "./api.js";
-import { act, say, whileSeen } from "./dom.js";
+import { act, make, say, styled, whileSeen } from "./dom.js";
 import { hasUnapplied, isKnown, mayLeave, showServerGone, showSingle, showStatus, showsPictures, startLive } from "./live.js";
-import { leaveSettings, showSettings } from "./settings.js";
 
 const STATUS_EVERY_MS = 1500;
 // So many requests in a row have to fail before that is reported while pictures arrive.
 const MISSED_TELL = 3;
 const POINTER_RESTS_MS = 3000;
 
+// The places besides the live pictures, loaded when they are first wanted. Each has a `show`, which fills its element
+// for a query, again for each query, and a `leave`.
+const PLACES = {
+  past: () => import("./past.js"),
+  events: () => import("./events.js"),
+  settings: () => import("./settings.js"),
+};
+
 const root = document.documentElement;
-const [live, settings, server, trouble, leave] =
-  ["#live", "#settings", "#server", "#trouble", "#leave-wall"].map((what) => document.querySelector(what));
+const [live, server, trouble, leave] = ["#live", "#server", "#trouble", "#leave-wall"].map((what) => document.querySelector(what));
 let known;
+let there;
+
+// A camera at another time is a recording. An event is shown as its recording.
+function placeOf(asked) {
+  if (asked.has("settings")) return "settings";
+  if (asked.has("events")) return "events";
+  const isPast = asked.has("event") || (asked.has("camera") && (asked.has("at") || asked.has("from")));
+  return isPast ? "past" : "live";
+}
 
 // The address that is shown. The browser's may be another one while a question is asked.
 let shownAt;
@@ -21,20 +36,20 @@ let shownAt;
 function route() {
   shownAt = location.href;
   const asked = new URLSearchParams(location.search);
-  const panel = asked.get("settings");
-  live.hidden = panel !== null;
-  settings.hidden = panel === null;
+  const place = placeOf(asked);
+  for (const name of ["live", ...Object.keys(PLACES)]) document.getElementById(name).hidden = name !== place;
+  const current = place !== "past" ? place : asked.has("event") ? "events" : "live";
   for (const link of document.querySelectorAll("nav [data-view]")) {
-    const isHere = (link.dataset.view === "settings") === (panel !== null);
-    if (isHere) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    if (link.dataset.view === current) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
-  document.title = asked.get("camera") ? `${asked.get("camera")} · Defender` : "Defender";
-  if (panel !== null) {
-    if (known) showSettings(settings, panel, known);
-    return;
+  const title = asked.get("camera") && place !== "events" ? asked.get("camera") : { events: "Events", settings: "Settings" }[current];
+  document.title = title ? `${title} · Defender` : "Defender";
+  if (place === "live") showSingle(asked.get("camera") ?? undefined, asked.get("edit"));
+  if (there && there.place !== place) {
+    there.module?.leave();
+    there = undefined;
   }
-  leaveSettings();
-  showSingle(asked.get("camera") ?? undefined, asked.get("edit"));
+  if (place !== "live") showPlace(place, asked);
   if (known) sayTrouble();
 }
 
@@ -47,6 +62,21 @@ async function isFree() {
   const isSo = await mayLeave();
   isAsking = false;
   return isSo;
+}
+
+async function showPlace(place, asked) {
+  const mine = { place, module: there?.module };
+  there = mine;
+  if (!known) return;
+  const host = document.getElementById(place);
+  try {
+    const [module] = await Promise.all([PLACES[place](), styled(`${place}.css`)]);
+    if (there !== mine) return;
+    mine.module = module;
+    await module.show(host, asked, known);
+  } catch (fault) {
+    if (there === mine) host.replaceChildren(make("p", { class: "bad", role: "alert" }, `This cannot be shown: ${fault.message}.`));
+  }
 }
 
 async function go(search) {
@@ -134,7 +164,7 @@ startLive({
 
 function sayTrouble(words = "") {
   const asked = new URLSearchParams(location.search).get("camera");
-  const isNone = !words && asked !== null && !isKnown(asked);
+  const isNone = !words && !live.hidden && asked !== null && !isKnown(asked);
   const nothing = !words && !known?.cameras.length && !known?.microphones.length;
   showTrouble(isNone ? `There is no camera named ${asked} here.` : nothing ? "There is no camera that you may see." : words);
 }
@@ -146,6 +176,14 @@ function showTrouble(words) {
   dispatchEvent(new Event("resize"));
 }
 
+// What waits for the first status. A user without the right to the past has no events, nor has an older server.
+function begin() {
+  route();
+  const hasEvents = known.past !== false && known.services.recording !== undefined;
+  document.querySelector("nav [data-view=events]").hidden = !hasEvents;
+  if (hasEvents) import("./news.js").then(({ watchNews }) => watchNews(), () => {});
+}
+
 let missed = 0;
 async function poll() {
   try {
@@ -155,7 +193,7 @@ async function poll() {
     showStatus(known);
     say(server, `${known.user} · Defender ${known.version}`);
     sayTrouble();
-    if (isFirst) route();
+    if (isFirst) begin();
   } catch (fault) {
     missed += 1;
     const isGone = fault instanceof Gone;

@@ -14,8 +14,8 @@ const streams = namedLocks("defender stream");
 const sounds = namedLocks(`defender sound ${Math.random()}`);
 
 // Which of the cameras on the screen, in their order, are streamed ("stream"), and which are
-// refreshed one after the other ("stills"), while this window listens to `listening` microphones.
-// Other windows may have taken streams before, and listen too.
+// refreshed one after the other ("stills"), while this window listens to `listening` microphones, or holds as many other
+// connections. Other windows may have taken streams before, and listen too.
 export async function modesOf(count, listening) {
   sounds.limit(listening, listening);
   await sounds.take(listening, listening);

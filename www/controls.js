@@ -5,6 +5,7 @@
 
 import { ask, askIfThere } from "./api.js";
 import { act, field, labelled, make, note, plural, say, sentence, setWrong } from "./dom.js";
+import { blame, settingInput, showIn, shownIn } from "./inputs.js";
 import { OverridesList, settingsOf } from "./overrides.js";
 import { turnButtons } from "./turn.js";
 
@@ -69,7 +70,6 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
     if (known) overrides.show(known);
     masks?.show(now.masks);
     if (camera.settings) form?.show(camera.settings);
-    if (camera.settings?.record) record?.show(camera.settings.record);
     // What was changed since is newer than what the server says.
     for (const control of camera.controls ?? []) if (!sender.holds(control.name)) fields.get(control.name)?.show(control);
   };
@@ -80,9 +80,9 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
     elements: [
       make("h2", {}, "Image"),
       turn,
+      settings?.record ? make("p", { class: "quiet" }, make("a", { href: "?settings=recording" }, "How it is recorded")) : undefined,
       masks?.element,
       ...(form ? [form.element] : []),
-      record?.element,
       ...(fields.size ? [make("div", { class: "controls" }, [...fields.values()].map(({ element }) => element))] : []),
       make("div", { class: "row save" }, saving(keeps, sender, saved), fields.size ? defaultsButton(name, sender) : undefined),
       overrides.element,
@@ -172,42 +172,7 @@ class Sender {
   }
 }
 
-// The key of the field that an error of the server is about.
-const blame = (editable) => (words) =>
-  editable.find(({ key }) => new RegExp(`\\b${key}\\b`).test(words))?.key ?? (/\bsize\b/.test(words) ? "width" : undefined);
-
-// The input of a setting. Sizes have no maximum here: the server knows better which one is too large.
-function settingInput({ key, kind, min, max, choices, hint }) {
-  const common = { name: key, title: hint || undefined };
-  if (kind === "boolean") return make("input", { type: "checkbox", ...common });
-  if (kind === "text") return make("input", { type: "text", maxLength: max, ...common });
-  if (kind === "choice") {
-    const select = make("select", common, choices.map((choice) => make("option", { value: choice }, choice)));
-    if (typeof choices[0] === "number") select.dataset.number = "";
-    return select;
-  }
-  const most = ["width", "height"].includes(key) ? undefined : max;
-  return make("input", { type: "number", required: true, min, max: most, step: kind === "decimal" ? "any" : 1, ...common });
-}
-
-function shownIn(input) {
-  if (input.type === "checkbox") return input.checked;
-  return input.type === "number" || "number" in input.dataset ? Number(input.value) : input.value;
-}
-
-function showIn(input, value) {
-  if (input.type === "checkbox") input.checked = value; else input.value = value;
-}
-
-// How the camera is recorded; folded up, for it is set once.
-function recordForm(keyed, record, sender) {
-  const own = keyed.filter(({ key }) => key.startsWith("record.")).map((row) => ({ ...row, key: row.key.slice("record.".length) }));
-  const send = (change) => sender.send({ record: change });
-  const { element, show } = settingsForm(own.filter(({ kind }) => INPUTS.includes(kind)), record, { send }, { apply: "Set recording" });
-  return { show, element: make("details", { class: "card", name: "recording" }, make("summary", {}, make("strong", {}, "Recording")), element) };
-}
-
-function settingsForm(editable, settings, sender, { sizes = [], apply = "Apply" }) {
+function settingsForm(editable, settings, sizes, sender) {
   const inputs = editable.map((row) => {
     const input = settingInput(row);
     showIn(input, settings[row.key]);
@@ -216,7 +181,7 @@ function settingsForm(editable, settings, sender, { sizes = [], apply = "Apply" 
   const form = make("form", { class: "row settings" },
     sizes.length ? sizeField(sizes) : undefined,
     inputs.map(([{ label }, input]) => field(label, input)),
-    make("div", { class: "apply" }, make("button", {}, apply)));
+    make("div", { class: "apply" }, make("button", {}, "Apply")));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {

@@ -22,6 +22,18 @@ export function icon(name) {
   return svg;
 }
 
+const styles = new Map();
+
+// Loads a style that the page needs for one of its parts only. It is there, or cannot be had, when this returns.
+export function styled(file) {
+  if (!styles.has(file)) {
+    styles.set(file, new Promise((loaded) => {
+      document.head.append(make("link", { rel: "stylesheet", href: file, onload: loaded, onerror: loaded }));
+    }));
+  }
+  return styles.get(file);
+}
+
 export function copyOf(template) {
   return document.querySelector(template).content.firstElementChild.cloneNode(true);
 }

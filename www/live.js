@@ -15,6 +15,7 @@ const sideways = matchMedia(SIDEWAYS);
 // How much of the window a picture takes that stays above its controls.
 const STUCK_PART = 0.55;
 
+const bar = document.querySelector("header nav");
 const host = document.querySelector("#cameras");
 const place = document.querySelector("#live");
 const microphones = document.querySelector("#microphones");
@@ -23,6 +24,8 @@ const cameras = new Map();
 let single;
 let isAdmin = false;
 let openInFull;
+// What shows which cameras are recorded, where one is.
+let recording;
 let leaving;
 
 const onScreen = new IntersectionObserver((entries) => {
@@ -65,6 +68,8 @@ export function showStatus(status) {
     camera.canStart = isAdmin && status.services?.video === false && !found.relayed;
   }
   showMicrophones(status.microphones);
+  if (status.cameras.some(({ recording: how }) => how)) recording ??= import("./record.js");
+  recording?.then(({ showRecording }) => showRecording(cameras, status), () => { recording = undefined; });
   showSingle(single?.name, single?.edit);
   if (single?.camera) editor?.show(single.camera.status);
 }
@@ -138,6 +143,13 @@ function add(name) {
   return camera;
 }
 
+// How many connections other places of the page hold: this window and others have less for live pictures.
+let elsewhere = 0;
+export function leaveConnections(count) {
+  elsewhere = count;
+  share();
+}
+
 // Gives each camera that is on the screen a stream, or its turn for a still; the others nothing.
 let [isSharing, isStale] = [false, false];
 async function share() {
@@ -149,7 +161,7 @@ async function share() {
       isStale = false;
       const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
       const shown = document.visibilityState === "hidden" ? [] : seen;
-      const modes = await modesOf(shown.length, listening());
+      const modes = await modesOf(shown.length, listening() + elsewhere);
       for (const camera of cameras.values()) {
         const at = shown.indexOf(camera);
         camera.show(at < 0 ? "off" : modes[at]);
@@ -169,7 +181,9 @@ function arrange() {
   const { width = 4, height = 3 } = (shown.find(({ status }) => status?.width) ?? {}).status ?? {};
   const aspect = width / height || 4 / 3;
   const isBeside = isTuning && beside.matches;
-  const below = isWall || isBeside || sideways.matches ? 0 : microphones.offsetHeight + 28;
+  // On a phone the places are a bar at the foot of the window.
+  const foot = getComputedStyle(bar).position === "fixed" ? bar.offsetHeight : 0;
+  const below = isWall || isBeside || sideways.matches ? 0 : microphones.offsetHeight + 28 + foot;
   const top = isWall ? 0 : place.getBoundingClientRect().top + scrollY;
   // In a very low window a picture would vanish; the page scrolls instead.
   const most = isTuning && !isBeside && !isWall ? innerHeight * STUCK_PART : innerHeight;

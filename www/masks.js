@@ -2,7 +2,7 @@
 // it is applied, and lasts after a restart only if it is saved.
 
 import { ask, askIfThere } from "./api.js";
-import { act, confirmed, make, plural, say, sentence } from "./dom.js";
+import { act, confirmed, make, plural, say, sentence, styled } from "./dom.js";
 import { Drawing } from "./drawing.js";
 
 const HELP = "Nobody sees what is below a mask. Draw a rectangle on the picture, or add one. Drag its points and its middle, " +
@@ -13,7 +13,7 @@ const HELP = "Nobody sees what is below a mask. Draw a rectangle on the picture,
 // (`mayLeave`), and takes the editor away (`leave`).
 export async function showMasks(host, camera, isWanted) {
   const path = `cameras/${encodeURIComponent(camera.name)}`;
-  const [found] = await Promise.all([askIfThere(path), styled()]);
+  const [found] = await Promise.all([askIfThere(path), styled("masks.css")]);
   if (!isWanted()) return undefined;
   const done = make("a", { href: `?camera=${encodeURIComponent(camera.name)}` }, "Done");
   host.hidden = false;
@@ -22,16 +22,6 @@ export async function showMasks(host, camera, isWanted) {
     return { show() {}, leave() {} };
   }
   return editor(host, camera, { path, found, done });
-}
-
-// The style of the editor, which the page needs for nothing else.
-let style;
-function styled() {
-  style ??= new Promise((loaded) => {
-    const link = make("link", { rel: "stylesheet", href: "masks.css", onload: loaded, onerror: loaded });
-    document.head.append(link);
-  });
-  return style;
 }
 
 function editor(host, camera, { path, found, done }) {

@@ -9,6 +9,7 @@ const WORDS = {
   blocked: "click on the page: the browser requires that before it plays sound",
   late: "no sound arrives now",
   lost: "the sound was cut off; trying again",
+  missing: "",
   stopped: "",
 };
 
@@ -23,6 +24,11 @@ const listenedTo = (name) => `listen to ${name}`;
 export const listening = () => [...bars.values()].filter(({ player }) => player.playing).length;
 export function onListening(changed) {
   notify = changed;
+}
+
+// While a recording is heard, the present is not.
+export function silence(isSilent) {
+  for (const { element, player } of bars.values()) player.volume = isSilent ? 0 : element.querySelector(".volume").valueAsNumber;
 }
 
 let aging;

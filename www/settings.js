@@ -8,17 +8,20 @@ const PANELS = {
   account: { title: "Account", load: () => import("./account.js") },
   sessions: { title: "Sessions", load: () => import("./sessions.js") },
   users: { title: "Users", load: () => import("./users.js"), isForAdmins: true },
+  recording: { title: "Recording", load: () => import("./recording.js"), isForAdmins: true },
   services: { title: "Services", load: () => import("./services.js"), isForAdmins: true },
   log: { title: "Log", load: () => import("./log.js"), isForAdmins: true },
 };
 
 let shown;
 
-export async function showSettings(host, asked, status) {
+// Fills `host` with the panel that the query names, or with the first one.
+export async function show(host, query, status) {
+  const asked = query.get("settings");
   const mine = Object.entries(PANELS).filter(([, { isForAdmins }]) => !isForAdmins || status.role === "admin");
   const [key, panel] = mine.find(([name]) => name === asked) ?? mine[0];
   if (shown?.key === key) return;
-  leaveSettings();
+  leave();
   const section = make("section", { "aria-labelledby": "panel-title" }, make("h2", { id: "panel-title" }, panel.title));
   const links = mine.map(([name, { title }]) =>
     make("a", { href: `?settings=${name}`, "aria-current": name === key ? "page" : undefined }, title));
@@ -26,16 +29,16 @@ export async function showSettings(host, asked, status) {
   const current = { key };
   shown = current;
   try {
-    const { show } = await panel.load();
-    const leave = await show(section, status);
-    if (shown === current) current.leave = leave;
-    else leave?.();
+    const { show: fill } = await panel.load();
+    const end = await fill(section, status);
+    if (shown === current) current.end = end;
+    else end?.();
   } catch (fault) {
     section.append(make("p", { class: "bad", role: "alert" }, `This cannot be shown: ${fault.message}.`));
   }
 }
 
-export function leaveSettings() {
-  shown?.leave?.();
+export function leave() {
+  shown?.end?.();
   shown = undefined;
 }

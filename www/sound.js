@@ -14,8 +14,8 @@ const FRESH_MS = 2500;
 const STALL_MS = 5000;
 const SILENCE_DBFS = -100;
 
-// Plays one stream until it is stopped. Calls `say` with "playing", "blocked" (the browser wants a
-// click first), "late" (none comes now), "lost" or "stopped", and `level` with the RMS of what comes, in
+// Plays one stream until it is stopped. The URL may be a function, which says where to go on. Calls `say` with "playing", "blocked" (the browser wants a
+// click first), "late" (none comes now), "lost", "missing" (there is none: false ends it) or "stopped", and `level` with the RMS of what comes, in
 // dBFS; with nothing while none does.
 export class Player {
   #url;
@@ -25,7 +25,7 @@ export class Player {
   #run;
 
   constructor(url, say, level) {
-    this.#url = url;
+    this.#url = typeof url === "function" ? url : () => url;
     this.#say = say;
     this.#level = level;
   }
@@ -62,6 +62,7 @@ export class Player {
         await this.#play(run);
       } catch (fault) {
         if (this.#run !== run) return;
+        if (fault.status === 404 && this.#say("missing") === false) return this.stop();
         console.warn("sound:", fault.message);
       }
       if (this.#run !== run) return;
@@ -92,7 +93,7 @@ export class Player {
     };
     try {
       alive();
-      const response = await request(this.#url, { signal: attempt.signal });
+      const response = await request(this.#url(), { signal: attempt.signal });
       await this.#read(run, response.body.getReader(), { alive, signal: attempt.signal });
     } finally {
       clearTimeout(stall);

@@ -204,46 +204,19 @@ export class Video {
     try {
       alive();
       const response = await request(named("video", this.#name, this.#streamName), { signal: attempt.signal });
-      await this.#read(response.body.getReader(), {
-        signal: attempt.signal,
-        onPicture: () => {
-          alive();
-          onPicture();
-        },
-      });
+      const paint = async (part) => {
+        if (!await this.#paint(part, attempt.signal)) return;
+        alive();
+        onPicture();
+      };
+      const received = (bytes) => this.#received.push({ at: performance.now(), bytes });
+      await readNewest(response.body.getReader(), { signal: attempt.signal, received, paint });
     } catch (fault) {
       throw attempt.signal.aborted ? new Error("no picture came for a while") : fault;
     } finally {
       clearTimeout(stall);
       signal.removeEventListener("abort", end);
       attempt.abort();
-    }
-  }
-
-  async #read(reader, { signal, onPicture }) {
-    const parts = new Parts();
-    let [newest, isPainting] = [undefined, false];
-    const paintNewest = async () => {
-      if (isPainting) return;
-      isPainting = true;
-      try {
-        while (newest && !signal.aborted) {
-          const part = newest;
-          newest = undefined;
-          if (await this.#paint(part, signal)) onPicture();
-        }
-      } finally {
-        isPainting = false;
-      }
-    };
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      this.#received.push({ at: performance.now(), bytes: value.length });
-      const part = parts.newest(value);
-      if (!part) continue;
-      newest = part;
-      paintNewest();
     }
   }
 
@@ -266,12 +239,7 @@ export class Video {
   // it or with the canvas: the next one may do.
   async #paint({ jpeg, captured_ms }, signal) {
     try {
-      const bitmap = await decoded(jpeg);
-      try {
-        if (!signal.aborted) this.#draw(bitmap);
-      } finally {
-        bitmap.close();
-      }
+      await draw(jpeg, this.#context, signal);
     } catch (fault) {
       this.failed += 1;
       if (this.failed === 1) console.warn(`a picture of ${this.#name} cannot be shown:`, fault.message);
@@ -288,14 +256,6 @@ export class Video {
     return true;
   }
 
-  #draw(bitmap) {
-    const { width, height } = bitmap;
-    if (this.#surface.width !== width || this.#surface.height !== height) Object.assign(this.#surface, { width, height });
-    // Drawing to one does nothing, without a word.
-    if (this.#context.isContextLost?.()) throw new Error("the canvas was lost");
-    this.#context.drawImage(bitmap, 0, 0);
-  }
-
   // The browser's own way, for one that cannot do ours. A query that changes makes it open the
   // stream anew instead of showing a dead one.
   #load(signal) {
@@ -306,6 +266,43 @@ export class Video {
       signal.addEventListener("abort", () => failed(new Error("ended")));
       image.src = `${named("video", this.#name)}?at=${Date.now()}`;
     });
+  }
+}
+
+// Reads a stream of pictures to its end. `paint` gets the newest one, when it is done with the one before;
+// `received` the number of bytes that came.
+export async function readNewest(reader, { signal, received = () => {}, paint }) {
+  const parts = new Parts();
+  let [newest, painting] = [undefined, undefined];
+  const paintNewest = async () => {
+    while (newest && !signal.aborted) {
+      const part = newest;
+      newest = undefined;
+      await paint(part);
+    }
+    painting = undefined;
+  };
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return painting;
+    received(value.length);
+    newest = parts.newest(value) ?? newest;
+    if (newest) painting ??= paintNewest();
+  }
+}
+
+// Draws a JPEG on a canvas of the same size, unless that is not wanted any more.
+export async function draw(jpeg, context, signal) {
+  const bitmap = await decoded(jpeg);
+  try {
+    if (signal.aborted) return;
+    const [{ canvas }, { width, height }] = [context, bitmap];
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    // Drawing to one does nothing, without a word.
+    if (context.isContextLost?.()) throw new Error("the canvas was lost");
+    context.drawImage(bitmap, 0, 0);
+  } finally {
+    bitmap.close();
   }
 }
 

@@ -20,6 +20,7 @@ import "./streams.js";
 import "./kinds.js";
 import "./masks.js";
 import "./looks.js";
+import "./places.js";
 
 describe("the page", { concurrency: 3 }, () => {
   after(close);

@@ -33,16 +33,6 @@ test("an admin changes a picture, and saves it", async (t) => {
   assert.ok(await page.getByLabel("Exposure").isDisabled(), "what the camera governs itself cannot be set");
 });
 
-test("an admin turns the recording of a camera on", async (t) => {
-  const { page, requests } = await opened(t);
-  await page.locator("summary", { hasText: "Recording" }).click();
-  await page.getByLabel("Record", { exact: true }).selectOption("always");
-  await page.getByLabel("Days that recordings are kept").fill("14");
-  await page.getByRole("button", { name: "Set recording" }).click();
-  await page.getByText("Applied").waitFor();
-  assert.deepEqual(requests.at(-1), { record: { when: "always", days: 14 } });
-});
-
 test("a dragged slider sends its newest value, one at a time", async (t) => {
   const { page, requests } = await opened(t);
   const slider = page.getByLabel("Brightness");

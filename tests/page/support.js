@@ -40,13 +40,14 @@ export async function until(what, look) {
   }
 }
 
-// The file of the admin `ada` and the viewer `eve`. Hashing is slow on purpose; this has the fewest rounds that are accepted.
-function users() {
+// The file of the admin `ada`, the viewer `eve` and `more` viewers by their names, with the fields of each. Hashing is
+// slow on purpose; this has the fewest rounds that are accepted.
+function users(more) {
   const base64 = (bytes) => bytes.toString("base64").replace(/=+$/, "");
   const salt = Buffer.from("salt of a test");
   const hash = pbkdf2Sync(PASSWORD, salt, 1000, 64, "sha512");
-  const line = (name, role) => `${name}:${role}:$pbkdf2-sha512$i=1000,l=64$${base64(salt)}$${base64(hash)}\n`;
-  return line("ada", "admin") + line("eve", "viewer");
+  const line = (name, role, fields = "") => `${name}:${role}:$pbkdf2-sha512$i=1000,l=64$${base64(salt)}$${base64(hash)}${fields}\n`;
+  return line("ada", "admin") + line("eve", "viewer") + Object.entries(more).map(([name, fields]) => line(name, "viewer", fields)).join("");
 }
 
 // Ten frames a second: drawing thirty is most of what these tests would cost.
@@ -58,11 +59,11 @@ export class Server {
   windows = [];
   environment = {};
 
-  constructor(t, { keys = "", sections = CAMERA } = {}) {
+  constructor(t, { keys = "", sections = CAMERA, viewers = {} } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "defender-page-"));
     this.keys = keys;
     this.sections = sections;
-    writeFileSync(join(this.folder, "users"), users(), { mode: 0o600 });
+    writeFileSync(join(this.folder, "users"), users(viewers), { mode: 0o600 });
     t.after(() => this.#end());
   }
 
