@@ -17,8 +17,8 @@ pub use device::{
 pub use edits::{Corner, Flip, PictureEdits, Rotation, StampClock};
 pub use event::{Area, CameraName, Event, EventKind};
 pub use pace::Pace;
-pub use record::{GapReason, RecordChoice, RecordSettings, RecordSound, RecordStore, RecordWhen};
 pub use raw_picture::RawPicture;
+pub use record::{GapReason, RecordChoice, RecordSettings, RecordSound, RecordStore, RecordWhen};
 pub use shape::{Point, Polygon, Zone};
 pub use sound::{Level, SoundFormat};
 pub use stream::{Scale, StreamSettings};

@@ -125,7 +125,18 @@ impl Server {
         let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
         manager.ready(&url);
         Ok(Self {
-            control, reload, gate, local, http, accounts, journal, recorder, stop, ended, manager, watchdog,
+            control,
+            reload,
+            gate,
+            local,
+            http,
+            accounts,
+            journal,
+            recorder,
+            stop,
+            ended,
+            manager,
+            watchdog,
         })
     }
 
@@ -147,8 +158,20 @@ impl Server {
     /// Stops everything and joins the threads; gives up on those that take longer than [`STOP_WITHIN`].
     pub(super) fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { control, reload, gate, local, http, accounts, journal, recorder, stop, ended, watchdog, .. } =
-            self;
+        let Self {
+            control,
+            reload,
+            gate,
+            local,
+            http,
+            accounts,
+            journal,
+            recorder,
+            stop,
+            ended,
+            watchdog,
+            ..
+        } = self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         local.iter().for_each(|local| local.stop());

@@ -36,10 +36,7 @@ mod tests;
 mod thin;
 mod tombstones;
 
-pub use catalogue::SegmentInfo;
-pub use error::RecordError;
 pub use playback::Player;
 pub use recorder::Recorder;
 pub use recordings::{CameraFootage, Recordings};
-pub use retention::Reason;
-pub use status::{CameraStatus, Sacrificed, State};
+pub use status::{CameraStatus, State};

@@ -104,11 +104,6 @@ impl Player {
         self.place.as_ref().map(|place| place.opened.info.summary.head.first_frame + place.at as u64)
     }
 
-    /// Width and height of the frame.
-    pub fn size(&self) -> Option<(u32, u32)> {
-        self.place.as_ref().map(|place| place.opened.info.summary.head.size)
-    }
-
     /// Bytes of the frame's JPEG; 0 while the player stands nowhere.
     pub fn bytes(&self) -> u32 {
         self.place.as_ref().map_or(0, |place| place.opened.index[place.at].length)

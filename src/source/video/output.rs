@@ -165,7 +165,7 @@ impl<'a> Output<'a> {
             Content::SplitJpeg { jpeg, account } => {
                 let found = self.scanner.scan_split(jpeg).map_err(Unusable::Broken)?;
                 self.note_end(&found);
-                self.copy_untrusted(jpeg, &found, picture.captured, account)
+                self.copy_untrusted(jpeg, &found, picture.captured, account).map(Prepared::Frame)
             }
         }
     }
