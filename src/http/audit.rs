@@ -35,6 +35,9 @@ static FORBIDDEN: Limit = Limit::new("forbidden requests", 10, 60, WINDOW);
 /// By user and network.
 static EVENTS: Limit = Limit::new("events that were reported", 60, 300, WINDOW);
 
+/// By clip.
+static TAKEN: Limit = Limit::new("ranges of one clip", 1, 600, WINDOW);
+
 /// By user and network.
 static OWN: Limit = Limit::new("changes of their own", 10, 120, WINDOW);
 
@@ -80,6 +83,13 @@ pub fn event(peer: SocketAddr, user: &Identity, what: &str) {
     }
     let line = format_args!("{peer}: {} {what}", user.actor());
     EVENTS.log(&subject(peer, &user.name), Level::Info, module_path!(), line);
+}
+
+/// Logs that a user took footage.
+pub fn took(peer: SocketAddr, user: &Identity, what: &str) {
+    let line = format_args!("{peer}: {} {what}", user.actor());
+    // A player asks for many ranges of one clip.
+    TAKEN.log(what, Level::Info, module_path!(), line);
 }
 
 /// Logs a change by an admin.

@@ -98,6 +98,8 @@ pub enum Footage {
     Stream,
     /// A byte for each step of time.
     Timeline,
+    /// A file of Matroska.
+    ClipMkv,
 }
 
 /// What an admin may stop and start.
@@ -124,8 +126,12 @@ pub enum Access {
 
 impl Footage {
     /// By the last segment of the path.
-    pub const NAMES: [(&'static str, Footage); 3] =
-        [("frame", Self::Frame), ("stream", Self::Stream), ("timeline", Self::Timeline)];
+    pub const NAMES: [(&'static str, Footage); 4] = [
+        ("frame", Self::Frame),
+        ("stream", Self::Stream),
+        ("timeline", Self::Timeline),
+        ("clip.mkv", Self::ClipMkv),
+    ];
 
     fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, part)| part)

@@ -18,6 +18,7 @@
 mod boot;
 mod camera;
 mod catalogue;
+mod clip;
 mod error;
 mod folder;
 mod intake;
@@ -36,6 +37,7 @@ mod tests;
 mod thin;
 mod tombstones;
 
+pub use clip::{Clip, NoClip};
 pub use playback::Player;
 pub use recorder::Recorder;
 pub use recordings::{CameraFootage, Recordings};

@@ -12,6 +12,7 @@ mod cors;
 mod edits;
 mod events;
 mod faults;
+mod footage;
 mod foreign;
 mod gate;
 mod hostile;

@@ -2,6 +2,7 @@
 //! may no longer have the stream.
 
 mod audio;
+mod clip;
 mod events;
 mod playback;
 pub(super) mod query;
@@ -10,13 +11,15 @@ mod video;
 
 use std::sync::Arc;
 
+use super::audit;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
-use super::request::is_head;
+use super::request::{field, is_head};
+use crate::base::utc;
 use crate::gate::Job;
 use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::{Frame, Scale};
-use crate::record::Player;
+use crate::record::{Clip, NoClip, Player};
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
@@ -76,6 +79,39 @@ pub fn stream_snapshot(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
 /// `GET /api/1.0/recordings/NAME/stream`.
 pub fn footage(call: &Call<'_>, name: &str) -> Outcome {
     hand_over(call, play(call, name))
+}
+
+/// `GET /api/1.0/recordings/NAME/clip.mkv`.
+pub fn clip(call: &Call<'_>, name: &str) -> Outcome {
+    hand_over(call, cut(call, name))
+}
+
+fn cut(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
+    let needed = |key| {
+        let moment = query::moment(call.query(), key).map_err(bad_request)?;
+        moment.ok_or(query::QueryError::Missing(key)).map_err(bad_request)
+    };
+    let (from_us, to_us) = (needed("from")?, needed("to")?);
+    let made = Clip::new(&call.state.recordings, name, from_us, to_us).map_err(|why| match why {
+        NoClip::Nothing => Reply::error(404, "nothing is recorded of this camera in that time"),
+        NoClip::TooLong => Reply::error(400, "a clip has at most 24 hours and 4 GiB: ask for a shorter time"),
+        NoClip::Unreadable(error) => Reply::error(503, &format!("the recording cannot be read: {error}")),
+    })?;
+    let bytes = made.memory_bytes() + clip::PIECE_BYTES;
+    let lease = call.state.memory.for_requests().lease(bytes).ok_or_else(Reply::out_of_memory)?;
+    let condition = |name| field(call.request, name).map(str::to_owned);
+    let conditions = clip::Conditions {
+        range: condition("Range"),
+        if_range: condition("If-Range"),
+        known_tags: condition("If-None-Match"),
+    };
+    let (head_only, keep) = (is_head(call.request), call.pending.keeps_alive());
+    let span = (utc::rfc3339(made.from_us), utc::rfc3339(made.to_us));
+    let response = clip::Response { head_only, context: call.context(), keep };
+    let job = clip::send(made, name, &conditions, response, lease)?;
+    let what = format!("took a clip of camera {name} from {} to {}", span.0, span.1);
+    audit::took(call.pending.peer(), call.user, &what);
+    Ok(job)
 }
 
 fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {

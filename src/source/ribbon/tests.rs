@@ -164,7 +164,7 @@ fn a_request_that_cannot_be_written_is_a_warning() {
         });
         let mut camera = RibbonCamera::new(&board, 0, &settings, Box::new(feeder));
         let warnings = camera.open(session).unwrap_or_else(|error| panic!("{error}")).description().warnings;
-        assert!(warnings[0].contains("cannot ask for size"), "{warnings:?}");
+        assert!(warnings[0].contains("cannot request size"), "{warnings:?}");
     });
 }
 
