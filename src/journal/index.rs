@@ -195,20 +195,20 @@ impl Index {
         Ok(())
     }
 
-    /// Takes in what was posted by others. `record` makes a record of an event that is not known yet.
-    pub(super) fn observe(&mut self, event: &Event, record: impl FnOnce() -> EventRecord) {
+    /// Takes in what was posted by others. `record` makes a record of an event that is not known yet. False for what is
+    /// known already, as all is that the journal posts itself.
+    pub(super) fn observe(&mut self, event: &Event, record: impl FnOnce() -> EventRecord) -> bool {
         match (self.held.get(&event.id), event.end) {
-            (Some(held), Some(end)) if held.is_open() => {
-                self.end(event.id, end);
-            }
-            (Some(_), _) => {}
+            (Some(held), Some(end)) if held.is_open() => self.end(event.id, end).is_some(),
+            (Some(_), _) => false,
             // Of an event that is over and no longer held, or deleted.
-            (None, _) if event.id < self.complete_from || self.deleted.contains(&event.id) => {}
+            (None, _) if event.id < self.complete_from || self.deleted.contains(&event.id) => false,
             (None, _) => {
                 self.next_id = self.next_id.max(event.id.saturating_add(1));
                 if self.begin(record(), None).is_err() {
                     self.dropped = self.dropped.saturating_add(1);
                 }
+                true
             }
         }
     }
