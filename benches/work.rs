@@ -3,6 +3,8 @@
 //!
 //!     work KIND TIMES [FILE]
 //!
+//! `pass-through` and `socket` take the length of a frame: `socket:40000` for one of 40 kB.
+//!
 //! Kinds that begin with `jpeg-` write what they work on to FILE, for other programs to do the same.
 //!
 //! It prints the nanoseconds a time took, which are instructions where the machine's clock counts
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use defender::codec::jpeg::{Encoder, Settings};
+use defender::codec::{part, raw};
 use defender::jpeg::coefficients::Reader;
 use defender::jpeg::dc::{DcReader, Planes};
 use defender::jpeg::edit::{Edit, Editor};
@@ -21,12 +24,11 @@ use defender::jpeg::header::Limits;
 use defender::jpeg::mask::Mask;
 use defender::jpeg::scan;
 use defender::jpeg::scanner::Scanner;
-use defender::jpeg::shrink::Scale;
 use defender::jpeg::stamp::{Corner, Stamp};
 use defender::jpeg::stream::{JpegStream, MAX_PICTURE_BYTES};
 use defender::jpeg::turn::{Flip, Rotation, Turn};
 use defender::jpeg::variant::{Variant, VariantMaker};
-use defender::media::{Chroma, PixelFormat, Range601, RawImage};
+use defender::media::{Chroma, PixelFormat, Range601, RawImage, Scale, Timestamp};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
@@ -35,7 +37,7 @@ const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
 
 const KINDS: &str = "yuyv, yuyv420, nv12, pass-through, socket, jpeg-dc, jpeg-all, jpeg-copy, jpeg-around, jpeg-right, jpeg-mask, \
-                     jpeg-stamp, jpeg-half, jpeg-quality, aes128, chacha20 or password";
+                     jpeg-stamp, jpeg-half, jpeg-eighth, jpeg-quality, raw-mean, raw-half, aes128, chacha20 or password";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -45,12 +47,16 @@ fn main() -> ExitCode {
         // Cargo runs every bench without arguments.
         return ExitCode::SUCCESS;
     };
-    match kind.as_str() {
+    let (kind, length) = kind.split_once(':').unwrap_or((kind, ""));
+    let frame_bytes = length.parse().unwrap_or(FRAME_BYTES);
+    match kind {
         "yuyv" => encode(times, PixelFormat::Yuyv, Chroma::AsCaptured),
         "yuyv420" => encode(times, PixelFormat::Yuyv, Chroma::Quarter),
         "nv12" => encode(times, PixelFormat::Nv12, Chroma::AsCaptured),
-        "pass-through" => pass_through(times, false),
-        "socket" => pass_through(times, true),
+        "raw-mean" => smaller(times, false),
+        "raw-half" => smaller(times, true),
+        "pass-through" => pass_through(times, frame_bytes, false),
+        "socket" => pass_through(times, frame_bytes, true),
         "aes128" => encrypt(times, CipherSuite::TLS13_AES_128_GCM_SHA256),
         "chacha20" => encrypt(times, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
         "password" => password(times),
@@ -106,6 +112,26 @@ fn encode(times: u32, format: PixelFormat, chroma: Chroma) {
     });
 }
 
+/// A raw picture made half as large, and encoded if `encodes`.
+fn smaller(times: u32, encodes: bool) {
+    let (stride_bytes, data) = picture(PixelFormat::Yuyv);
+    let (format, range) = (PixelFormat::Yuyv, Range601::Limited);
+    let image = RawImage { format, width: WIDTH, height: HEIGHT, stride_bytes, range, data: &data };
+    let mut encoder = Encoder::new(Settings { quality: 50, chroma: Chroma::AsCaptured, threads: 1 });
+    let (mut pixels, mut out) = (Vec::new(), Vec::new());
+    time(times, || {
+        let memory = std::mem::take(&mut pixels);
+        let made = raw::shrink(black_box(&image), Scale::Half, Timestamp::from_micros(0), memory);
+        let made = made.expect("the image is whole");
+        if encodes {
+            out.clear();
+            encoder.encode(&made.image(), &mut out).expect("the image is whole");
+        }
+        black_box(&out);
+        pixels = made.pixels;
+    });
+}
+
 /// A camera's frame in 4:2:0.
 fn jpeg_frame() -> Vec<u8> {
     let (stride_bytes, data) = picture(PixelFormat::Nv12);
@@ -139,8 +165,12 @@ fn coefficients(kind: &str, times: u32, frame: &[u8]) -> ExitCode {
             });
             return ExitCode::SUCCESS;
         }
-        "jpeg-half" | "jpeg-quality" => {
-            let scale = if kind == "jpeg-half" { Scale::Half } else { Scale::Full };
+        "jpeg-half" | "jpeg-eighth" | "jpeg-quality" => {
+            let scale = match kind {
+                "jpeg-half" => Scale::Half,
+                "jpeg-eighth" => Scale::Eighth,
+                _ => Scale::Whole,
+            };
             let (mut maker, variant) = (VariantMaker::new(), Variant { scale, quality: Some(50) });
             time(times, || {
                 out.clear();
@@ -166,22 +196,23 @@ fn coefficients(kind: &str, times: u32, frame: &[u8]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A camera's JPEG of 100 kB, looked over and copied; one from a socket is first found in its stream. What the kernel
-/// copies is not counted, but by the byte here.
-fn pass_through(times: u32, is_from_socket: bool) {
+/// A camera's JPEG, looked over and copied; one from a socket is first found in its stream, and then looked through for the
+/// boundary of this server's streams. What the kernel copies is not counted, but by the byte here.
+fn pass_through(times: u32, frame_bytes: usize, is_from_socket: bool) {
     let (stride_bytes, data) = picture(PixelFormat::Yuyv);
     let (format, range) = (PixelFormat::Yuyv, Range601::Limited);
     let image = RawImage { format, width: WIDTH, height: HEIGHT, stride_bytes, range, data: &data };
     let mut frame = Vec::new();
-    let settings = Settings { quality: 60, chroma: Chroma::AsCaptured, threads: 1 };
+    let settings = Settings { quality: 20, chroma: Chroma::AsCaptured, threads: 1 };
     Encoder::new(settings).encode(&image, &mut frame).expect("the image is whole");
     let end = frame.len() - 2;
-    // What decoders skip, up to the length in the segment; each frame of another length, as those of cameras.
+    assert!(end < frame_bytes, "a frame of {end} bytes");
+    // Each frame of another length, as those of cameras. What is added is as dense as entropy-coded data.
     let frames: Vec<_> = (0..16)
         .map(|number| {
             let mut frame = frame.clone();
-            let length = (FRAME_BYTES + number * 7919 % 1000).saturating_sub(end);
-            frame.splice(end..end, std::iter::repeat_n(0x55, length));
+            let length = frame_bytes + number * 7919 % 1000 - end;
+            frame.splice(end..end, entropy_coded(length));
             frame
         })
         .collect();
@@ -195,9 +226,9 @@ fn pass_through(times: u32, is_from_socket: bool) {
                 rest = &rest[stream.feed(rest, &mut |_| true)..];
             }
             let frame = stream.take().expect("a whole JPEG");
-            let found = scanner.scan(frame).expect("a whole JPEG");
+            let found = scanner.scan_split(frame).expect("a whole JPEG");
             scan::append_with_tables(frame, &found, &mut out);
-            black_box(&out);
+            assert!(!part::holds_boundary(black_box(&out)));
             return;
         }
         let found = scanner.scan(black_box(frame)).expect("a whole JPEG");
@@ -208,6 +239,24 @@ fn pass_through(times: u32, is_from_socket: bool) {
     frames.iter().cycle().take(32).for_each(|frame| pass(frame));
     let mut frames = frames.iter().cycle();
     time(times, || pass(frames.next().expect("some")));
+}
+
+/// So many bytes of which each FF is followed by zero.
+fn entropy_coded(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32;
+    let mut bytes = Vec::with_capacity(length + 1);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        bytes.push(state as u8);
+        if state as u8 == 0xFF {
+            bytes.push(0);
+        }
+    }
+    bytes[length - 1] = 0x55;
+    bytes.truncate(length);
+    bytes
 }
 
 /// The length of a camera's JPEG that is passed through or encrypted.

@@ -2,6 +2,7 @@
 //! hold of any input. No part of the program's interface.
 
 pub mod jpeg;
+pub mod segment;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -21,7 +22,7 @@ use crate::users::file::{UserFile, is_valid_name};
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their folders in fuzz/corpus.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("request_head", request_head),
     ("users_file", users_file),
     ("config", config),
@@ -36,6 +37,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("remote", remote),
     ("url", url),
     ("answer_head", answer_head),
+    ("segment", segment::segment),
 ];
 
 /// What passes for a request is rewritten to one that means the same and hides no second one.
@@ -280,6 +282,8 @@ fn check_listing(listing: &Listing) {
     let sides = cameras.iter().flat_map(|camera| [camera.width, camera.height]);
     assert!(sides.into_iter().all(|side| (16..=8192).contains(&side)));
     assert!(cameras.iter().all(|camera| camera.fps.is_finite()));
+    let streams: Vec<_> = cameras.iter().flat_map(|camera| &camera.streams).collect();
+    assert!(streams.len() <= 32 && streams.iter().all(|stream| is_name(&stream.name)), "each costs a thread");
     let samples = microphones.iter().map(|one| u64::from(one.rate_hz) * u64::from(one.channels));
     assert!(samples.sum::<u64>() <= 768_000, "seconds of them are held in memory");
     let problems = cameras.iter().flat_map(|camera| [&camera.problem, &camera.stand_in]);

@@ -9,7 +9,7 @@
 pub(crate) mod app;
 pub(crate) mod base;
 pub mod cli;
-pub mod client;
+pub(crate) mod client;
 pub mod codec;
 pub(crate) mod config;
 pub(crate) mod confine;

@@ -5,15 +5,19 @@ mod device;
 mod edits;
 mod event;
 mod pace;
+mod raw_picture;
 mod record;
 mod shape;
 mod sound;
 mod stream;
 
-pub use device::{CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceSize, SoundDevice};
+pub use device::{
+    CameraControl, CameraDevice, ControlKind, DeviceFormat, DeviceSize, RibbonDevice, SoundDevice,
+};
 pub use edits::{Corner, Flip, PictureEdits, Rotation, StampClock};
 pub use event::{Area, CameraName, Event, EventKind};
 pub use pace::Pace;
+pub use raw_picture::RawPicture;
 pub use record::{GapReason, RecordChoice, RecordSettings, RecordSound, RecordStore, RecordWhen};
 pub use shape::{Point, Polygon, Zone};
 pub use sound::{Level, SoundFormat};

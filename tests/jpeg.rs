@@ -10,10 +10,10 @@ use defender::jpeg::edit::{Edit, Editor};
 use defender::jpeg::error::{JpegError, Unsupported};
 use defender::jpeg::header::Limits;
 use defender::jpeg::mask::Mask;
-use defender::jpeg::shrink::Scale;
 use defender::jpeg::stamp::{Corner, Stamp};
 use defender::jpeg::turn::{Flip, Rotation, Turn};
 use defender::jpeg::variant::{Variant, VariantMaker};
+use defender::media::Scale;
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 20 };
 
@@ -176,6 +176,30 @@ fn turns_are_those_of_jpegtran() {
 }
 
 #[test]
+fn ffmpeg_decodes_every_kind_of_edited_picture() {
+    let ffmpeg = |jpeg: &[u8]| {
+        let arguments = ["-v", "error", "-f", "mjpeg", "-i", "-", "-f", "rawvideo", "-pix_fmt", "gray", "-"];
+        tool("ffmpeg", &arguments, jpeg)
+    };
+    // ffmpeg shows red, green and blue as they are, and weighs their brightness otherwise.
+    for (name, jpeg) in pictures().filter(|(name, _)| !name.contains("rgb")) {
+        for (turn, arguments) in turns() {
+            let turned = edited(&jpeg, &Edit { turn, ..Edit::default() });
+            for scale in [Scale::Whole, Scale::Half] {
+                let made = variant(&turned, scale, Some(60));
+                let pgm = tool("djpeg", &["-grayscale"], &made);
+                let ((width, height), expected) = samples(&pgm);
+                let found = ffmpeg(&made);
+                assert_eq!(found.len(), width * height, "{name} {arguments:?} {scale:?}");
+                let header = format!("P5\n{width} {height}\n255\n");
+                let found = [header.as_bytes(), &found].concat();
+                assert!(psnr(&found, &pgm) >= 38.0, "{name} {arguments:?} {scale:?}: {}", expected.len());
+            }
+        }
+    }
+}
+
+#[test]
 fn a_picture_of_several_scans_is_turned_too() {
     let folder = tempfile::tempdir().unwrap();
     for (number, scans) in ["0;\n1;\n2;\n", "0;\n1 2;\n", "0 1;\n2;\n"].iter().enumerate() {
@@ -237,14 +261,14 @@ fn a_lower_quality_looks_as_one_of_cjpeg() {
     let jpeg = jpeg(size, SAMPLINGS[3], &["-quality", "92"]);
     let original = tool("djpeg", &[], &jpeg);
     for quality in [20, 50, 75] {
-        let ours = variant(&jpeg, Scale::Full, Some(quality));
+        let ours = variant(&jpeg, Scale::Whole, Some(quality));
         let theirs = tool("cjpeg", &["-baseline", "-quality", &quality.to_string()], &original);
         let (our_psnr, their_psnr) =
             (psnr(&tool("djpeg", &[], &ours), &original), psnr(&tool("djpeg", &[], &theirs), &original));
         assert!(our_psnr > their_psnr - 0.5, "{quality}: {our_psnr} and {their_psnr}");
         assert!(ours.len() < theirs.len() * 21 / 20, "{quality}: {} and {} bytes", ours.len(), theirs.len());
     }
-    assert!(blocks(&variant(&jpeg, Scale::Full, Some(99))) == blocks(&jpeg), "no finer than it is");
+    assert!(blocks(&variant(&jpeg, Scale::Whole, Some(99))) == blocks(&jpeg), "no finer than it is");
 }
 
 /// What is under a mask is one value in what djpeg decodes, and all other blocks are as they were.
@@ -298,7 +322,7 @@ fn ffmpeg_decodes_everything_without_a_complaint() {
             .iter()
             .map(|&(turn, _)| edited(&jpeg, &Edit { turn, mask: Some(&mask), stamps: &stamps }))
             .collect();
-        for scale in [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth] {
+        for scale in [Scale::Whole, Scale::Half, Scale::Quarter, Scale::Eighth] {
             all.push(variant(&jpeg, scale, Some(40)));
         }
         let arguments = ["-v", "error", "-f", "mjpeg", "-i", "-", "-f", "null", "-"];

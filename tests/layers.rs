@@ -35,7 +35,7 @@ const MAY_NAME: [(&str, &[&str]); 24] = [
     ("logging", &[]),
     ("control", &["config", "hub", "logging", "media", "memory", "remote", "source", "streams"]),
     ("cli", &["app", "config", "confine", "media", "memory", "record", "remote", "source", "users"]),
-    ("fuzzing", &["client", "config", "gate", "http", "jpeg", "remote", "segment", "users"]),
+    ("fuzzing", &["client", "config", "gate", "http", "jpeg", "media", "remote", "segment", "users"]),
     (
         "app",
         &[

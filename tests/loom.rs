@@ -88,6 +88,51 @@ fn a_reader_that_replaces_another_leaves_a_slot_free() {
     });
 }
 
+/// What is taken back is not given to a reader that asks after that, whatever it saw before: a picture without the masks
+/// that an admin has just drawn.
+#[test]
+fn a_value_that_is_taken_back_is_given_to_nobody() {
+    loom::model(|| {
+        let (mut publisher, latest) = latest::<u32>(1);
+        publisher.publish(1);
+        let mut reader = latest.subscribe().unwrap();
+        let is_retracted = loom::sync::Arc::new(loom::sync::atomic::AtomicBool::new(false));
+        let seen = loom::sync::Arc::clone(&is_retracted);
+        let reading = loom::thread::spawn(move || {
+            let is_after = seen.load(loom::sync::atomic::Ordering::Acquire);
+            let found = reader.newest().map(|value| *value);
+            assert!(!is_after || found != Some(1), "{found:?} was taken back before");
+        });
+        publisher.retract();
+        is_retracted.store(true, loom::sync::atomic::Ordering::Release);
+        publisher.publish(2);
+        reading.join().unwrap();
+    });
+}
+
+/// Taking values back under a slow reader, which may have a stale index of their slot: the value that it gets is whole,
+/// and a slot is free for each publish.
+#[test]
+fn slots_of_values_taken_back_are_reused_under_a_slow_reader() {
+    check_bounded(3, || {
+        let (mut publisher, latest) = latest::<u32>(1);
+        publisher.publish(1);
+        let mut reader = latest.subscribe().unwrap();
+        let reading = loom::thread::spawn(move || {
+            let found = reader.newest().map_or(0, |value| *value);
+            let later = reader.newest().map_or(u32::MAX, |value| *value);
+            assert!(found <= 4 && found <= later, "{found} then {later}");
+        });
+        publisher.retract();
+        publisher.publish(2);
+        publisher.retract();
+        for value in 3..=4 {
+            publisher.publish(value);
+        }
+        reading.join().unwrap();
+    });
+}
+
 /// A publish between a reader's look and its sleep must end the sleep: if not, the model deadlocks.
 #[test]
 fn no_wakeup_is_lost() {

@@ -2,7 +2,7 @@
 
 import { Gone, ask, leaving, status } from "./api.js";
 import { act, make, say, styled, whileSeen } from "./dom.js";
-import { isKnown, showServerGone, showSingle, showStatus, showsPictures, startLive } from "./live.js";
+import { hasUnapplied, isKnown, mayLeave, showServerGone, showSingle, showStatus, showsPictures, startLive } from "./live.js";
 
 const STATUS_EVERY_MS = 1500;
 // So many requests in a row have to fail before that is reported while pictures arrive.
@@ -30,7 +30,11 @@ function placeOf(asked) {
   return isPast ? "past" : "live";
 }
 
+// The address that is shown. The browser's may be another one while a question is asked.
+let shownAt;
+
 function route() {
+  shownAt = location.href;
   const asked = new URLSearchParams(location.search);
   const place = placeOf(asked);
   for (const name of ["live", ...Object.keys(PLACES)]) document.getElementById(name).hidden = name !== place;
@@ -49,6 +53,17 @@ function route() {
   if (known) sayTrouble();
 }
 
+// Whether the page may show something else: asks first if something drawn is not applied yet.
+let isAsking = false;
+async function isFree() {
+  if (!hasUnapplied()) return true;
+  if (isAsking) return false;
+  isAsking = true;
+  const isSo = await mayLeave();
+  isAsking = false;
+  return isSo;
+}
+
 async function showPlace(place, asked) {
   const mine = { place, module: there?.module };
   there = mine;
@@ -64,20 +79,28 @@ async function showPlace(place, asked) {
   }
 }
 
-function go(search) {
+async function go(search) {
+  if (hasUnapplied() && !await isFree()) return;
   history.pushState({ isOurs: true }, "", search === "?" ? location.pathname : search);
   route();
   scrollTo(0, 0);
 }
 
-document.addEventListener("click", (event) => {
+document.addEventListener("click", async (event) => {
   const link = event.target.closest?.("a[href^='?']");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  go(link.getAttribute("href"));
+  await go(link.getAttribute("href"));
   document.querySelector("#content").focus({ preventScroll: true });
 });
-addEventListener("popstate", route);
+addEventListener("popstate", async () => {
+  if (!hasUnapplied()) return route();
+  // The browser has gone there already. It is taken back here until there is an answer.
+  history.pushState({ isOurs: true }, "", shownAt);
+  if (await isFree()) history.back();
+  return undefined;
+});
+addEventListener("beforeunload", (event) => { if (hasUnapplied()) event.preventDefault(); });
 addEventListener("keydown", ({ key, target }) => {
   if (key !== "Escape" || target.closest("dialog, input, select")) return;
   if (root.classList.contains("wall")) setWall(false);

@@ -5,7 +5,7 @@
 // distinguish that from a slow link. A picture that cannot be painted is counted and skipped.
 
 import { answer, ask, named } from "./api.js";
-import { act, announce, copyOf, duration, localTime, plural, say, sentence } from "./dom.js";
+import { act, announce, copyOf, duration, inRow, localTime, plural, say, sentence } from "./dom.js";
 import { smallestStream } from "./streams.js";
 import { Video } from "./video.js";
 
@@ -141,7 +141,7 @@ export class Camera {
       }
       words.push(found.kbits < 1000 ? `${Math.round(found.kbits)} kbit/s` : `${(found.kbits / 1000).toFixed(1)} Mbit/s`);
     }
-    say(this.#find(".stats"), words.join(" · "));
+    say(this.#find(".stats"), inRow(words));
   }
 
   // Once for each change, not for each status document.
@@ -186,7 +186,7 @@ export class Camera {
     const note = status.online && status.problem;
     const { failed } = this.#video;
     const broken = failed ? `${plural(failed, "picture")} could not be shown` : "";
-    say(this.#find(".state"), [status.source, size, status.format, plural(status.viewers, "viewer"), note, broken].filter(Boolean).join(" · "));
+    say(this.#find(".state"), inRow([status.source, size, status.format, plural(status.viewers, "viewer"), note, broken]));
   }
 
   // The condition of the picture: a word for it, and what to write over the picture or in a corner of it.

@@ -15,6 +15,12 @@ const SEND_EVERY_MS = 150;
 // The kinds of settings that one input can change. Masks are drawn: see masks.js.
 const INPUTS = ["integer", "decimal", "boolean", "choice", "text"];
 
+// Of a network camera or a socket, pictures come in a size of their own, and only raw ones are encoded here.
+function hasEffect(key, { device, format }) {
+  if (!/^(https?|unix):/.test(device)) return true;
+  return !["width", "height"].includes(key) && (key !== "quality" || format.includes(":"));
+}
+
 const path = (name) => `cameras/${encodeURIComponent(name)}`;
 const prefix = (name) => `camera.${name}.`;
 
@@ -51,8 +57,9 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
   };
   const sender = new Sender(name, { show: (camera) => show(camera), refused });
   const keyed = rows.map((row) => ({ ...row, key: row.name.slice(prefix(name).length) }));
-  const editable = keyed.filter(({ key, kind }) => key in (settings ?? {}) && INPUTS.includes(kind));
-  const form = settings ? settingsForm(editable, settings, sizes ?? [], sender) : undefined;
+  const editable = keyed.filter(({ key, kind }) => key in (settings ?? {}) && INPUTS.includes(kind) && hasEffect(key, settings));
+  const form = settings ? settingsForm(editable, settings, sender, { sizes: sizes ?? [] }) : undefined;
+  const record = settings?.record ? recordForm(keyed, settings.record, sender) : undefined;
   const overrides = new OverridesList(prefix(name), async () => show(await ask("GET", path(name))));
   for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
   let now = settings;

@@ -45,6 +45,9 @@ export function say(element, text) {
 
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+// Words in a row. A line does not begin with the dot between two of them.
+export const inRow = (words) => words.filter(Boolean).join("\u00a0· ");
+
 export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 // What was last heard of so long ago is not the present.

@@ -40,13 +40,13 @@ export class Drawing {
   // The polygons before the arrow keys moved what has the focus.
   #beforeKeys;
   #changed;
-  #told;
+  #announced;
   #emptied;
 
-  // `changed` is called whenever a polygon or what is meant changes, `told` with words for what a key did, `emptied`
+  // `changed` is called whenever a polygon or what is meant changes, `announced` with words for what a key did, `emptied`
   // when the last polygon was removed and the keyboard has to go on elsewhere.
-  constructor(label, { changed, told, emptied }) {
-    [this.#changed, this.#told, this.#emptied] = [changed, told, emptied];
+  constructor(label, { changed, announced, emptied }) {
+    [this.#changed, this.#announced, this.#emptied] = [changed, announced, emptied];
     this.#frame.setAttribute("aria-label", label);
     for (const [key, value] of Object.entries({ viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" })) {
       this.#outlines.setAttribute(key, value);
@@ -57,7 +57,7 @@ export class Drawing {
     this.#frame.addEventListener("pointerup", (event) => this.#release(event));
     this.#frame.addEventListener("pointercancel", () => this.cancel());
     this.#frame.addEventListener("click", ({ target, detail }) => {
-      // By the keyboard or a screen reader: what a pointer does is told before.
+      // By the keyboard or a screen reader: what a pointer does is described before.
       if (!detail) this.#tap(target);
     });
     this.#frame.addEventListener("keydown", (event) => this.#key(event));
@@ -108,11 +108,11 @@ export class Drawing {
     const points = this.#polygons[mask];
     if (point !== undefined && points.length > 3) {
       points.splice(point, 1);
-      this.#told(`Point ${point + 1} of mask ${mask + 1} is removed`);
+      this.#announced(`Point ${point + 1} of mask ${mask + 1} is removed`);
       this.#mean(mask, point % points.length);
     } else {
       this.#polygons.splice(mask, 1);
-      this.#told(`Mask ${mask + 1} is removed`);
+      this.#announced(`Mask ${mask + 1} is removed`);
       this.#mean(this.#polygons.length ? Math.min(mask, this.#polygons.length - 1) : undefined);
     }
     this.#beforeKeys = undefined;
@@ -128,7 +128,7 @@ export class Drawing {
     this.#polygons = before;
     if (!before[this.#mask]?.[this.#point ?? 0]) [this.#mask, this.#point] = [undefined, undefined];
     this.#draw();
-    this.#told("Taken back");
+    this.#announced("Taken back");
     this.#changed();
     return true;
   }
@@ -267,7 +267,7 @@ export class Drawing {
     }
     this.#draw();
     const at = point === undefined ? between(this.#polygons[mask].map((each) => this.#seen(each))) : this.#seen(points[point]);
-    this.#told(`${point === undefined ? "Middle" : `Point ${point + 1}`}: ${placeWords(at)}`);
+    this.#announced(`${point === undefined ? "Middle" : `Point ${point + 1}`}: ${placeWords(at)}`);
     this.#changed();
   }
 

@@ -94,7 +94,7 @@ export function showSingle(name, edit) {
   arrange();
 }
 
-let [source, editor, wish] = [undefined, undefined, undefined];
+let [source, editor, wanted] = [undefined, undefined, undefined];
 
 // The settings and controls of the single camera, fetched anew when it comes back or is another one: the driver
 // knows them only while the camera is open. A failed request is repeated with the next status. Or the editor of its
@@ -113,12 +113,12 @@ function showImage(camera) {
     image.hidden = true;
     image.replaceChildren();
   }
-  wish = undefined;
+  wanted = undefined;
   if (!camera) return;
   // Until it is filled another one may be shown.
   const mine = {};
-  wish = mine;
-  const isWanted = () => wish === mine;
+  wanted = mine;
+  const isWanted = () => wanted === mine;
   fillImage(camera, isEditing, isWanted).then(arrange).catch(() => { if (isWanted()) source = undefined; });
 }
 
@@ -128,6 +128,10 @@ async function fillImage(camera, isEditing, isWanted) {
   const shown = await showMasks(image, camera, isWanted);
   if (shown) editor = shown;
 }
+
+// Whether something drawn on the picture is not applied yet; and asks whether it is to be lost, true for yes.
+export const hasUnapplied = () => editor?.isChanged?.() ?? false;
+export const mayLeave = () => editor.mayLeave();
 
 export const isKnown = (name) => cameras.has(name);
 

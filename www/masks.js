@@ -9,7 +9,8 @@ const HELP = "Nobody sees what is below a mask. Draw a rectangle on the picture,
   "or move them with the arrow keys; Delete removes a point or a mask, Escape takes a move back. A cross on a side adds a point.";
 
 // Fills `host` with the editor and lays it over the picture of `camera`. What comes back shows a new status of the
-// camera (`show`), and takes the editor away (`leave`).
+// camera (`show`), says whether something is not applied yet (`isChanged`), asks whether that is to be lost
+// (`mayLeave`), and takes the editor away (`leave`).
 export async function showMasks(host, camera, isWanted) {
   const path = `cameras/${encodeURIComponent(camera.name)}`;
   const [found] = await Promise.all([askIfThere(path), styled("masks.css")]);
@@ -24,7 +25,7 @@ export async function showMasks(host, camera, isWanted) {
 }
 
 function editor(host, camera, { path, found, done }) {
-  const [told, wrong] = [make("p", { role: "status", class: "quiet" }), make("p", { role: "alert", class: "bad" })];
+  const [status, wrong] = [make("p", { role: "status", class: "quiet" }), make("p", { role: "alert", class: "bad" })];
   const button = (name, label, work) => {
     const made = make("button", { type: "button", name }, label);
     made.addEventListener("click", work);
@@ -42,7 +43,7 @@ function editor(host, camera, { path, found, done }) {
     say(count, `${drawing.polygons.length ? plural(drawing.polygons.length, "mask") : "No masks"}${isChanged() ? ", not applied yet" : ""}`);
   };
   const drawing = new Drawing(`Masks on the picture of ${camera.name}`,
-    { changed, told: (words) => say(told, words), emptied: () => add.focus() });
+    { changed, announced: (words) => say(status, words), emptied: () => add.focus() });
   const count = make("p", { class: "count" });
   const add = button("add", "Add a mask", () => drawing.add());
   const removePoint = button("remove-point", "", () => drawing.remove(drawing.meant.mask, drawing.meant.point));
@@ -71,14 +72,6 @@ function editor(host, camera, { path, found, done }) {
   const apply = button("apply", "Apply", () => act(apply, () => put({ masks: drawing.polygons }, "applied")));
   const save = button("save", "Save changes", () => act(save, () =>
     put(isChanged() ? { masks: drawing.polygons, save: true } : { save: true }, "saved for the next start")));
-  done.addEventListener("click", async (event) => {
-    if (!isChanged()) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (!await confirmed("The changed masks are not applied.", "Leave")) return;
-    drawing.polygons = applied;
-    done.click();
-  });
 
   const canvas = camera.element.querySelector(".surface");
   const shape = () => { drawing.ratio = (canvas.width / canvas.height) || 4 / 3; };
@@ -116,11 +109,17 @@ function editor(host, camera, { path, found, done }) {
       ? "Applied masks last until the server restarts: it cannot save them."
       : "Applied masks take effect at once. Save them to keep them after a restart."),
     make("p", { class: "quiet" }, HELP),
-    told,
+    status,
   );
   add.focus({ preventScroll: true });
   return {
     show,
+    isChanged,
+    async mayLeave() {
+      if (!await confirmed("The changed masks are not applied.", "Leave")) return false;
+      drawing.polygons = applied;
+      return true;
+    },
     leave() {
       shapes.disconnect();
       document.removeEventListener("keydown", escape);

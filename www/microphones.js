@@ -1,7 +1,7 @@
 // One bar for each microphone: its level, its volume, and a button to listen.
 
 import { named, recall, remember } from "./api.js";
-import { FRESH_MS, announce, copyOf, plural, say } from "./dom.js";
+import { FRESH_MS, announce, copyOf, inRow, plural, say } from "./dom.js";
 import { Player } from "./sound.js";
 
 const WORDS = {
@@ -106,5 +106,5 @@ function describe(microphone) {
   const kind = { 1: "mono", 2: "stereo" }[microphone.channels] ?? `${microphone.channels} channels`;
   const hearing = plural(microphone.listeners, "listener");
   const lost = microphone.overruns ? plural(microphone.overruns, "overrun") : "";
-  return [microphone.source, `${microphone.rate_hz / 1000} kHz ${kind}`, hearing, lost].filter(Boolean).join(" · ");
+  return inRow([microphone.source, `${microphone.rate_hz / 1000} kHz ${kind}`, hearing, lost]);
 }

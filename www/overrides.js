@@ -54,5 +54,5 @@ function describe({ label, override: { value, configured, by, at, problem } }) {
   return `${[`${label}: ${shown(value)}`, [who, when].filter(Boolean).join(" ")].filter(Boolean).join(", ")} (${before})`;
 }
 
-// A list, as that of masks, is told by its length.
+// A list, as that of masks, is shown by its length.
 const shown = (value) => (Array.isArray(value) ? plural(value.length, "item") : value);

@@ -70,7 +70,7 @@ pub fn run(options: &Options) -> Result<Vec<Row>, Failure> {
         }
         for kind in kinds {
             eprintln!("round {} of {}: {}", round + 1, options.rounds, kind.name());
-            let server = Server::start(kind, options)?;
+            let server = Server::start(kind, options, Duration::ZERO)?;
             for scenario in &scenarios {
                 let values =
                     measure(&server, *scenario, options).map_err(|failure| server.explain(failure))?;
@@ -173,7 +173,8 @@ fn medians(scenarios: &[Scenario], kinds: &[Kind], rows: &[Row]) -> Vec<Row> {
     medians
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The middle one of some values, or between the two in the middle.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values.get(values.len().wrapping_sub(1) / 2)?, values.get(values.len() / 2)?);
     Some((low + high) / 2.0)

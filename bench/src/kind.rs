@@ -9,13 +9,27 @@ pub enum Kind {
     Defender,
     /// Defender as it comes: TLS and a login.
     DefenderTls,
+    /// With `tls = false`, with the film from cameras of the network.
+    HttpPlain,
     /// As it comes, with the film from cameras of the network.
-    DefenderHttp,
+    Http,
+    /// With `tls = false`, with the film from sockets.
+    UnixPlain,
+    /// As it comes, with the film from sockets.
+    Unix,
 }
 
 impl Kind {
     /// In the order of the report.
-    pub const ALL: [Kind; 4] = [Kind::Ustreamer, Kind::Defender, Kind::DefenderTls, Kind::DefenderHttp];
+    pub const ALL: [Kind; 7] = [
+        Kind::Ustreamer,
+        Kind::Defender,
+        Kind::DefenderTls,
+        Kind::HttpPlain,
+        Kind::Http,
+        Kind::UnixPlain,
+        Kind::Unix,
+    ];
 
     /// Those that are compared where none is named.
     pub const USUAL: [Kind; 3] = [Kind::Ustreamer, Kind::Defender, Kind::DefenderTls];
@@ -26,7 +40,30 @@ impl Kind {
             Self::Ustreamer => "ustreamer",
             Self::Defender => "defender",
             Self::DefenderTls => "defender-tls",
-            Self::DefenderHttp => "defender-http",
+            Self::HttpPlain => "defender-http-plain",
+            Self::Http => "defender-http",
+            Self::UnixPlain => "defender-unix-plain",
+            Self::Unix => "defender-unix",
+        }
+    }
+
+    /// Whether its viewers use TLS.
+    pub const fn has_tls(self) -> bool {
+        matches!(self, Self::DefenderTls | Self::Http | Self::Unix)
+    }
+
+    /// Whether this program plays the film to it, and not the stand-in camera.
+    pub const fn is_fed(self) -> bool {
+        matches!(self, Self::HttpPlain | Self::Http | Self::UnixPlain | Self::Unix)
+    }
+
+    /// What it is divided by in the report.
+    pub const fn yardsticks(self) -> &'static [Kind] {
+        match self {
+            Self::Ustreamer => &[],
+            Self::Defender | Self::DefenderTls => &[Self::Ustreamer],
+            Self::HttpPlain | Self::UnixPlain => &[Self::Ustreamer, Self::Defender],
+            Self::Http | Self::Unix => &[Self::Ustreamer, Self::DefenderTls],
         }
     }
 }

@@ -4,11 +4,12 @@
 //! | module | what belongs there |
 //! |---|---|
 //! | [`options`] | the command line into checked values |
-//! | [`cameras`] | cameras of the network |
+//! | [`cameras`] | cameras that this program plays |
 //! | [`servers`] | starting and ending the servers under test |
 //! | [`viewers`] | the load: many streams read by one thread |
 //! | [`process`] | what the kernel says a server costs |
 //! | [`compare`] | the plan of a run, and each measurement |
+//! | [`first`] | how long the first picture takes |
 //! | [`report`] | the table and the JSON |
 //! | [`failure`] | what can go wrong |
 
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 mod cameras;
 mod compare;
 mod failure;
+mod first;
 mod kind;
 mod options;
 mod process;
@@ -25,7 +27,7 @@ mod servers;
 mod viewers;
 
 use failure::Failure;
-use options::{Options, USAGE};
+use options::{Options, Task, USAGE};
 
 fn main() -> ExitCode {
     let result = Options::from_args().and_then(|options| match options {
@@ -45,6 +47,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
+    if options.task == Task::FirstPicture {
+        print!("{}", first::run(options)?);
+        return Ok(());
+    }
     let rows = compare::run(options)?;
     if options.json {
         println!("{}", report::json(&rows));

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use miniserde::Serialize;
 
 use crate::compare::{Row, Scenario, Values};
-use crate::kind::Kind;
 
 /// One column of the table: its head, its decimals, and the value it shows.
 type Column = (&'static str, usize, fn(&Values) -> Option<f64>);
@@ -27,7 +26,7 @@ const COLUMNS: [Column; 11] = [
 /// Only what is the server's own doing is worth a ratio.
 const COLUMNS_WITH_RATIO: usize = 8;
 
-/// A table with, for each scenario, the servers and Defender's ratios to uStreamer.
+/// A table with, for each scenario, the servers and their ratios to others.
 pub fn table(rows: &[Row]) -> String {
     let mut text = String::new();
     let mut last = None;
@@ -52,26 +51,33 @@ fn scenario_table(text: &mut String, scenario: Scenario, rows: &[&Row]) -> std::
     if scenario.stalled > 0 {
         write!(text, " beside {} that never read", scenario.stalled)?;
     }
-    write!(text, "\n{:24}", "")?;
+    write!(text, "\n{:36}", "")?;
     for (head, _, _) in COLUMNS {
         write!(text, "{head:>13}")?;
     }
     writeln!(text)?;
     for row in rows {
-        write!(text, "  {:22}", row.kind.name())?;
+        write!(text, "  {:34}", row.kind.name())?;
         for (_, decimals, value) in COLUMNS {
             cell(text, value(&row.values), decimals)?;
         }
         writeln!(text)?;
     }
-    let Some(yardstick) = rows.iter().find(|row| row.kind == Kind::Ustreamer) else { return writeln!(text) };
-    for row in rows.iter().filter(|row| row.kind != Kind::Ustreamer) {
-        write!(text, "  {:22}", format!("{}/ustreamer", row.kind.name()))?;
-        for (_, _, value) in &COLUMNS[..COLUMNS_WITH_RATIO] {
-            let pair = value(&row.values).zip(value(&yardstick.values));
-            cell(text, pair.filter(|(_, by)| *by > 0.0).map(|(ours, by)| ours / by), 2)?;
+    for row in rows {
+        let yardsticks = row.kind.yardsticks().iter();
+        for yardstick in yardsticks.filter_map(|kind| rows.iter().find(|row| row.kind == *kind)) {
+            ratios(text, row, yardstick)?;
         }
-        writeln!(text)?;
+    }
+    writeln!(text)
+}
+
+/// A row divided by another one.
+fn ratios(text: &mut String, row: &Row, yardstick: &Row) -> std::fmt::Result {
+    write!(text, "  {:34}", format!("{}/{}", row.kind.name(), yardstick.kind.name()))?;
+    for (_, _, value) in &COLUMNS[..COLUMNS_WITH_RATIO] {
+        let pair = value(&row.values).zip(value(&yardstick.values));
+        cell(text, pair.filter(|(_, by)| *by > 0.0).map(|(ours, by)| ours / by), 2)?;
     }
     writeln!(text)
 }
@@ -138,6 +144,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::Kind;
 
     #[test]
     fn ratios_are_ours_by_theirs() {
@@ -149,5 +156,8 @@ mod tests {
         let text = table(&[row(Kind::Ustreamer, 50.0), row(Kind::DefenderTls, 40.0)]);
         let ratios = text.lines().find(|line| line.contains("defender-tls/ustreamer")).unwrap();
         assert_eq!(ratios.split_whitespace().nth(1), Some("0.80"), "{text}");
+        let text = table(&[row(Kind::DefenderTls, 40.0), row(Kind::Unix, 50.0)]);
+        let ratios = text.lines().find(|line| line.contains("defender-unix/defender-tls")).unwrap();
+        assert_eq!(ratios.split_whitespace().nth(1), Some("1.25"), "{text}");
     }
 }

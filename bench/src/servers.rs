@@ -11,7 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::cameras;
+use crate::cameras::{self, Film};
 use crate::failure::Failure;
 use crate::kind::Kind;
 use crate::options::Options;
@@ -29,36 +29,45 @@ pub struct Server {
     kind: Kind,
     child: Child,
     endpoints: Vec<Endpoint>,
+    /// What this program plays to it.
+    film: Option<Film>,
     folder: TempDir,
 }
 
 impl Server {
-    /// Starts a server and waits for its pictures.
-    pub fn start(kind: Kind, options: &Options) -> Result<Self, Failure> {
+    /// Starts a server and waits for its pictures. Cameras that this program plays take `start` for their first picture.
+    pub fn start(kind: Kind, options: &Options, start: Duration) -> Result<Self, Failure> {
+        let mut fed = None;
         let folder = tempfile::tempdir().map_err(Failure::while_doing("making a temporary folder"))?;
-        let node = folder.path().join("camera");
-        File::create(&node).map_err(Failure::while_doing("making a camera node"))?;
         let address = free_address()?;
-        let mut command = match kind {
-            Kind::Ustreamer => ustreamer(options, &node, address),
-            Kind::Defender | Kind::DefenderTls => {
-                let section =
-                    format!("[camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\n", node.display());
-                defender(options, &section, address, kind == Kind::DefenderTls, folder.path())?
-            }
-            Kind::DefenderHttp => {
-                defender(options, &network_cameras(options)?, address, true, folder.path())?
-            }
+        let mut command = if kind.is_fed() {
+            let film = Film::read(&options.film, options.fps, start);
+            let film = film.map_err(Failure::while_doing("reading the film"))?;
+            fed = Some(film.clone());
+            let sections = fed_cameras(kind, &film, options, folder.path())?;
+            defender(options, &sections, address, kind.has_tls(), folder.path())?
+        } else {
+            let node = folder.path().join("camera");
+            File::create(&node).map_err(Failure::while_doing("making a camera node"))?;
+            let section = format!(
+                "[camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\n{}",
+                node.display(),
+                picture(options)
+            );
+            let mut command = match kind {
+                Kind::Ustreamer => ustreamer(options, &node, address),
+                _ => defender(options, &section, address, kind.has_tls(), folder.path())?,
+            };
+            preload(&mut command, options, &node)?;
+            command
         };
         let doing = || format!("starting {}", command_name(kind, options));
         let log = File::create(log_path(&folder)).map_err(Failure::while_doing(doing()))?;
         let log_too = log.try_clone().map_err(Failure::while_doing(doing()))?;
-        if kind != Kind::DefenderHttp {
-            preload(&mut command, options, &node)?;
-        }
         command.stdin(Stdio::null()).stdout(log).stderr(log_too);
         let child = command.spawn().map_err(Failure::while_doing(doing()))?;
-        let mut server = Self { kind, child, endpoints: endpoints(kind, address, options)?, folder };
+        let endpoints = endpoints(kind, address, options)?;
+        let mut server = Self { kind, child, endpoints, film: fed, folder };
         server.wait_for_pictures()?;
         Ok(server)
     }
@@ -66,6 +75,11 @@ impl Server {
     /// Where its streams are.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// What this program plays to it.
+    pub fn film(&self) -> Option<&Film> {
+        self.film.as_ref()
     }
 
     /// Its process id.
@@ -150,11 +164,8 @@ fn defender(
     let text = format!(
         "[server]\naddress = \"127.0.0.1\"\nport = {}\ntls = {tls}\nuser = \"root\"\nusers = \"users\"\n\
          log_level = \"warn\"\nmax_connections = 512\nmax_connections_per_address = 512\n\n\
-         {cameras}width = {}\nheight = {}\nfps = {}\n",
+         {cameras}",
         address.port(),
-        options.width,
-        options.height,
-        options.fps
     );
     fs::write(&config, text).map_err(Failure::while_doing("writing a defender.conf"))?;
     let mut command = Command::new(&options.defender);
@@ -162,13 +173,26 @@ fn defender(
     Ok(command)
 }
 
-/// The sections of cameras of the network, which play from now on.
-fn network_cameras(options: &Options) -> Result<String, Failure> {
+/// What each camera's section says of its picture.
+fn picture(options: &Options) -> String {
+    format!("width = {}\nheight = {}\nfps = {}\n", options.width, options.height, options.fps)
+}
+
+/// The sections of cameras that play `film`, from now on.
+fn fed_cameras(kind: Kind, film: &Film, options: &Options, folder: &Path) -> Result<String, Failure> {
     let mut sections = String::new();
     for number in 0..options.cameras {
-        let started = cameras::start(&options.film, options.fps);
-        let address = started.map_err(Failure::while_doing("starting a network camera"))?;
-        sections += &format!("[camera.network{number}]\ndevice = \"http://{address}/\"\n");
+        let device = if matches!(kind, Kind::Unix | Kind::UnixPlain) {
+            let path = folder.join(format!("socket{number}"));
+            cameras::start_socket(film, &path)
+                .map_err(Failure::while_doing(format!("listening on {}", path.display())))?;
+            format!("unix:{}", path.display())
+        } else {
+            let started = cameras::start_network(film);
+            format!("http://{}/", started.map_err(Failure::while_doing("starting a network camera"))?)
+        };
+        let on_demand = if options.is_on_demand { "on_demand = true\n" } else { "" };
+        sections += &format!("[camera.fed{number}]\ndevice = \"{device}\"\n{on_demand}{}", picture(options));
     }
     Ok(sections)
 }
@@ -204,13 +228,8 @@ fn preload(command: &mut Command, options: &Options, node: &Path) -> Result<(), 
 }
 
 fn endpoints(kind: Kind, address: SocketAddr, options: &Options) -> Result<Vec<Endpoint>, Failure> {
-    let tls = match kind {
-        Kind::DefenderTls | Kind::DefenderHttp => {
-            let made = careless_tls().map_err(std::io::Error::other);
-            Some(made.map_err(Failure::while_doing("setting up TLS"))?)
-        }
-        _ => None,
-    };
+    let made = kind.has_tls().then(|| careless_tls().map_err(std::io::Error::other)).transpose();
+    let tls = made.map_err(Failure::while_doing("setting up TLS"))?;
     let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}")));
     let authorization = (kind != Kind::Ustreamer).then_some(basic);
     let of = |path: &str| Endpoint {
@@ -222,9 +241,7 @@ fn endpoints(kind: Kind, address: SocketAddr, options: &Options) -> Result<Vec<E
     Ok(match kind {
         Kind::Ustreamer => vec![of("/stream")],
         Kind::Defender | Kind::DefenderTls => vec![of("/video")],
-        Kind::DefenderHttp => {
-            (0..options.cameras).map(|number| of(&format!("/video/network{number}"))).collect()
-        }
+        _ => (0..options.cameras).map(|number| of(&format!("/video/fed{number}"))).collect(),
     })
 }
 

@@ -3,6 +3,7 @@
 mod certificate;
 mod descriptors;
 mod error;
+mod lost_cameras;
 mod notify;
 mod reload;
 mod rights;

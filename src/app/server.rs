@@ -2,8 +2,8 @@
 //! joins all threads at the end.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -12,20 +12,23 @@ use signal_hook::consts::{SIGHUP, SIGINT};
 use signal_hook::iterator::Signals;
 
 use super::error::AppError;
+use super::lost_cameras::{self, LostCameras};
 use super::notify::{Manager, Pulse, Watchdog};
 use super::reload::Reload;
 use super::threads::{STACK_BYTES, STOP_WITHIN, end_in_any_case, start_thread};
 use super::{certificate, descriptors, rights, welcome};
 use crate::base::disk::folder_of;
+use crate::base::lock;
 use crate::config::{Config, Flags, Mode, ServerConfig};
-use crate::control::Control;
+use crate::control::{Control, Media};
 use crate::gate::{
     COOKIE_PREFIX, Certificates, Channel, Gate, Limits, Listeners, LocalGate, PendingRequests,
 };
 use crate::http::{AppState, HttpServer, Origins, Page};
-use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, Named};
+use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, Named, Stop};
 use crate::journal::Journal;
 use crate::logging::Logging;
+use crate::media::Timestamp;
 use crate::memory::Memory;
 use crate::record::{Recorder, Recordings};
 use crate::users::{self, Accounts, SessionLimits};
@@ -44,6 +47,8 @@ pub(super) struct Server {
     accounts: Arc<Accounts>,
     journal: Arc<Journal>,
     recorder: Recorder,
+    /// Of the threads that have nothing else to wake them.
+    stop: Stop,
     ended: Receiver<&'static str>,
     manager: Manager,
     watchdog: Option<Watchdog>,
@@ -87,7 +92,8 @@ impl Server {
         let recordings = Arc::new(Recordings::new(config.record.clone(), Arc::clone(&journal)));
         let control = Control::start(config, flags, logging, memory.clone()).map_err(AppError::Control)?;
         let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
-        let recorder = Recorder::start(Arc::clone(&recordings), cameras, microphones).map_err(AppError::System)?;
+        let recorder =
+            Recorder::start(Arc::clone(&recordings), cameras, microphones).map_err(AppError::System)?;
         let state = AppState {
             accounts: Arc::clone(&accounts),
             cameras: Arc::clone(control.cameras()),
@@ -100,6 +106,7 @@ impl Server {
             admission: gate.admission(),
             memory,
             counters: Default::default(),
+            failed_logins: Default::default(),
             hsts_s,
             cookie,
             origins,
@@ -107,13 +114,30 @@ impl Server {
             started: Instant::now(),
         };
         let http = Arc::new(HttpServer::new(state, pending));
-        let ended =
-            start_threads(&gate, local.as_ref(), &http, (&accounts, &journal)).map_err(AppError::System)?;
+        let (sender, ended) = mpsc::channel();
+        start_threads(&gate, local.as_ref(), &http, (&accounts, &journal), &sender)
+            .map_err(AppError::System)?;
+        let stop = Stop::new();
+        start_thread("lost-cameras", sender, look_for_lost_cameras(&control, &journal, &stop))
+            .map_err(AppError::System)?;
         let manager = Manager::from_environment();
         let watchdog = manager.watch(pulses_of(&control)).map_err(AppError::System)?;
         let reload = Reload::start(&control, certificates, manager.clone()).map_err(AppError::System)?;
         manager.ready(&url);
-        Ok(Self { control, reload, gate, local, http, accounts, journal, recorder, ended, manager, watchdog })
+        Ok(Self {
+            control,
+            reload,
+            gate,
+            local,
+            http,
+            accounts,
+            journal,
+            recorder,
+            stop,
+            ended,
+            manager,
+            watchdog,
+        })
     }
 
     /// Handles signals until one of them ends the server.
@@ -134,12 +158,26 @@ impl Server {
     /// Stops everything and joins the threads; gives up on those that take longer than [`STOP_WITHIN`].
     pub(super) fn stop(self) {
         let (done, joined) = mpsc::channel();
-        let Self { control, reload, gate, local, http, accounts, journal, recorder, ended, watchdog, .. } = self;
+        let Self {
+            control,
+            reload,
+            gate,
+            local,
+            http,
+            accounts,
+            journal,
+            recorder,
+            stop,
+            ended,
+            watchdog,
+            ..
+        } = self;
         watchdog.into_iter().for_each(Watchdog::stop);
         gate.stop();
         local.iter().for_each(|local| local.stop());
         http.stop();
         accounts.stop_saving();
+        stop.request();
         let stopping =
             thread::Builder::new().name("stop".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 // The reload first: it would restart what is stopped here.
@@ -193,14 +231,14 @@ fn pulses(cameras: &FeedList<CameraFeed>, microphones: &FeedList<MicrophoneFeed>
     cameras.chain(microphones).collect()
 }
 
-/// Starts the threads of gate, HTTP layer, session file and journal; the receiver is notified when each of them ends.
+/// Starts the threads of gate, HTTP layer, session file and journal; each of them sends its name to `sender` when it ends.
 fn start_threads(
     gate: &Arc<Gate>,
     local: Option<&Arc<LocalGate>>,
     http: &Arc<HttpServer>,
     (accounts, journal): (&Arc<Accounts>, &Arc<Journal>),
-) -> io::Result<Receiver<&'static str>> {
-    let (sender, ended) = mpsc::channel();
+    sender: &Sender<&'static str>,
+) -> io::Result<()> {
     let (gate, http) = (Arc::clone(gate), Arc::clone(http));
     start_thread("http", sender.clone(), move || http.run())?;
     let accounts = Arc::clone(accounts);
@@ -210,8 +248,25 @@ fn start_threads(
     if let Some(local) = local.map(Arc::clone) {
         start_thread("local-gate", sender.clone(), move || local.run())?;
     }
-    start_thread("gate", sender, move || gate.run())?;
-    Ok(ended)
+    start_thread("gate", sender.clone(), move || gate.run())
+}
+
+/// Looks at all cameras once a second, until the stop.
+fn look_for_lost_cameras(
+    control: &Arc<Control>,
+    journal: &Arc<Journal>,
+    stop: &Stop,
+) -> impl Fn() + Send + 'static {
+    let (control, journal, stop) = (Arc::clone(control), Arc::clone(journal), stop.clone());
+    let lost = Mutex::new(LostCameras::default());
+    move || {
+        while !stop.sleep(lost_cameras::LOOK_EVERY) {
+            let cameras = control.cameras().all();
+            let is_stopped = control.stopped_by(Media::Video).is_some();
+            let cameras = cameras.iter().map(|camera| &**camera);
+            lock(&lost).look(&journal, cameras, is_stopped, Timestamp::now());
+        }
+    }
 }
 
 /// Without a user only loopback addresses are listened on.

@@ -1,4 +1,4 @@
-//! What a camera can be set to, here and on another Defender.
+//! Limits of the settings of a camera, the same here and on another Defender.
 
 use std::ops::RangeInclusive;
 

@@ -90,11 +90,6 @@ impl<'w> Body<'w> {
         self.framing.is_complete() && self.ahead.is_empty()
     }
 
-    /// How many bytes of the body are known to be still to come, at least.
-    pub fn promised_bytes(&self) -> u64 {
-        self.framing.promised_bytes()
-    }
-
     /// Whether reading will likely not wait.
     pub fn has_more(&self) -> bool {
         self.connection.has_more()

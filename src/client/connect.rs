@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 
-use super::{Address, ClientError};
+use super::{Address, ClientError, mdns};
 
 /// The longest sleep before `is_wanted` is asked again.
 pub(super) const SLICE: Duration = Duration::from_millis(100);
@@ -28,7 +28,7 @@ const STACK_BYTES: usize = 256 * 1024;
 /// A connection to the first of its addresses that answers.
 pub(super) fn connect(address: &Address, is_wanted: &dyn Fn() -> bool) -> Result<TcpStream, ClientError> {
     let mut failed = io::Error::from(ErrorKind::AddrNotAvailable);
-    for address in lookup(address, is_wanted)? {
+    for address in lookup(address, LOOKUP_TIMEOUT, resolve, is_wanted)? {
         match reach(address, is_wanted) {
             Ok(Some(socket)) => return Ok(socket),
             Ok(None) => return Err(ClientError::Stopped),
@@ -38,22 +38,37 @@ pub(super) fn connect(address: &Address, is_wanted: &dyn Fn() -> bool) -> Result
     Err(ClientError::Unreachable(failed))
 }
 
+/// What resolves a host and a port, for as long as it likes.
+type Resolve = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+
+/// By the devices of the local network for a name that one of them may have, else by the system.
+fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if mdns::is_local(host)
+        && let Ok(found) = mdns::lookup(host, port)
+    {
+        return Ok(found);
+    }
+    (host, port).to_socket_addrs().map(Vec::from_iter)
+}
+
 /// Its addresses. The system resolves names for as long as it likes, and cannot be stopped: that is
-/// left to a thread that is not waited for.
-fn lookup(address: &Address, is_wanted: &dyn Fn() -> bool) -> Result<Vec<SocketAddr>, ClientError> {
+/// left to a thread that is not waited for longer than `timeout`.
+fn lookup(
+    address: &Address,
+    timeout: Duration,
+    resolve: Resolve,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Vec<SocketAddr>, ClientError> {
     let (host, port) = (address.host.clone(), address.port);
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let (sender, receiver) = mpsc::channel();
-    let resolve = move || {
-        let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        // The caller may have left.
-        let _ = sender.send(found);
-    };
     let thread = thread::Builder::new().name("resolve".to_owned()).stack_size(STACK_BYTES);
-    thread.spawn(resolve).map_err(ClientError::Unknown)?;
-    let end = Instant::now() + LOOKUP_TIMEOUT;
+    // The caller may have left when it is resolved.
+    let resolved = thread.spawn(move || drop(sender.send(resolve(&host, port))));
+    resolved.map_err(ClientError::Unknown)?;
+    let end = Instant::now() + timeout;
     loop {
         match receiver.recv_timeout(SLICE) {
             Ok(found) => return found.map_err(ClientError::Unknown),
@@ -112,6 +127,27 @@ mod tests {
         drop(listener);
         let refused = connect(&address("127.0.0.1", port), &|| true).unwrap_err();
         assert!(matches!(refused, ClientError::Unreachable(_)), "{refused}");
+    }
+
+    /// A resolver that never answers. Its thread ends with the tests.
+    fn hangs(_: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        loop {
+            thread::park();
+        }
+    }
+
+    #[test]
+    fn a_resolver_that_hangs_keeps_nobody() {
+        let camera = address("camera.example", 80);
+        let looks = Cell::new(0);
+        let is_wanted = || looks.replace(looks.get() + 1) < 2;
+        let stopped = lookup(&camera, Duration::MAX / 4, hangs, &is_wanted).unwrap_err();
+        assert!(matches!(stopped, ClientError::Stopped) && looks.get() == 3, "{stopped}");
+        let unknown = lookup(&camera, Duration::ZERO, hangs, &|| true).unwrap_err();
+        assert!(
+            matches!(&unknown, ClientError::Unknown(why) if why.kind() == ErrorKind::TimedOut),
+            "{unknown}"
+        );
     }
 
     #[test]

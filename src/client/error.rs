@@ -89,9 +89,9 @@ impl fmt::Display for ClientError {
             Self::LoginRefused => f.write_str("it refuses the login"),
             Self::LoginUnknown => f.write_str("it wants a login that is neither Basic nor Digest"),
             Self::Elsewhere(url) => {
-                write!(f, "it sends Defender to another place, which is not followed: {url}")
+                write!(f, "it redirects to another place, which is not followed: {url}")
             }
-            Self::Circle => f.write_str("it sends Defender on and on, and answers nowhere"),
+            Self::Circle => f.write_str("it redirects too often"),
             Self::Compressed(coding) => {
                 write!(f, "its answer is compressed ({coding}), though that was not asked for")
             }

@@ -1,4 +1,4 @@
-//! The digest that a server's key is known by.
+//! The fingerprint of a server's key: its SHA-256 digest.
 
 use std::fmt;
 

@@ -18,6 +18,7 @@ mod fingerprint;
 mod framing;
 mod login;
 mod md5;
+mod mdns;
 mod request;
 mod resource;
 mod response;

@@ -1,4 +1,4 @@
-//! Whom TLS trusts: one key, whoever certifies it, or the authorities of a file.
+//! Which servers TLS accepts: the owner of one key, whoever certified it, or those that the authorities of a file certify.
 
 use std::io;
 use std::path::Path;

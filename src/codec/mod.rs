@@ -4,7 +4,7 @@
 //! returns (`jpeg/slices.rs`). What reads a JPEG or changes one belongs to [`crate::jpeg`].
 
 pub mod jpeg;
-pub(crate) mod part;
+pub mod part;
 pub(crate) mod raw;
 pub(crate) mod shared;
 pub(crate) mod sound;

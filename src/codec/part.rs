@@ -39,13 +39,24 @@ pub fn opening() -> String {
 /// Whether a JPEG contains the [`boundary`], which would end its part. A server that is also a viewer of this one
 /// knows the boundary.
 pub fn holds_boundary(jpeg: &[u8]) -> bool {
-    let boundary = boundary().as_bytes();
-    // Wherever the boundary lies, it covers one of these bytes. Most of them are not among its digits.
-    (BOUNDARY_BYTES - 1..jpeg.len()).step_by(BOUNDARY_BYTES).any(|at| {
-        let end = (at + BOUNDARY_BYTES).min(jpeg.len());
-        boundary.contains(&jpeg[at])
-            && jpeg[at + 1 - BOUNDARY_BYTES..end].windows(BOUNDARY_BYTES).any(|found| found == boundary)
-    })
+    // Wherever the boundary lies, it covers one of these bytes. Few of them are digits, and fewer in a long run of digits.
+    let mut at = BOUNDARY_BYTES - 1;
+    while let Some(byte) = jpeg.get(at) {
+        if byte.is_ascii_hexdigit() && is_in_boundary(jpeg, at) {
+            return true;
+        }
+        at += BOUNDARY_BYTES;
+    }
+    false
+}
+
+/// Whether the [`boundary`] lies around the byte at `at`, before which there are nearly as many.
+fn is_in_boundary(jpeg: &[u8], at: usize) -> bool {
+    let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
+    let before = jpeg[at + 1 - BOUNDARY_BYTES..at].iter().rev().take_while(is_digit).count();
+    let behind = jpeg[at..].iter().take(BOUNDARY_BYTES).take_while(is_digit).count();
+    let run = &jpeg[at - before..at + behind];
+    run.windows(BOUNDARY_BYTES).any(|found| found == boundary().as_bytes())
 }
 
 /// A buffer for [`build`] with room for a frame around a JPEG of at most `jpeg_bytes`: the old one, or one of exactly
@@ -77,7 +88,7 @@ pub fn build<E>(
     buffer.resize(HEADER_ROOM, 0);
     write_jpeg(&mut buffer)?;
     let jpeg = HEADER_ROOM..buffer.len();
-    let header = header(jpeg.len(), captured);
+    let header = header(jpeg.len(), &x_timestamp(captured));
     let start = HEADER_ROOM - header.len();
     buffer[start..HEADER_ROOM].copy_from_slice(header.as_bytes());
     buffer.reserve_exact(BOUNDARY_BYTES + 6);
@@ -95,9 +106,33 @@ pub fn x_timestamp(captured: Timestamp) -> String {
     format!("{}.{:06}", wall.as_secs(), wall.subsec_micros())
 }
 
+/// The value of `X-Timestamp` for a moment of the wall clock, in microseconds since 1970.
+pub fn x_timestamp_at(wall_us: u64) -> String {
+    format!("{}.{:06}", wall_us / 1_000_000, wall_us % 1_000_000)
+}
+
+/// Builds a part in `buffer` (cleared first) of a JPEG of `jpeg_bytes` that was captured at `wall_us`, in microseconds since 1970.
+/// `write_jpeg` appends that many bytes.
+///
+/// # Errors
+/// Whatever `write_jpeg` returns.
+pub fn build_at<E>(
+    buffer: &mut Vec<u8>,
+    wall_us: u64,
+    jpeg_bytes: usize,
+    write_jpeg: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    buffer.clear();
+    buffer.extend_from_slice(header(jpeg_bytes, &x_timestamp_at(wall_us)).as_bytes());
+    write_jpeg(buffer)?;
+    for piece in ["\r\n--", boundary(), "\r\n"] {
+        buffer.extend_from_slice(piece.as_bytes());
+    }
+    Ok(())
+}
+
 /// The header of a part; its longest form stays well under [`HEADER_ROOM`].
-fn header(jpeg_bytes: usize, captured: Timestamp) -> String {
-    let stamp = x_timestamp(captured);
+fn header(jpeg_bytes: usize, stamp: &str) -> String {
     format!("Content-Type: image/jpeg\r\nContent-Length: {jpeg_bytes}\r\nX-Timestamp: {stamp}\r\n\r\n")
 }
 
@@ -148,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_longest_header_fits_its_room() {
-        assert!(header(usize::MAX, Timestamp::from_micros(u64::MAX)).len() <= HEADER_ROOM);
+        assert!(header(usize::MAX, &x_timestamp(Timestamp::from_micros(u64::MAX))).len() <= HEADER_ROOM);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Turns, masks and stamps a raw picture before it is encoded.
+//! Turns, masks and stamps a raw picture before it is encoded, and makes it smaller.
 //!
 //! A picture is copied square by square. Each plane is walked in straight lines, whose steps say how the picture is
 //! turned. What a mask touches is not copied at all.
@@ -9,6 +9,10 @@ use crate::jpeg::turn::Turn;
 use crate::media::{PixelFormat, Range601, RawImage};
 
 use super::jpeg::{EncodeError, check};
+
+mod smaller;
+
+pub use smaller::shrink;
 
 /// Side of a square in pixels: that of the largest unit that is encoded, so that no block mixes what is masked with
 /// what is not.
@@ -53,11 +57,7 @@ impl RawEditor {
         let is_packed = matches!(image.format, PixelFormat::Yuyv | PixelFormat::Uyvy);
         let is_halved = is_packed && turn.swaps_sides();
         let format = if is_halved { PixelFormat::I420 } else { image.format };
-        let stride_bytes = match format {
-            PixelFormat::Yuyv | PixelFormat::Uyvy => width.div_ceil(2) * 4,
-            PixelFormat::Rgb3 => width * 3,
-            _ => width,
-        };
+        let stride_bytes = stride_of(format, width);
         let from = planes(image.format, (image.width, image.height), image.stride_bytes, is_halved);
         let to = planes(format, (width, height), stride_bytes, false);
         self.pixels.resize(to.iter().map(Plane::end).max().unwrap_or(0), 0);
@@ -112,6 +112,15 @@ impl Plane {
     /// A byte behind the last row.
     fn end(&self) -> usize {
         self.start + self.height * self.stride
+    }
+}
+
+/// Bytes from one row to the next where nothing is between them.
+fn stride_of(format: PixelFormat, width: u32) -> u32 {
+    match format {
+        PixelFormat::Yuyv | PixelFormat::Uyvy => width.div_ceil(2) * 4,
+        PixelFormat::Rgb3 => width * 3,
+        _ => width,
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use log::{error, info};
 
+use super::relayed;
 use crate::base::limits;
 use crate::hub::{
     CameraFeed, CameraState, FeedList, MicrophoneFeed, MicrophoneState, Named, Publisher, SoundWriter, Stop,
@@ -58,6 +59,11 @@ pub(super) trait Kind: 'static {
 
     /// Gives feed and writer the further streams of `settings`, each for at most `max_readers`.
     fn equip(_settings: &Self::Settings, _feed: &Self::Feed, _writer: &mut Self::Writer, _max_readers: u32) {}
+
+    /// The feeds that are listed of those that run with these settings: all, unless some are parts of others.
+    fn listed(running: &[(&Self::Settings, &Arc<Self::Feed>)]) -> Vec<Arc<Self::Feed>> {
+        running.iter().map(|(_, feed)| Arc::clone(feed)).collect()
+    }
 
     /// Captures until `stop` is requested; keeps the device closed while `stopped_by` names a user. What comes from the
     /// network lies in memory of `account`.
@@ -149,6 +155,11 @@ impl Kind for Camera {
     }
 
     fn equip(settings: &CameraSettings, feed: &CameraFeed, writer: &mut CameraWriter, max_readers: u32) {
+        if relayed::is_relayed(settings) {
+            // Not made here; see `listed`.
+            writer.streams.clear();
+            return;
+        }
         let mut before = std::mem::take(&mut writer.streams);
         for stream in &settings.streams {
             let found = before.iter().position(|known| known.name() == stream.name);
@@ -156,10 +167,22 @@ impl Kind for Camera {
                 Some(at) => before.swap_remove(at),
                 None => StreamWriter::new(stream, max_readers),
             };
-            stays.set_settings(stream);
+            stays.set_settings(stream, settings.quality, settings.chroma);
             writer.streams.push(stays);
         }
         feed.streams().replace(writer.streams.iter().map(|stream| Arc::clone(stream.feed())).collect());
+    }
+
+    fn listed(running: &[(&CameraSettings, &Arc<CameraFeed>)]) -> Vec<Arc<CameraFeed>> {
+        let (streams, cameras): (Vec<_>, Vec<_>) =
+            running.iter().partition(|(settings, _)| relayed::is_stream(settings));
+        let streams: Vec<_> = streams.into_iter().map(|(_, feed)| Arc::clone(feed)).collect();
+        for (settings, feed) in &cameras {
+            if relayed::is_relayed(settings) {
+                relayed::list_streams(settings, feed.streams(), &streams);
+            }
+        }
+        cameras.into_iter().map(|(_, feed)| Arc::clone(feed)).collect()
     }
 
     fn capture(
@@ -271,7 +294,8 @@ impl<K: Kind> Devices<K> {
                 Err(error) => failed = Some(error),
             }
         }
-        self.list.replace(self.running.iter().map(|running| Arc::clone(&running.feed)).collect());
+        let running: Vec<_> = self.running.iter().map(|running| (&running.settings, &running.feed)).collect();
+        self.list.replace(K::listed(&running));
         for gone in before {
             info!("{} {}: removed", K::NAME, K::name(&gone.settings));
             gone.stop.request();

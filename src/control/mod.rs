@@ -9,6 +9,7 @@ mod change;
 mod devices;
 mod error;
 mod follow;
+mod relayed;
 mod reload;
 mod remotes;
 mod save;
@@ -21,12 +22,13 @@ use crate::base::{level, lock};
 use crate::config::{Config, Flags, Value, camera_values, default_camera};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::logging::Logging;
-use crate::media::{CameraControl, CameraDevice, SoundDevice};
+use crate::media::{CameraControl, CameraDevice, RibbonDevice, SoundDevice};
 use crate::memory::Memory;
 use crate::remote::Endpoint;
-use crate::source::CameraSettings;
 use crate::source::alsa::cards;
+use crate::source::ribbon;
 use crate::source::v4l2::{controls, devices as cameras};
+use crate::source::{CameraSettings, DeviceChoice};
 use remotes::Follower;
 use state::{State, StateView};
 
@@ -40,6 +42,11 @@ pub use state::Media;
 /// opened. Disturbs no camera that is in use.
 pub fn cameras_plugged_in() -> Vec<CameraDevice> {
     cameras::list()
+}
+
+/// Every ribbon-cable camera of this machine. Starts none.
+pub fn ribbon_cameras_found() -> Vec<RibbonDevice> {
+    ribbon::cameras()
 }
 
 /// Every capture device of the sound cards. Disturbs none that is in use.
@@ -134,7 +141,7 @@ impl Control {
         self.view().config.can_save
     }
 
-    /// What the camera was asked to be; `None` for one that is not this server's own.
+    /// The settings of a camera; `None` if it is not this server's own.
     pub(crate) fn camera_settings(&self, name: &str) -> Option<CameraSettings> {
         self.view().config.cameras.iter().find(|camera| camera.name == name).cloned()
     }
@@ -169,6 +176,15 @@ impl Control {
         node.zip(settings)
             .map(|(node, settings)| cameras::sizes_offered(&node, &settings))
             .unwrap_or_default()
+    }
+
+    /// Whether a camera of this server is set to the ribbon-cable camera `number`, or found it as `auto`.
+    pub fn has_ribbon(&self, feed: &CameraFeed, number: u8) -> bool {
+        match self.camera_settings(feed.name()).map(|settings| settings.device) {
+            Some(DeviceChoice::Ribbon(chosen)) => chosen == number,
+            Some(DeviceChoice::Auto) => ribbon::is_source(&feed.state().source, number),
+            _ => false,
+        }
     }
 
     /// Whether capture runs, or who stopped it.

@@ -10,9 +10,9 @@ use log::{info, warn};
 use crate::base::limits;
 use crate::config::default_camera;
 use crate::hub::Stop;
-use crate::media::{RecordChoice, SoundFormat};
+use crate::media::{RecordChoice, Scale, SoundFormat, StreamSettings};
 use crate::memory::Account;
-use crate::remote::{Endpoint, Listing, RemoteError, RemoteSettings};
+use crate::remote::{Endpoint, Listing, RemoteError, RemoteSettings, RemoteStream};
 use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
 
 /// How often each is asked.
@@ -72,6 +72,7 @@ impl Follower {
             fps: fps(camera.fps),
             on_demand: true,
             record: self.record(&camera.name),
+            streams: camera.streams.iter().filter_map(stream).collect(),
             ..default_camera(self.name_here(&camera.name))
         })
     }
@@ -82,6 +83,7 @@ impl Follower {
             name: self.name_here(&microphone.name),
             device: MicrophoneDevice::Remote(self.device(&microphone.name)),
             format: SoundFormat { rate_hz: microphone.rate_hz, channels: microphone.channels },
+            on_demand: true,
         })
     }
 
@@ -96,12 +98,18 @@ impl Follower {
     }
 
     fn device(&self, name: &str) -> RemoteDevice {
-        RemoteDevice { endpoint: Arc::clone(&self.endpoint), name: name.to_owned() }
+        RemoteDevice { endpoint: Arc::clone(&self.endpoint), name: name.to_owned(), stream: None }
     }
 
     fn name_here(&self, name: &str) -> String {
         format!("{}-{name}", self.endpoint.settings().name)
     }
+}
+
+/// A stream there as one here; `None` for a scale that this version does not know.
+fn stream(found: &RemoteStream) -> Option<StreamSettings> {
+    let scale = Scale::from_name(&found.scale)?;
+    Some(StreamSettings { name: found.name.clone(), scale, fps: found.fps, quality: found.quality })
 }
 
 /// Asks until `stop` is requested, and reports what changes.

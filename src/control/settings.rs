@@ -102,7 +102,7 @@ impl Control {
                 _ => state.config.overrides = left,
             }
             let (before, level) = (state.config.cameras.clone(), self.logging.level());
-            for each in gone.iter().filter(|each| each.is_in_force()) {
+            for each in gone.iter().filter(|each| each.is_in_force() || each.configured.is_some()) {
                 self.restore_control(each);
                 state.restore(each);
             }
@@ -245,8 +245,8 @@ mod tests {
         assert_eq!((now.when, now.days, now.microphone.as_deref()), (RecordWhen::Always, Some(3), None));
         let refused = change("microphone", "yard".into()).unwrap_err().to_string();
         assert!(refused.contains("record.microphone is \"yard\"; expected \"\" for no sound"), "{refused}");
-        control.reload();
-        assert_eq!(feed.recording().map(|record| record.days), Some(Some(3)), "it was saved");
+        let saved = fs::read_to_string(folder.path().join("overrides.conf")).unwrap();
+        assert!(saved.contains("camera.front.record.days = { value = 3, by = \"ada\""), "{saved}");
         change("when", "off".into()).unwrap();
         assert!(feed.recording().is_none());
         control.reset(Some("camera.front.record.when"), &ADA).unwrap();

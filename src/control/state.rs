@@ -1,4 +1,4 @@
-//! What runs, with which settings, and the plain copy of it that those read who only ask.
+//! What runs, and with which settings. Who only reads it gets a copy.
 //!
 //! Settings live here, with the threads that run by them, under one lock that only changes take. A change checks
 //! all values, stores what is to last, sets the driver's controls, and restarts the camera only if it must;
@@ -11,6 +11,7 @@ use log::{LevelFilter, warn};
 use super::change::CameraChange;
 use super::devices::{Camera, Devices, Kind, Microphone};
 use super::error::ControlError;
+use super::relayed;
 use super::remotes::Follower;
 use super::save;
 use crate::config::{Config, Overridden, Override, SectionValues, with_camera_setting};
@@ -177,6 +178,7 @@ impl State {
     pub(super) fn apply(&mut self) -> Result<(), ControlError> {
         let remote = self.remotes.iter().flat_map(Follower::cameras);
         let cameras = first_of_each_name::<Camera>(self.config.cameras.iter().cloned().chain(remote));
+        let cameras = relayed::with_streams(cameras);
         let remote = self.remotes.iter().flat_map(Follower::microphones);
         let own = self.config.microphones.iter().cloned();
         let microphones = first_of_each_name::<Microphone>(own.chain(remote));

@@ -1,6 +1,6 @@
 //! Text on a canvas: which font fits, where lines break, where they are cut.
 //!
-//! Text is ASCII; every other character is shown as `?`, as the fonts know no better.
+//! Text is ASCII; every other character is shown as `?`, because the fonts have nothing else.
 
 use embedded_graphics::geometry::Point;
 use embedded_graphics::mono_font::ascii::{FONT_4X6, FONT_5X8, FONT_6X10, FONT_8X13, FONT_10X20};

@@ -1,4 +1,4 @@
-//! The inks that drawn pictures share.
+//! The colours of drawn pictures.
 
 use super::canvas::Ink;
 

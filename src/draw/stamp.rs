@@ -1,4 +1,12 @@
-//! Lettering for a corner of a camera's pictures: a text with conversions of strftime, drawn light on dark.
+//! Lettering for a corner of a camera's pictures: a text with conversions of strftime, drawn light on a dark box.
+//!
+//! It is a box, and not letters with an outline over the picture. A box replaces whole blocks of a JPEG by blocks that were
+//! prepared once a second, whatever the frame holds. Letters over the picture need the pixels around them: each block that
+//! they touch would be decoded, blended and encoded again in each frame, with a loss. And a box is read more easily on a
+//! bright or a noisy picture, where the few bits of a camera's JPEG blur a thin outline.
+//!
+//! The letters are 13 pixels high at 320x240 and a 24th of the height of larger pictures, so that a picture of 1080 rows can
+//! be read on a telephone.
 
 use std::fmt::{self, Write};
 

@@ -5,10 +5,10 @@ use crate::jpeg::dc::{DcPlane, DcReader, Planes};
 use crate::jpeg::edit::{Edit, Editor};
 use crate::jpeg::header::{Header, Limits};
 use crate::jpeg::mask::Mask;
-use crate::jpeg::shrink::Scale;
 use crate::jpeg::stamp::{Corner, Stamp};
 use crate::jpeg::turn::{Flip, Rotation, Turn};
 use crate::jpeg::variant::{Variant, VariantMaker};
+use crate::media::Scale;
 
 /// Few, so that the fuzzer is not slowed by pictures of one code for each block.
 const LIMITS: Limits = Limits { max_pixels: 1 << 16 };
@@ -81,7 +81,7 @@ pub fn jpeg_edit(data: &[u8]) {
 /// A variant can be read and has the size that it says. The first two bytes choose scale and quality.
 pub fn jpeg_variant(data: &[u8]) {
     let &[scale, quality, ref data @ ..] = data else { return };
-    let scale = [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth][usize::from(scale & 3)];
+    let scale = [Scale::Whole, Scale::Half, Scale::Quarter, Scale::Eighth][usize::from(scale & 3)];
     let variant = Variant { scale, quality: (quality > 0).then_some(quality) };
     let mut out = Vec::new();
     match VariantMaker::new().make(data, LIMITS, &variant, &mut out) {

@@ -220,6 +220,7 @@ mod tests {
         let mut got = [0];
         server.read_exact(&mut got).unwrap();
         assert_eq!(&got, b"x");
+        assert_eq!(client.write_timeout().unwrap(), Some(CONNECT_TIMEOUT), "a full queue ends the wait");
         let bound = channel.listener.local_addr().unwrap();
         let path = bound.as_pathname().expect("the library needs a path when it ends");
         assert_eq!(UnixStream::connect(path).unwrap_err().kind(), ErrorKind::NotFound);
@@ -234,6 +235,21 @@ mod tests {
             assert_eq!(Channel::make_at(folder.path()).is_ok(), is_usable, "mode {mode:o}");
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "mode {mode:o}");
         }
+        let link = folder.path().with_extension("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        let made = Channel::make_at(&link);
+        fs::remove_file(link).unwrap();
+        assert!(made.is_err(), "a link to a folder");
+    }
+
+    #[test]
+    fn descriptors_are_closed_on_exec_and_the_socket_is_our_user_s_alone() {
+        use rustix::io::{FdFlags, fcntl_getfd};
+        let folder = tempfile::tempdir().unwrap();
+        let channel = Channel::open(folder.path()).unwrap();
+        let descriptors = [channel.listener.as_fd(), channel.inode.as_fd(), channel._folder.as_fd()];
+        assert!(descriptors.iter().all(|fd| fcntl_getfd(fd).unwrap().contains(FdFlags::CLOEXEC)));
+        assert_eq!(rustix::fs::fstat(&channel.inode).unwrap().st_mode & 0o777, 0o600);
     }
 
     #[test]
@@ -252,6 +268,32 @@ mod tests {
         for (pid, uid) in [(parent, uid), (pid, other_user)] {
             assert_eq!(check_peer(pid, uid).unwrap_err().kind(), ErrorKind::PermissionDenied);
         }
+    }
+
+    /// Runs itself as the other process, which calls listen(2) at a socket that it inherits as standard input.
+    #[test]
+    fn nothing_connects_to_a_socket_of_another_process() {
+        const LISTENS: &str = "DEFENDER_TEST_LISTENS";
+        if std::env::var_os(LISTENS).is_some() {
+            return listen(io::stdin(), 1).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let socket =
+            socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        let open = |path: &Path| rustix::fs::open(path, OFlags::PATH, Mode::empty()).unwrap();
+        let (inode, _folder) = (open(&path), open(folder.path()));
+        let test = "gate::channel::tests::nothing_connects_to_a_socket_of_another_process";
+        let ran = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env(LISTENS, "1")
+            .stdin(socket.try_clone().unwrap())
+            .output()
+            .unwrap();
+        assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("1 passed"), "{ran:?}");
+        let channel = Channel { listener: UnixListener::from(socket), inode, _folder };
+        assert_eq!(channel.connect().unwrap_err().kind(), ErrorKind::PermissionDenied);
     }
 
     #[test]

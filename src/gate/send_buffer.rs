@@ -75,7 +75,7 @@ impl SendBuffer {
             return false;
         }
         // The buffer accepted no more than fits; the rest left it while the write waited.
-        let at_least = in_buffered(sent.saturating_sub(MAX_HELD * self.bytes), took).min(2 * sent);
+        let at_least = in_buffered(sent.saturating_sub(MAX_HELD * self.bytes), took);
         let Some(target) = self.measure(sent, ended) else { return self.resize(at_least.max(self.bytes)) };
         // A lost packet stalls a stream for a moment, so shrink in steps.
         self.resize(target.max(at_least).max(self.bytes * 7 / 10))
@@ -241,6 +241,108 @@ mod tests {
         let now = Instant::now();
         for _ in 0..1000 {
             assert!(!buffer.learn(100_000, now, now + Duration::from_micros(50)));
+        }
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A buffer of `bytes` in a measurement that began at `began`.
+    fn measuring(bytes: usize, held: usize, began: Instant) -> SendBuffer {
+        SendBuffer { bytes, window: Some(Window { began, held, sent: 0, last: began }) }
+    }
+
+    #[test]
+    fn small_steps_are_left_out_and_large_ones_bounded() {
+        assert_eq!(SendBuffer::new().option(), INITIAL_BYTES);
+        for (target, bytes) in [
+            (18_000, 16_000),
+            (18_001, 18_001),
+            (14_000, 16_000),
+            (13_999, 13_999),
+            (1_000_000, 64_000),
+            (0, MIN_BYTES),
+        ] {
+            let mut buffer = SendBuffer { bytes: 16_000, window: None };
+            assert_eq!((buffer.resize(target), buffer.option()), (bytes != 16_000, bytes), "to {target}");
+        }
+        let mut large = SendBuffer { bytes: 200_000, window: None };
+        assert!(large.resize(usize::MAX) && large.option() == MAX_BYTES);
+    }
+
+    #[test]
+    fn a_write_waited_if_it_took_long_or_did_not_fit() {
+        let begin = Instant::now();
+        for (sent, took, waited) in [
+            (16_000, WAITED - Duration::from_nanos(1), false),
+            (16_000, WAITED, true),
+            (16_001, Duration::ZERO, true),
+        ] {
+            let mut buffer = SendBuffer { bytes: 16_000, window: None };
+            buffer.learn(sent, begin, begin + took);
+            assert_eq!(buffer.window.is_some(), waited, "{sent} bytes in {took:?}");
+        }
+    }
+
+    #[test]
+    fn what_left_the_buffer_during_one_write_makes_it_larger_at_once() {
+        let begin = Instant::now();
+        let mut buffer = SendBuffer { bytes: 4_000, window: None };
+        // 12,000 bytes in 1.2 s.
+        assert!(buffer.learn(20_000, begin, begin + ms(1200)));
+        assert_eq!(buffer.option(), 6_000);
+        assert_eq!(in_buffered(7, Duration::ZERO), 7 * 600_000, "a time that is too short to be measured");
+    }
+
+    #[test]
+    fn a_measurement_ends_with_enough_bytes_or_time() {
+        let begin = Instant::now();
+        let after = |sent: usize, took: Duration| {
+            let mut buffer = measuring(10_000, 10_000, begin);
+            let target = buffer.measure(sent, begin + took);
+            let window = buffer.window.unwrap();
+            assert_eq!(window.last, begin + took);
+            (target, (window.began, window.sent))
+        };
+        assert_eq!(after(19_999, ms(1199)), (None, (begin, 19_999)));
+        assert_eq!(after(20_000, ms(600)), (Some(20_000), (begin + ms(600), 0)));
+        assert_eq!(after(4_000, ms(1200)), (Some(2_000), (begin + ms(1200), 0)));
+        // Not all that was written has left a buffer that became larger.
+        let mut larger = measuring(10_000, 8_000, begin);
+        assert_eq!(larger.measure(22_000, begin + ms(600)), Some(20_000));
+        assert_eq!(larger.window.unwrap().held, 10_000);
+        let mut first = SendBuffer { bytes: 10_000, window: None };
+        assert_eq!(first.measure(5_000, begin), None);
+        assert_eq!(first.window.unwrap().sent, 0);
+    }
+
+    #[test]
+    fn a_slow_link_shrinks_the_buffer_in_steps() {
+        let begin = Instant::now();
+        let mut buffer = measuring(10_000, 10_000, begin);
+        assert!(buffer.learn(1, begin, begin + WINDOW));
+        assert_eq!(buffer.option(), 7_000);
+    }
+
+    #[test]
+    fn a_pause_ends_a_measurement() {
+        let begin = Instant::now();
+        for (pause, sent) in [(IDLE, 100), (IDLE + Duration::from_nanos(1), 0)] {
+            let mut buffer = measuring(10_000, 10_000, begin);
+            buffer.learn(100, begin + pause, begin + pause + ms(2));
+            assert_eq!(buffer.window.unwrap().sent, sent, "{pause:?}");
+        }
+    }
+
+    #[test]
+    fn a_measurement_in_which_no_write_waits_is_given_up() {
+        let begin = Instant::now();
+        for (at, goes_on) in [(2 * WINDOW, true), (2 * WINDOW + Duration::from_nanos(1), false)] {
+            let mut buffer = measuring(10_000, 10_000, begin);
+            buffer.count(300, begin + at);
+            let counted = buffer.window.map(|window| (window.sent, window.last));
+            assert_eq!(counted, goes_on.then_some((300, begin + at)), "{at:?}");
         }
     }
 }

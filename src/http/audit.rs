@@ -11,7 +11,7 @@ use log::{Level, info};
 
 use crate::base::Network;
 use crate::logging::Limit;
-use crate::users::{Denied, Identity};
+use crate::users::{Denied, Identity, Role};
 
 const WINDOW: Duration = Duration::from_secs(600);
 
@@ -31,6 +31,12 @@ static UNCHECKED: Limit = Limit::new("logins that were not checked", 20, 120, WI
 
 /// By user and network.
 static FORBIDDEN: Limit = Limit::new("forbidden requests", 10, 60, WINDOW);
+
+/// By user and network.
+static EVENTS: Limit = Limit::new("events that were reported", 60, 300, WINDOW);
+
+/// By clip.
+static TAKEN: Limit = Limit::new("ranges of one clip", 1, 600, WINDOW);
 
 /// By user and network.
 static OWN: Limit = Limit::new("changes of their own", 10, 120, WINDOW);
@@ -68,6 +74,22 @@ pub fn forbidden(peer: SocketAddr, user: &Identity, what: &str) {
 pub fn changed_own(peer: SocketAddr, user: &Identity, what: &str) {
     let line = format_args!("{peer}: {} {what}", user.actor());
     OWN.log(&subject(peer, &user.name), Level::Info, module_path!(), line);
+}
+
+/// Logs that a user reported an event or its end: of an admin always, as each change by one.
+pub fn event(peer: SocketAddr, user: &Identity, what: &str) {
+    if user.role == Role::Admin {
+        return changed(peer, user, what);
+    }
+    let line = format_args!("{peer}: {} {what}", user.actor());
+    EVENTS.log(&subject(peer, &user.name), Level::Info, module_path!(), line);
+}
+
+/// Logs that a user took footage.
+pub fn took(peer: SocketAddr, user: &Identity, what: &str) {
+    let line = format_args!("{peer}: {} {what}", user.actor());
+    // A player asks for many ranges of one clip.
+    TAKEN.log(what, Level::Info, module_path!(), line);
 }
 
 /// Logs a change by an admin.

@@ -5,7 +5,7 @@ use tiny_http::Request;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
 use super::request::{Negotiation, is_head};
-use super::route::Route;
+use super::route::{Footage, Route};
 use super::state::AppState;
 use super::{api, challenge, page, stream};
 use crate::gate::PendingRequest;
@@ -42,8 +42,10 @@ pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
         Route::Video(name) => stream::video(call, name.as_deref()),
         Route::Audio(name) => stream::audio(call, name.as_deref()),
         Route::Snapshot(name) => stream::snapshot(call, name.as_deref()),
+        Route::LiveEvents => stream::live_events(call),
         Route::VideoStream(camera, name) => stream::video_stream(call, camera, name),
         Route::StreamSnapshot(camera, name) => stream::stream_snapshot(call, camera, name),
+        Route::Footage(name, part) => footage(call, name, *part),
         Route::Health
         | Route::Versions
         | Route::Login
@@ -52,6 +54,19 @@ pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
         | Route::Trust
         | Route::SignIn(_) => public(call.state, route, call.request, call.pending),
         _ => Outcome::Reply(api(route, call)),
+    }
+}
+
+/// Answers a request for footage.
+fn footage(call: &Call<'_>, name: &str, part: Footage) -> Outcome {
+    if let Err(refused) = api::recordings::check(call.user, name) {
+        return Outcome::Reply(refused);
+    }
+    match part {
+        Footage::Frame => Outcome::Reply(api::recordings::frame(call, name)),
+        Footage::Timeline => Outcome::Reply(api::recordings::timeline(call, name)),
+        Footage::Stream => stream::footage(call, name),
+        Footage::ClipMkv => stream::clip(call, name),
     }
 }
 
@@ -78,11 +93,19 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
         (Route::Services, _) => api::services::list(state),
         (Route::ServiceOf(service), "PUT") => api::services::change(call, *service),
         (Route::ServiceOf(service), _) => api::services::one(state, *service),
+        (Route::Events, "POST") => api::events::add(call),
+        (Route::Events, _) => api::events::list(call),
+        (Route::Event(id), "PUT") => api::events::change(call, id),
+        (Route::Event(id), "DELETE") => api::events::remove(call, id),
+        (Route::Event(id), _) => api::events::one(call, id),
         (Route::Logging, "PUT") => api::log::set_level(call),
         (Route::Logging, _) => api::log::level(state),
         (Route::Settings, "DELETE") => api::settings::reset(state, user, None, pending),
         (Route::Settings, _) => api::settings::list(state),
         (Route::Setting(name), _) => api::settings::reset(state, user, Some(name), pending),
+        (Route::Recordings, _) => api::recordings::list(state, user),
+        (Route::Recording(name), "DELETE") => api::recordings::delete(call, name),
+        (Route::Recording(name), _) => api::recordings::one(call, name),
         (Route::Logs, _) => api::log::lines(state, call.query()),
         (Route::Description, _) => api::description::description(&Negotiation::of(call.request)),
         (Route::Metrics, _) => api::metrics::metrics(state, user),
@@ -92,8 +115,10 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
             | Route::Video(_)
             | Route::Audio(_)
             | Route::Snapshot(_)
+            | Route::LiveEvents
             | Route::VideoStream(..)
             | Route::StreamSnapshot(..)
+            | Route::Footage(..)
             | Route::Health
             | Route::Versions
             | Route::Login

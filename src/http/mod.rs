@@ -21,6 +21,7 @@ mod counters;
 mod dispatch;
 mod embedded;
 mod etag;
+mod failed_logins;
 mod page;
 mod reply;
 mod request;

@@ -104,6 +104,16 @@ impl Reply {
         Self { policy: MEDIA_POLICY, ..Self::new(200, "image/jpeg", Cow::Borrowed(&[])) }
     }
 
+    /// A clip, whose bytes the caller sends after [`Reply::head`].
+    pub fn clip(status: u16) -> Self {
+        Self { policy: MEDIA_POLICY, ..Self::new(status, "video/x-matroska", Cow::Borrowed(&[])) }
+    }
+
+    /// A JPEG.
+    pub fn jpeg(bytes: Vec<u8>) -> Self {
+        Self { body: bytes.into(), ..Self::picture() }
+    }
+
     /// Adds a header field.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.fields.push((name, value.into()));

@@ -47,6 +47,12 @@ pub enum Route {
     Services,
     /// `/api/1.0/services/video`, `.../audio`, `.../recording`: one of them, which an admin may stop and start.
     ServiceOf(Service),
+    /// `/api/1.0/events`: what happened.
+    Events,
+    /// `/api/1.0/events/live`: what begins and ends from now on.
+    LiveEvents,
+    /// `/api/1.0/events/ID`: one event.
+    Event(String),
     /// `/api/1.0/logging`: the level of the log.
     Logging,
     /// `/api/1.0/settings`: what can be changed while the server runs, and what is overridden.
@@ -57,6 +63,12 @@ pub enum Route {
     Logs,
     /// `/api/1.0/openapi.json`: the API as a document of OpenAPI 3.1.
     Description,
+    /// `/api/1.0/recordings`: what is recorded, and how much of it there is.
+    Recordings,
+    /// `/api/1.0/recordings/NAME`: the footage of a camera, from when to when; an admin may delete of it.
+    Recording(String),
+    /// `/api/1.0/recordings/NAME/PART`: pictures and sound of it.
+    Footage(String, Footage),
     /// `/metrics`: metrics for Prometheus.
     Metrics,
     /// `/video`, `/video/NAME`: the stream of the first or the named camera; for clients of
@@ -77,6 +89,19 @@ pub enum Route {
     Page(String),
 }
 
+/// What there is of a camera's footage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Footage {
+    /// One picture.
+    Frame,
+    /// Pictures at any speed.
+    Stream,
+    /// A byte for each step of time.
+    Timeline,
+    /// A file of Matroska.
+    ClipMkv,
+}
+
 /// What an admin may stop and start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
@@ -93,8 +118,24 @@ pub enum Access {
     Public,
     /// Any user. A confined user sees only their own cameras and microphones.
     Viewer,
+    /// Admins, and programs with a token of any user, for what is in the token's scope.
+    AdminOrToken,
     /// Admins only.
     Admin,
+}
+
+impl Footage {
+    /// By the last segment of the path.
+    pub const NAMES: [(&'static str, Footage); 4] = [
+        ("frame", Self::Frame),
+        ("stream", Self::Stream),
+        ("timeline", Self::Timeline),
+        ("clip.mkv", Self::ClipMkv),
+    ];
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, part)| part)
+    }
 }
 
 impl Service {
@@ -163,10 +204,18 @@ impl Route {
             ["api", "1.0", "services", "video"] => Self::ServiceOf(Service::Capture(Media::Video)),
             ["api", "1.0", "services", "audio"] => Self::ServiceOf(Service::Capture(Media::Audio)),
             ["api", "1.0", "services", "recording"] => Self::ServiceOf(Service::Recording),
+            ["api", "1.0", "events"] => Self::Events,
+            ["api", "1.0", "events", "live"] => Self::LiveEvents,
+            ["api", "1.0", "events", id] => Self::Event(id.to_owned()),
             ["api", "1.0", "logging"] => Self::Logging,
             ["api", "1.0", "settings"] => Self::Settings,
             ["api", "1.0", "settings", name] => Self::Setting(name.to_owned()),
             ["api", "1.0", "logs"] => Self::Logs,
+            ["api", "1.0", "recordings"] => Self::Recordings,
+            ["api", "1.0", "recordings", name] => Self::Recording(name.to_owned()),
+            ["api", "1.0", "recordings", name, part] => {
+                Self::Footage(name.to_owned(), Footage::from_name(part)?)
+            }
             ["api", "1.0", "openapi.json"] => Self::Description,
             ["api", ..] => return None,
             ["metrics"] => Self::Metrics,
@@ -195,6 +244,14 @@ impl Route {
             Self::VideoStream(..) | Self::StreamSnapshot(..) => Access::Viewer,
             Self::Cameras | Self::Microphones | Self::Microphone(_) => Access::Viewer,
             Self::Services | Self::Description => Access::Viewer,
+            Self::Recordings | Self::Footage(..) => Access::Viewer,
+            Self::Recording(_) if only_reads => Access::Viewer,
+            Self::Recording(_) => Access::Admin,
+            Self::Events | Self::LiveEvents | Self::Event(_) if only_reads => Access::Viewer,
+            Self::Events | Self::LiveEvents => Access::AdminOrToken,
+            // What is deleted is gone; a program may only say that what it reported has ended.
+            Self::Event(_) if method == "DELETE" => Access::Admin,
+            Self::Event(_) => Access::AdminOrToken,
             Self::Camera(_) | Self::ServiceOf(_) if only_reads => Access::Viewer,
             Self::Camera(_) | Self::ServiceOf(_) => Access::Admin,
             Self::Users | Self::User(_) => Access::Admin,
@@ -219,8 +276,9 @@ impl Route {
             Self::Login | Self::Logout => &["POST"],
             Self::Password => &["PUT"],
             Self::Session(_) | Self::Setting(_) => &["DELETE"],
-            Self::Settings => &["GET", "HEAD", "DELETE"],
-            Self::Users => &["GET", "HEAD", "POST"],
+            Self::Settings | Self::Recording(_) => &["GET", "HEAD", "DELETE"],
+            Self::Users | Self::Events => &["GET", "HEAD", "POST"],
+            Self::Event(_) => &["GET", "HEAD", "PUT", "DELETE"],
             Self::User(_) => &["PUT", "DELETE"],
             Self::Camera(_) | Self::ServiceOf(_) | Self::Logging => &["GET", "HEAD", "PUT"],
             Self::Health
@@ -235,7 +293,10 @@ impl Route {
             | Self::Microphone(_)
             | Self::Devices
             | Self::Services
+            | Self::LiveEvents
             | Self::Logs
+            | Self::Recordings
+            | Self::Footage(..)
             | Self::Description
             | Self::Metrics
             | Self::Video(_)

@@ -94,7 +94,7 @@ pub(super) fn handle(state: &AppState, request: &mut Request, pending: &PendingR
     let access = route.as_ref().map_or(Access::Viewer, |route| route.access(method));
     let user = match access {
         Access::Public => None,
-        Access::Viewer | Access::Admin => match sign_in(state, request, pending) {
+        Access::Viewer | Access::AdminOrToken | Access::Admin => match sign_in(state, request, pending) {
             Ok(user) => Some(user),
             Err(reply) => return Outcome::Reply(reply),
         },
@@ -147,8 +147,7 @@ fn sign_in(state: &AppState, request: &Request, pending: &PendingRequest) -> Res
             Ok(user)
         }
         Err(denied) => {
-            state.counters.refused(denied);
-            audit::refused(peer, name, denied);
+            state.refused(peer, name, denied);
             Err(challenge::retry_later(denied).unwrap_or_else(|| challenge::unauthorized(request)))
         }
     }
@@ -194,10 +193,16 @@ fn authorize(
         audit::forbidden(pending.peer(), user, &format!("{method} {path}"));
         Err(Reply::error(403, why))
     };
+    let is_admin = |user: &&Identity| user.role == Role::Admin;
     if access == Access::Admin
-        && let Some(user) = user.filter(|user| user.role != Role::Admin)
+        && let Some(user) = user.filter(|user| !is_admin(user))
     {
         return refused(user, "only an admin may do this");
+    }
+    if access == Access::AdminOrToken
+        && let Some(user) = user.filter(|user| !is_admin(user) && !user.is_token())
+    {
+        return refused(user, "only an admin may do this, or a program with a token");
     }
     if let Some(route) = route
         && !route.methods().contains(&method)

@@ -1,12 +1,15 @@
 //! What all handlers share, and what they look up in it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tiny_http::Request;
 
+use super::audit;
 use super::cors::Origins;
 use super::counters::RequestCounters;
+use super::failed_logins::FailedLogins;
 use super::page::Page;
 use super::reply::{Reply, ResponseContext};
 use super::request::field;
@@ -17,7 +20,7 @@ use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::record::Recordings;
-use crate::users::{Accounts, Identity};
+use crate::users::{Accounts, Denied, Identity};
 
 /// What all handlers share.
 pub struct AppState {
@@ -43,6 +46,8 @@ pub struct AppState {
     pub memory: Memory,
     /// Logins and requests by their results.
     pub counters: RequestCounters,
+    /// The event of failed logins.
+    pub failed_logins: FailedLogins,
     /// For `Strict-Transport-Security`, in seconds; 0: the field is not sent.
     pub hsts_s: u32,
     /// The name of the session cookie.
@@ -81,6 +86,13 @@ impl AppState {
         user: &Identity,
     ) -> Result<Arc<MicrophoneFeed>, Reply> {
         find("microphone", &self.microphones, name, |name| user.scope.hears(name))
+    }
+
+    /// Counts and logs a login that was refused, and makes an event of it.
+    pub(super) fn refused(&self, peer: SocketAddr, name: &str, why: Denied) {
+        self.counters.refused(why);
+        audit::refused(peer, name, why);
+        self.failed_logins.add(&self.journal, peer, why);
     }
 
     /// A job that ends when its user's session, token or line in the user file does.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{FeedList, Latest, Named, StreamFeed, Totals};
+use super::{FeedList, Latest, Named, SmallerPictures, StreamFeed, Totals};
 use crate::base::lock;
 use crate::media::{Frame, PictureEdits, PixelFormat, RecordSettings, Timestamp};
 
@@ -14,6 +14,8 @@ pub struct CameraFeed {
     name: String,
     frames: Latest<Frame>,
     streams: FeedList<StreamFeed>,
+    /// Raw pictures for its streams, made smaller.
+    pub smaller: SmallerPictures,
     /// Counted by the capture thread, read by anybody.
     pub counters: CameraCounters,
     /// Rounds of the capture thread: increases several times a second, with or without a camera, and stops
@@ -156,6 +158,7 @@ impl CameraFeed {
             name: name.to_owned(),
             frames,
             streams: FeedList::default(),
+            smaller: SmallerPictures::default(),
             counters: CameraCounters::default(),
             pulse: Count::default(),
             published: Totals::default(),
@@ -300,7 +303,9 @@ mod tests {
         let feed = CameraFeed::new("front", frames);
         feed.set_state(CameraState { online: true, ..CameraState::default() });
         let since = feed.state().since;
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        while Some(Timestamp::now()) == since {
+            std::hint::spin_loop();
+        }
         feed.set_state(CameraState { online: true, width: 9, ..CameraState::default() });
         assert_eq!(feed.state().since, since);
         feed.set_state(CameraState::default());

@@ -96,7 +96,10 @@ impl<T> Publisher<T> {
         reusable
     }
 
-    /// Takes the newest value back: whoever asks from now on does not get it.
+    /// Takes the newest value back: whoever asks from now on does not get it. A reader that asked before may still hold it.
+    ///
+    /// The store that empties the entry is the last word on it: a look that happens after this call loads what this call
+    /// stored, or something newer (coherence of one atomic), and a pin that was placed before is not confirmed by it.
     pub fn retract(&mut self) {
         self.writer.clear(CURRENT);
     }

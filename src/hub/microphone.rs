@@ -213,7 +213,9 @@ mod tests {
         let (_writer, feed) = MicrophoneFeed::new("front", FORMAT);
         feed.set_state(MicrophoneState { online: true, ..MicrophoneState::default() });
         let since = feed.state().since;
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        while Some(Timestamp::now()) == since {
+            std::hint::spin_loop();
+        }
         feed.set_state(MicrophoneState { online: true, ..MicrophoneState::default() });
         assert!(since.is_some() && feed.state().since == since);
         feed.set_state(MicrophoneState::default());

@@ -26,6 +26,8 @@ mod list;
 #[cfg(not(loom))]
 mod microphone;
 #[cfg(not(loom))]
+mod smaller;
+#[cfg(not(loom))]
 mod stop;
 #[cfg(not(loom))]
 mod stream;
@@ -38,6 +40,8 @@ pub use camera::{Arrivals, CameraCounters, CameraFeed, CameraState, Count, Flag}
 pub use list::{FeedList, Named};
 #[cfg(not(loom))]
 pub use microphone::{Listening, MicrophoneFeed, MicrophoneState, SoundWriter};
+#[cfg(not(loom))]
+pub use smaller::SmallerPictures;
 #[cfg(not(loom))]
 pub use stop::Stop;
 #[cfg(not(loom))]

@@ -14,10 +14,18 @@ pub struct StreamFeed {
     pub published: Totals,
     /// What viewers were sent, as for a camera.
     pub sent: Totals,
-    /// Whether its thread reads the camera's frames now.
+    /// Whether its thread reads the camera's frames now, as a viewer does.
     pub follows: Flag,
     settings: Mutex<StreamSettings>,
-    state: Mutex<StreamState>,
+    state: State,
+}
+
+/// Where the state of a stream is.
+enum State {
+    /// Here: its thread sets it.
+    Own(Mutex<StreamState>),
+    /// In the camera whose pictures it has; the function asks for it.
+    Asked(Box<dyn Fn() -> StreamState + Send + Sync>),
 }
 
 /// The state of a stream as its thread last set it.
@@ -39,8 +47,19 @@ impl StreamFeed {
             sent: Totals::default(),
             follows: Flag::default(),
             settings: Mutex::new(settings.clone()),
-            state: Mutex::default(),
+            state: State::Own(Mutex::default()),
         }
+    }
+
+    /// A stream that a thread captures as it captures a camera, instead of making it of another's frames: what is published
+    /// and sent counts in these totals, and `state` says how it goes.
+    pub fn captured(
+        settings: &StreamSettings,
+        frames: Latest<Frame>,
+        (published, sent): (Totals, Totals),
+        state: impl Fn() -> StreamState + Send + Sync + 'static,
+    ) -> Self {
+        Self { published, sent, state: State::Asked(Box::new(state)), ..Self::new(settings, frames) }
     }
 
     /// Access to its frames.
@@ -48,7 +67,7 @@ impl StreamFeed {
         &self.frames
     }
 
-    /// What it was asked to be.
+    /// Its settings.
     pub fn settings(&self) -> StreamSettings {
         lock(&self.settings).clone()
     }
@@ -60,12 +79,17 @@ impl StreamFeed {
 
     /// A copy of the state as of now.
     pub fn state(&self) -> StreamState {
-        lock(&self.state).clone()
+        match &self.state {
+            State::Own(state) => lock(state).clone(),
+            State::Asked(ask) => ask(),
+        }
     }
 
-    /// Replaces the state.
+    /// Replaces the state, where it is the stream's own.
     pub fn set_state(&self, state: StreamState) {
-        *lock(&self.state) = state;
+        if let State::Own(held) = &self.state {
+            *lock(held) = state;
+        }
     }
 }
 

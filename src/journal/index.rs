@@ -222,6 +222,12 @@ impl Index {
         Some(held.record.event)
     }
 
+    /// Has an event that goes on end at this moment; false if it has ended.
+    pub(super) fn goes_on(&mut self, id: u32, until: Timestamp) -> bool {
+        let held = self.held.get_mut(&id).filter(|held| held.is_open());
+        held.map(|held| held.ends_at = Some(until)).is_some()
+    }
+
     /// The events that end by themselves by now, with the moment.
     pub(super) fn due(&self, now: Timestamp) -> Vec<(u32, Timestamp)> {
         let open = self.held.iter().filter(|(_, held)| held.is_open());
@@ -382,8 +388,11 @@ impl Index {
         self.unwritten.extend(batch.deleted);
     }
 
-    /// A line that gives back the ids that were reserved and not used.
+    /// A line that gives back the ids that were reserved and not used; nothing if there are none.
     pub(super) fn give_back_ids(&mut self) -> Batch {
+        if self.reserved_below <= self.next_id {
+            return Batch::default();
+        }
         let mut batch = Batch { reserved: Some(self.reserved_below), ..Batch::default() };
         self.reserved_below = self.next_id;
         batch.add(&mut self.next_n, &Entry::Ids { below: self.next_id });

@@ -27,6 +27,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::base::{clock, lock};
 use crate::hub::{EventReader, Events};
@@ -123,6 +124,7 @@ impl Journal {
     }
 
     /// An id for an event that is posted to the broadcast directly. No other event has, had or will have it.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub fn new_id(&self) -> u32 {
         self.index().new_id()
     }
@@ -165,6 +167,12 @@ impl Journal {
     pub fn end(&self, id: u32) -> Result<EventRecord, JournalError> {
         self.end_at(id, (self.setting.clock)().at);
         self.get(id).ok_or(JournalError::NoSuchEvent)
+    }
+
+    /// Lets an event go on for so long from now; false if it has ended.
+    pub fn goes_on(&self, id: u32, time: Duration) -> bool {
+        let until = (self.setting.clock)().at.after(time);
+        self.index().goes_on(id, until)
     }
 
     fn end_at(&self, id: u32, at: Timestamp) {
@@ -237,12 +245,14 @@ impl Journal {
 
     /// When events at a camera were whose footage is kept: microseconds since 1970, in order, apart from each other. One
     /// that goes on ends at `u64::MAX`.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub fn kept_ranges(&self, camera: &CameraName) -> Vec<(u64, u64)> {
         self.index().ranges(camera, true)
     }
 
     /// As [`Journal::kept_ranges`], of all events at a camera that have footage. Ranges of old events are rounded up to seconds,
     /// and joined across short pauses.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub fn event_ranges(&self, camera: &CameraName) -> Vec<(u64, u64)> {
         self.index().ranges(camera, false)
     }

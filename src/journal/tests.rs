@@ -1,1 +1,493 @@
-//! Tests.
+//! Tests of the journal with a clock of their own, and without its thread: they let it work step by step.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::hub::{self, Received};
+use crate::media::EventKind;
+
+const HOUR_US: u64 = 3600 * 1_000_000;
+
+/// 2026-11-29, 08:00:00 UTC.
+const BEGIN_US: u64 = 1_795_939_200_000_000;
+
+const LIMITS: DayLimits = DayLimits { day_events: 50, day_bytes: 64 * 1024, bytes: 64 * 1024, days: 4 };
+
+/// A machine with a disk and clocks, on which a journal is opened again and again.
+struct Machine {
+    folder: tempfile::TempDir,
+    now: Arc<Mutex<Moment>>,
+    boot: u32,
+    limits: DayLimits,
+}
+
+/// A journal whose thread is the test.
+struct Opened {
+    journal: Journal,
+    writer: Writer,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let now = Moment { at: Timestamp::from_micros(1_000_000), wall_us: BEGIN_US };
+        let now = Arc::new(Mutex::new(now));
+        Self { folder: tempfile::tempdir().unwrap(), now, boot: 7, limits: LIMITS }
+    }
+
+    fn open(&self) -> Opened {
+        self.open_holding(HELD)
+    }
+
+    fn open_holding(&self, held: usize) -> Opened {
+        let now = Arc::clone(&self.now);
+        let clock = Box::new(move || *lock(&now));
+        let setting = Setting { clock, boot: self.boot, limits: self.limits, held };
+        let journal = Journal::open_with(&self.path(), hub::events(256), setting);
+        let writer = lock(&journal.writer).take().unwrap();
+        Opened { journal, writer }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("events")
+    }
+
+    fn pass(&self, time: Duration) {
+        let mut now = lock(&self.now);
+        now.at = now.at.after(time);
+        now.wall_us += time.as_micros() as u64;
+    }
+
+    fn set_wall(&self, wall_us: u64) {
+        lock(&self.now).wall_us = wall_us;
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Opened {
+    fn start(&self, kind: EventKind, end: NewEnd) -> u32 {
+        self.journal.start(&new("front", kind, end)).unwrap().event.id
+    }
+
+    fn step(&mut self) {
+        self.writer.take_posts(&self.journal, Duration::ZERO);
+        self.writer.look(&self.journal);
+    }
+
+    /// Has all of it written.
+    fn write(&mut self) {
+        while self.journal.health().unwritten > 0 {
+            self.step();
+        }
+    }
+
+    fn stop(self) {
+        self.journal.stop();
+        self.writer.run(&self.journal);
+    }
+
+    fn all(&self) -> Vec<EventRecord> {
+        self.find(None, 1000)
+    }
+
+    fn find(&self, before: Option<u32>, limit: usize) -> Vec<EventRecord> {
+        let query = EventQuery { from_us: None, to_us: None, is_wanted: &|_| true, before, limit };
+        self.journal.find(&query)
+    }
+
+    fn ids(&self) -> Vec<u32> {
+        ids(&self.all())
+    }
+}
+
+fn ids(records: &[EventRecord]) -> Vec<u32> {
+    records.iter().map(|record| record.event.id).collect()
+}
+
+fn new(camera: &str, kind: EventKind, end: NewEnd) -> NewEvent {
+    let camera = CameraName::new(camera).unwrap();
+    NewEvent { camera, kind, score: 0, area: None, end, note: String::new(), reporter: "test".to_owned() }
+}
+
+fn camera() -> CameraName {
+    CameraName::new("front").unwrap()
+}
+
+#[test]
+fn events_are_the_same_after_a_restart() {
+    let machine = Machine::new();
+    let mut first = machine.open();
+    let door = NewEvent { note: "door bell".to_owned(), ..new("front", EventKind::Manual, NewEnd::AtOnce) };
+    let door = first.journal.start(&door).unwrap().event.id;
+    let motion = first.start(EventKind::Motion, NewEnd::Open);
+    first.write();
+    machine.pass(Duration::from_millis(1500));
+    first.journal.end(motion).unwrap();
+    first.journal.keep(door, true).unwrap();
+    first.journal.note(motion, "a cat").unwrap();
+    first.write();
+    let before = first.all();
+    first.stop();
+    let second = machine.open();
+    assert_eq!(second.all(), before);
+    assert_eq!(before[0].wall_end_us(), Some(BEGIN_US + 1_500_000));
+    let texts: Vec<_> = before.iter().map(|record| (&*record.note, record.is_kept)).collect();
+    assert_eq!(texts, [("a cat", false), ("door bell", true)]);
+    assert_eq!(machine.files(), ["2026-11-29.events"]);
+}
+
+#[test]
+fn no_id_is_given_away_twice() {
+    let machine = Machine::new();
+    let mut used = Vec::new();
+    for round in 0..3 {
+        let mut opened = machine.open();
+        let id = opened.start(EventKind::Manual, NewEnd::AtOnce);
+        opened.write();
+        opened.journal.delete(id).unwrap();
+        opened.write();
+        let unwritten = opened.start(EventKind::Manual, NewEnd::AtOnce);
+        assert!(used.iter().all(|used| *used < id) && id < unwritten, "round {round}: {id} after {used:?}");
+        used.extend([id, unwritten]);
+        // A crash: the last event did not reach the disk, but its id was seen.
+    }
+    let mut opened = machine.open();
+    let last = opened.start(EventKind::Manual, NewEnd::AtOnce);
+    opened.write();
+    opened.stop();
+    assert_eq!(machine.open().start(EventKind::Manual, NewEnd::AtOnce), last + 1, "after a clean end");
+}
+
+#[test]
+fn an_event_that_a_crash_cut_off_ends_and_is_marked() {
+    let mut machine = Machine::new();
+    let mut opened = machine.open();
+    let open = opened.start(EventKind::Motion, NewEnd::Open);
+    machine.pass(Duration::from_secs(5));
+    opened.start(EventKind::Manual, NewEnd::AtOnce);
+    opened.write();
+    machine.pass(Duration::from_secs(60));
+    drop(opened);
+    // The monotonic clock begins anew.
+    machine.boot = 8;
+    lock(&machine.now).at = Timestamp::from_micros(50);
+    let mut opened = machine.open();
+    let check = |opened: &Opened| {
+        let record = opened.journal.get(open).unwrap();
+        assert!(record.is_interrupted, "{record:?}");
+        assert_eq!(record.wall_end_us(), Some(BEGIN_US + 5_000_000), "the last moment that is known");
+    };
+    check(&opened);
+    opened.write();
+    drop(opened);
+    check(&machine.open());
+}
+
+#[test]
+fn a_clean_end_ends_what_goes_on() {
+    let machine = Machine::new();
+    let opened = machine.open();
+    let open = opened.start(EventKind::Motion, NewEnd::Open);
+    machine.pass(Duration::from_secs(9));
+    opened.stop();
+    let record = machine.open().journal.get(open).unwrap();
+    assert_eq!((record.is_interrupted, record.wall_end_us()), (true, Some(BEGIN_US + 9_000_000)));
+}
+
+#[test]
+fn steps_of_the_wall_clock_reorder_nothing() {
+    let machine = Machine::new();
+    let mut opened = machine.open();
+    let mut expected = Vec::new();
+    let long = opened.start(EventKind::Motion, NewEnd::Open);
+    expected.push(long);
+    for wall_us in [BEGIN_US, BEGIN_US - HOUR_US, 5 * HOUR_US, BEGIN_US + 50 * 8766 * HOUR_US, BEGIN_US + 1] {
+        machine.set_wall(wall_us);
+        machine.pass(Duration::from_secs(1));
+        expected.push(opened.start(EventKind::Manual, NewEnd::AtOnce));
+        opened.journal.keep(long, expected.len() % 2 == 0).unwrap();
+        opened.write();
+    }
+    opened.journal.end(long).unwrap();
+    opened.write();
+    expected.reverse();
+    assert_eq!(opened.ids(), expected);
+    drop(opened);
+    let opened = machine.open();
+    assert_eq!(opened.ids(), expected, "{:?}", machine.files());
+    let record = opened.journal.get(long).unwrap();
+    assert!(record.is_kept && !record.is_interrupted, "what was said last: {record:?}");
+    assert_eq!(record.wall_end_us(), Some(BEGIN_US + 5_000_000), "its length is by the monotonic clock");
+    assert_eq!(machine.files().len(), 3);
+    assert!(opened.start(EventKind::Manual, NewEnd::AtOnce) > expected[0]);
+}
+
+#[test]
+fn a_storm_does_not_fill_the_disk() {
+    let machine = Machine::new();
+    let mut opened = machine.open_holding(100);
+    let kept = opened.start(EventKind::Motion, NewEnd::AtOnce);
+    opened.journal.keep(kept, true).unwrap();
+    for day in 0..8 {
+        for _ in 0..200 {
+            opened.start(EventKind::Motion, NewEnd::AtOnce);
+            machine.pass(Duration::from_millis(100));
+            opened.step();
+        }
+        let bell = opened.start(EventKind::Manual, NewEnd::AtOnce);
+        opened.write();
+        assert!(opened.journal.get(bell).is_some());
+        machine.set_wall(BEGIN_US + (day + 1) * 24 * HOUR_US);
+    }
+    assert_eq!(machine.files().len(), LIMITS.days);
+    let size = |name: &String| fs::metadata(machine.path().join(name)).unwrap().len();
+    let bytes: u64 = machine.files().iter().map(size).sum();
+    assert!(bytes < LIMITS.bytes, "{bytes}");
+    assert!(opened.journal.health().left_out > 0);
+    drop(opened);
+    let opened = machine.open();
+    let found = opened.all();
+    let of = |kind| found.iter().filter(|record| record.event.kind == kind).count();
+    assert_eq!(of(EventKind::Manual), LIMITS.days, "what a person asks for has room on every day");
+    assert_eq!(of(EventKind::Motion), LIMITS.days * LIMITS.day_events as usize + 1 - 1, "{found:?}");
+    assert!(opened.journal.get(kept).unwrap().is_kept, "it was carried over");
+}
+
+#[test]
+fn files_are_bounded_in_bytes_as_well() {
+    let mut machine = Machine::new();
+    machine.limits = DayLimits { days: 1000, day_events: 1000, ..LIMITS };
+    let mut opened = machine.open();
+    for day in 0..20 {
+        machine.set_wall(BEGIN_US + day * 24 * HOUR_US);
+        for _ in 0..40 {
+            opened.start(EventKind::Motion, NewEnd::AtOnce);
+        }
+        opened.write();
+    }
+    let size = |name: &String| fs::metadata(machine.path().join(name)).unwrap().len();
+    let bytes: u64 = machine.files().iter().map(size).sum();
+    assert!(bytes <= LIMITS.bytes && bytes > LIMITS.bytes / 2, "{bytes}");
+    assert_eq!(machine.files().last().unwrap(), "2026-12-18.events", "the oldest ones go first");
+}
+
+#[test]
+fn old_events_are_read_from_their_files() {
+    let mut machine = Machine::new();
+    machine.limits = DayLimits { days: 100, bytes: 1 << 20, ..LIMITS };
+    let mut opened = machine.open_holding(20);
+    let mut expected = Vec::new();
+    for day in 0..20 {
+        machine.set_wall(BEGIN_US + day * 24 * HOUR_US);
+        for _ in 0..30 {
+            expected.push(opened.start(EventKind::Motion, NewEnd::Open));
+            machine.pass(Duration::from_secs(1));
+            opened.journal.end(*expected.last().unwrap()).unwrap();
+            opened.step();
+        }
+        opened.write();
+    }
+    expected.reverse();
+    let old = expected[580];
+    opened.journal.note(old, "old").unwrap();
+    opened.journal.keep(expected[590], true).unwrap();
+    opened.journal.delete(expected[595]).unwrap();
+    expected.remove(595);
+    opened.write();
+    for opened in [opened, machine.open_holding(20)] {
+        assert!(opened.journal.index().find(&everything()).len() < 400, "not all of them are in memory");
+        assert_eq!(opened.ids(), expected);
+        assert!(opened.all().iter().all(|record| record.event.end.is_some() && !record.is_interrupted));
+        let (mut paged, mut before) = (Vec::<u32>::new(), None);
+        loop {
+            let page = ids(&opened.find(before, 7));
+            before = page.last().copied();
+            paged.extend(&page);
+            if page.len() < 7 {
+                break;
+            }
+        }
+        assert_eq!(paged, expected, "page by page");
+        assert_eq!(&*opened.journal.get(old).unwrap().note, "old");
+        assert!(opened.journal.get(expected[590]).unwrap().is_kept);
+        let (from, to) = (BEGIN_US + 48 * HOUR_US, BEGIN_US + 48 * HOUR_US + 4_000_000);
+        let query = EventQuery { from_us: Some(from), to_us: Some(to), ..everything() };
+        assert_eq!(opened.journal.find(&query).len(), 5, "those of five seconds of the third day");
+        let ranges = opened.journal.event_ranges(&camera());
+        assert_eq!(ranges.len(), 20, "one each day: {ranges:?}");
+        assert_eq!(opened.journal.kept_ranges(&camera()).len(), 1);
+        assert_eq!(opened.journal.note(1_000_000, "x"), Err(JournalError::NoSuchEvent));
+        drop(opened);
+    }
+}
+
+fn everything() -> EventQuery<'static> {
+    EventQuery { from_us: None, to_us: None, is_wanted: &|_| true, before: None, limit: 1000 }
+}
+
+#[test]
+fn a_disk_that_fails_loses_nothing_and_heals() {
+    let machine = Machine::new();
+    let mut opened = machine.open();
+    opened.start(EventKind::Manual, NewEnd::AtOnce);
+    opened.write();
+    // The clock passes midnight, and a folder is in the place of the next file.
+    machine.set_wall(BEGIN_US + 24 * HOUR_US);
+    let obstacle = machine.path().join("2026-11-30.events");
+    fs::create_dir(&obstacle).unwrap();
+    let open = opened.start(EventKind::Motion, NewEnd::Open);
+    for _ in 0..100 {
+        opened.start(EventKind::Manual, NewEnd::AtOnce);
+        machine.pass(Duration::from_millis(100));
+        opened.step();
+    }
+    opened.journal.end(open).unwrap();
+    let health = opened.journal.health();
+    assert!(health.problem.is_some_and(|why| why.contains("cannot store events")));
+    assert_eq!(health.unwritten, 101);
+    fs::remove_dir(&obstacle).unwrap();
+    machine.pass(Duration::from_secs(60));
+    opened.write();
+    assert_eq!(opened.journal.health(), Health::default());
+    let before = opened.all();
+    drop(opened);
+    assert_eq!((machine.open().all(), before.len()), (before, 102));
+}
+
+#[test]
+fn a_disk_that_fails_for_long_takes_no_more_memory() {
+    let machine = Machine::new();
+    fs::write(machine.path(), "no folder").unwrap();
+    let mut opened = machine.open_holding(100);
+    for _ in 0..5000 {
+        opened.start(EventKind::Motion, NewEnd::AtOnce);
+    }
+    opened.step();
+    let health = opened.journal.health();
+    assert!(health.problem.is_some() && health.unwritten < 1500, "{health:?}");
+    assert_eq!(health.lost as usize + health.unwritten, 5000);
+    opened.stop();
+}
+
+#[test]
+fn posts_of_others_are_taken_in_and_lost_ones_are_counted() {
+    let machine = Machine::new();
+    let mut opened = machine.open();
+    let at = Timestamp::from_micros(400_000);
+    let event = |id, end| Event {
+        id,
+        camera: camera(),
+        kind: EventKind::Sound,
+        start: at,
+        end,
+        score: 9,
+        area: None,
+    };
+    let id = opened.journal.new_id();
+    opened.journal.events.post(&event(id, None));
+    opened.step();
+    let record = opened.journal.get(id).unwrap();
+    assert_eq!((record.wall_start_us, record.event.end), (BEGIN_US - 600_000, None));
+    opened.journal.events.post(&event(id, Some(at.after(Duration::from_secs(1)))));
+    opened.write();
+    assert_eq!(opened.journal.get(id).unwrap().wall_end_us(), Some(BEGIN_US + 400_000));
+    opened.journal.delete(id).unwrap();
+    opened.journal.events.post(&event(id, Some(at)));
+    opened.write();
+    assert_eq!(opened.journal.get(id), None, "a late post does not bring it back");
+    for _ in 0..300 {
+        opened.journal.events.post(&event(opened.journal.new_id(), Some(at)));
+    }
+    opened.write();
+    assert_eq!(opened.journal.health().lost, 300 - 256);
+}
+
+#[test]
+fn an_event_of_set_length_ends_by_itself() {
+    let machine = Machine::new();
+    let mut opened = machine.open();
+    let mut follower = opened.journal.follow();
+    let id = opened.start(EventKind::Manual, NewEnd::After(Duration::from_secs(10)));
+    machine.pass(Duration::from_secs(9));
+    opened.step();
+    assert_eq!(opened.journal.get(id).unwrap().event.end, None);
+    machine.pass(Duration::from_secs(2));
+    opened.step();
+    assert_eq!(opened.journal.get(id).unwrap().wall_end_us(), Some(BEGIN_US + 10_000_000));
+    let ends: Vec<bool> = std::iter::from_fn(|| match follower.next(Duration::ZERO) {
+        Received::Posted { value, .. } => Some(value.end.is_some()),
+        _ => None,
+    })
+    .collect();
+    assert_eq!(ends, [false, true], "its start and its end are posted");
+}
+
+#[test]
+fn only_so_many_events_go_on_at_a_time() {
+    let machine = Machine::new();
+    let opened = machine.open();
+    let ids: Vec<u32> = (0..256).map(|_| opened.start(EventKind::Manual, NewEnd::Open)).collect();
+    let one_more = new("front", EventKind::Manual, NewEnd::Open);
+    assert_eq!(opened.journal.start(&one_more), Err(JournalError::TooManyOpen));
+    opened.journal.end(ids[0]).unwrap();
+    assert!(opened.journal.start(&one_more).is_ok());
+}
+
+#[test]
+fn ranges_say_when_footage_is_to_be_kept() {
+    let machine = Machine::new();
+    let opened = machine.open();
+    let first = opened.start(EventKind::Motion, NewEnd::Open);
+    machine.pass(Duration::from_secs(4));
+    opened.start(EventKind::Manual, NewEnd::AtOnce);
+    machine.pass(Duration::from_secs(4));
+    opened.journal.end(first).unwrap();
+    opened.start(EventKind::CameraLost, NewEnd::Open);
+    opened.journal.start(&new("yard", EventKind::Motion, NewEnd::AtOnce)).unwrap();
+    let s = 1_000_000;
+    assert_eq!(opened.journal.event_ranges(&camera()), [(BEGIN_US, BEGIN_US + 8 * s)]);
+    assert!(opened.journal.kept_ranges(&camera()).is_empty());
+    machine.pass(Duration::from_secs(4));
+    let open = opened.start(EventKind::Motion, NewEnd::Open);
+    opened.journal.keep(open, true).unwrap();
+    assert_eq!(opened.journal.kept_ranges(&camera()), [(BEGIN_US + 12 * s, u64::MAX)]);
+    assert_eq!(opened.journal.event_ranges(&camera()).len(), 2);
+}
+
+#[test]
+fn a_second_server_does_not_write_into_the_folder() {
+    let machine = Machine::new();
+    let mut first = machine.open();
+    let mut second = machine.open();
+    first.start(EventKind::Manual, NewEnd::AtOnce);
+    second.start(EventKind::Manual, NewEnd::AtOnce);
+    first.write();
+    drop(first);
+    second.step();
+    let health = second.journal.health();
+    assert!(health.problem.is_some_and(|why| why.contains("another server")));
+    assert_eq!(health.unwritten, 1);
+    drop(second);
+    assert_eq!(machine.open().all().len(), 1);
+}
+
+#[test]
+fn an_id_that_cannot_be_ours_is_not_taken() {
+    let machine = Machine::new();
+    let mut opened = machine.open();
+    let id = opened.start(EventKind::Manual, NewEnd::AtOnce);
+    opened.write();
+    opened.stop();
+    let path = machine.path().join("2026-11-29.events");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.clone() + "{\"n\":90,\"do\":\"ids\",\"below\":4294967295}\n").unwrap();
+    assert_eq!(machine.open().start(EventKind::Manual, NewEnd::AtOnce), id + 1);
+}

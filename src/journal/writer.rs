@@ -55,7 +55,9 @@ impl Writer {
         self.retry = None;
         while journal.index().unwritten() > 0 && self.write(journal) {}
         let batch = journal.index().give_back_ids();
-        self.store(journal, Day::of(now.wall_us), batch);
+        if !batch.is_empty() {
+            self.store(journal, Day::of(now.wall_us), batch);
+        }
     }
 
     /// Takes in what is posted, waiting for it up to `wait`; false once the broadcast is closed.

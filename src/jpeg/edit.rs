@@ -1,4 +1,4 @@
-//! Turns, masks and stamps a picture: what is wanted of it is done in one go, by reading it once and writing it once.
+//! Turns, masks and stamps a picture, all at once: it is read once and written once.
 
 use super::coefficients::Coefficients;
 use super::error::{Fault, JpegError, Unsupported};

@@ -6,6 +6,9 @@ use super::segments::Segment;
 use super::standard::STANDARD_TABLES;
 use super::turn::transposed;
 
+/// The end of a scan's header: all 64 coefficients, with all their bits (section B.2.3).
+const WHOLE_BLOCKS: [u8; 3] = [0, 63, 0];
+
 /// What is different in a changed picture.
 #[derive(Clone, Debug)]
 pub(super) struct Changes {
@@ -96,14 +99,18 @@ fn put_scan_header(jpeg: &[u8], header: &Header, segment: &Segment, changes: &Ch
         out.extend_from_slice(&STANDARD_TABLES);
     }
     if !changes.has_standard_tables {
-        return out.extend_from_slice(&jpeg[segment.start..segment.payload.end]);
+        out.extend_from_slice(&jpeg[segment.start..segment.payload.end]);
+        // What a sequential scan says of the part that it holds is read over, as libjpeg does; strict decoders refuse it.
+        let end = out.len();
+        out[end - WHOLE_BLOCKS.len()..].copy_from_slice(&WHOLE_BLOCKS);
+        return;
     }
     let count = header.components().len() as u8;
     out.extend_from_slice(&[0xFF, marker::SOS, 0, 6 + 2 * count, count]);
     for (index, component) in header.components().iter().enumerate() {
         out.extend_from_slice(&[component.id, standard_table(index) * 0x11]);
     }
-    out.extend_from_slice(&[0, 63, 0]);
+    out.extend_from_slice(&WHOLE_BLOCKS);
 }
 
 /// The standard tables of a component: 0 for luma, 1 for chroma.

@@ -15,6 +15,7 @@ mod bits;
 pub mod coefficients;
 pub mod dc;
 pub mod edit;
+mod endings;
 mod entropy;
 pub mod error;
 mod head;

@@ -5,6 +5,7 @@
 //! as much as copying them. A frame is searched while the camera is new, after a frame that contained more than its
 //! picture, and if its length is suspicious.
 
+use super::endings::Endings;
 use super::scan::{Header, Scan, ScanError, header_at_start, scan, scan_ends, scan_without_end};
 
 /// The scanner of one camera's frames.
@@ -21,6 +22,20 @@ impl Scanner {
     /// A scanner for a new camera.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Finds the picture in a frame that [`super::stream`] found by its markers, and that is therefore not searched again.
+    ///
+    /// # Errors
+    /// When `data` does not hold one whole picture.
+    pub fn scan_split(&mut self, data: &[u8]) -> Result<Scan, ScanError> {
+        match self.look_at_ends(data) {
+            Some(found) => {
+                self.endings.ended();
+                Ok(found)
+            }
+            None => self.scan(data),
+        }
     }
 
     /// Finds the picture in a frame. A picture without EOI is accepted if it is whole and the
@@ -102,56 +117,9 @@ impl Lengths {
     }
 }
 
-/// Whether one camera's frames end with EOI.
-#[derive(Debug, Default)]
-struct Endings {
-    /// Rises with each frame that had an EOI, and falls with each that had none.
-    confidence: u8,
-}
-
-/// After so many frames in turn without EOI, the camera is one that sends none.
-const CONFIDENCE_MAX: u8 = 4;
-
-impl Endings {
-    /// Records a frame that ended with EOI.
-    fn ended(&mut self) {
-        self.confidence = (self.confidence + 1).min(CONFIDENCE_MAX);
-    }
-
-    /// Records a frame without EOI, and whether it may still be whole. If the camera usually sends EOI, a part of the
-    /// frame is lost.
-    fn may_be_whole_without_end(&mut self) -> bool {
-        let usually_ends = self.confidence > 0;
-        self.confidence = self.confidence.saturating_sub(1);
-        !usually_ends
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_frame_without_eoi_of_a_new_camera_is_looked_at() {
-        assert!(Endings::default().may_be_whole_without_end());
-    }
-
-    #[test]
-    fn an_odd_frame_of_a_camera_that_ends_well_is_not() {
-        let mut endings = Endings::default();
-        for _ in 0..100 {
-            endings.ended();
-            assert!(!endings.may_be_whole_without_end());
-        }
-    }
-
-    #[test]
-    fn a_camera_that_stops_to_send_eoi_is_found_out_soon() {
-        let mut endings = Endings::default();
-        (0..1000).for_each(|_| endings.ended());
-        let dropped = (0..100).filter(|_| !endings.may_be_whole_without_end()).count();
-        assert_eq!(dropped, usize::from(CONFIDENCE_MAX));
-    }
 
     /// A picture of 16 x 8 whose scan is this long: nothing that a decoder would like, but whole by its markers.
     fn picture(scan_bytes: usize) -> Vec<u8> {
@@ -208,6 +176,19 @@ mod tests {
             let frame = [&whole[..cut], &whole].concat();
             assert_eq!(scanner.scan(&frame).unwrap().range, cut..frame.len(), "cut in its header at {cut}");
         }
+    }
+
+    #[test]
+    fn a_picture_of_a_stream_is_the_same_without_a_search() {
+        let (whole, bare) = (picture(900), &picture(900)[..picture(900).len() - 2]);
+        let thumbnail = [&whole[..2], b"\xff\xe1\x00\x08\xff\xd8\xff\xd9\0\0", &whole[2..]].concat();
+        for jpeg in [&whole[..], &thumbnail, bare, &whole[..9]] {
+            assert_eq!(Scanner::new().scan_split(jpeg), Scanner::new().scan(jpeg));
+        }
+        // What is behind the first EOI is nothing that the splitter lets pass; here it shows that nothing was searched.
+        let two = [&whole[..], &whole].concat();
+        assert_eq!(Scanner::new().scan_split(&two).unwrap().range, 0..two.len());
+        assert_eq!(Scanner::new().scan(&two).unwrap().range, 0..whole.len());
     }
 
     #[test]

@@ -9,36 +9,11 @@ use super::coefficients::{Coefficients, ZIGZAG};
 use super::header::Quantization;
 use super::layout::BlockNumbers;
 use super::read_table::Token;
+use crate::media::Scale;
 
-/// How much smaller a picture becomes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scale {
-    /// Not at all.
-    #[default]
-    Full,
-    /// Half of width and height.
-    Half,
-    /// A quarter of width and height.
-    Quarter,
-    /// An eighth of width and height.
-    Eighth,
-}
-
-impl Scale {
-    /// What width and height are divided by.
-    pub fn divisor(self) -> u32 {
-        match self {
-            Self::Full => 1,
-            Self::Half => 2,
-            Self::Quarter => 4,
-            Self::Eighth => 8,
-        }
-    }
-
-    /// The last place of the zigzag that is needed.
-    pub(super) fn last_place(self) -> u32 {
-        if self == Self::Eighth { 0 } else { 63 }
-    }
+/// The last place of the zigzag that is needed for a scale.
+pub(super) fn last_place(scale: Scale) -> u32 {
+    if scale == Scale::Eighth { 0 } else { 63 }
 }
 
 /// Rows of 8 values, each for a column.
@@ -86,7 +61,7 @@ const PLACES: [u8; 64] = {
 const VALUE_MAX: f32 = 1023.0;
 
 impl BlockShrinker {
-    /// For a component whose quantization changes, too. `scale` is not [`Scale::Full`].
+    /// For a component whose quantization changes, too. `scale` is not [`Scale::Whole`].
     pub(super) fn new(scale: Scale, from: &Quantization, to: &Quantization) -> Self {
         let blocks = scale.divisor() as usize;
         let kept = 8 / blocks;

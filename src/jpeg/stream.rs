@@ -4,13 +4,14 @@
 //! The end of a picture is found by reading its markers (ITU-T T.81, Annex B): the lengths of its segments up to the
 //! first scan, then the entropy-coded data up to EOI. So neither a thumbnail in a segment ends a picture, nor does a
 //! length that a sender claims. SOI in a place where no picture may have one begins another picture, and what came of
-//! the former is dropped. A picture without EOI is therefore dropped when the next one begins.
+//! the former is dropped. If the sender's pictures usually have no EOI, they end where the next one begins.
 //!
 //! The stream is read into the buffer that pictures are lent from: no byte is copied, except when the buffer is full. Only the
 //! newest whole picture is kept. Whether decoders would show it is for [`super::scanner`] to say.
 
 use std::ops::Range;
 
+use super::endings::Endings;
 use super::marker;
 use super::scan::{find_marker, find_start};
 
@@ -35,6 +36,7 @@ pub struct JpegStream {
     state: State,
     /// Pictures that end at or before this offset are thumbnails of a picture that was dropped.
     thumbnails_end: usize,
+    endings: Endings,
     dropped: Dropped,
     sizes: Sizes,
 }
@@ -111,6 +113,7 @@ impl JpegStream {
             at: 0,
             state: State::Between,
             thumbnails_end: 0,
+            endings: Endings::default(),
             dropped: Dropped::default(),
             sizes: Sizes::default(),
         }
@@ -118,7 +121,7 @@ impl JpegStream {
 
     /// Room to read into. Call [`Self::filled`] with the number of bytes that were read.
     ///
-    /// Before the buffer grows, `may_hold` is asked whether it may have so many bytes; it is also told when the buffer became
+    /// Before the buffer grows, `may_hold` is asked whether it may have so many bytes; it is also called when the buffer became
     /// smaller. If it may not grow, the picture that is being read is dropped. `None` if there is no memory at all.
     pub fn room(&mut self, may_hold: &mut dyn FnMut(usize) -> bool) -> Option<&mut [u8]> {
         if self.sizes.pictures >= PICTURES_WATCHED {
@@ -178,6 +181,15 @@ impl JpegStream {
     /// How many bytes have arrived of a picture that is not whole yet.
     pub fn unfinished_bytes(&self) -> usize {
         if matches!(self.state, State::Between) { 0 } else { self.end - self.start }
+    }
+
+    /// The sender has ended, and what comes next belongs to nothing that came before. A picture that is being read may be
+    /// whole, but for its EOI.
+    pub fn finish(&mut self) {
+        if !matches!(self.state, State::Between) {
+            self.end_without_eoi(self.end);
+            self.search_from(self.end);
+        }
     }
 
     /// What was dropped since the last call.
@@ -256,7 +268,7 @@ impl JpegStream {
         match window[found + 1] {
             marker::EOI => self.complete(found + 2),
             marker::SOI if *window.get(found + 2)? == 0xFF => {
-                self.dropped.cut_off += 1;
+                self.end_without_eoi(found);
                 self.begin(found);
             }
             code @ (marker::DHT | marker::SOS..=marker::DRI | marker::APP0..=marker::APP15 | marker::COM) => {
@@ -283,17 +295,35 @@ impl JpegStream {
         (self.start, self.at, self.state) = (start, start + 2, State::Segments(None));
     }
 
-    /// The picture is whole and ends at `end`.
+    /// The picture is whole and ends with an EOI, at `end`.
     fn complete(&mut self, end: usize) {
         if end > self.thumbnails_end {
-            let picture = self.start..end;
-            self.sizes.pictures += 1;
-            self.sizes.largest = self.sizes.largest.max(picture.len());
-            if self.newest.replace(picture).is_some() {
-                self.dropped.superseded += 1;
-            }
+            self.endings.ended();
+            self.keep(end);
         }
         self.search_from(end);
+    }
+
+    /// The picture ends at `end` without EOI. It is kept if its scan was reached and the sender's pictures usually have none.
+    fn end_without_eoi(&mut self, end: usize) {
+        let may_be_whole = matches!(self.state, State::Scan)
+            && end > self.thumbnails_end
+            && self.endings.may_be_whole_without_end();
+        if may_be_whole {
+            self.keep(end);
+        } else {
+            self.dropped.cut_off += 1;
+        }
+    }
+
+    /// The picture that is being read ends at `end`, and is the newest.
+    fn keep(&mut self, end: usize) {
+        let picture = self.start..end;
+        self.sizes.pictures += 1;
+        self.sizes.largest = self.sizes.largest.max(picture.len());
+        if self.newest.replace(picture).is_some() {
+            self.dropped.superseded += 1;
+        }
     }
 
     /// Drops a picture without a marker where its `last` segment should end. That segment may have been cut off, and the next

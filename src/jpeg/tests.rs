@@ -9,11 +9,11 @@ use super::edit::{Edit, Editor};
 use super::error::{Fault, JpegError, Unsupported};
 use super::header::{Header, Limits};
 use super::mask::Mask;
-use super::shrink::Scale;
 use super::stamp::{Corner, Stamp};
 use super::turn::{Flip, Rotation, Turn};
 use super::variant::{Variant, VariantMaker};
 use super::write::{Restarts, ScanWriter, WriteTables};
+use crate::media::Scale;
 
 mod faults;
 
@@ -334,7 +334,7 @@ fn an_editor_follows_what_changes_from_frame_to_frame() {
         editor.apply(frame, LIMITS, &edit, &mut out).unwrap();
         assert!(edited(frame, &edit).as_ref() == Ok(&out), "step {step}");
         let variant = Variant {
-            scale: [Scale::Full, Scale::Half, Scale::Eighth][step % 3],
+            scale: [Scale::Whole, Scale::Half, Scale::Eighth][step % 3],
             quality: Some(20 + step as u8),
         };
         let (mut one, mut other) = (Vec::new(), Vec::new());

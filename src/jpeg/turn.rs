@@ -1,4 +1,4 @@
-//! The eight ways to lay a picture: turned by quarters, and mirrored. Blocks are moved, and the signs of some of
+//! The eight orientations of a picture: turned by quarters, and mirrored. Blocks are moved, and the signs of some of
 //! their coefficients change; nothing is lost.
 
 use super::coefficients::ZIGZAG;
@@ -31,7 +31,7 @@ pub enum Flip {
     Vertical,
 }
 
-/// One of the eight ways to lay a picture: rows and columns may change places, and after that either axis may be
+/// One of the eight orientations of a picture: rows and columns may change places, and after that either axis may be
 /// mirrored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {

@@ -8,8 +8,9 @@ use super::header::{Header, Limits, Quantization};
 use super::layout::{BlockNumbers, Layout};
 use super::quantise::{Requantiser, quality_tables};
 use super::read::Tables;
-use super::shrink::{BlockShrinker, Scale};
+use super::shrink::{self, BlockShrinker};
 use super::write::{Restarts, ScanWriter, WriteTables};
+use crate::media::Scale;
 
 /// What another stream is like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl VariantMaker {
         let mut header = Header::parse(jpeg, limits)?;
         let first = header.clone();
         let changes = self.prepare(&header, variant)?;
-        self.coefficients.read(jpeg, &mut header, &mut self.tables, variant.scale.last_place())?;
+        self.coefficients.read(jpeg, &mut header, &mut self.tables, shrink::last_place(variant.scale))?;
         let layout = Layout::of(changes.width, changes.height, first.components())?;
         let start = out.len();
         for is_standard in [changes.has_standard_tables, true] {
@@ -106,7 +107,7 @@ impl VariantMaker {
             let mut tables = quality_tables(header, quality);
             for (component, part) in header.components().iter().enumerate() {
                 let table = &mut tables[usize::from(part.quantization)];
-                if variant.scale == Scale::Full {
+                if variant.scale == Scale::Whole {
                     for (step, &least) in table.iter_mut().zip(&from[component]) {
                         *step = (*step).max(least);
                     }
@@ -121,7 +122,7 @@ impl VariantMaker {
         if !is_known {
             let pairs = from.iter().zip(&to);
             self.blocks = match variant.scale {
-                Scale::Full => Blocks::Same(pairs.map(|(from, to)| Requantiser::new(from, to)).collect()),
+                Scale::Whole => Blocks::Same(pairs.map(|(from, to)| Requantiser::new(from, to)).collect()),
                 scale => Blocks::Fewer(
                     BlockNumbers::of(&header.layout),
                     pairs.map(|(from, to)| BlockShrinker::new(scale, from, to)).collect(),

@@ -4,11 +4,11 @@
 //! # What a flood can write
 //! A limit writes at most `total` lines in a window, and at its end at most [`COUNTS`] + 1 lines of counts. The
 //! audit lines that a client can cause (`http/audit.rs`) come in windows of ten minutes: 60 of forbidden requests,
-//! 120 of logins, 300 of failed logins, 60 of those that cannot be read and 120 of what users do to their own
-//! sessions and passwords, and 5 x 21 lines of counts. That is 765 in ten minutes and 4,590 an hour, of 150 bytes
-//! each about 0.7 MB: an audit file and its five rotated ones (60 MB) hold more than three days of an attack by
-//! thousands of addresses at once. One viewer at one address writes at most 10 + 10 + 20 + 10 + 10 lines and 5
-//! counts in a window, 390 an hour, 60 kB: the files hold more than a month.
+//! 120 of logins, 300 of failed logins, 60 of those that cannot be read, 120 of what users do to their own
+//! sessions and passwords and 300 of events that viewers' tokens report, and 6 x 21 lines of counts. That is 1,086 in
+//! ten minutes and 6,516 an hour, of 150 bytes each about 1 MB: an audit file and its five rotated ones (60 MB) hold
+//! more than two days of an attack by thousands of addresses at once. One viewer at one address writes at most 10 + 10 +
+//! 20 + 10 + 10 + 60 lines and 6 counts in a window, 756 an hour, 110 kB: the files hold three weeks.
 //!
 //! Of all other lines, those of one place in the code are limited by `SITE` and `SITE_DEBUG` in `sites.rs`.
 

@@ -22,6 +22,17 @@ pub struct CameraDevice {
     pub problem: Option<String>,
 }
 
+/// A ribbon-cable camera of this machine, whose sensor the kernel shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RibbonDevice {
+    /// Its number, as in `ribbon:1`.
+    pub number: u8,
+    /// What the sensor is, for people.
+    pub sensor: String,
+    /// What it lacks to give a picture, each with what to do.
+    pub problems: Vec<String>,
+}
+
 /// A pixel format a camera offers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceFormat {

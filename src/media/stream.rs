@@ -1,4 +1,4 @@
-//! What a further stream of a camera is asked to be.
+//! The settings of a further stream of a camera.
 
 /// How much smaller a picture is in each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

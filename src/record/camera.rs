@@ -124,7 +124,8 @@ impl CameraRecorder {
     /// Takes what can be judged, and writes what is due.
     pub(super) fn work(&mut self, recordings: &Recordings, space: &Space<'_>) {
         let now_us = Timestamp::now().as_micros();
-        let done = if now_us < self.retry_at_us { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
+        let done =
+            if now_us < self.retry_at_us { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
         if let Err(error) = done {
             self.fail(&error, now_us);
         }
@@ -270,7 +271,8 @@ impl CameraRecorder {
                 RecordSound::Pcm => Codec::Wav,
             };
             let Piece { format, samples } = &*item.value;
-            let packet = codec.encode(*format, samples).map_err(|error| RecordError::Sound(error.to_string()))?;
+            let packet =
+                codec.encode(*format, samples).map_err(|error| RecordError::Sound(error.to_string()))?;
             let sound = Sound { at_us: item.captured_us, format: *format, packet };
             self.pending.add_sound(sound, samples.len() * 2, now_us);
         }

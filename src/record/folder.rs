@@ -77,7 +77,11 @@ pub(super) fn make(folder: &Path) -> io::Result<()> {
 /// Those of opening; `InvalidInput` for what is no regular file.
 pub(super) fn open(path: &Path, is_written: bool) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).write(is_written).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(is_written)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
     if file.metadata()?.is_file() {
         return Ok(file);
     }
@@ -203,7 +207,9 @@ mod tests {
         let names: Vec<_> = listing
             .cameras
             .iter()
-            .map(|(name, found)| (name.as_str(), found.iter().map(|found| found.sequence).collect::<Vec<_>>()))
+            .map(|(name, found)| {
+                (name.as_str(), found.iter().map(|found| found.sequence).collect::<Vec<_>>())
+            })
             .collect();
         assert_eq!(names, [("front", vec![42, 43]), ("yard", vec![])]);
         // A folder that is no day, a file that is no segment, a link, two strange names, a link to a camera.

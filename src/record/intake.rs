@@ -9,7 +9,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::hub::{
-    CameraFeed, Flag, Listening, MicrophoneFeed, Named, Recent, RecentBounds, RecentWriter, Stop, Wait, recent,
+    CameraFeed, Flag, Listening, MicrophoneFeed, Named, Recent, RecentBounds, RecentWriter, Stop, Wait,
+    recent,
 };
 use crate::media::{Frame, SoundFormat, Timestamp};
 

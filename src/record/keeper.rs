@@ -14,7 +14,7 @@ use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::folder::{self, Found, Listing};
 use super::recordings::Recordings;
-use super::retention::Rules;
+use super::retention::{Reason, Rules, Victim};
 use super::space::Space;
 use super::thin;
 use super::tombstones::Next;
@@ -23,6 +23,9 @@ use crate::segment::{SegmentError, read_summary, recover};
 
 /// Pause between two rounds.
 const ROUND: Duration = Duration::from_secs(10);
+
+/// Time between two looks whether somebody asked for a deletion.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Most segments deleted in a round; the next round goes on.
 const MOST_DELETED: usize = 100;
@@ -99,7 +102,7 @@ pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) 
 /// Goes on until `stop` is requested. `rules` are asked for in each round.
 pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, (Rules, u32)>, stop: &Stop) {
     let mut problem = None;
-    while !stop.sleep(ROUND) {
+    while !wait(recordings, stop) {
         let rules = rules();
         let done = round(recordings, &rules, stop);
         let now = done.err().map(|error| error.to_string());
@@ -113,6 +116,18 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
     }
 }
 
+/// Waits for the next round: a deletion that is asked for begins it at once. True when the stop is requested.
+fn wait(recordings: &Recordings, stop: &Stop) -> bool {
+    let mut left = ROUND;
+    while !left.is_zero() && !recordings.has_deletions() {
+        if stop.sleep(LOOK) {
+            return true;
+        }
+        left = left.saturating_sub(LOOK);
+    }
+    stop.is_requested()
+}
+
 fn round(
     recordings: &Recordings,
     rules: &BTreeMap<String, (Rules, u32)>,
@@ -121,8 +136,12 @@ fn round(
     for damaged in recordings.damaged() {
         repair(&damaged, recordings);
     }
-    let space = Space::new(recordings, rules.iter().map(|(camera, (rules, _))| (camera.clone(), *rules)).collect());
+    let space =
+        Space::new(recordings, rules.iter().map(|(camera, (rules, _))| (camera.clone(), *rules)).collect());
     let length = recordings.store().segment_bytes;
+    for victim in requested(recordings, &space) {
+        space.delete(&victim, true)?;
+    }
     let (missing, _) = space.missing_bytes(0)?;
     if missing > 0 {
         for spare in space.pool()? {
@@ -141,6 +160,21 @@ fn round(
         space.make(length)?;
     }
     thin::oldest(recordings, rules, stop)
+}
+
+/// What admins asked to delete.
+fn requested(recordings: &Recordings, space: &Space<'_>) -> Vec<Victim> {
+    let mut victims = Vec::new();
+    for (camera, from_us, to_us) in recordings.take_deletions() {
+        for info in recordings.segments(&camera, from_us, to_us) {
+            let is_within = info.start_us() >= from_us && info.end_us() <= to_us;
+            if is_within && info.summary.is_closed && !space.is_kept(&info) {
+                let (sequence, bytes) = (info.sequence(), info.summary.length);
+                victims.push(Victim { camera: camera.clone(), sequence, bytes, reason: Reason::Request });
+            }
+        }
+    }
+    victims
 }
 
 /// Reads one file. One that was cut off is repaired.

@@ -18,6 +18,7 @@
 mod boot;
 mod camera;
 mod catalogue;
+mod clip;
 mod error;
 mod folder;
 mod intake;
@@ -25,19 +26,19 @@ mod keeper;
 mod open;
 mod pending;
 mod plan;
+mod playback;
 mod recorder;
 mod recordings;
 mod retention;
 mod space;
 mod status;
-mod thin;
-mod tombstones;
 #[cfg(test)]
 mod tests;
+mod thin;
+mod tombstones;
 
-pub use catalogue::SegmentInfo;
-pub use error::RecordError;
+pub use clip::{Clip, NoClip};
+pub use playback::Player;
 pub use recorder::Recorder;
 pub use recordings::{CameraFootage, Recordings};
-pub use retention::Reason;
-pub use status::{CameraStatus, Sacrificed, State};
+pub use status::{CameraStatus, State};

@@ -15,9 +15,7 @@ use super::space::{Space, Spare};
 use super::tombstones::Next;
 use crate::base::disk::{folder_of, sync_folder};
 use crate::media::Timestamp;
-use crate::segment::{
-    Block, Group, IndexEntry, Moment, SegmentHead, SegmentWriter, SoundTrack, Track,
-};
+use crate::segment::{Block, Group, IndexEntry, Moment, SegmentHead, SegmentWriter, SoundTrack, Track};
 
 /// A step of the wall clock of more than this, in microseconds, begins a new segment: a segment has one wall clock.
 const CLOCK_STEP_US: u64 = 500_000;

@@ -191,7 +191,10 @@ mod tests {
         plan.note(&event(1, 100 * SECOND, None));
         assert_eq!(plan.horizon_us(100 * SECOND), 100 * SECOND);
         plan.note(&event(1, 100 * SECOND, Some(101 * SECOND)));
-        assert_eq!((plan.horizon_us(121 * SECOND), plan.horizon_us(122 * SECOND)), (121 * SECOND, 111_500_000));
+        assert_eq!(
+            (plan.horizon_us(121 * SECOND), plan.horizon_us(122 * SECOND)),
+            (121 * SECOND, 111_500_000)
+        );
         assert_eq!(super::tests::plan(RecordWhen::Always).horizon_us(7), 7);
     }
 

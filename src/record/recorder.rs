@@ -214,7 +214,8 @@ impl Shared {
 
     fn show(&self, cameras: &mut [CameraRecorder]) {
         let stopped = self.recordings.stopped_by().is_some();
-        let mut status: Vec<CameraStatus> = cameras.iter_mut().map(|camera| camera.status().clone()).collect();
+        let mut status: Vec<CameraStatus> =
+            cameras.iter_mut().map(|camera| camera.status().clone()).collect();
         if stopped {
             let camera = |(feed, _): &(Arc<CameraFeed>, Arc<RecordSettings>)| feed.name().to_owned();
             let state = State::Stopped;
@@ -261,7 +262,10 @@ fn take_events(events: &mut EventReader<Event>, cameras: &mut [CameraRecorder]) 
                     warn!("recording: {lost} events came too fast and were not seen");
                 }
                 let name = event.camera.as_str();
-                cameras.iter_mut().filter(|camera| camera.feed.name() == name).for_each(|camera| camera.note(&event));
+                cameras
+                    .iter_mut()
+                    .filter(|camera| camera.feed.name() == name)
+                    .for_each(|camera| camera.note(&event));
                 wait = Duration::ZERO;
             }
             Received::TimedOut => return,

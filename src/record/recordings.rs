@@ -1,9 +1,9 @@
 //! [`Recordings`]: what recorder, keeper and requests share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use crate::media::RecordStore;
 /// How long another process may have the folder before that is an error: one that is being stopped.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
+/// Most files whose playback failed that are named in the log.
+const MOST_UNREADABLE: usize = 100;
+
 /// All footage of a folder, and how recording is going.
 pub struct Recordings {
     store: RecordStore,
@@ -30,6 +33,8 @@ pub struct Recordings {
     sacrificed: Mutex<Sacrificed>,
     problem: Mutex<Option<String>>,
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
+    unreadable: Mutex<BTreeSet<PathBuf>>,
+    deletions: Mutex<Vec<(String, u64, u64)>>,
     stopped_by: Mutex<Option<String>>,
     /// Whether the whole folder has been read.
     pub is_read: Flag,
@@ -66,6 +71,8 @@ impl Recordings {
             sacrificed: Mutex::default(),
             problem: Mutex::default(),
             damaged: Mutex::default(),
+            unreadable: Mutex::default(),
+            deletions: Mutex::default(),
             stopped_by: Mutex::default(),
             is_read: Flag::default(),
             journal,
@@ -102,7 +109,8 @@ impl Recordings {
     pub(super) fn is_claimed(&self) -> bool {
         let held = lock(&self.lock_file).as_ref().and_then(|file| file.metadata().ok());
         let found = std::fs::symlink_metadata(self.store.dir.join("lock")).ok();
-        let is_same = |(held, found): (Metadata, Metadata)| (held.dev(), held.ino()) == (found.dev(), found.ino());
+        let is_same =
+            |(held, found): (Metadata, Metadata)| (held.dev(), held.ino()) == (found.dev(), found.ino());
         held.zip(found).is_some_and(is_same)
     }
 
@@ -149,8 +157,45 @@ impl Recordings {
     /// written to again.
     pub fn segments(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
         let catalogue = lock(&self.catalogue);
-        let overlaps = |segment: &&Arc<SegmentInfo>| segment.start_us() <= to_us && segment.end_us() >= from_us;
+        let overlaps =
+            |segment: &&Arc<SegmentInfo>| segment.start_us() <= to_us && segment.end_us() >= from_us;
         catalogue.segments(camera).iter().filter(overlaps).cloned().collect()
+    }
+
+    /// Looks at all segments of a camera, in the order of their numbers.
+    pub(super) fn with_segments<T>(&self, camera: &str, look: impl FnOnce(&[Arc<SegmentInfo>]) -> T) -> T {
+        look(lock(&self.catalogue).segments(camera))
+    }
+
+    /// Whether nobody asked this of a file before. Only so many files are remembered; for others it is false.
+    pub(super) fn is_first_look(&self, path: &Path) -> bool {
+        let mut unreadable = lock(&self.unreadable);
+        unreadable.len() < MOST_UNREADABLE && unreadable.insert(path.to_owned())
+    }
+
+    /// Asks the keeper to delete the files of a camera whose footage lies within a span of time, but for those of events that are kept, and that
+    /// are being written; how many there are now.
+    pub fn request_deletion(&self, camera: &str, from_us: u64, to_us: u64) -> u64 {
+        let within = |info: &&Arc<SegmentInfo>| info.start_us() >= from_us && info.end_us() <= to_us;
+        let segments = self.segments(camera, from_us, to_us);
+        let count = segments.iter().filter(within).filter(|info| info.summary.is_closed).count() as u64;
+        lock(&self.deletions).push((camera.to_owned(), from_us, to_us));
+        count
+    }
+
+    /// Whether a deletion was asked for.
+    pub(super) fn has_deletions(&self) -> bool {
+        !lock(&self.deletions).is_empty()
+    }
+
+    /// The deletions that were asked for since the last call.
+    pub(super) fn take_deletions(&self) -> Vec<(String, u64, u64)> {
+        std::mem::take(&mut *lock(&self.deletions))
+    }
+
+    /// Free bytes of the disk with the footage; `None` if it does not tell.
+    pub fn free_bytes(&self) -> Option<u64> {
+        super::space::free_bytes(&self.store.dir).ok()
     }
 
     /// Bytes of all files with footage.

@@ -42,6 +42,8 @@ pub(super) struct Rules {
 /// Why a segment goes. The order is that of sacrifice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
+    /// An admin deleted it.
+    Request,
     /// It is older than its camera's footage is kept.
     Age,
     /// Its camera has more footage than it may.
@@ -65,6 +67,7 @@ impl Reason {
     /// Its name in the API and on disk.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Request => "request",
             Self::Age => "age",
             Self::CameraLimit => "camera limit",
             Self::Space => "space",
@@ -75,6 +78,7 @@ impl Reason {
     /// As text for the log.
     pub(super) fn as_text(self) -> &'static str {
         match self {
+            Self::Request => "an admin deleted it",
             Self::Age => "its time is over",
             Self::CameraLimit => "its camera has reached its max_gb",
             Self::Space => "space is needed, and it has no event",
@@ -114,7 +118,11 @@ pub(super) fn victims(
         // What is pinned counts as well.
         let pinned = candidates.iter().filter(|candidate| candidate.is_pinned && candidate.camera == *camera);
         let mut used: u64 = pinned.map(|candidate| candidate.bytes).sum();
-        used += left.iter().filter(|candidate| candidate.camera == *camera).map(|candidate| candidate.bytes).sum::<u64>();
+        used += left
+            .iter()
+            .filter(|candidate| candidate.camera == *camera)
+            .map(|candidate| candidate.bytes)
+            .sum::<u64>();
         left.retain(|candidate| {
             let goes = candidate.camera == *camera && used > max;
             if goes {
@@ -154,7 +162,11 @@ mod tests {
         Candidate { camera, sequence, end_us: day * DAY_US, bytes: 10, has_events, is_pinned: false }
     }
 
-    fn gone(candidates: &[Candidate<'_>], rules: &[(&str, Rules)], missing: u64) -> Vec<(String, u64, Reason)> {
+    fn gone(
+        candidates: &[Candidate<'_>],
+        rules: &[(&str, Rules)],
+        missing: u64,
+    ) -> Vec<(String, u64, Reason)> {
         let rules = rules.iter().copied().collect();
         let victims = victims(candidates, &rules, 100 * DAY_US, missing);
         victims.into_iter().map(|victim| (victim.camera, victim.sequence, victim.reason)).collect()
@@ -171,7 +183,8 @@ mod tests {
 
     #[test]
     fn age_is_counted_apart_for_footage_with_events() {
-        let rules = Rules { keep_us: Some(14 * DAY_US), keep_events_us: Some(60 * DAY_US), ..Rules::default() };
+        let rules =
+            Rules { keep_us: Some(14 * DAY_US), keep_events_us: Some(60 * DAY_US), ..Rules::default() };
         let all = [
             segment("front", 1, 39, true),
             segment("front", 2, 41, true),
@@ -216,7 +229,8 @@ mod tests {
 
     #[test]
     fn what_is_pinned_stays_whatever_happens() {
-        let rules = Rules { keep_us: Some(1), keep_events_us: Some(1), max_bytes: Some(1), thin_after_us: Some(1) };
+        let rules =
+            Rules { keep_us: Some(1), keep_events_us: Some(1), max_bytes: Some(1), thin_after_us: Some(1) };
         let pinned = Candidate { is_pinned: true, ..segment("front", 1, 1, true) };
         assert_eq!(gone(&[pinned], &[("front", rules)], 1000), []);
     }

@@ -104,12 +104,11 @@ impl<'r> Space<'r> {
         let mut candidates = Vec::with_capacity(all.len());
         for info in &all {
             let ranges = kept.entry(info.camera()).or_insert_with(|| self.kept(info.camera()));
-            let (start, end) = (info.start_us(), info.end_us());
-            let is_kept = ranges.iter().any(|(from, to)| *from <= end && *to >= start);
+            let is_kept = overlaps(ranges, info);
             candidates.push(Candidate {
                 camera: info.camera(),
                 sequence: info.sequence(),
-                end_us: end,
+                end_us: info.end_us(),
                 bytes: info.summary.length,
                 has_events: info.summary.has_events,
                 is_pinned: is_kept || !info.summary.is_closed,
@@ -118,6 +117,11 @@ impl<'r> Space<'r> {
         let rules = self.rules.iter().map(|(camera, rules)| (camera.as_str(), *rules)).collect();
         let now_us = clock::since_epoch().as_micros() as u64;
         retention::victims(&candidates, &rules, now_us, missing_bytes)
+    }
+
+    /// Whether a segment shows an event that is kept.
+    pub(super) fn is_kept(&self, info: &SegmentInfo) -> bool {
+        overlaps(&self.kept(info.camera()), info)
     }
 
     /// From when to when there were events of a camera that are kept, in microseconds since 1970.
@@ -192,6 +196,12 @@ impl<'r> Space<'r> {
     fn pool_path(&self, info: &SegmentInfo) -> PathBuf {
         self.recordings.dir().join(POOL).join(format!("{}-{}.mkv", info.camera(), info.sequence()))
     }
+}
+
+/// Whether a segment has a frame in one of the ranges.
+fn overlaps(ranges: &[(u64, u64)], info: &SegmentInfo) -> bool {
+    let (start, end) = (info.start_us(), info.end_us());
+    ranges.iter().any(|(from, to)| *from <= end && *to >= start)
 }
 
 /// Free bytes of the file system that `folder` lies on, without what it reserves for root.

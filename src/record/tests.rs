@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::error::RecordError;
+use super::retention::Reason;
 use super::*;
 use crate::codec::part;
 use crate::hub::{CameraFeed, CameraState, FeedList, Publisher, events, latest};

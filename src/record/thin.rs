@@ -49,7 +49,12 @@ pub(super) fn oldest(
     thin(info, interval_ms, recordings, stop)
 }
 
-fn thin(info: &SegmentInfo, interval_ms: u32, recordings: &Recordings, stop: &Stop) -> Result<(), RecordError> {
+fn thin(
+    info: &SegmentInfo,
+    interval_ms: u32,
+    recordings: &Recordings,
+    stop: &Stop,
+) -> Result<(), RecordError> {
     let path = info.path();
     let file = folder::open(path, false).map_err(RecordError::io(path))?;
     let index = read_index(&file, &info.summary).map_err(RecordError::segment(path))?;
@@ -76,7 +81,12 @@ fn thin(info: &SegmentInfo, interval_ms: u32, recordings: &Recordings, stop: &St
     fs::rename(&part, path).map_err(RecordError::io(path))?;
     sync_folder(path).map_err(RecordError::io(path))?;
     let freed = info.summary.length.saturating_sub(summary.length);
-    info!("recording: {} is thinned: {} of {} frames stay", path.display(), summary.frames, info.summary.frames);
+    info!(
+        "recording: {} is thinned: {} of {} frames stay",
+        path.display(),
+        summary.frames,
+        info.summary.frames
+    );
     recordings.put(Arc::new(SegmentInfo::new(path.to_owned(), summary)));
     recordings.count_sacrifice(|sacrificed| {
         sacrificed.thinned.0 += 1;
@@ -140,10 +150,8 @@ fn append(
         bytes.truncate(read);
         frames.push((u64::from(entry.at_ms) * 1000, bytes));
     }
-    let blocks: Vec<Block<'_>> = frames
-        .iter()
-        .map(|(at_us, bytes)| Block { track: Track::Picture, at_us: *at_us, bytes })
-        .collect();
+    let blocks: Vec<Block<'_>> =
+        frames.iter().map(|(at_us, bytes)| Block { track: Track::Picture, at_us: *at_us, bytes }).collect();
     writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: group.gap_before })
 }
 
@@ -168,8 +176,7 @@ mod tests {
         let stretches = [stretch(0, 3000, None), stretch(9000, 9900, Some(GapReason::CameraLost))];
         let kept = [0, 1000, 2000, 3000, 9000].map(entry);
         let groups = groups(&kept, &stretches);
-        let shown: Vec<_> =
-            groups.iter().map(|group| (group.entries[0].at_ms, group.gap_before)).collect();
+        let shown: Vec<_> = groups.iter().map(|group| (group.entries[0].at_ms, group.gap_before)).collect();
         assert!(shown.iter().all(|(at_ms, gap)| (*at_ms == 9000) == (*gap == Some(GapReason::CameraLost))));
         assert_eq!(shown.last().map(|(at_ms, _)| *at_ms), Some(9000));
     }

@@ -67,7 +67,8 @@ impl Tombstones {
             let fields: Vec<&str> = line.split(' ').collect();
             let [camera, sequence, first, frames, _, _, _] = fields[..] else { continue };
             let number = |text: &str| text.parse::<u64>().ok();
-            let Some(((sequence, first), frames)) = number(sequence).zip(number(first)).zip(number(frames)) else {
+            let Some(((sequence, first), frames)) = number(sequence).zip(number(first)).zip(number(frames))
+            else {
                 continue;
             };
             let found = Next { sequence: sequence.saturating_add(1), frame: first.saturating_add(frames) };
@@ -81,7 +82,8 @@ impl Tombstones {
     fn cut(&self) -> io::Result<()> {
         let text = read_bounded(&self.path, 2 * MOST_BYTES)?;
         let half = text.len() / 2;
-        let start = text[half..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| half + at + 1);
+        let start =
+            text[half..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| half + at + 1);
         replace(&self.path, &text[start..], 0o600)
     }
 }

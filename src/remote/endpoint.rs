@@ -112,12 +112,21 @@ impl Endpoint {
         known.problem.clone().or_else(unasked)
     }
 
-    /// Pictures of a camera there, for as long as they are wanted.
+    /// Pictures of a camera there, or of one of its further streams, for as long as they are wanted.
     ///
     /// # Errors
     /// Why there are none.
-    pub fn video<'w>(&self, camera: &str, is_wanted: &'w dyn Fn() -> bool) -> Result<Parts<'w>, RemoteError> {
-        self.get(&format!("/video/{camera}"), is_wanted).map(Parts::of)
+    pub fn video<'w>(
+        &self,
+        camera: &str,
+        stream: Option<&str>,
+        is_wanted: &'w dyn Fn() -> bool,
+    ) -> Result<Parts<'w>, RemoteError> {
+        let path = match stream {
+            None => format!("/video/{camera}"),
+            Some(stream) => format!("/video/{camera}/{stream}"),
+        };
+        self.get(&path, is_wanted).map(Parts::of)
     }
 
     /// Sound of a microphone there, until `is_wanted` is false, in the `format` (rate in Hz and channels) that its

@@ -18,7 +18,7 @@ pub use parts::Parts;
 pub(crate) use parts::find_part;
 pub use settings::{RemoteSettings, Token};
 pub use sound::Sound;
-pub use status::Listing;
+pub use status::{Listing, RemoteStream};
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,9 @@ const DEVICES_MAX: usize = 16;
 /// Eight in stereo at 48 kHz.
 const SAMPLES_MAX: u32 = 8 * 2 * 48_000;
 
+/// Most further streams of all cameras of one other together: each costs a thread here, too.
+const STREAMS_MAX: usize = 32;
+
 /// Cameras and microphones of another Defender.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
@@ -49,6 +52,21 @@ pub struct RemoteCamera {
     pub problem: Option<String>,
     /// Why the test card stands in for it there.
     pub stand_in: Option<String>,
+    /// Its further streams, in their order there.
+    pub streams: Vec<RemoteStream>,
+}
+
+/// A further stream of a camera there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteStream {
+    /// Its name there.
+    pub name: String,
+    /// The size of its pictures as the status has it, such as `1/2`; not checked.
+    pub scale: String,
+    /// Frames a second at the most; `None` takes every frame of the camera.
+    pub fps: Option<u32>,
+    /// JPEG quality; `None` keeps that of the camera.
+    pub quality: Option<u8>,
 }
 
 /// A microphone there.
@@ -78,8 +96,17 @@ struct Camera {
     width: u32,
     height: u32,
     fps: f64,
-    /// Missing where an older Defender answers.
+    /// Missing where an older Defender answers, as the next one.
     relayed: Option<bool>,
+    streams: Option<Vec<Stream>>,
+}
+
+#[derive(Deserialize)]
+struct Stream {
+    name: String,
+    scale: String,
+    fps: Option<u32>,
+    quality: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -125,17 +152,36 @@ impl Listing {
             left = taken.unwrap_or(left);
             taken.is_some()
         });
+        let mut streams_left = STREAMS_MAX;
         Ok(Self {
-            cameras: cameras.take(DEVICES_MAX).map(camera).collect(),
+            cameras: cameras.take(DEVICES_MAX).map(|found| camera(found, &mut streams_left)).collect(),
             microphones: microphones.take(DEVICES_MAX).map(microphone).collect(),
         })
     }
 }
 
-fn camera(found: Camera) -> RemoteCamera {
-    let Camera { name, online, problem, width, height, fps, relayed: _ } = found;
+/// A camera, with at most `streams_left` streams, from which they are taken.
+fn camera(found: Camera, streams_left: &mut usize) -> RemoteCamera {
+    let Camera { name, online, problem, width, height, fps, relayed: _, streams: listed } = found;
     let stand_in = problem.as_deref().filter(|_| online).map(sanitized);
-    RemoteCamera { name, width, height, fps, problem: why(online, problem), stand_in }
+    let mut streams: Vec<RemoteStream> = Vec::new();
+    for found in listed.unwrap_or_default() {
+        let is_taken = streams.iter().any(|other| other.name == found.name);
+        if !is_taken && streams.len() < limits::STREAMS.min(*streams_left) {
+            streams.extend(stream(found));
+        }
+    }
+    *streams_left -= streams.len();
+    RemoteCamera { name, width, height, fps, problem: why(online, problem), stand_in, streams }
+}
+
+/// A stream; `None` for one that no camera can have here.
+fn stream(found: Stream) -> Option<RemoteStream> {
+    let Stream { name, scale, fps, quality } = found;
+    let fits = names::is_name(&name)
+        && fps.is_none_or(|fps| limits::FPS.contains(&fps))
+        && quality.is_none_or(|quality| limits::QUALITY.contains(&quality));
+    fits.then(|| RemoteStream { name, scale, fps, quality: quality.map(|quality| quality as u8) })
 }
 
 fn microphone(found: Microphone) -> RemoteMicrophone {
@@ -233,6 +279,45 @@ mod tests {
         // As large as that of a thread which asks.
         let small = std::thread::Builder::new().stack_size(256 * 1024).spawn(parse).unwrap();
         small.join().unwrap();
+    }
+
+    #[test]
+    fn streams_are_taken_if_they_could_be_ours() {
+        let camera = |streams: &str| {
+            format!(
+                r#"{{"name":"c","online":true,"problem":null,"width":640,"height":480,"fps":30,"streams":[{streams}]}}"#
+            )
+        };
+        let listed = |cameras: &str| {
+            let text = format!("{{\"cameras\":[{cameras}],\"microphones\":[]}}");
+            let listing = Listing::parse(text.as_bytes()).unwrap();
+            listing.cameras.into_iter().map(|camera| camera.streams).collect::<Vec<_>>()
+        };
+        let one = |name: &str, fps: &str, quality: &str| {
+            format!(
+                r#"{{"name":"{name}","scale":"1/2","width":1,"height":1,"fps":{fps},"quality":{quality},"viewers":0}}"#
+            )
+        };
+        let all = [
+            one("small", "5", "50"),
+            one("../x", "5", "50"),
+            one("fast", "5000", "50"),
+            one("fine", "null", "300"),
+            one("small", "null", "null"),
+            one("plain", "null", "null"),
+        ];
+        let streams = listed(&camera(&all.join(","))).remove(0);
+        let stream = |name: &str, fps, quality| RemoteStream {
+            name: name.to_owned(),
+            scale: "1/2".to_owned(),
+            fps,
+            quality,
+        };
+        assert_eq!(streams, [stream("small", Some(5), Some(50)), stream("plain", None, None)]);
+        let many: Vec<_> = (0..20).map(|number| one(&format!("s{number}"), "null", "null")).collect();
+        let cameras = vec![camera(&many.join(",")); 16].join(",");
+        let counts: Vec<_> = listed(&cameras).iter().map(Vec::len).collect();
+        assert_eq!((&counts[..5], counts.iter().sum::<usize>()), (&[8, 8, 8, 8, 0][..], 32));
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn a_picture_that_drips_ends_the_stream() {
         }
     });
     let is_wanted = || true;
-    let mut parts = endpoint.video("trap", &is_wanted).unwrap();
+    let mut parts = endpoint.video("trap", None, &is_wanted).unwrap();
     assert!(matches!(parts.next_part(), Err(RemoteError::Client(ClientError::Stalled))));
 }
 
@@ -118,7 +118,7 @@ fn a_picture_without_memory_is_skipped() {
     let memory = Memory::new(4 * 1024 * 1024);
     let endpoint = Endpoint::new(sends(sent).settings().clone(), memory.for_remote()).unwrap();
     let is_wanted = || true;
-    let mut parts = endpoint.video("trap", &is_wanted).unwrap();
+    let mut parts = endpoint.video("trap", None, &is_wanted).unwrap();
     assert_eq!(parts.next_part().unwrap(), None);
     assert_eq!(parts.next_part().unwrap().unwrap().jpeg, b"small");
     let used = memory.usage()[0].1.used_bytes;

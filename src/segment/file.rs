@@ -24,7 +24,7 @@ pub trait SegmentFile {
     /// Those of the system; what is on the disk is not known then, also after a later success.
     fn sync(&self) -> io::Result<()>;
 
-    /// Cuts it.
+    /// Cuts it, or extends it by zeros.
     ///
     /// # Errors
     /// Those of the system.

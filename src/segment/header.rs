@@ -9,6 +9,10 @@ use super::matroska::{
 use super::summary::{MAX_CAMERA_BYTES, MAX_PRIVATE_BYTES};
 use super::{SegmentError, SegmentHead};
 
+/// The content of a Cluster without blocks: its Timestamp. A file in which no Cluster is shown yet is taken for a damaged one
+/// by ffmpeg, which then looks for Clusters at every byte, and finds those that are hidden.
+const EMPTY_CLUSTER: [u8; 3] = [id::TIMESTAMP as u8, 0x81, 0];
+
 /// What is known at the close only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closed {
@@ -43,6 +47,7 @@ pub(super) fn page(head: &SegmentHead, segment_end: u64, closed: Option<Closed>)
     put_seek_head(&mut out, &elements);
     out.extend(info_bytes);
     put_tracks(&mut out, head.size, head.sound.as_ref());
+    ebml::put(&mut out, id::CLUSTER, &EMPTY_CLUSTER);
     let rest = PAGE_BYTES as usize - out.len();
     ebml::put_void(&mut out, rest);
     out

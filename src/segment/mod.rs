@@ -6,7 +6,7 @@
 //!
 //! | offset | what |
 //! |---|---|
-//! | 0 | EBML head, Segment, SeekHead, Info, Tracks, Void to 4096. What changes at close lies in the first 512 bytes |
+//! | 0 | EBML head, Segment, SeekHead, Info, Tracks, a Cluster without blocks, Void to 4096. What changes at close lies in the first 512 bytes |
 //! | 4096 | the summary: a Void with what a catalogue needs, so that a start reads two pages of each file |
 //! | 8192 | groups, each from a multiple of 4096: a Cluster, and a Void with its trailer |
 //! | behind the last group | Cues, and a Void with the index, once the file is closed |
@@ -26,8 +26,9 @@
 //! # Closing
 //!
 //! Cues and index are written behind the last Void and synced; then they are shown, and synced; then the head gets its
-//! duration and the summary its counts, which says that all of this is done. In a file that is to be cut, the Segment
-//! is made shorter by then, and the file is cut last.
+//! duration and the summary its counts, which says that all of this is done. A file of which less than three quarters
+//! are used is cut before its Cues are shown: behind the end of a Segment that was made shorter first, ffmpeg would find
+//! what the file held in an earlier life. Until it is closed it is shorter than it says then, which players tolerate.
 //!
 //! What belongs here: bytes of one file. What must not: which files there are, where they lie, and when to write.
 

@@ -12,11 +12,16 @@ use super::{ReadAt, SegmentError, SegmentFile};
 /// It reads the heads of all blocks, and all bytes of the groups that were not shown.
 ///
 /// # Errors
-/// Those of the system, and those of [`read_summary`]; the file stays as it is where it is no segment or too short.
+/// Those of the system, and those of [`read_summary`]; the file stays as it is where it is no segment.
 pub fn recover<F: SegmentFile + ReadAt>(file: &F) -> Result<Summary, SegmentError> {
     let summary = read_summary(file)?;
     if summary.is_closed {
         return Ok(summary);
+    }
+    let length = SegmentFile::length(file).map_err(SegmentError::io("read the length"))?;
+    if length < summary.length {
+        // It was cut and then not closed, or copied in part.
+        file.truncate(summary.length).map_err(SegmentError::io("extend the segment"))?;
     }
     // After a crash of the program alone, what was written is in memory and not yet on the disk.
     file.sync().map_err(SegmentError::io("sync the segment"))?;

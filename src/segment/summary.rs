@@ -71,7 +71,7 @@ pub struct Summary {
 /// Reads the summary of a segment, by one read of two pages. Of one that is not closed, the counts are zero.
 ///
 /// # Errors
-/// Those of the system; that the file is no segment, one of another version, shorter than it should be, or damaged.
+/// Those of the system; that the file is no segment or one of another version, that it is damaged, or closed and shorter than it says.
 pub fn read_summary(file: &(impl ReadAt + ?Sized)) -> Result<Summary, SegmentError> {
     let mut pages = [0; 2 * PAGE_BYTES as usize];
     let count = file.read_at(&mut pages, 0).map_err(SegmentError::io("read the summary"))?;
@@ -86,7 +86,7 @@ pub fn read_summary(file: &(impl ReadAt + ?Sized)) -> Result<Summary, SegmentErr
     let mut summary = Summary::new(head, length);
     let header_crc = crc32fast::hash(&header[..SECTOR_BYTES as usize]);
     read_counts(counts, header_crc, &mut summary);
-    if has_bytes < summary.length {
+    if summary.is_closed && has_bytes < summary.length {
         return Err(SegmentError::Short { has_bytes, wants_bytes: summary.length });
     }
     Ok(summary)
@@ -114,7 +114,7 @@ impl Summary {
 
     /// The number of the frame behind the last one.
     pub fn next_frame(&self) -> u64 {
-        self.head.first_frame + u64::from(self.frames) + u64::from(self.missed)
+        self.head.first_frame.saturating_add(u64::from(self.frames) + u64::from(self.missed))
     }
 
     /// The page for a segment that begins: its Void spans the rest of the file.

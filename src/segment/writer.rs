@@ -157,13 +157,14 @@ impl<F: SegmentFile> SegmentWriter<F> {
         let (tail, index_at) = closing(&self.index, self.summary.head.uuid, data_end, end);
         self.show_last()?;
         self.write(&[IoSlice::new(&tail)], data_end)?;
-        if end < length {
-            // Behind the end of the Segment, so that nobody takes what the file held before for more of it.
-            self.write(&[IoSlice::new(&void_between(end, length))], end)?;
-        }
         self.sync()?;
+        if end < length {
+            // Before anything says that it ends there: players look behind the end of a Segment for more of it.
+            self.file.truncate(end).map_err(SegmentError::io("cut the segment"))?;
+            self.sync()?;
+        }
         self.write(&[IoSlice::new(&void_between(self.hider, data_end))], self.hider)?;
-        // Before the summary says that it is closed, and before the Segment becomes shorter than that Void was.
+        // Before the summary says that it is closed.
         self.sync()?;
         self.summary.cues_at = (!self.index.is_empty()).then_some(data_end);
         (self.summary.index_at, self.summary.length) = (Some(index_at), end);
@@ -175,9 +176,6 @@ impl<F: SegmentFile> SegmentWriter<F> {
         let counts = self.summary.to_counts(crc32fast::hash(sector));
         self.write(&[IoSlice::new(&counts)], COUNTS_AT)?;
         self.sync()?;
-        if end < length {
-            self.file.truncate(end).map_err(SegmentError::io("cut the segment"))?;
-        }
         Ok(self.summary)
     }
 
@@ -201,7 +199,8 @@ impl<F: SegmentFile> SegmentWriter<F> {
         let trailer = &found.trailer;
         let pictures = (self.index.len() + entries.len()) as u64;
         let stretches = self.summary.stretches.len() + usize::from(trailer.gap_before.is_some());
-        let fits = trailer.first_frame == self.summary.next_frame() + u64::from(trailer.missed_before)
+        let fits = trailer.first_frame
+            == self.summary.next_frame().saturating_add(trailer.missed_before.into())
             && pictures <= self.summary.length / BYTES_A_PICTURE
             && stretches <= MAX_STRETCHES
             && found.end() + closing_bytes(pictures) <= self.summary.length;
@@ -281,7 +280,7 @@ impl<F: SegmentFile> SegmentWriter<F> {
             frames: plan.frames,
             sound_blocks: group.blocks.len() as u32 - plan.frames,
             missed_before: group.missed_before,
-            first_frame: self.summary.next_frame() + u64::from(group.missed_before),
+            first_frame: self.summary.next_frame().saturating_add(group.missed_before.into()),
             start_ms: plan.start_ms,
             end_ms: plan.end_ms,
             gap_before: group.gap_before,
@@ -317,13 +316,15 @@ impl<F: SegmentFile> SegmentWriter<F> {
         self.write(&[IoSlice::new(&void_between(hider, at))], hider)
     }
 
-    /// Until the end of the last picture, which lasts as long as the one before.
+    /// Until the last block, and until the end of the last picture, which lasts as long as the one before.
     fn duration_ms(&self) -> u32 {
-        let last_ms = match self.index[..] {
-            [.., before, last] => last.at_ms.saturating_sub(before.at_ms).min(LONGEST_LAST_MS),
-            _ => 0,
+        let end_of_last = match self.index[..] {
+            [.., before, last] => {
+                last.at_ms.saturating_add(last.at_ms.saturating_sub(before.at_ms).clamp(1, LONGEST_LAST_MS))
+            }
+            _ => 1,
         };
-        self.summary.end_ms.saturating_add(last_ms.max(1))
+        self.summary.end_ms.max(end_of_last)
     }
 
     fn write(&mut self, parts: &[IoSlice<'_>], offset: u64) -> Result<(), SegmentError> {

@@ -60,8 +60,7 @@ pub(crate) fn run_microphone(
     writer: &mut SoundWriter,
     stop: &Stop,
 ) {
-    let is_on_demand = matches!(settings.device, MicrophoneDevice::Remote(_));
-    let session = Session::new(&SystemClock, stop, feed, is_on_demand).stopped_by(stopped_by);
+    let session = Session::new(&SystemClock, stop, feed, settings.on_demand).stopped_by(stopped_by);
     let is_wanted = || session.is_wanted();
     let mut opener: Box<dyn OpenAudio> = match &settings.device {
         MicrophoneDevice::Unix(path) => Box::new(UnixMicrophone::new(path.clone(), settings.format)),

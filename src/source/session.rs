@@ -102,7 +102,7 @@ impl<'s> Session<'s> {
 
 impl Audience for CameraFeed {
     fn count(&self) -> u32 {
-        self.frames().readers()
+        self.frames().readers() + self.smaller.readers()
     }
 
     fn pulse(&self) {

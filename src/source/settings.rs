@@ -1,4 +1,4 @@
-//! What cameras and microphones are asked to be.
+//! The settings of cameras and microphones.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::draw;
 use crate::media::{Chroma, PictureEdits, PixelFormat, RecordChoice, SoundFormat, StreamSettings};
 use crate::remote::Endpoint;
 
-/// What a camera is asked to be; the driver may give something else.
+/// The settings of a camera; the driver may give something else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CameraSettings {
     /// Its name in defender.conf and in URLs.
@@ -65,7 +65,7 @@ pub enum DeviceChoice {
     Remote(RemoteDevice),
 }
 
-/// What a microphone is asked to be; the hardware may give something else.
+/// The settings of a microphone; the hardware may give something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MicrophoneSettings {
     /// Its name in defender.conf and in URLs.
@@ -74,6 +74,8 @@ pub struct MicrophoneSettings {
     pub device: MicrophoneDevice,
     /// Rate and channels to ask for.
     pub format: SoundFormat,
+    /// Open the device only while somebody listens.
+    pub on_demand: bool,
 }
 
 /// Which device a microphone's sound comes from.
@@ -98,6 +100,8 @@ pub struct RemoteDevice {
     pub endpoint: Arc<Endpoint>,
     /// Its name there.
     pub name: String,
+    /// The further stream of the camera there; `None` for the camera itself, and for a microphone.
+    pub stream: Option<String>,
 }
 
 /// Most bytes of a socket's path: the kernel takes no more (unix(7)).
@@ -149,7 +153,11 @@ impl fmt::Display for MicrophoneDevice {
 
 impl fmt::Display for RemoteDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.name, self.endpoint.settings().address)
+        f.write_str(&self.name)?;
+        if let Some(stream) = &self.stream {
+            write!(f, "/{stream}")?;
+        }
+        write!(f, " at {}", self.endpoint.settings().address)
     }
 }
 
@@ -186,6 +194,7 @@ pub(super) mod testing {
             name: "front".to_owned(),
             device: MicrophoneDevice::Test,
             format: SoundFormat { rate_hz: 8000, channels: 1 },
+            on_demand: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::hub::{CameraFeed, CameraState, Reader, Stop, Wait, latest};
 use crate::media::Frame;
 use crate::memory::Account;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(120);
 
 /// A capture thread of its own, stopped and joined when dropped.
 struct Running {
@@ -37,15 +37,12 @@ impl Running {
 
     /// Sleeps until the state is as wanted.
     fn await_state(&self, wanted: impl Fn(&CameraState) -> bool) -> CameraState {
-        let end = Instant::now() + LONG;
-        loop {
-            let state = self.feed.state();
-            if wanted(&state) {
-                return state;
-            }
-            assert!(Instant::now() < end, "still {state:?}");
-            thread::sleep(Duration::from_millis(2));
-        }
+        let mut state = self.feed.state();
+        wait_for("another state", || {
+            state = self.feed.state();
+            wanted(&state)
+        });
+        state
     }
 }
 
@@ -87,8 +84,8 @@ fn the_test_card_moves_and_each_picture_is_newer() {
 #[test]
 fn nothing_is_encoded_while_nobody_watches() {
     let running = Running::start(settings(DeviceChoice::Test));
-    running.await_state(|state| state.online);
-    thread::sleep(Duration::from_millis(50));
+    let rounds = running.feed.pulse.get();
+    wait_for("some rounds of its thread", || running.feed.pulse.get() >= rounds + 3);
     assert_eq!(running.feed.counters.encoded.get(), 0);
     next(&mut running.watch());
     assert!(running.feed.counters.encoded.get() > 0);
@@ -143,9 +140,13 @@ fn a_closed_hub_ends_capture() {
     let running = Running::start(settings(DeviceChoice::Test));
     let _reader = running.watch();
     running.feed.frames().close();
+    wait_for("the end of the thread", || running.thread.as_ref().unwrap().is_finished());
+}
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + LONG;
-    while !running.thread.as_ref().unwrap().is_finished() {
-        assert!(Instant::now() < end, "it still runs");
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(2));
     }
 }

@@ -1,15 +1,23 @@
 //! Makes a stream's picture of a camera's: the one place that names `jpeg`.
+//!
+//! # Raw cameras
+//! A smaller picture of a raw camera is encoded from pixels that the capture thread has averaged, not made of the
+//! camera's JPEG. Encoding a smaller picture alone costs a little more than making one from a JPEG that there is. But
+//! if nobody watches the camera itself, which is so for a page of tiles, its JPEG is not encoded at all, and that is the
+//! most expensive work of a board. docs/performance.md has the numbers. A picture of full size with another quality is made
+//! of the JPEG all the same.
 
+use crate::codec::jpeg::{EncodeError, Encoder, Settings};
 use crate::jpeg::error::JpegError;
 use crate::jpeg::header::Limits;
-use crate::jpeg::shrink;
 use crate::jpeg::variant::{Variant, VariantMaker};
-use crate::media::Scale;
+use crate::media::{RawImage, Scale};
 
 /// Makes pictures of one scale and quality.
 pub(super) struct Converter {
     variant: Variant,
     maker: VariantMaker,
+    encoder: Encoder,
 }
 
 /// Why a picture was not made.
@@ -21,14 +29,10 @@ pub(super) enum Refused {
 }
 
 impl Converter {
-    pub(super) fn new(scale: Scale, quality: Option<u8>) -> Self {
-        let scale = match scale {
-            Scale::Whole => shrink::Scale::Full,
-            Scale::Half => shrink::Scale::Half,
-            Scale::Quarter => shrink::Scale::Quarter,
-            Scale::Eighth => shrink::Scale::Eighth,
-        };
-        Self { variant: Variant { scale, quality }, maker: VariantMaker::new() }
+    /// Raw pictures are encoded as `encoding` says, unless a `quality` is asked for.
+    pub(super) fn new(scale: Scale, quality: Option<u8>, encoding: Settings) -> Self {
+        let encoder = Encoder::new(Settings { quality: quality.unwrap_or(encoding.quality), ..encoding });
+        Self { variant: Variant { scale, quality }, maker: VariantMaker::new(), encoder }
     }
 
     /// Appends the picture made of `jpeg`, which is of `size`, to `out`, and returns its width and height. On an error
@@ -49,5 +53,10 @@ impl Converter {
             Err(error) if error.is_lasting() => Err(Refused::Unchangeable(error)),
             Err(error) => Err(Refused::Broken(error)),
         }
+    }
+
+    /// Appends a picture that is as small as it is to be.
+    pub(super) fn encode(&mut self, image: &RawImage<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.encoder.encode(image, out)
     }
 }

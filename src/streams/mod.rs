@@ -1,6 +1,7 @@
 //! Further streams of a camera: its pictures made smaller, fewer, or lighter, once however many watch.
 //!
-//! The thread of a stream reads the camera's frames as a viewer does, so the camera's own thread does nothing for it. It
+//! The thread of a stream reads the camera's frames as a viewer does, so the camera's own thread does nothing for it. Of a
+//! camera that gives raw pictures it reads those instead, which the camera's thread makes smaller while they are read. It
 //! reads only while the stream has viewers: a stream that nobody watches costs nothing, and does not keep a camera on
 //! demand running.
 //!
@@ -16,11 +17,15 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 
+use crate::codec::jpeg::Settings as Encoding;
 use crate::codec::part;
-use crate::hub::{CameraFeed, Named, Publisher, Reader, Stop, StreamFeed, StreamState, Wait};
+use crate::hub::{CameraFeed, LocalTotals, Named, Publisher, Reader, Stop, StreamFeed, StreamState, Wait};
 use crate::jpeg::error::JpegError;
-use crate::media::{Frame, Pace, Scale, StreamSettings, Timestamp};
+use crate::media::{Chroma, Frame, Pace, RawPicture, Scale, StreamSettings, Timestamp};
 use convert::{Converter, Refused};
+
+/// How raw pictures are encoded before anything else is asked for: small ones need no second thread.
+const ENCODING: Encoding = Encoding { quality: 80, chroma: Chroma::AsCaptured, threads: 1 };
 
 /// Stack of a stream's thread: pictures are on the heap.
 const STACK_BYTES: usize = 256 * 1024;
@@ -38,6 +43,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// started anew.
 pub struct StreamWriter {
     settings: StreamSettings,
+    encoding: Encoding,
     feed: Arc<StreamFeed>,
     publisher: Publisher<Frame>,
 }
@@ -46,7 +52,8 @@ impl StreamWriter {
     /// A new stream, for at most `max_viewers`.
     pub fn new(settings: &StreamSettings, max_viewers: u32) -> Self {
         let (publisher, frames) = crate::hub::latest(max_viewers);
-        Self { settings: settings.clone(), feed: Arc::new(StreamFeed::new(settings, frames)), publisher }
+        let feed = Arc::new(StreamFeed::new(settings, frames));
+        Self { settings: settings.clone(), encoding: ENCODING, feed, publisher }
     }
 
     /// The name of the stream.
@@ -54,8 +61,10 @@ impl StreamWriter {
         &self.settings.name
     }
 
-    /// Replaces the settings of a stream whose thread does not run.
-    pub fn set_settings(&mut self, settings: &StreamSettings) {
+    /// Replaces the settings of a stream whose thread does not run. Of raw pictures it keeps the chroma that its camera
+    /// keeps, and, where `settings` ask for none, the quality.
+    pub fn set_settings(&mut self, settings: &StreamSettings, quality: u8, chroma: Chroma) {
+        self.encoding = Encoding { quality, chroma, ..ENCODING };
         self.settings.clone_from(settings);
         self.feed.set_settings(settings);
     }
@@ -63,6 +72,10 @@ impl StreamWriter {
     /// Takes the newest frame back: whoever comes from now on does not get it. For a stream whose thread does not run.
     pub fn retract(&mut self) {
         self.publisher.retract();
+    }
+
+    fn converter(&self) -> Converter {
+        Converter::new(self.settings.scale, self.settings.quality, self.encoding)
     }
 
     /// What its viewers see of it.
@@ -97,7 +110,7 @@ pub fn run_beside(camera: &CameraFeed, streams: &mut [StreamWriter], work: impl 
 /// Why that is not possible.
 pub fn shrink(frame: &Frame, scale: Scale) -> Result<Vec<u8>, JpegError> {
     let mut out = Vec::new();
-    match Converter::new(scale, None).convert(frame.jpeg(), frame.size(), &mut out) {
+    match Converter::new(scale, None, ENCODING).convert(frame.jpeg(), frame.size(), &mut out) {
         Ok(_) => Ok(out),
         Err(Refused::Unchangeable(why) | Refused::Broken(why)) => Err(why),
     }
@@ -127,6 +140,54 @@ fn supervise(camera: &CameraFeed, stream: &mut StreamWriter, stop: &Stop) {
     }
 }
 
+/// Where a stream's pictures come from.
+enum Source {
+    Frames(Reader<Frame>),
+    Raw(Reader<RawPicture>),
+}
+
+/// A picture of the camera.
+enum Original {
+    Frame(Arc<Frame>),
+    Raw(Arc<RawPicture>),
+}
+
+impl Source {
+    /// The next picture, and how many were missed before it; `None` for none in time.
+    ///
+    /// # Errors
+    /// When the camera is gone.
+    fn wait(&mut self) -> Result<Option<(Original, u32)>, Closed> {
+        match self {
+            Self::Frames(reader) => arrived(reader, Original::Frame),
+            Self::Raw(reader) => arrived(reader, Original::Raw),
+        }
+    }
+}
+
+impl Original {
+    fn captured(&self) -> Timestamp {
+        match self {
+            Self::Frame(frame) => frame.captured(),
+            Self::Raw(picture) => picture.captured,
+        }
+    }
+}
+
+/// The camera is gone.
+struct Closed;
+
+fn arrived<T>(
+    reader: &mut Reader<T>,
+    wrap: fn(Arc<T>) -> Original,
+) -> Result<Option<(Original, u32)>, Closed> {
+    match reader.wait_newer(POLL) {
+        Wait::Fresh { value, missed } => Ok(Some((wrap(value), missed))),
+        Wait::TimedOut => Ok(None),
+        Wait::Closed => Err(Closed),
+    }
+}
+
 /// One run of a stream's thread.
 struct Stream<'a> {
     camera: &'a CameraFeed,
@@ -139,7 +200,7 @@ struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     fn new(camera: &'a CameraFeed, writer: &'a mut StreamWriter) -> Self {
-        let converter = Converter::new(writer.settings.scale, writer.settings.quality);
+        let converter = writer.converter();
         Self { camera, writer, converter, spare: Vec::new(), state: StreamState::default() }
     }
 
@@ -150,8 +211,7 @@ impl<'a> Stream<'a> {
             }
             match self.camera.frames().subscribe() {
                 Some(reader) => {
-                    self.writer.feed.follows.set(true);
-                    self.follow(reader, stop);
+                    self.follow(Source::Frames(reader), stop);
                     self.writer.feed.follows.set(false);
                 }
                 None => {
@@ -160,13 +220,13 @@ impl<'a> Stream<'a> {
                 }
             }
             // The memory of the coefficients is needed only while somebody watches.
-            self.converter = Converter::new(self.writer.settings.scale, self.writer.settings.quality);
+            self.converter = self.writer.converter();
             self.spare = Vec::new();
         }
     }
 
-    /// Makes frames from the camera's while somebody watches.
-    fn follow(&mut self, mut reader: Reader<Frame>, stop: &Stop) {
+    /// Makes frames from the camera's pictures while somebody watches.
+    fn follow(&mut self, mut source: Source, stop: &Stop) {
         let interval = self.writer.settings.fps.map(|fps| Duration::from_secs(1) / fps.max(1));
         let mut pace = Pace::new(interval);
         let mut totals = self.writer.feed.published.local();
@@ -178,28 +238,71 @@ impl<'a> Stream<'a> {
             } else if now.since(watched) >= LINGER {
                 return;
             }
-            match reader.wait_newer(POLL) {
-                Wait::Fresh { value: frame, missed } if pace.takes(frame.captured()) => {
-                    let began = Timestamp::now();
-                    let Some(made) = self.make(&frame) else { continue };
-                    let bytes = made.jpeg().len() as u64;
-                    if let Some(old) = self.writer.publisher.publish(made) {
-                        self.spare = old.into_buffer().0;
-                    }
-                    let now = Timestamp::now();
-                    totals.add(now, |sums| {
-                        sums.frames += 1;
-                        sums.bytes += bytes;
-                        sums.skipped += u64::from(missed);
-                        sums.busy_us += now.since(began).as_micros() as u64;
-                        sums.age.count(now.since(frame.captured()));
-                    });
-                }
-                Wait::Fresh { .. } | Wait::TimedOut => {}
-                Wait::Closed => {
-                    stop.sleep(POLL);
-                    return;
-                }
+            source = self.better_source(source);
+            let Ok(arrived) = source.wait() else {
+                stop.sleep(POLL);
+                return;
+            };
+            let Some((original, missed)) = arrived.filter(|(one, _)| pace.takes(one.captured())) else {
+                continue;
+            };
+            let began = Timestamp::now();
+            let made = match &original {
+                Original::Frame(frame) => self.make(frame),
+                Original::Raw(picture) => self.encode(picture),
+            };
+            if let Some(made) = made {
+                self.publish(made, &mut totals, began, missed);
+            }
+        }
+    }
+
+    fn publish(&mut self, made: Frame, totals: &mut LocalTotals, began: Timestamp, missed: u32) {
+        let (bytes, captured) = (made.jpeg().len() as u64, made.captured());
+        if let Some(old) = self.writer.publisher.publish(made) {
+            self.spare = old.into_buffer().0;
+        }
+        let now = Timestamp::now();
+        totals.add(now, |sums| {
+            sums.frames += 1;
+            sums.bytes += bytes;
+            sums.skipped += u64::from(missed);
+            sums.busy_us += now.since(began).as_micros() as u64;
+            sums.age.count(now.since(captured));
+        });
+    }
+
+    /// The camera's raw pictures while it gives some, else its frames. The other reader is there before the former one
+    /// leaves: a camera on demand must not be closed in between.
+    fn better_source(&self, source: Source) -> Source {
+        let smaller = &self.camera.smaller;
+        let other = match &source {
+            Source::Frames(_) if smaller.are_given.get() => {
+                smaller.subscribe(self.writer.settings.scale).map(Source::Raw)
+            }
+            Source::Raw(_) if !smaller.are_given.get() => {
+                self.camera.frames().subscribe().map(Source::Frames)
+            }
+            _ => None,
+        };
+        let chosen = other.unwrap_or(source);
+        self.writer.feed.follows.set(matches!(chosen, Source::Frames(_)));
+        chosen
+    }
+
+    /// The stream's frame of a raw picture; `None` for one that cannot be encoded.
+    fn encode(&mut self, picture: &RawPicture) -> Option<Frame> {
+        let (size, buffer) = ((picture.width, picture.height), std::mem::take(&mut self.spare));
+        match part::build(buffer, picture.captured, size, |out| self.converter.encode(&picture.image(), out))
+        {
+            Ok(made) => {
+                self.state.size = Some(size);
+                self.set_problem(None);
+                Some(made)
+            }
+            Err(why) => {
+                self.set_problem(Some(format!("the camera's pictures cannot be encoded: {why}")));
+                None
             }
         }
     }
@@ -221,6 +324,11 @@ impl<'a> Stream<'a> {
             Ok(())
         });
         let made = match made {
+            // Of a picture from elsewhere one could be made that ends its part: see `codec::part`.
+            Ok(made) if part::holds_boundary(made.jpeg()) => {
+                self.set_problem(Some("the camera's pictures hold the boundary of streams".to_owned()));
+                return None;
+            }
             Ok(made) => made.with_size(size),
             Err(why) => {
                 self.set_problem(Some(format!("the camera's pictures cannot be read: {why}")));

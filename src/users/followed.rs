@@ -129,7 +129,7 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use super::*;
     use crate::users::password::PasswordHash;
@@ -155,8 +155,16 @@ mod tests {
         let (_folder, path, followed) = followed();
         assert_eq!(count(&followed), 1);
         let modified = fs::metadata(&path).unwrap().modified().unwrap();
-        // The kernel's clock for files stands still for some milliseconds.
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        // The kernel's clock for files stands still for some milliseconds: until a new file has another time.
+        let other = path.with_extension("other");
+        let changed = |path: &std::path::Path| {
+            let found = fs::metadata(path).unwrap();
+            (found.ctime(), found.ctime_nsec())
+        };
+        while {
+            fs::write(&other, "").unwrap();
+            changed(&other) == changed(&path)
+        } {}
         fs::write(&path, line("eve").replace("eve", "#ve")).unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
         assert_eq!(count(&followed), 0);

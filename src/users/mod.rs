@@ -185,3 +185,23 @@ impl Role {
         [Self::Admin, Self::Viewer].into_iter().find(|role| role.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_system_is_the_source_of_ours() {
+        let (path, denied) = (PathBuf::from("users"), || io::Error::from(io::ErrorKind::PermissionDenied));
+        for error in [
+            UsersError::Read(path.clone(), denied()),
+            UsersError::Write(path.clone(), denied()),
+            UsersError::Sync(path, denied()),
+        ] {
+            let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+            assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::PermissionDenied), "{error}");
+        }
+        assert!(UsersError::Random(getrandom::Error::UNSUPPORTED).source().is_some());
+        assert!(UsersError::Busy.source().is_none());
+    }
+}

@@ -92,12 +92,12 @@ impl SessionSaver {
         let mut pause = Duration::ZERO;
         while !self.sleep(pause) {
             if let Some(restored) = &mut restored {
-                self.count_more(sessions, restored);
+                self.count_more(sessions, restored, Instant::now());
             }
-            pause = self.write_if_due(sessions);
+            pause = self.write_if_due(sessions, Instant::now());
         }
         if sessions.unsaved() != Unsaved::Nothing {
-            self.write(sessions);
+            self.write(sessions, Instant::now());
         }
     }
 
@@ -116,7 +116,7 @@ impl SessionSaver {
     /// Writes the sessions now, because one that the file has was ended: it must not come back. Where
     /// that fails, no session comes back.
     pub fn write_end(&self, sessions: &Sessions) {
-        if !self.write(sessions)
+        if !self.write(sessions, Instant::now())
             && let Err(error) = self.file.remove()
         {
             let path = self.file.path().display();
@@ -136,41 +136,41 @@ impl SessionSaver {
     }
 
     /// Writes if it is time to; how long to sleep then.
-    fn write_if_due(&self, sessions: &Sessions) -> Duration {
+    fn write_if_due(&self, sessions: &Sessions, now: Instant) -> Duration {
         let every = match sessions.unsaved() {
             Unsaved::Nothing => return WRITE_EVERY,
             Unsaved::Use => WRITE_USE_EVERY.min(sessions.limits().idle / 8).max(WRITE_EVERY),
             Unsaved::Session => WRITE_EVERY,
         };
         let last = lock(&self.writing).last;
-        let left = last.map_or(Duration::ZERO, |last| every.saturating_sub(last.elapsed()));
+        let left =
+            last.map_or(Duration::ZERO, |last| every.saturating_sub(now.saturating_duration_since(last)));
         if left.is_zero() {
-            self.write(sessions);
+            self.write(sessions, now);
+            return WRITE_EVERY;
         }
         // New ones may come meanwhile: those are due earlier than uses.
-        if left.is_zero() { WRITE_EVERY } else { left.min(WRITE_EVERY) }
+        left.min(WRITE_EVERY)
     }
 
-    fn write(&self, sessions: &Sessions) -> bool {
+    fn write(&self, sessions: &Sessions, now: Instant) -> bool {
         let mut writing = lock(&self.writing);
-        let written = self.file.write(&sessions.saved(Instant::now()));
-        writing.last = Some(Instant::now());
-        match &written {
-            Ok(()) => writing.has_failed = false,
-            Err(error) => {
-                sessions.not_saved();
-                if !std::mem::replace(&mut writing.has_failed, true) {
-                    let path = self.file.path().display();
-                    warn!("{path}: cannot store sessions, so a restart signs all users out: {error}");
-                }
+        let written = self.file.write(&sessions.saved(now));
+        writing.last = Some(now);
+        let is_first_failure = writing.is_first_failure(written.is_err());
+        if let Err(error) = &written {
+            sessions.not_saved();
+            if is_first_failure {
+                let path = self.file.path().display();
+                warn!("{path}: cannot store sessions, so a restart signs all users out: {error}");
             }
         }
         written.is_ok()
     }
 
     /// A board without a battery learns some time after its start how long it was off.
-    fn count_more(&self, sessions: &Sessions, restored: &mut Restored) {
-        let running = self.started.0.elapsed();
+    fn count_more(&self, sessions: &Sessions, restored: &mut Restored, now: Instant) {
+        let running = now.saturating_duration_since(self.started.0);
         if running > LEARNS_TIME_WITHIN {
             return;
         }
@@ -185,6 +185,13 @@ impl SessionSaver {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+}
+
+impl Writing {
+    /// Notes how a write went; true for the first one that failed after one that did not.
+    fn is_first_failure(&mut self, has_failed: bool) -> bool {
+        !std::mem::replace(&mut self.has_failed, has_failed) && has_failed
     }
 }
 
@@ -208,9 +215,17 @@ mod tests {
 
     impl Saving {
         fn new() -> Self {
+            Self::with(SessionLimits::default())
+        }
+
+        fn with(limits: SessionLimits) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let saver = SessionSaver::new(SessionFile::beside(&folder.path().join("users")));
-            Self { folder, sessions: Sessions::new(SessionLimits::default()), saver }
+            Self { folder, sessions: Sessions::new(limits), saver }
+        }
+
+        fn write_if_due(&self, now: Instant) -> Duration {
+            self.saver.write_if_due(&self.sessions, now)
         }
 
         fn begin(&self) -> Digest {
@@ -240,23 +255,41 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_written_when_there_is_something_new_and_seldom() {
-        let saving = Saving::new();
-        assert_eq!((saving.saver.write_if_due(&saving.sessions), saving.stored()), (WRITE_EVERY, None));
-        let digest = saving.begin();
-        assert_eq!((saving.saver.write_if_due(&saving.sessions), saving.stored()), (WRITE_EVERY, Some(1)));
+    fn new_sessions_are_written_once_a_minute() {
+        let (saving, begin) = (Saving::new(), Instant::now());
+        assert_eq!((saving.write_if_due(begin), saving.stored()), (WRITE_EVERY, None));
         saving.begin();
-        let pause = saving.saver.write_if_due(&saving.sessions);
-        assert!(!pause.is_zero() && pause <= WRITE_EVERY && saving.stored() == Some(1), "{pause:?}");
-        lock(&saving.saver.writing).last = None;
-        saving.saver.write_if_due(&saving.sessions);
-        assert_eq!(saving.stored(), Some(2));
-        saving.sessions.touch(&digest, Instant::now()).unwrap();
-        // A use may wait for an hour, but the next look is due within a minute.
-        let last = Instant::now().checked_sub(WRITE_EVERY);
-        lock(&saving.saver.writing).last = last.or(Some(Instant::now()));
-        assert_eq!(saving.saver.write_if_due(&saving.sessions), WRITE_EVERY);
-        assert_eq!(saving.sessions.unsaved(), Unsaved::Use);
+        assert_eq!((saving.write_if_due(begin), saving.stored()), (WRITE_EVERY, Some(1)));
+        saving.begin();
+        let second = Duration::from_secs(1);
+        assert_eq!(saving.write_if_due(begin + WRITE_EVERY - second), second);
+        assert_eq!(saving.stored(), Some(1));
+        assert_eq!((saving.write_if_due(begin + WRITE_EVERY), saving.stored()), (WRITE_EVERY, Some(2)));
+    }
+
+    #[test]
+    fn a_use_is_written_once_an_hour_or_after_an_eighth_of_the_idle_time() {
+        for (idle_s, every_s) in [(12 * 3600, 3600), (4000, 500), (80, 60)] {
+            let limits = SessionLimits { idle: Duration::from_secs(idle_s), ..SessionLimits::default() };
+            let (saving, begin) = (Saving::with(limits), Instant::now());
+            let digest = saving.begin();
+            saving.write_if_due(begin);
+            saving.sessions.touch(&digest, Instant::now()).unwrap();
+            // A session that begins is due within a minute, so the pause is never longer.
+            let at = |before_s: u64| begin + Duration::from_secs(every_s - before_s);
+            assert_eq!(saving.write_if_due(at(60)), WRITE_EVERY, "{idle_s}");
+            assert_eq!(saving.write_if_due(at(1)), Duration::from_secs(1), "{idle_s}");
+            assert_eq!(saving.sessions.unsaved(), Unsaved::Use, "{idle_s}");
+            assert_eq!(saving.write_if_due(at(0)), WRITE_EVERY, "{idle_s}");
+            assert_eq!(saving.sessions.unsaved(), Unsaved::Nothing, "{idle_s}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_logged_again_only_after_a_success() {
+        let mut writing = Writing::default();
+        let writes = [false, true, true, false, true];
+        assert_eq!(writes.map(|failed| writing.is_first_failure(failed)), [false, true, false, false, true]);
     }
 
     #[test]
@@ -294,10 +327,10 @@ mod tests {
     fn a_failed_write_is_tried_again_and_an_end_removes_the_file() {
         let saving = Saving::new();
         saving.begin();
-        assert!(saving.saver.write(&saving.sessions));
+        assert!(saving.saver.write(&saving.sessions, Instant::now()));
         // Neither root can write a file where a folder is.
         std::fs::create_dir(saving.folder.path().join("sessions.new")).unwrap();
-        assert!(!saving.saver.write(&saving.sessions));
+        assert!(!saving.saver.write(&saving.sessions, Instant::now()));
         assert_eq!(saving.sessions.unsaved(), Unsaved::Session);
         saving.saver.write_end(&saving.sessions);
         assert_eq!(saving.stored(), None, "an ended session must not come back");
@@ -313,9 +346,42 @@ mod tests {
         assert!((1060..1160).contains(&age_s()), "{}", age_s());
         // As if the date had been learned after the start.
         let mut late = Restored { counted: Duration::ZERO, ..restored };
-        saving.saver.count_more(&saving.sessions, &mut late);
-        saving.saver.count_more(&saving.sessions, &mut late);
+        let now = saving.saver.started.0;
+        saving.saver.count_more(&saving.sessions, &mut late, now);
+        saving.saver.count_more(&saving.sessions, &mut late, now);
         assert!((2060..2260).contains(&age_s()), "counted once: {}", age_s());
+    }
+
+    #[test]
+    fn the_time_since_the_start_is_no_time_off() {
+        let counted = |off_s: u64, running: Duration| {
+            let saving = Saving::new();
+            saving.write_before_boot(off_s);
+            let restored = saving.saver.restore(&saving.sessions, &[record()]).unwrap();
+            let mut late = Restored { counted: Duration::ZERO, ..restored };
+            saving.saver.count_more(&saving.sessions, &mut late, saving.saver.started.0 + running);
+            late.counted
+        };
+        let off_s = counted(1000, Duration::from_secs(500)).as_secs();
+        assert!((500..600).contains(&off_s), "{off_s}");
+        // Somebody sets a clock that jumps later than this.
+        assert!(!counted(10_000, LEARNS_TIME_WITHIN).is_zero());
+        assert!(counted(10_000, LEARNS_TIME_WITHIN + Duration::from_nanos(1)).is_zero());
+    }
+
+    #[test]
+    fn a_running_saver_counts_the_time_off() {
+        let saving = Saving::new();
+        saving.write_before_boot(1000);
+        let restored = saving.saver.restore(&saving.sessions, &[record()]).unwrap();
+        let late = Restored { counted: Duration::ZERO, ..restored };
+        std::thread::scope(|scope| {
+            scope.spawn(|| saving.saver.run(&saving.sessions, Some(late)));
+            while saving.sessions.list(Instant::now())[0].age.as_secs() < 2060 {
+                std::thread::yield_now();
+            }
+            saving.saver.stop();
+        });
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod ground;
 #[allow(dead_code)]
 mod links;
 mod pictures;
+mod ribbon;
 mod server;
 mod slow_links;
 mod sound;

@@ -182,7 +182,9 @@ fn an_unusable_microphone_says_why_and_is_used_once_it_works() {
     drop(other);
     server.wait_status("\"online\":true");
     server.reconfigure(&microphone("Webcam of mine"));
-    server.wait_log("Webcam of mine: no such microphone; there are: Loopback, Loopback PCM");
+    server.wait_log(
+        "Webcam of mine: no such microphone; there are: Loopback, Loopback PCM (plughw:CARD=Loopback,DEV=",
+    );
 }
 
 #[test]

@@ -11,8 +11,8 @@ const MODE: &str = "width = 320\nheight = 240\nfps = 5\n";
 const PATH: &str = "/api/1.0/cameras/front";
 
 #[test]
-#[ignore = "the tests of this file run it in the guest"]
-fn in_the_guest() {
+#[ignore = "other tests run it: it is the webcam"]
+fn as_a_device() {
     usb_device::run(Plan::of_the_environment());
 }
 

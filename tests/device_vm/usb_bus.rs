@@ -36,7 +36,7 @@ impl<'a> Bus<'a> {
         let device = Device { vm: self.vm, port, job: None };
         device.spoil("");
         let job = self.vm.spawn(&format!(
-            "{}='port={port} defect={GUEST_WORK}/{} {words}' exec {PROGRAM} --exact usb::in_the_guest --ignored --nocapture",
+            "{}='port={port} defect={GUEST_WORK}/{} {words}' exec {PROGRAM} --exact usb::as_a_device --ignored --nocapture",
             Plan::VARIABLE,
             device.defect_file(),
         ));
@@ -108,7 +108,7 @@ impl Device<'_> {
         self.said(&format!("spoilt: {defect}")) as u32
     }
 
-    /// Waits until it was told something, so many times.
+    /// Waits until it has had so many messages.
     pub fn wait_said(&self, line: &str, times: usize) {
         wait_for(&format!("`{line}` in the camera"), || (self.said(line) >= times).then_some(()));
     }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::{PASSWORD, Server, Setup, add_user, defender, stderr, wait_for, watch};
+use crate::remote::{section, wait_status};
+use crate::support::{PASSWORD, Server, Setup, USER, add_token, add_user, defender, stderr, wait_for, watch};
 use crate::unix_source::{Feeder, send_for_ever};
 
-const ADMIN: &str = "ada";
+pub const ADMIN: &str = "ada";
 
 /// A JPEG of 320x240 pixels of ffmpeg, with red, green, blue and white quarters.
-fn quarters(setup: &Setup) -> Vec<u8> {
+pub fn quarters(setup: &Setup) -> Vec<u8> {
     let file = setup.path().join("quarters.jpg");
     let fill =
         |x: u32, y: u32, colour: &str| format!("drawbox=x={x}:y={y}:w=160:h=120:color={colour}:t=fill");
@@ -25,14 +26,14 @@ fn quarters(setup: &Setup) -> Vec<u8> {
 }
 
 /// A decoded picture.
-struct Decoded {
-    width: usize,
-    height: usize,
-    rgb: Vec<u8>,
+pub struct Decoded {
+    pub width: usize,
+    pub height: usize,
+    pub rgb: Vec<u8>,
 }
 
 impl Decoded {
-    fn of(jpeg: &[u8]) -> Self {
+    pub fn of(jpeg: &[u8]) -> Self {
         let mut decoder = jpeg_decoder::Decoder::new(jpeg);
         let rgb = decoder.decode().expect("a whole JPEG");
         let info = decoder.info().expect("decoded");
@@ -73,9 +74,9 @@ fn camera(setup: Setup, pictures: Vec<Vec<u8>>, keys: &str) -> (Server, Feeder) 
     (setup.sections(&section).start(), feeder)
 }
 
-fn change(server: &Server, body: &str) -> String {
+pub fn change(server: &Server, camera: &str, body: &str) -> String {
     let login = format!("{ADMIN}:{PASSWORD}");
-    let answer = server.curl("/api/1.0/cameras/front", &["-u", &login, "-X", "PUT", "-d", body]);
+    let answer = server.curl(&format!("/api/1.0/cameras/{camera}"), &["-u", &login, "-X", "PUT", "-d", body]);
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.text()
 }
@@ -112,7 +113,7 @@ fn a_camera_is_turned_while_it_runs_and_after_a_restart() {
         (r#"{"rotate":0,"flip":"vertical"}"#, "bwrg", (320, 240)),
         (r#"{"rotate":90,"flip":"horizontal","save":true}"#, "rbgw", (240, 320)),
     ] {
-        let status = change(&server, body);
+        let status = change(&server, "front", body);
         let shown = snapshot(&server, "/snapshot");
         assert_eq!((shown.quarters().as_str(), (shown.width, shown.height)), (expected, size), "{body}");
         let (width, height) = size;
@@ -151,6 +152,33 @@ fn masks_cover_every_picture_from_a_reload_on() {
         assert!(shown.is_grey(shown.width / 4, shown.height / 4), "{path}");
         assert_eq!(&shown.quarters()[1..], "bgr", "{path}");
     }
+}
+
+#[test]
+fn a_relay_shows_what_is_turned_and_masked_there() {
+    let setup = Setup::new();
+    let pictures = vec![quarters(&setup)];
+    // The white quarter is covered.
+    let keys = "rotate = 90\nmasks = [[[0.5, 0.5], [1, 0.5], [1, 1], [0.5, 1]]]\n\
+                [camera.front.stream.small]\nscale = \"1/4\"\n";
+    add_user(setup.path(), USER, "viewer");
+    let token = add_token(setup.path());
+    let (board, _feeder) = camera(setup.keep_users(), pictures, keys);
+    let panel = Setup::new().sections(&section(&board, &token)).start();
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    for (path, size) in [("/snapshot/attic-front", (240, 320)), ("/snapshot/attic-front/small", (60, 80))] {
+        let shown = snapshot(&panel, path);
+        assert_eq!((shown.width, shown.height), size, "{path}");
+        assert_eq!(shown.quarters().replace('w', "?"), "br?g", "{path}");
+        assert!(shown.is_grey(shown.width / 4, shown.height * 3 / 4), "{path}");
+    }
+    change(&board, "front", r#"{"rotate":180}"#);
+    wait_for("the other turn", || {
+        (snapshot(&panel, "/snapshot/attic-front/small").quarters() == "?bgr").then_some(())
+    });
+    assert_eq!(snapshot(&panel, "/snapshot/attic-front").quarters(), "?bgr");
+    let status = || panel.get("/api/1.0/cameras/attic-front").text();
+    wait_for("the size", || status().contains("\"width\":80,\"height\":60").then_some(()));
 }
 
 #[test]

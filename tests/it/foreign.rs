@@ -81,7 +81,7 @@ impl Sandbox {
         for entry in fs::read_dir(self.state()).unwrap() {
             let entry = entry.unwrap();
             let is_folder = entry.file_type().unwrap().is_dir();
-            if is_folder { fs::remove_dir(entry.path()) } else { fs::remove_file(entry.path()) }.unwrap();
+            if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }.unwrap();
         }
         if let Some(users) = users {
             let file = self.state().join("users");

@@ -112,7 +112,7 @@ fn logins_requests_and_connections_are_counted_by_outcome() {
 }
 
 #[test]
-fn a_confined_user_gets_the_numbers_of_what_is_his() {
+fn a_confined_user_gets_the_numbers_of_named_cameras_only() {
     let sections = "[camera.front]\ndevice = \"test\"\n[camera.yard]\ndevice = \"test\"\n";
     let setup = Setup::new().sections(sections);
     add_user(setup.path(), "guest", "viewer");

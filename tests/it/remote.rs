@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::streams::{metric, size};
 use crate::support::{
     PASSWORD, Server, Setup, USER, add_token, add_user, defender, fingerprint, parts, stderr, stdout,
     wait_for, watch,
@@ -14,14 +15,19 @@ const DEVICES: &str = "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 
 
 /// A board with a camera and a microphone, and the token to it.
 fn board() -> (Server, String) {
-    let setup = Setup::new().sections(DEVICES);
+    board_of(DEVICES)
+}
+
+/// A board with these sections, and the token to it.
+fn board_of(sections: &str) -> (Server, String) {
+    let setup = Setup::new().sections(sections);
     add_user(setup.path(), USER, "viewer");
     let token = add_token(setup.path());
     (setup.keep_users().start(), token)
 }
 
 /// The section that leads to a board.
-fn section(board: &Server, token: &str) -> String {
+pub fn section(board: &Server, token: &str) -> String {
     format!(
         "[remote.attic]\nurl = \"{}\"\ntoken = \"{token}\"\nfingerprint = \"{}\"\n",
         board.url("/"),
@@ -65,6 +71,71 @@ fn ten_viewers_here_are_one_there_and_none_here_are_none_there() {
     }
     drop(watching);
     wait_for("the stream to end there", || (viewers(&board) == "0").then_some(()));
+}
+
+/// A camera with a small stream.
+const STREAMS: &str = "[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
+                       [camera.front.stream.small]\nscale = \"1/2\"\nfps = 5\nquality = 40\n";
+
+/// Of a stream of the board's camera, by its own numbers.
+fn stream_viewers(board: &Server, name: &str) -> f64 {
+    metric(board, &format!("defender_stream_viewers{{camera=\"front\",stream=\"{name}\"}}"))
+}
+
+#[test]
+fn a_stream_is_relayed_once_and_only_while_watched() {
+    let (board, token) = board_of(STREAMS);
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"attic-front\"");
+    let status = panel.get("/api/1.0/cameras/attic-front").text();
+    let listed = "\"streams\":[{\"name\":\"small\",\"scale\":\"1/2\",\"width\":160,\"height\":120,\"fps\":5,\
+                  \"quality\":40,\"viewers\":0,\"problem\":null}]";
+    assert!(status.contains(listed), "{listed} is missing in {status}");
+    let cameras = panel.get("/api/1.0/cameras").text();
+    assert!(!cameras.contains("attic-front/small"), "a stream is no camera: {cameras}");
+    let watching: Vec<_> =
+        (0..5).map(|number| watch(&panel, "/video/attic-front/small", &format!("viewer{number}"))).collect();
+    for (_, file) in &watching {
+        wait_for("pictures", || (parts(file) > 3).then_some(()));
+    }
+    assert_eq!(stream_viewers(&board, "small"), 1.0);
+    let status = panel.get("/api/1.0/cameras/attic-front").text();
+    assert!(
+        status.contains("\"viewers\":5,\"since_s\"") && status.contains("\"viewers\":5,\"problem\""),
+        "{status}"
+    );
+    let picture = panel.get("/snapshot/attic-front/small");
+    assert_eq!((picture.status, size(&picture.body)), (200, (160, 120)));
+    drop(watching);
+    wait_for("the stream to end there", || (stream_viewers(&board, "small") == 0.0).then_some(()));
+    assert_eq!(viewers(&board), "0");
+    assert_eq!(
+        metric(&board, "defender_frames_sent_total{camera=\"front\"}"),
+        0.0,
+        "the full stream crossed the network"
+    );
+}
+
+#[test]
+fn streams_that_come_and_go_there_do_so_here() {
+    let (board, token) = board_of(STREAMS);
+    let panel = panel(&board, &token);
+    wait_status(&panel, "\"name\":\"small\"");
+    let (mut viewer, file) = watch(&panel, "/video/attic-front", "stream");
+    wait_for("pictures", || (parts(&file) > 3).then_some(()));
+    let path = board.path().join("defender.conf");
+    let other =
+        fs::read_to_string(&path).unwrap().replace("stream.small", "stream.tiny").replace("1/2", "1/8");
+    fs::write(&path, other).unwrap();
+    board.signal("HUP");
+    wait_status(&panel, "\"name\":\"tiny\"");
+    let gone = panel.get("/snapshot/attic-front/small");
+    assert_eq!(gone.status, 404);
+    assert!(gone.text().contains("it has tiny"), "{}", gone.text());
+    assert_eq!(size(&panel.get("/snapshot/attic-front/tiny").body), (40, 30));
+    let shown = parts(&file);
+    wait_for("more pictures", || (parts(&file) > shown + 3).then_some(()));
+    assert!(viewer.is_running(), "who watches the camera stays");
 }
 
 #[test]
@@ -248,7 +319,7 @@ fn a_removed_token_ends_the_relay_and_a_confined_one_limits_it() {
 
 #[test]
 fn a_confined_user_sees_only_the_allowed_remote_cameras() {
-    let (board, token) = board();
+    let (board, token) = board_of(STREAMS);
     let setup = Setup::new().sections(&section(&board, &token));
     add_user(setup.path(), "guest", "viewer");
     let confined = ["user", "edit", "guest", "--cameras", "yard", "-u", "users"];
@@ -258,6 +329,10 @@ fn a_confined_user_sees_only_the_allowed_remote_cameras() {
     let login = format!("guest:{PASSWORD}");
     assert_eq!(panel.curl("/video/attic-front", &["-u", &login]).status, 404);
     assert_eq!(panel.curl("/snapshot/attic-front", &["-u", &login]).status, 404);
+    assert_eq!(panel.get("/snapshot/attic-front/small").status, 200);
+    for path in ["/video/attic-front/small", "/snapshot/attic-front/small"] {
+        assert_eq!(panel.curl(path, &["-u", &login]).status, 404, "{path}");
+    }
     let status = panel.curl("/api/1.0/status", &["-u", &login]).text();
     assert!(!status.contains("attic"), "{status}");
 }

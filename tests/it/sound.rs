@@ -4,8 +4,6 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
 use crate::support::{Background, PASSWORD, Server, Setup, USER, defender, stderr, stdout, wait_for, watch};
 
@@ -116,12 +114,17 @@ fn a_stalled_listener_loses_sound_and_rejoins_without_a_click() {
     rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 32 * 1024).unwrap();
     let mut heard = vec![0; 16_000];
     socket.read_exact(&mut heard).unwrap();
-    thread::sleep(Duration::from_secs(8));
-    let skipped = || -> usize {
+    let counted = |name: &str| -> usize {
         let metrics = server.get("/metrics").text();
-        let lines = metrics.lines().filter(|line| line.starts_with("defender_sound_frames_skipped_total"));
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok()).sum()
     };
+    let captured = || counted("defender_sound_frames_captured_total");
+    let skipped = || counted("defender_sound_frames_skipped_total");
+    let before = captured();
+    wait_for("eight seconds of sound that nobody takes", || {
+        (captured() - before > 8 * RATE_HZ).then_some(())
+    });
     let mut hear = |seconds: usize| {
         let mut more = vec![0; seconds * 2 * RATE_HZ];
         socket.read_exact(&mut more).unwrap();
@@ -178,7 +181,9 @@ fn each_codec_is_what_ffmpeg_says_it_is_and_flac_loses_nothing() {
 fn flac_takes_fewer_bytes_and_later_listeners_share_it() {
     let server = with_tone();
     let early = watch(&server, "/audio?codec=flac", "early");
-    thread::sleep(Duration::from_millis(300));
+    wait_for("sound before the second listener comes", || {
+        fs::metadata(&early.1).is_ok_and(|found| found.len() > 4_000).then_some(())
+    });
     let late = watch(&server, "/audio?codec=flac", "late");
     for (_, file) in [&early, &late] {
         wait_for("sound", || fs::metadata(file).is_ok_and(|found| found.len() > 40_000).then_some(()));

@@ -12,7 +12,7 @@ fn server() -> Server {
 }
 
 /// Width and height of a JPEG, from its frame header (ITU-T T.81, section B.2.2).
-fn size(jpeg: &[u8]) -> (u16, u16) {
+pub fn size(jpeg: &[u8]) -> (u16, u16) {
     let mut at = 2;
     loop {
         let (marker, length) = (jpeg[at + 1], u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
@@ -25,7 +25,7 @@ fn size(jpeg: &[u8]) -> (u16, u16) {
 }
 
 /// A number of the metrics, by the beginning of its line.
-fn metric(server: &Server, name: &str) -> f64 {
+pub fn metric(server: &Server, name: &str) -> f64 {
     let text = server.get("/metrics").text();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
@@ -75,6 +75,31 @@ fn a_stream_is_made_once_and_only_while_watched() {
     wait_for("the viewers of the stream to be gone", || {
         server.get("/api/1.0/cameras/front").text().contains("\"viewers\":1,").then_some(())
     });
+}
+
+/// What has been encoded of the camera's own pictures.
+fn encoded(server: &Server) -> f64 {
+    metric(server, "defender_frames_encoded_total{camera=\"front\"}")
+}
+
+#[test]
+fn a_raw_camera_is_encoded_small_where_only_that_is_watched() {
+    let server = server();
+    let (_small, small) = watch(&server, "/video/front/small", "small");
+    let (_tiny, tiny) = watch(&server, "/video/front/slow", "tiny");
+    wait_for("pictures of the streams", || (parts(&small) > 5 && parts(&tiny) > 0).then_some(()));
+    // Until the streams have noticed that the camera gives raw pictures they read its JPEGs.
+    let before = wait_for("no more pictures to be encoded", || {
+        let (shown, before) = (parts(&small), encoded(&server));
+        wait_for("more pictures of the stream", || (parts(&small) > shown + 10).then_some(()));
+        (encoded(&server) == before).then_some(before)
+    });
+    let status = server.get("/api/1.0/cameras/front").text();
+    assert!(status.contains("\"online\":true") && status.contains("\"viewers\":2,\"since_s\""), "{status}");
+    assert_eq!(server.get("/snapshot/front").status, 200);
+    wait_for("the picture to be encoded", || (encoded(&server) > before).then_some(()));
+    let picture = server.get("/snapshot/front/small");
+    assert_eq!((picture.status, size(&picture.body)), (200, (160, 120)));
 }
 
 #[test]

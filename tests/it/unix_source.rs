@@ -129,6 +129,22 @@ fn pictures_of_ffmpeg_are_passed_through_byte_for_byte() {
 }
 
 #[test]
+fn pictures_without_eoi_get_one() {
+    let setup = Setup::new();
+    let whole = jpegs(setup.path(), "320x240", 10);
+    let sent: Vec<Vec<u8>> = whole.iter().map(|jpeg| jpeg[..jpeg.len() - 2].to_vec()).collect();
+    let _feeder = Feeder::start(&socket(&setup), move |stream, _| send_for_ever(stream, &sent));
+    let server = camera(setup, "");
+    wait_status(&server, "\"online\":true");
+    for _ in 0..3 {
+        let snapshot = server.get("/snapshot");
+        assert_eq!(snapshot.status, 200, "{}", snapshot.text());
+        assert!(whole.contains(&snapshot.body), "{} other bytes", snapshot.body.len());
+    }
+    server.wait_log("its JPEGs end without EOI (FF D9), which is added");
+}
+
+#[test]
 fn ffmpeg_feeds_pictures_in_every_form() {
     let forms: [(&str, &[&str]); 5] = [
         ("", &["-c:v", "mjpeg", "-f", "mjpeg"]),
@@ -236,7 +252,7 @@ const BAD: [Bad; 7] = [
             let _ = stream.write_all(&jpeg[..jpeg.len() - 2]);
             while stream.write_all(&[0x55; 64 * 1024]).is_ok() {}
         },
-        "only broken frames",
+        "none of its pictures can be shown: it has no end (no FF D9 in 8 MiB)",
     ),
     (
         "sends zeros without end",
@@ -374,6 +390,38 @@ fn sound_of_ffmpeg_is_heard_and_silence_while_it_is_gone() {
     });
     assert!(feeder.connections() >= 2);
     server.wait_log("closed by the program that feeds it");
+}
+
+#[test]
+fn on_demand_a_microphone_is_connected_while_somebody_listens() {
+    let setup = Setup::new();
+    let path = setup.path().join("mic");
+    let open = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&open);
+    let feeder = Feeder::start(&path, move |mut stream, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        // 20 ms of sound at a time.
+        while stream.write_all(&[1; 1280]).is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        counted.fetch_sub(1, Ordering::Relaxed);
+    });
+    let section = format!("[microphone.front]\ndevice = \"unix:{}\"\non_demand = true\n", path.display());
+    let server = setup.sections(&section).start();
+    let status = || server.get("/api/1.0/status").text();
+    wait_for("a closed microphone", || status().contains("closed until somebody listens").then_some(()));
+    assert_eq!(feeder.connections(), 0);
+    for number in 1..=2 {
+        let (listener, file) = watch(&server, "/audio", &format!("listener{number}"));
+        let is_loud = || fs::read(&file).is_ok_and(|sound| sound.ends_with(&[1; 64]));
+        wait_for("sound", || is_loud().then_some(()));
+        assert_eq!(feeder.connections(), number, "one connection, and another after a hang-up");
+        drop(listener);
+        wait_for("the hang-up", || (open.load(Ordering::Relaxed) == 0).then_some(()));
+    }
+    drop(feeder);
+    fs::remove_file(&path).unwrap();
+    wait_for("the reason", || status().contains("no such socket; start the program").then_some(()));
 }
 
 #[test]

@@ -171,11 +171,19 @@ fn an_unwritable_users_file_is_an_error_that_names_it() {
     assert!(stderr(&ran).contains("users"), "{}", stderr(&ran));
 }
 
+/// Whether this terminal shows what is typed.
+fn echoes(terminal: &str) -> bool {
+    use rustix::{fs, termios};
+    let terminal =
+        fs::open(terminal, fs::OFlags::RDWR | fs::OFlags::NOCTTY, fs::Mode::empty()).expect("opened");
+    termios::tcgetattr(terminal).expect("a terminal").local_modes.contains(termios::LocalModes::ECHO)
+}
+
 #[test]
 fn a_terminal_is_asked_twice_without_echo() {
     let folder = tempfile::tempdir().unwrap();
-    // `script` gives the program a terminal; what the terminal echoes ends in its output.
-    let command = format!("{} user add bob -u users", binary());
+    // `script` gives the program a terminal, whose name comes first; what the terminal echoes ends in its output.
+    let command = format!("tty; exec {} user add bob -u users", binary());
     let mut child = std::process::Command::new("script")
         .args(["-qec", &command, "/dev/null"])
         .current_dir(folder.path())
@@ -191,8 +199,10 @@ fn a_terminal_is_asked_twice_without_echo() {
             terminal.read_exact(&mut byte).expect("the terminal shows a prompt");
             shown.push(byte[0]);
         }
-        // The echo is switched off right behind the prompt, which nothing shows.
-        thread::sleep(std::time::Duration::from_millis(500));
+        // The echo is switched off after the prompt is written.
+        let shown = String::from_utf8_lossy(&shown);
+        let (name, _) = shown.split_once("\r\n").expect("the terminal's name");
+        wait_for("the echo to be off", || (!echoes(name)).then_some(()));
         keys.write_all(b"typed in secret\n").unwrap();
     }
     terminal.read_to_end(&mut shown).unwrap();

@@ -17,6 +17,7 @@ import "./old.js";
 import "./outage.js";
 import "./many.js";
 import "./streams.js";
+import "./kinds.js";
 import "./masks.js";
 import "./looks.js";
 import "./places.js";

@@ -1,7 +1,11 @@
 // What an admin does to a whole picture: turning it, and drawing masks.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, until, untilItMoves, test } from "./support.js";
 
@@ -33,7 +37,10 @@ async function opened(t, { path = "/?camera=front&edit=zones", settings = {}, mo
     try {
       const answer = await route.fetch();
       const status = await answer.json();
-      if (answer.ok()) Object.assign(status.cameras[0].settings ?? {}, found.settings);
+      if (answer.ok()) {
+        Object.assign(status.cameras[0], more);
+        Object.assign(status.cameras[0].settings ?? {}, found.settings);
+      }
       await route.fulfill({ response: answer, json: status });
     } catch {
       await route.abort().catch(() => {});
@@ -84,6 +91,47 @@ test("buttons turn and flip a picture as it is seen, and save it", async (t) => 
   await page.getByRole("button", { name: "Save changes" }).click();
   await page.getByText("Saved for the next start").waitFor();
   assert.deepEqual(changes.pop(), { save: true });
+});
+
+// A camera of 4:2:2, as cheap USB cameras are, turned to its side: its pictures become 4:4:0.
+test("the browser shows turned pictures of each sampling", async (t) => {
+  const kinds = ["yuvj422p", "yuvj420p", "yuvj444p", "yuvj411p", "gray"];
+  const fill = (x, y, colour) => `drawbox=x=${x}:y=${y}:w=160:h=120:color=${colour}:t=fill`;
+  const quarters = [fill(0, 0, "white"), fill(160, 0, "gray"), fill(0, 120, "black"), fill(160, 120, "black")].join();
+  const folder = mkdtempSync(join(tmpdir(), "defender-cameras-"));
+  const sections = kinds.map((kind) => {
+    const jpeg = execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "color=black:size=320x240", "-vf", quarters,
+      "-frames:v", "1", "-pix_fmt", kind, "-q:v", "2", "-f", "mjpeg", "-"]);
+    const feeder = createServer((socket) => {
+      const timer = setInterval(() => socket.write(jpeg), 100);
+      socket.on("error", () => {}).on("close", () => clearInterval(timer));
+    }).listen(join(folder, kind));
+    t.after(() => feeder.close());
+    return `[camera.${kind}]\ndevice = "unix:${join(folder, kind)}"\nrotate = 90\n[camera.${kind}.stream.small]\nscale = "1/2"\n`;
+  });
+  const server = await new Server(t, { sections: sections.join("") }).start();
+  t.after(() => rmSync(folder, { recursive: true }));
+  const page = await open(server);
+  await page.goto(server.url("/"));
+  await fillIn(page, "eve");
+  await page.locator("canvas").first().waitFor();
+  for (const path of kinds.flatMap((kind) => [kind, `${kind}/small`])) {
+    const brightness = () => page.evaluate(async (asked) => {
+      const answer = await fetch(`snapshot/${asked}`);
+      if (!answer.ok) return undefined;
+      const picture = await createImageBitmap(await answer.blob());
+      const { width, height } = picture;
+      const context = new OffscreenCanvas(width, height).getContext("2d");
+      context.drawImage(picture, 0, 0);
+      const at = (x, y) => context.getImageData(Math.floor(x * width), Math.floor(y * height), 1, 1).data[0];
+      return [width, height, at(0.25, 0.25), at(0.75, 0.25), at(0.25, 0.75), at(0.75, 0.75)];
+    }, path);
+    const [width, height, ...seen] = await until(`a picture of ${path}`, brightness);
+    assert.deepEqual([width, height], path.endsWith("small") ? [120, 160] : [240, 320], path);
+    // What was left and above is right and above.
+    [0, 255, 0, 128].forEach((wanted, quarter) =>
+      assert.ok(Math.abs(seen[quarter] - wanted) < 12, `${path}: ${seen}`));
+  }
 });
 
 test("lettering, rotation and flip have fields; masks have their editor", async (t) => {
@@ -238,6 +286,53 @@ test("masks stay on the scene when the picture is turned", async (t) => {
   await point(page, 1).press("ArrowDown");
   await apply(page);
   assertNear(changes[0].masks[0], [[0.11, 0.2], ...SQUARE.slice(1)], "down as it is seen is to the right as it is sent");
+});
+
+test("masks of a picture that a turn has trimmed lie where they are seen", async (t) => {
+  // Of 200 x 100 pixels blocks of 16 leave 192 x 96; more are gone here, so that an error would be seen.
+  const kept = [176 / 200, 80 / 100];
+  const { page, changes } = await opened(t, {
+    settings: { width: 200, height: 100, rotate: 180, masks: [SQUARE] }, more: { width: 176, height: 80 },
+  });
+  const outline = await page.locator(".masks polygon").evaluate((element) =>
+    element.getAttribute("points").split(" ").map((each) => each.split(",").map(Number)));
+  assertNear(outline, SQUARE.map(([x, y]) => [1 - x / kept[0], 1 - y / kept[1]]), "shown");
+  await page.mouse.move(...await place(page, [0.1, 0.1]));
+  await page.mouse.down();
+  await page.mouse.move(...await place(page, [0.5, 0.4]), { steps: 5 });
+  await page.mouse.up();
+  await page.getByText("2 masks, not applied yet").waitFor();
+  await apply(page);
+  const drawn = [[0.1, 0.1], [0.5, 0.1], [0.5, 0.4], [0.1, 0.4]];
+  assertNear(changes[0].masks[1], drawn.map(([x, y]) => [(1 - x) * kept[0], (1 - y) * kept[1]]), "sent");
+});
+
+test("nothing leaves the editor with unapplied masks unasked", async (t) => {
+  const { page, changes } = await opened(t, { path: "/" });
+  const edits = () => new URL(page.url()).search === "?camera=front&edit=zones";
+  await page.getByRole("link", { name: "front" }).first().click();
+  await page.getByRole("link", { name: "Edit masks" }).click();
+  await page.getByRole("button", { name: "Add a mask" }).click();
+  const question = page.getByRole("dialog").getByText("not applied");
+  for (const leave of [
+    () => page.goBack(),
+    () => page.getByRole("link", { name: "Settings" }).click(),
+    () => page.getByRole("link", { name: "Done" }).click(),
+  ]) {
+    await leave();
+    await question.waitFor();
+    assert.ok(edits(), page.url());
+    await page.keyboard.press("Escape");
+    await page.getByText("1 mask, not applied yet").waitFor();
+  }
+  await page.goBack();
+  await question.waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Leave" }).click();
+  await page.getByRole("link", { name: "Edit masks" }).waitFor();
+  assert.equal(new URL(page.url()).search, "?camera=front");
+  assert.deepEqual(changes, []);
+  await page.goBack();
+  await until("all cameras", () => new URL(page.url()).search === "");
 });
 
 test("a mask that is saved hides the picture, also when it is turned", async (t) => {

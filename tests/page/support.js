@@ -126,6 +126,12 @@ export class Server {
   }
 }
 
+// A token of `user` at `server`, for programs.
+export function addToken(server, user) {
+  const out = execFileSync(binary, ["token", "add", "panel", "--user", user, "-c", "defender.conf"], { cwd: server.folder, encoding: "utf8" });
+  return /dft_\S+/.exec(out)[0];
+}
+
 let browser;
 
 // One for all, however many ask for it at once.

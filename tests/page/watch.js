@@ -13,7 +13,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     const page = await signedIn(server, "eve", { viewport });
     await untilItMoves(page);
     const stats = camera(page).locator(".stats");
-    const words = await until("numbers", async () => /^([\d.]+) fps · ([\d.]+) m?s · ([\d.]+) [kM]bit\/s$/.exec(await stats.textContent()));
+    const words = await until("numbers", async () => /^([\d.]+) fps\s· ([\d.]+) m?s\s· ([\d.]+) [kM]bit\/s$/.exec(await stats.textContent()));
     assert.ok(Number(words[1]) > 0 && Number(words[3]) > 0, words[0]);
     await assertNotWide(page, "the page");
     await camera(page).locator(".picture").click();

@@ -93,21 +93,21 @@ impl Disk {
             apply(op, &mut now);
             let Op::Write(offset, bytes) = op else { continue };
             for sector in offset / SECTOR..(offset + bytes.len()).div_ceil(SECTOR) {
-                let content = now[sector * SECTOR..now.len().min((sector + 1) * SECTOR)].to_vec();
+                let content = now[sector * SECTOR..][..SECTOR].to_vec();
                 versions.entry(sector).or_default().push(content);
             }
         }
         // All of them, or none, or most, or a few.
         let odds = [1, 8, 50, 92, 99][random.below(5)];
-        for (sector, mut states) in versions {
-            if random.below(100) < odds {
-                let state = states.swap_remove(random.below(states.len()));
-                image[sector * SECTOR..][..state.len()].copy_from_slice(&state);
-            }
-        }
         for op in &ops[synced..] {
             if matches!(op, Op::Truncate(_)) && random.below(2) == 0 {
                 apply(op, &mut image);
+            }
+        }
+        for (sector, mut states) in versions {
+            if sector * SECTOR < image.len() && random.below(100) < odds {
+                let state = states.swap_remove(random.below(states.len()));
+                image[sector * SECTOR..][..state.len()].copy_from_slice(&state);
             }
         }
         image
@@ -136,7 +136,7 @@ fn apply(op: &Op, content: &mut Vec<u8>) {
             content[*offset..][..bytes.len()].copy_from_slice(bytes);
         }
         Op::Sync => {}
-        Op::Truncate(length) => content.truncate(*length),
+        Op::Truncate(length) => content.resize(*length, 0),
     }
 }
 

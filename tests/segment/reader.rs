@@ -34,20 +34,29 @@ struct Element<'a> {
 
 /// Reads a whole file.
 pub fn read(file: &[u8]) -> Result<Film, String> {
+    read_as(file, false)
+}
+
+/// Reads a file that may end before its Segment, and before the Void at its end.
+pub fn read_cut(file: &[u8]) -> Result<Film, String> {
+    read_as(file, true)
+}
+
+fn read_as(file: &[u8], may_be_cut: bool) -> Result<Film, String> {
     let mut film = Film::default();
-    let top = children(file, 0)?;
-    let [head, segment, rest @ ..] = &top[..] else { return Err("no EBML head and Segment".to_owned()) };
-    if head.id != 0x1A45_DFA3 || segment.id != 0x1853_8067 || rest.iter().any(|more| more.id != 0xEC) {
+    let top = children(file, 0, may_be_cut)?;
+    let [head, segment] = &top[..] else { return Err("not one EBML head and one Segment".to_owned()) };
+    if head.id != 0x1A45_DFA3 || segment.id != 0x1853_8067 {
         return Err(format!("top: {:x?}", top.iter().map(|element| element.id).collect::<Vec<_>>()));
     }
-    let doc_type = children(head.content, head.content_at)?.into_iter().find(|element| element.id == 0x4282);
+    let doc_type = inside(head)?.into_iter().find(|element| element.id == 0x4282);
     if doc_type.map(|doc_type| doc_type.content) != Some(b"matroska") {
         return Err("no DocType matroska".to_owned());
     }
     // Where each block begins, with its time.
     let mut places = BTreeMap::new();
     let mut cues = Vec::new();
-    for element in children(segment.content, segment.content_at)? {
+    for element in children(segment.content, segment.content_at, may_be_cut)? {
         match element.id {
             0xEC | 0x1254_C367 => {}
             0x114D_9B74 => seek_head(&element, segment)?,
@@ -59,22 +68,35 @@ pub fn read(file: &[u8]) -> Result<Film, String> {
         }
     }
     for element in cues {
-        for point in children(element.content, element.content_at)? {
+        for point in inside(&element)? {
             film.cues_ms.push(cue_point(&point, segment, &places)?);
         }
     }
     Ok(film)
 }
 
-/// The elements that fill `bytes` exactly.
-fn children(bytes: &[u8], base: usize) -> Result<Vec<Element<'_>>, String> {
+/// The elements in another one. A checksum at their begin must fit.
+fn inside<'a>(parent: &Element<'a>) -> Result<Vec<Element<'a>>, String> {
+    let mut elements = children(parent.content, parent.content_at, false)?;
+    if elements.first().is_some_and(|first| first.id == 0xBF) {
+        let rest = &parent.content[6..];
+        if elements.remove(0).content != crc_32(rest).to_le_bytes() {
+            return Err(format!("the checksum of {:x} at {}", parent.id, parent.at));
+        }
+    }
+    Ok(elements)
+}
+
+/// The elements that fill `bytes` exactly, or but for the end of a Segment and of a Void.
+fn children(bytes: &[u8], base: usize, may_be_cut: bool) -> Result<Vec<Element<'_>>, String> {
     let (mut elements, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
         let start = at;
         let id = vint(bytes, &mut at, true).ok_or(format!("no identifier at {}", base + start))?;
         let size = vint(bytes, &mut at, false).ok_or(format!("no known size at {}", base + start))?;
         let content = usize::try_from(size).ok().and_then(|size| bytes.get(at..at.checked_add(size)?));
-        let content = content.ok_or(format!("element {id:x} at {} is too long", base + start))?;
+        let rest = (may_be_cut && [0x1853_8067, 0xEC].contains(&id)).then_some(&bytes[at..]);
+        let content = content.or(rest).ok_or(format!("element {id:x} at {} is too long", base + start))?;
         elements.push(Element { id: id as u32, at: base + start, content_at: base + at, content });
         at += content.len();
     }
@@ -99,11 +121,11 @@ fn number(bytes: &[u8]) -> u64 {
 
 /// Each entry leads to the element that it names, also where that is hidden still.
 fn seek_head(element: &Element<'_>, segment: &Element<'_>) -> Result<(), String> {
-    for seek in children(element.content, element.content_at)? {
+    for seek in inside(element)? {
         if seek.id != 0x4DBB {
             continue;
         }
-        let fields = children(seek.content, seek.content_at)?;
+        let fields = inside(&seek)?;
         let field = |id| fields.iter().find(|field| field.id == id).map(|field| number(field.content));
         let (Some(id), Some(position)) = (field(0x53AB), field(0x53AC)) else {
             return Err("Seek".to_owned());
@@ -117,7 +139,7 @@ fn seek_head(element: &Element<'_>, segment: &Element<'_>) -> Result<(), String>
 }
 
 fn info(element: &Element<'_>, film: &mut Film) -> Result<(), String> {
-    for field in children(element.content, element.content_at)? {
+    for field in inside(element)? {
         match field.id {
             0x2A_D7B1 if number(field.content) != 1_000_000 => return Err("TimestampScale".to_owned()),
             0x4489 => film.duration_ms = field.content.try_into().ok().map(f64::from_be_bytes),
@@ -129,8 +151,8 @@ fn info(element: &Element<'_>, film: &mut Film) -> Result<(), String> {
 }
 
 fn tracks(element: &Element<'_>, film: &mut Film) -> Result<(), String> {
-    for entry in children(element.content, element.content_at)?.iter().filter(|entry| entry.id == 0xAE) {
-        for field in children(entry.content, entry.content_at)? {
+    for entry in inside(element)?.iter().filter(|entry| entry.id == 0xAE) {
+        for field in inside(entry)? {
             match field.id {
                 0x86 => film.codecs.push(String::from_utf8_lossy(field.content).into_owned()),
                 0x63A2 => film.privates.push(field.content.to_vec()),
@@ -147,14 +169,8 @@ fn cluster(
     places: &mut BTreeMap<usize, (usize, i64)>,
 ) -> Result<(), String> {
     let mut timestamp = None;
-    for (number_in, field) in children(element.content, element.content_at)?.iter().enumerate() {
+    for field in inside(element)? {
         match field.id {
-            0xBF if number_in == 0 => {
-                let rest = &element.content[field.content_at - element.content_at + 4..];
-                if field.content != crc_32(rest).to_le_bytes() {
-                    return Err(format!("checksum of the Cluster at {}", element.at));
-                }
-            }
             0xE7 => timestamp = Some(number(field.content) as i64),
             0xA3 => {
                 let timestamp = timestamp.ok_or("a block before the Timestamp")?;
@@ -181,11 +197,11 @@ fn cue_point(
     segment: &Element<'_>,
     places: &BTreeMap<usize, (usize, i64)>,
 ) -> Result<u64, String> {
-    let fields = children(point.content, point.content_at)?;
+    let fields = inside(point)?;
     let time = fields.iter().find(|field| field.id == 0xB3).map(|field| number(field.content));
     let positions = fields.iter().find(|field| field.id == 0xB7);
     let (Some(time), Some(positions)) = (time, positions) else { return Err("CuePoint".to_owned()) };
-    let positions = children(positions.content, positions.content_at)?;
+    let positions = inside(positions)?;
     let field =
         |id| positions.iter().find(|field| field.id == id).map(|field| number(field.content) as usize);
     let (Some(position), Some(relative)) = (field(0xF1), field(0xF0)) else {

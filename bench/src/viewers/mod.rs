@@ -34,6 +34,8 @@ pub struct Seen {
     pub latencies_us: Vec<u32>,
     /// New pictures of each viewer.
     pub frames: Vec<u32>,
+    /// When the first of them was whole, by CLOCK_MONOTONIC.
+    pub first_ns: Option<u64>,
     /// What the reading thread itself used.
     pub client_cpu: Duration,
 }
@@ -114,6 +116,7 @@ impl Viewer {
                 if let Some(captured_ns) = picture.captured_ns.filter(|stamp| *stamp > *newest_ns) {
                     *newest_ns = captured_ns;
                     seen.frames[index] += 1;
+                    seen.first_ns.get_or_insert(now_ns);
                     let latency_us = now_ns.saturating_sub(captured_ns) / 1000;
                     seen.latencies_us.push(u32::try_from(latency_us).unwrap_or(u32::MAX));
                 }
@@ -128,7 +131,8 @@ impl Viewer {
     }
 }
 
-fn monotonic_ns() -> u64 {
+/// The present moment, by CLOCK_MONOTONIC.
+pub fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -53,7 +53,7 @@ fn next<'w>(
 ) -> Result<(String, Body<'w>), ClientError> {
     let mut body = resource.get(last, is_wanted)?.into_body();
     while !body.is_complete() {
-        body.fill(std::time::Instant::now() + std::time::Duration::from_secs(10))?;
+        body.fill(std::time::Instant::now() + std::time::Duration::from_secs(3600))?;
     }
     Ok((String::from_utf8_lossy(body.ahead()).into_owned(), body))
 }
@@ -151,8 +151,8 @@ fn a_redirect_on_the_same_host_is_followed_and_no_other() {
     for (place, expected) in [
         ("http://elsewhere:1/x?token=1", "which is not followed: http://elsewhere:1/x?..."),
         ("//elsewhere/", "which is not followed: http://elsewhere/"),
-        ("/x", "on and on"),
-        ("http://127.0.0.1:PORT/cam", "on and on"),
+        ("/x", "too often"),
+        ("http://127.0.0.1:PORT/cam", "too often"),
         ("http://", "leads to no URL"),
     ] {
         let (address, requests) = server(&[&to(place)]);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::jpeg::turn::{Flip, Rotation};
+use crate::media::{Scale, Timestamp};
 
 const FORMATS: [PixelFormat; 6] = [
     PixelFormat::Yuyv,
@@ -40,6 +41,40 @@ fn bright(image: &RawImage<'_>) -> Vec<Vec<u8>> {
 
 fn edit(turn: Turn) -> RawEdit<'static> {
     RawEdit { turn, mask: None, stamps: &[] }
+}
+
+#[test]
+fn each_sample_of_a_smaller_picture_is_a_mean() {
+    let sizes = [(32, 24), (17, 5), (1, 1), (2, 50), (9, 8)];
+    for (format, size) in FORMATS.into_iter().flat_map(|format| sizes.map(|size| (format, size))) {
+        let data = noise(format, size);
+        let original = image(format, size, &data);
+        let from = planes(format, size, original.stride_bytes, false);
+        for scale in [Scale::Half, Scale::Quarter, Scale::Eighth] {
+            let smaller = shrink(&original, scale, Timestamp::from_micros(7), vec![9; 3]).unwrap();
+            assert_eq!((smaller.width, smaller.height), scale.of(size));
+            check(&smaller.image()).unwrap();
+            let to = planes(format, (smaller.width, smaller.height), smaller.stride_bytes, false);
+            for (from, to) in from.iter().zip(&to) {
+                assert_mean(&original, from, &smaller.pixels, to, scale.divisor() as usize);
+            }
+        }
+    }
+}
+
+fn assert_mean(original: &RawImage<'_>, from: &Plane, smaller: &[u8], to: &Plane, n: usize) {
+    assert_eq!((to.width, to.height), (from.width.div_ceil(n), from.height.div_ceil(n)));
+    for (x, y) in (0..to.height).flat_map(|y| (0..to.width).map(move |x| (x, y))) {
+        let columns = x * n..(x * n + n).min(from.width);
+        let rows = y * n..(y * n + n).min(from.height);
+        let places = rows.flat_map(|y| columns.clone().map(move |x| (x, y)));
+        let samples: Vec<_> = places
+            .map(|(x, y)| f64::from(original.data[from.start + y * from.stride + x * from.step]))
+            .collect();
+        let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+        let found = f64::from(smaller[to.start + y * to.stride + x * to.step]);
+        assert!((found - mean).abs() <= 1.0, "{found} and {mean} at {x}, {y} of {:?}", original.format);
+    }
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! The overrides in force over what defender.conf says.
+//!
+//! An override that cannot be read is ignored, but for masks: nobody may see what was under them, so that they fail
+//! closed. The whole picture of the camera is covered until its masks are mended, drawn again or reset.
 
 use std::fmt;
 
@@ -11,7 +14,8 @@ use crate::config::{Config, Flags, Mode};
 pub struct Overridden {
     /// The override as it is saved.
     pub saved: Override,
-    /// What defender.conf says; `None` for a control that it does not name, and where the override is ignored.
+    /// What defender.conf says; `None` for a control that it does not name, and where the override is ignored, but for
+    /// masks, instead of which the whole picture is covered.
     pub configured: Option<Value>,
     /// Why it is ignored.
     pub problem: Option<String>,
@@ -24,17 +28,25 @@ impl Config {
     pub fn apply_overrides(&mut self, store: &Store, flags: &Flags) {
         match store.read() {
             Ok(overrides) => self.apply_all(&overrides, store, flags),
-            Err(error) => self.warnings.push(format!("no override is in force: {error}")),
+            Err(error) => {
+                self.warnings.push(format!("no override is in force: {error}"));
+                // There may be masks among them.
+                let names: Vec<_> = self.cameras.iter().map(|camera| camera.name.clone()).collect();
+                names.iter().for_each(|name| drop(self.cover(&format!("camera.{name}.masks"))));
+            }
         }
         self.warnings.extend(self.record_warnings());
     }
 
     fn apply_all(&mut self, overrides: &Overrides, store: &Store, flags: &Flags) {
         self.warnings.extend(overrides.damages(store));
+        for name in overrides.lost_masks() {
+            self.cover(&name);
+        }
         for saved in overrides.iter() {
             let (configured, problem) = match self.change_setting(&saved.name, &saved.value) {
                 Ok(configured) => (configured, None),
-                Err(why) => (None, Some(why)),
+                Err(why) => (self.cover(&saved.name), Some(why)),
             };
             // A server without devices does not use those of defender.conf either, which is said once.
             let is_expected = self.server.mode == Mode::Server && !saved.name.starts_with("server.");
@@ -45,6 +57,20 @@ impl Config {
             self.overrides.push(Overridden { saved: saved.clone(), configured, problem });
         }
         self.raise_log_level(flags);
+    }
+
+    /// Covers the whole picture if `name` is that of a camera's masks, and returns the masks that it had.
+    fn cover(&mut self, name: &str) -> Option<Value> {
+        let camera = name.strip_prefix("camera.")?.strip_suffix(".masks")?;
+        let corners = [[0, 0], [1, 0], [1, 1], [0, 1]];
+        let corners = corners.map(|corner| Value::List(corner.map(Value::Integer).into()));
+        let whole = Value::List(vec![Value::List(corners.into())]);
+        let before = self.change_setting(name, &whole).ok()?;
+        self.warnings.push(format!(
+            "camera {camera}: its whole picture is covered, because its saved masks cannot be read; draw and save them \
+             again, or reset {name} and start the server again"
+        ));
+        before
     }
 }
 

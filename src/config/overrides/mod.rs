@@ -130,9 +130,17 @@ impl Overrides {
         })
     }
 
+    /// The names of masks in lines that are not understood. A second line, over which the first one is in force, is none
+    /// of these.
+    pub(super) fn lost_masks(&self) -> impl Iterator<Item = String> {
+        let lost = self.lines.iter().filter_map(Line::lost_masks);
+        lost.filter(|name| self.get(name).is_none())
+    }
+
     /// Adds an override, in the place of the one that has its name; a comment behind that stays.
     pub fn set(&mut self, new: Override) {
         let mut text = new.to_string().into_bytes();
+        self.lines.retain(|line| line.lost_masks().as_ref() != Some(&new.name));
         let same = |line: &&mut Line| matches!(line, Line::Override(old, _) if old.name == new.name);
         match self.lines.iter_mut().find(same) {
             Some(line) => {
@@ -151,10 +159,25 @@ impl Overrides {
         self.lines.retain(|line| match line {
             Line::Override(old, _) => old.name != name,
             // A second line for it would be in force in its place at the next start.
-            Line::Damaged(text, _) => !parse_line(text.trim_ascii()).is_ok_and(|second| second.name == name),
+            Line::Damaged(text, _) => {
+                let is_second = parse_line(text.trim_ascii()).is_ok_and(|second| second.name == name);
+                !is_second && line.lost_masks().as_deref() != Some(name)
+            }
             Line::Comment(_) => true,
         });
         self.lines.len() < before
+    }
+}
+
+impl Line {
+    /// The name that a line begins with, if it is that of masks and the rest is not understood.
+    fn lost_masks(&self) -> Option<String> {
+        let Self::Damaged(line, _) = self else { return None };
+        let end = line.iter().position(|byte| !(byte.is_ascii_alphanumeric() || b"-_.\" ".contains(byte)));
+        let name = str::from_utf8(&line[..end.unwrap_or(line.len())]).ok()?;
+        let parts: Vec<_> = name.split('.').map(|part| part.trim_matches([' ', '"'])).collect();
+        let is_masks = matches!(parts[..], ["camera", _, "masks"]) && parse_line(line.trim_ascii()).is_err();
+        is_masks.then(|| parts.join("."))
     }
 }
 

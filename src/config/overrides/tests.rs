@@ -242,6 +242,43 @@ fn a_damaged_file_of_version_0_1_0_is_named_and_stays() {
     }
 }
 
+/// Whether the whole picture of the first camera is masked.
+fn is_covered(config: &Config) -> bool {
+    let corners: Vec<_> =
+        config.cameras[0].edits.masks.iter().flatten().map(|point| (point.x, point.y)).collect();
+    let full = crate::media::Point::FULL;
+    corners == [(0, 0), (full, 0), (full, full), (0, full)]
+}
+
+#[test]
+fn saved_masks_that_cannot_be_read_cover_everything() {
+    let (_folder, store, config) = ground();
+    for line in [
+        "camera.front.masks = { value = [[[0.1,0.1],[0.5,0.1],[0.5,",
+        "camera.front.masks = [[[0,0],[1,1]]]",
+        "camera.front.masks = 7",
+        "camera.\"front\".masks = {{",
+        "camera.front.masks\0\0\0",
+    ] {
+        fs::write(store.file(), format!("camera.front.fps = 7\n{line}\n")).unwrap();
+        let laid = applied(&store, &config);
+        assert!(is_covered(&laid) && laid.cameras[0].fps == 7, "{line}: {:?}", laid.warnings);
+        assert!(laid.warnings.iter().any(|warning| warning.contains("front: its whole picture")), "{line}");
+        // Masks that are saved again take their place.
+        let mut overrides = store.read().unwrap();
+        let none = Value::List(Vec::new());
+        overrides.set(Override::new("camera.front.masks".to_owned(), none, "ada"));
+        store.write(&overrides).unwrap();
+        assert_eq!(applied(&store, &config).warnings, Vec::<String>::new(), "{line}");
+    }
+    for line in ["camera.other.masks = 7", "camera.front.fps = {", "# camera.front.masks = {"] {
+        fs::write(store.file(), line).unwrap();
+        assert!(!is_covered(&applied(&store, &config)), "{line}");
+    }
+    fs::write(store.file(), "camera.front.masks = []\ncamera.front.masks = {").unwrap();
+    assert!(!is_covered(&applied(&store, &config)), "the first one is in force");
+}
+
 #[test]
 fn no_link_leads_elsewhere_and_no_pipe_makes_it_wait() {
     let (folder, store, config) = ground();
@@ -250,7 +287,10 @@ fn no_link_leads_elsewhere_and_no_pipe_makes_it_wait() {
     std::os::unix::fs::symlink(&other, store.file()).unwrap();
     assert!(matches!(store.read(), Err(ConfigError::Read(..))));
     let laid = applied(&store, &config);
-    assert!(laid.cameras == config.cameras && laid.warnings[0].contains("no override is in force"));
+    assert!(
+        laid.cameras[0].fps == config.cameras[0].fps && laid.warnings[0].contains("no override is in force")
+    );
+    assert!(is_covered(&laid), "there may be masks in it");
     fs::remove_file(store.file()).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, store.file(), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     assert!(matches!(store.read(), Err(ConfigError::Read(..))));

@@ -42,8 +42,8 @@ fn each_mistake_names_its_position_and_what_was_expected() {
             &["one of \"off\", \"always\", \"events\", \"idle+events\"", "did you mean `events`?"],
         ),
         (
-            "[camera.front.record]\npre = 5",
-            &["unknown key `pre` in [camera.front.record]; did you mean `pre_s`?"],
+            "[camera.front.record]\npres = 5",
+            &["unknown key `pres` in [camera.front.record]; did you mean `pre_s`?"],
         ),
         ("[camera.front.record]\nmicrophone = 1", &["expected text of at most 65 characters"]),
         (

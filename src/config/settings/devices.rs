@@ -138,7 +138,7 @@ pub static CAMERA: [Setting<CameraSettings>; 16] = [
 ];
 
 /// `[microphone.NAME]`.
-pub static MICROPHONE: [Setting<MicrophoneSettings>; 3] = [
+pub static MICROPHONE: [Setting<MicrophoneSettings>; 4] = [
     Setting::<MicrophoneSettings>::own("device", "Device", read_microphone_device, |microphone| {
         microphone.device.to_string().into()
     }),
@@ -155,6 +155,13 @@ pub static MICROPHONE: [Setting<MicrophoneSettings>; 3] = [
         Form::Integer(1..=8),
         |microphone| microphone.format.channels.into(),
         |microphone, value| microphone.format.channels = value.number(),
+    ),
+    Setting::<MicrophoneSettings>::new(
+        "on_demand",
+        "Open only while somebody listens",
+        Form::Boolean,
+        |microphone| microphone.on_demand.into(),
+        |microphone, value| microphone.on_demand = value.is_true(),
     ),
 ];
 
@@ -186,6 +193,7 @@ pub(in crate::config) fn default_microphone(name: String) -> MicrophoneSettings 
         name,
         device: MicrophoneDevice::Auto,
         format: SoundFormat { rate_hz: 32_000, channels: 1 },
+        on_demand: false,
     }
 }
 

@@ -253,6 +253,7 @@ fn subtrees(names: &Names) -> Vec<GeneralSubtree> {
 mod tests {
     use super::*;
     use crate::gate::certificate::clock::RELEASED_S;
+    use crate::gate::certificate::der::{self, Reader};
 
     fn authority(host: &str, configured: &[&str]) -> Authority {
         let configured: Vec<String> = configured.iter().map(|name| (*name).to_owned()).collect();
@@ -309,6 +310,14 @@ mod tests {
         let (one, other) = (Fields::read(&first).unwrap(), Fields::read(&second).unwrap());
         assert_eq!((one.public_key, one.alt_names()), (other.public_key, other.alt_names()));
         assert!(authority.has_issued(&first) && !authority.has_issued(&authority.certificate));
+        for _ in 0..8 {
+            let certificate = made();
+            let signed = Reader::new(&certificate).tagged(der::SEQUENCE).unwrap().inside().next().unwrap();
+            let mut fields = signed.inside();
+            fields.tagged(0xa0).expect("the version");
+            let serial = fields.tagged(der::INTEGER).unwrap().content;
+            assert!(serial.len() == 16 && (0x40..0x80).contains(&serial[0]), "{serial:?}");
+        }
     }
 
     #[test]

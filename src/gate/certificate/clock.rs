@@ -150,4 +150,15 @@ mod tests {
         assert_eq!(late.not_after_s, authority.not_after_s);
         assert_eq!(authority.days_left(RELEASED_S), 3652);
     }
+
+    #[test]
+    fn a_certificate_begins_ends_and_is_due_at_exact_seconds() {
+        assert_eq!(Clock::of(|| RELEASED_S).plausible_s(), Some(RELEASED_S));
+        let made = Validity::of_leaf(RELEASED_S, Validity::of_authority(RELEASED_S));
+        assert_eq!(made.not_after_s - made.not_before_s, LEAF_S - 1);
+        let due_s = made.not_before_s + (LEAF_S - 1) / 3 * 2;
+        assert!(!made.is_due(due_s - 1) && made.is_due(due_s));
+        assert!(!made.is_due(made.not_before_s) && made.is_due(made.not_before_s - 1));
+        assert_eq!((made.days_left(made.not_after_s), made.days_left(made.not_after_s + 1)), (0, -1));
+    }
 }

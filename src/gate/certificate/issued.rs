@@ -125,7 +125,8 @@ impl Issued {
         match self.authority.issue(&self.key, &self.names_at(local), now_s) {
             Ok((certificate, validity)) => {
                 let pair = pair(certificate, self.legacy.as_ref(), &self.signing);
-                let to_save = self.lock().put(local, Leaf { pair: Arc::clone(&pair), validity });
+                let to_save =
+                    self.lock().put(local, Leaf { pair: Arc::clone(&pair), validity }, Instant::now());
                 if let Some(text) = to_save
                     && let Err(error) = disk::replace(&self.saved_in, text.as_bytes(), 0o644)
                 {
@@ -241,17 +242,17 @@ impl ByAddress {
     }
 
     /// Adds a new certificate; returns the text to save if it is time for that.
-    fn put(&mut self, local: IpAddr, leaf: Leaf) -> Option<String> {
+    fn put(&mut self, local: IpAddr, leaf: Leaf, now: Instant) -> Option<String> {
         self.leaves.retain(|(address, _)| *address != local);
         if self.leaves.len() >= MAX_LEAVES {
             self.leaves.remove(0);
         }
         self.leaves.push((local, leaf));
         // Loopback has millions of addresses, which only this machine can use.
-        if local.is_loopback() || self.saved_at.is_some_and(|at| at.elapsed() < SAVE_EVERY) {
+        if local.is_loopback() || self.saved_at.is_some_and(|at| now < at + SAVE_EVERY) {
             return None;
         }
-        self.saved_at = Some(Instant::now());
+        self.saved_at = Some(now);
         let lasting = self.leaves.iter().rev().filter(|(address, _)| !address.is_loopback()).take(MAX_SAVED);
         Some(lasting.filter_map(|(_, leaf)| leaf.pair.cert.first()).map(|leaf| pem(leaf)).collect())
     }
@@ -289,4 +290,34 @@ fn is_good(leaf: &[u8], names: &Names, now_s: i64) -> bool {
     wanted.addresses.sort();
     !validity_of(leaf).is_none_or(|validity| validity.is_due(now_s))
         && (dns, addresses) == (wanted.dns, wanted.addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::certificate::authority::new_key;
+    use crate::gate::certificate::clock::RELEASED_S;
+
+    #[test]
+    fn certificates_are_saved_once_a_minute_but_for_loopback() {
+        let (names, clock) = (Names::of("attic", &[]).0, Clock::of(|| RELEASED_S));
+        let authority = Authority::make(new_key().unwrap(), &names, RELEASED_S).unwrap();
+        let saved_in = Path::new("/nonexistent/addresses");
+        let issued = Issued::new(authority, new_key().unwrap(), &names, None, saved_in, clock).unwrap().0;
+        let (mut by_address, now) = (ByAddress::default(), Instant::now());
+        // How many are in the text to save.
+        let mut put = |local: [u8; 4], now: Instant| {
+            let text = by_address.put(local.into(), issued.common.clone(), now);
+            text.map(|text| text.matches("BEGIN").count())
+        };
+        assert_eq!(put([127, 0, 0, 9], now), None);
+        assert_eq!(put([10, 0, 0, 1], now), Some(1));
+        assert_eq!(put([10, 0, 0, 2], now + SAVE_EVERY - Duration::from_nanos(1)), None);
+        assert_eq!(put([10, 0, 0, 1], now + SAVE_EVERY), Some(2), "one for each address");
+        (3..=100).for_each(|number| drop(put([10, 0, 0, number], now)));
+        assert_eq!(put([10, 0, 0, 100], now + SAVE_EVERY * 2), Some(MAX_SAVED));
+        assert_eq!(by_address.leaves.len(), MAX_LEAVES);
+        let is_there = |number: u8| by_address.get([10, 0, 0, number].into()).is_some();
+        assert!(!is_there(36) && is_there(37), "the oldest makes room");
+    }
 }

@@ -187,6 +187,10 @@ mod tests {
             ("ü", "xn--tda"),
             ("カメラ", "xn--lckxfya"),
             ("камера", "xn--80aaoslz"),
+            // RFC 3492, section 7.1, (L), (M) and (N), in lower case.
+            ("3年b組金八先生", "xn--3b-ww4c5e180e575a65lsy2b"),
+            ("安室奈美恵-with-super-monkeys", "xn---with-super-monkeys-pc58ag80a8qai00g7n9n"),
+            ("hello-another-way-それぞれの場所", "xn--hello-another-way--fc4qua05auwb3674vfr0b"),
             ("board.", "board"),
             ("BOARD", "board"),
         ] {
@@ -260,5 +264,12 @@ mod tests {
         assert_eq!(full.dns[1..4], ["attic.example.org", "attic", "attic.local"]);
         assert_eq!(Names::of("localhost", &[]).0.dns, ["localhost"]);
         assert_eq!(Names::of(&"a".repeat(63), &[]).0.dns.len(), 6);
+    }
+
+    #[test]
+    fn a_name_has_at_most_253_bytes() {
+        let name = |last: usize| [63, 63, 63, last].map(|length| "a".repeat(length)).join(".");
+        assert_eq!(dns_name(&name(61)).map(|name| name.len()), Some(NAME_BYTES));
+        assert_eq!(dns_name(&name(62)), None);
     }
 }

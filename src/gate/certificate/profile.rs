@@ -107,7 +107,11 @@ mod tests {
         assert!(profile.contains("<string>a &lt;b&gt; &amp; c</string>"), "{profile}");
         assert_ne!(uuid("root", b"certificate"), uuid("root", b"other"));
         assert_ne!(uuid("root", b"certificate"), uuid("profile", b"certificate"));
-        assert_eq!(uuid("root", b"certificate").len(), 36);
+        for number in 0..16 {
+            let id = uuid("root", &[number]);
+            // Version 8, and the variant of RFC 9562.
+            assert!(id.len() == 36 && &id[14..15] == "8" && "89AB".contains(&id[19..20]), "{id}");
+        }
     }
 
     #[test]

@@ -236,4 +236,43 @@ mod tests {
             }
         }
     }
+
+    /// An element of DER, with a length of two bytes.
+    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+        [&[tag, 0x82], &(content.len() as u16).to_be_bytes()[..], content].concat()
+    }
+
+    fn kind(algorithm: &[&[u8]], key: &[u8]) -> KeyKind {
+        let oids: Vec<u8> = algorithm.iter().flat_map(|oid| element(der::OID, oid)).collect();
+        let bits = element(der::BIT_STRING, &[&[0], key].concat());
+        let public_key = element(der::SEQUENCE, &[element(der::SEQUENCE, &oids), bits].concat());
+        key_kind(&public_key).unwrap()
+    }
+
+    #[test]
+    fn keys_of_every_kind_are_named() {
+        let rsa = |modulus: &[u8]| element(der::SEQUENCE, &element(der::INTEGER, modulus));
+        assert_eq!(kind(&[RSA], &rsa(&[&[0], &[0x80; 256][..]].concat())), KeyKind::Rsa(2048));
+        assert_eq!(kind(&[RSA], &rsa(&[&[0, 0, 1], &[0; 126][..]].concat())), KeyKind::Rsa(1009));
+        assert_eq!(kind(&[EC, CURVES[1].0], &[4]), KeyKind::Curve("P-384"));
+        assert_eq!(kind(&[EC, RSA], &[4]), KeyKind::Curve("unknown"));
+        assert_eq!(kind(&[ED25519], &[4]), KeyKind::Ed25519);
+        assert_eq!(kind(&[COMMON_NAME], &[4]), KeyKind::Other);
+    }
+
+    #[test]
+    fn years_of_two_digits_are_from_1950_to_2049() {
+        let seconds = |tag, text: &str| time_s(Element { tag, content: text.as_bytes(), whole: &[] });
+        assert_eq!(seconds(der::UTC_TIME, "491231235959Z"), Some(2_524_607_999));
+        assert_eq!(seconds(der::UTC_TIME, "500101000000Z"), Some(-631_152_000));
+        assert_eq!(seconds(der::GENERALIZED_TIME, "20500101000000Z"), Some(2_524_608_000));
+        for (tag, odd) in [
+            (der::UTC_TIME, "491231235959"),
+            (der::UTC_TIME, "491331235959Z"),
+            (der::UTC_TIME, "4912312359Z"),
+            (der::INTEGER, "491231235959Z"),
+        ] {
+            assert_eq!(seconds(tag, odd), None, "{odd}");
+        }
+    }
 }

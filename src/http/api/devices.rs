@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miniserde::Serialize;
 
-use crate::control::{cameras_plugged_in, microphones_plugged_in};
+use crate::control::{cameras_plugged_in, microphones_plugged_in, ribbon_cameras_found};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::hub::{FeedList, Named};
@@ -12,6 +12,7 @@ use crate::hub::{FeedList, Named};
 #[derive(Serialize)]
 struct Devices {
     cameras: Vec<Camera>,
+    ribbon_cameras: Vec<RibbonCamera>,
     microphones: Vec<Microphone>,
 }
 
@@ -26,6 +27,15 @@ struct Camera {
     problem: Option<String>,
     used_by: Option<String>,
     formats: Vec<Format>,
+}
+
+/// A camera that libcamera reads, by its name in `device`. `problem` says what it lacks to give a picture, and what to do.
+#[derive(Serialize)]
+struct RibbonCamera {
+    device: String,
+    sensor: String,
+    problem: Option<String>,
+    used_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -82,6 +92,12 @@ pub fn list(state: &AppState) -> Reply {
             })
             .collect(),
     });
+    let ribbon_cameras = ribbon_cameras_found().into_iter().map(|found| RibbonCamera {
+        device: format!("ribbon:{}", found.number),
+        sensor: found.sensor,
+        problem: Some(found.problems.join("; ")).filter(|problem| !problem.is_empty()),
+        used_by: user(&state.cameras, |feed| state.control.has_ribbon(feed, found.number)),
+    });
     let microphones = microphones_plugged_in().into_iter().map(|found| {
         let used_by = user(&state.microphones, |feed| feed.state().pcm.as_ref() == Some(&found.pcm));
         Microphone {
@@ -95,7 +111,14 @@ pub fn list(state: &AppState) -> Reply {
             most_channels: found.channels.1,
         }
     });
-    Reply::json(200, &Devices { cameras: cameras.collect(), microphones: microphones.collect() })
+    Reply::json(
+        200,
+        &Devices {
+            cameras: cameras.collect(),
+            ribbon_cameras: ribbon_cameras.collect(),
+            microphones: microphones.collect(),
+        },
+    )
 }
 
 fn links(paths: &[PathBuf]) -> Vec<String> {

@@ -44,8 +44,7 @@ pub fn login(state: &AppState, request: &mut Request, pending: &PendingRequest) 
     let user = match state.accounts.authenticate(&body.user, &password, peer.ip()) {
         Ok(user) => user,
         Err(denied) => {
-            state.counters.refused(denied);
-            audit::refused(peer, &body.user, denied);
+            state.refused(peer, &body.user, denied);
             return challenge::retry_later(denied)
                 .unwrap_or_else(|| Reply::error(401, "wrong name or password"));
         }
@@ -86,8 +85,7 @@ pub fn password(call: &mut Call<'_>) -> Reply {
         Ok(current) if current.has_given_password() => current,
         Ok(_) => return Reply::error(403, "`old` is a token; expected the password"),
         Err(denied) => {
-            state.counters.refused(denied);
-            audit::refused(peer, &user.name, denied);
+            state.refused(peer, &user.name, denied);
             return challenge::retry_later(denied)
                 .unwrap_or_else(|| Reply::error(403, "the old password is wrong"));
         }

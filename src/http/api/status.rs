@@ -7,8 +7,9 @@ use crate::codec::part;
 use crate::control::Media;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
+use crate::journal::Health;
 use crate::media::Timestamp;
-use crate::users::Identity;
+use crate::users::{Identity, Role};
 
 #[derive(Serialize)]
 struct Versions {
@@ -28,6 +29,16 @@ struct Status {
     microphones: Vec<microphones::Microphone>,
     remotes: Vec<Remote>,
     connections: u32,
+    journal: Option<JournalHealth>,
+}
+
+/// How well events are stored; for admins.
+#[derive(Serialize)]
+struct JournalHealth {
+    problem: Option<String>,
+    unwritten: usize,
+    lost: u32,
+    left_out: u32,
 }
 
 #[derive(Serialize)]
@@ -68,9 +79,15 @@ pub fn status(state: &AppState, user: &Identity) -> Reply {
         microphones: microphones::microphones(state, user),
         remotes: if user.scope.names().is_none() { remotes(state) } else { Vec::new() },
         connections: state.admission.connections(),
+        journal: (user.role == Role::Admin).then(|| journal(state)),
     };
     // From it the page computes the difference between the browser's clock and the one that stamps frames.
     Reply::json(200, &status).with("X-Timestamp", part::x_timestamp(Timestamp::now()))
+}
+
+fn journal(state: &AppState) -> JournalHealth {
+    let Health { problem, unwritten, lost, left_out } = state.journal.health();
+    JournalHealth { problem, unwritten, lost, left_out }
 }
 
 fn remotes(state: &AppState) -> Vec<Remote> {

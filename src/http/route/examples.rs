@@ -1,6 +1,6 @@
 //! An example of each route, for tests that try them all.
 
-use super::{Route, Service};
+use super::{Footage, Route, Service};
 use crate::control::Media;
 
 impl Route {
@@ -32,13 +32,24 @@ impl Route {
             Self::Microphone(_) => Self::Devices,
             Self::Devices => Self::Services,
             Self::Services => Self::ServiceOf(Service::Capture(Media::Video)),
-            Self::ServiceOf(Service::Capture(Media::Video)) => Self::ServiceOf(Service::Capture(Media::Audio)),
+            Self::ServiceOf(Service::Capture(Media::Video)) => {
+                Self::ServiceOf(Service::Capture(Media::Audio))
+            }
             Self::ServiceOf(Service::Capture(Media::Audio)) => Self::ServiceOf(Service::Recording),
-            Self::ServiceOf(Service::Recording) => Self::Logging,
+            Self::ServiceOf(Service::Recording) => Self::Events,
+            Self::Events => Self::LiveEvents,
+            Self::LiveEvents => Self::Event("17".to_owned()),
+            Self::Event(_) => Self::Logging,
             Self::Logging => Self::Settings,
             Self::Settings => Self::Setting("camera.front.fps".to_owned()),
             Self::Setting(_) => Self::Logs,
-            Self::Logs => Self::Description,
+            Self::Logs => Self::Recordings,
+            Self::Recordings => Self::Recording("front".to_owned()),
+            Self::Recording(name) => Self::Footage(name.clone(), Footage::Frame),
+            Self::Footage(name, Footage::Frame) => Self::Footage(name.clone(), Footage::Stream),
+            Self::Footage(name, Footage::Stream) => Self::Footage(name.clone(), Footage::Timeline),
+            Self::Footage(name, Footage::Timeline) => Self::Footage(name.clone(), Footage::ClipMkv),
+            Self::Footage(_, Footage::ClipMkv) => Self::Description,
             Self::Description => Self::Metrics,
             Self::Metrics => Self::Video(None),
             Self::Video(None) => Self::Video(front()),
@@ -81,10 +92,19 @@ impl Route {
             Self::Devices => "/api/1.0/devices".to_owned(),
             Self::Services => "/api/1.0/services".to_owned(),
             Self::ServiceOf(service) => format!("/api/1.0/services/{}", service.name()),
+            Self::Events => "/api/1.0/events".to_owned(),
+            Self::LiveEvents => "/api/1.0/events/live".to_owned(),
+            Self::Event(id) => format!("/api/1.0/events/{id}"),
             Self::Logging => "/api/1.0/logging".to_owned(),
             Self::Settings => "/api/1.0/settings".to_owned(),
             Self::Setting(name) => format!("/api/1.0/settings/{name}"),
             Self::Logs => "/api/1.0/logs".to_owned(),
+            Self::Recordings => "/api/1.0/recordings".to_owned(),
+            Self::Recording(name) => format!("/api/1.0/recordings/{name}"),
+            Self::Footage(name, part) => {
+                let known = Footage::NAMES.into_iter().find(|(_, known)| known == part);
+                format!("/api/1.0/recordings/{name}/{}", known.map_or("", |(part, _)| part))
+            }
             Self::Description => "/api/1.0/openapi.json".to_owned(),
             Self::Metrics => "/metrics".to_owned(),
             Self::Video(name) => of("/video", name),

@@ -25,6 +25,8 @@ fn paths_find_their_routes() {
         ("/api/1.0/users/eve/x", None),
         ("/api/1.0/services/video", Some(Route::ServiceOf(Service::Capture(Media::Video)))),
         ("/api/1.0/services/other", None),
+        ("/api/1.0/events/live", Some(Route::LiveEvents)),
+        ("/api/1.0/events/17", Some(Route::Event("17".into()))),
         ("/metrics", Some(Route::Metrics)),
         ("/video", Some(Route::Video(None))),
         ("/video/front", Some(Route::Video(Some("front".into())))),

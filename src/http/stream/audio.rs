@@ -107,7 +107,7 @@ impl Listener {
                 // Not before the wait: sound that arrives at once after a gap is not a delay of the listener.
                 self.caught_up = Instant::now();
             }
-            self.skip_late_sound();
+            self.skip_late_sound(Instant::now());
             match self.next_packet() {
                 Ok(Some(encoded)) => {
                     let bytes = encoded.packet.bytes(self.number);
@@ -125,18 +125,19 @@ impl Listener {
     }
 
     /// Skips to the present if this listener fell behind, or if the ring is about to overwrite its position.
-    fn skip_late_sound(&mut self) {
+    fn skip_late_sound(&mut self, now: Instant) {
         let (packet, reader) = (self.encoder.packet_frames(), &mut self.listening.reader);
         let behind = reader.behind();
         let room = reader.capacity() - 2 * packet;
-        let slow = self.last_late.is_some_and(|late| late.elapsed() < RECOVERED_AFTER);
+        let slow = self.last_late.is_some_and(|late| now.saturating_duration_since(late) < RECOVERED_AFTER);
         let max_lag = if slow { MAX_LAG_ON_SLOW_LINK } else { MAX_LAG };
-        let keep = if self.caught_up.elapsed() > max_lag { packet } else { room };
+        let lag = now.saturating_duration_since(self.caught_up);
+        let keep = if lag > max_lag { packet } else { room };
         // By whole packets, which start at the same positions for all listeners.
         let skipped = behind.saturating_sub(keep) / packet;
         if skipped > 0 {
             reader.skip(skipped * packet);
-            self.last_late = Some(Instant::now());
+            self.last_late = Some(now);
             self.totals.add(Timestamp::now(), |sums| sums.skipped += u64::from(skipped * packet));
             self.skipped = true;
         }
@@ -198,8 +199,8 @@ mod tests {
         write(&mut writer, 1, 10_000);
         listener.next_packet().unwrap().unwrap();
         write(&mut writer, 50, -10_000);
-        listener.caught_up = Instant::now() - MAX_LAG * 2;
-        listener.skip_late_sound();
+        let now = listener.caught_up + MAX_LAG * 2;
+        listener.skip_late_sound(now);
         assert_eq!(listener.listening.reader.behind(), 160, "one packet of the present is left");
         let heard = listener.next_packet().unwrap().unwrap();
         let steps = [10_000].iter().chain(&heard.samples).zip(&heard.samples);
@@ -212,11 +213,11 @@ mod tests {
     fn a_listener_on_a_slow_link_skips_sooner() {
         let (mut writer, mut listener) = listener(Codec::Wav);
         write(&mut writer, 50, 7);
-        listener.caught_up = Instant::now() - MAX_LAG * 2;
-        listener.skip_late_sound();
+        let now = listener.caught_up + MAX_LAG * 2;
+        listener.skip_late_sound(now);
         write(&mut writer, 20, 7);
-        listener.caught_up = Instant::now() - MAX_LAG / 2;
-        listener.skip_late_sound();
+        listener.caught_up = now;
+        listener.skip_late_sound(now + MAX_LAG / 2);
         assert_eq!(listener.listening.reader.behind(), 160);
     }
 
@@ -224,8 +225,8 @@ mod tests {
     fn a_gap_is_not_taken_for_a_delay_of_the_listener() {
         let (mut writer, mut listener) = listener(Codec::Wav);
         write(&mut writer, 100, 7);
-        listener.caught_up = Instant::now();
-        listener.skip_late_sound();
+        let now = listener.caught_up;
+        listener.skip_late_sound(now);
         assert_eq!(listener.listening.reader.behind(), 100 * 160);
     }
 
@@ -233,8 +234,8 @@ mod tests {
     fn a_short_delay_loses_nothing() {
         let (mut writer, mut listener) = listener(Codec::Wav);
         write(&mut writer, 20, 7);
-        listener.caught_up = Instant::now() - MAX_LAG / 2;
-        listener.skip_late_sound();
+        let now = listener.caught_up + MAX_LAG / 2;
+        listener.skip_late_sound(now);
         assert_eq!(listener.listening.reader.behind(), 20 * 160);
     }
 
@@ -243,7 +244,8 @@ mod tests {
         for codec in [Codec::Wav, Codec::Flac] {
             let (mut writer, mut listener) = listener(codec);
             write(&mut writer, 1000, 7);
-            listener.skip_late_sound();
+            let now = listener.caught_up;
+            listener.skip_late_sound(now);
             assert!(listener.next_packet().unwrap().is_some(), "{codec:?}");
         }
     }

@@ -1,19 +1,25 @@
-//! Video, audio and pictures: handlers that leave a job for the client's connection. Each job ends when its user
+//! Video, audio, pictures and live events: handlers that leave a job for the client's connection. Each job ends when its user
 //! may no longer have the stream.
 
 mod audio;
-mod query;
+mod clip;
+mod events;
+mod playback;
+pub(super) mod query;
 mod snapshot;
 mod video;
 
 use std::sync::Arc;
 
+use super::audit;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
-use super::request::is_head;
+use super::request::{field, is_head};
+use crate::base::utc;
 use crate::gate::Job;
 use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::{Frame, Scale};
+use crate::record::{Clip, NoClip, Player};
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
@@ -44,6 +50,13 @@ pub fn audio(call: &Call<'_>, name: Option<&str>) -> Outcome {
     hand_over(call, job)
 }
 
+/// `GET /api/1.0/events/live`.
+pub fn live_events(call: &Call<'_>) -> Outcome {
+    let journal = Arc::clone(&call.state.journal);
+    let job = events::stream(journal, call.user.clone(), is_head(call.request), call.context());
+    hand_over(call, Ok(job))
+}
+
 /// `GET /snapshot`, `/snapshot/NAME`.
 pub fn snapshot(call: &Call<'_>, name: Option<&str>) -> Outcome {
     let job = query::scale(call.query()).map_err(bad_request).and_then(|scale| {
@@ -61,6 +74,64 @@ pub fn stream_snapshot(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
         Ok(snapshot::take(feed, stream.sent.clone(), reader, response(call, scale)))
     });
     hand_over(call, job)
+}
+
+/// `GET /api/1.0/recordings/NAME/stream`.
+pub fn footage(call: &Call<'_>, name: &str) -> Outcome {
+    hand_over(call, play(call, name))
+}
+
+/// `GET /api/1.0/recordings/NAME/clip.mkv`.
+pub fn clip(call: &Call<'_>, name: &str) -> Outcome {
+    hand_over(call, cut(call, name))
+}
+
+fn cut(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
+    let needed = |key| {
+        let moment = query::moment(call.query(), key).map_err(bad_request)?;
+        moment.ok_or(query::QueryError::Missing(key)).map_err(bad_request)
+    };
+    let (from_us, to_us) = (needed("from")?, needed("to")?);
+    let made = Clip::new(&call.state.recordings, name, from_us, to_us).map_err(|why| match why {
+        NoClip::Nothing => Reply::error(404, "nothing is recorded of this camera in that time"),
+        NoClip::TooLong => Reply::error(400, "a clip has at most 24 hours and 4 GiB: ask for a shorter time"),
+        NoClip::Unreadable(error) => Reply::error(503, &format!("the recording cannot be read: {error}")),
+    })?;
+    let bytes = made.memory_bytes() + clip::PIECE_BYTES;
+    let lease = call.state.memory.for_requests().lease(bytes).ok_or_else(Reply::out_of_memory)?;
+    let condition = |name| field(call.request, name).map(str::to_owned);
+    let conditions = clip::Conditions {
+        range: condition("Range"),
+        if_range: condition("If-Range"),
+        known_tags: condition("If-None-Match"),
+    };
+    let (head_only, keep) = (is_head(call.request), call.pending.keeps_alive());
+    let span = (utc::rfc3339(made.from_us), utc::rfc3339(made.to_us));
+    let response = clip::Response { head_only, context: call.context(), keep };
+    let job = clip::send(made, name, &conditions, response, lease)?;
+    let what = format!("took a clip of camera {name} from {} to {}", span.0, span.1);
+    audit::took(call.pending.peer(), call.user, &what);
+    Ok(job)
+}
+
+fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
+    let query = call.query();
+    let from_us = query::moment(query, "from").map_err(bad_request)?;
+    let from_us = from_us.ok_or(query::QueryError::Missing("from")).map_err(bad_request)?;
+    let to_us = query::moment(query, "to").map_err(bad_request)?;
+    let speed = query::speed(query).map_err(bad_request)?;
+    let interval = query::interval(query).map_err(bad_request)?;
+    let mut player = Player::new(&call.state.recordings, name);
+    if !player.seek(from_us) {
+        return Err(Reply::error(404, "nothing is recorded of this camera"));
+    }
+    // The frame before `from` is that moment's picture, unless it is long gone.
+    if speed > 0.0 && player.wall_us().is_some_and(|at| at + 3_000_000 < from_us) {
+        player.forward();
+    }
+    let camera = call.state.camera(Some(name), call.user).ok();
+    let playback = playback::Playback { player, to_us, speed, interval, camera };
+    Ok(playback::stream(playback, is_head(call.request), call.context()))
 }
 
 fn response(call: &Call<'_>, scale: Scale) -> snapshot::Response {

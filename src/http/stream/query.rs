@@ -6,11 +6,18 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use crate::base::utc;
 use crate::codec::sound::Codec;
 use crate::media::Scale;
 
 /// Highest `fps`: more than any camera delivers.
 const MAX_FPS: f64 = 1000.0;
+
+/// Speeds of playback.
+const SPEEDS: std::ops::RangeInclusive<f64> = -16.0..=512.0;
+
+/// Slowest speed of playback, in either direction.
+const LEAST_SPEED: f64 = 0.05;
 
 /// A parameter that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +28,16 @@ pub enum QueryError {
     Codec,
     /// `scale` is not the name of a scale.
     Scale,
+    /// `speed` is not a number from -16 to 512, or 0.
+    Speed,
+    /// The parameter of this name is no moment.
+    Moment(&'static str),
+    /// `from` is later than `to`.
+    Span,
+    /// `step_s` is not a number from 0.1 to 86400.
+    Step,
+    /// The parameter of this name is missing.
+    Missing(&'static str),
 }
 
 /// The least time between two frames, from `fps`; `None` if the query does not limit the rate.
@@ -56,6 +73,40 @@ pub fn scale(query: &str) -> Result<Scale, QueryError> {
     Scale::from_name(&name).ok_or(QueryError::Scale)
 }
 
+/// How much faster than it was captured footage is played, from `speed`; 1 if the query names none. Below 0: backwards.
+///
+/// # Errors
+/// When it is not a number from -16 to 512, or 0.
+pub fn speed(query: &str) -> Result<f64, QueryError> {
+    let Some(value) = parameter(query, "speed=") else { return Ok(1.0) };
+    let speed = value.parse::<f64>().map_err(|_| QueryError::Speed)?;
+    let is_known = SPEEDS.contains(&speed) && speed.abs() >= LEAST_SPEED;
+    if is_known { Ok(speed) } else { Err(QueryError::Speed) }
+}
+
+/// A moment in microseconds since 1970, from the parameter `name`; `None` if the query does not name it.
+///
+/// # Errors
+/// When it is neither in RFC 3339 nor in seconds.
+pub fn moment(query: &str, name: &'static str) -> Result<Option<u64>, QueryError> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let Some((_, value)) = pairs.into_iter().find(|(key, _)| *key == name) else { return Ok(None) };
+    let text = percent_decode_str(value).decode_utf8().map_err(|_| QueryError::Moment(name))?;
+    utc::parse(&text).map(Some).ok_or(QueryError::Moment(name))
+}
+
+/// The length of a step in microseconds, from `step_s`; a minute if the query names none.
+///
+/// # Errors
+/// When it is not a number from 0.1 to 86400.
+pub fn step(query: &str) -> Result<u64, QueryError> {
+    let Some(value) = parameter(query, "step_s=") else { return Ok(60_000_000) };
+    match value.parse::<f64>() {
+        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok((seconds * 1e6) as u64),
+        _ => Err(QueryError::Step),
+    }
+}
+
 fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name))
 }
@@ -66,6 +117,16 @@ impl fmt::Display for QueryError {
             Self::Fps => write!(f, "fps must be a number from 0.001 to {MAX_FPS}"),
             Self::Codec => {
                 write!(f, "codec must be one of {}", Codec::NAMES.map(|(name, _)| name).join(", "))
+            }
+            Self::Span => f.write_str("from must not be later than to"),
+            Self::Step => f.write_str("step_s must be a number from 0.1 to 86400"),
+            Self::Speed => f.write_str("speed must be a number from -16 to 512, and not 0"),
+            Self::Moment(name) => write!(
+                f,
+                "{name} must be a time such as 2026-11-29T08:00:00Z, or in seconds since 1970 such as 1795939200.5"
+            ),
+            Self::Missing(name) => {
+                write!(f, "{name} is missing: name a time such as {name}=2026-11-29T08:00:00Z")
             }
             Self::Scale => {
                 write!(f, "scale must be one of {}", Scale::NAMES.map(|(name, _)| name).join(", "))
@@ -94,6 +155,18 @@ mod tests {
         assert_eq!(scale("a=1&scale=1%2F2"), Ok(Scale::Half));
         assert_eq!(scale("scale=1/3").unwrap_err().to_string(), "scale must be one of 1, 1/2, 1/4, 1/8");
         assert_eq!(scale("scale=%ff"), Err(QueryError::Scale));
+    }
+
+    #[test]
+    fn speeds_and_moments_are_read_and_checked() {
+        assert_eq!((speed(""), speed("speed=-16"), speed("a=b&speed=512")), (Ok(1.0), Ok(-16.0), Ok(512.0)));
+        for nonsense in ["speed=0", "speed=", "speed=-17", "speed=513", "speed=nan", "speed=0.01"] {
+            assert_eq!(speed(nonsense), Err(QueryError::Speed), "{nonsense}");
+        }
+        assert_eq!(moment("to=5&from=1.5", "from"), Ok(Some(1_500_000)));
+        assert_eq!(moment("from=1970-01-01T01%3A00%3A02%2B01%3A00", "from"), Ok(Some(2_000_000)));
+        assert_eq!(moment("from=yesterday", "from"), Err(QueryError::Moment("from")));
+        assert_eq!(moment("fromage=1", "from"), Ok(None));
     }
 
     #[test]

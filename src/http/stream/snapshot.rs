@@ -1,6 +1,6 @@
 //! `/snapshot`: one picture, captured after the request.
 //!
-//! A snapshot is newer than its request and shows the room: if there is only a no-signal frame, the answer is
+//! A snapshot is newer than its request and shows what the camera sees: if there is only a no-signal frame, the answer is
 //! 503 with the reason. If a camera takes more than 2.5 s between frames, the newest picture is sent when none
 //! arrives within 5 s; `X-Timestamp` shows its age.
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::control::{CameraChange, ControlError, Media};
 use crate::http::api::control_error;
-use crate::http::route::Route;
+use crate::http::route::{Footage, Route};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
@@ -215,6 +215,18 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
         Route::ServiceOf(_) => {
             (false, !reads, if reads { Some(200) } else { (method == "PUT").then_some(400) })
         }
+        // Nothing is recorded.
+        Route::Recordings => (false, false, reads.then_some(200)),
+        Route::Recording(_) => {
+            let is_seen = !who.is_confined();
+            let answer = if reads { Some(200) } else { (method == "DELETE").then_some(400) };
+            (false, !reads, if is_seen || !reads { answer } else { Some(404) })
+        }
+        Route::Footage(_, part) => {
+            let is_seen = !who.is_confined();
+            let status = if *part == Footage::Timeline { 200 } else { 400 };
+            (false, false, reads.then_some(if is_seen { status } else { 404 }))
+        }
         Route::Devices | Route::Logs => (false, true, reads.then_some(200)),
         // Nothing is overridden.
         Route::Settings => (false, true, (reads || method == "DELETE").then_some(200)),
@@ -224,6 +236,11 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
             let is_own_or_all = matches!(who, Requester::Viewer | Requester::Admin);
             (false, false, (method == "DELETE").then_some(if is_own_or_all { 204 } else { 404 }))
         }
+        Route::Events => (false, false, if reads { Some(200) } else { (method == "POST").then_some(400) }),
+        Route::LiveEvents => (false, false, reads.then_some(JOB)),
+        // There are none.
+        Route::Event(_) if method == "DELETE" => (false, true, Some(404)),
+        Route::Event(_) => (false, false, if reads { Some(404) } else { (method == "PUT").then_some(400) }),
         Route::Users => (false, true, if reads { Some(200) } else { (method == "POST").then_some(400) }),
         Route::User(_) => (
             false,
@@ -250,9 +267,15 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
     match who {
         Requester::Nobody | Requester::Ended if !for_anybody => 401,
         Requester::Viewer | Requester::Confined | Requester::ConfinedToken if admins_only => 403,
+        Requester::Viewer | Requester::Confined if !reads && is_about_events(route) => 403,
         _ if who.is_token() && answer.is_some() && is_about_accounts(route, reads) => 403,
         _ => answer.unwrap_or(405),
     }
+}
+
+/// What programs with tokens may change, and people only as admins.
+fn is_about_events(route: &Route) -> bool {
+    matches!(route, Route::Events | Route::LiveEvents | Route::Event(_))
 }
 
 /// What no token may do, written down independently of the code that decides it.

@@ -20,9 +20,9 @@ use crate::gate::{
 };
 use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, StreamFeed, latest};
 use crate::journal::Journal;
-use crate::record::Recordings;
 use crate::media::{RecordStore, Scale, SoundFormat, StreamSettings};
 use crate::memory::{Account, Memory};
+use crate::record::Recordings;
 use crate::users::{Accounts, SessionLimits};
 
 /// "password" under "saltsalt", with few rounds.
@@ -128,6 +128,7 @@ fn app_state(users: &Path) -> AppState {
         admission: gate.admission(),
         memory: Memory::new(1024 * 1024),
         counters: Default::default(),
+        failed_logins: Default::default(),
         hsts_s: 0,
         cookie: "__Host-defender-0a1b2c3d".to_owned(),
         origins: Origins::default(),

@@ -96,7 +96,10 @@ fn openapi_has_each_route_with_its_methods_and_no_other() {
     let template = |path: String| match path.rsplit_once('/') {
         Some((base, "front" | "eve" | "camera.front.fps")) => format!("{base}/{{name}}"),
         Some((base, "small")) => format!("{}/{{stream}}", base.replace("/front", "/{name}")),
-        Some((base, "0123456789abcdef")) => format!("{base}/{{id}}"),
+        Some((base, part)) if base.ends_with("/recordings/front") => {
+            format!("{}/{part}", base.replace("/front", "/{name}"))
+        }
+        Some((base, "0123456789abcdef" | "17")) => format!("{base}/{{id}}"),
         _ => path,
     };
     let routed: BTreeMap<String, Vec<String>> = Route::all()

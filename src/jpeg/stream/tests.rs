@@ -100,6 +100,47 @@ fn the_last_of_two_starts_wins() {
 }
 
 #[test]
+fn pictures_without_eoi_end_where_the_next_one_begins() {
+    let jpeg = picture(24, false, 0);
+    let bare = &jpeg[..jpeg.len() - 2];
+    let head = b"\r\n--b\r\n\r\n";
+    let shown = [bare, head].concat();
+    let stream = [&shown[..], &shown, &shown, bare].concat();
+    let dropped = assert_found(&stream, &[&shown[..]; 3]);
+    assert_eq!(dropped, Dropped::default());
+    // The last one, when the sender ends.
+    let (mut splitter, mut rest) = (JpegStream::new(LIMIT), bare);
+    while !rest.is_empty() {
+        rest = &rest[splitter.feed(rest, &mut hold)..];
+    }
+    assert!(!splitter.has_picture());
+    splitter.finish();
+    assert_eq!(splitter.take(), Some(bare));
+    splitter.feed(bare, &mut hold);
+    assert_eq!(splitter.unfinished_bytes(), bare.len(), "the next one begins anew");
+}
+
+#[test]
+fn one_picture_without_eoi_among_others_is_dropped() {
+    let jpeg = picture(24, false, 0);
+    let cut = &jpeg[..jpeg.len() - 2];
+    let dropped = assert_found(&[&jpeg, cut, &jpeg, &jpeg].concat(), &[&jpeg[..]; 3]);
+    assert_eq!(dropped, Dropped { cut_off: 1, ..Dropped::default() });
+    // Once a sender leaves it out for good, that is noticed.
+    let (pictures, _) = found([jpeg.repeat(9), cut.repeat(9)].concat().chunks(99));
+    assert!(pictures.iter().filter(|one| **one == cut).count() >= 4, "{}", pictures.len());
+}
+
+#[test]
+fn a_picture_cut_in_its_head_is_never_shown() {
+    let jpeg = picture(24, false, 0);
+    let scan = jpeg.windows(2).position(|two| two == b"\xff\xda").unwrap();
+    let stream = [&jpeg[..scan], &jpeg].concat();
+    let dropped = assert_found(&stream, &[&jpeg[..]]);
+    assert_eq!(dropped.damaged(), 1);
+}
+
+#[test]
 fn a_cut_costs_at_most_what_a_segment_can_hold() {
     let jpeg = with_thumbnail(&picture(24, false, 0));
     let after = 2 + usize::from(u16::MAX) / jpeg.len();

@@ -20,6 +20,19 @@ fn a_frame_cut_anywhere_is_refused() {
 }
 
 #[test]
+fn a_scan_that_names_a_part_of_its_blocks_is_written_whole() {
+    let jpeg = small();
+    let scan = segment(&jpeg, 0xDA);
+    for part in [[1, 63, 0], [0, 5, 0], [0, 63, 0x21]] {
+        let mut odd = jpeg.clone();
+        odd[scan + 11..scan + 14].copy_from_slice(&part);
+        let mut out = Vec::new();
+        Editor::new().apply(&odd, LIMITS, &Edit::default(), &mut out).unwrap();
+        assert!(out == jpeg, "{part:?}");
+    }
+}
+
+#[test]
 fn each_fault_is_told_apart() {
     let jpeg = small();
     let (frame, scan, tables) = (segment(&jpeg, 0xC0), segment(&jpeg, 0xDA), segment(&jpeg, 0xC4));
@@ -143,7 +156,7 @@ fn no_damage_makes_anything_panic() {
             } else {
                 assert!(out.is_empty());
             }
-            let scale = [Scale::Full, Scale::Half, Scale::Quarter, Scale::Eighth][round % 4];
+            let scale = [Scale::Whole, Scale::Half, Scale::Quarter, Scale::Eighth][round % 4];
             let made = maker.make(&damaged, limits, &Variant { scale, quality: Some(30) }, &mut out);
             assert!(made.is_err() || !out.is_empty());
             let _ = reader.read(&damaged, limits, Planes::All, &mut Vec::new());

@@ -1,6 +1,6 @@
 //! Which microphones this machine has: for lists, for `auto`, and for names a person wrote.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs;
 
 use alsa::pcm::{HwParams, PCM};
@@ -17,6 +17,17 @@ pub(super) struct Candidate {
     pub(super) label: String,
 }
 
+impl fmt::Display for Candidate {
+    /// The label alone does not tell two cards of one model apart.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.label == self.pcm {
+            f.write_str(&self.pcm)
+        } else {
+            write!(f, "{} ({})", self.label, self.pcm)
+        }
+    }
+}
+
 /// Every capture device, card by card. Disturbs none that is in use.
 pub fn list() -> Vec<SoundDevice> {
     named().into_iter().map(|found| describe(found.candidate, &found.hardware)).collect()
@@ -31,9 +42,9 @@ pub(super) fn candidates(name: Option<&str>) -> Vec<Candidate> {
     }
 }
 
-/// The capture devices by their makers' names.
-pub(super) fn labels() -> Vec<String> {
-    named().into_iter().map(|found| found.candidate.label).collect()
+/// The capture devices by their makers' names and their PCMs, of which no two are the same.
+pub(super) fn names() -> Vec<String> {
+    named().into_iter().map(|found| found.candidate.to_string()).collect()
 }
 
 /// The name by which a device of a card is listed.
@@ -158,6 +169,17 @@ mod tests {
         assert_eq!(listed_card(listed, 2).as_deref(), Some("M\u{fffd}x Mikro"));
         assert_eq!(listed_card(listed, 0).as_deref(), Some("HDA Intel PCH"));
         assert_eq!(listed_card(listed, 1), None);
+    }
+
+    #[test]
+    fn two_cards_of_one_model_have_different_names() {
+        let candidate =
+            |pcm: &str| Candidate { pcm: pcm.to_owned(), label: "Loopback, Loopback PCM".to_owned() };
+        let name = candidate("plughw:CARD=Loopback,DEV=0").to_string();
+        assert_eq!(name, "Loopback, Loopback PCM (plughw:CARD=Loopback,DEV=0)");
+        assert_ne!(name, candidate("plughw:CARD=Loopback_1,DEV=0").to_string());
+        let given = Candidate { pcm: "hw:1".to_owned(), label: "hw:1".to_owned() };
+        assert_eq!(given.to_string(), "hw:1");
     }
 
     #[test]

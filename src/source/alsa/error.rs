@@ -1,4 +1,4 @@
-//! Why a PCM gives no sound, in sentences for the person who has to find the plug.
+//! Why a PCM gives no sound, with what to do about it.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub(super) enum PcmError {
     NotFound {
         /// What was asked for.
         asked: String,
-        /// Names of the capture cards there are.
+        /// Names of the capture devices there are, each with its PCM.
         there: Vec<String>,
     },
     /// It was there, and answers no more.
@@ -69,7 +69,7 @@ impl fmt::Display for PcmError {
                 write!(f, "{asked}: no such microphone; `defender --list-devices` lists those there are")
             }
             Self::NotFound { asked, there } => {
-                write!(f, "{asked}: no such microphone; there are: {}", there.join(", "))
+                write!(f, "{asked}: no such microphone; there are: {}", there.join("; "))
             }
             Self::Gone(pcm) => write!(f, "{pcm}: the microphone is gone, or its cable fails"),
             Self::Denied(pcm) => write!(

@@ -2,7 +2,7 @@
 //!
 //! libasound knows not even `hw:0` by itself: every name is defined in /usr/share/alsa, which comes
 //! with the library's Debian package. The static binary carries the library without those files, so
-//! it brings the few definitions it needs. Where the files are, they rule.
+//! it brings the few definitions it needs. If the files exist, they are used instead.
 
 use std::ffi::CStr;
 use std::ptr;

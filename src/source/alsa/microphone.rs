@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cards::{self, Candidate};
+use super::cards;
 use super::error::PcmError;
 use super::pcm::{Pcm, Read};
 use crate::media::SoundFormat;
@@ -42,7 +42,7 @@ impl<'s> OpenAudio<'s> for Microphone<'s> {
 /// Why it would not deliver.
 pub(in crate::source) fn probe(settings: &MicrophoneSettings) -> Result<String, AudioError> {
     let pcm = start(settings)?;
-    Ok(format!("{}: {}", source(pcm.candidate()), mode(pcm.format(), settings.format)))
+    Ok(format!("{}: {}", pcm.candidate(), mode(pcm.format(), settings.format)))
 }
 
 /// A PCM that runs.
@@ -55,7 +55,7 @@ struct PcmSource {
 impl AudioSource for PcmSource {
     fn description(&self) -> AudioDescription {
         AudioDescription {
-            source: source(self.pcm.candidate()),
+            source: self.pcm.candidate().to_string(),
             mode: mode(self.pcm.format(), self.wanted),
             device: self.pcm.candidate().pcm.clone(),
             format: self.pcm.format(),
@@ -96,20 +96,11 @@ fn start(settings: &MicrophoneSettings) -> Result<Pcm, AudioError> {
             AudioError::NoMicrophone { problem: problem.map(|problem| Box::new(problem.into())) }
         }
         (Some(_), Some(PcmError::NotFound { asked, .. })) => {
-            PcmError::NotFound { asked, there: cards::labels() }.into()
+            PcmError::NotFound { asked, there: cards::names() }.into()
         }
         (Some(_), Some(error)) => error.into(),
-        (Some(name), None) => PcmError::NotFound { asked: name.to_owned(), there: cards::labels() }.into(),
+        (Some(name), None) => PcmError::NotFound { asked: name.to_owned(), there: cards::names() }.into(),
     })
-}
-
-/// What the sound comes from, for people.
-fn source(candidate: &Candidate) -> String {
-    if candidate.label == candidate.pcm {
-        candidate.pcm.clone()
-    } else {
-        format!("{} ({})", candidate.label, candidate.pcm)
-    }
 }
 
 fn mode(given: SoundFormat, wanted: SoundFormat) -> String {

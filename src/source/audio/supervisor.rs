@@ -178,7 +178,8 @@ impl Supervisor<'_, '_> {
 
     /// Says what would be heard.
     fn announce_closed(&mut self) {
-        let (source, problem) = (self.settings.device.to_string(), self.opener.problem());
+        let source = format!("{} (closed until somebody listens)", self.settings.device);
+        let problem = self.opener.problem();
         if problem.is_none() {
             self.log.running(&source);
         }

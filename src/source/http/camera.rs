@@ -7,7 +7,8 @@ use super::answer::Kind;
 use super::error::{HttpError, Problem};
 use super::pictures::{Look, Pictures};
 use crate::client::{ClientError, Login, Resource, Url};
-use crate::jpeg::scan;
+use crate::jpeg::scan::ScanError;
+use crate::jpeg::scanner::Scanner;
 use crate::media::{PixelFormat, Timestamp};
 use crate::memory::Account;
 use crate::source::rate_limit::RateLimit;
@@ -126,8 +127,7 @@ impl VideoSource for HttpPictures<'_> {
         let login = resource.login_kind().map(|kind| format!(", login by {kind}")).unwrap_or_default();
         let mode = format!("{}{login}", mode(kind));
         let is_open = resource.login_kind() == Some("Basic") && !resource.is_secure();
-        let warning =
-            format!("{}: its password goes over the network as it is (Basic, without TLS)", self.url);
+        let warning = format!("{}: its password is sent without encryption (Basic, without TLS)", self.url);
         Description {
             source: self.url.to_string(),
             mode,
@@ -164,7 +164,7 @@ impl VideoSource for HttpPictures<'_> {
         };
         match (picture, unusable) {
             (Some(jpeg), _) => {
-                let content = Content::UntrustedJpeg { jpeg, account: self.account, is_no_signal: false };
+                let content = Content::SplitJpeg { jpeg, account: self.account };
                 let picture = Picture { content, captured: Some(now), is_description_new: false };
                 Ok(Arrival { lost, picture: Some(Ok(picture)) })
             }
@@ -183,13 +183,7 @@ pub(in crate::source) fn probe(url: &Url, settings: &CameraSettings) -> Result<S
     let is_wanted = || Instant::now() < end;
     let found = read_login(settings).and_then(|login| {
         let mut pictures = open(url, settings, login, &Account::unlimited(), &is_wanted)?;
-        let (width, height) = loop {
-            if let Some(jpeg) = pictures.next(Duration::from_millis(100))?.picture {
-                break scan::scan(jpeg)
-                    .map(|found| (found.width, found.height))
-                    .map_err(|_| Problem::NoPicture)?;
-            }
-        };
+        let (width, height) = first_size(&mut pictures)?;
         let login =
             pictures.resource().login_kind().map(|kind| format!(", login by {kind}")).unwrap_or_default();
         Ok(format!("{url}: {}, {width}x{height}{login}", mode(pictures.kind())))
@@ -201,6 +195,25 @@ pub(in crate::source) fn probe(url: &Url, settings: &CameraSettings) -> Result<S
         };
         error(url, settings, problem).into()
     })
+}
+
+/// The size of the first picture.
+fn first_size(pictures: &mut Pictures<'_>) -> Result<(u32, u32), Problem> {
+    let mut damaged = 0;
+    loop {
+        let look = match pictures.next(Duration::from_millis(100)) {
+            Err(Problem::Client(ClientError::Stopped)) if damaged > 0 => return Err(Problem::Parts),
+            look => look?,
+        };
+        damaged += look.dropped.damaged();
+        if let Some(jpeg) = look.picture {
+            return match Scanner::new().scan(jpeg) {
+                Ok(found) => Ok((found.width, found.height)),
+                Err(ScanError::NoEnd) => Err(Problem::Parts),
+                Err(_) => Err(Problem::NoPicture),
+            };
+        }
+    }
 }
 
 fn open<'w>(

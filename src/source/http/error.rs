@@ -33,6 +33,10 @@ pub(super) enum Problem {
     TooLarge,
     /// What it sends holds no picture.
     NoPicture,
+    /// It sends a picture without end.
+    NoEnd,
+    /// It sends only parts of pictures.
+    Parts,
 }
 
 impl HttpError {
@@ -87,6 +91,8 @@ impl fmt::Display for HttpError {
             Problem::Type(name) => write!(f, "the camera sends {name}; Defender takes JPEG pictures only"),
             Problem::TooLarge => f.write_str("the camera announces a picture of more than 8 MiB"),
             Problem::NoPicture => f.write_str("what the camera sends holds no JPEG picture"),
+            Problem::NoEnd => f.write_str("the camera sends a JPEG without end (no FF D9 in 8 MiB)"),
+            Problem::Parts => f.write_str("none of its pictures can be shown: a part of it is missing"),
         }
     }
 }
@@ -111,6 +117,9 @@ fn write_client_error(error: &ClientError, login_file: &str, f: &mut fmt::Format
             "THE CAMERA'S KEY HAS CHANGED; nothing was sent to it. If the camera has a new one, write \
              fingerprint = \"{shown}\""
         ),
+        ClientError::Stalled => {
+            write!(f, "{error}; many cameras serve one client at a time, and leave others waiting")
+        }
         error => write!(f, "{error}"),
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Pictures<'w> {
     lease: Lease,
     /// Bytes since the last picture that belong to none.
     stray_bytes: u64,
+    /// Whether a picture without end came since the last whole one.
+    has_endless: bool,
 }
 
 /// What came of a look for pictures.
@@ -58,7 +60,17 @@ impl<'w> Pictures<'w> {
         let kind = kind_of(&response)?;
         let splitter = JpegStream::new(MAX_PICTURE_BYTES);
         let body = Some(response.into_body());
-        Ok(Self { resource, is_wanted, kind, body, is_fresh: true, splitter, lease, stray_bytes: 0 })
+        Ok(Self {
+            resource,
+            is_wanted,
+            kind,
+            body,
+            is_fresh: true,
+            splitter,
+            lease,
+            stray_bytes: 0,
+            has_endless: false,
+        })
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -74,18 +86,18 @@ impl<'w> Pictures<'w> {
     /// # Errors
     /// Why none will come.
     pub(super) fn next(&mut self, timeout: Duration) -> Result<Look<'_>, Problem> {
-        let is_cut_off = match self.kind {
-            Kind::Stream => self.read_stream(Instant::now() + timeout).map(|()| false)?,
+        match self.kind {
+            Kind::Stream => self.read_stream(Instant::now() + timeout)?,
             Kind::Snapshot => self.read_snapshot()?,
-        };
-        let mut dropped = self.splitter.take_dropped();
-        dropped.cut_off += u32::from(is_cut_off);
+        }
+        let dropped = self.splitter.take_dropped();
         self.stray_bytes += dropped.skipped_bytes;
+        self.has_endless |= dropped.too_long > 0;
         let has_picture = self.splitter.has_picture();
         if has_picture {
-            self.stray_bytes = 0;
+            (self.stray_bytes, self.has_endless) = (0, false);
         } else if self.stray_bytes > STRAY_BYTES {
-            return Err(Problem::NoPicture);
+            return Err(if self.has_endless { Problem::NoEnd } else { Problem::NoPicture });
         }
         Ok(Look { picture: self.splitter.take(), dropped })
     }
@@ -110,8 +122,8 @@ impl<'w> Pictures<'w> {
         }
     }
 
-    /// Asks for one picture, and reads it. Whether its end is missing.
-    fn read_snapshot(&mut self) -> Result<bool, Problem> {
+    /// Asks for one picture, and reads it.
+    fn read_snapshot(&mut self) -> Result<(), Problem> {
         if !std::mem::take(&mut self.is_fresh) {
             let response = self.resource.get(self.body.take(), self.is_wanted)?;
             // A camera may show its sign-in page from some time on.
@@ -120,7 +132,7 @@ impl<'w> Pictures<'w> {
             }
             self.body = Some(response.into_body());
         }
-        let Some(mut body) = self.body.take() else { return Ok(false) };
+        let Some(mut body) = self.body.take() else { return Ok(()) };
         let end = Instant::now() + SNAPSHOT_TIMEOUT;
         // A camera may claim a length that it does not send: a picture ends by its markers.
         while !body.has_ended() && !self.splitter.has_picture() {
@@ -130,13 +142,12 @@ impl<'w> Pictures<'w> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let is_cut_off = !self.splitter.has_picture();
-        if is_cut_off {
+        if !self.splitter.has_picture() {
             if self.splitter.unfinished_bytes() == 0 {
                 return Err(Problem::NoPicture);
             }
             // The next one does not begin in the middle of this one.
-            self.splitter = JpegStream::new(MAX_PICTURE_BYTES);
+            self.splitter.finish();
         }
         // What stands behind the picture belongs to it, and must be read before the next request.
         while !body.is_complete() && body.has_more() {
@@ -145,7 +156,7 @@ impl<'w> Pictures<'w> {
             }
         }
         self.body = Some(body);
-        Ok(is_cut_off)
+        Ok(())
     }
 }
 

@@ -22,7 +22,7 @@ const UNUSABLE_FOR: Duration = Duration::from_secs(5);
 /// How often it is looked up whether the camera is online there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A camera of another Defender, to be opened.
+/// A camera of another Defender, or a further stream of one, to be opened.
 pub(in crate::source) struct RemoteCamera<'s> {
     device: &'s RemoteDevice,
     /// Frames a second that it is said to give.
@@ -43,8 +43,9 @@ impl<'s> RemoteCamera<'s> {
 
 impl<'s> OpenVideo<'s> for RemoteCamera<'s> {
     fn open(&mut self, session: &'s Session<'s>) -> Result<Box<dyn VideoSource + 's>, VideoError> {
-        let RemoteDevice { endpoint, name } = self.device;
-        let parts = endpoint.video(name, self.is_wanted).map_err(|error| video_error(endpoint, &error))?;
+        let RemoteDevice { endpoint, name, stream } = self.device;
+        let parts = endpoint.video(name, stream.as_deref(), self.is_wanted);
+        let parts = parts.map_err(|error| video_error(endpoint, &error))?;
         let now = session.now();
         Ok(Box::new(RemotePictures {
             device: self.device,
@@ -79,7 +80,7 @@ struct RemotePictures<'s> {
 
 impl VideoSource for RemotePictures<'_> {
     fn description(&self) -> Description {
-        let RemoteDevice { endpoint, name } = self.device;
+        let RemoteDevice { endpoint, name, .. } = self.device;
         Description {
             source: self.device.to_string(),
             mode: String::new(),

@@ -40,7 +40,7 @@ impl<'s> RemoteMicrophone<'s> {
 
 impl<'s> OpenAudio<'s> for RemoteMicrophone<'s> {
     fn open(&mut self, session: &'s Session<'s>) -> Result<Box<dyn AudioSource + 's>, AudioError> {
-        let RemoteDevice { endpoint, name } = self.device;
+        let RemoteDevice { endpoint, name, .. } = self.device;
         let format = (self.format.rate_hz, self.format.channels);
         let sound =
             endpoint.audio(name, format, self.is_wanted).map_err(|error| audio_error(endpoint, &error))?;

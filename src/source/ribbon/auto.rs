@@ -1,6 +1,7 @@
 //! The camera of `device = "auto"`: the first V4L2 camera that can be used, else the ribbon-cable camera.
 
 use super::board::Board;
+use super::camera;
 use crate::source::session::Session;
 use crate::source::video::{OpenVideo, VideoError, VideoSource};
 
@@ -31,8 +32,17 @@ impl<'s> AutoCamera<'s> {
 impl<'s> OpenVideo<'s> for AutoCamera<'s> {
     fn open(&mut self, session: &'s Session<'s>) -> Result<Box<dyn VideoSource + 's>, VideoError> {
         let opened = self.v4l2.open(session);
-        self.is_ribbon = matches!(opened, Err(VideoError::NoCamera { .. })) && self.board.has_camera();
-        if self.is_ribbon { self.ribbon.open(session) } else { opened }
+        let has_none = matches!(opened, Err(VideoError::NoCamera { .. })) && self.board.has_sensor();
+        let unfed = self.board.missing_socket(0).is_some();
+        self.is_ribbon = has_none && !unfed;
+        match opened {
+            Err(VideoError::NoCamera { .. }) if self.is_ribbon => self.ribbon.open(session),
+            // The test card is shown, and why it is.
+            Err(VideoError::NoCamera { problem: None }) if has_none => {
+                Err(VideoError::NoCamera { problem: camera::probe(self.board, 0).err().map(Box::new) })
+            }
+            opened => opened,
+        }
     }
 
     fn closed(&mut self, has_failed: bool) {

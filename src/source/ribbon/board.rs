@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::media::{self, Sensors};
 use super::sensor;
+use crate::media::RibbonDevice;
 
 /// A machine that may have ribbon-cable cameras.
 pub(in crate::source) struct Board {
@@ -100,12 +101,6 @@ impl Board {
         if self.has_systemd() { format!("`journalctl -u '{unit}@*'`") } else { format!("/run/{unit}.err") }
     }
 
-    /// Whether `auto` may take the first ribbon-cable camera: there is one, and the unit that feeds it.
-    pub(in crate::source) fn has_camera(&self) -> bool {
-        // The socket first, because it costs one look.
-        self.has_socket(0) && self.has_sensor()
-    }
-
     /// Whether the kernel shows a sensor.
     pub(in crate::source) fn has_sensor(&self) -> bool {
         !(self.sensors)().names.is_empty()
@@ -124,16 +119,26 @@ impl Board {
         }
     }
 
+    /// Every ribbon-cable camera whose sensor the kernel shows.
+    pub(super) fn cameras(&self) -> Vec<RibbonDevice> {
+        let found = u8::try_from((self.sensors)().names.len()).unwrap_or(CAMERAS_MAX);
+        let camera = |number| RibbonDevice {
+            number,
+            sensor: self.sensor(number).unwrap_or_default(),
+            problems: self.missing(number).iter().map(Missing::to_string).collect(),
+        };
+        (0..CAMERAS_MAX.min(found)).map(camera).collect()
+    }
+
     /// Every ribbon-cable camera, and what is missing for those that could be there; for people. Nothing on a machine that
     /// has neither a sensor nor the connector for one.
     pub(super) fn list(&self) -> Vec<String> {
         let Sensors { names, problem } = (self.sensors)();
-        let mut lines = Vec::new();
-        for number in 0..CAMERAS_MAX.min(u8::try_from(names.len()).unwrap_or(CAMERAS_MAX)) {
-            let sensor = self.sensor(number).unwrap_or_default();
-            let missing = self.missing(number).into_iter().map(|missing| format!("\n  {missing}"));
-            lines.push(format!("ribbon:{number}  {sensor}{}\n", missing.collect::<String>()));
-        }
+        let describe = |RibbonDevice { number, sensor, problems }: RibbonDevice| {
+            let problems = problems.iter().map(|problem| format!("\n  {problem}"));
+            format!("ribbon:{number}  {sensor}{}\n", problems.collect::<String>())
+        };
+        let mut lines: Vec<String> = self.cameras().into_iter().map(describe).collect();
         if let Some(problem) = problem {
             lines.push(format!("{problem}; is this user in the group `video`?\n"));
         } else if names.is_empty() && self.may_have_ribbon() {
@@ -251,18 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn auto_needs_a_sensor_and_the_socket_of_the_unit() {
-        let (with, without) = (files(&["run/defender-ribbon"]), files(&[]));
-        assert!(Board::fake(with.path(), one_sensor).has_camera());
-        assert!(!Board::fake(with.path(), no_sensor).has_camera());
-        assert!(!Board::fake(without.path(), one_sensor).has_camera());
-    }
-
-    #[test]
     fn cameras_are_listed_with_what_their_sensors_can_do() {
         let root = files(&["usr/bin/rpicam-vid", "run/defender-ribbon", "run/defender-ribbon-1"]);
         let one = Board::fake(root.path(), one_sensor).list();
         assert_eq!(one, ["ribbon:0  imx219 (Camera Module 2, up to 3280x2464)\n"]);
+        let bare = files(&[]);
+        let lacking = &Board::fake(bare.path(), one_sensor).cameras()[..];
+        let [RibbonDevice { number: 0, sensor, problems }] = lacking else { panic!("{lacking:?}") };
+        assert_eq!((sensor.as_str(), problems.len()), ("imx219 (Camera Module 2, up to 3280x2464)", 2));
         let two = Board::fake(root.path(), two_sensors).list();
         assert!(
             two[1].starts_with("ribbon:1  imx708 (Camera Module 3, up to 4608x2592) or imx219"),

@@ -1,4 +1,4 @@
-//! A ribbon-cable camera: what its unit sends over a socket, asked for by a file, and words for what may be wrong.
+//! A ribbon-cable camera: writes the request that its unit reads, takes pictures from its socket, and explains failures.
 
 use std::error::Error;
 use std::fmt;
@@ -34,7 +34,7 @@ struct Place<'s> {
 enum RibbonError {
     /// The board lacks something.
     Missing { number: u8, missing: Vec<Missing> },
-    /// The kernel shows no sensor. Another program may feed the socket, so its failure is told as well.
+    /// The kernel shows no sensor. Another program may feed the socket, so its failure is reported as well.
     NoSensor { number: u8, missing: Missing, error: VideoError },
     /// Nothing listens at the socket.
     Refused { number: u8, repair: String },
@@ -60,7 +60,7 @@ impl<'s> OpenVideo<'s> for RibbonCamera<'s> {
         let file = board.request(number);
         let refused = request::write(&file, self.settings).err();
         let warning = refused.map(|error| {
-            format!("{}: cannot ask for size, rate and quality: {error}; taking what comes", file.display())
+            format!("{}: cannot request size, rate and quality: {error}; the pictures come as the program sends them", file.display())
         });
         let source = self.feeder.open(session).map_err(|error| self.place.explain(error))?;
         Ok(Box::new(RibbonPictures { place: self.place, sensor: board.sensor(number), warning, source }))
@@ -158,7 +158,8 @@ fn name(number: u8, sensor: Option<&str>) -> String {
     }
 }
 
-fn device(number: u8) -> String {
+/// The name of a ribbon-cable camera in settings and messages.
+pub(super) fn device(number: u8) -> String {
     format!("ribbon:{number}")
 }
 

@@ -1,4 +1,4 @@
-//! What is known of a sensor by its name.
+//! Facts about sensors, found by their names.
 
 /// Camera modules of Raspberry Pi by the chip that the kernel names: the module, and its largest picture
 /// (raspberrypi.com/documentation, "Camera hardware").

@@ -1,4 +1,4 @@
-//! Why a socket gives nothing, in sentences for the person who has to mend what feeds it.
+//! Why a socket gives nothing, with what to do about it.
 
 use std::error::Error;
 use std::fmt;

@@ -12,9 +12,7 @@ use crate::jpeg::stream::{Dropped, JpegStream, MAX_PICTURE_BYTES};
 use crate::media::PixelFormat;
 use crate::memory::{Account, Lease};
 use crate::source::session::Session;
-use crate::source::video::{
-    Arrival, Content, Description, Picture, Stall, Unusable, VideoError, VideoSource,
-};
+use crate::source::video::{Arrival, Content, Description, Picture, Unusable, VideoError, VideoSource};
 
 /// So many of the first bytes are kept for people, if they are no JPEG: a program that fails often says why.
 const BEGINNING_BYTES: usize = 80;
@@ -121,21 +119,7 @@ impl<'s> JpegFeed<'s> {
 
 impl VideoSource for JpegFeed<'_> {
     fn description(&self) -> Description {
-        let name = format!("unix:{}", self.path.display());
-        Description {
-            source: name.clone(),
-            mode: String::new(),
-            device: name,
-            format: Some(PixelFormat::Mjpeg),
-            size: None,
-            fps: self.fps as f32,
-            node: None,
-            is_online: true,
-            problem: None,
-            warnings: Vec::new(),
-            is_drawn: false,
-            stall: Stall::Measured,
-        }
+        super::description(&self.path, PixelFormat::Mjpeg, None, self.fps)
     }
 
     fn next(&mut self, timeout: Duration) -> Result<Arrival<'_>, VideoError> {
@@ -158,7 +142,7 @@ impl VideoSource for JpegFeed<'_> {
         self.has_endless &= !self.stream.has_picture();
         let account = &self.account;
         let picture = self.stream.take().map(|jpeg| {
-            let content = Content::UntrustedJpeg { jpeg, account, is_no_signal: false };
+            let content = Content::SplitJpeg { jpeg, account };
             Ok(Picture { content, captured: None, is_description_new: false })
         });
         Ok(Arrival { lost, picture })

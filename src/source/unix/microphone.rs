@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connection::{Wire, connect, read_now};
+use super::connection::{Wire, connect, inspect, read_now};
 use super::error::{Fault, FeedError, Heard};
 use super::sound_clock::SoundClock;
 use crate::media::SoundFormat;
@@ -35,6 +35,10 @@ impl<'s> OpenAudio<'s> for UnixMicrophone {
     fn open(&mut self, session: &'s Session<'s>) -> Result<Box<dyn AudioSource + 's>, AudioError> {
         let wire = Box::new(connect(&self.path).map_err(AudioError::of)?);
         Ok(Box::new(SoundFeed::new(self.path.clone(), wire, session, self.format)))
+    }
+
+    fn problem(&self) -> Option<String> {
+        inspect(&self.path).err().map(|error| error.to_string())
     }
 }
 

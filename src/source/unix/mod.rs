@@ -22,13 +22,36 @@ pub(super) use error::is_refused;
 pub(super) use microphone::UnixMicrophone;
 pub(super) use probe::{probe_camera, probe_microphone};
 
+use std::path::Path;
 use std::time::Duration;
+
+use crate::media::PixelFormat;
+use crate::source::video::{Description, Stall};
 
 /// After so much was read at once, a sender that has still more is given a pause.
 const READ_AT_ONCE_BYTES: usize = 4 * 1024 * 1024;
 
 /// How long a sender waits that sends more than a device could: the kernel holds it up meanwhile.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Describes a camera behind a socket; the size is that of raw pictures.
+fn description(path: &Path, format: PixelFormat, size: Option<(u32, u32)>, fps: u32) -> Description {
+    let name = format!("unix:{}", path.display());
+    Description {
+        source: name.clone(),
+        mode: size.map_or_else(String::new, |(width, height)| format!("{width}x{height} {format}")),
+        device: name,
+        format: Some(format),
+        size,
+        fps: fps as f32,
+        node: None,
+        is_online: true,
+        problem: None,
+        warnings: Vec::new(),
+        is_drawn: false,
+        stall: Stall::Measured,
+    }
+}
 
 #[cfg(test)]
 mod fake;

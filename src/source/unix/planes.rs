@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::PAUSE;
 use super::connection::{Wire, read_now};
 use super::error::{Fault, FeedError, Heard};
-use crate::media::{PixelFormat, Range601, RawImage};
+use crate::media::{Pace, PixelFormat, Range601, RawImage};
 use crate::memory::{Account, Lease};
 use crate::source::session::Session;
-use crate::source::video::{Arrival, Content, Description, Picture, Stall, VideoError, VideoSource};
+use crate::source::video::{Arrival, Content, Description, Picture, VideoError, VideoSource};
 
 /// So many pictures are read at once from a sender that has more.
 const READ_AT_ONCE: u32 = 4;
@@ -23,6 +23,8 @@ pub(super) struct PlaneFeed<'s> {
     format: PixelFormat,
     size: (u32, u32),
     fps: u32,
+    /// Which pictures of a sender that is faster than `fps` are taken.
+    pace: Pace,
     /// The picture that is being read, and how much of it is there.
     reading: (Vec<u8>, usize),
     /// The last whole picture.
@@ -34,8 +36,8 @@ pub(super) struct PlaneFeed<'s> {
 }
 
 impl<'s> PlaneFeed<'s> {
-    /// What comes over `wire`: pictures of this format, width and height. They lie in memory of `account`; `fps` is what it
-    /// should give.
+    /// What comes over `wire`: pictures of this format, width and height. They lie in memory of `account`; of those of a sender
+    /// that gives more than `fps` a second, so many are taken, because each costs an encoding.
     ///
     /// # Errors
     /// When there is no memory for two pictures.
@@ -58,6 +60,7 @@ impl<'s> PlaneFeed<'s> {
             format,
             size,
             fps,
+            pace: Pace::new(Some(Duration::from_secs(1) / fps.max(1))),
             reading: (vec![0; bytes], 0),
             whole: vec![0; bytes],
             _lease: lease,
@@ -101,22 +104,7 @@ impl<'s> PlaneFeed<'s> {
 
 impl VideoSource for PlaneFeed<'_> {
     fn description(&self) -> Description {
-        let name = format!("unix:{}", self.path.display());
-        let (width, height) = self.size;
-        Description {
-            source: name.clone(),
-            mode: format!("{width}x{height} {}", self.format),
-            device: name,
-            format: Some(self.format),
-            size: Some(self.size),
-            fps: self.fps as f32,
-            node: None,
-            is_online: true,
-            problem: None,
-            warnings: Vec::new(),
-            is_drawn: false,
-            stall: Stall::Measured,
-        }
+        super::description(&self.path, self.format, Some(self.size), self.fps)
     }
 
     fn next(&mut self, timeout: Duration) -> Result<Arrival<'_>, VideoError> {
@@ -135,6 +123,9 @@ impl VideoSource for PlaneFeed<'_> {
             };
         }
         self.has_picture = true;
+        if !self.pace.takes(self.session.now()) {
+            return Ok(Arrival { lost: pictures, picture: None });
+        }
         let image = RawImage {
             format: self.format,
             width: self.size.0,

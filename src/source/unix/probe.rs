@@ -1,5 +1,5 @@
 //! What `defender check` says of a socket. It does not connect: that would start the program behind it, and a program
-//! that serves only one reader would have had it.
+//! that serves only one reader would not serve the server any more.
 
 use std::fs;
 use std::path::Path;

@@ -49,7 +49,7 @@ fn take(feed: &mut JpegFeed<'_>) -> (Vec<u8>, u32) {
         let lost = arrival.lost;
         match arrival.picture {
             Some(Ok(picture)) => match picture.content {
-                Content::UntrustedJpeg { jpeg, .. } => return (jpeg.to_vec(), lost),
+                Content::SplitJpeg { jpeg, .. } => return (jpeg.to_vec(), lost),
                 _ => panic!("no JPEG"),
             },
             Some(Err(why)) => panic!("{why}"),
@@ -89,11 +89,11 @@ fn a_damaged_picture_is_reported_and_the_next_is_shown() {
     let (clock, stop, whole) = (FakeClock::new(), Stop::new(), jpeg(16));
     // Cut in the entropy-coded data: of one that is cut in a segment, the length swallows what comes next.
     let cut = &whole[..whole.len() - 4];
-    let stream = [cut, cut, &whole].concat();
+    let stream = [&whole, cut, &whole, cut, &whole].concat();
     let wire = Box::new(FakeWire::new(&clock, &[(0, &stream)], None));
     with_session(&clock, &stop, |session| {
         let mut feed = JpegFeed::new(path(), wire, session, 30, &Account::unlimited());
-        assert_eq!(take(&mut feed), (whole, 1), "one of the two is counted here");
+        assert_eq!(take(&mut feed), (whole, 3), "one of the two is counted here, and two that came before");
         assert!(matches!(feed.next(POLL).unwrap().picture, Some(Err(Unusable::CutOff))));
         assert!(feed.next(POLL).unwrap().picture.is_none());
     });
@@ -195,6 +195,26 @@ fn raw_pictures_are_taken_by_their_size() {
         let other = Box::new(FakeWire::new(&clock, &[], None));
         let refused = PlaneFeed::new(path(), other, session, format, 30, &memory.for_remote()).err().unwrap();
         assert!(refused.to_string().contains("memory_mb"), "{refused}");
+    });
+}
+
+#[test]
+fn raw_pictures_of_a_fast_sender_are_thinned() {
+    let (clock, stop, bytes) = (FakeClock::new(), Stop::new(), 16 * 16 * 3 / 2);
+    let picture = vec![7; bytes];
+    // 50 a second for two seconds.
+    let pieces: Vec<(u64, &[u8])> = (1..=100).map(|number| (number * 20, &picture[..])).collect();
+    let wire = Box::new(FakeWire::new(&clock, &pieces, None));
+    with_session(&clock, &stop, |session| {
+        let format = (PixelFormat::I420, (16, 16));
+        let mut feed = PlaneFeed::new(path(), wire, session, format, 10, &Account::unlimited()).unwrap();
+        let (mut shown, mut lost) = (0, 0);
+        while clock.elapsed_ms() < 2_000 {
+            let arrival = feed.next(POLL).unwrap();
+            shown += u32::from(arrival.picture.is_some());
+            lost += arrival.lost;
+        }
+        assert_eq!((shown, lost), (20, 80));
     });
 }
 

@@ -1,4 +1,4 @@
-//! What to ask a camera for, and what to make of its answer.
+//! Chooses the format that a camera is asked for, and checks the driver's answer.
 
 use std::fmt;
 use std::path::Path;

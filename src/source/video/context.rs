@@ -1,4 +1,4 @@
-//! What a camera's thread keeps over all sources that it opens: the way out, the log, and the no-signal frame.
+//! State of a camera's thread that outlives a source: the output, the log and the no-signal frame.
 
 use log::{debug, warn};
 

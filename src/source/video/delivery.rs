@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::context::Context;
-use super::output::Finished;
+use super::output::Prepared;
 use super::{Content, Description, Picture, Stall, Unusable, VideoError, VideoSource};
 use crate::hub::CameraState;
 use crate::media::Timestamp;
@@ -125,7 +125,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
             };
         let has_changed = is_description_new && self.describe_anew(source.description());
         // In this order: a viewer who sees the picture finds its camera online.
-        self.count_whole(finished.as_ref().map(Finished::size), has_changed);
+        self.count_whole(finished.as_ref().map(Prepared::size), has_changed);
         if let Some(finished) = finished {
             self.context.output.publish(finished);
         }
@@ -258,7 +258,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
                 if self.began.is_none() || is_lone {
                     self.context.pace.gave_nothing();
                 }
-                if let Some(why) = self.unusable.take_if(|why| matches!(why, Unusable::Edit { .. })) {
+                if let Some(why) = self.unusable.take_if(|why| why.is_telling()) {
                     return Err(VideoError::Unusable { device: device(), why });
                 }
                 let is_broken = self.unusable.is_some();

@@ -1,7 +1,7 @@
 //! What is done to a camera's pictures in its thread: they are turned, masked and stamped, each read once and written
 //! once.
 //!
-//! It fails closed: where a mask is configured, a picture that it cannot be put on is no picture.
+//! If a configured mask cannot be put on a picture, the picture is dropped.
 
 use std::sync::Arc;
 

@@ -74,6 +74,14 @@ impl Unusable {
     pub(super) fn is_lasting(&self) -> bool {
         matches!(self, Self::Edit { error, .. } if error.is_lasting())
     }
+
+    /// Whether its words are the same for each picture, and say more than that it is broken.
+    pub(super) fn is_telling(&self) -> bool {
+        match self {
+            Self::Edit { .. } | Self::Boundary | Self::CutOff | Self::TooLong | Self::NoMemory => true,
+            Self::Damaged | Self::Broken(_) | Self::Encode(_) => false,
+        }
+    }
 }
 
 impl VideoError {
@@ -133,7 +141,7 @@ impl fmt::Display for Unusable {
             Self::Edit { error, is_masked: false } => write!(f, "it cannot be turned or stamped: {error}"),
             Self::Boundary => f.write_str("it holds the boundary of this server's streams"),
             Self::CutOff => f.write_str("a part of it is missing"),
-            Self::TooLong => f.write_str("it is larger than 8 MiB, or has no end"),
+            Self::TooLong => f.write_str("it has no end (no FF D9 in 8 MiB)"),
             Self::NoMemory => f.write_str("there is no memory for it"),
         }
     }

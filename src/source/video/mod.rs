@@ -153,6 +153,13 @@ pub(super) enum Content<'s> {
         /// Whether it is a no-signal frame.
         is_no_signal: bool,
     },
+    /// The same, but found by its markers in a stream of bytes, so that its end is known.
+    SplitJpeg {
+        /// Its bytes.
+        jpeg: &'s [u8],
+        /// The memory that its frame is to take.
+        account: &'s Arc<Account>,
+    },
 }
 
 impl<'s> Arrival<'s> {

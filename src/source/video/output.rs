@@ -1,5 +1,5 @@
-//! Where a camera's thread puts its pictures: into frames for the hub, in buffers used again and again, each frame newer
-//! than the one before.
+//! Makes frames for the hub of a camera's pictures. Buffers are used again, and the time stamp of each frame is later than
+//! that of the one before.
 
 use std::convert::Infallible;
 use std::num::NonZero;
@@ -13,7 +13,7 @@ use super::editing::Editing;
 use super::{Content, Picture, Unusable};
 use crate::codec::jpeg::{EncodeError, Encoder, Settings};
 use crate::codec::part;
-use crate::codec::raw::RawEditor;
+use crate::codec::raw::{self, RawEditor};
 use crate::hub::{CameraFeed, LocalTotals, Named, Publisher};
 use crate::jpeg::error::JpegError;
 use crate::jpeg::scan::{self, Scan, ScanError};
@@ -44,16 +44,27 @@ pub(super) struct Output<'a> {
     was_completed: bool,
 }
 
+/// What was made of a picture.
+pub(super) enum Prepared {
+    /// A frame to be published.
+    Frame(Finished),
+    /// Smaller raw pictures of this size and time, which are published: nobody watches the camera itself.
+    Smaller((u32, u32), Timestamp),
+}
+
 /// A frame to be published, and the time it took to encode.
 pub(super) struct Finished {
     frame: Frame,
     busy: Duration,
 }
 
-impl Finished {
-    /// Width and height in pixels.
+impl Prepared {
+    /// Width and height in pixels of the picture.
     pub(super) fn size(&self) -> (u32, u32) {
-        self.frame.size()
+        match self {
+            Self::Frame(finished) => finished.frame.size(),
+            Self::Smaller(size, _) => *size,
+        }
     }
 }
 
@@ -64,6 +75,7 @@ impl<'a> Output<'a> {
         session: &'a Session<'a>,
         publisher: &'a mut Publisher<Frame>,
     ) -> Self {
+        feed.smaller.clear();
         Self {
             feed,
             session,
@@ -85,14 +97,14 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Whether anybody would see a picture.
+    /// Whether anybody would see a picture, or one made of it.
     pub(super) fn is_watched(&self) -> bool {
-        self.publisher.readers() > 0
+        self.publisher.readers() > 0 || self.feed.smaller.readers() > 0
     }
 
     /// Sleeps until somebody watches, for at most `timeout`; true when somebody does.
     pub(super) fn wait_for_viewer(&self, timeout: Duration) -> bool {
-        self.session.wait_for_reader(self.publisher, timeout)
+        self.is_watched() || self.session.wait_for_reader(self.publisher, timeout)
     }
 
     /// Whether nobody will ever watch again.
@@ -127,24 +139,33 @@ impl<'a> Output<'a> {
         if self.spare.1.is_some() {
             self.spare = (Vec::new(), None);
         }
+        self.feed.smaller.clear();
     }
 
     /// Makes a picture a frame for [`Self::publish`].
     ///
     /// # Errors
     /// Why it cannot be shown.
-    pub(super) fn prepare(&mut self, picture: &Picture<'_>) -> Result<Finished, Unusable> {
+    pub(super) fn prepare(&mut self, picture: &Picture<'_>) -> Result<Prepared, Unusable> {
         // What was changed before a picture was captured is done to it.
         self.editing.refresh();
+        let is_raw = matches!(picture.content, Content::Raw(_));
+        self.feed.smaller.are_given.set(is_raw);
         match &picture.content {
-            Content::Jpeg(jpeg) => self.copy(jpeg, picture.captured),
+            Content::Jpeg(jpeg) => self.copy(jpeg, picture.captured).map(Prepared::Frame),
             Content::Raw(image) => self.encode_edited(image, picture.captured).map_err(Unusable::Encode),
             Content::UntrustedJpeg { jpeg, account, is_no_signal } => {
-                let mut finished = self.copy_untrusted(jpeg, picture.captured, account)?;
+                let found = self.scan(jpeg).map_err(Unusable::Broken)?;
+                let mut finished = self.copy_untrusted(jpeg, &found, picture.captured, account)?;
                 if *is_no_signal {
                     finished.frame = finished.frame.into_no_signal();
                 }
-                Ok(finished)
+                Ok(Prepared::Frame(finished))
+            }
+            Content::SplitJpeg { jpeg, account } => {
+                let found = self.scanner.scan_split(jpeg).map_err(Unusable::Broken)?;
+                self.note_end(&found);
+                self.copy_untrusted(jpeg, &found, picture.captured, account).map(Prepared::Frame)
             }
         }
     }
@@ -154,14 +175,22 @@ impl<'a> Output<'a> {
     /// # Errors
     /// When it has a size no JPEG can have; nothing is published then.
     pub(super) fn publish_no_signal(&mut self, image: &RawImage<'_>) -> Result<(), EncodeError> {
+        self.feed.smaller.are_given.set(false);
         let captured = self.stamp(None);
         let Finished { frame, busy } = self.encode(image, captured)?;
-        self.publish(Finished { frame: frame.into_no_signal(), busy });
+        self.publish(Prepared::Frame(Finished { frame: frame.into_no_signal(), busy }));
         Ok(())
     }
 
     /// Publishes a frame.
-    pub(super) fn publish(&mut self, Finished { frame, busy }: Finished) {
+    pub(super) fn publish(&mut self, prepared: Prepared) {
+        let Finished { frame, busy } = match prepared {
+            Prepared::Frame(finished) => finished,
+            Prepared::Smaller(_, captured) => {
+                self.last = captured;
+                return;
+            }
+        };
         self.last = frame.captured();
         let (now, bytes) = (self.session.now(), frame.jpeg().len() as u64);
         self.totals.add(now, |sums| {
@@ -175,24 +204,38 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Edits raw pixels as that is wanted, and encodes them.
+    /// Edits raw pixels as that is wanted, hands them on to who wants them smaller, and encodes them.
     fn encode_edited(
         &mut self,
         image: &RawImage<'_>,
         captured: Option<Timestamp>,
-    ) -> Result<Finished, EncodeError> {
+    ) -> Result<Prepared, EncodeError> {
         let captured = self.stamp(captured);
         if self.editing.is_none() {
-            return self.encode(image, captured);
+            return self.hand_on(image, captured);
         }
         let began = self.session.now();
         // Taken out, because the picture is lent by it.
         let mut editor = std::mem::take(&mut self.raw_editor);
         let edited = self.editing.raw(&mut editor, image, captured);
         let edit_took = self.session.now().since(began);
-        let finished = edited.and_then(|edited| self.encode(&edited, captured));
+        let mut prepared = edited.and_then(|edited| self.hand_on(&edited, captured));
         self.raw_editor = editor;
-        finished.map(|finished| Finished { busy: finished.busy + edit_took, ..finished })
+        if let Ok(Prepared::Frame(finished)) = &mut prepared {
+            finished.busy += edit_took;
+        }
+        prepared
+    }
+
+    /// Makes what is wanted of edited pixels: smaller ones, and a frame if anybody watches the camera itself.
+    fn hand_on(&mut self, image: &RawImage<'_>, captured: Timestamp) -> Result<Prepared, EncodeError> {
+        if self.feed.smaller.readers() > 0 {
+            self.feed.smaller.publish(|scale, memory| raw::shrink(image, scale, captured, memory))?;
+            if self.publisher.readers() == 0 {
+                return Ok(Prepared::Smaller((image.width, image.height), captured));
+            }
+        }
+        self.encode(image, captured).map(Prepared::Frame)
     }
 
     /// Encodes raw pixels.
@@ -248,33 +291,39 @@ impl<'a> Output<'a> {
 
     fn scan(&mut self, jpeg: &[u8]) -> Result<Scan, ScanError> {
         let found = self.scanner.scan(jpeg)?;
-        if !found.has_end {
-            self.feed.counters.completed.add(1);
-            if !std::mem::replace(&mut self.was_completed, true) {
-                let camera = self.feed.name();
-                info!("camera {camera}: its JPEGs end without EOI (FF D9), which is added");
-            }
-        }
+        self.note_end(&found);
         Ok(found)
+    }
+
+    /// Counts a picture without EOI, and logs the first one.
+    fn note_end(&mut self, found: &Scan) {
+        if found.has_end {
+            return;
+        }
+        self.feed.counters.completed.add(1);
+        if !std::mem::replace(&mut self.was_completed, true) {
+            let camera = self.feed.name();
+            info!("camera {camera}: its JPEGs end without EOI (FF D9), which is added");
+        }
     }
 
     /// Copies a JPEG from elsewhere, with the tables it may lack, into memory of `account`.
     fn copy_untrusted(
         &mut self,
         jpeg: &[u8],
+        found: &Scan,
         captured: Option<Timestamp>,
         account: &Arc<Account>,
     ) -> Result<Finished, Unusable> {
-        let found = self.scanner.scan(jpeg).map_err(Unusable::Broken)?;
         let is_edited = !self.editing.is_none();
         let room = if is_edited { self.edited_room(jpeg) } else { jpeg.len() };
         let (buffer, mut lease) = self.leased_buffer(room, account).ok_or(Unusable::NoMemory)?;
         let (size, leased_bytes) = ((found.width, found.height), buffer.capacity());
         let Finished { frame, busy } = if is_edited {
-            self.edit(jpeg, &found, captured, buffer)?
+            self.edit(jpeg, found, captured, buffer)?
         } else {
             let Ok(frame) = part::build(buffer, self.stamp(captured), size, |out| {
-                scan::append_with_tables(jpeg, &found, out);
+                scan::append_with_tables(jpeg, found, out);
                 Ok::<(), Infallible>(())
             });
             Finished { frame, busy: Duration::ZERO }
@@ -374,6 +423,12 @@ mod tests {
             is_description_new: false,
         };
         assert!(matches!(output.prepare(&picture(&hostile)), Err(Unusable::Boundary)));
+        let split = Picture {
+            content: Content::SplitJpeg { jpeg: &hostile, account: &account },
+            captured: None,
+            is_description_new: false,
+        };
+        assert!(matches!(output.prepare(&split), Err(Unusable::Boundary)));
         assert!(viewer.newest().is_none());
         let finished = output.prepare(&picture(&plain)).unwrap();
         output.publish(finished);

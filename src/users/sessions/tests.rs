@@ -156,3 +156,9 @@ fn the_list_has_the_youngest_session_first_with_its_whole_age() {
     assert_eq!(ages, [0, 1, 2, 3, 4, 8]);
     assert!(sessions.touch(&digest, at(5)).is_some());
 }
+
+#[test]
+fn a_session_lasts_twelve_unused_hours_and_thirty_days() {
+    let limits = SessionLimits::default();
+    assert_eq!((limits.idle.as_secs(), limits.max.as_secs()), (43_200, 2_592_000));
+}

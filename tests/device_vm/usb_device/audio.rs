@@ -3,7 +3,7 @@
 use std::f32::consts::TAU;
 use std::time::Instant;
 
-use super::usbip::Packet;
+use super::bus::Packet;
 use super::webcam::Setup;
 
 /// What it can be set to, in samples a second.

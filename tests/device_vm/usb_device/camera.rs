@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
+use super::bus::Packet;
 use super::descriptors::{CAMERA_TERMINAL, PROCESSING_UNIT};
 use super::picture;
-use super::usbip::Packet;
 use super::webcam::Setup;
 
 /// A format and the sizes it is offered in.
@@ -84,6 +84,10 @@ const GET_RES: u8 = 0x84;
 const GET_LEN: u8 = 0x85;
 const GET_INFO: u8 = 0x86;
 const GET_DEF: u8 = 0x87;
+
+/// Selectors of the streaming interface.
+const PROBE: u16 = 1;
+const COMMIT: u16 = 2;
 
 /// Modes of exposure, and that in which its time can be set.
 const MANUAL: i32 = 1;
@@ -176,8 +180,6 @@ impl Camera {
 
     /// Requests to its streaming interface: what is asked for, and what is agreed on.
     pub fn stream_control(&mut self, setup: Setup, data: &[u8]) -> Option<Vec<u8>> {
-        const PROBE: u16 = 1;
-        const COMMIT: u16 = 2;
         let selector = setup.value >> 8;
         match (setup.request, selector) {
             (SET_CUR, PROBE) => self.probed = possible(data)?,
@@ -194,6 +196,11 @@ impl Camera {
             _ => return None,
         }
         Some(Vec::new())
+    }
+
+    /// Whether this request fixed what is streamed.
+    pub fn was_committed(&self, setup: Setup) -> bool {
+        (setup.request, setup.value >> 8) == (SET_CUR, COMMIT)
     }
 
     /// Starts or stops.

@@ -23,11 +23,15 @@ const CLASS_INTERFACE: u8 = 0x24;
 const CLASS_ENDPOINT: u8 = 0x25;
 
 const AUDIO: u8 = 1;
-const VIDEO: u8 = 14;
+pub const VIDEO: u8 = 14;
 
 /// In the IN direction, and isochronous with a clock of its own.
 const IN: u8 = 0x80;
 const ISOCHRONOUS: u8 = 0x05;
+/// The kind of an endpoint for bulk transfers.
+pub const BULK_ENDPOINT: u8 = 0x02;
+/// The size of its packets at high speed (USB 2.0, 5.8.3).
+pub const BULK_PACKET_BYTES: u16 = 512;
 
 /// The descriptor of a kind and number.
 pub fn descriptor(plan: &Plan, value: u16) -> Option<Vec<u8>> {
@@ -58,7 +62,7 @@ fn string(text: &str) -> Vec<u8> {
 
 fn configuration(plan: &Plan) -> Vec<u8> {
     let mut interfaces = video_control();
-    interfaces.extend(video_streaming());
+    interfaces.extend(video_streaming(plan.is_bulk()));
     if plan.has_microphone {
         interfaces.extend(microphone());
     }
@@ -92,16 +96,21 @@ fn video_control() -> Vec<u8> {
     all
 }
 
-fn video_streaming() -> Vec<u8> {
+fn video_streaming(is_bulk: bool) -> Vec<u8> {
     let mut formats = Vec::new();
     for (format, index) in FORMATS.iter().zip(1..) {
         formats.extend(video_format(format, index));
     }
     let [low, high] = (formats.len() as u16 + 15).to_le_bytes();
-    let mut all = vec![9, INTERFACE, 1, 0, 0, VIDEO, 2, 0, 0];
+    let mut all = vec![9, INTERFACE, 1, 0, is_bulk.into(), VIDEO, 2, 0, 0];
     all.extend([15, CLASS_INTERFACE, 1, FORMATS.len() as u8, low, high, IN | VIDEO_ENDPOINT]);
     all.extend([0, OUTPUT_TERMINAL, 0, 0, 0, 1, 0, 0]);
     all.extend(formats);
+    if is_bulk {
+        let [low, high] = BULK_PACKET_BYTES.to_le_bytes();
+        all.extend([7, ENDPOINT, IN | VIDEO_ENDPOINT, BULK_ENDPOINT, low, high, 0]);
+        return all;
+    }
     // One packet in a microframe, or three.
     for (setting, packet) in [(1, 0x0400_u16), (2, 0x1400)] {
         let [low, high] = packet.to_le_bytes();

@@ -1,25 +1,17 @@
-//! The device as a whole: its requests, and the isochronous endpoints, which send while the host listens.
+//! The device as a whole: its requests, and the endpoints that send while the host listens.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::Plan;
 use super::audio::Microphone;
+use super::bus::{Answers, Message, Packet, Transfer};
 use super::camera::Camera;
 use super::descriptors::{self, VIDEO_ENDPOINT};
-use super::usbip::{self, Message, Packet, Transfer};
-
-/// Of the virtual host controllers the first, which takes the devices of all.
-const CONTROLLER: &str = "/sys/devices/platform/vhci_hcd.0";
-
-/// USB_SPEED_HIGH of the kernel.
-const HIGH_SPEED: u32 = 3;
+use super::{usbip, usbredir};
 
 /// How often an endpoint that is not listened to looks whether it is.
 const IDLE: Duration = Duration::from_millis(20);
@@ -31,10 +23,10 @@ struct Webcam {
     microphone: Microphone,
     video: Endpoint,
     audio: Endpoint,
-    socket: UnixStream,
+    answers: Box<dyn Answers>,
 }
 
-/// An isochronous endpoint.
+/// An endpoint that sends: isochronous, or the bulk endpoint of a camera.
 #[derive(Default)]
 struct Endpoint {
     /// Transfers of the host that wait for packets.
@@ -61,17 +53,18 @@ pub struct Setup {
 
 /// Plugs the device in and is it, until the host controller lets go of it.
 pub fn run(plan: Plan) {
-    let (ours, kernels) = UnixStream::pair().expect("a pair of sockets");
-    let port = plan.port;
+    let (mut requests, answers) = match &plan.redirected_to {
+        Some(path) => usbredir::plug_in(&plan, path),
+        None => usbip::plug_in(plan.port),
+    };
     let camera = Camera::new(plan.chroma, plan.defect.clone());
-    let mut reader = ours.try_clone().expect("a second handle");
     let webcam = Arc::new(Mutex::new(Webcam {
         plan,
         camera,
         microphone: Microphone::default(),
         video: Endpoint::default(),
         audio: Endpoint { fills_transfers: true, ..Endpoint::default() },
-        socket: ours,
+        answers,
     }));
     let sender = |send: fn(&mut Webcam) -> Duration| {
         let webcam = Arc::clone(&webcam);
@@ -84,10 +77,8 @@ pub fn run(plan: Plan) {
     };
     sender(Webcam::send_video);
     sender(Webcam::send_audio);
-    plug_in(port, &kernels);
-    drop(kernels);
     println!("plugged in");
-    while let Ok(message) = usbip::read(&mut reader) {
+    while let Ok(message) = requests.next() {
         let mut webcam = webcam.lock().unwrap_or_else(PoisonError::into_inner);
         if webcam.take(message).is_err() {
             break;
@@ -96,32 +87,22 @@ pub fn run(plan: Plan) {
     println!("unplugged");
 }
 
-/// Hands a socket to the host controller. The port may be in use for a moment by what was there before.
-fn plug_in(port: u32, socket: &UnixStream) {
-    let words = format!("{port} {} {} {HIGH_SPEED}", socket.as_raw_fd(), port + 1);
-    while let Err(error) = fs::write(format!("{CONTROLLER}/attach"), &words) {
-        let is_taken = error.raw_os_error() == Some(16) || error.kind() == io::ErrorKind::InvalidInput;
-        assert!(is_taken, "no port {port}: {error}");
-        thread::sleep(IDLE);
-    }
-}
-
 impl Webcam {
     fn take(&mut self, message: Message) -> io::Result<()> {
         match message {
             Message::Unlink { number, victim } => {
                 let was_pending = self.video.take_back(victim) | self.audio.take_back(victim);
-                usbip::answer_unlink(&mut self.socket, number, was_pending)
+                self.answers.unlink(number, victim, was_pending)
             }
             Message::Submit(transfer) if transfer.endpoint == 0 => {
                 let answer = self.control(Setup::of(transfer.setup), &transfer.data);
-                usbip::answer(&mut self.socket, &transfer, answer)
+                self.answers.control(&transfer, answer)
             }
             Message::Submit(transfer) => {
                 let endpoint =
                     if transfer.endpoint == VIDEO_ENDPOINT { &mut self.video } else { &mut self.audio };
                 endpoint.pending.push_back(transfer);
-                endpoint.send(&mut self.socket)
+                endpoint.send(&mut *self.answers)
             }
         }
     }
@@ -135,7 +116,13 @@ impl Webcam {
             CLASS => match (setup.kind & 0x1F, setup.index & 0xFF) {
                 // The recipient is an interface, or an endpoint.
                 (1, 0) => self.camera.control(setup, data),
-                (1, 1) => self.camera.stream_control(setup, data),
+                (1, 1) => {
+                    let answer = self.camera.stream_control(setup, data);
+                    if self.plan.is_bulk() && self.camera.was_committed(setup) {
+                        self.camera.stream(true);
+                    }
+                    answer
+                }
                 (2, _) => self.microphone.control(setup, data),
                 _ => None,
             },
@@ -145,6 +132,7 @@ impl Webcam {
 
     /// Requests that every device knows (USB 2.0, 9.4).
     fn standard(&mut self, setup: Setup) -> Option<Vec<u8>> {
+        const ENDPOINT: u8 = 2;
         const GET_STATUS: u8 = 0;
         const CLEAR_FEATURE: u8 = 1;
         const SET_FEATURE: u8 = 3;
@@ -153,12 +141,18 @@ impl Webcam {
         const SET_INTERFACE: u8 = 11;
         match setup.request {
             GET_STATUS => Some(vec![0, 0]),
+            // With this the driver ends a stream of bulk transfers.
+            CLEAR_FEATURE if setup.kind == ENDPOINT && setup.index == (0x80 | u16::from(VIDEO_ENDPOINT)) => {
+                self.camera.stream(false);
+                self.video.packets.clear();
+                Some(Vec::new())
+            }
             CLEAR_FEATURE | SET_FEATURE | SET_CONFIGURATION => Some(Vec::new()),
             GET_DESCRIPTOR => descriptors::descriptor(&self.plan, setup.value),
             SET_INTERFACE => {
                 let is_on = setup.value > 0;
                 match setup.index {
-                    1 => {
+                    1 if !self.plan.is_bulk() => {
                         self.camera.stream(is_on);
                         self.video.packets.clear();
                     }
@@ -176,19 +170,22 @@ impl Webcam {
 
     /// Sends a picture, if it is wanted; says when to come again.
     fn send_video(&mut self) -> Duration {
+        if self.plan.is_bulk() && !self.video.packets.is_empty() {
+            return IDLE; // nothing of a picture is lost on the way: the host is slower than the camera
+        }
         let Some((packets, interval)) = self.camera.frame() else { return IDLE };
         // What the host did not fetch in time is lost.
         self.video.packets.clear();
         self.video.packets.extend(packets);
         // The reader finds out that the socket is closed.
-        let _ = self.video.send(&mut self.socket);
+        let _ = self.video.send(&mut *self.answers);
         interval
     }
 
     /// Sends the sound of the time since the last call.
     fn send_audio(&mut self) -> Duration {
         self.audio.packets.extend(self.microphone.packets());
-        let _ = self.audio.send(&mut self.socket);
+        let _ = self.audio.send(&mut *self.answers);
         let late = self.audio.packets.len().saturating_sub(100);
         self.audio.packets.drain(..late);
         IDLE / 2
@@ -196,23 +193,22 @@ impl Webcam {
 }
 
 impl Endpoint {
-    fn send(&mut self, socket: &mut UnixStream) -> io::Result<()> {
+    fn send(&mut self, answers: &mut dyn Answers) -> io::Result<()> {
         while let Some(transfer) = self.pending.front() {
-            let needed = if self.fills_transfers { transfer.packet_count() } else { 1 };
+            let needed = if self.fills_transfers { transfer.packets.len() } else { 1 };
             if self.packets.len() < needed {
                 break;
             }
-            let count = transfer.packet_count().min(self.packets.len());
-            let packets = self.packets.drain(..count);
-            usbip::answer_packets(socket, transfer, packets)?;
+            let count = transfer.packets.len().min(self.packets.len());
+            answers.packets(transfer, &mut self.packets.drain(..count))?;
             self.pending.pop_front();
         }
         Ok(())
     }
 
-    fn take_back(&mut self, number: u32) -> bool {
+    fn take_back(&mut self, number: u64) -> bool {
         let before = self.pending.len();
-        self.pending.retain(|transfer| !transfer.is_number(number));
+        self.pending.retain(|transfer| transfer.number != number);
         self.pending.len() < before
     }
 }

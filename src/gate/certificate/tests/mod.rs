@@ -14,6 +14,7 @@ use super::authority::new_key;
 use super::clock::{Clock, RELEASED_S};
 use super::current::{Certificates, Current};
 use super::error::CertificateError;
+use super::names::Names;
 use super::paths::CertificateFiles;
 use super::x509::Fields;
 
@@ -286,4 +287,35 @@ fn a_ca_renewal_cut_by_power_loss_is_completed() {
         let inspected = Certificates::inspect(&folder.files()).unwrap().unwrap();
         assert!(inspected.trust_anchor.is_some(), "{count} written");
     }
+}
+
+#[test]
+fn shortly_before_the_ca_ends_no_check_makes_a_certificate() {
+    let folder = Folder::new();
+    let certificates = folder.open().unwrap();
+    let end_s = certificates.trust_anchor().unwrap().validity.not_after_s;
+    NOW_S.set(end_s - 20 * DAY_S);
+    certificates.reload_if_changed();
+    let both = || (seen(&certificates, ""), seen(&certificates, "10.0.0.1"));
+    let last = both();
+    assert_eq!(Fields::read(&last.0).unwrap().not_after_s, end_s);
+    // Two thirds of its life are over, as they would be for a new one.
+    NOW_S.set(end_s - DAY_S / 2);
+    certificates.reload_if_changed();
+    assert!(both() == last);
+}
+
+#[test]
+fn the_end_of_the_ca_is_remarked_a_year_before() {
+    let certificates = Folder::new().open().unwrap();
+    let end_s = certificates.trust_anchor().unwrap().validity.not_after_s;
+    let current = certificates.current();
+    let Current::Issued(issued) = &*current else { panic!("not ours") };
+    let remarks = |host: &str, now_s: i64| {
+        NOW_S.set(now_s);
+        issued.remarks(&Names::of(host, &[]).0, Clock::of(|| NOW_S.get())).concat()
+    };
+    assert_eq!(remarks("attic", end_s - 365 * DAY_S), "");
+    assert!(remarks("attic", end_s - 365 * DAY_S + 1).contains("CA expires on"));
+    assert!(remarks("cellar", RELEASED_S).contains("may not certify `cellar`"));
 }

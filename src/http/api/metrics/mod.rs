@@ -86,7 +86,7 @@ fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
     families.streams();
     families.latency(
         "defender_capture_latency_seconds",
-        "From the driver's stamp to every viewer's reach.",
+        "From the driver's time stamp until viewers can read the frame.",
         |feed| &feed.published,
     );
     families.latency(

@@ -14,16 +14,25 @@ pub fn cameras(text: &mut Text, state: &AppState, scope: &Scope) {
             own.iter().map(|status| (vec![("camera", status.camera.as_str())], value(status))).collect();
         text.family(kind, name, help, &values);
     };
-    each("gauge", "defender_recording_up", "1 while frames are written, or would be at an event.", &|status| {
-        u64::from(matches!(status.state, State::Recording | State::Waiting))
-    });
+    each(
+        "gauge",
+        "defender_recording_up",
+        "1 while frames are written, or would be at an event.",
+        &|status| u64::from(matches!(status.state, State::Recording | State::Waiting)),
+    );
     each("counter", "defender_recorded_frames_total", "Frames written to disk.", &|status| status.frames);
-    each("counter", "defender_recorded_bytes_total", "Bytes of pictures and sound written to disk.", &|status| {
-        status.bytes
-    });
-    each("counter", "defender_recording_missed_frames_total", "Frames that came faster than the disk.", &|status| {
-        status.missed
-    });
+    each(
+        "counter",
+        "defender_recorded_bytes_total",
+        "Bytes of pictures and sound written to disk.",
+        &|status| status.bytes,
+    );
+    each(
+        "counter",
+        "defender_recording_missed_frames_total",
+        "Frames that came faster than the disk.",
+        &|status| status.missed,
+    );
 }
 
 /// Those of all footage together; nothing where no camera is recorded.

@@ -1,5 +1,7 @@
 //! Many sign-ins at once: what they share, who waits, and what a flood of guesses does.
 
+use std::time::Duration;
+
 use super::*;
 use crate::users::queue::{Queue, SLOTS};
 use crate::users::remembered::Remembered;
@@ -13,6 +15,17 @@ fn wait_until(is_so: impl Fn() -> bool) {
     while !is_so() {
         std::thread::yield_now();
     }
+}
+
+/// So many failures at an account that the wait, which begins with one second, outlasts every test.
+fn fail_often(accounts: &Accounts, from: IpAddr, name: &str) {
+    let mut throttle = lock(&accounts.checks.throttle);
+    (0..20).for_each(|_| throttle.failed(Network::of(from), Digest::of(name), Instant::now()));
+}
+
+/// How long an account had to wait if no time had passed since `begin`.
+fn wait_since(accounts: &Accounts, from: IpAddr, name: &str, begin: Instant) -> Option<Duration> {
+    lock(&accounts.checks.throttle).wait(Network::of(from), Digest::of(name), begin)
 }
 
 /// What each of many sign-ins at once comes to, all begun while the queue stands still.
@@ -57,7 +70,7 @@ fn one_hash_serves_all_requests_with_the_same_password() {
 
 #[test]
 fn a_shared_wrong_password_is_one_guess_of_each_address() {
-    let (_folder, _path, accounts) = eve_and_adam();
+    let (begin, (_folder, _path, accounts)) = (Instant::now(), eve_and_adam());
     let mut attempts = vec![(HERE, "eve", "wrong"); 20];
     attempts.extend((0..20).map(|number| (new_address(number), "eve", "wrong")));
     let came = at_once(&accounts, &attempts, |queue| queue.waiting() == 1 && queue.sharing() == 39);
@@ -67,9 +80,10 @@ fn a_shared_wrong_password_is_one_guess_of_each_address() {
     assert_eq!(accounts.authenticate("eve", "password", THERE).err(), None);
     // It is a guess all the same.
     for guess in ["a", "b", "c", "d"] {
+        assert_eq!(wait_since(&accounts, HERE, "adam2", begin), None);
         assert_eq!(denied(&accounts, "adam2", guess), Some(Denied::UnknownUser));
     }
-    assert!(matches!(denied(&accounts, "adam2", "e"), Some(Denied::Throttled(_))));
+    assert_eq!(wait_since(&accounts, HERE, "adam2", begin), Some(Duration::from_secs(1)));
 }
 
 #[test]
@@ -93,8 +107,7 @@ fn a_request_that_shares_a_refused_check_is_served() {
         let owner = scope.spawn(from(HERE));
         wait_until(|| queue.sharing() == 1);
         // The address failed too often before its turn came.
-        let (network, name) = (Network::of(THERE), Digest::of("adam"));
-        (0..5).for_each(|_| lock(&accounts.checks.throttle).failed(network, name, Instant::now()));
+        fail_often(accounts, THERE, "adam");
         drop(stopped);
         assert!(matches!(guesser.join().unwrap(), Some(Denied::Throttled(_))));
         assert_eq!(owner.join().unwrap(), None);
@@ -103,7 +116,7 @@ fn a_request_that_shares_a_refused_check_is_served() {
 
 #[test]
 fn a_flood_of_guesses_from_new_addresses_keeps_no_owner_out() {
-    let (_folder, _path, accounts) = eve_and_adam();
+    let (begin, (_folder, _path, accounts)) = (Instant::now(), eve_and_adam());
     accounts.authenticate("eve", "password", HERE).unwrap();
     forget_remembered(&accounts);
     let stopped = accounts.checks.queue.stop();
@@ -115,11 +128,12 @@ fn a_flood_of_guesses_from_new_addresses_keeps_no_owner_out() {
         let flood: Vec<_> = (0..SLOTS as u32).map(|number| scope.spawn(guess(number, "nobody"))).collect();
         wait_until(|| accounts.checks.queue.waiting() == SLOTS);
         // Would wait forever if they waited at all.
-        for number in 1000..1009 {
+        for number in 1000..1010 {
+            assert_eq!(wait_since(accounts, new_address(1010), "adam", begin), None);
             assert_eq!(guess(number, "adam")(), Some(Denied::Busy));
         }
-        assert_eq!(guess(1009, "adam")(), Some(Denied::Busy));
-        assert!(matches!(guess(1010, "adam")(), Some(Denied::Throttled(_))), "refused guesses count");
+        let wait = wait_since(accounts, new_address(1010), "adam", begin);
+        assert_eq!(wait, Some(Duration::from_secs(1)), "refused guesses count");
         let owner = scope.spawn(move || denied(accounts, "eve", "password"));
         wait_until(|| accounts.checks.queue.waiting() == SLOTS + 1);
         drop(stopped);
@@ -137,7 +151,8 @@ fn users_behind_a_guessers_address_sign_in() {
     let came = at_once(&accounts, &attempts, |queue| queue.waiting() == 50);
     assert!(came.iter().all(|(result, _)| *result == Ok(true)), "{came:?}");
     forget_remembered(&accounts);
-    while !matches!(denied(&accounts, "nobody", "wrong"), Some(Denied::Throttled(_))) {}
+    fail_often(&accounts, HERE, "nobody");
+    assert!(matches!(denied(&accounts, "nobody", "wrong"), Some(Denied::Throttled(_))));
     assert_eq!(denied(&accounts, "user7", "password"), None, "the guesses were at another account");
 }
 
@@ -149,7 +164,8 @@ fn few_guesses_are_checked_during_a_wait() {
     (0..5).for_each(|number| {
         assert_eq!(denied(&accounts, "eve", &format!("wrong {number}")), Some(Denied::WrongPassword));
     });
-    assert_eq!(denied(&accounts, "eve", "password"), None, "her own client goes on");
+    assert_eq!(denied(&accounts, "eve", "password"), None, "the user's own client goes on");
+    fail_often(&accounts, HERE, "eve");
     let guesses: Vec<_> = (0..358).map(|number| denied(&accounts, "eve", &format!("{number}"))).collect();
     let checked = guesses.iter().filter(|why| matches!(why, Some(Denied::WrongWhileThrottled(_)))).count();
     let unchecked = guesses.iter().filter(|why| matches!(why, Some(Denied::Throttled(_)))).count();
@@ -218,14 +234,19 @@ fn an_old_password_does_not_change_a_new_one() {
 
 #[test]
 fn a_wait_spares_remembered_sign_ins_and_sessions() {
-    let (_folder, _path, accounts) = eve_and_adam();
+    let (begin, (_folder, _path, accounts)) = (Instant::now(), eve_and_adam());
     let (_, eve) = session(&accounts, "eve");
-    while !matches!(denied(&accounts, "adam", "wrong"), Some(Denied::Throttled(_))) {}
+    for number in 0..5 {
+        assert_eq!(wait_since(&accounts, HERE, "adam", begin), None, "after {number} guesses");
+        assert_eq!(denied(&accounts, "adam", "wrong"), Some(Denied::WrongPassword));
+    }
+    assert_eq!(wait_since(&accounts, HERE, "adam", begin), Some(Duration::from_secs(1)));
+    fail_often(&accounts, HERE, "nobody");
     let (right, rounds) = rounds_spent::during(|| denied(&accounts, "adam", "password"));
     assert!(matches!(right, Some(Denied::Throttled(_))), "a right password, too, has to wait");
     assert_eq!(rounds, 0);
     assert!(accounts.authenticate("adam", "password", THERE).is_ok(), "another address");
-    assert_eq!(denied(&accounts, "eve", "password"), None, "she signed in from here before");
+    assert_eq!(denied(&accounts, "eve", "password"), None, "eve signed in from here before");
     assert!(accounts.holds(&eve));
 }
 
@@ -233,6 +254,6 @@ fn a_wait_spares_remembered_sign_ins_and_sessions() {
 fn guesses_never_meet_what_is_remembered_of_another_address() {
     let (_folder, _path, accounts) = eve_and_adam();
     accounts.authenticate("eve", "password", THERE).unwrap();
-    while !matches!(denied(&accounts, "adam", "wrong"), Some(Denied::Throttled(_))) {}
+    fail_often(&accounts, HERE, "adam");
     assert!(matches!(denied(&accounts, "eve", "password"), Some(Denied::Throttled(_))));
 }

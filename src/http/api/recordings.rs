@@ -1,0 +1,315 @@
+//! Recordings: what there is of each camera, single pictures of it, and deleting.
+
+use std::collections::BTreeSet;
+
+use miniserde::Serialize;
+
+use crate::base::{clock, utc};
+use crate::codec::part;
+use crate::http::audit;
+use crate::http::call::Call;
+use crate::http::reply::Reply;
+use crate::http::state::AppState;
+use crate::http::stream::query::{self, QueryError};
+use crate::record::{CameraFootage, CameraStatus, Player, State};
+use crate::users::Identity;
+
+const SECOND_US: u64 = 1_000_000;
+
+const DAY_US: u64 = 86_400 * SECOND_US;
+
+/// Most stretches in a reply.
+const MOST_STRETCHES: usize = 5000;
+
+/// Most bytes of a timeline.
+const MOST_STEPS: u64 = 100_000;
+
+/// The byte of a timeline for a step without footage.
+const NOTHING: u8 = 255;
+
+#[derive(Serialize)]
+struct Recordings {
+    dir_bytes: u64,
+    free_bytes: Option<u64>,
+    max_bytes: Option<u64>,
+    min_free_bytes: u64,
+    read: bool,
+    problem: Option<String>,
+    stopped_by: Option<String>,
+    fits_days: Option<f64>,
+    cameras: Vec<Camera>,
+    deleted: Vec<Deleted>,
+    thinned: Thinned,
+}
+
+#[derive(Serialize)]
+struct Camera {
+    name: String,
+    state: &'static str,
+    event: bool,
+    problem: Option<String>,
+    first: Option<f64>,
+    last: Option<f64>,
+    bytes: u64,
+    segments: u64,
+    days: Vec<String>,
+    frames: u64,
+    missed: u64,
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    reason: &'static str,
+    segments: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Thinned {
+    segments: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Recording {
+    camera: String,
+    stretches: Vec<Stretch>,
+    more: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Stretch {
+    from: f64,
+    to: f64,
+    gap: Option<&'static str>,
+}
+
+/// Whether a user may see the footage of a camera.
+///
+/// # Errors
+/// 403 for a user without the right to recordings, 404 for a camera that the user may not see.
+pub fn check(user: &Identity, name: &str) -> Result<(), Reply> {
+    if !user.may_see_past() {
+        return Err(Reply::error(403, "you may watch live, and see no recordings"));
+    }
+    if !user.scope.sees(name) {
+        return Err(Reply::error(404, &format!("no camera is named {name}")));
+    }
+    Ok(())
+}
+
+/// `GET /api/1.0/recordings`: of the cameras that the user may see.
+pub fn list(state: &AppState, user: &Identity) -> Reply {
+    if !user.may_see_past() {
+        return Reply::error(403, "you may watch live, and see no recordings");
+    }
+    let recordings = &state.recordings;
+    let footage = recordings.cameras();
+    let status = recordings.status();
+    let names: BTreeSet<&str> = footage
+        .iter()
+        .map(|footage| footage.camera.as_str())
+        .chain(status.iter().map(|status| status.camera.as_str()))
+        .filter(|name| user.scope.sees(name))
+        .collect();
+    let camera = |name: &&str| {
+        let footage = footage.iter().find(|footage| footage.camera == **name);
+        camera(state, name, footage, status.iter().find(|status| status.camera == **name))
+    };
+    let store = recordings.store();
+    let is_whole = user.scope.names().is_none();
+    let sacrificed = if is_whole { recordings.sacrificed() } else { Default::default() };
+    let deleted = sacrificed.deleted.iter().map(|(reason, segments, bytes)| Deleted {
+        reason: reason.name(),
+        segments: *segments,
+        bytes: *bytes,
+    });
+    let free_bytes = recordings.free_bytes().filter(|_| is_whole);
+    let document = Recordings {
+        dir_bytes: if is_whole { recordings.bytes() } else { 0 },
+        free_bytes,
+        max_bytes: store.max_bytes,
+        min_free_bytes: store.min_free_bytes,
+        read: recordings.is_read.get(),
+        problem: recordings.problem(),
+        stopped_by: recordings.stopped_by(),
+        fits_days: free_bytes.and_then(|free| fits_days(state, &footage, free)),
+        cameras: names.iter().map(camera).collect(),
+        deleted: deleted.collect(),
+        thinned: Thinned { segments: sacrificed.thinned.0, bytes: sacrificed.thinned.1 },
+    };
+    Reply::json(200, &document)
+}
+
+/// `GET /api/1.0/recordings/NAME`: from when to when there is footage.
+pub fn one(call: &Call<'_>, name: &str) -> Reply {
+    if let Err(refused) = check(call.user, name) {
+        return refused;
+    }
+    let (from_us, to_us) = match span(call.query()) {
+        Ok(span) => span,
+        Err(error) => return bad_request(error),
+    };
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut more = None;
+    for segment in call.state.recordings.segments(name, from_us, to_us) {
+        for (start, end, stretch) in
+            segment.stretches().filter(|(start, end, _)| *start <= to_us && *end >= from_us)
+        {
+            let gap = stretch.gap_before.map(|reason| reason.name());
+            let is_full = stretches.len() >= MOST_STRETCHES;
+            match stretches.last_mut() {
+                // It goes on from the segment before.
+                Some(last) if gap.is_none() => last.to = seconds(end),
+                _ if !is_full => {
+                    stretches.push(Stretch { from: seconds(start), to: seconds(end), gap });
+                }
+                _ => {
+                    more = more.or(Some(seconds(start)));
+                }
+            }
+        }
+    }
+    Reply::json(200, &Recording { camera: name.to_owned(), stretches, more })
+}
+
+/// `GET .../frame`: the picture at a moment.
+pub fn frame(call: &Call<'_>, name: &str) -> Reply {
+    let at = query::moment(call.query(), "at").and_then(|at| at.ok_or(QueryError::Missing("at")));
+    let at = match at {
+        Ok(at) => at,
+        Err(error) => return bad_request(error),
+    };
+    let mut player = Player::new(&call.state.recordings, name);
+    if !player.seek(at) {
+        return Reply::error(404, "nothing is recorded of this camera");
+    }
+    let mut jpeg = Vec::with_capacity(player.bytes() as usize);
+    if let Err(error) = player.read(&mut jpeg) {
+        return Reply::error(503, &format!("the recording cannot be read: {error}"));
+    }
+    let number = player.number().unwrap_or(0).to_string();
+    let stamp = part::x_timestamp_at(player.wall_us().unwrap_or(0));
+    let mut reply = Reply::jpeg(jpeg)
+        .with("Cache-Control", "private, no-cache")
+        .with("X-Timestamp", stamp)
+        .with("X-Frame", number);
+    let (previous, next) = player.neighbours();
+    for (field, moment) in [("X-Previous", previous), ("X-Next", next)] {
+        if let Some(moment) = moment {
+            reply = reply.with(field, part::x_timestamp_at(moment));
+        }
+    }
+    reply
+}
+
+/// `GET .../timeline`: a byte for each step of time.
+pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
+    let (from_us, to_us) = match span(call.query()) {
+        Ok(span) => span,
+        Err(error) => return bad_request(error),
+    };
+    let step_us = match query::step(call.query()) {
+        Ok(step_us) => step_us,
+        Err(error) => return bad_request(error),
+    };
+    let steps = to_us.saturating_sub(from_us).div_ceil(step_us);
+    if steps > MOST_STEPS {
+        return Reply::error(
+            400,
+            &format!("these are {steps} steps; raise step_s, for at most {MOST_STEPS} are sent"),
+        );
+    }
+    let mut bytes = vec![NOTHING; steps as usize];
+    for segment in call.state.recordings.segments(name, from_us, to_us) {
+        for (start, end, _) in segment.stretches().filter(|(start, end, _)| *start < to_us && *end >= from_us)
+        {
+            let first = (start.max(from_us) - from_us) / step_us;
+            let last = (end.min(to_us - 1) - from_us) / step_us;
+            bytes[first as usize..=last as usize].fill(0);
+        }
+    }
+    Reply::new(200, "application/octet-stream", bytes.into()).with("Cache-Control", "no-store")
+}
+
+/// `DELETE /api/1.0/recordings/NAME`: deletes whole files of footage.
+pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
+    if let Err(refused) = check(call.user, name) {
+        return refused;
+    }
+    let needed = |key| query::moment(call.query(), key).and_then(|at| at.ok_or(QueryError::Missing(key)));
+    let (from_us, to_us) = match needed("from").and_then(|from| Ok((from, needed("to")?))) {
+        Ok(span) => span,
+        Err(error) => return bad_request(error),
+    };
+    let segments = call.state.recordings.request_deletion(name, from_us, to_us);
+    let (from, to) = (utc::rfc3339(from_us), utc::rfc3339(to_us));
+    let what = format!("deleted {segments} files of footage of camera {name} from {from} to {to}");
+    audit::changed(call.pending.peer(), call.user, &what);
+    Reply::json(200, &Thinned { segments, bytes: 0 })
+}
+
+fn camera(
+    state: &AppState,
+    name: &str,
+    footage: Option<&CameraFootage>,
+    status: Option<&CameraStatus>,
+) -> Camera {
+    let status = status.cloned().unwrap_or_default();
+    let mut days = BTreeSet::new();
+    for segment in state.recordings.segments(name, 0, u64::MAX) {
+        for (start, end, _) in segment.stretches() {
+            days.extend([utc::day(start), utc::day(end)]);
+        }
+    }
+    Camera {
+        name: name.to_owned(),
+        state: status.state.name(),
+        event: status.is_event,
+        problem: status.problem,
+        first: footage.map(|footage| seconds(footage.first_us)),
+        last: footage.map(|footage| seconds(footage.last_us)),
+        bytes: footage.map_or(0, |footage| footage.bytes),
+        segments: footage.map_or(0, |footage| footage.segments as u64),
+        days: days.into_iter().collect(),
+        frames: status.frames,
+        missed: status.missed,
+    }
+}
+
+/// Days of footage that fit at the rate of what is there.
+fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Option<f64> {
+    let store = state.recordings.store();
+    let used: u64 = footage.iter().map(|footage| footage.bytes).sum();
+    let usable = used + free_bytes.saturating_sub(store.min_free_bytes);
+    let usable = store.max_bytes.map_or(usable, |most| most.min(usable));
+    let is_recorded = |camera: &str| {
+        let status = state.recordings.status();
+        status.iter().any(|status| status.camera == camera && status.state != State::Off)
+    };
+    let a_day: f64 = footage
+        .iter()
+        .filter(|footage| is_recorded(&footage.camera))
+        .map(|footage| {
+            let covered_us = footage.last_us.saturating_sub(footage.first_us).max(60 * SECOND_US);
+            footage.bytes as f64 * DAY_US as f64 / covered_us as f64
+        })
+        .sum();
+    (a_day > 0.0).then(|| (usable as f64 / a_day * 10.0).round() / 10.0)
+}
+
+/// The span of time in a query; the last day if it names none.
+fn span(query: &str) -> Result<(u64, u64), QueryError> {
+    let to_us = query::moment(query, "to")?;
+    let to_us = to_us.unwrap_or_else(|| clock::since_epoch().as_micros() as u64);
+    let from_us = query::moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
+    if from_us <= to_us { Ok((from_us, to_us)) } else { Err(QueryError::Span) }
+}
+
+fn seconds(wall_us: u64) -> f64 {
+    (wall_us / 1000) as f64 / 1000.0
+}
+
+fn bad_request(error: QueryError) -> Reply {
+    Reply::error(400, &error.to_string())
+}

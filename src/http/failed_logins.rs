@@ -1,0 +1,95 @@
+//! Failed sign-ins become events: those that follow each other are one, with their number in its note.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::base::lock;
+use crate::journal::{Journal, NewEnd, NewEvent};
+use crate::media::{CameraName, EventKind};
+use crate::users::Denied;
+
+/// After so long without another one, the event is over.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// The event of the failed sign-ins of the last minute.
+#[derive(Default)]
+pub struct FailedLogins {
+    now: Mutex<Option<Storm>>,
+}
+
+#[derive(Clone, Copy)]
+struct Storm {
+    id: u32,
+    count: u32,
+}
+
+impl FailedLogins {
+    /// A sign-in from `peer` failed.
+    pub fn add(&self, journal: &Journal, peer: SocketAddr, why: Denied) {
+        // That a session has ended is no attempt of anybody.
+        if why == Denied::Ended {
+            return;
+        }
+        let storm = {
+            let mut now = lock(&self.now);
+            let storm = now.as_mut().filter(|storm| journal.goes_on(storm.id, QUIET));
+            storm.map(|storm| {
+                storm.count = storm.count.saturating_add(1);
+                *storm
+            })
+        };
+        match storm {
+            // Written at each power of two: a storm of them is a few lines on disk.
+            Some(Storm { id, count }) if count.is_power_of_two() => {
+                let note = format!("at least {count} failed sign-ins, the last one from {}", peer.ip());
+                // It may have been deleted meanwhile.
+                let _ = journal.note(id, &note);
+            }
+            Some(_) => {}
+            None => *lock(&self.now) = begin(journal, peer),
+        }
+    }
+}
+
+fn begin(journal: &Journal, peer: SocketAddr) -> Option<Storm> {
+    let new = NewEvent {
+        camera: CameraName::new("")?,
+        kind: EventKind::LoginFailed,
+        score: 0,
+        area: None,
+        end: NewEnd::After(QUIET),
+        note: format!("a failed sign-in from {}", peer.ip()),
+        reporter: "Defender".to_owned(),
+    };
+    journal.start(&new).ok().map(|record| Storm { id: record.event.id, count: 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::EventQuery;
+
+    #[test]
+    fn a_storm_of_failed_logins_is_one_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&folder.path().join("events"), crate::hub::events(64));
+        let (failed, peer) = (FailedLogins::default(), SocketAddr::from(([192, 0, 2, 7], 9)));
+        let notes = || {
+            let query =
+                EventQuery { from_us: None, to_us: None, is_wanted: &|_| true, before: None, limit: 9 };
+            journal.find(&query).into_iter().map(|record| record.note.to_string()).collect::<Vec<_>>()
+        };
+        failed.add(&journal, peer, Denied::Ended);
+        assert!(notes().is_empty());
+        failed.add(&journal, peer, Denied::UnknownUser);
+        assert_eq!(notes(), ["a failed sign-in from 192.0.2.7"]);
+        for _ in 0..1000 {
+            failed.add(&journal, peer, Denied::Throttled(Duration::from_secs(1)));
+        }
+        assert_eq!(notes(), ["at least 512 failed sign-ins, the last one from 192.0.2.7"]);
+        journal.end(1).unwrap();
+        failed.add(&journal, peer, Denied::WrongPassword);
+        assert_eq!(notes().len(), 2, "another one after that is over");
+    }
+}

@@ -1,0 +1,268 @@
+//! Playback: sends footage to one viewer as `/video` sends frames, at any speed, forwards and backwards.
+//!
+//! Frames are sent no faster than they were captured, whatever the speed is: at a higher speed frames are left out. So bytes a second stay
+//! about those of the live stream. Gaps are skipped.
+//!
+//! Where footage ends in the present, the stream goes on with live frames. These are collected from the moment at which the end was reached, until
+//! what was written meanwhile has been sent: nothing is missing between them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::codec::part;
+use crate::gate::{After, Client, Job};
+use crate::http::reply::{ResponseContext, stream_head};
+use crate::hub::{CameraFeed, Reader, Wait};
+use crate::media::Frame;
+use crate::record::Player;
+
+/// The longest sleep: after it, it is checked whether the viewer is still there.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
+
+/// Time between two frames that is a gap, and skipped.
+const GAP: Duration = Duration::from_secs(3);
+
+/// Least time between two frames of a viewer.
+const LEAST_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Time between frames of a fast playback at the most, however slow the camera was.
+const SLOW_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Pause before it is looked for more footage.
+const POLL: Duration = Duration::from_millis(100);
+
+/// How long it is waited for footage that is being written before live frames are sent without it.
+const LATEST_FOOTAGE: Duration = Duration::from_secs(8);
+
+/// Most bytes of live frames that are collected meanwhile.
+const MOST_LIVE_BYTES: usize = 8 << 20;
+
+/// What is played.
+pub struct Playback {
+    /// Where it begins.
+    pub player: Player,
+    /// The last moment, in microseconds since 1970.
+    pub to_us: Option<u64>,
+    /// How much faster than it was captured; below 0: backwards.
+    pub speed: f64,
+    /// The least time between two frames.
+    pub interval: Option<Duration>,
+    /// The camera, where the stream may go on with live frames.
+    pub camera: Option<Arc<CameraFeed>>,
+}
+
+/// The job that plays; only the head of the response if `head_only`.
+pub fn stream(playback: Playback, head_only: bool, context: ResponseContext) -> Job {
+    Box::new(move |client: &mut Client| {
+        let content_type = format!("multipart/x-mixed-replace; boundary={}", part::boundary());
+        let mut opening = stream_head(&content_type, &[], &context);
+        if !head_only {
+            opening.extend_from_slice(part::opening().as_bytes());
+        }
+        client.write_all(&opening)?;
+        if !head_only {
+            client.limit_latency();
+            Sender { playback, buffer: Vec::new(), base: None, live: None }.run(client)?;
+        }
+        Ok(After::Close)
+    })
+}
+
+struct Sender {
+    playback: Playback,
+    buffer: Vec<u8>,
+    /// A frame's time, and when it was sent: from it follows when others are due.
+    base: Option<(u64, Instant)>,
+    live: Option<Live>,
+}
+
+/// Live frames that wait for the end of the footage.
+struct Live {
+    reader: Reader<Frame>,
+    frames: VecDeque<Arc<Frame>>,
+    bytes: usize,
+    since: Instant,
+}
+
+impl Sender {
+    fn run(&mut self, client: &mut Client) -> io::Result<()> {
+        let mut sent = None;
+        loop {
+            if self.is_over() {
+                return Ok(());
+            }
+            self.send(client)?;
+            let last = self.playback.player.wall_us();
+            if last == sent {
+                return Ok(());
+            }
+            sent = last;
+            if !self.next(client)? {
+                return Ok(());
+            }
+            if self.live_has_begun() {
+                return self.send_live(client);
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let at = self.playback.player.wall_us();
+        let (Some(at), Some(to)) = (at, self.playback.to_us) else { return at.is_none() };
+        if self.playback.speed > 0.0 { at > to } else { at < to }
+    }
+
+    /// Sends the player's frame. One whose file is gone is left out.
+    fn send(&mut self, client: &mut Client) -> io::Result<()> {
+        let player = &self.playback.player;
+        let Some(at) = player.wall_us() else { return Ok(()) };
+        let built = part::build_at(&mut self.buffer, at, player.bytes() as usize, |out| player.read(out));
+        if built.is_ok() {
+            client.write_all(&self.buffer)?;
+        }
+        self.base.get_or_insert((at, Instant::now()));
+        Ok(())
+    }
+
+    /// Goes to the frame that is to be sent next, and waits until it is due; false where there is none, or the viewer is gone.
+    fn next(&mut self, client: &mut Client) -> io::Result<bool> {
+        let Some(before) = self.playback.player.wall_us() else { return Ok(false) };
+        while !self.step() {
+            // The end, of what there is now.
+            if !self.may_go_live() || !self.wait_for_more(client) {
+                return Ok(false);
+            }
+            if self.live_has_begun() {
+                return Ok(true);
+            }
+        }
+        let after = self.playback.player.wall_us().unwrap_or(before);
+        let native = Duration::from_micros(before.abs_diff(after));
+        let interval = self.playback.interval.unwrap_or(LEAST_INTERVAL).max(LEAST_INTERVAL);
+        let Some((base_us, base)) = self.base else { return Ok(true) };
+        if native > GAP {
+            // What comes behind a gap is due at once.
+            self.base = Some((after, Instant::now() + interval));
+            return Ok(self.wait_until(Instant::now() + interval, client));
+        }
+        self.skip(native.min(SLOW_INTERVAL).max(interval));
+        let after = self.playback.player.wall_us().unwrap_or(after);
+        let passed = Duration::from_micros(base_us.abs_diff(after)).div_f64(self.playback.speed.abs());
+        Ok(self.wait_until(base + passed, client))
+    }
+
+    /// One frame on in the direction of play.
+    fn step(&mut self) -> bool {
+        let player = &mut self.playback.player;
+        if self.playback.speed > 0.0 { player.forward() } else { player.back() }
+    }
+
+    /// Leaves frames out: the next frame is the last one that will be due `least` from now.
+    fn skip(&mut self, least: Duration) {
+        let Some((base_us, base)) = self.base else { return };
+        if self.playback.speed.abs() <= 1.0 && self.playback.interval.is_none() {
+            return;
+        }
+        let reach = (base.elapsed() + least).mul_f64(self.playback.speed.abs()).as_micros() as u64;
+        let player = &mut self.playback.player;
+        let Some(here) = player.wall_us() else { return };
+        let target = if self.playback.speed > 0.0 {
+            base_us.saturating_add(reach)
+        } else {
+            base_us.saturating_sub(reach)
+        };
+        let is_ahead = if self.playback.speed > 0.0 { target > here } else { target < here };
+        if !is_ahead {
+            return;
+        }
+        // A gap between here and there is not jumped over: the frame before it is shown, and then the gap is skipped.
+        player.seek(target);
+        let is_behind = player
+            .wall_us()
+            .is_none_or(|found| if self.playback.speed > 0.0 { found < here } else { found > here });
+        if is_behind {
+            player.seek(here);
+        }
+    }
+
+    fn wait_until(&self, due: Instant, client: &mut Client) -> bool {
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            thread::sleep(left.min(CHECK_EVERY));
+            if left > CHECK_EVERY && client.is_gone() {
+                return false;
+            }
+        }
+    }
+
+    fn may_go_live(&self) -> bool {
+        self.playback.speed > 0.0 && self.playback.to_us.is_none() && self.playback.camera.is_some()
+    }
+
+    /// Collects live frames while more footage may come; false if the viewer or the camera is gone.
+    fn wait_for_more(&mut self, client: &mut Client) -> bool {
+        let Some(camera) = &self.playback.camera else { return false };
+        if self.live.is_none() {
+            let Some(reader) = camera.frames().subscribe() else { return false };
+            self.live = Some(Live { reader, frames: VecDeque::new(), bytes: 0, since: Instant::now() });
+        }
+        let Some(live) = &mut self.live else { return false };
+        !client.is_gone() && live.collect(POLL)
+    }
+
+    /// Whether the footage has reached the first live frame, or will not.
+    fn live_has_begun(&self) -> bool {
+        let Some(live) = &self.live else { return false };
+        let reached = self.playback.player.wall_us().zip(live.frames.front()).is_some_and(|(at, first)| {
+            // Footage has its times to the millisecond.
+            at + 2000 >= wall_us(first)
+        });
+        reached || live.since.elapsed() >= LATEST_FOOTAGE || live.bytes > MOST_LIVE_BYTES
+    }
+
+    fn send_live(&mut self, client: &mut Client) -> io::Result<()> {
+        let Some(mut live) = self.live.take() else { return Ok(()) };
+        let after = self.playback.player.wall_us().unwrap_or(0) + 1999;
+        for frame in live.frames.drain(..).filter(|frame| wall_us(frame) > after) {
+            client.write_all(frame.part())?;
+        }
+        loop {
+            match live.reader.wait_newer(CHECK_EVERY) {
+                Wait::Fresh { value: frame, .. } => client.write_all(frame.part())?,
+                Wait::TimedOut if client.is_gone() => return Ok(()),
+                Wait::TimedOut => {}
+                Wait::Closed => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Live {
+    /// Takes the frames that come within `wait`, at least one of them if there is one; false if there will be none.
+    fn collect(&mut self, wait: Duration) -> bool {
+        let end = Instant::now() + wait;
+        loop {
+            match self.reader.wait_newer(end.saturating_duration_since(Instant::now())) {
+                Wait::Fresh { value: frame, .. } => {
+                    self.bytes += frame.memory_bytes();
+                    self.frames.push_back(frame);
+                    if Instant::now() >= end || self.bytes > MOST_LIVE_BYTES {
+                        return true;
+                    }
+                }
+                Wait::TimedOut => return true,
+                Wait::Closed => return false,
+            }
+        }
+    }
+}
+
+fn wall_us(frame: &Frame) -> u64 {
+    frame.captured().wall_time().as_micros() as u64
+}

@@ -1,0 +1,216 @@
+//! Playback: finding frames by their time, and walking over them in both directions, across segments and gaps.
+//!
+//! A player reads files that others may delete meanwhile. A segment that cannot be read is skipped, and said once in the log.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use log::warn;
+
+use super::catalogue::SegmentInfo;
+use super::error::RecordError;
+use super::folder;
+use super::recordings::Recordings;
+use crate::segment::{IndexEntry, ReadAt, SegmentError, read_index, read_summary};
+
+/// Walks over the frames of one camera.
+pub struct Player {
+    recordings: Arc<Recordings>,
+    camera: String,
+    place: Option<Place>,
+}
+
+/// A frame of an open segment.
+struct Place {
+    opened: Opened,
+    at: usize,
+}
+
+/// A segment that is read.
+struct Opened {
+    info: Arc<SegmentInfo>,
+    file: File,
+    index: Vec<IndexEntry>,
+}
+
+impl Player {
+    /// A player that stands nowhere yet.
+    pub fn new(recordings: &Arc<Recordings>, camera: &str) -> Self {
+        Self { recordings: Arc::clone(recordings), camera: camera.to_owned(), place: None }
+    }
+
+    /// Goes to the last frame that was captured at `wall_us` or before, or to the first one after it; false where there is no frame.
+    pub fn seek(&mut self, wall_us: u64) -> bool {
+        let is_here = self.place.as_ref().is_some_and(|place| {
+            let info = &place.opened.info;
+            info.summary.is_closed && (info.start_us()..=info.end_us()).contains(&wall_us)
+        });
+        if !is_here {
+            let found = self.recordings.segment_at(&self.camera, wall_us);
+            self.place =
+                found.and_then(|info| self.open_near(&info, true)).map(|opened| Place { opened, at: 0 });
+        }
+        let Some(place) = &mut self.place else { return false };
+        let at_ms = place.opened.info.at_ms(wall_us);
+        place.at = place.opened.index.partition_point(|entry| entry.at_ms <= at_ms).saturating_sub(1);
+        true
+    }
+
+    /// Goes to the next frame; false where it is the last one that there is now.
+    pub fn forward(&mut self) -> bool {
+        let Some(place) = &mut self.place else { return false };
+        if place.at + 1 < place.opened.index.len() {
+            place.at += 1;
+            return true;
+        }
+        let (sequence, frames) = (place.opened.info.sequence(), place.opened.index.len());
+        // It may have been written to since.
+        if !place.opened.info.summary.is_closed
+            && let Some(info) = self.recordings.segment(&self.camera, sequence)
+            && let Ok(opened) = Opened::open(&info)
+            && opened.index.len() > frames
+        {
+            self.place = Some(Place { opened, at: frames });
+            return true;
+        }
+        let Some(next) = self.recordings.neighbour(&self.camera, sequence, true) else { return false };
+        let Some(opened) = self.open_near(&next, true) else { return false };
+        self.place = Some(Place { opened, at: 0 });
+        true
+    }
+
+    /// Goes to the frame before; false where it is the first one.
+    pub fn back(&mut self) -> bool {
+        let Some(place) = &mut self.place else { return false };
+        if place.at > 0 {
+            place.at -= 1;
+            return true;
+        }
+        let sequence = place.opened.info.sequence();
+        let Some(before) = self.recordings.neighbour(&self.camera, sequence, false) else { return false };
+        let Some(opened) = self.open_near(&before, false) else { return false };
+        let at = opened.index.len() - 1;
+        self.place = Some(Place { opened, at });
+        true
+    }
+
+    /// When the frame was captured, in microseconds since 1970; `None` while the player stands nowhere.
+    pub fn wall_us(&self) -> Option<u64> {
+        self.place.as_ref().map(|place| place.opened.info.wall_us(place.opened.index[place.at].at_ms))
+    }
+
+    /// The frame's number, counted for each camera; frames that were missed in its segment are not counted.
+    pub fn number(&self) -> Option<u64> {
+        self.place.as_ref().map(|place| place.opened.info.summary.head.first_frame + place.at as u64)
+    }
+
+    /// Bytes of the frame's JPEG; 0 while the player stands nowhere.
+    pub fn bytes(&self) -> u32 {
+        self.place.as_ref().map_or(0, |place| place.opened.index[place.at].length)
+    }
+
+    /// When the frames before and behind this one were captured.
+    pub fn neighbours(&mut self) -> (Option<u64>, Option<u64>) {
+        let Some(here) = self.wall_us() else { return (None, None) };
+        let before = self.back().then(|| self.wall_us()).flatten();
+        if before.is_some() {
+            self.forward();
+        }
+        let next = self.forward().then(|| self.wall_us()).flatten();
+        if next.is_some() {
+            self.back();
+        }
+        debug_assert_eq!(self.wall_us(), Some(here));
+        (before, next)
+    }
+
+    /// Appends the frame's JPEG to `out`.
+    ///
+    /// # Errors
+    /// That its file cannot be read any more.
+    pub fn read(&self, out: &mut Vec<u8>) -> Result<(), RecordError> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let entry = place.opened.index[place.at];
+        let (path, start) = (place.opened.info.path(), out.len());
+        out.resize(start + entry.length as usize, 0);
+        let read = ReadAt::read_at(&place.opened.file, &mut out[start..], u64::from(entry.offset));
+        match read.map_err(RecordError::io(path))? {
+            all if all == entry.length as usize => Ok(()),
+            _ => {
+                let what =
+                    SegmentError::Damaged { offset: u64::from(entry.offset), what: "a frame is cut off" };
+                Err(RecordError::Segment(path.to_owned(), what))
+            }
+        }
+    }
+
+    /// Opens a segment, or, where that cannot be read, the next one that can, forwards or backwards.
+    fn open_near(&self, info: &Arc<SegmentInfo>, is_forward: bool) -> Option<Opened> {
+        let mut info = Arc::clone(info);
+        loop {
+            match Opened::open(&info) {
+                Ok(opened) if !opened.index.is_empty() => return Some(opened),
+                Ok(_) => {}
+                Err(error) => self.recordings.note_unreadable(&info, &error),
+            }
+            info = self.recordings.neighbour(&self.camera, info.sequence(), is_forward)?;
+        }
+    }
+}
+
+impl Opened {
+    fn open(info: &Arc<SegmentInfo>) -> Result<Self, RecordError> {
+        let path = info.path();
+        let file = folder::open(path, false).map_err(RecordError::io(path))?;
+        let index = if info.summary.is_closed {
+            let found = read_summary(&file).map_err(RecordError::segment(path))?;
+            if found.head.uuid != info.summary.head.uuid {
+                let what = SegmentError::Damaged { offset: 0, what: "it is another segment now" };
+                return Err(RecordError::Segment(path.to_owned(), what));
+            }
+            read_index(&file, &found).map_err(RecordError::segment(path))?
+        } else {
+            info.written.iter().flat_map(|group| group.iter().copied()).collect()
+        };
+        Ok(Self { info: Arc::clone(info), file, index })
+    }
+}
+
+impl Recordings {
+    /// The segment with the last frame at `wall_us` or before; where there is none, the first one of all.
+    fn segment_at(&self, camera: &str, wall_us: u64) -> Option<Arc<SegmentInfo>> {
+        self.with_segments(camera, |segments| {
+            let covers = |info: &&Arc<SegmentInfo>| info.start_us() <= wall_us && wall_us <= info.end_us();
+            let before = || {
+                let begun = segments.iter().filter(|info| info.start_us() <= wall_us);
+                begun.max_by_key(|info| (info.end_us(), info.sequence()))
+            };
+            segments.iter().rev().find(covers).or_else(before).or(segments.first()).cloned()
+        })
+    }
+
+    /// A segment by its number.
+    fn segment(&self, camera: &str, sequence: u64) -> Option<Arc<SegmentInfo>> {
+        self.with_segments(camera, |segments| {
+            let at = segments.binary_search_by_key(&sequence, |info| info.sequence()).ok()?;
+            Some(Arc::clone(&segments[at]))
+        })
+    }
+
+    /// The segment that was made next after the one with this number, or before it.
+    fn neighbour(&self, camera: &str, sequence: u64, is_forward: bool) -> Option<Arc<SegmentInfo>> {
+        self.with_segments(camera, |segments| {
+            let at = segments.partition_point(|info| info.sequence() < sequence);
+            let is_there = segments.get(at).is_some_and(|info| info.sequence() == sequence);
+            let at = if is_forward { Some(at + usize::from(is_there)) } else { at.checked_sub(1) };
+            at.and_then(|at| segments.get(at)).cloned()
+        })
+    }
+
+    /// Logs once that a segment cannot be played.
+    fn note_unreadable(&self, info: &SegmentInfo, error: &RecordError) {
+        if self.is_first_look(info.path()) {
+            warn!("recording: {error}; it is skipped in playback");
+        }
+    }
+}
