@@ -129,7 +129,9 @@ class Past {
 
   #build() {
     const button = (kind, label, work, ...inside) => {
-      const made = make("button", { type: "button", class: kind, title: label, "aria-label": label }, ...inside);
+      // A word on it is its name.
+      const isNamed = inside.some((each) => /\d/.test(each));
+      const made = make("button", { type: "button", class: kind, title: label, "aria-label": isNamed ? undefined : label }, ...inside);
       made.addEventListener("click", work);
       return made;
     };

@@ -29,7 +29,7 @@ export async function show(section, status) {
     section.append(make("p", {}, "This server does not record."));
     return undefined;
   }
-  const [problems, store, gone] = [make("ul", { class: "problems", role: "status" }), make("div", { class: "store card" }), make("p", { class: "quiet" })];
+  const [problems, store, gone] = [make("div", { class: "problems", role: "status" }), make("div", { class: "store card" }), make("p", { class: "quiet" })];
   const service = serviceRow();
   const cards = new Map();
   const list = make("div", { class: "users" });
@@ -60,7 +60,7 @@ function fillProblems(list, { problem, cameras, stopped_by: stopper }, { journal
   ].filter(Boolean);
   if (list.dataset.shown === words.join()) return;
   list.dataset.shown = words.join();
-  list.replaceChildren(...words.map((each) => make("li", { class: "bad" }, each)));
+  list.replaceChildren(...words.map((each) => make("p", { class: "bad" }, each)));
 }
 
 // How full it is: what recordings use, what others use, what is free and may be used.

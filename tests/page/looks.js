@@ -1,12 +1,16 @@
 // Every view: accessible in light and dark, on a desk and on a phone; and how much the first visit loads.
 
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, untilItMoves, withControls, test } from "./support.js";
 
 const MOST_GZIPPED_BYTES = 40_000;
 const MOST_BYTES = 90_000;
+// All that anybody may ever load, gzipped: it is a part of the program.
+const MOST_TOGETHER_BYTES = 90_000;
 
 const sections = '[camera.front]\ndevice = "test"\n[camera.yard]\ndevice = "test"\n[microphone.room]\ndevice = "test"\n';
 
@@ -59,6 +63,12 @@ test("the page is small and loads nothing from elsewhere", async (t) => {
   t.diagnostic(`the form: ${describe(ofForm)}; the page: ${describe(ofPage)}`);
   assert.ok(ofForm.gzipped + ofPage.gzipped < MOST_GZIPPED_BYTES && ofPage.raw < MOST_BYTES, "too heavy");
   assert.ok([...ofForm.urls, ...ofPage.urls].every((url) => url.startsWith(server.url("/"))), "from elsewhere");
+});
+
+test("all files of the page together are small", () => {
+  const files = readdirSync("www", { recursive: true, withFileTypes: true }).filter((each) => each.isFile());
+  const sum = files.reduce((total, { path, name }) => total + gzipSync(readFileSync(join(path, name)), { level: 9 }).length, 0);
+  assert.ok(sum < MOST_TOGETHER_BYTES, `${sum} bytes gzipped`);
 });
 
 const describe = ({ urls, raw, gzipped }) => `${urls.length} requests, ${raw} bytes, ${gzipped} gzipped`;
