@@ -95,7 +95,7 @@ fn what_does_not_fit_is_refused_and_nothing_of_it_is_written() {
         let refused = SegmentWriter::create(&file, length, &head());
         assert!(matches!(refused, Err(SegmentError::Unfit(_) | SegmentError::Short { .. })), "{length}");
     }
-    let long = SegmentHead { camera: "x".repeat(33), ..head() };
+    let long = SegmentHead { camera: "x".repeat(66), ..head() };
     assert!(matches!(SegmentWriter::create(&file, 1 << 20, &long), Err(SegmentError::Unfit(_))));
     assert!(matches!(read_summary(&file), Err(SegmentError::Foreign)));
 
