@@ -29,7 +29,7 @@ const MAY_NAME: [(&str, &[&str]); 21] = [
     ("logging", &[]),
     ("control", &["config", "hub", "logging", "media", "memory", "remote", "source", "streams"]),
     ("cli", &["app", "config", "confine", "media", "memory", "remote", "source", "users"]),
-    ("fuzzing", &["client", "config", "gate", "http", "jpeg", "remote", "users"]),
+    ("fuzzing", &["client", "config", "gate", "http", "jpeg", "media", "remote", "users"]),
     ("app", &["config", "confine", "control", "gate", "http", "hub", "logging", "media", "memory", "users"]),
 ];
 
