@@ -1,12 +1,13 @@
 // The days of which there are recordings of a camera, and the stretches of one of them, with the gaps between them.
 
-import { ask } from "./api.js";
+import { ask, askIfThere } from "./api.js";
 import { make, say, whileSeen } from "./dom.js";
 import { footagePath } from "./footage.js";
 import { LEAD_S, eventsOf, kindWords } from "./happenings.js";
 import { dayOf, dayWords, endsOf, lengthWords, timeOf } from "./moments.js";
 
 const LOOK_EVERY_MS = 10_000;
+const MOST_EVENTS = 500;
 // A stretch that is longer than this can be entered at each full hour.
 const LONG_S = 2 * 3600;
 // A shorter pause between two stretches is not worth a line.
@@ -108,8 +109,10 @@ export class Days {
   async #fill() {
     const day = this.#day;
     const [from, to] = endsOf(day);
-    const found = await ask("GET", path(this.#name, "", { from, to: to - 0.001 }));
-    const [{ stretches }, events] = [found, eventsOf(found)];
+    const end = to - 0.001;
+    const query = new URLSearchParams({ camera: this.#name, from, to: end, limit: MOST_EVENTS });
+    const [{ stretches }, found] = await Promise.all([ask("GET", path(this.#name, "", { from, to: end })), askIfThere(`events?${query}`)]);
+    const events = eventsOf(found) ?? [];
     if (day !== this.#day) return;
     const listed = JSON.stringify([day, stretches.map((each) => [each.from, Math.round(each.to / 60)]), events.map(({ id, end }) => [id, end])]);
     if (listed === this.#listed) return;

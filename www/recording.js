@@ -64,14 +64,12 @@ function fillProblems(list, { problem, cameras, stopped_by: stopper }, { journal
 }
 
 // How full it is: what recordings use, what others use, what is free and may be used.
-function fillStore(host, { dir_bytes: disk, free_bytes: free, max_bytes: most, min_free_bytes: least, cameras }) {
-  const used = cameras.reduce((sum, { bytes }) => sum + bytes, 0);
-  const limit = Math.min(most ?? Infinity, used + Math.max(0, free - least));
-  const fits = cameras.filter(({ fits_days: days }) => days !== null);
+function fillStore(host, { dir_bytes: used, free_bytes: free, max_bytes: most, min_free_bytes: least, fits_days: days }) {
+  const limit = free === null ? most : Math.min(most ?? Infinity, used + Math.max(0, free - least));
   const rows = [
-    ["Used by recordings", `${sizeWords(used)} of ${sizeWords(limit)}${most ? "" : `, ${sizeWords(least)} stay free`}`],
-    ["Free on the disk", `${sizeWords(free)} of ${sizeWords(disk)}`],
-    ["Fits at the present rate", fits.length ? fits.map(({ name, fits_days: days }) => `${name} ${daysWords(days)}`).join(", ") : "not known yet"],
+    ["Used by recordings", `${sizeWords(used)}${limit === null ? "" : ` of ${sizeWords(limit)}`}`],
+    ["Free on the disk", free === null ? "not known" : `${sizeWords(free)}, of which ${sizeWords(least)} stay free`],
+    ["Fits at the present rate", days === null ? "not known yet" : `about ${daysWords(days)}`],
   ];
   const key = JSON.stringify(rows);
   if (host.dataset.shown === key) return;
@@ -115,11 +113,10 @@ async function cameraCard(name, microphones) {
   const [camera, rows] = await Promise.all([askIfThere(path(name)), settingsOf(prefix)]);
   const state = make("p", { class: "quiet" });
   const footage = make("p", {});
-  const show = ({ state: is, first, last, bytes, missed, fits_days: days }) => {
+  const show = ({ state: is, first, last, bytes, missed }) => {
     say(state, sentence(STATES[is] ?? is));
     const words = first === null ? "nothing is recorded"
-      : [`${dayAndTime(first)} to ${dayAndTime(last)}`, sizeWords(bytes), missed && `${plural(missed, "picture")} missed`,
-        days !== null && `about ${daysWords(days)} fit`].filter(Boolean).join(" · ");
+      : [`${dayAndTime(first)} to ${dayAndTime(last)}`, sizeWords(bytes), missed && `${plural(missed, "picture")} missed`].filter(Boolean).join(" · ");
     if (footage.dataset.shown === words) return;
     footage.dataset.shown = words;
     footage.replaceChildren(sentence(words), ...(first === null ? [] : [" ", make("a", { href: `?camera=${encodeURIComponent(name)}&at=${last.toFixed(0)}` }, "Watch")]));

@@ -23,7 +23,7 @@ const canvasIs = (page, wanted) => until(`a picture ${wanted} pixels wide`, asyn
 
 test("a tile takes the smallest stream that fills it, and a camera alone the full one", async (t) => {
   const server = await new Server(t, { sections: SECTIONS }).start();
-  const page = await open(server, { viewport: { width: 700, height: 500 } });
+  const page = await open(server, { viewport: { width: 680, height: 500 } });
   const paths = asked(page);
   await page.goto(server.url("/"));
   await fillIn(page, "eve");
@@ -44,7 +44,7 @@ test("a tile takes the smallest stream that fills it, and a camera alone the ful
 
 test("a display with more pixels takes a larger stream", async (t) => {
   const server = await new Server(t, { sections: SECTIONS }).start();
-  const page = await open(server, { viewport: { width: 700, height: 500 }, deviceScaleFactor: 2 });
+  const page = await open(server, { viewport: { width: 680, height: 500 }, deviceScaleFactor: 2 });
   const paths = asked(page);
   await page.goto(server.url("/"));
   await fillIn(page, "eve");
@@ -80,7 +80,7 @@ test("resizing a window to and fro does not change the stream each time", async 
 
 test("a picture stays until the first one of another stream is there", async (t) => {
   const server = await new Server(t, { sections: SECTIONS }).start();
-  const page = await open(server, { viewport: { width: 700, height: 500 } });
+  const page = await open(server, { viewport: { width: 680, height: 500 } });
   await withStreamsInHand(page);
   await page.goto(server.url("/"));
   await fillIn(page, "eve");
