@@ -13,6 +13,7 @@ export class Clip {
   #changed;
   #words = make("p", { role: "status", class: "quiet" });
   #row;
+  #mov;
 
   // `moment` gives the moment that is shown; `changed` is called when a mark is set.
   constructor(name, { moment, changed }) {
@@ -24,8 +25,10 @@ export class Clip {
       made.addEventListener("click", () => act(made, async () => work()));
       return made;
     };
+    this.#mov = button("Download MOV", () => this.#download("mov"));
+    this.#mov.hidden = true;
     this.#row = make("div", { class: "row", hidden: true },
-      ...["mkv", "mov"].map((kind) => button(`Download ${kind.toUpperCase()}`, () => this.#download(kind), kind === "mkv" ? "main" : undefined)),
+      button("Download MKV", () => this.#download("mkv"), "main"), this.#mov,
       button("Clear", () => this.#mark()));
     this.element = make("section", { class: "card clip", "aria-label": "Save" },
       make("div", { class: "row" },
@@ -38,6 +41,8 @@ export class Clip {
   set(from, to) {
     [this.from, this.to] = [from, to];
     this.#row.hidden = from === undefined || to === undefined;
+    // A server may not have this kind yet.
+    if (!this.#row.hidden) this.#probe("mov").then(() => { this.#mov.hidden = false; }, (fault) => { this.#mov.hidden = fault.status === 404; });
     const words = (at) => (dayOf(at) === dayOf(from ?? at) ? timeOf(at) : dayAndTime(at));
     say(this.#words, !this.#row.hidden ? `From ${timeOf(from)} to ${words(to)}, ${lengthWords(to - from)}.`
       : from !== undefined ? `From ${timeOf(from)}. Go to its end and mark that.`
@@ -49,13 +54,18 @@ export class Clip {
     this.#changed();
   }
 
-  // The first byte tells whether the server gives it: what it refuses would be saved as if it were the clip.
   async #download(kind) {
+    save(await this.#probe(kind), "");
+    return "the download begins";
+  }
+
+  // The address of the clip. The first byte tells whether the server gives it: what it refuses would be saved as if it
+  // were the clip.
+  async #probe(kind) {
     const url = address(footagePath(this.#name, `clip.${kind}`, { from: this.from.toFixed(3), to: this.to.toFixed(3) }));
     const probe = await request(url, { headers: { "X-Requested-With": "fetch", Range: "bytes=0-0" } });
     await probe.body?.cancel();
-    save(url, "");
-    return "the download begins";
+    return url;
   }
 
   async #picture() {

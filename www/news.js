@@ -30,7 +30,8 @@ export function markSeen(newest) {
 }
 
 function show(count) {
-  const words = count ? `${count}${count === MOST ? "+" : ""}` : "";
-  if (badge.textContent.trim() === words) return;
+  // Spaces part the words for who hears them.
+  const words = count ? ` ${count}${count === MOST ? "+" : ""}` : "";
+  if ((badge.firstChild?.textContent ?? "") === words) return;
   badge.replaceChildren(...(count ? [words, make("span", { class: "unseen" }, " new")] : []));
 }

@@ -218,7 +218,7 @@ test("a confined user sees events of their cameras only", async (t) => {
   for (const name of ["front", "yard"]) await api(page, "POST", "events", { camera: name, kind: "manual" });
   const theirs = await signedIn(server, "bob", { path: "/?events" });
   await theirs.locator(".event").first().waitFor();
-  assert.deepEqual(await theirs.locator(".event .what :first-child").allTextContents(), ["Recorded by hand yard"]);
+  assert.deepEqual(await theirs.locator(".event .what > :first-child").allTextContents(), ["Recorded by hand yard"]);
   assert.equal(await theirs.getByRole("button", { name: /^Delete/ }).count(), 0, "a viewer deletes nothing");
   assert.deepEqual(await theirs.getByLabel("camera", { exact: true }).locator("option").allTextContents(), ["All cameras", "yard"]);
 });
