@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_are_closed_on_exec_and_the_socket_is_our_user_s_alone() {
+    fn descriptors_are_closed_on_exec_and_the_socket_is_private() {
         use rustix::io::{FdFlags, fcntl_getfd};
         let folder = tempfile::tempdir().unwrap();
         let channel = Channel::open(folder.path()).unwrap();
