@@ -147,7 +147,7 @@ fn duration_ms(path: &Path) -> i64 {
 }
 
 #[test]
-fn ffmpeg_reads_a_segment_while_it_is_written_and_when_it_is_closed() {
+fn ffmpeg_reads_a_segment_before_and_after_its_close() {
     for codec in ["flac", "pcm_s16le"] {
         let folder = tempfile::tempdir().unwrap();
         let (film, head) = source(folder.path(), codec);
@@ -224,7 +224,7 @@ fn ffprobe_reads_synced_groups_whatever_a_power_cut_tears() {
 }
 
 #[test]
-fn a_segment_that_is_written_and_one_that_is_full_please_mkvtoolnix() {
+fn mkvtoolnix_finds_no_fault_in_segments() {
     let folder = tempfile::tempdir().unwrap();
     let (film, head) = source(folder.path(), "flac");
     let batches = batches(&film);

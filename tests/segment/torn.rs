@@ -196,7 +196,7 @@ fn a_reader_at_work_sees_all_groups_but_the_last() {
 }
 
 #[test]
-fn after_an_error_nothing_more_is_written_and_what_was_synced_is_found() {
+fn after_an_error_what_was_synced_is_found() {
     for seed in 0..40 {
         let mut random = Random::new(seed);
         let disk = Disk::new(used_file(&mut random));
@@ -230,7 +230,7 @@ fn frames(batches: &[Batch]) -> u32 {
 }
 
 #[test]
-fn a_full_file_is_full_exactly_when_the_next_group_does_not_fit() {
+fn a_file_is_full_when_the_next_group_does_not_fit() {
     for seed in 0..20 {
         let mut random = Random::new(seed);
         let length = 4096 * (4 + random.below(40)) as u64;
