@@ -100,6 +100,11 @@ impl Codec {
     }
 }
 
+/// The samples of a FLAC frame of 16 bits; `None` for anything else.
+pub fn decode_flac(frame: &[u8]) -> Option<Vec<i16>> {
+    flac::decode(frame)
+}
+
 impl Packet {
     /// Its bytes as the packet numbered `number` of one listener's stream, counted from 0.
     pub fn bytes(&self, number: u32) -> Cow<'_, [u8]> {

@@ -67,6 +67,7 @@ fn footage(call: &Call<'_>, name: &str, part: Footage) -> Outcome {
         Footage::Timeline => Outcome::Reply(api::recordings::timeline(call, name)),
         Footage::Stream => stream::footage(call, name),
         Footage::ClipMkv => stream::clip(call, name),
+        Footage::Sound => stream::footage_sound(call, name),
     }
 }
 

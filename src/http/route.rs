@@ -100,6 +100,8 @@ pub enum Footage {
     Timeline,
     /// A file of Matroska.
     ClipMkv,
+    /// Sound as it was captured.
+    Sound,
 }
 
 /// What an admin may stop and start.
@@ -126,11 +128,12 @@ pub enum Access {
 
 impl Footage {
     /// By the last segment of the path.
-    pub const NAMES: [(&'static str, Footage); 4] = [
+    pub const NAMES: [(&'static str, Footage); 5] = [
         ("frame", Self::Frame),
         ("stream", Self::Stream),
         ("timeline", Self::Timeline),
         ("clip.mkv", Self::ClipMkv),
+        ("sound", Self::Sound),
     ];
 
     fn from_name(name: &str) -> Option<Self> {

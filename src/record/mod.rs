@@ -23,6 +23,7 @@ mod error;
 mod folder;
 mod intake;
 mod keeper;
+mod listen;
 mod open;
 mod pending;
 mod plan;
@@ -38,6 +39,7 @@ mod thin;
 mod tombstones;
 
 pub use clip::{Clip, NoClip};
+pub use listen::{RecordedSound, SoundPlayer};
 pub use playback::Player;
 pub use recorder::Recorder;
 pub use recordings::{CameraFootage, Recordings};

@@ -27,10 +27,10 @@ struct Place {
 }
 
 /// A segment that is read.
-struct Opened {
-    info: Arc<SegmentInfo>,
-    file: File,
-    index: Vec<IndexEntry>,
+pub(super) struct Opened {
+    pub(super) info: Arc<SegmentInfo>,
+    pub(super) file: File,
+    pub(super) index: Vec<IndexEntry>,
 }
 
 impl Player {
@@ -159,7 +159,11 @@ impl Player {
 }
 
 impl Opened {
-    fn open(info: &Arc<SegmentInfo>) -> Result<Self, RecordError> {
+    /// Opens a segment, and reads where its frames lie.
+    ///
+    /// # Errors
+    /// That the file cannot be read, or is another segment's by now.
+    pub(super) fn open(info: &Arc<SegmentInfo>) -> Result<Self, RecordError> {
         let path = info.path();
         let file = folder::open(path, false).map_err(RecordError::io(path))?;
         let index = if info.summary.is_closed {
@@ -190,7 +194,7 @@ impl Recordings {
     }
 
     /// A segment by its number.
-    fn segment(&self, camera: &str, sequence: u64) -> Option<Arc<SegmentInfo>> {
+    pub(super) fn segment(&self, camera: &str, sequence: u64) -> Option<Arc<SegmentInfo>> {
         self.with_segments(camera, |segments| {
             let at = segments.binary_search_by_key(&sequence, |info| info.sequence()).ok()?;
             Some(Arc::clone(&segments[at]))
@@ -198,7 +202,12 @@ impl Recordings {
     }
 
     /// The segment that was made next after the one with this number, or before it.
-    fn neighbour(&self, camera: &str, sequence: u64, is_forward: bool) -> Option<Arc<SegmentInfo>> {
+    pub(super) fn neighbour(
+        &self,
+        camera: &str,
+        sequence: u64,
+        is_forward: bool,
+    ) -> Option<Arc<SegmentInfo>> {
         self.with_segments(camera, |segments| {
             let at = segments.partition_point(|info| info.sequence() < sequence);
             let is_there = segments.get(at).is_some_and(|info| info.sequence() == sequence);

@@ -265,3 +265,20 @@ fn recording_is_stopped_and_started_by_an_admin() {
         gaps.contains(&"\"stopped\"".to_owned()).then_some(())
     });
 }
+
+#[test]
+fn recorded_sound_is_as_long_as_it_was() {
+    let server = server(ALWAYS);
+    let (first, last) = recorded(&server, 80.0);
+    let path = format!("/api/1.0/recordings/front/sound?from={:.3}&to={:.3}", first + 0.5, last - 0.5);
+    let answer = server.get(&path);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.body.starts_with(b"RIFF"));
+    // 16-bit samples at 16 kHz, behind a head of at most a kilobyte; pieces of 40 ms.
+    let seconds = answer.body.len() as f64 / 32_000.0;
+    assert!((seconds - (last - first - 1.0)).abs() < 0.2, "{seconds} s of {first} to {last}");
+    let flac = server.get(&format!("{path}&codec=flac"));
+    assert!(flac.body.starts_with(b"fLaC") && flac.body.len() < answer.body.len());
+    assert_eq!(server.get("/api/1.0/recordings/front/sound").status, 400);
+    assert_eq!(server.get("/api/1.0/recordings/attic/sound?from=5").status, 404);
+}

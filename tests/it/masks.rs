@@ -175,7 +175,9 @@ fn server(setup: Setup) -> (Server, [Feeder; 3]) {
     let path = |name: &str| setup.path().join(name);
     let feeders = [
         Feeder::start(&path("odd"), move |stream, _| send_once(stream, &odd)),
-        Feeder::start(&path("raw-socket"), move |stream, _| send_for_ever(stream, std::slice::from_ref(&raw))),
+        Feeder::start(&path("raw-socket"), move |stream, _| {
+            send_for_ever(stream, std::slice::from_ref(&raw))
+        }),
         Feeder::start(&path("plain"), move |stream, _| send_for_ever(stream, &plain)),
     ];
     let streams = |name: &str| {

@@ -4,6 +4,7 @@
 //! The frames of a stream are numbered without a gap, but listeners begin and skip at different times. So the frame
 //! header, which has the number, is written for each listener, with the checksums.
 
+use flac_codec::decode::FlacStreamReader;
 use flac_codec::encode::{FlacStreamWriter, Options};
 
 use crate::media::SoundFormat;
@@ -91,6 +92,13 @@ impl FlacFrame {
         bytes.extend(checksum.to_be_bytes());
         bytes
     }
+}
+
+/// The samples of a frame; `None` for what is no frame, or not one of 16 bits.
+pub(super) fn decode(frame: &[u8]) -> Option<Vec<i16>> {
+    let mut reader = FlacStreamReader::new(frame);
+    let decoded = reader.read().ok()?;
+    decoded.samples.iter().map(|sample| i16::try_from(*sample).ok()).collect()
 }
 
 /// A frame's number in the extended UTF-8 form of RFC 9639 section 9.1.5; 31 bits of it, after

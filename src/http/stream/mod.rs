@@ -5,6 +5,7 @@ mod audio;
 mod clip;
 mod events;
 mod playback;
+mod playback_sound;
 pub(super) mod query;
 mod snapshot;
 mod video;
@@ -19,7 +20,7 @@ use crate::base::utc;
 use crate::gate::Job;
 use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::{Frame, Scale};
-use crate::record::{Clip, NoClip, Player};
+use crate::record::{Clip, NoClip, Player, SoundPlayer};
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
@@ -79,6 +80,21 @@ pub fn stream_snapshot(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
 /// `GET /api/1.0/recordings/NAME/stream`.
 pub fn footage(call: &Call<'_>, name: &str) -> Outcome {
     hand_over(call, play(call, name))
+}
+
+/// `GET /api/1.0/recordings/NAME/sound`.
+pub fn footage_sound(call: &Call<'_>, name: &str) -> Outcome {
+    let job = (|| {
+        let from_us = query::moment(call.query(), "from")?.ok_or(query::QueryError::Missing("from"))?;
+        let (to_us, codec) = (query::moment(call.query(), "to")?, query::codec(call.query())?);
+        Ok((SoundPlayer::new(&call.state.recordings, name, from_us), to_us, codec))
+    })();
+    let job = job.map_err(bad_request).and_then(|(player, to_us, codec)| {
+        let player =
+            player.ok_or_else(|| Reply::error(404, "no sound is recorded of this camera at that time"))?;
+        Ok(playback_sound::stream(player, to_us, codec, is_head(call.request), call.context()))
+    });
+    hand_over(call, job)
 }
 
 /// `GET /api/1.0/recordings/NAME/clip.mkv`.
