@@ -196,7 +196,8 @@ fn a_live_stream_ends_with_the_token() {
     let server = server();
     let front = token(&server, "front");
     let (mut running, _file) = follow(&server, &front, "live");
-    defender(server.path(), &["token", "del", "at-front", "-u", "users"], "");
+    let removed = defender(server.path(), &["token", "remove", "at-front", "-u", "users"], "");
+    assert!(removed.status.success(), "{removed:?}");
     wait_for("the end of the stream", || (!running.is_running()).then_some(()));
 }
 
