@@ -229,7 +229,7 @@ test("an admin sets, stops and starts recording", async (t) => {
   const card = page.locator("details[data-name=front]");
   await card.getByText("Being recorded").waitFor();
   await card.locator("summary").first().click();
-  await card.getByLabel("Record", { exact: true }).selectOption("events");
+  await card.locator('[name="when"]').selectOption("events");
   await card.getByLabel("Days that recordings are kept").fill("7");
   await card.getByRole("button", { name: "Save" }).click();
   await page.getByText("Saved", { exact: true }).waitFor();
