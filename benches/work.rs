@@ -5,10 +5,13 @@
 //!
 //! `pass-through` and `socket` take the length of a frame: `socket:40000` for one of 40 kB.
 //!
-//! Kinds that begin with `jpeg-` write what they work on to FILE, for other programs to do the same.
+//! Kinds that begin with `jpeg-` write what they work on to FILE, for other programs to do the same; `record` records the
+//! JPEGs in FILE, or 30 frames of 40 KB.
 //!
 //! It prints the nanoseconds a time took, which are instructions where the machine's clock counts
 //! them (qemu's `-icount shift=0`).
+
+mod record;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -37,7 +40,7 @@ const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
 
 const KINDS: &str = "yuyv, yuyv420, nv12, pass-through, socket, jpeg-dc, jpeg-all, jpeg-copy, jpeg-around, jpeg-right, jpeg-mask, \
-                     jpeg-stamp, jpeg-half, jpeg-eighth, jpeg-quality, raw-mean, raw-half, aes128, chacha20 or password";
+                     jpeg-stamp, jpeg-half, jpeg-eighth, jpeg-quality, raw-mean, raw-half, record, aes128, chacha20 or password";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -60,6 +63,10 @@ fn main() -> ExitCode {
         "aes128" => encrypt(times, CipherSuite::TLS13_AES_128_GCM_SHA256),
         "chacha20" => encrypt(times, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
         "password" => password(times),
+        "record" => {
+            let mut recording = record::Recording::new(arguments.get(2).map(String::as_str));
+            time(times, || recording.record());
+        }
         kind if kind.starts_with("jpeg-") => {
             let frame = jpeg_frame();
             if let Some(file) = arguments.get(2) {

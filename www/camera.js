@@ -223,10 +223,10 @@ export class Camera {
   // The condition of a camera that gives no picture, according to the server.
   #outage() {
     const { problem, since_s } = this.#status;
-    const since = since_s ? `for ${duration(since_s)}` : "";
+    const since = since_s ? `(for ${duration(since_s)})` : "";
     const condition = this.#is === "connecting" ? "waiting" : "lost";
     if (problem?.startsWith("stopped by")) return { condition, head: sentence(problem), more: since_s ? `${duration(since_s)} ago` : "" };
-    return { condition, head: "No signal", more: [problem ?? "waiting for the camera", since].filter(Boolean).join(", ") };
+    return { condition, head: "No signal", more: [problem ?? "waiting for the camera", since].filter(Boolean).join(" ") };
   }
 
   async #snapshot() {

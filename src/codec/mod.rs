@@ -5,6 +5,6 @@
 
 pub mod jpeg;
 pub mod part;
-pub(crate) mod raw;
+pub mod raw;
 pub(crate) mod shared;
 pub(crate) mod sound;

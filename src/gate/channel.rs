@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_are_closed_on_exec_and_the_socket_is_our_user_s_alone() {
+    fn the_channel_is_closed_on_exec_and_is_our_user_s_alone() {
         use rustix::io::{FdFlags, fcntl_getfd};
         let folder = tempfile::tempdir().unwrap();
         let channel = Channel::open(folder.path()).unwrap();

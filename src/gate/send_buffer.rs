@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_left_the_buffer_during_one_write_makes_it_larger_at_once() {
+    fn what_left_during_one_write_makes_the_buffer_larger() {
         let begin = Instant::now();
         let mut buffer = SendBuffer { bytes: 4_000, window: None };
         // 12,000 bytes in 1.2 s.

@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn a_file_is_named_after_its_day() {
-        let day = Day::of(1_795_939_199_999_999);
+        let day = Day::of(1_795_996_799_999_999);
         assert_eq!(day.name(), "2026-11-29.events");
-        assert_eq!(Day::of(1_795_939_200_000_000).name(), "2026-11-30.events");
+        assert_eq!(Day::of(1_795_996_800_000_000).name(), "2026-11-30.events");
         assert_eq!(
             (Day::of_name("2026-11-29.events"), Day::of(0).name().as_str()),
             (Some(day), "1970-01-01.events")

@@ -195,7 +195,7 @@ mod tests {
             ..record()
         };
         let end = Timestamp::from_micros(u64::MAX);
-        for (n, entry) in (u32::MAX - 7..).zip([
+        for (n, entry) in (u32::MAX - 70..).zip([
             Entry::Event(record()),
             Entry::Event(full),
             Entry::End { id: 3, end, is_interrupted: false },

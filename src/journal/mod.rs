@@ -26,6 +26,7 @@ mod record;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ const HELD: usize = 4096;
 /// The journal. All methods but [`Journal::run`] take at most a look into memory, or into files where they say so.
 pub struct Journal {
     events: Events<Event>,
+    /// What the journal itself has posted; wraps.
+    posted: AtomicU32,
     index: Mutex<Index>,
     writer: Mutex<Option<Writer>>,
     health: Mutex<Health>,
@@ -98,6 +101,7 @@ impl Journal {
         let problem = writer.load(&mut index);
         Self {
             events,
+            posted: AtomicU32::new(0),
             index: Mutex::new(index),
             writer: Mutex::new(Some(writer)),
             health: Mutex::new(Health { problem, ..Health::default() }),
@@ -110,7 +114,7 @@ impl Journal {
     pub fn run(&self) {
         // After a panic there is none left: then what was posted meanwhile is only in memory.
         let writer = lock(&self.writer).take();
-        writer.unwrap_or_else(|| Writer::new(&self.folder, self.events.reader())).run(self);
+        writer.unwrap_or_else(|| Writer::again(&self.folder, self.events.reader())).run(self);
     }
 
     /// Closes the broadcast, and has [`Journal::run`] end what goes on, write the rest and return.
@@ -156,7 +160,7 @@ impl Journal {
         };
         index.begin(record.clone(), ends_at)?;
         drop(index);
-        self.events.post(&event);
+        self.post(&event);
         Ok(record)
     }
 
@@ -178,7 +182,7 @@ impl Journal {
     fn end_at(&self, id: u32, at: Timestamp) {
         let ended = self.index().end(id, at);
         if let Some(event) = ended {
-            self.events.post(&event);
+            self.post(&event);
         }
     }
 
@@ -238,7 +242,7 @@ impl Journal {
         self.recall(id);
         let deleted = self.index().delete(id)?;
         if deleted.event.end.is_none() {
-            self.events.post(&Event { end: Some((self.setting.clock)().at), ..deleted.event });
+            self.post(&Event { end: Some((self.setting.clock)().at), ..deleted.event });
         }
         Ok(deleted)
     }
@@ -305,6 +309,12 @@ impl Journal {
         drop(index);
         let query = EventQuery { before: Some(before), ..*query };
         older::find(&self.folder, files, &skip, &query)
+    }
+
+    fn post(&self, event: &Event) {
+        // Relaxed: it is only compared with what was read, some time later.
+        self.posted.fetch_add(1, Ordering::Relaxed);
+        self.events.post(event);
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

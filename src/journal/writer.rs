@@ -1,7 +1,9 @@
 //! The thread `journal`: takes in what is posted, ends what is due, and writes what the disk lacks.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -29,18 +31,39 @@ pub(super) struct Writer {
     reader: EventReader<Event>,
     appender: Appender,
     folder: PathBuf,
+    /// Whether all that is in the folder was read. Before that nothing is written: ids and numbers of lines would be used
+    /// twice.
+    is_loaded: bool,
+    /// Posts that were lost, and those of the journal itself that were read.
+    lost: u32,
+    own: u32,
     /// When to write again after a failure, and the pause after the next one.
     retry: Option<(Timestamp, Duration)>,
 }
 
 impl Writer {
     pub(super) fn new(folder: &Path, reader: EventReader<Event>) -> Self {
-        Self { reader, appender: Appender::new(folder), folder: folder.to_owned(), retry: None }
+        Self {
+            reader,
+            appender: Appender::new(folder),
+            folder: folder.to_owned(),
+            is_loaded: false,
+            lost: 0,
+            own: 0,
+            retry: None,
+        }
+    }
+
+    /// One for a journal that another one has read, which ended by a panic.
+    pub(super) fn again(folder: &Path, reader: EventReader<Event>) -> Self {
+        Self { is_loaded: true, ..Self::new(folder, reader) }
     }
 
     /// Takes all that is on disk into memory; why that cannot be done.
     pub(super) fn load(&mut self, index: &mut Index) -> Option<String> {
-        load(&self.folder, &mut self.appender, index)
+        let problem = load(&self.folder, &mut self.appender, index);
+        self.is_loaded = problem.is_none();
+        problem
     }
 
     pub(super) fn run(mut self, journal: &Journal) {
@@ -65,12 +88,14 @@ impl Writer {
         for _ in 0..POSTS {
             match self.reader.next(wait) {
                 Received::Posted { value, lost } => {
-                    if lost > 0 {
-                        self.lost(journal, lost);
-                    }
-                    journal.index().observe(&value, || journal.new_record(value));
+                    self.lost = self.lost.saturating_add(lost);
+                    let is_new = journal.index().observe(&value, || journal.new_record(value));
+                    self.own = self.own.wrapping_add(u32::from(!is_new));
                 }
-                Received::TimedOut => break,
+                Received::TimedOut => {
+                    self.count_lost(journal);
+                    break;
+                }
                 Received::Closed => return false,
             }
             wait = Duration::ZERO;
@@ -103,7 +128,7 @@ impl Writer {
     }
 
     fn store(&mut self, journal: &Journal, day: Day, batch: Batch) -> bool {
-        match self.appender.append(day, batch.text.as_bytes()) {
+        match self.check_folder().and_then(|()| self.appender.append(day, batch.text.as_bytes())) {
             Ok(()) => {
                 journal.index().written(&batch, day);
                 self.works(journal);
@@ -115,6 +140,19 @@ impl Writer {
                 false
             }
         }
+    }
+
+    /// A folder that could not be read at the start may be used later if nothing is in it.
+    fn check_folder(&mut self) -> io::Result<()> {
+        if !self.is_loaded {
+            self.appender.lock_folder()?;
+            if !files::days(&self.folder)?.is_empty() {
+                let why = "what is there could not be read when the server started; start it again";
+                return Err(io::Error::other(why));
+            }
+            self.is_loaded = true;
+        }
+        Ok(())
     }
 
     /// Removes the oldest files beyond the limits, once the kept events in them are in another file.
@@ -146,7 +184,7 @@ impl Writer {
         }
     }
 
-    fn fails(&mut self, journal: &Journal, error: &std::io::Error) {
+    fn fails(&mut self, journal: &Journal, error: &io::Error) {
         let pause = self.retry.map_or(PAUSES.0, |(_, pause)| pause);
         let next = (pause * 2).min(PAUSES.1);
         self.retry = Some(((journal.setting.clock)().at.after(pause), next));
@@ -158,12 +196,16 @@ impl Writer {
         *problem = Some(why);
     }
 
-    fn lost(&self, journal: &Journal, lost: u32) {
+    /// Counts lost posts, once all are read, but for those of the journal itself: their events are in memory.
+    fn count_lost(&self, journal: &Journal) {
+        // Below zero where others posted what was known.
+        let own = journal.posted.load(Ordering::Relaxed).wrapping_sub(self.own).cast_signed().max(0);
+        let lost = self.lost.saturating_sub(own.cast_unsigned());
         let mut health = lock(&journal.health);
-        if health.lost == 0 {
+        if lost > 0 && health.lost == 0 {
             warn!("events were posted faster than the journal reads them; {lost} are lost");
         }
-        health.lost = health.lost.saturating_add(lost);
+        health.lost = health.lost.max(lost);
     }
 }
 
@@ -237,7 +279,7 @@ fn load_day(folder: &Path, day: Day, index: &mut Index, last_known: &mut HashMap
     }
 }
 
-fn failed(folder: &Path, error: &std::io::Error) -> String {
+fn failed(folder: &Path, error: &io::Error) -> String {
     let folder = folder.display();
     format!(
         "{folder}: cannot store events, so they are lost when the server ends; it is tried again: {error}"

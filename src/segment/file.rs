@@ -181,3 +181,68 @@ fn read_all(
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the system takes at each call.
+    enum Call {
+        Takes(usize),
+        Fails(ErrorKind),
+    }
+
+    fn written(parts: &[&[u8]], calls: impl IntoIterator<Item = Call>) -> (io::Result<()>, Vec<u8>) {
+        let parts: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut calls = calls.into_iter();
+        let mut out = Vec::new();
+        let result = write_all(&parts, 100, |parts, offset| {
+            assert!(parts.len() <= MAX_PARTS, "the kernel refuses {} parts", parts.len());
+            assert_eq!(offset, 100 + out.len() as u64);
+            let most = match calls.next().unwrap_or(Call::Takes(usize::MAX)) {
+                Call::Takes(most) => most,
+                Call::Fails(kind) => return Err(kind.into()),
+            };
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).take(most).collect();
+            out.extend(&bytes);
+            Ok(bytes.len())
+        });
+        (result, out)
+    }
+
+    #[test]
+    fn short_and_interrupted_writes_are_continued() {
+        let parts: [&[u8]; 5] = [b"abc", b"", b"defgh", b"", b"i"];
+        for most in 1..=9 {
+            let calls = (0..).map(|call| match call % 3 {
+                1 => Call::Fails(ErrorKind::Interrupted),
+                _ => Call::Takes(most),
+            });
+            let (result, out) = written(&parts, calls);
+            assert!(result.is_ok() && out == b"abcdefghi", "{most} bytes at once: {out:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_ends_the_write() {
+        let (result, out) = written(&[b"abc", b"def"], [Call::Takes(4), Call::Fails(ErrorKind::StorageFull)]);
+        assert_eq!((result.unwrap_err().kind(), &out[..]), (ErrorKind::StorageFull, &b"abcd"[..]));
+        let (result, _) = written(&[b"abc"], [Call::Takes(0)]);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::WriteZero);
+    }
+
+    #[test]
+    fn more_parts_than_the_kernel_takes_are_written() {
+        let bytes: Vec<u8> = (0..5000_u32).map(|number| number as u8).collect();
+        let parts: Vec<&[u8]> = bytes.chunks(1).collect();
+        let (result, out) = written(&parts, []);
+        assert!(result.is_ok() && out == bytes);
+
+        let file = tempfile::tempfile().unwrap();
+        let parts: Vec<_> = bytes.chunks(2).map(IoSlice::new).collect();
+        SegmentFile::write_at(&file, &parts, 7).unwrap();
+        let mut read = vec![1; 6000];
+        assert_eq!(ReadAt::read_at(&file, &mut read, 0).unwrap(), 5007);
+        assert_eq!(read[7..5007], bytes[..]);
+    }
+}

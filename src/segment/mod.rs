@@ -41,6 +41,7 @@ mod header;
 mod index;
 mod layout;
 pub mod matroska;
+pub mod mov;
 mod read;
 mod recover;
 mod summary;

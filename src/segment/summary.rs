@@ -224,7 +224,7 @@ fn read_head(bytes: &[u8]) -> Result<(SegmentHead, u64), SegmentError> {
 
 /// Whether a segment may have this length.
 pub(super) fn is_length(length: u64) -> bool {
-    length.is_multiple_of(PAGE_BYTES) && (GROUPS_AT..=MAX_SEGMENT_BYTES).contains(&length)
+    length.is_multiple_of(PAGE_BYTES) && (GROUPS_AT + PAGE_BYTES..=MAX_SEGMENT_BYTES).contains(&length)
 }
 
 /// Reads the second part into `summary`, if it is there and of the same moment as the file's first sector.

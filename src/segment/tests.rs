@@ -87,3 +87,95 @@ fn a_file_that_was_not_closed_is_recovered_with_its_last_group() {
     assert_eq!(read_index(&file, &recovered).unwrap(), index);
     assert_eq!(recover(&file).unwrap(), recovered, "again");
 }
+
+#[test]
+fn what_does_not_fit_is_refused_and_nothing_of_it_is_written() {
+    let file = file(1 << 20);
+    for length in [0, 8192, (1 << 20) - 1, (1 << 20) + 4096, 1 << 32] {
+        let refused = SegmentWriter::create(&file, length, &head());
+        assert!(matches!(refused, Err(SegmentError::Unfit(_) | SegmentError::Short { .. })), "{length}");
+    }
+    let long = SegmentHead { camera: "x".repeat(66), ..head() };
+    assert!(matches!(SegmentWriter::create(&file, 1 << 20, &long), Err(SegmentError::Unfit(_))));
+    assert!(matches!(read_summary(&file), Err(SegmentError::Foreign)));
+
+    let mut writer = SegmentWriter::create(&file, 1 << 20, &head()).unwrap();
+    let mut refused = |blocks: &[Block<'_>]| {
+        let group = Group { blocks, missed_before: 0, gap_before: None };
+        writer.append(&group).unwrap_err()
+    };
+    assert!(matches!(refused(&[]), SegmentError::Unfit(_)));
+    assert!(matches!(refused(&[picture(0, &[1]), picture(32_768_000, &[2])]), SegmentError::Unfit(_)));
+    assert!(matches!(refused(&[picture(u64::MAX, &[1])]), SegmentError::Unfit(_)));
+    assert!(matches!(refused(&vec![picture(0, &[1]); 8193]), SegmentError::Unfit(_)));
+    assert!(matches!(refused(&[picture(0, &vec![1; 1 << 20])]), SegmentError::Full));
+    let blocks = [picture(0, &[1]), picture(32_767_000, &[2])];
+    writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: None }).unwrap();
+    assert_eq!(writer.close().unwrap().frames, 2);
+}
+
+#[test]
+fn a_segment_has_128_stretches_and_no_more() {
+    let file = file(1 << 20);
+    let mut writer = SegmentWriter::create(&file, 1 << 20, &head()).unwrap();
+    for number in 0..MAX_STRETCHES as u64 {
+        let blocks = [picture(number * 1_000_000, &[1])];
+        let group = Group { blocks: &blocks, missed_before: 0, gap_before: Some(GapReason::NoEvent) };
+        assert!(writer.fits(&group));
+        writer.append(&group).unwrap();
+    }
+    let blocks = [picture(200_000_000, &[1])];
+    let group = Group { blocks: &blocks, missed_before: 0, gap_before: Some(GapReason::Disk) };
+    assert!(!writer.fits(&group) && matches!(writer.append(&group), Err(SegmentError::Full)));
+    assert!(writer.has_room(1, 1), "its bytes would fit");
+    writer.append(&Group { gap_before: None, ..group }).unwrap();
+    drop(writer);
+    let recovered = recover(&file).unwrap();
+    assert_eq!((recovered.stretches.len(), recovered.frames), (128, 129));
+    assert_eq!(recovered.stretches[127].end_ms, 200_000);
+    assert_eq!(read_summary(&file).unwrap(), recovered);
+}
+
+#[test]
+fn a_file_that_is_none_or_damaged_is_named_and_left_alone() {
+    let length = 1 << 16;
+    let file = file(length);
+    SegmentWriter::create(&file, length, &head()).unwrap();
+    let mut good = vec![0; length as usize];
+    ReadAt::read_at(&file, &mut good, 0).unwrap();
+    let read = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        read_summary(&bytes[..])
+    };
+    assert!(read(&|_| {}).is_ok());
+    assert!(matches!(read(&|bytes| bytes[0] = 0), Err(SegmentError::Foreign)));
+    assert!(matches!(read(&|bytes| bytes.truncate(8191)), Err(SegmentError::Foreign)));
+    assert!(matches!(read(&|bytes| bytes[4096 + 16] = 0), Err(SegmentError::Foreign)));
+    assert!(matches!(read(&|bytes| bytes[4096 + 25] = 2), Err(SegmentError::Version(2))));
+    assert!(matches!(read(&|bytes| bytes[4096 + 40] ^= 1), Err(SegmentError::Damaged { offset: 4096, .. })));
+
+    SegmentWriter::create(&file, length, &head()).unwrap().close().unwrap();
+    let closed = ReadAt::length(&file).unwrap();
+    file.set_len(closed - 1).unwrap();
+    let short = SegmentError::Short { has_bytes: closed - 1, wants_bytes: closed };
+    assert_eq!(recover(&file).unwrap_err().to_string(), short.to_string());
+    assert_eq!(ReadAt::length(&file).unwrap(), closed - 1);
+}
+
+#[test]
+fn a_part_of_a_segment_is_recovered_as_far_as_it_goes() {
+    let file = file(1 << 20);
+    let mut writer = SegmentWriter::create(&file, 1 << 20, &head()).unwrap();
+    let jpeg = vec![1; 50_000];
+    for second in 0..4 {
+        let blocks = [picture(second * 1_000_000, &jpeg)];
+        writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: None }).unwrap();
+    }
+    let index = writer.index().to_vec();
+    drop(writer);
+    file.set_len(u64::from(index[2].offset) + 10).unwrap();
+    let recovered = recover(&file).unwrap();
+    assert_eq!((recovered.frames, recovered.is_closed), (2, true));
+    assert_eq!(read_index(&file, &recovered).unwrap(), index[..2]);
+}

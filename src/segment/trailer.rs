@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trailer_is_read_as_it_was_written_and_no_bit_of_it_may_change() {
+    fn a_trailer_with_a_changed_bit_is_refused() {
         let trailer = Trailer {
             uuid: [7; 16],
             number: 3,

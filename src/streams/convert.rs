@@ -2,10 +2,10 @@
 //!
 //! # Raw cameras
 //! A smaller picture of a raw camera is encoded from pixels that the capture thread has averaged, not made of the
-//! camera's JPEG. Encoding a smaller picture alone costs a little more than making one from a JPEG that there is. But
-//! if nobody watches the camera itself, which is so for a page of tiles, its JPEG is not encoded at all, and that is the
-//! most expensive work of a board. docs/performance.md has the numbers. A picture of full size with another quality is made
-//! of the JPEG all the same.
+//! camera's JPEG. That costs twice as much as making it from a JPEG that there is. But if nobody watches the camera
+//! itself, which is so for a page of tiles, its JPEG is not encoded at all, and that is the most expensive work of a board:
+//! together it is a third. docs/performance.md has the numbers. And nothing is lost twice. A picture of full size with
+//! another quality is made of the JPEG all the same.
 
 use crate::codec::jpeg::{EncodeError, Encoder, Settings};
 use crate::jpeg::error::JpegError;

@@ -251,7 +251,7 @@ mod tests {
 
     fn record() -> Arc<Record> {
         let hash = PasswordHash::of_nobody();
-        Arc::new(Record { name: "eve".to_owned(), role: Role::Viewer, hash, scope: Scope::All, past: true })
+        Arc::new(Record { name: "eve".to_owned(), role: Role::Viewer, hash, scope: Scope::All })
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_use_is_written_once_an_hour_or_after_an_eighth_of_the_idle_time() {
+    fn a_use_is_written_after_an_eighth_of_the_idle_time() {
         for (idle_s, every_s) in [(12 * 3600, 3600), (4000, 500), (80, 60)] {
             let limits = SessionLimits { idle: Duration::from_secs(idle_s), ..SessionLimits::default() };
             let (saving, begin) = (Saving::with(limits), Instant::now());

@@ -22,7 +22,7 @@ impl Drop for Sensors<'_> {
 }
 
 #[test]
-fn sensors_of_the_kernel_are_ribbon_cameras_and_webcams_are_not() {
+fn the_kernels_sensors_are_ribbon_cameras() {
     let vm = vm::lock();
     bring_binary(&vm);
     let list = || vm.run_ok(&format!("{DEFENDER} --list-devices"));

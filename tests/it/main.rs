@@ -36,5 +36,6 @@ mod strangers;
 mod streams;
 mod support;
 mod tls;
+mod unix_sound;
 mod unix_source;
 mod users;

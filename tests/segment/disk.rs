@@ -73,6 +73,11 @@ impl Disk {
         state.fails_after = Some(state.ops.len() + count);
     }
 
+    /// Lets nothing fail any more.
+    pub fn works_again(&self) {
+        self.0.borrow_mut().fails_after = None;
+    }
+
     /// Bytes of all writes.
     pub fn written_bytes(&self) -> usize {
         let bytes = |op: &Op| if let Op::Write(_, bytes) = op { bytes.len() } else { 0 };

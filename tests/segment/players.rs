@@ -6,6 +6,7 @@ use std::process::Command;
 
 use defender::media::{GapReason, SoundFormat};
 use defender::segment::clip::{Clip, ClipBlock, ClipHead};
+use defender::segment::mov::Mov;
 use defender::segment::{SegmentHead, SegmentWriter, SoundTrack, Track, read_summary, recover};
 
 use crate::disk::{Disk, Random};
@@ -146,7 +147,7 @@ fn duration_ms(path: &Path) -> i64 {
 }
 
 #[test]
-fn ffmpeg_reads_a_segment_while_it_is_written_and_when_it_is_closed() {
+fn ffmpeg_reads_a_segment_before_and_after_its_close() {
     for codec in ["flac", "pcm_s16le"] {
         let folder = tempfile::tempdir().unwrap();
         let (film, head) = source(folder.path(), codec);
@@ -223,7 +224,7 @@ fn ffprobe_reads_synced_groups_whatever_a_power_cut_tears() {
 }
 
 #[test]
-fn a_segment_that_is_written_and_one_that_is_full_please_mkvtoolnix() {
+fn mkvtoolnix_finds_no_fault_in_segments() {
     let folder = tempfile::tempdir().unwrap();
     let (film, head) = source(folder.path(), "flac");
     let batches = batches(&film);
@@ -293,4 +294,41 @@ fn a_clip_plays_and_is_sought_by_its_cues() {
     let all = pictures(&path);
     assert_eq!(all, pictures(&folder.path().join("source.mkv")));
     assert_eq!(seek(&path, 4467), ("4467".to_owned(), all[67].clone()));
+}
+
+#[test]
+fn a_movie_plays_in_ffmpeg_with_its_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let (film, head) = source(folder.path(), "pcm_s16le");
+    let sound = head.sound.as_ref();
+    let clip_head =
+        ClipHead { uuid: [5; 16], wall_us: 0, title: "front", duration_ms: 6000, size: head.size, sound };
+    // The sound begins a second later than the pictures.
+    let late: Vec<_> = film.blocks.iter().filter(|block| block.track == 1 || block.at_ms >= 992).collect();
+    let block = |shown: &&Shown| {
+        let track = if shown.track == 1 { Track::Picture } else { Track::Sound };
+        ClipBlock { track, at_ms: shown.at_ms as u32, length: shown.bytes.len() as u32 }
+    };
+    let blocks: Vec<_> = late.iter().map(block).collect();
+    let mov = Mov::new(&clip_head, &blocks).unwrap();
+    let mut bytes = mov.head().to_vec();
+    for (number, shown) in late.iter().enumerate() {
+        assert_eq!(mov.place(number), bytes.len() as u64);
+        bytes.extend_from_slice(&shown.bytes);
+    }
+    assert_eq!(bytes.len() as u64, mov.length());
+    let path = folder.path().join("clip.mov");
+    fs::write(&path, bytes).unwrap();
+    let [pictures_read, sound_read] = packets(&path);
+    let source_pictures: Vec<_> = blocks.iter().filter(|block| block.track == Track::Picture).collect();
+    let expected: Vec<_> =
+        source_pictures.iter().map(|block| (i64::from(block.at_ms), block.length as usize)).collect();
+    assert_eq!(pictures_read, expected);
+    let sound_bytes: usize = sound_read.iter().map(|(_, bytes)| bytes).sum();
+    let source_bytes: u32 =
+        blocks.iter().filter(|block| block.track == Track::Sound).map(|block| block.length).sum();
+    assert_eq!((sound_read[0].0, sound_bytes), (992, source_bytes as usize));
+    assert_eq!(duration_ms(&path), 6000);
+    assert_eq!(pictures(&path), pictures(&folder.path().join("source.mkv")));
+    assert_eq!(seek(&path, 4467).1, pictures(&path)[67]);
 }

@@ -331,4 +331,20 @@ mod tests {
             assert!(Fields::read(&leaf).unwrap().common_name().chars().count() <= COMMON_NAME_CHARS);
         }
     }
+
+    #[test]
+    fn certificates_are_valid_for_as_long_as_is_said_of_them() {
+        let authority = authority("attic", &[]);
+        let names = Names::of("attic", &[]).0;
+        let (leaf, validity) = authority.issue(&new_key().unwrap(), &names, RELEASED_S + 1000).unwrap();
+        for (certificate, validity) in [(&leaf, validity), (&authority.certificate, authority.validity)] {
+            let fields = Fields::read(certificate).unwrap();
+            assert_eq!(
+                (fields.not_before_s, fields.not_after_s),
+                (validity.not_before_s, validity.not_after_s)
+            );
+        }
+        assert_eq!(Fields::read(&leaf).unwrap().common_name(), "Defender on attic");
+        assert!(!authority.follows_issuer_of(&leaf), "it replaced none");
+    }
 }

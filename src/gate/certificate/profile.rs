@@ -120,4 +120,10 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= 64), "{text}");
         assert_eq!(text.lines().count(), 5);
     }
+
+    #[test]
+    fn a_fingerprint_is_the_sha_256_digest() {
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(fingerprint(b"abc"), format!("sha256:{digest}"));
+    }
 }

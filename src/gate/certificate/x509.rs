@@ -275,4 +275,35 @@ mod tests {
             assert_eq!(seconds(tag, odd), None, "{odd}");
         }
     }
+
+    /// A certificate of version 1 without extensions, whose subject has these common names.
+    fn first_version(names: &[&[u8]]) -> Vec<u8> {
+        let named = |name: &&[u8]| {
+            let pair = [element(der::OID, COMMON_NAME), element(0x0c, name)].concat();
+            element(der::SET, &element(der::SEQUENCE, &pair))
+        };
+        let subject: Vec<u8> = names.iter().flat_map(named).collect();
+        let dates = [element(der::UTC_TIME, b"270101000000Z"), element(der::UTC_TIME, b"280101000000Z")];
+        let signed = [
+            element(der::INTEGER, &[7]),
+            element(der::SEQUENCE, &[]),
+            element(der::SEQUENCE, &[]),
+            element(der::SEQUENCE, &dates.concat()),
+            element(der::SEQUENCE, &subject),
+            element(der::SEQUENCE, &[]),
+        ];
+        element(der::SEQUENCE, &element(der::SEQUENCE, &signed.concat()))
+    }
+
+    #[test]
+    fn a_certificate_without_a_version_is_of_the_first() {
+        let rows: [(&[&[u8]], bool); 3] = [(&[b"board"], true), (&[b"board", b"b"], false), (&[], false)];
+        for (names, is_plain) in rows {
+            let certificate = first_version(names);
+            let fields = Fields::read(&certificate).unwrap();
+            assert_eq!((fields.version, fields.has_plain_subject()), (1, is_plain), "{names:?}");
+            assert_eq!(fields.key_kind(), KeyKind::Other);
+            assert_eq!(fields.alt_names(), (Vec::new(), Vec::new()));
+        }
+    }
 }

@@ -8,13 +8,15 @@ use super::error::HeadError;
 pub const COOKIE_PREFIX: &str = "__Host-defender";
 
 /// The fields that handlers read, except `Host` and `Cookie`, in lower case. No other field is passed on.
-const PASSED_ON: [&str; 11] = [
+const PASSED_ON: [&str; 13] = [
     "accept",
     "accept-encoding",
     "access-control-request-method",
     "authorization",
     "if-none-match",
+    "if-range",
     "origin",
+    "range",
     "sec-fetch-dest",
     "sec-fetch-mode",
     "sec-fetch-site",

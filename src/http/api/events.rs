@@ -137,7 +137,8 @@ pub fn change(call: &mut Call<'_>, id: &str) -> Reply {
         Ok(body) => body,
         Err(reply) => return reply,
     };
-    if body.keep.is_none() && body.note.is_none() && body.ended != Some(true) {
+    let says_nothing = body.keep.is_none() && body.note.is_none() && body.ended.is_none();
+    if says_nothing || body.ended == Some(false) {
         return body::expected(example);
     }
     if let Err(refused) = check_note(body.note.as_deref().unwrap_or_default()) {

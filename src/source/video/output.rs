@@ -423,11 +423,8 @@ mod tests {
             is_description_new: false,
         };
         assert!(matches!(output.prepare(&picture(&hostile)), Err(Unusable::Boundary)));
-        let split = Picture {
-            content: Content::SplitJpeg { jpeg: &hostile, account: &account },
-            captured: None,
-            is_description_new: false,
-        };
+        let content = Content::SplitJpeg { jpeg: &hostile, account: &account };
+        let split = Picture { content, captured: None, is_description_new: false };
         assert!(matches!(output.prepare(&split), Err(Unusable::Boundary)));
         assert!(viewer.newest().is_none());
         let finished = output.prepare(&picture(&plain)).unwrap();

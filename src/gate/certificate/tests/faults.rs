@@ -1,6 +1,11 @@
 //! Files that are missing, broken or replaced while the server runs.
 
+use std::path::Path;
+
+use rustls::pki_types::CertificateDer;
+
 use super::*;
+use crate::gate::certificate::files;
 
 #[test]
 fn half_a_pair_is_an_error_and_nothing_is_made() {
@@ -117,4 +122,71 @@ fn files_of_another_kind_are_named_in_the_error() {
     assert!(folder.error().contains("more than 262144 bytes"), "{}", folder.error());
     fs::write(folder.path("server.pem"), format!("\u{feff}{}", pem.replace('\n', "\r\n"))).unwrap();
     folder.open().unwrap_or_else(|error| panic!("a mark and the line ends of Windows: {error}"));
+}
+
+#[test]
+fn a_certificate_of_another_board_is_an_owners() {
+    let (folder, other) = (Folder::new(), Folder::new());
+    folder.open().unwrap();
+    let theirs = seen(&other.open().unwrap(), "");
+    for file in ["server.pem", "key.pem"] {
+        fs::copy(other.path(file), folder.path(file)).unwrap();
+    }
+    let certificates = folder.open().unwrap();
+    assert_eq!(seen(&certificates, "10.0.0.1"), theirs);
+    assert!(certificates.trust_anchor().is_none());
+}
+
+#[test]
+fn only_what_an_older_version_made_is_replaced() {
+    let mut other_name = Folder::legacy();
+    other_name.distinguished_name.push(DnType::OrganizationName, "Attic Ltd");
+    let mut other_end = Folder::legacy();
+    other_end.not_after = rcgen::date_time_ymd(2049, 12, 30);
+    for parameters in [other_name, other_end] {
+        let folder = Folder::new();
+        let own = folder.write_pair(&parameters);
+        assert_eq!(seen(&folder.open().unwrap(), ""), own);
+    }
+}
+
+#[test]
+fn an_owners_certificate_is_remarked_on() {
+    let (folder, cert) = (Folder::new(), Path::new("server.pem"));
+    let begin = rcgen::date_time_ymd(2027, 1, 1);
+    let made = |days: i64, names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = CertificateParams::new(names).unwrap();
+        (parameters.not_before, parameters.not_after) = (begin, begin + time::Duration::days(days));
+        CertificateDer::from(folder.write_pair(&parameters))
+    };
+    let remarks = |chain: &[CertificateDer<'_>], now_s: i64| {
+        NOW_S.set(now_s);
+        files::remarks(cert, chain, Clock::of(|| NOW_S.get())).concat()
+    };
+    let (begin_s, end_s) = (begin.unix_timestamp(), begin.unix_timestamp() + 825 * DAY_S);
+    let good = made(825, &["board"]);
+    for (now_s, expected) in
+        [(begin_s - 1, "not valid yet"), (begin_s, ""), (end_s, ""), (end_s + 1, "has expired")]
+    {
+        let found = remarks(std::slice::from_ref(&good), now_s);
+        assert!(found.contains(expected) && found.is_empty() == expected.is_empty(), "{found}");
+    }
+    assert!(remarks(&[made(826, &["board"])], begin_s).contains("valid for 826 days"));
+    assert!(remarks(&[made(10, &[])], begin_s).contains("no subjectAltName"));
+    assert_eq!(remarks(&[made(10, &["10.0.0.1"])], begin_s), "");
+    let mut other = CertificateParams::default();
+    other.distinguished_name.push(DnType::CommonName, "another");
+    let chain = [good, CertificateDer::from(folder.write_pair(&other))];
+    assert!(remarks(&chain, begin_s).contains("certificate number 2 did not issue certificate number 1"));
+}
+
+#[test]
+fn a_ca_without_its_key_is_an_error_at_a_first_start() {
+    let folder = Folder::new();
+    folder.open().unwrap();
+    for file in ["server.pem", "key.pem", "defender-ca-key.pem"] {
+        fs::remove_file(folder.path(file)).unwrap();
+    }
+    assert!(folder.error().contains("defender-ca-key.pem is missing"), "{}", folder.error());
 }

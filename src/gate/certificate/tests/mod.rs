@@ -16,6 +16,7 @@ use super::current::{Certificates, Current};
 use super::error::CertificateError;
 use super::names::Names;
 use super::paths::CertificateFiles;
+use super::profile;
 use super::x509::Fields;
 
 const DAY_S: i64 = 24 * 3600;
@@ -51,6 +52,10 @@ impl Folder {
 
     /// The self-signed certificate as older versions made it.
     fn write_legacy(&self) -> Vec<u8> {
+        self.write_pair(&Self::legacy())
+    }
+
+    fn legacy() -> CertificateParams {
         let mut parameters =
             CertificateParams::new(vec!["localhost".to_owned(), "attic".to_owned()]).unwrap();
         parameters.distinguished_name.push(DnType::CommonName, "Defender on attic");
@@ -58,7 +63,7 @@ impl Folder {
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         parameters.not_before = rcgen::date_time_ymd(2024, 1, 1);
         parameters.not_after = rcgen::date_time_ymd(2049, 12, 31);
-        self.write_pair(&parameters)
+        parameters
     }
 
     fn write_pair(&self, parameters: &CertificateParams) -> Vec<u8> {
@@ -145,6 +150,7 @@ fn a_certificate_is_renewed_before_its_end_for_its_key() {
     NOW_S.set(NOW_S.get() + 200 * DAY_S);
     certificates.reload_if_changed();
     assert_eq!(seen(&certificates, ""), first, "it is good for longer");
+    assert_eq!(key, profile::fingerprint(Fields::read(&first).unwrap().public_key));
     NOW_S.set(NOW_S.get() + 80 * DAY_S);
     certificates.reload_if_changed();
     let second = seen(&certificates, "");
