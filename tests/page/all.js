@@ -21,6 +21,7 @@ import "./kinds.js";
 import "./masks.js";
 import "./looks.js";
 import "./places.js";
+import "./recordings.js";
 
 describe("the page", { concurrency: 3 }, () => {
   after(close);
