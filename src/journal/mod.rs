@@ -128,7 +128,7 @@ impl Journal {
     }
 
     /// An id for an event that is posted to the broadcast directly. No other event has, had or will have it.
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "detectors will use it"))]
     pub fn new_id(&self) -> u32 {
         self.index().new_id()
     }
@@ -249,14 +249,13 @@ impl Journal {
 
     /// When events at a camera were whose footage is kept: microseconds since 1970, in order, apart from each other. One
     /// that goes on ends at `u64::MAX`.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub fn kept_ranges(&self, camera: &CameraName) -> Vec<(u64, u64)> {
         self.index().ranges(camera, true)
     }
 
     /// As [`Journal::kept_ranges`], of all events at a camera that have footage. Ranges of old events are rounded up to seconds,
     /// and joined across short pauses.
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "detectors will use it"))]
     pub fn event_ranges(&self, camera: &CameraName) -> Vec<(u64, u64)> {
         self.index().ranges(camera, false)
     }

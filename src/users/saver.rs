@@ -251,7 +251,7 @@ mod tests {
 
     fn record() -> Arc<Record> {
         let hash = PasswordHash::of_nobody();
-        Arc::new(Record { name: "eve".to_owned(), role: Role::Viewer, hash, scope: Scope::All })
+        Arc::new(Record { name: "eve".to_owned(), role: Role::Viewer, hash, scope: Scope::All, past: true })
     }
 
     #[test]

@@ -63,14 +63,9 @@ pub fn may_see(user: &Identity, event: &Event) -> bool {
     }
 }
 
-/// Whether a user may see what is over.
-fn may_see_past(_user: &Identity) -> bool {
-    true
-}
-
 /// `GET /api/1.0/events`: the newest first.
 pub fn list(call: &Call<'_>) -> Reply {
-    if !may_see_past(call.user) {
+    if !call.user.may_see_past() {
         return not_the_past();
     }
     let wanted = match events_query::read(call.query()) {
@@ -84,7 +79,7 @@ pub fn list(call: &Call<'_>) -> Reply {
 
 /// `GET /api/1.0/events/ID`.
 pub fn one(call: &Call<'_>, id: &str) -> Reply {
-    if !may_see_past(call.user) {
+    if !call.user.may_see_past() {
         return not_the_past();
     }
     match find(call, id) {
