@@ -48,7 +48,7 @@ impl<'a> Request<'a> {
     }
 
     /// Sends `body` to `target`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "webhooks will be sent with it"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "notifications to other servers will use it"))]
     pub fn post(target: &'a str, content_type: &'a str, body: &'a [u8]) -> Self {
         Self { method: "POST", body: Some((content_type, body)), ..Self::get(target) }
     }
