@@ -22,7 +22,7 @@ impl Drop for Sensors<'_> {
 }
 
 #[test]
-fn the_kernels_sensors_are_ribbon_cameras() {
+fn ribbon_cameras_are_sensors_but_not_those_of_webcams() {
     let vm = vm::lock();
     bring_binary(&vm);
     let list = || vm.run_ok(&format!("{DEFENDER} --list-devices"));
