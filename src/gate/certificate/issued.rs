@@ -314,7 +314,9 @@ mod tests {
         assert_eq!(put([10, 0, 0, 1], now), Some(1));
         assert_eq!(put([10, 0, 0, 2], now + SAVE_EVERY - Duration::from_nanos(1)), None);
         assert_eq!(put([10, 0, 0, 1], now + SAVE_EVERY), Some(2), "one for each address");
-        (3..=100).for_each(|number| drop(put([10, 0, 0, number], now)));
+        for number in 3..=100 {
+            let _ = put([10, 0, 0, number], now);
+        }
         assert_eq!(put([10, 0, 0, 100], now + SAVE_EVERY * 2), Some(MAX_SAVED));
         assert_eq!(by_address.leaves.len(), MAX_LEAVES);
         let is_there = |number: u8| by_address.get([10, 0, 0, number].into()).is_some();
