@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(put([10, 0, 0, 2], now + SAVE_EVERY - Duration::from_nanos(1)), None);
         assert_eq!(put([10, 0, 0, 1], now + SAVE_EVERY), Some(2), "one for each address");
         for number in 3..=100 {
-            put([10, 0, 0, number], now);
+            let _ = put([10, 0, 0, number], now);
         }
         assert_eq!(put([10, 0, 0, 100], now + SAVE_EVERY * 2), Some(MAX_SAVED));
         assert_eq!(by_address.leaves.len(), MAX_LEAVES);
