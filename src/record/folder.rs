@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use crate::base::names::is_full_name;
 use crate::base::utc;
 
-/// The folder of files that are ready to be written. No camera can have its name: see [`Segments::find`].
+/// The folder of files that are ready to be written. A camera of this name cannot be recorded.
 pub(super) const POOL: &str = "pool";
 
 /// Names beside the folders of cameras that are no surprise.

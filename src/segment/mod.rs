@@ -20,7 +20,7 @@
 //! power cut tears, and never what the file held in an earlier life. The price is one page of 4096 bytes that
 //! is written a second time for each group, and no further `fdatasync`.
 //!
-//! After a power cut the last group may be on the disk and hidden. [`recover`] finds it behind the last Void, by the
+//! After a power cut the last group may be on the disk and hidden. [`recover()`] finds it behind the last Void, by the
 //! number and UUID in its trailer and by its checksum, shows it, and closes the file.
 //!
 //! # Closing

@@ -22,7 +22,7 @@ use super::{
 const LONGEST_LAST_MS: u32 = 1000;
 
 /// Writes one segment. After an error of a write or of a sync it writes no more: what the file holds is as of the
-/// last group that was appended, and [`super::recover`] closes it.
+/// last group that was appended, and [`super::recover()`] closes it.
 pub struct SegmentWriter<F> {
     file: F,
     summary: Summary,
@@ -145,7 +145,7 @@ impl<F: SegmentFile> SegmentWriter<F> {
     /// quarters are used is cut.
     ///
     /// # Errors
-    /// Those of the system; the file then is what it was, and [`super::recover`] closes it.
+    /// Those of the system; the file then is what it was, and [`super::recover()`] closes it.
     pub fn close(mut self) -> Result<Summary, SegmentError> {
         if self.is_broken {
             return Err(SegmentError::Broken);
