@@ -16,7 +16,7 @@ use super::space::Space;
 use super::status::{CameraStatus, State};
 use crate::codec::sound::Codec;
 use crate::hub::{CameraFeed, MicrophoneFeed, Named, RecentItem, RecentReader};
-use crate::media::{Event, Frame, GapReason, RecordSettings, RecordSound, RecordWhen, Timestamp};
+use crate::media::{Event, Frame, GapReason, Polygon, RecordSettings, RecordSound, RecordWhen, Timestamp};
 use crate::segment::{SegmentError, SoundTrack};
 
 /// Time between two frames that is a gap, in microseconds, unless the camera is that slow.
@@ -51,6 +51,9 @@ pub(super) struct CameraRecorder {
     is_urgent: bool,
     retry_at_us: u64,
     status: CameraStatus,
+    /// How often the edits of the pictures had been replaced, and the masks of that time.
+    masks: (u32, Vec<Polygon>),
+    is_stale: bool,
 }
 
 /// A frame that is to be kept.
@@ -77,6 +80,7 @@ impl CameraRecorder {
     ) -> io::Result<Self> {
         let intake = Intake::start(feed, microphone, settings.pre)?;
         let (frames, sound) = (intake.frames.reader(), intake.sound.reader());
+        let (edits, version) = feed.edits();
         let (frames, sound) = (frames.expect("it is the first one"), sound.expect("it is the first one"));
         Ok(Self {
             plan: Plan::new(&settings),
@@ -95,6 +99,8 @@ impl CameraRecorder {
             gap: Some(gap),
             is_urgent: false,
             retry_at_us: 0,
+            masks: (version, edits.masks.clone()),
+            is_stale: false,
         })
     }
 
@@ -111,9 +117,9 @@ impl CameraRecorder {
         is_same
     }
 
-    /// Whether its camera is gone.
+    /// Whether it has to be begun anew: its camera is gone, or has other masks.
     pub(super) fn has_ended(&self) -> bool {
-        self.intake.has_ended()
+        self.is_stale || self.intake.has_ended()
     }
 
     /// Notes an event of this camera. What came before a new one is written at once.
@@ -123,6 +129,10 @@ impl CameraRecorder {
 
     /// Takes what can be judged, and writes what is due.
     pub(super) fn work(&mut self, recordings: &Recordings, space: &Space<'_>) {
+        self.check_masks();
+        if self.is_stale {
+            return;
+        }
         let now_us = Timestamp::now().as_micros();
         let done =
             if now_us < self.retry_at_us { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
@@ -133,8 +143,9 @@ impl CameraRecorder {
 
     /// Writes what is left and closes the segment.
     pub(super) fn finish(mut self, recordings: &Recordings, space: &Space<'_>) {
+        self.check_masks();
         let now_us = Timestamp::now().as_micros();
-        let done = self.take_and_write(now_us, recordings, space);
+        let done = if self.is_stale { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
         let done = done.and_then(|()| self.write(recordings, space)).and_then(|()| self.close(recordings));
         if let Err(error) = done {
             self.fail(&error, now_us);
@@ -193,6 +204,19 @@ impl CameraRecorder {
             self.close(recordings)?;
         }
         Ok(())
+    }
+
+    /// Forgets what is in memory if the camera has other masks by now: what they hide must not be written any more.
+    fn check_masks(&mut self) {
+        if self.masks.0 == self.feed.edits_version() {
+            return;
+        }
+        let (edits, version) = self.feed.edits();
+        if edits.masks != self.masks.1 {
+            self.pending = Pending::default();
+            self.is_stale = true;
+        }
+        self.masks.0 = version;
     }
 
     /// Judges a frame; one that is kept is added next.

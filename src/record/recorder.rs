@@ -50,7 +50,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts recording the cameras that have settings for it. While none has, the folder is not touched.
+    /// Starts recording the cameras that have settings for it. While none has, and there is no footage, the folder is not touched.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -94,7 +94,7 @@ impl Shared {
         // They outlive the loss of the folder: what they have in memory is written when it is back.
         let mut cameras = Vec::new();
         while !self.stop.is_requested() {
-            if cameras.is_empty() && self.wanted().is_empty() {
+            if cameras.is_empty() && self.wanted().is_empty() && !self.recordings.has_footage() {
                 self.recordings.set_status(Vec::new());
                 self.stop.sleep(ROUND * 5);
                 continue;

@@ -122,6 +122,11 @@ impl Recordings {
         self.is_read.set(false);
     }
 
+    /// Whether the folder was used before.
+    pub(super) fn has_footage(&self) -> bool {
+        self.store.dir.join(folder::POOL).is_dir()
+    }
+
     /// Where footage lies, and how much of it.
     pub fn store(&self) -> &RecordStore {
         &self.store

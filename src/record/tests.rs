@@ -15,7 +15,8 @@ use crate::codec::part;
 use crate::hub::{CameraFeed, CameraState, FeedList, Publisher, events, latest};
 use crate::journal::{Journal, NewEnd, NewEvent};
 use crate::media::{
-    CameraName, EventKind, Frame, GapReason, RecordSettings, RecordStore, RecordWhen, Timestamp,
+    CameraName, EventKind, Frame, GapReason, PictureEdits, Point, RecordSettings, RecordStore, RecordWhen,
+    Timestamp,
 };
 use crate::segment::{IndexEntry, ReadAt, Summary, read_index, read_summary};
 
@@ -228,6 +229,35 @@ fn a_second_recorder_does_not_touch_the_folder() {
     wait_until(|| world.recordings.is_read.get());
     let other = Recordings::new(world.recordings.store().clone(), Arc::clone(&world.journal));
     assert!(matches!(other.claim(), Err(RecordError::Locked(_))));
+}
+
+#[test]
+fn nothing_from_before_a_mask_is_written_after_it() {
+    let settings = RecordSettings {
+        when: RecordWhen::Events,
+        pre: Duration::from_secs(10),
+        post: Duration::ZERO,
+        ..RecordSettings::default()
+    };
+    let mut world = World::new(&settings);
+    for _ in 0..10 {
+        world.publish(now_us(), 1000);
+    }
+    let masks = vec![[(0, 0), (9000, 0), (9000, 9000)].map(|(x, y)| Point { x, y }).to_vec()];
+    world.feed.set_edits(&PictureEdits { masks, ..PictureEdits::default() });
+    let masked = world.published;
+    wait_until(|| world.publisher.readers() == 0);
+    wait_until(|| world.publisher.readers() == 1);
+    world.publish(now_us(), 1000);
+    let camera = CameraName::new("front").unwrap();
+    let (kind, end) = (EventKind::Manual, NewEnd::AtOnce);
+    let (note, reporter) = (String::new(), "ada".to_owned());
+    world.journal.start(&NewEvent { camera, kind, score: 0, area: None, end, note, reporter }).unwrap();
+    wait_until(|| world.counted().0 > 0);
+    world.stop();
+    let (_, index, path) = &world.segments()[0];
+    let file = fs::File::open(path).unwrap();
+    assert!(index.iter().all(|entry| number(&file, entry) >= masked));
 }
 
 #[test]
