@@ -722,7 +722,7 @@ void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t off
 
 void *mmap64(void *, size_t, int, int, int, off_t) __attribute__((alias("mmap")));
 
-/* Some programs make their ioctls this way. */
+/* The v4l crate asks for its ioctls this way. */
 long syscall(long number, ...) {
     long argument[6];
     va_list rest;

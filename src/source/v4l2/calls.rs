@@ -1,8 +1,9 @@
 //! The V4L2 calls Defender makes, each as one safe function (Linux media documentation, part I,
 //! "Function Reference"). What the answers mean is decided elsewhere.
 //!
-//! All are for single-planar capture with buffers the driver maps. They go through the C library, where tests can put a
-//! camera of their own between Defender and the kernel.
+//! All are for single-planar capture with buffers the driver maps. The `Stream` of the `v4l`
+//! crate is not used: dropping it panics when a driver is disturbed, which must cost a picture
+//! and not the server.
 
 pub(super) mod controls;
 
@@ -12,12 +13,11 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 
 use rustix::io::Errno;
-use rustix::ioctl::Opcode;
+use v4l::v4l_sys as sys;
+use v4l::v4l2::{self, vidioc};
 
-use super::kernel as sys;
-
-const CAPTURE: u32 = sys::V4L2_BUF_TYPE_VIDEO_CAPTURE;
-const MEMORY: u32 = sys::V4L2_MEMORY_MMAP;
+const CAPTURE: u32 = sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE;
+const MEMORY: u32 = sys::v4l2_memory_V4L2_MEMORY_MMAP;
 
 /// PROT_READ | PROT_WRITE, and MAP_SHARED, which are the same on every Linux. Some drivers insist
 /// on memory that could be written to, although nothing here does.
@@ -57,9 +57,9 @@ pub(super) fn enum_frame_sizes(
     // SAFETY: both members are plain integers, for which any bits are valid; the kernel filled in
     // the one `type_` names.
     #[allow(unsafe_code)]
-    let (discrete, range) = unsafe { (sizes.sizes.discrete, sizes.sizes.stepwise) };
+    let (discrete, range) = unsafe { (sizes.__bindgen_anon_1.discrete, sizes.__bindgen_anon_1.stepwise) };
     Ok(match sizes.type_ {
-        sys::V4L2_FRMSIZE_TYPE_DISCRETE => FrameSizes::One(discrete.width, discrete.height),
+        sys::v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE => FrameSizes::One(discrete.width, discrete.height),
         _ => FrameSizes::Within {
             width: (range.min_width, range.max_width, range.step_width),
             height: (range.min_height, range.max_height, range.step_height),
@@ -91,9 +91,10 @@ pub(super) fn enum_frame_intervals(
     // SAFETY: both members are plain integers, for which any bits are valid; the kernel filled in
     // the one `type_` names.
     #[allow(unsafe_code)]
-    let (discrete, range) = unsafe { (intervals.intervals.discrete, intervals.intervals.stepwise) };
+    let (discrete, range) =
+        unsafe { (intervals.__bindgen_anon_1.discrete, intervals.__bindgen_anon_1.stepwise) };
     Ok(match intervals.type_ {
-        sys::V4L2_FRMIVAL_TYPE_DISCRETE => FrameIntervals::One(discrete),
+        sys::v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE => FrameIntervals::One(discrete),
         _ => FrameIntervals::Within(range.min, range.max),
     })
 }
@@ -195,11 +196,8 @@ impl Mapping {
         // SAFETY: with no address given, the kernel chooses one that nothing else lies at.
         #[allow(unsafe_code)]
         let start = unsafe {
-            c::mmap(ptr::null_mut(), length_bytes, READ_WRITE, MAP_SHARED, device.as_raw_fd(), offset as _)
-        };
-        if start.addr() == c::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
+            v4l2::mmap(ptr::null_mut(), length_bytes, READ_WRITE, MAP_SHARED, device.as_raw_fd(), offset as _)
+        }?;
         let start = NonNull::new(start).ok_or(Errno::FAULT)?;
         Ok(Self { start, length_bytes })
     }
@@ -222,93 +220,60 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: it was mapped with this start and length, and slices into it borrow `self`.
         #[allow(unsafe_code)]
-        let unmapped = unsafe { c::munmap(self.start.as_ptr(), self.length_bytes) };
-        if unmapped != 0 {
-            log::debug!("cannot unmap a camera's buffer: {}", io::Error::last_os_error());
+        let unmapped = unsafe { v4l2::munmap(self.start.as_ptr(), self.length_bytes) };
+        if let Err(error) = unmapped {
+            log::debug!("cannot unmap a camera's buffer: {error}");
         }
     }
 }
 
 /// An ioctl's number together with the type of its argument, which only the list below joins.
 struct Request<T> {
-    number: Opcode,
+    number: vidioc::_IOC_TYPE,
     argument: std::marker::PhantomData<T>,
 }
 
 impl<T> Request<T> {
-    const fn new(number: Opcode) -> Self {
+    const fn new(number: vidioc::_IOC_TYPE) -> Self {
         Self { number, argument: std::marker::PhantomData }
     }
 }
 
-const QUERY_CAPABILITY: Request<sys::v4l2_capability> = Request::new(sys::VIDIOC_QUERYCAP);
-const ENUM_FORMAT: Request<sys::v4l2_fmtdesc> = Request::new(sys::VIDIOC_ENUM_FMT);
-const ENUM_FRAME_SIZES: Request<sys::v4l2_frmsizeenum> = Request::new(sys::VIDIOC_ENUM_FRAMESIZES);
-const ENUM_FRAME_INTERVALS: Request<sys::v4l2_frmivalenum> = Request::new(sys::VIDIOC_ENUM_FRAMEINTERVALS);
-const SET_FORMAT: Request<sys::v4l2_format> = Request::new(sys::VIDIOC_S_FMT);
-const TRY_FORMAT: Request<sys::v4l2_format> = Request::new(sys::VIDIOC_TRY_FMT);
-const GET_FORMAT: Request<sys::v4l2_format> = Request::new(sys::VIDIOC_G_FMT);
-const SET_PARAMETERS: Request<sys::v4l2_streamparm> = Request::new(sys::VIDIOC_S_PARM);
-const GET_PARAMETERS: Request<sys::v4l2_streamparm> = Request::new(sys::VIDIOC_G_PARM);
-const REQUEST_BUFFERS: Request<sys::v4l2_requestbuffers> = Request::new(sys::VIDIOC_REQBUFS);
-const QUERY_BUFFER: Request<sys::v4l2_buffer> = Request::new(sys::VIDIOC_QUERYBUF);
-const QUEUE: Request<sys::v4l2_buffer> = Request::new(sys::VIDIOC_QBUF);
-const DEQUEUE: Request<sys::v4l2_buffer> = Request::new(sys::VIDIOC_DQBUF);
-const STREAM_ON: Request<c_int> = Request::new(sys::VIDIOC_STREAMON);
-const STREAM_OFF: Request<c_int> = Request::new(sys::VIDIOC_STREAMOFF);
-const QUERY_CONTROL: Request<sys::v4l2_queryctrl> = Request::new(sys::VIDIOC_QUERYCTRL);
-const QUERY_MENU: Request<sys::v4l2_querymenu> = Request::new(sys::VIDIOC_QUERYMENU);
-const GET_CONTROL: Request<sys::v4l2_control> = Request::new(sys::VIDIOC_G_CTRL);
-const SET_CONTROL: Request<sys::v4l2_control> = Request::new(sys::VIDIOC_S_CTRL);
+const QUERY_CAPABILITY: Request<sys::v4l2_capability> = Request::new(vidioc::VIDIOC_QUERYCAP);
+const ENUM_FORMAT: Request<sys::v4l2_fmtdesc> = Request::new(vidioc::VIDIOC_ENUM_FMT);
+const ENUM_FRAME_SIZES: Request<sys::v4l2_frmsizeenum> = Request::new(vidioc::VIDIOC_ENUM_FRAMESIZES);
+const ENUM_FRAME_INTERVALS: Request<sys::v4l2_frmivalenum> = Request::new(vidioc::VIDIOC_ENUM_FRAMEINTERVALS);
+const SET_FORMAT: Request<sys::v4l2_format> = Request::new(vidioc::VIDIOC_S_FMT);
+const TRY_FORMAT: Request<sys::v4l2_format> = Request::new(vidioc::VIDIOC_TRY_FMT);
+const GET_FORMAT: Request<sys::v4l2_format> = Request::new(vidioc::VIDIOC_G_FMT);
+const SET_PARAMETERS: Request<sys::v4l2_streamparm> = Request::new(vidioc::VIDIOC_S_PARM);
+const GET_PARAMETERS: Request<sys::v4l2_streamparm> = Request::new(vidioc::VIDIOC_G_PARM);
+const REQUEST_BUFFERS: Request<sys::v4l2_requestbuffers> = Request::new(vidioc::VIDIOC_REQBUFS);
+const QUERY_BUFFER: Request<sys::v4l2_buffer> = Request::new(vidioc::VIDIOC_QUERYBUF);
+const QUEUE: Request<sys::v4l2_buffer> = Request::new(vidioc::VIDIOC_QBUF);
+const DEQUEUE: Request<sys::v4l2_buffer> = Request::new(vidioc::VIDIOC_DQBUF);
+const STREAM_ON: Request<c_int> = Request::new(vidioc::VIDIOC_STREAMON);
+const STREAM_OFF: Request<c_int> = Request::new(vidioc::VIDIOC_STREAMOFF);
+const QUERY_CONTROL: Request<sys::v4l2_queryctrl> = Request::new(vidioc::VIDIOC_QUERYCTRL);
+const QUERY_MENU: Request<sys::v4l2_querymenu> = Request::new(vidioc::VIDIOC_QUERYMENU);
+const GET_CONTROL: Request<sys::v4l2_control> = Request::new(vidioc::VIDIOC_G_CTRL);
+const SET_CONTROL: Request<sys::v4l2_control> = Request::new(vidioc::VIDIOC_S_CTRL);
 
 /// Makes an ioctl and returns its argument as the kernel left it. One that a signal interrupts
 /// is made again.
 fn call<T>(device: BorrowedFd<'_>, request: Request<T>, mut argument: T) -> io::Result<T> {
     loop {
-        let address = ptr::from_mut(&mut argument);
+        let address = ptr::from_mut(&mut argument).cast();
         // SAFETY: the list above joins each number with the type the kernel reads and writes for
         // it, and `argument` is a whole one. On a file that is no V4L2 device the kernel refuses
         // numbers of the class 'V'.
         #[allow(unsafe_code)]
-        let done = unsafe { c::ioctl(device.as_raw_fd(), request.number as c::Request, address) };
-        if done >= 0 {
-            return Ok(argument);
+        let done = unsafe { v4l2::ioctl(device.as_raw_fd(), request.number, address) };
+        match done {
+            Ok(()) => return Ok(argument),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-}
-
-/// The C library's functions, which every program has.
-mod c {
-    use std::ffi::{c_int, c_void};
-
-    /// What mmap returns when it fails.
-    pub(super) const MAP_FAILED: usize = usize::MAX;
-
-    #[cfg(target_env = "musl")]
-    pub(super) type Request = c_int;
-    #[cfg(target_env = "musl")]
-    pub(super) type Offset = i64;
-    #[cfg(not(target_env = "musl"))]
-    pub(super) type Request = std::ffi::c_ulong;
-    #[cfg(not(target_env = "musl"))]
-    pub(super) type Offset = std::ffi::c_long;
-
-    #[allow(unsafe_code)]
-    unsafe extern "C" {
-        pub(super) fn ioctl(fd: c_int, request: Request, ...) -> c_int;
-        pub(super) fn mmap(
-            address: *mut c_void,
-            length_bytes: usize,
-            protection: c_int,
-            flags: c_int,
-            fd: c_int,
-            offset: Offset,
-        ) -> *mut c_void;
-        pub(super) fn munmap(address: *mut c_void, length_bytes: usize) -> c_int;
     }
 }
 

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use v4l::v4l_sys as sys;
 
 use super::calls::{self, FrameIntervals, FrameSizes};
 use super::error::{Call, DeviceError};
 use super::format::{ActiveFormat, active_format, rate_fps, text};
-use super::kernel as sys;
 
 /// An open capture device. Closed when dropped.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ impl Camera {
         // A link is followed anew at each open: by-id links move to another node when the camera
         // is plugged in again. Where that fails, opening fails too, and says why.
         let node = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        // Non-blocking, so that a dequeue never hangs.
+        // Not through `v4l2::open` of the v4l crate: that hands the device on to child processes
+        // and panics on a path with a zero byte. Non-blocking, so that a dequeue never hangs.
         let nonblock = OFlags::NONBLOCK.bits().cast_signed();
         let file = OpenOptions::new().read(true).write(true).custom_flags(nonblock).open(&node);
         let file = file.map_err(|error| DeviceError::of_call(path, Call::Open, error))?;
@@ -261,7 +262,7 @@ fn request(fourcc: [u8; 4], (width, height): (u32, u32)) -> sys::v4l2_pix_format
     let mut wanted = calls::blank_format();
     (wanted.width, wanted.height) = (width, height);
     wanted.pixelformat = u32::from_le_bytes(fourcc);
-    wanted.field = sys::V4L2_FIELD_NONE;
+    wanted.field = sys::v4l2_field_V4L2_FIELD_NONE;
     wanted
 }
 

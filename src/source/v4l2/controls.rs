@@ -8,11 +8,12 @@
 use std::io;
 use std::path::Path;
 
+use v4l::v4l_sys as sys;
+
 use super::calls::controls::{self as calls, MenuItem};
 use super::camera::Camera;
 use super::error::{Call, DeviceError};
 use super::format::text;
-use super::kernel as sys;
 use crate::media::{CameraControl, ControlKind};
 
 /// A bound on what is enumerated, for drivers that never say "no more".
@@ -239,11 +240,11 @@ fn control(camera: &Camera, found: &sys::v4l2_queryctrl) -> Option<CameraControl
         return None;
     }
     let kind = match found.type_ {
-        sys::V4L2_CTRL_TYPE_INTEGER => ControlKind::Integer,
-        sys::V4L2_CTRL_TYPE_BOOLEAN => ControlKind::Boolean,
-        sys::V4L2_CTRL_TYPE_MENU => ControlKind::Menu(choices(camera, found, false)),
-        sys::V4L2_CTRL_TYPE_INTEGER_MENU => ControlKind::Menu(choices(camera, found, true)),
-        sys::V4L2_CTRL_TYPE_BUTTON => ControlKind::Button,
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_INTEGER => ControlKind::Integer,
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_BOOLEAN => ControlKind::Boolean,
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_MENU => ControlKind::Menu(choices(camera, found, false)),
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_INTEGER_MENU => ControlKind::Menu(choices(camera, found, true)),
+        sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_BUTTON => ControlKind::Button,
         _ => return None,
     };
     let has_value = kind != ControlKind::Button && !has(sys::V4L2_CTRL_FLAG_WRITE_ONLY);

@@ -1,4 +1,4 @@
-//! Why a camera of this machine gives no picture, with what to do about it.
+//! Why a camera of this machine gives no picture, in sentences for the person who has to find the cable.
 
 use std::fmt;
 use std::io;

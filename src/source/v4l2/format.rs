@@ -1,6 +1,7 @@
 //! The driver's numbers and texts for formats, as values.
 
-use super::kernel as sys;
+use v4l::v4l_sys as sys;
+
 use crate::media::{PixelFormat, Range601};
 
 /// The format a driver has in force.
@@ -63,9 +64,9 @@ fn row_bytes(fourcc: [u8; 4], width: u32) -> u32 {
 /// Grey is no Y'CbCr: sensors give its whole range.
 fn range(fourcc: [u8; 4], colorspace: u32, quantization: u32) -> Range601 {
     match quantization {
-        sys::V4L2_QUANTIZATION_FULL_RANGE => Range601::Full,
-        sys::V4L2_QUANTIZATION_LIM_RANGE => Range601::Limited,
-        _ if colorspace == sys::V4L2_COLORSPACE_JPEG => Range601::Full,
+        sys::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE => Range601::Full,
+        sys::v4l2_quantization_V4L2_QUANTIZATION_LIM_RANGE => Range601::Limited,
+        _ if colorspace == sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG => Range601::Full,
         _ if fourcc == PixelFormat::Grey.fourcc() => Range601::Full,
         _ => Range601::Limited,
     }
@@ -94,9 +95,10 @@ mod tests {
 
     #[test]
     fn the_range_a_driver_reports_overrides_the_rule() {
-        let (jpeg, srgb) = (sys::V4L2_COLORSPACE_JPEG, sys::V4L2_COLORSPACE_SRGB);
-        let full = sys::V4L2_QUANTIZATION_FULL_RANGE;
-        let limited = sys::V4L2_QUANTIZATION_LIM_RANGE;
+        let (jpeg, srgb) =
+            (sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG, sys::v4l2_colorspace_V4L2_COLORSPACE_SRGB);
+        let full = sys::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE;
+        let limited = sys::v4l2_quantization_V4L2_QUANTIZATION_LIM_RANGE;
         assert_eq!(range(*b"YUYV", srgb, 0), Range601::Limited);
         assert_eq!(range(*b"YUYV", jpeg, 0), Range601::Full);
         assert_eq!(range(*b"GREY", srgb, 0), Range601::Full);

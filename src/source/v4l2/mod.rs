@@ -7,7 +7,6 @@ pub mod devices;
 mod error;
 mod format;
 mod frame_clock;
-mod kernel;
 mod negotiate;
 mod open;
 mod sequence;

@@ -1,4 +1,4 @@
-//! Chooses the format that a camera is asked for, and checks the driver's answer.
+//! What to ask a camera for, and what to make of its answer.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A running camera and its mapped buffers: the driver fills them, and gets each back after it was read.
+//! A camera that runs: its buffers, mapped, going round between the driver and here.
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use v4l::v4l_sys as sys;
 
 use super::calls::{self, Mapping};
 use super::camera::Camera;
 use super::error::{Call, DeviceError};
-use super::kernel as sys;
 use super::negotiate::{Mode, accept, negotiate};
 use super::sequence::Sequence;
 use crate::media::Timestamp;
@@ -215,7 +215,7 @@ fn map(camera: &Camera, index: u32) -> Result<Mapping, DeviceError> {
 }
 
 /// The driver's stamp. What its flags say of the clock is not always true, and is not needed: see
-/// [`super::frame_clock`].
+/// [`super::frame_clock`]. Its width differs between targets.
 fn stamp(buffer: &sys::v4l2_buffer) -> Option<Timestamp> {
     let seconds = u64::try_from(buffer.timestamp.tv_sec).ok()?;
     let micros = u64::try_from(buffer.timestamp.tv_usec).ok()?;

@@ -3,7 +3,8 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use super::super::kernel as sys;
+use v4l::v4l_sys as sys;
+
 use super::{GET_CONTROL, QUERY_CONTROL, QUERY_MENU, SET_CONTROL, blank, call};
 
 /// VIDIOC_QUERYCTRL: the control behind the one with the number `after`, 0 for the first; EINVAL
@@ -38,7 +39,7 @@ pub(in crate::source::v4l2) fn query_menu(
     let item = call(device, QUERY_MENU, item)?;
     // SAFETY: both members are plain integers, for which any bits are valid.
     #[allow(unsafe_code)]
-    let (name, value) = unsafe { (item.choice.name, item.choice.value) };
+    let (name, value) = unsafe { (item.__bindgen_anon_1.name, item.__bindgen_anon_1.value) };
     Ok(if has_numbers { MenuItem::Number(value) } else { MenuItem::Named(name) })
 }
 
