@@ -54,6 +54,8 @@ pub(super) struct CameraRecorder {
     /// How often the edits of the pictures had been replaced, and the masks of that time.
     masks: (u32, Vec<Polygon>),
     is_stale: bool,
+    /// Whether its sound cannot be stored.
+    is_silent: bool,
 }
 
 /// A frame that is to be kept.
@@ -101,6 +103,7 @@ impl CameraRecorder {
             retry_at_us: 0,
             masks: (version, edits.masks.clone()),
             is_stale: false,
+            is_silent: false,
         })
     }
 
@@ -192,7 +195,7 @@ impl CameraRecorder {
                 self.next_frame = Some(item);
                 break;
             }
-            self.take_sound(item.captured_us, now_us)?;
+            self.take_sound(item.captured_us, now_us);
             self.judge(item);
         }
         let flush_us = recordings.store().flush.as_micros() as u64;
@@ -279,12 +282,12 @@ impl CameraRecorder {
     }
 
     /// Takes the sound until the moment `until_us`.
-    fn take_sound(&mut self, until_us: u64, now_us: u64) -> Result<(), RecordError> {
+    fn take_sound(&mut self, until_us: u64, now_us: u64) {
         loop {
-            let Some(item) = self.next_piece.take().or_else(|| self.sound.read()) else { return Ok(()) };
+            let Some(item) = self.next_piece.take().or_else(|| self.sound.read()) else { return };
             if item.captured_us > until_us {
                 self.next_piece = Some(item);
-                return Ok(());
+                return;
             }
             let is_alone = self.last_us.is_none_or(|last| item.captured_us > last + SOUND_ALONE_US);
             if is_alone || !self.plan.keeps_sound(item.captured_us) {
@@ -295,8 +298,16 @@ impl CameraRecorder {
                 RecordSound::Pcm => Codec::Wav,
             };
             let Piece { format, samples } = &*item.value;
-            let packet =
-                codec.encode(*format, samples).map_err(|error| RecordError::Sound(error.to_string()))?;
+            let packet = match codec.encode(*format, samples) {
+                Ok(packet) => packet,
+                Err(error) => {
+                    // The pictures are recorded without it.
+                    if !std::mem::replace(&mut self.is_silent, true) {
+                        warn!("camera {}: its sound is not recorded: {error}", self.feed.name());
+                    }
+                    continue;
+                }
+            };
             let sound = Sound { at_us: item.captured_us, format: *format, packet };
             self.pending.add_sound(sound, samples.len() * 2, now_us);
         }
@@ -330,14 +341,18 @@ impl CameraRecorder {
             }
             Err(error) => {
                 // An error of writing is final for the file: what the kernel has of it is not known.
+                let was_empty = open.is_empty();
                 self.open.take().into_iter().for_each(|open| open.abandon(recordings));
-                if matches!(error, RecordError::Segment(_, SegmentError::Full)) {
-                    // It did not fit into an empty file, and never will.
-                    let lost = std::mem::take(&mut self.pending).frames.len() as u64;
-                    self.status.missed += lost;
-                    return Err(RecordError::Frame(recordings.store().segment_bytes));
-                }
-                Err(error)
+                // What an empty file refuses, every file does.
+                let refused = match &error {
+                    RecordError::Segment(_, SegmentError::Full) if was_empty => {
+                        Some(RecordError::Frame(recordings.store().segment_bytes))
+                    }
+                    RecordError::Segment(_, SegmentError::Unfit(_)) if was_empty => None,
+                    _ => return Err(error),
+                };
+                self.status.missed += std::mem::take(&mut self.pending).frames.len() as u64;
+                Err(refused.unwrap_or(error))
             }
         }
     }

@@ -27,8 +27,6 @@ pub enum RecordError {
     },
     /// A frame is larger than a file of this many bytes.
     Frame(u64),
-    /// Sound could not be encoded, and why.
-    Sound(String),
     /// A camera whose name is that of something else in the folder.
     Name(String),
 }
@@ -77,7 +75,6 @@ impl fmt::Display for RecordError {
                 let mebibytes = bytes >> 20;
                 write!(f, "a frame is larger than a file of {mebibytes} MiB: raise segment_mb of [record]")
             }
-            Self::Sound(why) => write!(f, "sound: {why}"),
             Self::Name(name) => {
                 write!(f, "a camera with the name `{name}` cannot be recorded: the folder needs this name")
             }
@@ -90,7 +87,7 @@ impl Error for RecordError {
         match self {
             Self::Io(_, error) => Some(error),
             Self::Segment(_, error) => Some(error),
-            Self::Locked(_) | Self::NoSpace { .. } | Self::Frame(_) | Self::Sound(_) | Self::Name(_) => None,
+            Self::Locked(_) | Self::NoSpace { .. } | Self::Frame(_) | Self::Name(_) => None,
         }
     }
 }

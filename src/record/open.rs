@@ -68,6 +68,11 @@ impl OpenSegment {
         Ok(Self { writer, info, written: Vec::new(), head, packets: 0 })
     }
 
+    /// Whether nothing was written to it yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+
     /// Whether `pending` can be its next group.
     pub(super) fn fits(&self, pending: &Pending, sound: Option<&SoundTrack>) -> bool {
         let start_us = pending.start_us();
