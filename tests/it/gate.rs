@@ -178,7 +178,7 @@ fn silent_connections_leave_room_for_others_and_are_closed() {
     // The clients keep their ends open: only the server can end these connections.
     wait_for("the server to close the silent connections", || {
         let status = server.get("/api/1.0/status").text();
-        status.contains("\"connections\":1}").then_some(())
+        status.contains("\"connections\":1,").then_some(())
     });
     for mut socket in silent {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
