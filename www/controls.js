@@ -58,8 +58,7 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
   const sender = new Sender(name, { show: (camera) => show(camera), refused });
   const keyed = rows.map((row) => ({ ...row, key: row.name.slice(prefix(name).length) }));
   const editable = keyed.filter(({ key, kind }) => key in (settings ?? {}) && INPUTS.includes(kind) && hasEffect(key, settings));
-  const form = settings ? settingsForm(editable, settings, sender, { sizes: sizes ?? [] }) : undefined;
-  const record = settings?.record ? recordForm(keyed, settings.record, sender) : undefined;
+  const form = settings ? settingsForm(editable, settings, sizes ?? [], sender) : undefined;
   const overrides = new OverridesList(prefix(name), async () => show(await ask("GET", path(name))));
   for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
   let now = settings;
