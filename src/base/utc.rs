@@ -34,9 +34,10 @@ pub fn of_day(text: &str) -> Option<u64> {
     u64::try_from(start).ok().map(|start| start * US_A_SECOND)
 }
 
-/// A moment in RFC 3339, with any offset and any fraction, or in seconds since 1970 with at most six decimals.
+/// A moment in RFC 3339, with any offset and any fraction, or in seconds since 1970. One before 1970 counts as that, one
+/// after the year 9999 as its end.
 pub fn parse(text: &str) -> Option<u64> {
-    seconds(text).or_else(|| date_time(text)).filter(|at| *at <= LAST_US)
+    seconds(text).or_else(|| date_time(text)).map(|at| at.min(LAST_US))
 }
 
 fn seconds(text: &str) -> Option<u64> {
@@ -56,7 +57,7 @@ fn date_time(text: &str) -> Option<u64> {
     let [hour, minute, second] = two_digits(clock, 3)?[..] else { return None };
     let time = Time::from_hms(hour, minute, second.min(59)).ok().filter(|_| second <= 60)?;
     let at = date(day)?.with_time(time).assume_offset(offset(zone)?).unix_timestamp();
-    u64::try_from(at).ok()?.checked_mul(US_A_SECOND)?.checked_add(micros(fraction)?)
+    u64::try_from(at).unwrap_or(0).checked_mul(US_A_SECOND)?.checked_add(micros(fraction)?)
 }
 
 fn date(text: &str) -> Option<Date> {
@@ -123,6 +124,8 @@ mod tests {
             assert_eq!(parse(text), Some(AT), "{text}");
         }
         assert_eq!(parse("2016-12-31T23:59:60Z"), parse("2016-12-31T23:59:59Z"));
+        let ends = (parse("1969-12-31T23:59:59Z"), parse("9999-12-31T23:59:59-05:00"));
+        assert_eq!(ends, (Some(0), Some(LAST_US)));
     }
 
     #[test]
@@ -143,7 +146,6 @@ mod tests {
             "2026-11-29T8:00:00Z",
             "26-11-29T08:00:00Z",
             "2026-11-29T08:00:00+1:00",
-            "1969-12-31T23:59:59Z",
             "99999999999999999999",
             "2026-11-29T08:00:00.Z",
             "2026-11-29\u{e4}08:00:00Z",

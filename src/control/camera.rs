@@ -94,6 +94,6 @@ impl Control {
 /// Refuses to record a microphone that there is not.
 fn check_microphone(change: &CameraChange, config: &Config) -> Result<(), ControlError> {
     let Some(name) = change.microphone() else { return Ok(()) };
-    let refused = |why| ControlError::Value(format!("{MICROPHONE} is {}; {why}", Value::from(name)));
+    let refused = |why| ControlError::NoMicrophone(format!("{MICROPHONE} is {}; {why}", Value::from(name)));
     Microphones::of(config).check(name).map_err(refused)
 }

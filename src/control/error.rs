@@ -14,6 +14,8 @@ pub enum ControlError {
     NotOurs(String),
     /// A value that cannot be: which, and what was expected.
     Value(String),
+    /// There is no such microphone to record, with those that there are.
+    NoMicrophone(String),
     /// No such level of the log.
     Level(String),
     /// The camera is not there to be asked.
@@ -38,7 +40,7 @@ impl fmt::Display for ControlError {
             Self::NotOurs(name) => {
                 write!(f, "camera {name} belongs to another Defender; change it there")
             }
-            Self::Value(what) => f.write_str(what),
+            Self::Value(what) | Self::NoMicrophone(what) => f.write_str(what),
             Self::Level(name) => {
                 write!(f, "no level is named {name}; there are off, error, warn, info, debug and trace")
             }
@@ -69,6 +71,7 @@ impl Error for ControlError {
             Self::NotSaved(_, error) => Some(&**error),
             Self::NotOurs(_)
             | Self::Value(_)
+            | Self::NoMicrophone(_)
             | Self::Level(_)
             | Self::NoCamera(_)
             | Self::CannotSave

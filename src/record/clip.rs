@@ -70,7 +70,8 @@ impl Clip {
     /// # Errors
     /// See [`NoClip`].
     pub fn new(recordings: &Recordings, camera: &str, from_us: u64, to_us: u64) -> Result<Self, NoClip> {
-        if to_us.saturating_sub(from_us) > LONGEST_US {
+        let segments = recordings.segments(camera, from_us, to_us);
+        if !segments.is_empty() && to_us.saturating_sub(from_us) > LONGEST_US {
             return Err(NoClip::TooLong);
         }
         let mut parts = Parts {
@@ -82,7 +83,7 @@ impl Clip {
             sources: Vec::new(),
             bytes: 0,
         };
-        for info in recordings.segments(camera, from_us, to_us) {
+        for info in segments {
             if !parts.continues(&info) {
                 break;
             }

@@ -42,7 +42,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE, sidewa
       await until(`the picture and ${label}`, async () => {
         const [seen, field] = [await camera(page).locator(".picture").boundingBox(), await control.boundingBox()];
         const isCovered = field.y < seen.y + seen.height && field.x < seen.x + seen.width;
-        return seen.y >= 0 && seen.y + seen.height <= viewport.height + 1 && field.y + field.height <= viewport.height && !isCovered;
+        return seen.y >= 0 && seen.y + seen.height <= viewport.height + 1 && field.y + field.height <= viewport.height + 1 && !isCovered;
       });
     }
     await page.getByRole("button", { name: "Save changes" }).focus();

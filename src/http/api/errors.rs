@@ -9,7 +9,7 @@ pub fn control_error(error: &ControlError) -> Reply {
     let status = match error {
         ControlError::Value(_) | ControlError::Level(_) => 400,
         ControlError::NotOurs(_) | ControlError::NoCamera(_) | ControlError::Camera(_) => 409,
-        ControlError::CannotSave | ControlError::NotSaved(..) => 409,
+        ControlError::CannotSave | ControlError::NotSaved(..) | ControlError::NoMicrophone(_) => 409,
         ControlError::NoOverride(_) => 404,
         ControlError::NotAllowed => 403,
         ControlError::System(_) => 500,

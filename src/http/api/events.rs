@@ -202,12 +202,10 @@ fn end_of(body: &NewBody) -> Result<NewEnd, String> {
     }
     match (body.running.unwrap_or(false), body.duration_s.unwrap_or(0)) {
         (false, 0) => Ok(NewEnd::AtOnce),
-        (false, seconds @ 1..=MAX_DURATION_S) => Ok(NewEnd::After(Duration::from_secs(seconds.into()))),
-        (false, _) => Err(format!("duration_s must be a whole number from 0 to {MAX_DURATION_S}")),
-        (true, _) if body.duration_s.is_some() => {
-            Err("an event has either duration_s, or running and an end of its own".to_owned())
-        }
-        (true, _) => Ok(NewEnd::After(Duration::from_secs(MAX_DURATION_S.into()))),
+        // It goes on until it is ended.
+        (true, 0) => Ok(NewEnd::After(Duration::from_secs(MAX_DURATION_S.into()))),
+        (_, seconds @ 1..=MAX_DURATION_S) => Ok(NewEnd::After(Duration::from_secs(seconds.into()))),
+        (_, _) => Err(format!("duration_s must be a whole number from 0 to {MAX_DURATION_S}")),
     }
 }
 

@@ -213,13 +213,10 @@ pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
         Ok(step_us) => step_us,
         Err(error) => return bad_request(error),
     };
-    let steps = to_us.saturating_sub(from_us).div_ceil(step_us);
-    if steps > MOST_STEPS {
-        return Reply::error(
-            400,
-            &format!("these are {steps} steps; raise step_s, for at most {MOST_STEPS} are sent"),
-        );
-    }
+    // So many bytes at the most; a longer time has longer steps.
+    let span_us = to_us.saturating_sub(from_us);
+    let step_us = step_us.max(span_us.div_ceil(MOST_STEPS));
+    let steps = span_us.div_ceil(step_us);
     let mut bytes = vec![NOTHING; steps as usize];
     for segment in call.state.recordings.segments(name, from_us, to_us) {
         for (start, end, _) in segment.stretches().filter(|(start, end, _)| *start < to_us && *end >= from_us)
@@ -229,7 +226,10 @@ pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
             bytes[first as usize..=last as usize].fill(0);
         }
     }
-    Reply::new(200, "application/octet-stream", bytes.into()).with("Cache-Control", "no-store")
+    let step = format!("{}.{:06}", step_us / SECOND_US, step_us % SECOND_US);
+    Reply::new(200, "application/octet-stream", bytes.into())
+        .with("Cache-Control", "no-store")
+        .with("X-Step", step)
 }
 
 /// `DELETE /api/1.0/recordings/NAME`: deletes whole files of footage.
@@ -298,12 +298,12 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
     (a_day > 0.0).then(|| (usable as f64 / a_day * 10.0).round() / 10.0)
 }
 
-/// The span of time in a query; the last day if it names none.
+/// The span of time in a query, whichever end is named first; the last day if it names none.
 fn span(query: &str) -> Result<(u64, u64), QueryError> {
     let to_us = query::moment(query, "to")?;
     let to_us = to_us.unwrap_or_else(|| clock::since_epoch().as_micros() as u64);
     let from_us = query::moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
-    if from_us <= to_us { Ok((from_us, to_us)) } else { Err(QueryError::Span) }
+    Ok((from_us.min(to_us), from_us.max(to_us)))
 }
 
 fn seconds(wall_us: u64) -> f64 {

@@ -32,8 +32,6 @@ pub enum QueryError {
     Speed,
     /// The parameter of this name is no moment.
     Moment(&'static str),
-    /// `from` is later than `to`.
-    Span,
     /// `step_s` is not a number from 0.1 to 86400.
     Step,
     /// The parameter of this name is missing.
@@ -118,7 +116,6 @@ impl fmt::Display for QueryError {
             Self::Codec => {
                 write!(f, "codec must be one of {}", Codec::NAMES.map(|(name, _)| name).join(", "))
             }
-            Self::Span => f.write_str("from must not be later than to"),
             Self::Step => f.write_str("step_s must be a number from 0.1 to 86400"),
             Self::Speed => f.write_str("speed must be a number from -16 to 512, and not 0"),
             Self::Moment(name) => write!(
