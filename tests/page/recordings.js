@@ -252,6 +252,7 @@ for (const [kind, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     const page = await open(server, { viewport, expected: /401|404/ });
     await page.goto(server.url("/"));
     await fillIn(page, "ada");
+    await page.locator("#sign-out").waitFor();
     await recorded(page, 3);
     const { id } = await api(page, "POST", "events", { camera: "front", kind: "manual" });
     await api(page, "PUT", `events/${id}`, { note: "a long note that takes more than a line on a phone, as people write them" });

@@ -66,7 +66,7 @@ fn schema(form: &Form) -> String {
         Form::Boolean => "\"type\":\"boolean\"".to_owned(),
         Form::Choice(_) => format!("\"type\":\"string\",\"enum\":[{}]", choices.join(",")),
         Form::Numbers(_) => format!("\"type\":\"integer\",\"enum\":[{}]", choices.join(",")),
-        Form::Text(_) => format!("\"type\":\"string\",\"maxLength\":{max}}}"),
+        Form::Text(_) => format!("\"type\":\"string\",\"maxLength\":{max}"),
         Form::Template(..) => format!("\"type\":\"string\",\"maxLength\":{max},\"pattern\":\""),
         Form::Words(_) => {
             let items = format!("{{\"type\":\"string\",\"enum\":[{}]}}", choices.join(","));
