@@ -209,8 +209,10 @@ class List {
 
   #isRecorded({ camera, start, end }) {
     const found = this.#footage.get(camera);
-    const isAfter = found?.first && (end === null || end >= found.first);
-    return Boolean(isAfter && start <= Math.max(found.last, Date.now() / 1000 - 60));
+    if (!found) return false;
+    // What is recorded now is on the disk in a moment.
+    const isRecording = ["recording", "waiting"].includes(found.state);
+    return found.first ? (end === null || end >= found.first) && (isRecording || start <= found.last) : isRecording;
   }
 }
 
