@@ -13,7 +13,7 @@ use super::folder;
 use super::status::{CameraStatus, Sacrificed};
 use super::tombstones::{Next, Tombstones};
 use crate::base::disk::lock_exclusively;
-use crate::base::lock;
+use crate::base::{lock, volume};
 use crate::hub::Flag;
 use crate::journal::Journal;
 use crate::media::RecordStore;
@@ -200,7 +200,7 @@ impl Recordings {
 
     /// Free bytes of the disk with the footage; `None` if it does not tell.
     pub fn free_bytes(&self) -> Option<u64> {
-        super::space::free_bytes(&self.store.dir).ok()
+        volume::space(&self.store.dir).ok().map(|space| space.free)
     }
 
     /// Bytes of all files with footage.

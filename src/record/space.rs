@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use log::{info, warn};
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use super::catalogue::SegmentInfo;
@@ -19,7 +18,7 @@ use super::error::{Limit, RecordError};
 use super::folder::{self, POOL};
 use super::recordings::Recordings;
 use super::retention::{self, Candidate, Rules, Victim};
-use crate::base::clock;
+use crate::base::{clock, volume};
 use crate::media::CameraName;
 
 /// A file that new footage may be written to; it lies in the pool.
@@ -46,8 +45,11 @@ impl<'r> Space<'r> {
     /// # Errors
     /// [`RecordError::NoSpace`] if nothing may go; those of the file system.
     pub(super) fn acquire(&self) -> Result<Spare, RecordError> {
-        check_mount(self.recordings)?;
-        let length = self.recordings.store().segment_bytes;
+        let store = self.recordings.store();
+        if store.is_mount {
+            volume::check_mounted(&store.dir).map_err(RecordError::io(&store.dir))?;
+        }
+        let length = store.segment_bytes;
         loop {
             let (missing, limit) = self.missing_bytes(length)?;
             // A file of the pool has its space already; it still counts as footage from now on.
@@ -137,7 +139,7 @@ impl<'r> Space<'r> {
         let store = self.recordings.store();
         let used = self.recordings.bytes().saturating_add(length);
         let over = store.max_bytes.map_or(0, |most| used.saturating_sub(most));
-        let free = free_bytes(&store.dir).map_err(RecordError::io(&store.dir))?;
+        let free = volume::space(&store.dir).map_err(RecordError::io(&store.dir))?.free;
         let short = store.min_free_bytes.saturating_add(length).saturating_sub(free);
         Ok(if over == 0 { (short, Limit::Free) } else { (over.max(short), Limit::Most) })
     }
@@ -202,22 +204,4 @@ impl<'r> Space<'r> {
 fn overlaps(ranges: &[(u64, u64)], info: &SegmentInfo) -> bool {
     let (start, end) = (info.start_us(), info.end_us());
     ranges.iter().any(|(from, to)| *from <= end && *to >= start)
-}
-
-/// Free bytes of the file system that `folder` lies on, without what it reserves for root.
-pub(super) fn free_bytes(folder: &Path) -> std::io::Result<u64> {
-    let found = statvfs(folder)?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
-}
-
-/// Checks that the disk of the folder is mounted, where that is asked for.
-fn check_mount(recordings: &Recordings) -> Result<(), RecordError> {
-    let store = recordings.store();
-    let Some(parent) = store.dir.parent().filter(|_| store.is_mount) else { return Ok(()) };
-    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).map_err(RecordError::io(path));
-    if device(&store.dir)? == device(parent)? {
-        let error = std::io::Error::new(ErrorKind::NotFound, "the disk or stick is not mounted");
-        return Err(RecordError::Io(store.dir.clone(), error));
-    }
-    Ok(())
 }
