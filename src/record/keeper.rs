@@ -100,11 +100,10 @@ pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) 
 }
 
 /// Goes on until `stop` is requested. `rules` are asked for in each round.
-pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, (Rules, u32)>, stop: &Stop) {
+pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, Rules>, stop: &Stop) {
     let mut problem = None;
     while !wait(recordings, stop) {
-        let rules = rules();
-        let done = round(recordings, &rules, stop);
+        let done = round(&Space::new(recordings, rules()), recordings, stop);
         let now = done.err().map(|error| error.to_string());
         if now != problem {
             match &now {
@@ -128,18 +127,12 @@ fn wait(recordings: &Recordings, stop: &Stop) -> bool {
     stop.is_requested()
 }
 
-fn round(
-    recordings: &Recordings,
-    rules: &BTreeMap<String, (Rules, u32)>,
-    stop: &Stop,
-) -> Result<(), RecordError> {
+fn round(space: &Space<'_>, recordings: &Recordings, stop: &Stop) -> Result<(), RecordError> {
     for damaged in recordings.damaged() {
         repair(&damaged, recordings);
     }
-    let space =
-        Space::new(recordings, rules.iter().map(|(camera, (rules, _))| (camera.clone(), *rules)).collect());
     let length = recordings.store().segment_bytes;
-    for victim in requested(recordings, &space) {
+    for victim in requested(recordings, space) {
         space.delete(&victim, true)?;
     }
     let (missing, _) = space.missing_bytes(0)?;
@@ -159,7 +152,7 @@ fn round(
     if space.pool()?.is_empty() && space.missing_bytes(length)?.0 == 0 {
         space.make(length)?;
     }
-    thin::oldest(recordings, rules, stop)
+    thin::oldest(recordings, &space.rules, stop)
 }
 
 /// What admins asked to delete.

@@ -135,13 +135,13 @@ impl Shared {
     fn follow(&self, cameras: &mut Vec<CameraRecorder>) {
         let mut events = self.recordings.journal().follow();
         let mut gap = GapReason::NotRunning;
-        let mut space = Space::new(&self.recordings, self.only_rules());
+        let mut space = Space::new(&self.recordings, self.rules());
         let mut chosen_us = None;
         while !self.stop.is_requested() {
             let now_us = Timestamp::now().as_micros();
             if chosen_us.is_none_or(|at| now_us.saturating_sub(at) >= CHOOSE_US) {
                 chosen_us = Some(now_us);
-                space.rules = self.only_rules();
+                space.rules = self.rules();
                 self.choose(cameras, &mut gap, &space);
                 self.show(cameras);
                 if !self.recordings.is_claimed() {
@@ -194,22 +194,17 @@ impl Shared {
         feeds.iter().filter_map(|feed| Some((Arc::clone(feed), feed.recording()?))).collect()
     }
 
-    fn rules(&self) -> BTreeMap<String, (Rules, u32)> {
-        let rules = |settings: &RecordSettings| {
-            let days = |days: Option<u32>| days.map(|days| u64::from(days) * DAY_US);
-            let rules = Rules {
-                keep_us: days(settings.days),
-                keep_events_us: days(settings.event_days),
-                thin_after_us: days(settings.thin_after_days),
-                max_bytes: settings.max_bytes,
-            };
-            (rules, settings.idle_fps)
+    /// The rules of the cameras that are to be recorded.
+    fn rules(&self) -> BTreeMap<String, Rules> {
+        let days = |days: Option<u32>| days.map(|days| u64::from(days) * DAY_US);
+        let rules = |settings: &RecordSettings| Rules {
+            keep_us: days(settings.days),
+            keep_events_us: days(settings.event_days),
+            thin_after_us: days(settings.thin_after_days),
+            thin_fps: settings.idle_fps,
+            max_bytes: settings.max_bytes,
         };
         self.wanted().iter().map(|(feed, settings)| (feed.name().to_owned(), rules(settings))).collect()
-    }
-
-    fn only_rules(&self) -> BTreeMap<String, Rules> {
-        self.rules().into_iter().map(|(camera, (rules, _))| (camera, rules)).collect()
     }
 
     fn show(&self, cameras: &mut [CameraRecorder]) {

@@ -35,6 +35,8 @@ pub(super) struct Rules {
     pub(super) keep_events_us: Option<u64>,
     /// The age at which footage without an event is thinned.
     pub(super) thin_after_us: Option<u64>,
+    /// Frames a second that stay then.
+    pub(super) thin_fps: u32,
     /// Most bytes of its footage.
     pub(super) max_bytes: Option<u64>,
 }
@@ -229,8 +231,13 @@ mod tests {
 
     #[test]
     fn what_is_pinned_stays_whatever_happens() {
-        let rules =
-            Rules { keep_us: Some(1), keep_events_us: Some(1), max_bytes: Some(1), thin_after_us: Some(1) };
+        let rules = Rules {
+            keep_us: Some(1),
+            keep_events_us: Some(1),
+            max_bytes: Some(1),
+            thin_after_us: Some(1),
+            ..Rules::default()
+        };
         let pinned = Candidate { is_pinned: true, ..segment("front", 1, 1, true) };
         assert_eq!(gone(&[pinned], &[("front", rules)], 1000), []);
     }

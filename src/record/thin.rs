@@ -33,19 +33,19 @@ const OVERHEAD_A_FRAME_BYTES: u64 = 8 << 10;
 /// Those of reading and writing. The old file stays then.
 pub(super) fn oldest(
     recordings: &Recordings,
-    rules: &BTreeMap<String, (Rules, u32)>,
+    rules: &BTreeMap<String, Rules>,
     stop: &Stop,
 ) -> Result<(), RecordError> {
     let now_us = clock::since_epoch().as_micros() as u64;
     let all = recordings.all();
     let is_due = |info: &&Arc<SegmentInfo>| {
-        let Some((rules, _)) = rules.get(info.camera()) else { return false };
+        let Some(rules) = rules.get(info.camera()) else { return false };
         let summary = &info.summary;
         let can_be = summary.is_closed && !summary.has_events && !summary.head.is_thinned;
         can_be && rules.thin_after_us.is_some_and(|after| now_us.saturating_sub(info.end_us()) > after)
     };
     let Some(info) = all.iter().filter(is_due).min_by_key(|info| info.end_us()) else { return Ok(()) };
-    let interval_ms = 1000 / rules.get(info.camera()).map_or(1, |(_, fps)| *fps).max(1);
+    let interval_ms = 1000 / rules.get(info.camera()).map_or(1, |rules| rules.thin_fps).max(1);
     thin(info, interval_ms, recordings, stop)
 }
 
