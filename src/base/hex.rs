@@ -41,9 +41,17 @@ pub fn is_hex(text: &str) -> bool {
 /// # Errors
 /// When the system gives no random bytes.
 pub fn random_id() -> io::Result<String> {
+    random_bytes().map(|random| encode(&random))
+}
+
+/// 128 random bits: no two results are alike.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn random_bytes() -> io::Result<[u8; RANDOM_BYTES]> {
     let mut random = [0; RANDOM_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    Ok(encode(&random))
+    Ok(random)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use super::index::KEPT;
+/// Most events that are kept.
+pub(super) const KEPT: usize = 2000;
 
 /// Why a change of the journal was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

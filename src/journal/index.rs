@@ -6,7 +6,7 @@ mod disk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::day::{Day, DayFile};
-use super::error::JournalError;
+use super::error::{JournalError, KEPT};
 use super::ranges::Ranges;
 use super::record::{EventQuery, EventRecord};
 use crate::media::{CameraName, Event, EventKind, Timestamp};
@@ -15,9 +15,6 @@ pub(super) use disk::Batch;
 
 /// Most events that go on at a time.
 const OPEN: usize = 256;
-
-/// Most events that are kept.
-pub const KEPT: usize = 2000;
 
 /// So many more than its limit are held before the oldest are dropped together.
 const SLACK: usize = 256;

@@ -323,8 +323,8 @@ impl Journal {
 
 /// The first 32 bits of the kernel's boot id; 0 where it has none.
 fn boot() -> u32 {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    u32::from_str_radix(id.get(..8).unwrap_or_default(), 16).unwrap_or(0)
+    let [first, second, third, fourth, ..] = clock::boot_id();
+    u32::from_be_bytes([first, second, third, fourth])
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@
 //! What belongs here: which frames are kept for how long, and finding them again. What must not: how a file is laid out (`segment`), what
 //! happened (`journal`), who may see it (`http`).
 
-mod boot;
 mod camera;
 mod catalogue;
 mod clip;

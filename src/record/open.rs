@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::boot;
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::folder;
@@ -13,7 +12,9 @@ use super::pending::Pending;
 use super::recordings::Recordings;
 use super::space::{Space, Spare};
 use super::tombstones::Next;
+use crate::base::clock::{self, RELEASED_S};
 use crate::base::disk::{folder_of, sync_folder};
+use crate::base::hex;
 use crate::media::Timestamp;
 use crate::segment::{Block, Group, IndexEntry, Moment, SegmentHead, SegmentWriter, SoundTrack, Track};
 
@@ -52,10 +53,10 @@ impl OpenSegment {
             camera: camera.to_owned(),
             sequence,
             first_frame: frame,
-            boot_id: boot::id(),
-            uuid: random_uuid().map_err(RecordError::io(&spare))?,
+            boot_id: clock::boot_id(),
+            uuid: hex::random_bytes().map_err(RecordError::io(&spare))?,
             start: Moment { monotonic_us: start_us, wall_us: wall_us(start_us) },
-            is_clock_synchronised: boot::is_clock_plausible(),
+            is_clock_synchronised: clock::since_epoch().as_secs() >= RELEASED_S.unsigned_abs(),
             is_thinned: false,
             size: pending.size().unwrap_or_default(),
             sound,
@@ -142,9 +143,7 @@ impl OpenSegment {
     }
 
     fn next_numbers(&self) -> Next {
-        let summary = self.writer.summary();
-        let frames = u64::from(summary.frames) + u64::from(summary.missed);
-        Next { sequence: self.head.sequence + 1, frame: self.head.first_frame + frames }
+        Next { sequence: self.head.sequence + 1, frame: self.writer.summary().next_frame() }
     }
 
     fn update(&mut self, recordings: &Recordings) {
@@ -159,12 +158,6 @@ fn place(spare: &Path, path: &Path) -> std::io::Result<()> {
     fs::rename(spare, path)?;
     sync_folder(path)?;
     sync_folder(folder_of(path))
-}
-
-fn random_uuid() -> std::io::Result<[u8; 16]> {
-    let mut uuid = [0; 16];
-    getrandom::fill(&mut uuid).map_err(std::io::Error::from)?;
-    Ok(uuid)
 }
 
 /// The wall clock at a moment of the monotonic clock, in microseconds since 1970.

@@ -252,7 +252,7 @@ fn subtrees(names: &Names) -> Vec<GeneralSubtree> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::certificate::clock::RELEASED_S;
+    use crate::base::clock::RELEASED_S;
     use crate::gate::certificate::der::{self, Reader};
 
     fn authority(host: &str, configured: &[&str]) -> Authority {

@@ -11,11 +11,7 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use crate::base::clock;
-
-/// 2026-11-28, the day of this release, in seconds since 1970: a clock that shows an earlier time is wrong.
-/// A constant, so that builds of one source are equal byte for byte.
-pub(super) const RELEASED_S: i64 = 1_795_824_000;
+use crate::base::clock::{self, RELEASED_S};
 
 const DAY_S: i64 = 24 * 3600;
 

@@ -295,8 +295,8 @@ fn is_good(leaf: &[u8], names: &Names, now_s: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::RELEASED_S;
     use crate::gate::certificate::authority::new_key;
-    use crate::gate::certificate::clock::RELEASED_S;
 
     #[test]
     fn certificates_are_saved_once_a_minute_but_for_loopback() {

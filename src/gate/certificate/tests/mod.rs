@@ -11,13 +11,14 @@ use std::sync::Arc;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 
 use super::authority::new_key;
-use super::clock::{Clock, RELEASED_S};
+use super::clock::Clock;
 use super::current::{Certificates, Current};
 use super::error::CertificateError;
 use super::names::Names;
 use super::paths::CertificateFiles;
 use super::profile;
 use super::x509::Fields;
+use crate::base::clock::RELEASED_S;
 
 const DAY_S: i64 = 24 * 3600;
 
