@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
-use super::folder;
+use super::opened::Opened;
 use super::recordings::Recordings;
 use crate::segment::clip::{self, ClipBlock, ClipHead};
-use crate::segment::{IndexEntry, ReadAt, SegmentError, Track, read_blocks, read_index, read_summary};
+use crate::segment::{IndexEntry, ReadAt, Track, read_blocks};
 
 /// Longest clip, in microseconds.
 pub const LONGEST_US: u64 = 86_400_000_000;
@@ -189,23 +189,10 @@ impl Parts {
 
     fn add(&mut self, info: &Arc<SegmentInfo>) -> Result<(), NoClip> {
         let unreadable = |error| NoClip::Unreadable(RecordError::Segment(info.path().to_owned(), error));
-        let file = folder::open(info.path(), false)
-            .map_err(|error| NoClip::Unreadable(RecordError::Io(info.path().to_owned(), error)))?;
-        let found = read_summary(&file).map_err(unreadable)?;
-        if found.head.uuid != info.summary.head.uuid {
-            return Err(unreadable(SegmentError::Damaged { offset: 0, what: "it is another segment now" }));
-        }
-        let index: Vec<IndexEntry> = if info.summary.is_closed {
-            read_index(&file, &found).map_err(unreadable)?
-        } else {
-            info.written.iter().flat_map(|group| group.iter().copied()).collect()
-        };
-        let mut clusters: Vec<u32> = index
-            .iter()
-            .filter(|entry| (self.from_us..=self.to_us).contains(&info.wall_us(entry.at_ms)))
-            .map(|entry| entry.cluster)
-            .collect();
-        clusters.dedup();
+        let opened = Opened::open_checked(info).map_err(NoClip::Unreadable)?;
+        let is_wanted = |entry: &IndexEntry| (self.from_us..=self.to_us).contains(&info.wall_us(entry.at_ms));
+        let clusters = opened.clusters(is_wanted);
+        let file = opened.file;
         let source = self.sources.len() as u32;
         for cluster in clusters {
             // The last group of a segment that is being written cannot be read yet.

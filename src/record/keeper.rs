@@ -4,7 +4,6 @@
 //! rest follows. A file that is not understood is named in the log and left alone.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,11 +51,10 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
             recordings.note_next(camera, Next { sequence: newest.sequence + 1, frame: 0 });
         }
         let mut newest = segments.iter().rev().take(NEWEST_TRIED);
-        newest.any(|found| match read(camera, found, recordings) {
+        newest.any(|found| match read(camera, found) {
             Ok(info) => {
                 let summary = &info.summary;
-                let frames = u64::from(summary.frames) + u64::from(summary.missed);
-                let next = Next { sequence: found.sequence + 1, frame: summary.head.first_frame + frames };
+                let next = Next { sequence: found.sequence + 1, frame: summary.next_frame() };
                 recordings.note_next(camera, next);
                 recordings.put(Arc::new(info));
                 true
@@ -78,7 +76,12 @@ pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) 
             if stop.is_requested() {
                 return;
             }
-            match read(camera, found, recordings) {
+            // The newest one was read before.
+            if recordings.segment(camera, found.sequence).is_some() {
+                segments += 1;
+                continue;
+            }
+            match read(camera, found) {
                 Ok(info) => {
                     segments += 1;
                     recordings.put(Arc::new(info));
@@ -171,7 +174,7 @@ fn requested(recordings: &Recordings, space: &Space<'_>) -> Vec<Victim> {
 }
 
 /// Reads one file. One that was cut off is repaired.
-fn read(camera: &str, found: &Found, recordings: &Recordings) -> Result<SegmentInfo, RecordError> {
+fn read(camera: &str, found: &Found) -> Result<SegmentInfo, RecordError> {
     let Found { path, sequence } = found;
     let file = folder::open(path, false).map_err(RecordError::io(path))?;
     let mut summary = read_summary(&file).map_err(RecordError::segment(path))?;
@@ -184,15 +187,13 @@ fn read(camera: &str, found: &Found, recordings: &Recordings) -> Result<SegmentI
         summary = recover(&file).map_err(RecordError::segment(path))?;
         info!("recording: {} was cut off and is repaired: {} frames", path.display(), summary.frames);
     }
-    let _ = recordings;
     Ok(SegmentInfo::new(path.clone(), summary))
 }
 
 /// Repairs a file whose writing failed. If that is not possible now, the next round tries again.
 fn repair(damaged: &SegmentInfo, recordings: &Recordings) {
-    let path: PathBuf = damaged.path().to_owned();
-    let found = Found { sequence: damaged.sequence(), path };
-    match read(damaged.camera(), &found, recordings) {
+    let found = Found { sequence: damaged.sequence(), path: damaged.path().to_owned() };
+    match read(damaged.camera(), &found) {
         Ok(info) => {
             recordings.put(Arc::new(damaged.updated(info.summary, Vec::new())));
             recordings.note_repaired(damaged);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::catalogue::SegmentInfo;
-use super::playback::Opened;
+use super::opened::Opened;
 use super::recordings::Recordings;
 use crate::codec::sound::decode_flac;
 use crate::media::SoundFormat;
@@ -79,9 +79,9 @@ impl SoundPlayer {
     fn open(&mut self, info: &Arc<SegmentInfo>) -> bool {
         let is_same = info.summary.head.sound.as_ref().is_some_and(|sound| sound.format() == self.format);
         let opened = if is_same { Opened::open(info).ok() } else { None };
-        self.open = opened.map(|Opened { info, file, index }| {
-            let mut clusters: Vec<u32> = index.iter().map(|entry| entry.cluster).collect();
-            clusters.dedup();
+        self.open = opened.map(|opened| {
+            let clusters = opened.clusters(|_| true);
+            let Opened { info, file, index } = opened;
             let before = index.partition_point(|entry| info.wall_us(entry.at_ms) <= self.from_us);
             let first = before.checked_sub(1).map_or(0, |at| index[at].cluster);
             let read = clusters.iter().position(|cluster| *cluster == first).unwrap_or(0);

@@ -24,6 +24,7 @@ mod intake;
 mod keeper;
 mod listen;
 mod open;
+mod opened;
 mod pending;
 mod plan;
 mod playback;

@@ -2,16 +2,15 @@
 //!
 //! A player reads files that others may delete meanwhile. A segment that cannot be read is skipped, and said once in the log.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use log::warn;
 
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
-use super::folder;
+use super::opened::Opened;
 use super::recordings::Recordings;
-use crate::segment::{IndexEntry, ReadAt, SegmentError, read_index, read_summary};
+use crate::segment::{ReadAt, SegmentError};
 
 /// Walks over the frames of one camera.
 pub struct Player {
@@ -24,13 +23,6 @@ pub struct Player {
 struct Place {
     opened: Opened,
     at: usize,
-}
-
-/// A segment that is read.
-pub(super) struct Opened {
-    pub(super) info: Arc<SegmentInfo>,
-    pub(super) file: File,
-    pub(super) index: Vec<IndexEntry>,
 }
 
 impl Player {
@@ -155,28 +147,6 @@ impl Player {
             }
             info = self.recordings.neighbour(&self.camera, info.sequence(), is_forward)?;
         }
-    }
-}
-
-impl Opened {
-    /// Opens a segment, and reads where its frames lie.
-    ///
-    /// # Errors
-    /// That the file cannot be read, or is another segment's by now.
-    pub(super) fn open(info: &Arc<SegmentInfo>) -> Result<Self, RecordError> {
-        let path = info.path();
-        let file = folder::open(path, false).map_err(RecordError::io(path))?;
-        let index = if info.summary.is_closed {
-            let found = read_summary(&file).map_err(RecordError::segment(path))?;
-            if found.head.uuid != info.summary.head.uuid {
-                let what = SegmentError::Damaged { offset: 0, what: "it is another segment now" };
-                return Err(RecordError::Segment(path.to_owned(), what));
-            }
-            read_index(&file, &found).map_err(RecordError::segment(path))?
-        } else {
-            info.written.iter().flat_map(|group| group.iter().copied()).collect()
-        };
-        Ok(Self { info: Arc::clone(info), file, index })
     }
 }
 

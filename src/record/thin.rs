@@ -10,15 +10,16 @@ use rustix::fs::{FallocateFlags, fallocate};
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::folder::{self, POOL};
+use super::opened::Opened;
 use super::recordings::Recordings;
 use super::retention::Rules;
 use crate::base::clock;
 use crate::base::disk::sync_folder;
+use crate::base::hex;
 use crate::hub::Stop;
 use crate::media::GapReason;
 use crate::segment::{
     Block, Group, IndexEntry, MAX_GROUP_MS, ReadAt, SegmentError, SegmentHead, SegmentWriter, Stretch, Track,
-    read_index,
 };
 
 /// What a segment needs beside its frames: heads, trailers, and the index.
@@ -50,14 +51,13 @@ pub(super) fn oldest(
 }
 
 fn thin(
-    info: &SegmentInfo,
+    info: &Arc<SegmentInfo>,
     interval_ms: u32,
     recordings: &Recordings,
     stop: &Stop,
 ) -> Result<(), RecordError> {
     let path = info.path();
-    let file = folder::open(path, false).map_err(RecordError::io(path))?;
-    let index = read_index(&file, &info.summary).map_err(RecordError::segment(path))?;
+    let Opened { file, index, .. } = Opened::open(info)?;
     let kept = every(&index, interval_ms);
     let part = recordings.dir().join(POOL).join("thin.part");
     let _ = fs::remove_file(&part);
@@ -67,8 +67,7 @@ fn thin(
     if fallocate(&copy, FallocateFlags::empty(), 0, length).is_err() {
         copy.set_len(length).map_err(RecordError::io(&part))?;
     }
-    let mut uuid = [0; 16];
-    getrandom::fill(&mut uuid).map_err(|error| RecordError::Io(part.clone(), error.into()))?;
+    let uuid = hex::random_bytes().map_err(RecordError::io(&part))?;
     let head = SegmentHead { uuid, is_thinned: true, sound: None, ..info.summary.head.clone() };
     let mut writer = SegmentWriter::create(copy, length, &head).map_err(RecordError::segment(&part))?;
     for group in groups(&kept, &info.summary.stretches) {
