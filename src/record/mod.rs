@@ -38,7 +38,7 @@ mod tests;
 mod thin;
 mod tombstones;
 
-pub use clip::{Clip, NoClip};
+pub use clip::{Clip, ClipKind, NoClip};
 pub use listen::{RecordedSound, SoundPlayer};
 pub use playback::Player;
 pub use recorder::Recorder;

@@ -9,23 +9,23 @@ use miniserde::json::{self, Number, Object, Value};
 use crate::streams::metric;
 use crate::support::{PASSWORD, Server, Setup, USER, add_user, defender, stderr, stdout, wait_for, watch};
 
-const ALWAYS: &str = "[record]\nsegment_mb = 4\nmin_free_gb = 0\n\
+pub const ALWAYS: &str = "[record]\nsegment_mb = 4\nmin_free_gb = 0\n\
                       [camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\nfps = 20\n\
                       [camera.front.record]\nwhen = \"always\"\n\
                       [microphone.front]\ndevice = \"test\"\nrate_hz = 16000\n";
 
-fn server(sections: &str) -> Server {
+pub fn server(sections: &str) -> Server {
     Setup::new().plain().sections(sections).start()
 }
 
-fn document(text: &str) -> Object {
+pub fn document(text: &str) -> Object {
     match json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {text}")) {
         Value::Object(object) => object,
         _ => panic!("no object: {text}"),
     }
 }
 
-fn number(value: &Value) -> f64 {
+pub fn number(value: &Value) -> f64 {
     match value {
         Value::Number(Number::F64(number)) => *number,
         Value::Number(Number::U64(number)) => *number as f64,
@@ -34,7 +34,7 @@ fn number(value: &Value) -> f64 {
 }
 
 /// Waits until so many frames are on the disk; the times of the first and the last one, in seconds since 1970.
-fn recorded(server: &Server, frames: f64) -> (f64, f64) {
+pub fn recorded(server: &Server, frames: f64) -> (f64, f64) {
     wait_for("frames on the disk", || {
         let written = metric(server, "defender_recorded_frames_total{camera=\"front\"}");
         (written >= frames).then_some(())
@@ -43,7 +43,7 @@ fn recorded(server: &Server, frames: f64) -> (f64, f64) {
     (number(&stretches[0]["from"]), number(&stretches[stretches.len() - 1]["to"]))
 }
 
-fn stretches(server: &Server) -> Vec<Object> {
+pub fn stretches(server: &Server) -> Vec<Object> {
     let found = document(&server.get("/api/1.0/recordings/front").text());
     let Value::Array(stretches) = &found["stretches"] else { panic!("no stretches") };
     let object = |value: &Value| match value {
@@ -54,7 +54,7 @@ fn stretches(server: &Server) -> Vec<Object> {
 }
 
 /// The files with footage of a camera.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let camera = folder.join("recordings/front");
     let days = fs::read_dir(camera).into_iter().flatten().flatten();
     let mut files: Vec<_> = days.flat_map(|day| fs::read_dir(day.path()).unwrap().flatten()).collect();
