@@ -12,6 +12,7 @@ use log::{error, info, warn};
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::folder::{self, Found, Listing};
+use super::forecast::Told;
 use super::recordings::Recordings;
 use super::retention::{Reason, Rules, Victim};
 use super::space::Space;
@@ -22,6 +23,9 @@ use crate::segment::{SegmentError, read_summary, recover};
 
 /// Pause between two rounds.
 const ROUND: Duration = Duration::from_secs(10);
+
+/// Rounds between two forecasts.
+const FORECAST_ROUNDS: u32 = 6;
 
 /// Time between two looks whether somebody asked for a deletion.
 const LOOK: Duration = Duration::from_millis(200);
@@ -104,9 +108,16 @@ pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) 
 
 /// Goes on until `stop` is requested. `rules` are asked for in each round.
 pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, Rules>, stop: &Stop) {
-    let mut problem = None;
-    while !wait(recordings, stop) {
-        let done = round(&Space::new(recordings, rules()), recordings, stop);
+    let (mut problem, mut told) = (None, Told::default());
+    for number in 0_u32.. {
+        if wait(recordings, stop) {
+            return;
+        }
+        let space = Space::new(recordings, rules());
+        let mut done = round(&space, recordings, stop);
+        if number.is_multiple_of(FORECAST_ROUNDS) {
+            done = done.and_then(|()| warn_of_loss(&space, recordings, &mut told));
+        }
         let now = done.err().map(|error| error.to_string());
         if now != problem {
             match &now {
@@ -116,6 +127,18 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
             problem = now;
         }
     }
+}
+
+/// Says what will be deleted too early, before it is.
+fn warn_of_loss(space: &Space<'_>, recordings: &Recordings, told: &mut Told) -> Result<(), RecordError> {
+    let (loss, now_us) = space.forecast()?;
+    if let Some(loss) = &loss
+        && told.is_news(loss, now_us)
+    {
+        warn!("recording: {}", loss.as_text(now_us));
+    }
+    recordings.set_loss(loss);
+    Ok(())
 }
 
 /// Waits for the next round: a deletion that is asked for begins it at once. True when the stop is requested.

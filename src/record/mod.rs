@@ -20,6 +20,7 @@ mod catalogue;
 mod clip;
 mod error;
 mod folder;
+mod forecast;
 mod intake;
 mod keeper;
 mod listen;

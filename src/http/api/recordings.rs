@@ -35,6 +35,7 @@ struct Recordings {
     min_free_bytes: u64,
     read: bool,
     problem: Option<String>,
+    warning: Option<String>,
     stopped_by: Option<String>,
     fits_days: Option<f64>,
     cameras: Vec<Camera>,
@@ -132,6 +133,7 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
         min_free_bytes: store.min_free_bytes,
         read: recordings.is_read.get(),
         problem: recordings.problem(),
+        warning: warning(state, user),
         stopped_by: recordings.stopped_by(),
         fits_days: free_bytes.and_then(|free| fits_days(state, &footage, free)),
         cameras: names.iter().map(camera).collect(),
@@ -139,6 +141,12 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
         thinned: Thinned { segments: sacrificed.thinned.0, bytes: sacrificed.thinned.1 },
     };
     Reply::json(200, &document)
+}
+
+/// What will be deleted too early, for a user who may see all footage.
+pub fn warning(state: &AppState, user: &Identity) -> Option<String> {
+    let loss = state.recordings.loss().filter(|_| user.may_see_past() && user.scope.names().is_none())?;
+    Some(loss.as_text(clock::since_epoch().as_micros() as u64))
 }
 
 /// `GET /api/1.0/recordings/NAME`: from when to when there is footage.
