@@ -68,6 +68,7 @@ fn footage(call: &Call<'_>, name: &str, part: Footage) -> Outcome {
         Footage::Stream => stream::footage(call, name),
         Footage::Clip(kind) => stream::clip(call, name, kind),
         Footage::Sound => stream::footage_sound(call, name),
+        Footage::Thumbnails => stream::thumbnails(call, name),
     }
 }
 

@@ -103,6 +103,8 @@ pub enum Footage {
     Clip(ClipKind),
     /// Sound as it was captured.
     Sound,
+    /// Small pictures side by side.
+    Thumbnails,
 }
 
 /// What an admin may stop and start.
@@ -129,7 +131,7 @@ pub enum Access {
 
 impl Footage {
     /// By the last segment of the path.
-    pub const NAMES: [(&'static str, Footage); 7] = [
+    pub const NAMES: [(&'static str, Footage); 8] = [
         ("frame", Self::Frame),
         ("stream", Self::Stream),
         ("timeline", Self::Timeline),
@@ -137,6 +139,7 @@ impl Footage {
         ("clip.mov", Self::Clip(ClipKind::Mov)),
         ("clip.zip", Self::Clip(ClipKind::Zip)),
         ("sound", Self::Sound),
+        ("thumbnails", Self::Thumbnails),
     ];
 
     fn from_name(name: &str) -> Option<Self> {

@@ -34,6 +34,7 @@ mod recordings;
 mod retention;
 mod space;
 mod status;
+pub mod strip;
 #[cfg(test)]
 mod tests;
 mod thin;

@@ -219,3 +219,52 @@ fn clips_of_every_kind_are_refused_where_one_is() {
         assert_eq!(server.get(&format!("/api/1.0/recordings/front/clip.{kind}")).status, 400, "{kind}");
     }
 }
+
+/// The pixels of a picture in shades of grey, made `width` pixels wide and `height` high.
+fn greys(file: &Path, (width, height): (usize, usize)) -> Vec<u8> {
+    let out = file.with_extension("grey");
+    let (from, to) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let filter = format!("scale={width}:{height}:flags=area:out_range=full,format=gray");
+    run("ffmpeg", &["-v", "error", "-y", "-i", from, "-vf", &filter, "-f", "rawvideo", to]);
+    let pixels = fs::read(out).unwrap();
+    assert_eq!(pixels.len(), width * height);
+    pixels
+}
+
+#[test]
+fn thumbnails_show_the_frames_of_their_times() {
+    let server = server(ALWAYS);
+    let (first, last) = recorded(&server, 80.0);
+    // The first two of eight parts are before everything.
+    let part = (last - first) / 6.0;
+    let base = "/api/1.0/recordings/front/thumbnails";
+    let answer = server.get(&format!("{base}?from={:.3}&to={last:.3}&n=8", first - 2.0 * part));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let file = server.path().join("strip.jpg");
+    fs::write(&file, &answer.body).unwrap();
+    let strip = greys(&file, (8 * 40, 30));
+    let times = answer.field("X-Times").unwrap();
+    let times: Vec<&str> = times.split(' ').collect();
+    assert_eq!(
+        (times.len(), times[0], times[1] == "-" || times[1].contains('.')),
+        (8, "-", true),
+        "{times:?}"
+    );
+    for (number, time) in times.iter().enumerate() {
+        let cell: Vec<u8> = (0..30).flat_map(|y| strip[y * 320 + number * 40..][..40].to_vec()).collect();
+        let shown = if *time == "-" {
+            vec![40; cell.len()]
+        } else {
+            let frame = server.get(&format!("/api/1.0/recordings/front/frame?at={time}"));
+            assert_eq!(frame.field("X-Timestamp").as_deref(), Some(*time));
+            let file = server.path().join("frame.jpg");
+            fs::write(&file, &frame.body).unwrap();
+            greys(&file, (40, 30))
+        };
+        let differences = cell.iter().zip(&shown).map(|(one, other)| u32::from(one.abs_diff(*other)));
+        let mean = differences.sum::<u32>() as f64 / cell.len() as f64;
+        assert!(mean < 6.0, "picture {number} at {time} differs by {mean}");
+    }
+    assert_eq!(server.get(&format!("{base}?n=51")).status, 400);
+    assert_eq!(server.get(&format!("{base}?from=1000&to=1001")).status, 404);
+}

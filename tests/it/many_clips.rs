@@ -126,6 +126,7 @@ fn a_viewer_who_drags_leaves_nothing_behind() {
             let speed = [1, -16, 512, 2][step as usize % 4];
             let what = match step % 4 {
                 0 => format!("frame?at={at:.3}"),
+                1 => format!("thumbnails?from={first:.3}&to={at:.3}&n=50"),
                 2 => format!("sound?from={at:.3}"),
                 _ => format!("stream?from={at:.3}&speed={speed}"),
             };

@@ -307,7 +307,10 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
 }
 
 /// The span of time in a query, whichever end is named first; the last day if it names none.
-fn span(query: &str) -> Result<(u64, u64), QueryError> {
+///
+/// # Errors
+/// When one of its ends is no moment.
+pub fn span(query: &str) -> Result<(u64, u64), QueryError> {
     let to_us = query::moment(query, "to")?;
     let to_us = to_us.unwrap_or_else(|| clock::since_epoch().as_micros() as u64);
     let from_us = query::moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));

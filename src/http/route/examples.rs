@@ -59,7 +59,8 @@ impl Route {
                 Self::Footage(name.clone(), Footage::Clip(ClipKind::Zip))
             }
             Self::Footage(name, Footage::Clip(ClipKind::Zip)) => Self::Footage(name.clone(), Footage::Sound),
-            Self::Footage(_, Footage::Sound) => Self::Description,
+            Self::Footage(name, Footage::Sound) => Self::Footage(name.clone(), Footage::Thumbnails),
+            Self::Footage(_, Footage::Thumbnails) => Self::Description,
             Self::Description => Self::Metrics,
             Self::Metrics => Self::Video(None),
             Self::Video(None) => Self::Video(front()),

@@ -8,10 +8,12 @@ mod playback;
 mod playback_sound;
 pub(super) mod query;
 mod snapshot;
+mod thumbnails;
 mod video;
 
 use std::sync::Arc;
 
+use super::api::recordings::span;
 use super::audit;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
@@ -20,7 +22,7 @@ use crate::base::utc;
 use crate::gate::Job;
 use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::{Frame, Scale};
-use crate::record::{Clip, ClipKind, NoClip, Player, SoundPlayer};
+use crate::record::{Clip, ClipKind, NoClip, Player, SoundPlayer, strip};
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
@@ -100,6 +102,18 @@ pub fn footage_sound(call: &Call<'_>, name: &str) -> Outcome {
 /// `GET /api/1.0/recordings/NAME/clip.mkv`, `clip.mov` and `clip.zip`.
 pub fn clip(call: &Call<'_>, name: &str, kind: ClipKind) -> Outcome {
     hand_over(call, cut(call, name, kind))
+}
+
+/// `GET /api/1.0/recordings/NAME/thumbnails`.
+pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
+    let asked = query::pictures(call.query()).and_then(|count| Ok((span(call.query())?, count)));
+    let job = asked.map_err(bad_request).and_then(|(span, count)| {
+        let lease = call.state.memory.for_requests().lease(strip::memory_bytes(count));
+        let lease = lease.ok_or_else(Reply::out_of_memory)?;
+        let recordings = Arc::clone(&call.state.recordings);
+        Ok(thumbnails::send(recordings, name.to_owned(), span, count, response(call, Scale::Eighth), lease))
+    });
+    hand_over(call, job)
 }
 
 fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
