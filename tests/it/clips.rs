@@ -61,13 +61,30 @@ fn check_sound(mkv: &Path, stream: &[i16], what: &str) {
     assert!(times.len() > 40 && length == 640, "{} packets of {length}", times.len());
     for ((time, _), packet) in times.iter().zip(recorded.chunks_exact(length)) {
         let expected = (time * RATE_HZ).round() as usize;
-        let from = expected.saturating_sub(640);
-        let found =
-            stream[from..].windows(length / 2).take(1280).position(|window| *window == packet[length / 2..]);
+        let half = &packet[length / 2..];
+        // A tone is the same after each of its periods: the nearest place counts. The second half begins 20 ms later.
+        let wanted = expected + length / 2;
+        let places = (wanted.saturating_sub(960)..wanted + 960)
+            .filter(|at| stream.get(*at..at + half.len()).is_some_and(|heard| heard == half));
+        let found = places.min_by_key(|at| at.abs_diff(wanted));
         let found = found.unwrap_or_else(|| panic!("{what}: the sound of {time} is not there"));
-        // The second half of a packet begins 20 ms after it.
-        let late_ms = (from + found) as f64 / RATE_HZ * 1000.0 - 20.0 - time * 1000.0;
+        let late_ms = (found as f64 - wanted as f64) / RATE_HZ * 1000.0;
         assert!(late_ms.abs() < 40.0, "{what}: the sound of {time} is {late_ms} ms late");
+    }
+    // A gap is as silent as it is long, to 40 ms at either end.
+    let gaps = times.windows(2).map(|pair| (pair[0].0 + 0.04, pair[1].0));
+    let gaps: Vec<_> = gaps.filter(|(end, next)| next - end > 0.2).collect();
+    assert!(!gaps.is_empty(), "there is a gap");
+    for (end, next) in gaps {
+        let heard = |from: f64, to: f64| {
+            let at = |seconds: f64| (seconds * RATE_HZ).round() as usize;
+            stream[at(from)..at(to)].iter().any(|sample| *sample != 0)
+        };
+        assert!(!heard(end + 0.04, next - 0.04), "{what}: sound from {end} to {next}");
+        assert!(
+            heard(end - 0.08, end - 0.04) && heard(next + 0.04, next + 0.08),
+            "{what}: silence beside it"
+        );
     }
 }
 

@@ -287,3 +287,29 @@ fn recorded_sound_is_as_long_as_it_was() {
     assert_eq!(server.get("/api/1.0/recordings/front/sound").status, 400);
     assert_eq!(server.get("/api/1.0/recordings/attic/sound?from=5").status, 404);
 }
+
+#[test]
+fn what_retention_will_delete_too_early_is_said_before() {
+    // Room for five files, and nobody can keep that for 14 days.
+    let sections = ALWAYS
+        .replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021")
+        .replace("\"always\"", "\"always\"\ndays = 14");
+    let setup = Setup::new().plain().sections(&sections);
+    add_user(setup.path(), "guest", "viewer");
+    let confined =
+        defender(setup.path(), &["user", "edit", "guest", "--cameras", "front", "-u", "users"], "");
+    assert!(confined.status.success(), "{}", stderr(&confined));
+    let server = setup.start();
+    server.wait_log("footage of camera front that is 0 days old now is deleted in ");
+    let said = |path: &str, user: &str, field: &str| {
+        let answer = server.curl(path, &["-u", &format!("{user}:{PASSWORD}")]);
+        json::to_string(&document(&answer.text())[field])
+    };
+    for (path, field) in [("/api/1.0/recordings", "warning"), ("/api/1.0/status", "recording_warning")] {
+        let text = said(path, USER, field);
+        assert!(text.contains("before its days are over: raise max_gb or free space"), "{path}: {text}");
+        assert_eq!(said(path, "guest", field), "null", "{path}, for a user who sees not all of it");
+    }
+    let in_s = metric(&server, "defender_footage_loss_seconds");
+    assert!((1.0..604_800.0).contains(&in_s), "{in_s}");
+}

@@ -88,7 +88,9 @@ fn check(file: &Path, folder: &Path) {
         pictures.len(),
         file.display()
     );
-    assert!(sound == heard, "VLC: {} bytes of {} of {}", sound.len(), heard.len(), file.display());
+    // Of a movie it leaves out the last samples, less than a piece of 40 ms.
+    let is_whole = sound.len() + 1280 >= heard.len() && heard.starts_with(&sound);
+    assert!(is_whole, "VLC: {} bytes of {} of {}", sound.len(), heard.len(), file.display());
 }
 
 /// A folder that everybody may write to.

@@ -250,6 +250,13 @@ test("an admin sets, stops and starts recording", async (t) => {
   await until("no problem", async () => (await page.locator(".problems p").count()) === 0);
 });
 
+test("an admin is told what will be deleted too early", async (t) => {
+  const sections = ALWAYS.replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021").replace('"always"', '"always"\ndays = 14');
+  const server = await new Server(t, { sections }).start();
+  const page = await signedIn(server, "ada", { path: "/?settings=recording" });
+  await page.locator(".problems").getByText(/^At the present rate, footage of camera front .* is deleted in .*\.$/).waitFor();
+});
+
 for (const [kind, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
   test(`at a ${kind}, events and the settings of recording keep nobody out`, async (t) => {
     const server = await new Server(t, { sections: ALWAYS }).start();

@@ -168,9 +168,9 @@ pub fn one(call: &Call<'_>, name: &str) -> Reply {
             let is_full = stretches.len() >= MOST_STRETCHES;
             match stretches.last_mut() {
                 // It goes on from the segment before.
-                Some(last) if gap.is_none() => last.to = seconds(end),
+                Some(last) if gap.is_none() => last.to = seconds_after(end),
                 _ if !is_full => {
-                    stretches.push(Stretch { from: seconds(start), to: seconds(end), gap });
+                    stretches.push(Stretch { from: seconds(start), to: seconds_after(end), gap });
                 }
                 _ => {
                     more = more.or(Some(seconds(start)));
@@ -276,7 +276,7 @@ fn camera(
         event: status.is_event,
         problem: status.problem,
         first: footage.map(|footage| seconds(footage.first_us)),
-        last: footage.map(|footage| seconds(footage.last_us)),
+        last: footage.map(|footage| seconds_after(footage.last_us)),
         bytes: footage.map_or(0, |footage| footage.bytes),
         segments: footage.map_or(0, |footage| footage.segments as u64),
         days: days.into_iter().collect(),
@@ -319,6 +319,11 @@ pub fn span(query: &str) -> Result<(u64, u64), QueryError> {
 
 fn seconds(wall_us: u64) -> f64 {
     (wall_us / 1000) as f64 / 1000.0
+}
+
+/// The end of footage. It is rounded up, so that who asks for footage until then gets the last frame as well.
+fn seconds_after(wall_us: u64) -> f64 {
+    seconds(wall_us.next_multiple_of(1000))
 }
 
 fn bad_request(error: QueryError) -> Reply {
