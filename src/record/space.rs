@@ -117,7 +117,7 @@ impl<'r> Space<'r> {
             });
         }
         let rules = self.rules.iter().map(|(camera, rules)| (camera.as_str(), *rules)).collect();
-        let now_us = clock::since_epoch().as_micros() as u64;
+        let now_us = clock::wall_us();
         retention::victims(&candidates, &rules, now_us, missing_bytes)
     }
 

@@ -37,7 +37,7 @@ pub(super) fn oldest(
     rules: &BTreeMap<String, Rules>,
     stop: &Stop,
 ) -> Result<(), RecordError> {
-    let now_us = clock::since_epoch().as_micros() as u64;
+    let now_us = clock::wall_us();
     let all = recordings.all();
     let is_due = |info: &&Arc<SegmentInfo>| {
         let Some(rules) = rules.get(info.camera()) else { return false };

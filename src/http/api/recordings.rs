@@ -301,7 +301,7 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
 /// The span of time in a query, whichever end is named first; the last day if it names none.
 fn span(query: &str) -> Result<(u64, u64), QueryError> {
     let to_us = query::moment(query, "to")?;
-    let to_us = to_us.unwrap_or_else(|| clock::since_epoch().as_micros() as u64);
+    let to_us = to_us.unwrap_or_else(clock::wall_us);
     let from_us = query::moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
     Ok((from_us.min(to_us), from_us.max(to_us)))
 }
