@@ -283,10 +283,9 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
     let used: u64 = footage.iter().map(|footage| footage.bytes).sum();
     let usable = used + free_bytes.saturating_sub(store.min_free_bytes);
     let usable = store.max_bytes.map_or(usable, |most| most.min(usable));
-    let is_recorded = |camera: &str| {
-        let status = state.recordings.status();
-        status.iter().any(|status| status.camera == camera && status.state != State::Off)
-    };
+    let status = state.recordings.status();
+    let is_recorded =
+        |camera: &str| status.iter().any(|status| status.camera == camera && status.state != State::Off);
     let a_day: f64 = footage
         .iter()
         .filter(|footage| is_recorded(&footage.camera))
