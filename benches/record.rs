@@ -4,9 +4,7 @@ use std::fs;
 use std::io::{self, IoSlice};
 use std::path::Path;
 
-use defender::segment::{
-    Block, Group, Moment, SegmentError, SegmentFile, SegmentHead, SegmentWriter, Track,
-};
+use defender::segment::{Block, Group, Moment, SegmentError, SegmentFile, SegmentHead, SegmentWriter, Track};
 
 /// Frames in a group: two seconds at 15 frames a second.
 const GROUP_FRAMES: usize = 30;
@@ -115,8 +113,8 @@ pub fn footage(folder: &Path, count: u64) {
             sound: None,
         };
         let mut writer = SegmentWriter::create(NoSync(file), 1 << 20, &head).expect("a segment");
-        for group in 0..4 {
-            let block = |number| Block {
+        for group in 0..4_u64 {
+            let block = |number: u64| Block {
                 track: Track::Picture,
                 at_us: (group * 5 + number) * LENGTH_US / FRAMES,
                 bytes: &jpeg,

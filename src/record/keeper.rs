@@ -120,7 +120,7 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
             unfit.clear();
         }
         let mut rules = rules();
-        let (wall_us, now_us) = (clock::since_epoch().as_micros() as u64, Timestamp::now().as_micros());
+        let (wall_us, now_us) = (clock::wall_us(), Timestamp::now().as_micros());
         if !clock.look(wall_us, now_us) {
             rules.values_mut().for_each(|rules| *rules = rules.without_age());
         }

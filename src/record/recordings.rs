@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::catalogue::{Catalogue, SegmentInfo, Taken};
 use super::error::RecordError;
 use super::folder;
-use super::status::{CameraStatus, Sacrificed};
+use super::status::{CameraStatus, Sacrificed, State};
 use super::tombstones::{Next, Tombstones};
 use crate::base::disk::lock_exclusively;
 use crate::base::{lock, volume};
@@ -229,6 +229,11 @@ impl Recordings {
     /// How recording is going, for each camera that is to be recorded.
     pub fn status(&self) -> Vec<CameraStatus> {
         lock(&self.status).clone()
+    }
+
+    /// Whether a camera is recorded; `None` for one that is not to be.
+    pub fn state_of(&self, camera: &str) -> Option<State> {
+        lock(&self.status).iter().find(|status| status.camera == camera).map(|status| status.state)
     }
 
     /// What was deleted and thinned.

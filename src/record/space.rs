@@ -120,7 +120,7 @@ impl<'r> Space<'r> {
             });
         }
         let rules = self.rules.iter().map(|(camera, rules)| (camera.as_str(), *rules)).collect();
-        let now_us = clock::since_epoch().as_micros() as u64;
+        let now_us = clock::wall_us();
         retention::victims(&candidates, &rules, now_us, missing_bytes)
     }
 
@@ -204,7 +204,7 @@ pub(super) fn ends(all: &[Arc<SegmentInfo>]) -> Vec<u64> {
         *known = (*known).max(found);
     }
     let now_us = Timestamp::now().as_micros();
-    let offset_us = (clock::since_epoch().as_micros() as u64).wrapping_sub(now_us);
+    let offset_us = clock::wall_us().wrapping_sub(now_us);
     offsets.insert(clock::boot_id(), (now_us, offset_us));
     let end = |info: &Arc<SegmentInfo>| {
         let SegmentHead { boot_id, start, .. } = &info.summary.head;

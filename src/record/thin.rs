@@ -41,7 +41,7 @@ pub(super) fn oldest(
     unfit: &mut BTreeSet<PathBuf>,
     stop: &Stop,
 ) {
-    let now_us = clock::since_epoch().as_micros() as u64;
+    let now_us = clock::wall_us();
     let all = recordings.all();
     let ends = space::ends(&all);
     let is_due = |(info, end_us): &(&Arc<SegmentInfo>, u64)| {

@@ -1,4 +1,4 @@
-//! `DIR/tombstones`: a line for each segment that a rule deleted, so that lawful deletion can be told from a loss, and so that sequence
+//! `DIR/tombstones`: a line for each segment that a rule deleted, so that a deletion by a rule can be distinguished from a loss, and so that sequence
 //! numbers never start over.
 //!
 //! A line is `CAMERA SEQUENCE FIRST_FRAME FRAMES FROM TO REASON`, with times in RFC 3339. A file that grows beyond [`MOST_BYTES`] is cut to

@@ -290,10 +290,9 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
     let used: u64 = footage.iter().map(|footage| footage.bytes).sum();
     let usable = used + free_bytes.saturating_sub(store.min_free_bytes);
     let usable = store.max_bytes.map_or(usable, |most| most.min(usable));
-    let is_recorded = |camera: &str| {
-        let status = state.recordings.status();
-        status.iter().any(|status| status.camera == camera && status.state != State::Off)
-    };
+    let status = state.recordings.status();
+    let is_recorded =
+        |camera: &str| status.iter().any(|status| status.camera == camera && status.state != State::Off);
     let a_day: f64 = footage
         .iter()
         .filter(|footage| is_recorded(&footage.camera))
@@ -308,7 +307,7 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
 /// The span of time in a query, whichever end is named first; the last day if it names none.
 fn span(query: &str) -> Result<(u64, u64), QueryError> {
     let to_us = query::moment(query, "to")?;
-    let to_us = to_us.unwrap_or_else(|| clock::since_epoch().as_micros() as u64);
+    let to_us = to_us.unwrap_or_else(clock::wall_us);
     let from_us = query::moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
     Ok((from_us.min(to_us), from_us.max(to_us)))
 }

@@ -4,6 +4,7 @@
 mod audio;
 mod clip;
 mod events;
+mod multipart;
 mod playback;
 mod playback_sound;
 pub(super) mod query;

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::multipart;
 use crate::codec::part;
-use crate::gate::{After, Client, Job};
-use crate::http::reply::{ResponseContext, stream_head};
+use crate::gate::{Client, Job};
+use crate::http::reply::ResponseContext;
 use crate::hub::{CameraFeed, Reader, Wait};
 use crate::media::Frame;
 use crate::memory::{Account, Lease};
@@ -57,20 +58,16 @@ pub struct Playback {
     pub memory: Arc<Account>,
 }
 
+impl Playback {
+    fn is_forward(&self) -> bool {
+        self.speed > 0.0
+    }
+}
+
 /// The job that plays; only the head of the response if `head_only`.
 pub fn stream(playback: Playback, head_only: bool, context: ResponseContext) -> Job {
-    Box::new(move |client: &mut Client| {
-        let content_type = format!("multipart/x-mixed-replace; boundary={}", part::boundary());
-        let mut opening = stream_head(&content_type, &[], &context);
-        if !head_only {
-            opening.extend_from_slice(part::opening().as_bytes());
-        }
-        client.write_all(&opening)?;
-        if !head_only {
-            client.limit_latency();
-            Sender { playback, buffer: Vec::new(), lease: None, base: None, live: None }.run(client)?;
-        }
-        Ok(After::Close)
+    multipart::stream(head_only, context, move |client| {
+        Sender { playback, buffer: Vec::new(), lease: None, base: None, live: None }.run(client)
     })
 }
 
@@ -118,7 +115,7 @@ impl Sender {
     fn is_over(&self) -> bool {
         let at = self.playback.player.wall_us();
         let (Some(at), Some(to)) = (at, self.playback.to_us) else { return at.is_none() };
-        if self.playback.speed > 0.0 { at > to } else { at < to }
+        if self.playback.is_forward() { at > to } else { at < to }
     }
 
     /// Sends the player's frame. One whose file is gone is left out.
@@ -168,8 +165,9 @@ impl Sender {
 
     /// One frame on in the direction of play.
     fn step(&mut self) -> bool {
+        let is_forward = self.playback.is_forward();
         let player = &mut self.playback.player;
-        if self.playback.speed > 0.0 { player.forward() } else { player.back() }
+        if is_forward { player.forward() } else { player.back() }
     }
 
     /// Leaves frames out: the next frame is the last one that will be due `least` from now.
@@ -179,23 +177,17 @@ impl Sender {
             return;
         }
         let reach = (base.elapsed() + least).mul_f64(self.playback.speed.abs()).as_micros() as u64;
+        let is_forward = self.playback.is_forward();
         let player = &mut self.playback.player;
         let Some(here) = player.wall_us() else { return };
-        let target = if self.playback.speed > 0.0 {
-            base_us.saturating_add(reach)
-        } else {
-            base_us.saturating_sub(reach)
-        };
-        let is_ahead = if self.playback.speed > 0.0 { target > here } else { target < here };
-        if !is_ahead {
+        let target = if is_forward { base_us.saturating_add(reach) } else { base_us.saturating_sub(reach) };
+        let is_behind = |other: u64| if is_forward { other < here } else { other > here };
+        if target == here || is_behind(target) {
             return;
         }
         // A gap between here and there is not jumped over: the frame before it is shown, and then the gap is skipped.
         player.seek(target);
-        let is_behind = player
-            .wall_us()
-            .is_none_or(|found| if self.playback.speed > 0.0 { found < here } else { found > here });
-        if is_behind {
+        if player.wall_us().is_none_or(is_behind) {
             player.seek(here);
         }
     }
@@ -214,7 +206,7 @@ impl Sender {
     }
 
     fn may_go_live(&self) -> bool {
-        self.playback.speed > 0.0 && self.playback.to_us.is_none() && self.playback.camera.is_some()
+        self.playback.is_forward() && self.playback.to_us.is_none() && self.playback.camera.is_some()
     }
 
     /// Collects live frames while more footage may come; false if the viewer or the camera is gone.
