@@ -184,7 +184,10 @@ pub fn frame(call: &Call<'_>, name: &str) -> Reply {
     if !player.seek(at) {
         return Reply::error(404, "nothing is recorded of this camera");
     }
-    let mut jpeg = Vec::with_capacity(player.bytes() as usize);
+    // It is given back before the reply is sent, and keeps a picture that is too large from being read.
+    let bytes = player.bytes() as usize;
+    let Some(_lease) = call.state.memory.for_requests().lease(bytes) else { return Reply::out_of_memory() };
+    let mut jpeg = Vec::with_capacity(bytes);
     if let Err(error) = player.read(&mut jpeg) {
         return Reply::error(503, &format!("the recording cannot be read: {error}"));
     }
@@ -221,9 +224,8 @@ pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
     for segment in call.state.recordings.segments(name, from_us, to_us) {
         for (start, end, _) in segment.stretches().filter(|(start, end, _)| *start < to_us && *end >= from_us)
         {
-            let first = (start.max(from_us) - from_us) / step_us;
-            let last = (end.min(to_us - 1) - from_us) / step_us;
-            bytes[first as usize..=last as usize].fill(0);
+            let step = |at: u64| (at.saturating_sub(from_us) / step_us) as usize;
+            bytes.iter_mut().take(step(end).saturating_add(1)).skip(step(start)).for_each(|byte| *byte = 0);
         }
     }
     let step = format!("{}.{:06}", step_us / SECOND_US, step_us % SECOND_US);
@@ -242,6 +244,9 @@ pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
         Ok(span) => span,
         Err(error) => return bad_request(error),
     };
+    if to_us < from_us {
+        return Reply::error(400, "to is before from");
+    }
     let segments = call.state.recordings.request_deletion(name, from_us, to_us);
     let (from, to) = (utc::rfc3339(from_us), utc::rfc3339(to_us));
     let what = format!("deleted {segments} files of footage of camera {name} from {from} to {to}");
@@ -257,9 +262,11 @@ fn camera(
 ) -> Camera {
     let status = status.cloned().unwrap_or_default();
     let mut days = BTreeSet::new();
+    let mut last = None;
     for segment in state.recordings.segments(name, 0, u64::MAX) {
-        for (start, end, _) in segment.stretches() {
-            days.extend([utc::day(start), utc::day(end)]);
+        let ends = segment.stretches().flat_map(|(start, end, _)| [start, end]);
+        for at in ends.map(|at| at - at % DAY_US).filter(|day| last.replace(*day) != Some(*day)) {
+            days.insert(utc::day(at));
         }
     }
     Camera {

@@ -18,6 +18,7 @@ use crate::gate::{Client, Job};
 use crate::http::reply::ResponseContext;
 use crate::hub::{CameraFeed, Reader, Wait};
 use crate::media::Frame;
+use crate::memory::{Account, Lease};
 use crate::record::Player;
 
 /// The longest sleep: after it, it is checked whether the viewer is still there.
@@ -53,6 +54,8 @@ pub struct Playback {
     pub interval: Option<Duration>,
     /// The camera, where the stream may go on with live frames.
     pub camera: Option<Arc<CameraFeed>>,
+    /// Whose memory a frame takes.
+    pub memory: Arc<Account>,
 }
 
 impl Playback {
@@ -64,13 +67,15 @@ impl Playback {
 /// The job that plays; only the head of the response if `head_only`.
 pub fn stream(playback: Playback, head_only: bool, context: ResponseContext) -> Job {
     multipart::stream(head_only, context, move |client| {
-        Sender { playback, buffer: Vec::new(), base: None, live: None }.run(client)
+        Sender { playback, buffer: Vec::new(), lease: None, base: None, live: None }.run(client)
     })
 }
 
 struct Sender {
     playback: Playback,
     buffer: Vec<u8>,
+    /// For the buffer, with its bytes.
+    lease: Option<(usize, Lease)>,
     /// A frame's time, and when it was sent: from it follows when others are due.
     base: Option<(u64, Instant)>,
     live: Option<Live>,
@@ -87,12 +92,13 @@ struct Live {
 impl Sender {
     fn run(&mut self, client: &mut Client) -> io::Result<()> {
         let mut sent = None;
+        // Frames are told apart by their numbers: two may have been captured in the same millisecond.
         loop {
             if self.is_over() {
                 return Ok(());
             }
             self.send(client)?;
-            let last = self.playback.player.wall_us();
+            let last = self.playback.player.number();
             if last == sent {
                 return Ok(());
             }
@@ -116,7 +122,13 @@ impl Sender {
     fn send(&mut self, client: &mut Client) -> io::Result<()> {
         let player = &self.playback.player;
         let Some(at) = player.wall_us() else { return Ok(()) };
-        let built = part::build_at(&mut self.buffer, at, player.bytes() as usize, |out| player.read(out));
+        let bytes = player.bytes() as usize;
+        if self.lease.as_ref().is_none_or(|(leased, _)| *leased < bytes) {
+            self.lease = None;
+            let lease = self.playback.memory.lease(bytes).ok_or(io::ErrorKind::OutOfMemory)?;
+            self.lease = Some((bytes, lease));
+        }
+        let built = part::build_at(&mut self.buffer, at, bytes, |out| player.read(out));
         if built.is_ok() {
             client.write_all(&self.buffer)?;
         }
