@@ -1,8 +1,10 @@
 //! Recording of frames into segments, for `work`.
 
 use std::fs;
+use std::io::{self, IoSlice};
+use std::path::Path;
 
-use defender::segment::{Block, Group, Moment, SegmentError, SegmentHead, SegmentWriter, Track};
+use defender::segment::{Block, Group, Moment, SegmentError, SegmentFile, SegmentHead, SegmentWriter, Track};
 
 /// Frames in a group: two seconds at 15 frames a second.
 const GROUP_FRAMES: usize = 30;
@@ -78,6 +80,70 @@ impl Recording {
         };
         let file = self.file.try_clone().expect("a handle");
         SegmentWriter::create(file, SEGMENT_BYTES, &head).expect("a segment")
+    }
+}
+
+/// Makes `count` segments of the camera `front` in a folder of recordings, each of 20 frames in ten seconds, one behind the other
+/// from 2026-01-01 on, for a server to start with.
+pub fn footage(folder: &Path, count: u64) {
+    const START_US: u64 = 1_767_225_600_000_000;
+    const LENGTH_US: u64 = 10_000_000;
+    const FRAMES: u64 = 20;
+    let jpeg = vec![7; 4096];
+    for sequence in 0..count {
+        let start_us = sequence * LENGTH_US;
+        let seconds = start_us / 1_000_000;
+        // Of January alone the names are right, and no program needs them to be: the head has the time.
+        let day = folder.join(format!("front/2026-01-{:02}", (1 + seconds / 86_400).min(31)));
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let path = day.join(format!("{hour:02}{minute:02}{second:02}.000-{sequence:09}.mkv"));
+        fs::create_dir_all(&day).expect("a folder");
+        let file = fs::File::options().read(true).write(true).create_new(true).open(path).expect("a file");
+        file.set_len(1 << 20).expect("room");
+        let head = SegmentHead {
+            camera: "front".to_owned(),
+            sequence,
+            first_frame: sequence * FRAMES,
+            boot_id: [1; 16],
+            uuid: u128::from(sequence).to_be_bytes(),
+            start: Moment { monotonic_us: start_us, wall_us: START_US + start_us },
+            is_clock_synchronised: true,
+            is_thinned: false,
+            size: (1280, 720),
+            sound: None,
+        };
+        let mut writer = SegmentWriter::create(NoSync(file), 1 << 20, &head).expect("a segment");
+        for group in 0..4_u64 {
+            let block = |number: u64| Block {
+                track: Track::Picture,
+                at_us: (group * 5 + number) * LENGTH_US / FRAMES,
+                bytes: &jpeg,
+            };
+            let blocks: Vec<_> = (0..5).map(block).collect();
+            writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: None }).expect("room");
+        }
+        writer.close().expect("it is closed");
+    }
+}
+
+/// A file that is not synced: what is made here need not outlive a power cut.
+struct NoSync(fs::File);
+
+impl SegmentFile for NoSync {
+    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        SegmentFile::write_at(&self.0, parts, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        SegmentFile::length(&self.0)
     }
 }
 

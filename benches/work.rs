@@ -5,6 +5,8 @@
 //!
 //! `pass-through` and `socket` take the length of a frame: `socket:40000` for one of 40 kB.
 //!
+//! `footage` makes so many segments of recordings in the folder FILE.
+//!
 //! Kinds that begin with `jpeg-` write what they work on to FILE, for other programs to do the same; `record` records the
 //! JPEGs in FILE, or 30 frames of 40 KB.
 //!
@@ -40,7 +42,7 @@ const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
 
 const KINDS: &str = "yuyv, yuyv420, nv12, pass-through, socket, jpeg-dc, jpeg-all, jpeg-copy, jpeg-around, jpeg-right, jpeg-mask, \
-                     jpeg-stamp, jpeg-half, jpeg-eighth, jpeg-quality, raw-mean, raw-half, record, aes128, chacha20 or password";
+                     jpeg-stamp, jpeg-half, jpeg-eighth, jpeg-quality, raw-mean, raw-half, record, footage, aes128, chacha20 or password";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -66,6 +68,13 @@ fn main() -> ExitCode {
         "record" => {
             let mut recording = record::Recording::new(arguments.get(2).map(String::as_str));
             time(times, || recording.record());
+        }
+        "footage" => {
+            let Some(folder) = arguments.get(2) else {
+                eprintln!("usage: work footage TIMES FOLDER");
+                return ExitCode::FAILURE;
+            };
+            record::footage(folder.as_ref(), times.into());
         }
         kind if kind.starts_with("jpeg-") => {
             let frame = jpeg_frame();

@@ -19,11 +19,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use log::{Level, LevelFilter, Log, Metadata, Record, error};
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
-use crate::base::{lock, text};
+use crate::base::{clock, lock, text, utc};
 use file::RotatingFile;
 pub use limit::Limit;
 use writer::{Line, Output, Writer};
@@ -44,10 +41,6 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Audit lines from here on are logged whatever the level, but for off; in a file of their own always.
 const AUDIT_LEVEL: LevelFilter = LevelFilter::Info;
-
-/// The time of a line, in UTC.
-const TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// The hold on the log while the server runs.
 pub struct Logging {
@@ -236,7 +229,7 @@ impl Sink {
 
 /// A line as it stands in a file and on standard error, without its end.
 fn line(level: Level, target: &str, message: &str) -> String {
-    let now = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
+    let now = utc::rfc3339(clock::wall_us());
     format!("{now} {level:<5} [{target}] {message}")
 }
 

@@ -54,7 +54,7 @@ export class Clip {
     return "the download begins";
   }
 
-  // The address of the clip. The first byte tells whether the server gives it: what it refuses would be saved as if it
+  // The address of the clip. The first byte shows whether the server gives it: what it refuses would be saved as if it
   // were the clip.
   async #probe(kind) {
     const url = address(footagePath(this.#name, `clip.${kind}`, { from: this.from.toFixed(3), to: this.to.toFixed(3) }));

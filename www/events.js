@@ -10,10 +10,10 @@ import { markSeen } from "./news.js";
 import { forgetStill, showStill } from "./stills.js";
 
 const PAGE = 50;
-// The list is asked for so often while the server tells of changes by itself, and while it does not.
+// The list is asked for so often while the server reports changes by itself, and while it does not.
 const LOOK_EVERY_MS = 15_000;
 const POLL_EVERY_MS = 3000;
-// Between two looks at the list, however many changes are told.
+// Between two looks at the list, however many changes the server reports.
 const REST_MS = 1000;
 
 let shown;
@@ -216,7 +216,7 @@ class List {
   }
 }
 
-// Calls `work` when the server tells of a change, and now and then; soon again where it does not tell. A hidden page
+// Calls `work` when the server reports a change, and now and then; soon again where it does not report any. A hidden page
 // holds no connection.
 function whileSeenBy(work) {
   let [source, timer, isResting] = [undefined, undefined, false];

@@ -1,6 +1,6 @@
 // The recording of a camera on a canvas: played at any speed, forwards and backwards, or shown picture by picture.
 //
-// A pause ends the stream, and what is shown then is asked for as a single picture, which tells its neighbours. The
+// A pause ends the stream, and what is shown then is asked for as a single picture, whose headers name its neighbours. The
 // newest picture of a stream wins, as with live pictures.
 
 import { address, answer, request } from "./api.js";
@@ -24,15 +24,15 @@ export class Footage {
   until;
   isPlaying = false;
   #name;
-  #told;
+  #notify;
   #context;
   #run = new AbortController();
 
-  // Calls `told` with "time" at each picture; with "loading", "playing", "waiting" (no picture comes), "paused",
+  // Calls `notify` with "time" at each picture; with "loading", "playing", "waiting" (no picture comes), "paused",
   // "ended" (of itself), "none" (nothing is recorded there) or "lost" and the reason.
-  constructor(name, told) {
+  constructor(name, notify) {
     this.#name = name;
-    this.#told = told;
+    this.#notify = notify;
     const canvas = document.createElement("canvas");
     canvas.className = "surface";
     this.#context = canvas.getContext("2d", { alpha: false });
@@ -75,7 +75,7 @@ export class Footage {
   #begin() {
     this.#run.abort();
     this.#run = new AbortController();
-    this.#told("loading");
+    this.#notify("loading");
     return this.#run.signal;
   }
 
@@ -88,15 +88,15 @@ export class Footage {
       await draw(jpeg, this.#context, signal);
       if (signal.aborted) return;
       [this.at, this.previous, this.next] = ["X-Timestamp", "X-Previous", "X-Next"].map(moment);
-      this.#told("time");
-      this.#told("paused");
+      this.#notify("time");
+      this.#notify("paused");
     } catch (fault) {
       if (!signal.aborted) this.#failed(fault);
     }
   }
 
   #failed(fault) {
-    if (fault.status === 404) this.#told("none"); else this.#told("lost", fault.message);
+    if (fault.status === 404) this.#notify("none"); else this.#notify("lost", fault.message);
   }
 
   async #follow(signal) {
@@ -105,7 +105,7 @@ export class Footage {
         await this.#stream(signal);
         if (signal.aborted) return;
         this.isPlaying = false;
-        this.#told("ended");
+        this.#notify("ended");
         return;
       } catch (fault) {
         if (signal.aborted) return;
@@ -129,7 +129,7 @@ export class Footage {
     const alive = () => {
       clearTimeout(aging);
       clearTimeout(stall);
-      aging = setTimeout(() => this.#told("waiting"), WAITING_MS);
+      aging = setTimeout(() => this.#notify("waiting"), WAITING_MS);
       stall = setTimeout(end, STALL_MS);
     };
     const query = { from: this.at.toFixed(3), speed: this.speed, ...(this.until > this.at && this.speed > 0 ? { to: this.until.toFixed(3) } : {}) };
@@ -142,8 +142,8 @@ export class Footage {
         if (!isShown || attempt.signal.aborted) return;
         alive();
         this.at = captured_ms / 1000;
-        this.#told("time");
-        this.#told("playing");
+        this.#notify("time");
+        this.#notify("playing");
       } });
     } catch (fault) {
       throw attempt.signal.aborted ? new Error("no picture came for a while") : fault;

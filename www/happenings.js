@@ -1,4 +1,4 @@
-// Events as the server tells them: what they are called, what a user may do with them.
+// Events as the server reports them: what they are called, what a user may do with them.
 
 import { ask } from "./api.js";
 import { act, confirmed, make } from "./dom.js";

@@ -1,6 +1,6 @@
 // A camera at another time: its recording, played, and the days and stretches that there are of it.
 //
-// The footage knows where it is; what lies beside it (the bar, the list, the clip) asks it, and tells it where to go.
+// The footage knows where it is; what lies beside it (the bar, the list, the clip) asks it, and sets where it goes.
 
 import { ask, clockAhead_ms, recall, remember } from "./api.js";
 import { make, note, say, sentence } from "./dom.js";
@@ -86,7 +86,7 @@ class Past {
   constructor(name, status) {
     this.name = name;
     this.#isAdmin = status.role === "admin";
-    this.#footage = new Footage(name, (what, why) => this.#told(what, why));
+    this.#footage = new Footage(name, (what, why) => this.#onFootage(what, why));
     this.#footage.surface.setAttribute("role", "img");
     this.#footage.surface.setAttribute("aria-label", `Recording of ${name}`);
     this.#player = new Player(() => `${new URL(footagePath(name, "sound", { from: this.#footage.at.toFixed(3) }), new URL(location.pathname, location.origin))}`,
@@ -250,7 +250,7 @@ class Past {
     return state !== "missing";
   }
 
-  #told(what, why) {
+  #onFootage(what, why) {
     if (what === "time") return this.#sayTime();
     this.element.dataset.state = what;
     this.#sayPlaying();

@@ -13,6 +13,7 @@
  *     STANDIN_SIZE     WIDTHxHEIGHT of both films (default 1280x720)
  *     STANDIN_FPS      frames a second (default 30)
  *     STANDIN_LOG      a file that gets the name of each request that sets or starts something
+ *     STANDIN_SYNC_MS  how long each fdatasync takes in addition, as on a disk that stalls (default 0)
  *     STANDIN_STAMP=1  put a COM segment behind SOI of each MJPG frame: "standin " and the
  *                      moment of capture, CLOCK_MONOTONIC in ns, as 20 decimal digits
  *
@@ -105,7 +106,7 @@ struct handle { /* one open of a node; free when fd is -1 */
 struct state {
     struct film mjpeg, yuyv;
     struct node nodes[MAX_NODES];
-    uint32_t node_count, width, height, fps;
+    uint32_t node_count, width, height, fps, sync_ms;
     size_t buffer_bytes; /* whole pages */
     bool stamp;
     struct handle handles[MAX_HANDLES];
@@ -123,6 +124,7 @@ static int (*next_close)(int);
 static int (*next_ioctl)(int, unsigned long, ...);
 static void *(*next_mmap)(void *, size_t, int, int, int, off_t);
 static long (*next_syscall)(long, ...);
+static int (*next_fdatasync)(int);
 
 /* --- Settings and films --- */
 
@@ -220,7 +222,7 @@ static void setup(void) {
     next_open = dlsym(RTLD_NEXT, "open"), next_openat = dlsym(RTLD_NEXT, "openat");
     next_access = dlsym(RTLD_NEXT, "access"), next_close = dlsym(RTLD_NEXT, "close");
     next_ioctl = dlsym(RTLD_NEXT, "ioctl"), next_mmap = dlsym(RTLD_NEXT, "mmap");
-    next_syscall = dlsym(RTLD_NEXT, "syscall");
+    next_syscall = dlsym(RTLD_NEXT, "syscall"), next_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     pthread_condattr_t clock;
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -233,6 +235,7 @@ static void setup(void) {
         die("STANDIN_SIZE is not WIDTHxHEIGHT", size);
     if (sscanf(fps, "%u", &state->fps) != 1 || !state->fps || state->fps > 1000)
         die("STANDIN_FPS is not 1 to 1000", fps);
+    state->sync_ms = atoi(setting("STANDIN_SYNC_MS", "0"));
     state->stamp = !strcmp(setting("STANDIN_STAMP", "0"), "1");
     state->buffer_bytes = ((size_t)state->width * state->height * 2 + 4095) & ~(size_t)4095;
 
@@ -721,6 +724,12 @@ void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t off
 }
 
 void *mmap64(void *, size_t, int, int, int, off_t) __attribute__((alias("mmap")));
+
+int fdatasync(int fd) {
+    pthread_once(&once, setup);
+    if (state->sync_ms) nanosleep(&(struct timespec){state->sync_ms / 1000, state->sync_ms % 1000 * 1000000}, NULL);
+    return next_fdatasync(fd);
+}
 
 /* The v4l crate asks for its ioctls this way. */
 long syscall(long number, ...) {

@@ -100,11 +100,11 @@ fn measure(server: &Server, scenario: Scenario, options: &Options) -> Result<Val
         crowd.join_stalled(endpoint, scenario.stalled)?;
     }
     crowd.watch(WARM_UP)?;
-    let (machine, before) = (machine_busy()?, ThreadTimes::of(server.pid())?);
+    let (machine, before) = (machine_busy()?, ThreadTimes::of_all(&server.pids())?);
     let seen = crowd.watch(options.duration)?;
-    let after = ThreadTimes::of(server.pid())?;
+    let after = ThreadTimes::of_all(&server.pids())?;
     let machine = machine_busy()?.saturating_sub(machine);
-    let memory = Memory::of(server.pid(), &absolute(&options.standin)?, &absolute(&options.film)?)?;
+    let memory = Memory::of_all(&server.pids(), &absolute(&options.standin)?, &absolute(&options.film)?)?;
     let cpu = after.since(&before);
     let others = machine.saturating_sub(cpu + seen.client_cpu);
     Ok(Values {

@@ -15,7 +15,7 @@ use crate::viewers::{Crowd, monotonic_ns};
 /// For a first picture, and for the server to hang up after the last viewer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Viewers, one after another, of whom the median is told.
+/// Viewers, one after another, of whom the median is reported.
 const VIEWERS: u32 = 9;
 
 /// Measures every kind with every camera, and says what came of it.

@@ -17,11 +17,21 @@ pub enum Kind {
     UnixPlain,
     /// As it comes, with the film from sockets.
     Unix,
+    /// With `tls = false`, and records all frames.
+    Recording,
+    /// As it comes, and records all frames.
+    RecordingTls,
+    /// The same, on a disk that takes five seconds for each write.
+    StalledDisk,
+    /// With `tls = false`, and `ffmpeg -c copy` records its stream.
+    Ffmpeg,
+    /// As it comes, and `ffmpeg -c copy` records its stream.
+    FfmpegTls,
 }
 
 impl Kind {
     /// In the order of the report.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Ustreamer,
         Kind::Defender,
         Kind::DefenderTls,
@@ -29,6 +39,11 @@ impl Kind {
         Kind::Http,
         Kind::UnixPlain,
         Kind::Unix,
+        Kind::Recording,
+        Kind::RecordingTls,
+        Kind::StalledDisk,
+        Kind::Ffmpeg,
+        Kind::FfmpegTls,
     ];
 
     /// Those that are compared where none is named.
@@ -44,12 +59,35 @@ impl Kind {
             Self::Http => "defender-http",
             Self::UnixPlain => "defender-unix-plain",
             Self::Unix => "defender-unix",
+            Self::Recording => "defender-recording",
+            Self::RecordingTls => "defender-recording-tls",
+            Self::StalledDisk => "defender-stalled-disk",
+            Self::Ffmpeg => "defender-ffmpeg",
+            Self::FfmpegTls => "defender-ffmpeg-tls",
         }
     }
 
     /// Whether its viewers use TLS.
     pub const fn has_tls(self) -> bool {
-        matches!(self, Self::DefenderTls | Self::Http | Self::Unix)
+        matches!(
+            self,
+            Self::DefenderTls
+                | Self::Http
+                | Self::Unix
+                | Self::RecordingTls
+                | Self::StalledDisk
+                | Self::FfmpegTls
+        )
+    }
+
+    /// Whether it records all frames.
+    pub const fn records(self) -> bool {
+        matches!(self, Self::Recording | Self::RecordingTls | Self::StalledDisk)
+    }
+
+    /// Whether ffmpeg records its stream. What that costs counts as the server's.
+    pub const fn has_ffmpeg(self) -> bool {
+        matches!(self, Self::Ffmpeg | Self::FfmpegTls)
     }
 
     /// Whether this program plays the film to it, and not the stand-in camera.
@@ -64,6 +102,8 @@ impl Kind {
             Self::Defender | Self::DefenderTls => &[Self::Ustreamer],
             Self::HttpPlain | Self::UnixPlain => &[Self::Ustreamer, Self::Defender],
             Self::Http | Self::Unix => &[Self::Ustreamer, Self::DefenderTls],
+            Self::Recording | Self::Ffmpeg => &[Self::Defender],
+            Self::RecordingTls | Self::StalledDisk | Self::FfmpegTls => &[Self::DefenderTls],
         }
     }
 }

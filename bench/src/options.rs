@@ -24,7 +24,8 @@ Times Defender against uStreamer on one stand-in camera, or the way from a viewe
     --seconds N          length of each measurement, at most 600 (10)
     --rounds N           rounds, each other one in reverse order, at most 20 (2)
     --only NAME,...      of ustreamer, defender, defender-tls, defender-http-plain, defender-http,
-                         defender-unix-plain, defender-unix (the first three)
+                         defender-unix-plain, defender-unix, defender-recording, defender-recording-tls,
+                         defender-stalled-disk, defender-ffmpeg, defender-ffmpeg-tls (the first three)
     --cameras N          of those with http or unix, each with the viewers of its own, at most 64 (1)
     --start-ms N,N,...   of first-picture: what a camera takes to its first picture, at most 10000 (100,300,1000)
     --defender PATH      (target/release/defender)

@@ -18,8 +18,16 @@ pub struct ThreadTimes {
 }
 
 impl ThreadTimes {
-    /// As of now.
-    pub fn of(pid: u32) -> Result<Self, Failure> {
+    /// As of now, of several processes together.
+    pub fn of_all(pids: &[u32]) -> Result<Self, Failure> {
+        let mut all = Self { by_id: BTreeMap::new() };
+        for pid in pids {
+            all.by_id.extend(Self::of(*pid)?.by_id);
+        }
+        Ok(all)
+    }
+
+    fn of(pid: u32) -> Result<Self, Failure> {
         let tasks = format!("/proc/{pid}/task");
         let mut by_id = BTreeMap::new();
         let listed = fs::read_dir(&tasks).map_err(Failure::while_doing(format!("reading {tasks}")))?;
@@ -63,8 +71,18 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// As of now. The paths are as the kernel names them.
-    pub fn of(pid: u32, standin: &Path, film: &Path) -> Result<Self, Failure> {
+    /// As of now, of several processes together. The paths are as the kernel names them.
+    pub fn of_all(pids: &[u32], standin: &Path, film: &Path) -> Result<Self, Failure> {
+        let mut all = Self::default();
+        for pid in pids {
+            let memory = Self::of(*pid, standin, film)?;
+            all.pss_kib += memory.pss_kib;
+            all.anonymous_kib += memory.anonymous_kib;
+        }
+        Ok(all)
+    }
+
+    fn of(pid: u32, standin: &Path, film: &Path) -> Result<Self, Failure> {
         let path = format!("/proc/{pid}/smaps");
         let smaps = fs::read_to_string(&path).map_err(Failure::while_doing(format!("reading {path}")))?;
         Ok(Self::sum(&smaps, |name| {

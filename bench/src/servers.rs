@@ -20,6 +20,12 @@ use crate::viewers::{Crowd, Endpoint, careless_tls};
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What defender.conf has for a camera that is recorded.
+const RECORDING: &str = "[camera.front.record]\nwhen = \"always\"\n[record]\ndir = \"recordings\"\n";
+
+/// How long a write takes of a disk that stalls.
+const STALL_MS: &str = "5000";
+
 /// The account a measured Defender has; it lives as long as its temporary folder.
 const USER: &str = "bench";
 const PASSWORD: &str = "only for this loopback run";
@@ -28,6 +34,8 @@ const PASSWORD: &str = "only for this loopback run";
 pub struct Server {
     kind: Kind,
     child: Child,
+    /// A program that records its stream.
+    ffmpeg: Option<Child>,
     endpoints: Vec<Endpoint>,
     /// What this program plays to it.
     film: Option<Film>,
@@ -49,8 +57,9 @@ impl Server {
         } else {
             let node = folder.path().join("camera");
             File::create(&node).map_err(Failure::while_doing("making a camera node"))?;
+            let recording = if kind.records() { RECORDING } else { "" };
             let section = format!(
-                "[camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\n{}",
+                "[camera.front]\ndevice = \"{}\"\nformat = \"mjpeg\"\n{}{recording}",
                 node.display(),
                 picture(options)
             );
@@ -59,6 +68,9 @@ impl Server {
                 _ => defender(options, &section, address, kind.has_tls(), folder.path())?,
             };
             preload(&mut command, options, &node)?;
+            if kind == Kind::StalledDisk {
+                command.env("STANDIN_SYNC_MS", STALL_MS);
+            }
             command
         };
         let doing = || format!("starting {}", command_name(kind, options));
@@ -67,8 +79,11 @@ impl Server {
         command.stdin(Stdio::null()).stdout(log).stderr(log_too);
         let child = command.spawn().map_err(Failure::while_doing(doing()))?;
         let endpoints = endpoints(kind, address, options)?;
-        let mut server = Self { kind, child, endpoints, film: fed, folder };
+        let mut server = Self { kind, child, ffmpeg: None, endpoints, film: fed, folder };
         server.wait_for_pictures()?;
+        if kind.has_ffmpeg() {
+            server.ffmpeg = Some(ffmpeg(kind, address, server.folder.path())?);
+        }
         Ok(server)
     }
 
@@ -82,9 +97,9 @@ impl Server {
         self.film.as_ref()
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// The ids of its processes.
+    pub fn pids(&self) -> Vec<u32> {
+        std::iter::once(&self.child).chain(&self.ffmpeg).map(Child::id).collect()
     }
 
     /// What went wrong while it was measured, with the end of its log where that helps.
@@ -127,6 +142,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if let Some(mut ffmpeg) = self.ffmpeg.take() {
+            let _ = ffmpeg.kill();
+            let _ = ffmpeg.wait();
+        }
         // Errors mean that it is gone already, which is what is wanted.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let deadline = Instant::now() + STOP_TIMEOUT;
@@ -150,6 +169,18 @@ fn ustreamer(options: &Options, node: &Path, address: SocketAddr) -> Command {
     // Its better side: without this, Nagle's algorithm holds the end of some frames for 40 ms.
     command.arg("--tcp-nodelay");
     command
+}
+
+/// ffmpeg as a recorder of the server's stream, with the time of arrival, as whoever records with it has it.
+fn ffmpeg(kind: Kind, address: SocketAddr, folder: &Path) -> Result<Child, Failure> {
+    let scheme = if kind.has_tls() { "https" } else { "http" };
+    let login = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-y", "-use_wallclock_as_timestamps", "1", "-f", "mpjpeg"]);
+    command.args(["-headers", &format!("Authorization: Basic {login}\r\n")]);
+    command.args(["-i", &format!("{scheme}://{address}/video"), "-c", "copy"]).arg(folder.join("out.mkv"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(Failure::while_doing("starting ffmpeg"))
 }
 
 fn defender(
@@ -240,7 +271,7 @@ fn endpoints(kind: Kind, address: SocketAddr, options: &Options) -> Result<Vec<E
     };
     Ok(match kind {
         Kind::Ustreamer => vec![of("/stream")],
-        Kind::Defender | Kind::DefenderTls => vec![of("/video")],
+        _ if !kind.is_fed() => vec![of("/video")],
         _ => (0..options.cameras).map(|number| of(&format!("/video/fed{number}"))).collect(),
     })
 }

@@ -121,7 +121,7 @@ pub(super) fn drop_root(config: &Config) -> Result<Vec<String>, AppError> {
             confine::make_first_folder(folder, user).map_err(AppError::Confine)?;
         }
         if let Some(folder) = own_folder(&config.record) {
-            // What fails here fails below, and is told there.
+            // What fails here fails below, and is reported there.
             let _ = confine::make_first_folder(folder, user);
         }
         confine::become_user(user).map_err(AppError::Confine)?;

@@ -19,6 +19,11 @@ pub fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// The wall clock in microseconds since 1970, as [`super::utc`] and the API count moments.
+pub fn wall_us() -> u64 {
+    u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX)
+}
+
 /// How long the kernel has run, suspends included (`CLOCK_BOOTTIME`).
 pub fn since_boot() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()

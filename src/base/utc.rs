@@ -23,9 +23,13 @@ pub fn day(wall_us: u64) -> String {
 
 /// A moment to the millisecond as RFC 3339 has it, such as `2026-11-29T08:15:00.250Z`.
 pub fn rfc3339(wall_us: u64) -> String {
-    let at = calendar(wall_us);
-    let (hour, minute, second) = at.time().as_hms();
-    format!("{}T{hour:02}:{minute:02}:{second:02}.{:03}Z", day(wall_us), at.millisecond())
+    let millisecond = calendar(wall_us).millisecond();
+    format!("{}.{millisecond:03}Z", date_and_time(wall_us))
+}
+
+/// A moment to the second as RFC 3339 has it, such as `2026-11-29T08:15:00Z`.
+pub fn rfc3339_seconds(wall_us: u64) -> String {
+    format!("{}Z", date_and_time(wall_us))
 }
 
 /// The start of a day such as `2026-11-29`; `None` for what is no day.
@@ -38,6 +42,11 @@ pub fn of_day(text: &str) -> Option<u64> {
 /// after the year 9999 as its end.
 pub fn parse(text: &str) -> Option<u64> {
     seconds(text).or_else(|| date_time(text)).map(|at| at.min(LAST_US))
+}
+
+fn date_and_time(wall_us: u64) -> String {
+    let (hour, minute, second) = calendar(wall_us).time().as_hms();
+    format!("{}T{hour:02}:{minute:02}:{second:02}", day(wall_us))
 }
 
 fn seconds(text: &str) -> Option<u64> {
@@ -105,6 +114,7 @@ mod tests {
     #[test]
     fn a_moment_is_read_as_it_was_written() {
         assert_eq!((day(AT).as_str(), rfc3339(AT).as_str()), ("2026-11-29", "2026-11-29T08:00:00.250Z"));
+        assert_eq!(rfc3339_seconds(AT), "2026-11-29T08:00:00Z");
         for at in [0, AT, 951_782_400_000_000, LAST_US] {
             assert_eq!(parse(&rfc3339(at)), Some(at));
             let start = of_day(&day(at)).unwrap();

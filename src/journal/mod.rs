@@ -89,7 +89,7 @@ impl Journal {
     /// from now on is written by [`Journal::run`]. It never fails: where the folder cannot be used, events are held in
     /// memory, the log says why, and writing is tried again and again.
     pub fn open(folder: &Path, events: Events<Event>) -> Self {
-        let clock = || Moment { at: Timestamp::now(), wall_us: clock::since_epoch().as_micros() as u64 };
+        let clock = || Moment { at: Timestamp::now(), wall_us: clock::wall_us() };
         let setting =
             Setting { clock: Box::new(clock), boot: boot(), limits: DayLimits::DEFAULT, held: HELD };
         Self::open_with(folder, events, setting)

@@ -83,6 +83,12 @@ impl SegmentInfo {
         u32::try_from(since_us / 1000).unwrap_or(u32::MAX)
     }
 
+    /// Whether it has a frame in one of the ranges, in microseconds since 1970.
+    pub(super) fn overlaps(&self, ranges: &[(u64, u64)]) -> bool {
+        let (start, end) = (self.start_us(), self.end_us());
+        ranges.iter().any(|(from, to)| *from <= end && *to >= start)
+    }
+
     /// Its stretches without a gap, each with the moments of its first and its last frame in microseconds since 1970.
     pub fn stretches(&self) -> impl Iterator<Item = (u64, u64, &Stretch)> {
         let moments = |stretch: &Stretch| (self.wall_us(stretch.start_ms), self.wall_us(stretch.end_ms));

@@ -29,6 +29,8 @@ pub enum RecordError {
     Frame(u64),
     /// A camera whose name is that of something else in the folder.
     Name(String),
+    /// A camera whose newest file has the highest number that there is.
+    Numbers(String),
 }
 
 /// What keeps space from being used.
@@ -78,6 +80,12 @@ impl fmt::Display for RecordError {
             Self::Name(name) => {
                 write!(f, "a camera with the name `{name}` cannot be recorded: the folder needs this name")
             }
+            Self::Numbers(name) => {
+                write!(
+                    f,
+                    "the number of a file of camera {name} is too high to go on from: move that file away"
+                )
+            }
         }
     }
 }
@@ -87,7 +95,8 @@ impl Error for RecordError {
         match self {
             Self::Io(_, error) => Some(error),
             Self::Segment(_, error) => Some(error),
-            Self::Locked(_) | Self::NoSpace { .. } | Self::Frame(_) | Self::Name(_) => None,
+            Self::Locked(_) | Self::NoSpace { .. } | Self::Frame(_) => None,
+            Self::Name(_) | Self::Numbers(_) => None,
         }
     }
 }

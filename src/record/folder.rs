@@ -20,6 +20,9 @@ pub(super) const POOL: &str = "pool";
 /// Names beside the folders of cameras that are no surprise.
 const KNOWN: [&str; 5] = [POOL, "lock", "tombstones", "catalog", "lost+found"];
 
+/// Numbers of segments are below this one. A name with a higher number is none of ours: what follows it could not be counted.
+pub(super) const NUMBERS: u64 = 1_000_000_000_000_000_000;
+
 /// Most unknown names that are logged for a folder.
 const MOST_NAMED: usize = 5;
 
@@ -60,7 +63,7 @@ pub(super) fn sequence_of(name: &str) -> Option<u64> {
     let (clock, millis) = time.split_once('.')?;
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let is_time = clock.len() == 6 && millis.len() == 3 && is_number(clock) && is_number(millis);
-    (is_time && (9..=19).contains(&sequence.len()) && is_number(sequence)).then(|| sequence.parse().ok())?
+    (is_time && (9..=18).contains(&sequence.len()) && is_number(sequence)).then(|| sequence.parse().ok())?
 }
 
 /// Makes a folder that only its owner may enter, and those above it.
@@ -71,17 +74,46 @@ pub(super) fn make(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Makes the folder of what lies at `path` below `folder`, and those between them. A link on the way is an error: a disk from elsewhere
+/// must not say where Defender writes.
+///
+/// # Errors
+/// Those of making one; `NotADirectory` for what is no folder.
+pub(super) fn make_above(path: &Path, folder: &Path) -> io::Result<()> {
+    let mut at = folder.to_owned();
+    for part in path.parent().and_then(|above| above.strip_prefix(folder).ok()).into_iter().flatten() {
+        at.push(part);
+        match fs::DirBuilder::new().mode(0o700).create(&at) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        if !fs::symlink_metadata(&at)?.is_dir() {
+            let why = format!("{} is a link or a file, and has to be a folder", at.display());
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, why));
+        }
+    }
+    Ok(())
+}
+
 /// Opens a regular file below the folder to read, or to read and write. A link is not followed, and nothing waits.
 ///
 /// # Errors
 /// Those of opening; `InvalidInput` for what is no regular file.
 pub(super) fn open(path: &Path, is_written: bool) -> io::Result<File> {
+    open_as(path, OpenOptions::new().read(true).write(is_written))
+}
+
+/// As [`open`], to append to it; one that is missing is made.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn append(path: &Path) -> io::Result<File> {
+    open_as(path, OpenOptions::new().append(true).create(true).mode(0o600))
+}
+
+fn open_as(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(is_written)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
     if file.metadata()?.is_file() {
         return Ok(file);
     }
@@ -177,6 +209,7 @@ mod tests {
             "080000.250-000000042.mkv.part",
             "80000.250-000000042.mkv",
             "080000.250-00000000x.mkv",
+            "080000.250-1000000000000000000.mkv",
             "080000.250-99999999999999999999.mkv",
             ".mkv",
         ] {
@@ -216,5 +249,24 @@ mod tests {
         assert_eq!(listing.unknown.1, 6, "{:?}", listing.unknown);
         let link = at("front/2026-11-29/100000.250-000000044.mkv");
         assert!(open(&link, false).is_err());
+    }
+
+    #[test]
+    fn no_folder_is_made_through_a_link() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |path: &str| folder.path().join(path);
+        make_above(&at("front/2026-11-29/080000.250-000000042.mkv"), folder.path()).unwrap();
+        assert!(at("front/2026-11-29").is_dir() && !at("front/2026-11-29/080000.250-000000042.mkv").exists());
+        std::os::unix::fs::symlink(other.path(), at("yard")).unwrap();
+        std::os::unix::fs::symlink(other.path(), at("front/2026-11-30")).unwrap();
+        fs::write(at("attic"), "").unwrap();
+        for path in ["yard/2026-11-29/x.mkv", "front/2026-11-30/x.mkv", "attic/2026-11-29/x.mkv"] {
+            let refused = make_above(&at(path), folder.path()).unwrap_err().to_string();
+            assert!(
+                refused.contains("has to be a folder") || refused.contains("ot a directory"),
+                "{refused}"
+            );
+        }
+        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
     }
 }

@@ -126,12 +126,12 @@ impl Rate {
 
 /// Which losses were said in the log, and when.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Warnings {
     /// By camera, and whether it was about events.
     at_us: BTreeMap<(String, bool), u64>,
 }
 
-impl Told {
+impl Warnings {
     /// Whether a loss is to be said at `now_us`: once a day.
     pub(super) fn is_news(&mut self, loss: &Loss, now_us: u64) -> bool {
         let key = (loss.camera.clone(), loss.has_events);
@@ -256,10 +256,10 @@ mod tests {
         let camera = || "front".to_owned();
         let loss = Loss { camera: camera(), has_events: false, captured_us: 0, in_s: 9, is_own_limit: false };
         let of_events = Loss { has_events: true, ..loss.clone() };
-        let mut told = Told::default();
-        assert!(told.is_news(&loss, NOW_US) && told.is_news(&of_events, NOW_US));
-        assert!(!told.is_news(&loss, NOW_US + DAY_US - 1));
-        assert!(told.is_news(&loss, NOW_US + DAY_US));
+        let mut warnings = Warnings::default();
+        assert!(warnings.is_news(&loss, NOW_US) && warnings.is_news(&of_events, NOW_US));
+        assert!(!warnings.is_news(&loss, NOW_US + DAY_US - 1));
+        assert!(warnings.is_news(&loss, NOW_US + DAY_US));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! It works beside the recorder, so that neither a large folder nor a deletion delays a frame. What it finds can be played at once; the
 //! rest follows. A file that is not understood is named in the log and left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +13,22 @@ use log::{error, info, warn};
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::folder::{self, Found, Listing};
-use super::forecast::Told;
+use super::forecast::Warnings;
 use super::recordings::Recordings;
-use super::retention::{Reason, Rules, Victim};
+use super::retention::{Clock, Reason, Rules, Victim};
 use super::space::Space;
 use super::thin;
 use super::tombstones::Next;
+use crate::base::clock;
 use crate::hub::Stop;
+use crate::media::Timestamp;
 use crate::segment::{SegmentError, read_summary, recover};
 
 /// Pause between two rounds.
 const ROUND: Duration = Duration::from_secs(10);
+
+/// Rounds until files that could not be thinned are tried again.
+const ROUNDS_UNFIT: u32 = 360;
 
 /// Rounds between two forecasts.
 const FORECAST_ROUNDS: u32 = 6;
@@ -108,16 +114,25 @@ pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) 
 
 /// Goes on until `stop` is requested. `rules` are asked for in each round.
 pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, Rules>, stop: &Stop) {
-    let (mut problem, mut told) = (None, Told::default());
+    let (mut problem, mut warnings) = (None, Warnings::default());
+    let (mut clock, mut unfit) = (Clock::default(), BTreeSet::new());
     for number in 0_u32.. {
         if wait(recordings, stop) {
             return;
         }
-        let space = Space::new(recordings, rules());
-        let mut done = round(&space, recordings, stop);
+        if number.is_multiple_of(ROUNDS_UNFIT) {
+            unfit.clear();
+        }
+        let mut rules = rules();
+        let (wall_us, now_us) = (clock::wall_us(), Timestamp::now().as_micros());
+        if !clock.look(wall_us, now_us) {
+            rules.values_mut().for_each(|rules| *rules = rules.without_age());
+        }
+        let space = Space::new(recordings, rules);
+        let mut done = round(&space, recordings, stop, &mut unfit);
         // Not in the first one: too little is known then.
         if number % FORECAST_ROUNDS == 1 {
-            done = done.and_then(|()| warn_of_loss(&space, recordings, &mut told));
+            done = done.and_then(|()| warn_of_loss(&space, recordings, &mut warnings));
         }
         let now = done.err().map(|error| error.to_string());
         if now != problem {
@@ -131,10 +146,14 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
 }
 
 /// Says what will be deleted too early, before it is.
-fn warn_of_loss(space: &Space<'_>, recordings: &Recordings, told: &mut Told) -> Result<(), RecordError> {
+fn warn_of_loss(
+    space: &Space<'_>,
+    recordings: &Recordings,
+    warnings: &mut Warnings,
+) -> Result<(), RecordError> {
     let (loss, now_us) = space.forecast()?;
     if let Some(loss) = &loss
-        && told.is_news(loss, now_us)
+        && warnings.is_news(loss, now_us)
     {
         warn!("recording: {}", loss.as_text(now_us));
     }
@@ -154,14 +173,17 @@ fn wait(recordings: &Recordings, stop: &Stop) -> bool {
     stop.is_requested()
 }
 
-fn round(space: &Space<'_>, recordings: &Recordings, stop: &Stop) -> Result<(), RecordError> {
+fn round(
+    space: &Space<'_>,
+    recordings: &Recordings,
+    stop: &Stop,
+    unfit: &mut BTreeSet<PathBuf>,
+) -> Result<(), RecordError> {
     for damaged in recordings.damaged() {
         repair(&damaged, recordings);
     }
     let length = recordings.store().segment_bytes;
-    for victim in requested(recordings, space) {
-        space.delete(&victim, true)?;
-    }
+    delete_requested(recordings, space)?;
     let (missing, _) = space.missing_bytes(0)?;
     if missing > 0 {
         for spare in space.pool()? {
@@ -179,22 +201,22 @@ fn round(space: &Space<'_>, recordings: &Recordings, stop: &Stop) -> Result<(), 
     if space.pool()?.is_empty() && space.missing_bytes(length)?.0 == 0 {
         space.make(length)?;
     }
-    thin::oldest(recordings, &space.rules, stop)
+    thin::oldest(recordings, &space.rules, unfit, stop);
+    Ok(())
 }
 
-/// What admins asked to delete.
-fn requested(recordings: &Recordings, space: &Space<'_>) -> Vec<Victim> {
-    let mut victims = Vec::new();
+/// Deletes what admins asked to delete. A file that cannot be deleted does not keep the others.
+fn delete_requested(recordings: &Recordings, space: &Space<'_>) -> Result<(), RecordError> {
+    let mut deleted = Ok(());
     for (camera, from_us, to_us) in recordings.take_deletions() {
-        for info in recordings.segments(&camera, from_us, to_us) {
-            let is_within = info.start_us() >= from_us && info.end_us() <= to_us;
-            if is_within && info.summary.is_closed && !space.is_kept(&info) {
-                let (sequence, bytes) = (info.sequence(), info.summary.length);
-                victims.push(Victim { camera: camera.clone(), sequence, bytes, reason: Reason::Request });
-            }
+        for info in recordings.deletable(&camera, from_us, to_us) {
+            let (sequence, bytes) = (info.sequence(), info.summary.length);
+            drop(info);
+            let victim = Victim { camera: camera.clone(), sequence, bytes, reason: Reason::Request };
+            deleted = deleted.and(space.delete(&victim, true));
         }
     }
-    victims
+    deleted
 }
 
 /// Reads one file. One that was cut off is repaired.

@@ -21,7 +21,8 @@ pub struct SoundPlayer {
     from_us: u64,
     format: SoundFormat,
     open: Option<OpenSound>,
-    packets: VecDeque<RecordedSound>,
+    /// The packets of the cluster that was read; a file that lies has long ones, so each is read when it is its turn.
+    packets: VecDeque<BlockPlace>,
 }
 
 /// A packet of sound.
@@ -67,11 +68,18 @@ impl SoundPlayer {
     /// The next packet; `None` where there is no more now, and where the sound goes on in another format.
     pub fn next(&mut self) -> Option<RecordedSound> {
         loop {
-            if let Some(packet) = self.packets.pop_front() {
-                return Some(packet);
-            }
-            if !self.read_cluster() && !self.next_segment() {
-                return None;
+            let Some(place) = self.packets.pop_front() else {
+                if !self.read_cluster() && !self.next_segment() {
+                    return None;
+                }
+                continue;
+            };
+            let Some(open) = &self.open else { return None };
+            let at_us = open.info.wall_us(place.at_ms);
+            if at_us >= self.from_us
+                && let Some(samples) = samples(open, &place)
+            {
+                return Some(RecordedSound { at_us, samples });
             }
         }
     }
@@ -97,16 +105,8 @@ impl SoundPlayer {
         // The last cluster of a segment that is being written can be read once the next one is there.
         let Ok(blocks) = read_blocks(&open.file, u64::from(cluster)) else { return false };
         open.read += 1;
-        let places: Vec<BlockPlace> =
-            blocks.map_while(Result::ok).filter(|block| block.track == Track::Sound).collect();
-        for place in places {
-            let at_us = open.info.wall_us(place.at_ms);
-            if at_us >= self.from_us
-                && let Some(samples) = samples(open, &place)
-            {
-                self.packets.push_back(RecordedSound { at_us, samples });
-            }
-        }
+        let blocks = blocks.map_while(Result::ok);
+        self.packets.extend(blocks.filter(|block| block.track == Track::Sound));
         true
     }
 

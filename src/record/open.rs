@@ -48,6 +48,9 @@ impl OpenSegment {
         }
         let Spare { file, path: spare } = space.acquire()?;
         let Next { sequence, frame } = recordings.next_numbers(camera);
+        if sequence >= folder::NUMBERS {
+            return Err(RecordError::Numbers(camera.to_owned()));
+        }
         let start_us = pending.start_us();
         let head = SegmentHead {
             camera: camera.to_owned(),
@@ -64,7 +67,7 @@ impl OpenSegment {
         let length = recordings.store().segment_bytes;
         let writer = SegmentWriter::create(file, length, &head).map_err(RecordError::segment(&spare))?;
         let path = folder::segment_path(recordings.dir(), camera, head.start.wall_us, sequence);
-        place(&spare, &path).map_err(RecordError::io(&path))?;
+        place(&spare, &path, recordings.dir()).map_err(RecordError::io(&path))?;
         let info = Arc::new(SegmentInfo::new(path, writer.summary().clone()));
         Ok(Self { writer, info, written: Vec::new(), head, packets: 0 })
     }
@@ -153,8 +156,8 @@ impl OpenSegment {
 }
 
 /// Moves a file out of the pool, to a name that a power cut does not take away.
-fn place(spare: &Path, path: &Path) -> std::io::Result<()> {
-    folder::make(folder_of(path))?;
+fn place(spare: &Path, path: &Path, folder: &Path) -> std::io::Result<()> {
+    folder::make_above(path, folder)?;
     fs::rename(spare, path)?;
     sync_folder(path)?;
     sync_folder(folder_of(path))

@@ -93,7 +93,9 @@ impl Player {
 
     /// The frame's number, counted for each camera; frames that were missed in its segment are not counted.
     pub fn number(&self) -> Option<u64> {
-        self.place.as_ref().map(|place| place.opened.info.summary.head.first_frame + place.at as u64)
+        self.place
+            .as_ref()
+            .map(|place| place.opened.info.summary.head.first_frame.saturating_add(place.at as u64))
     }
 
     /// Bytes of the frame's JPEG; 0 while the player stands nowhere.
@@ -101,19 +103,24 @@ impl Player {
         self.place.as_ref().map_or(0, |place| place.opened.index[place.at].length)
     }
 
-    /// When the frames before and behind this one were captured.
+    /// When the frames before and behind this one were captured: those at the same millisecond are passed over, for whoever goes to
+    /// one of the times must get on.
     pub fn neighbours(&mut self) -> (Option<u64>, Option<u64>) {
-        let Some(here) = self.wall_us() else { return (None, None) };
-        let before = self.back().then(|| self.wall_us()).flatten();
-        if before.is_some() {
-            self.forward();
+        (self.beside(Self::back, Self::forward), self.beside(Self::forward, Self::back))
+    }
+
+    /// The time of the nearest frame at another time, by these steps to it and back again.
+    fn beside(&mut self, there: fn(&mut Self) -> bool, back: fn(&mut Self) -> bool) -> Option<u64> {
+        let here = self.wall_us();
+        let mut steps = 0;
+        let mut found = here;
+        while found == here && there(self) {
+            (steps, found) = (steps + 1, self.wall_us());
         }
-        let next = self.forward().then(|| self.wall_us()).flatten();
-        if next.is_some() {
-            self.back();
+        for _ in 0..steps {
+            back(self);
         }
-        debug_assert_eq!(self.wall_us(), Some(here));
-        (before, next)
+        found.filter(|_| found != here)
     }
 
     /// Appends the frame's JPEG to `out`.

@@ -135,13 +135,15 @@ impl Shared {
     fn follow(&self, cameras: &mut Vec<CameraRecorder>) {
         let mut events = self.recordings.journal().follow();
         let mut gap = GapReason::NotRunning;
-        let mut space = Space::new(&self.recordings, self.rules());
+        let mut space = Space::new(&self.recordings, BTreeMap::new());
         let mut chosen_us = None;
         while !self.stop.is_requested() {
             let now_us = Timestamp::now().as_micros();
             if chosen_us.is_none_or(|at| now_us.saturating_sub(at) >= CHOOSE_US) {
                 chosen_us = Some(now_us);
-                space.rules = self.rules();
+                // What goes by age goes by the keeper.
+                let rules = self.rules().into_iter();
+                space.rules = rules.map(|(camera, rules)| (camera, rules.without_age())).collect();
                 self.choose(cameras, &mut gap, &space);
                 self.show(cameras);
                 if !self.recordings.is_claimed() {

@@ -11,13 +11,13 @@ use super::catalogue::{Catalogue, SegmentInfo, Taken};
 use super::error::RecordError;
 use super::folder;
 use super::forecast::Loss;
-use super::status::{CameraStatus, Sacrificed};
+use super::status::{CameraStatus, Sacrificed, State};
 use super::tombstones::{Next, Tombstones};
 use crate::base::disk::lock_exclusively;
 use crate::base::{lock, volume};
 use crate::hub::Flag;
 use crate::journal::Journal;
-use crate::media::RecordStore;
+use crate::media::{CameraName, RecordStore};
 
 /// How long another process may have the folder before that is an error: one that is being stopped.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -92,7 +92,9 @@ impl Recordings {
             return Ok(());
         }
         let dir = &self.store.dir;
-        folder::make(&dir.join(folder::POOL)).map_err(RecordError::io(dir))?;
+        folder::make(dir)
+            .and_then(|()| folder::make_above(&dir.join(folder::POOL).join("spare"), dir))
+            .map_err(RecordError::io(dir))?;
         let path = dir.join("lock");
         let file = match folder::create(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => folder::open(&path, true),
@@ -184,11 +186,27 @@ impl Recordings {
     /// Asks the keeper to delete the files of a camera whose footage lies within a span of time, but for those of events that are kept, and that
     /// are being written; how many there are now.
     pub fn request_deletion(&self, camera: &str, from_us: u64, to_us: u64) -> u64 {
-        let within = |info: &&Arc<SegmentInfo>| info.start_us() >= from_us && info.end_us() <= to_us;
-        let segments = self.segments(camera, from_us, to_us);
-        let count = segments.iter().filter(within).filter(|info| info.summary.is_closed).count() as u64;
-        lock(&self.deletions).push((camera.to_owned(), from_us, to_us));
+        let count = self.deletable(camera, from_us, to_us).len() as u64;
+        if count > 0 {
+            lock(&self.deletions).push((camera.to_owned(), from_us, to_us));
+        }
         count
+    }
+
+    /// The segments that such a request is about.
+    pub(super) fn deletable(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
+        let kept = self.kept(camera);
+        let mut segments = self.segments(camera, from_us, to_us);
+        segments.retain(|info| {
+            let is_within = info.start_us() >= from_us && info.end_us() <= to_us;
+            is_within && info.summary.is_closed && !info.overlaps(&kept)
+        });
+        segments
+    }
+
+    /// From when to when there were events of a camera that are kept, in microseconds since 1970.
+    pub(super) fn kept(&self, camera: &str) -> Vec<(u64, u64)> {
+        CameraName::new(camera).map_or_else(Vec::new, |name| self.journal.kept_ranges(&name))
     }
 
     /// Whether a deletion was asked for.
@@ -214,6 +232,11 @@ impl Recordings {
     /// How recording is going, for each camera that is to be recorded.
     pub fn status(&self) -> Vec<CameraStatus> {
         lock(&self.status).clone()
+    }
+
+    /// Whether a camera is recorded; `None` for one that is not to be.
+    pub fn state_of(&self, camera: &str) -> Option<State> {
+        lock(&self.status).iter().find(|status| status.camera == camera).map(|status| status.state)
     }
 
     /// What was deleted and thinned.

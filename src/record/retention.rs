@@ -10,8 +10,17 @@
 //! Footage of an event that is kept is never deleted, and no segment that is being written. If nothing else is left, recording stops and
 //! says so. Rules 2 and 3 apply at all times; rules 1, 4 and 5 only while all footage takes more than `max_gb`, or less than `min_free_gb` is
 //! free. Before footage without an event is deleted for its age it can be thinned: see [`Rules::thin_after_us`].
+//!
+//! What goes by age goes by the wall clock, and a board without a clock of its own may start with any time. So nothing is old while
+//! the clock is doubtful: in the first hour, and for an hour after a step (see [`Clock`]).
 
 use std::collections::BTreeMap;
+
+/// A step of the wall clock of more than this between two looks, in microseconds, makes it doubtful.
+const STEP_US: u64 = 60_000_000;
+
+/// For how long it is doubtful then, in microseconds.
+const DOUBT_US: u64 = 3_600_000_000;
 
 /// What retention knows of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +50,13 @@ pub(super) struct Rules {
     pub(super) max_bytes: Option<u64>,
 }
 
+/// The wall clock, as far as it was watched.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    offset_us: u64,
+    since_us: Option<u64>,
+}
+
 /// Why a segment goes. The order is that of sacrifice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
@@ -63,6 +79,26 @@ pub(super) struct Victim {
     pub(super) sequence: u64,
     pub(super) bytes: u64,
     pub(super) reason: Reason,
+}
+
+impl Rules {
+    /// The rules while nothing is old.
+    pub(super) fn without_age(self) -> Self {
+        Self { keep_us: None, keep_events_us: None, thin_after_us: None, ..self }
+    }
+}
+
+impl Clock {
+    /// Looks at it, in microseconds since 1970, at a moment of the monotonic clock. Whether it can be believed.
+    pub(super) fn look(&mut self, wall_us: u64, monotonic_us: u64) -> bool {
+        let offset_us = wall_us.wrapping_sub(monotonic_us);
+        let step_us = offset_us.wrapping_sub(self.offset_us).cast_signed().unsigned_abs();
+        if step_us > STEP_US || self.since_us.is_none() {
+            self.since_us = Some(monotonic_us);
+        }
+        self.offset_us = offset_us;
+        self.since_us.is_some_and(|since| monotonic_us.saturating_sub(since) >= DOUBT_US)
+    }
 }
 
 impl Reason {
@@ -246,5 +282,18 @@ mod tests {
     fn a_clock_before_the_footage_makes_nothing_old() {
         let rules = Rules { keep_us: Some(DAY_US), ..Rules::default() };
         assert_eq!(gone(&[segment("front", 1, 200, false)], &[("front", rules)], 0), []);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_believed_an_hour_later() {
+        const MINUTE_US: u64 = 60_000_000;
+        let mut clock = Clock::default();
+        let mut believed =
+            |minute: u64, wall_us: u64| clock.look(wall_us + minute * MINUTE_US, minute * MINUTE_US);
+        let (future, now) = (50 * 365 * DAY_US, DAY_US);
+        assert!(!believed(0, future) && !believed(59, future));
+        // It is set back to the truth, and drifts a little.
+        assert!(!believed(60, now) && !believed(119, now + 1_000_000) && believed(120, now + 2_000_000));
+        assert!(!believed(121, now + MINUTE_US + 2_000_001));
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use log::{info, warn};
 use rustix::fs::{FallocateFlags, fallocate};
@@ -20,7 +21,8 @@ use super::forecast::{self, Loss};
 use super::recordings::Recordings;
 use super::retention::{self, Candidate, Rules, Victim};
 use crate::base::{clock, volume};
-use crate::media::CameraName;
+use crate::media::Timestamp;
+use crate::segment::SegmentHead;
 
 /// A file that new footage may be written to; it lies in the pool.
 #[derive(Debug)]
@@ -122,32 +124,23 @@ impl<'r> Space<'r> {
     /// Calls `judge` with all segments, the rules, and the present time in microseconds since 1970.
     fn judge<T>(&self, judge: impl FnOnce(&[Candidate<'_>], &BTreeMap<&str, Rules>, u64) -> T) -> T {
         let all = self.recordings.all();
+        let ends = ends(&all);
         let mut kept: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
         let mut candidates = Vec::with_capacity(all.len());
-        for info in &all {
-            let ranges = kept.entry(info.camera()).or_insert_with(|| self.kept(info.camera()));
-            let is_kept = overlaps(ranges, info);
+        for (info, end_us) in all.iter().zip(ends) {
+            let ranges = kept.entry(info.camera()).or_insert_with(|| self.recordings.kept(info.camera()));
+            let is_kept = info.overlaps(ranges);
             candidates.push(Candidate {
                 camera: info.camera(),
                 sequence: info.sequence(),
-                end_us: info.end_us(),
+                end_us,
                 bytes: info.summary.length,
                 has_events: info.summary.has_events,
                 is_pinned: is_kept || !info.summary.is_closed,
             });
         }
         let rules = self.rules.iter().map(|(camera, rules)| (camera.as_str(), *rules)).collect();
-        judge(&candidates, &rules, clock::since_epoch().as_micros() as u64)
-    }
-
-    /// Whether a segment shows an event that is kept.
-    pub(super) fn is_kept(&self, info: &SegmentInfo) -> bool {
-        overlaps(&self.kept(info.camera()), info)
-    }
-
-    /// From when to when there were events of a camera that are kept, in microseconds since 1970.
-    fn kept(&self, camera: &str) -> Vec<(u64, u64)> {
-        CameraName::new(camera).map_or_else(Vec::new, |name| self.recordings.journal().kept_ranges(&name))
+        judge(&candidates, &rules, clock::wall_us())
     }
 
     /// Bytes that have to go before `length` more may be used, and which limit asks for it.
@@ -219,8 +212,24 @@ impl<'r> Space<'r> {
     }
 }
 
-/// Whether a segment has a frame in one of the ranges.
-fn overlaps(ranges: &[(u64, u64)], info: &SegmentInfo) -> bool {
-    let (start, end) = (info.start_us(), info.end_us());
-    ranges.iter().any(|(from, to)| *from <= end && *to >= start)
+/// When each segment ended, in microseconds since 1970, by the last wall clock that its boot had. A board without a clock of its own
+/// starts with a wrong time, and what it records before the clock is set would otherwise be the oldest footage, or never become old.
+pub(super) fn ends(all: &[Arc<SegmentInfo>]) -> Vec<u64> {
+    let mut offsets = BTreeMap::new();
+    for info in all {
+        let SegmentHead { boot_id, start, .. } = &info.summary.head;
+        let found = (start.monotonic_us, start.wall_us.wrapping_sub(start.monotonic_us));
+        let known = offsets.entry(*boot_id).or_insert(found);
+        *known = (*known).max(found);
+    }
+    let now_us = Timestamp::now().as_micros();
+    let offset_us = clock::wall_us().wrapping_sub(now_us);
+    offsets.insert(clock::boot_id(), (now_us, offset_us));
+    let end = |info: &Arc<SegmentInfo>| {
+        let SegmentHead { boot_id, start, .. } = &info.summary.head;
+        let known = offsets.get(boot_id).filter(|_| *boot_id != [0; 16]);
+        let by_boot = |(_, offset_us): &(u64, u64)| offset_us.wrapping_add(start.monotonic_us);
+        known.map_or(start.wall_us, by_boot).saturating_add(info.end_us().saturating_sub(start.wall_us))
+    };
+    all.iter().map(end).collect()
 }

@@ -1,10 +1,11 @@
 //! Thinning: old footage without an event is written anew with fewer frames and without sound, in the place of the old file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use log::info;
+use log::{info, warn};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::catalogue::SegmentInfo;
@@ -13,6 +14,7 @@ use super::folder::{self, POOL};
 use super::opened::Opened;
 use super::recordings::Recordings;
 use super::retention::Rules;
+use super::space;
 use crate::base::clock;
 use crate::base::disk::sync_folder;
 use crate::base::hex;
@@ -28,56 +30,77 @@ const OVERHEAD_BYTES: u64 = 64 << 10;
 /// The same for each frame, which is a group of its own at the worst.
 const OVERHEAD_A_FRAME_BYTES: u64 = 8 << 10;
 
-/// Thins the oldest segment that is due: one in a round, so that the disk is not busy with it.
-///
-/// # Errors
-/// Those of reading and writing. The old file stays then.
+/// Most bytes of frames in a group, as the recorder writes them: they are in memory together.
+const GROUP_BYTES: u64 = 1 << 20;
+
+/// Thins the oldest segment that is due: one in a round, so that the disk is not busy with it. One for which that fails stays as it
+/// is and is named in the log; it is put into `unfit`, so that it does not keep the others.
 pub(super) fn oldest(
     recordings: &Recordings,
     rules: &BTreeMap<String, Rules>,
+    unfit: &mut BTreeSet<PathBuf>,
     stop: &Stop,
-) -> Result<(), RecordError> {
-    let now_us = clock::since_epoch().as_micros() as u64;
+) {
+    let now_us = clock::wall_us();
     let all = recordings.all();
-    let is_due = |info: &&Arc<SegmentInfo>| {
+    let ends = space::ends(&all);
+    let is_due = |(info, end_us): &(&Arc<SegmentInfo>, u64)| {
         let Some(rules) = rules.get(info.camera()) else { return false };
         let summary = &info.summary;
         let can_be = summary.is_closed && !summary.has_events && !summary.head.is_thinned;
-        can_be && rules.thin_after_us.is_some_and(|after| now_us.saturating_sub(info.end_us()) > after)
+        can_be
+            && rules.thin_after_us.is_some_and(|after| now_us.saturating_sub(*end_us) > after)
+            && !unfit.contains(info.path())
     };
-    let Some(info) = all.iter().filter(is_due).min_by_key(|info| info.end_us()) else { return Ok(()) };
+    let oldest = all.iter().zip(ends).filter(is_due).min_by_key(|(_, end_us)| *end_us);
+    let Some((info, _)) = oldest else { return };
     let interval_ms = 1000 / rules.get(info.camera()).map_or(1, |rules| rules.thin_fps).max(1);
-    thin(info, interval_ms, recordings, stop)
+    let part = recordings.dir().join(POOL).join("thin.part");
+    if let Err(error) = thin(info, interval_ms, recordings, &part, stop) {
+        unfit.insert(info.path().to_owned());
+        if recordings.is_first_look(info.path()) {
+            warn!("recording: {} is not thinned: {error}", info.path().display());
+        }
+    }
+    let _ = fs::remove_file(&part);
 }
 
 fn thin(
     info: &Arc<SegmentInfo>,
     interval_ms: u32,
     recordings: &Recordings,
+    part: &Path,
     stop: &Stop,
 ) -> Result<(), RecordError> {
     let path = info.path();
     let Opened { file, index, .. } = Opened::open(info)?;
+    if index.len() != info.summary.frames as usize {
+        let what = "not all of its frames are found";
+        return Err(RecordError::Segment(path.to_owned(), SegmentError::Damaged { offset: 0, what }));
+    }
     let kept = every(&index, interval_ms);
-    let part = recordings.dir().join(POOL).join("thin.part");
-    let _ = fs::remove_file(&part);
-    let copy = folder::create(&part).map_err(RecordError::io(&part))?;
+    let _ = fs::remove_file(part);
+    let copy = folder::create(part).map_err(RecordError::io(part))?;
     let frames: u64 = kept.iter().map(|entry| u64::from(entry.length) + OVERHEAD_A_FRAME_BYTES).sum();
     let length = (frames + OVERHEAD_BYTES).next_multiple_of(4096);
     if fallocate(&copy, FallocateFlags::empty(), 0, length).is_err() {
-        copy.set_len(length).map_err(RecordError::io(&part))?;
+        copy.set_len(length).map_err(RecordError::io(part))?;
     }
-    let uuid = hex::random_bytes().map_err(RecordError::io(&part))?;
+    let uuid = hex::random_bytes().map_err(RecordError::io(part))?;
     let head = SegmentHead { uuid, is_thinned: true, sound: None, ..info.summary.head.clone() };
-    let mut writer = SegmentWriter::create(copy, length, &head).map_err(RecordError::segment(&part))?;
+    let mut writer = SegmentWriter::create(copy, length, &head).map_err(RecordError::segment(part))?;
     for group in groups(&kept, &info.summary.stretches) {
         if stop.is_requested() {
             return Ok(());
         }
-        append(&mut writer, &file, &group).map_err(RecordError::segment(&part))?;
+        append(&mut writer, &file, &group).map_err(RecordError::segment(part))?;
     }
-    let summary = writer.close().map_err(RecordError::segment(&part))?;
-    fs::rename(&part, path).map_err(RecordError::io(path))?;
+    let summary = writer.close().map_err(RecordError::segment(part))?;
+    if recordings.segment(info.camera(), info.sequence()).is_none_or(|now| !Arc::ptr_eq(&now, info)) {
+        // The recorder took its space meanwhile.
+        return Ok(());
+    }
+    fs::rename(part, path).map_err(RecordError::io(path))?;
     sync_folder(path).map_err(RecordError::io(path))?;
     let freed = info.summary.length.saturating_sub(summary.length);
     info!(
@@ -113,6 +136,12 @@ struct Thinned {
     gap_before: Option<GapReason>,
 }
 
+impl Thinned {
+    fn bytes(&self) -> u64 {
+        self.entries.iter().map(|entry| u64::from(entry.length)).sum()
+    }
+}
+
 /// Groups of frames that are near to each other, without a gap between them.
 fn groups(kept: &[IndexEntry], stretches: &[Stretch]) -> Vec<Thinned> {
     let stretch = |entry: &IndexEntry| stretches.iter().rposition(|stretch| stretch.start_ms <= entry.at_ms);
@@ -121,7 +150,11 @@ fn groups(kept: &[IndexEntry], stretches: &[Stretch]) -> Vec<Thinned> {
     for entry in kept {
         let within = stretch(entry);
         match groups.last_mut() {
-            Some(group) if within == before && entry.at_ms - group.entries[0].at_ms < MAX_GROUP_MS => {
+            Some(group)
+                if within == before
+                    && entry.at_ms - group.entries[0].at_ms < MAX_GROUP_MS
+                    && group.bytes() + u64::from(entry.length) <= GROUP_BYTES =>
+            {
                 group.entries.push(*entry);
             }
             _ => {
@@ -146,7 +179,9 @@ fn append(
         let mut bytes = vec![0; entry.length as usize];
         let read = ReadAt::read_at(file, &mut bytes, u64::from(entry.offset));
         let read = read.map_err(|source| SegmentError::Io { what: "read a frame", source })?;
-        bytes.truncate(read);
+        if read < bytes.len() {
+            return Err(SegmentError::Damaged { offset: entry.offset.into(), what: "a frame is cut off" });
+        }
         frames.push((u64::from(entry.at_ms) * 1000, bytes));
     }
     let blocks: Vec<Block<'_>> =

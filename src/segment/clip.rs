@@ -88,10 +88,10 @@ impl Clip {
     /// A clip of these blocks, in the order of their times.
     ///
     /// # Errors
-    /// [`SegmentError::Unfit`] for a block of more than 64 MiB, and for more than four billion blocks.
+    /// [`SegmentError::Unfit`] for a block of more than 16 MiB, and for more than four billion blocks.
     pub fn new(head: &ClipHead<'_>, blocks: &[ClipBlock]) -> Result<Self, SegmentError> {
-        if blocks.iter().any(|block| block.length as usize > MAX_BLOCK_BYTES) {
-            return Err(SegmentError::Unfit("a block of more than 64 MiB"));
+        if blocks.iter().any(|block| block.length > MAX_BLOCK_BYTES) {
+            return Err(SegmentError::Unfit("a block of more than 16 MiB"));
         }
         if u32::try_from(blocks.len()).is_err() {
             return Err(SegmentError::Unfit("a clip of more than four billion blocks"));

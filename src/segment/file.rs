@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use rustix::io::pwritev;
 
@@ -95,24 +94,6 @@ impl ReadAt for [u8] {
 }
 
 impl<T: SegmentFile + ?Sized> SegmentFile for &T {
-    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
-        (**self).write_at(parts, offset)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        (**self).sync()
-    }
-
-    fn truncate(&self, length: u64) -> io::Result<()> {
-        (**self).truncate(length)
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        (**self).length()
-    }
-}
-
-impl<T: SegmentFile + ?Sized> SegmentFile for Arc<T> {
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
         (**self).write_at(parts, offset)
     }

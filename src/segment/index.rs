@@ -4,7 +4,8 @@
 use super::ebml::{VOID_HEAD_BYTES, id};
 use super::fields::{Fields, FieldsMut};
 use super::layout::{
-    BLOCK_HEAD_BYTES, BYTES_A_PICTURE, CLUSTER_HEAD_BYTES, GROUPS_AT, PAGE_BYTES, round_up, void_between,
+    BLOCK_HEAD_BYTES, CLUSTER_HEAD_BYTES, GROUPS_AT, MAX_BLOCK_BYTES, PAGE_BYTES, most_pictures, round_up,
+    void_between,
 };
 use super::matroska::{CUE_POINT_BYTES, CUES_HEAD_BYTES, EBML_HEAD_BYTES, SEGMENT_HEAD_BYTES};
 use super::read::{ReadExact, read_blocks};
@@ -61,7 +62,7 @@ pub(super) fn add_pictures(
     cluster: u64,
     entries: &mut Vec<IndexEntry>,
 ) -> Result<u32, SegmentError> {
-    let most = file.length().map_err(SegmentError::io("read the length"))? / BYTES_A_PICTURE;
+    let most = most_pictures(file.length().map_err(SegmentError::io("read the length"))?);
     let mut sound_blocks = 0;
     for block in read_blocks(file, cluster)? {
         let block = block?;
@@ -69,8 +70,11 @@ pub(super) fn add_pictures(
             sound_blocks += 1;
             continue;
         }
-        if entries.len() as u64 >= most {
-            return Err(SegmentError::Damaged { offset: cluster, what: "too many pictures" });
+        if entries.len() as u64 >= most || block.length > MAX_BLOCK_BYTES {
+            return Err(SegmentError::Damaged {
+                offset: cluster,
+                what: "too many pictures, or too large ones",
+            });
         }
         let (offset, cluster) = (block.offset as u32, cluster as u32);
         entries.push(IndexEntry { at_ms: block.at_ms, offset, length: block.length, cluster });
@@ -125,7 +129,7 @@ fn read_packed(
     let Some(at) = summary.index_at else { return Ok(None) };
     let length = file.length().map_err(SegmentError::io("read the length"))?;
     let bytes = u64::from(summary.frames) * ENTRY_BYTES as u64;
-    if u64::from(summary.frames) > length / BYTES_A_PICTURE || at + HEAD_BYTES as u64 + bytes > length {
+    if u64::from(summary.frames) > most_pictures(length) || at + HEAD_BYTES as u64 + bytes > length {
         return Ok(None);
     }
     let mut packed = vec![0; HEAD_BYTES + bytes as usize];
@@ -140,7 +144,8 @@ fn read_packed(
     let entries: Vec<_> = packed.chunks_exact(ENTRY_BYTES).map(unpack).collect();
     let fits = |entry: &IndexEntry| {
         let end = u64::from(entry.offset) + u64::from(entry.length);
-        u64::from(entry.cluster) >= GROUPS_AT && entry.offset > entry.cluster && end <= summary.data_end
+        let is_inside = u64::from(entry.cluster) >= GROUPS_AT && entry.offset > entry.cluster;
+        is_inside && end <= summary.data_end && entry.length <= MAX_BLOCK_BYTES
     };
     Ok(entries.iter().all(fits).then_some(entries))
 }

@@ -23,14 +23,15 @@ pub const MAX_GROUP_MS: u32 = i16::MAX as u32;
 /// Most blocks in a group.
 pub(super) const MAX_GROUP_BLOCKS: usize = 8192;
 
-/// Most bytes of a block.
-pub(super) const MAX_BLOCK_BYTES: usize = 64 * 1024 * 1024;
+/// Most bytes of a block: twice the largest picture that a source takes.
+pub(super) const MAX_BLOCK_BYTES: u32 = 16 * 1024 * 1024;
 
 /// Longest segment. Offsets of pictures have 32 bits.
 pub(super) const MAX_SEGMENT_BYTES: u64 = u32::MAX as u64 / PAGE_BYTES * PAGE_BYTES;
 
-/// A segment has at most one picture for so many bytes: it bounds what is read of a file that lies.
-pub(super) const BYTES_A_PICTURE: u64 = 256;
+/// A segment has at most one picture for so many bytes, and so many in all: it bounds what is read of a file that lies.
+const BYTES_A_PICTURE: u64 = 256;
+const MAX_PICTURES: u64 = 1 << 18;
 
 /// Bytes of a Cluster's head: identifier and a size of eight bytes.
 pub(super) const CLUSTER_HEAD_BYTES: u64 = 12;
@@ -43,6 +44,11 @@ pub(super) const CRC_ELEMENT_BYTES: u64 = 6;
 
 /// Bytes before the content of a block.
 pub(super) const BLOCK_HEAD_BYTES: u64 = 9;
+
+/// Most pictures in a segment of `length` bytes.
+pub(super) fn most_pictures(length: u64) -> u64 {
+    (length / BYTES_A_PICTURE).min(MAX_PICTURES)
+}
 
 /// The least multiple of `step` that is not below `offset`.
 pub(super) fn round_up(offset: u64, step: u64) -> u64 {

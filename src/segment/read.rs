@@ -1,6 +1,7 @@
 //! Reading of a segment: every length is checked against the file, because a file may be a lie.
 
 use super::ebml::{self, Element, id};
+use super::layout::MAX_GROUP_BLOCKS;
 use super::{ReadAt, SegmentError, Track};
 
 /// Bytes that are read at once to find the heads of blocks: pictures are far apart, packets of sound are not.
@@ -9,8 +10,8 @@ const WINDOW_BYTES: usize = 256;
 /// Longest head of an element that is looked at, with what a block has before its content: 4 + 8 + 4.
 const LONGEST_HEAD_BYTES: u64 = 16;
 
-/// A cluster has at most one element for so many bytes of its content: more is a lie that would take long to read.
-const BYTES_AN_ELEMENT: u64 = 8;
+/// Most elements of a cluster: its blocks, time and checksum. More is a lie that would take long to read.
+const MAX_ELEMENTS: u64 = MAX_GROUP_BLOCKS as u64 + 4;
 
 /// Where a block lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub fn read_blocks<R: ReadAt + ?Sized>(file: &R, cluster: u64) -> Result<Blocks<
     };
     blocks.at = content_at;
     blocks.end = content_at + size;
-    blocks.elements_left = size / BYTES_AN_ELEMENT + 4;
+    blocks.elements_left = MAX_ELEMENTS;
     Ok(blocks)
 }
 

@@ -9,7 +9,8 @@ use crate::media::{GapReason, SoundFormat};
 
 use super::fields::{Fields, FieldsMut, check_crc, seal};
 use super::layout::{
-    GROUPS_AT, MAX_SEGMENT_BYTES, MAX_STRETCHES, PAGE_BYTES, SECTOR_BYTES, SUMMARY_AT, void_between,
+    GROUPS_AT, MAX_SEGMENT_BYTES, MAX_STRETCHES, PAGE_BYTES, SECTOR_BYTES, SUMMARY_AT, most_pictures,
+    void_between,
 };
 use super::{Moment, ReadAt, SegmentError, SegmentHead, SoundTrack, Stretch, ebml};
 
@@ -18,6 +19,11 @@ pub(super) const MAX_CAMERA_BYTES: usize = crate::media::CameraName::MAX_BYTES;
 
 /// Most bytes of a track's CodecPrivate.
 pub(super) const MAX_PRIVATE_BYTES: usize = 128;
+
+/// Highest sample rate, number of channels, and moment of the wall clock (the end of the year 9999) that are believed.
+const MAX_RATE_HZ: u32 = 1_000_000;
+const MAX_CHANNELS: u32 = 8;
+const MAX_WALL_US: u64 = 253_402_300_799_000_000;
 
 /// Where the second part begins.
 pub(super) const COUNTS_AT: u64 = SUMMARY_AT + SECTOR_BYTES;
@@ -204,8 +210,13 @@ fn read_head(bytes: &[u8]) -> Result<(SegmentHead, u64), SegmentError> {
         2 => Some(SoundTrack::Flac { format, private: private.to_vec() }),
         _ => return Err(damaged("a sound of no known kind")),
     };
-    if !is_length(length) {
-        return Err(damaged("a length that no segment has"));
+    if !is_length(length) || start.wall_us > MAX_WALL_US {
+        return Err(damaged("a length or a time that no segment has"));
+    }
+    let is_sound =
+        (1..=MAX_RATE_HZ).contains(&format.rate_hz) && (1..=MAX_CHANNELS).contains(&format.channels);
+    if kind != 0 && !is_sound {
+        return Err(damaged("a sound that there is not"));
     }
     let head = SegmentHead {
         camera,
@@ -242,11 +253,16 @@ fn read_counts(bytes: &[u8], header_crc: u32, summary: &mut Summary) {
         && (GROUPS_AT..=length).contains(&data_end)
         && cues_at < length
         && (data_end..length).contains(&index_at)
+        && u64::from(frames) <= most_pictures(length)
         && count <= MAX_STRETCHES;
     if !is_possible {
         return;
     }
-    summary.stretches = (0..count).map(|_| read_stretch(&mut fields)).collect();
+    let stretches: Vec<_> = (0..count).map(|_| read_stretch(&mut fields)).collect();
+    if stretches.iter().any(|stretch| stretch.start_ms > stretch.end_ms || stretch.end_ms > end_ms) {
+        return;
+    }
+    summary.stretches = stretches;
     (summary.frames, summary.missed, summary.sound_blocks) = (frames, missed, sound_blocks);
     (summary.start_ms, summary.end_ms) = (start_ms, end_ms);
     (summary.data_end, summary.length) = (data_end, length);

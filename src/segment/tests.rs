@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use super::fields::seal;
 use super::*;
 use crate::media::GapReason;
 
@@ -178,4 +179,50 @@ fn a_part_of_a_segment_is_recovered_as_far_as_it_goes() {
     let recovered = recover(&file).unwrap();
     assert_eq!((recovered.frames, recovered.is_closed), (2, true));
     assert_eq!(read_index(&file, &recovered).unwrap(), index[..2]);
+}
+
+/// A closed segment of three pictures and two packets of sound, in memory.
+fn closed_bytes() -> Vec<u8> {
+    let file = file(1 << 16);
+    let mut writer = SegmentWriter::create(&file, 1 << 16, &head()).unwrap();
+    let sound = Block { track: Track::Sound, at_us: 0, bytes: &[0; 320] };
+    let blocks = [picture(0, &[1; 300]), sound, picture(50_000, &[2; 300]), picture(90_000, &[3; 300])];
+    writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: None }).unwrap();
+    let length = writer.close().unwrap().length as usize;
+    let mut bytes = vec![0; length];
+    ReadAt::read_at(&file, &mut bytes, 0).unwrap();
+    bytes
+}
+
+#[test]
+fn claims_that_no_segment_makes_are_not_believed() {
+    let good = closed_bytes();
+    assert!(read_summary(&good[..]).unwrap().is_closed);
+    let forged = |part: std::ops::Range<usize>, offset: usize, claim: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[part.start + offset..][..claim.len()].copy_from_slice(claim);
+        seal(&mut bytes[part]);
+        read_summary(&bytes[..])
+    };
+    let head = |offset, claim: &[u8]| forged(4096 + 16..4096 + 512, offset, claim);
+    let counts = |offset, claim: &[u8]| forged(4096 + 512..8192, offset, claim);
+    let refused = |offset, claim: &[u8]| matches!(head(offset, claim), Err(SegmentError::Damaged { .. }));
+    assert!(refused(66, &[0xff; 8]), "a time after the year 9999");
+    assert!(refused(94, &[0; 4]) && refused(94, &[0xff; 4]), "a rate");
+    assert!(refused(98, &[0; 4]) && refused(98, &[0, 0, 0, 9]), "channels");
+    assert!(head(66, &[0; 8]).is_ok(), "1970 is a time");
+    // What is wrong in the counts is found out again by a recovery.
+    let is_open = |offset, claim: &[u8]| !counts(offset, claim).unwrap().is_closed;
+    assert!(is_open(8, &[0, 0, 0xff, 0xff]), "more frames than there is room for");
+    assert!(is_open(64, &[0, 0, 0, 91]), "a stretch that starts behind its end");
+    assert!(is_open(68, &[0, 0, 0, 91]), "a stretch that ends behind the end");
+}
+
+#[test]
+fn a_cluster_with_more_blocks_than_a_group_has_is_not_read_to_its_end() {
+    let mut bytes = matroska::cluster_head(6 * 20_000 + 3).to_vec();
+    bytes.extend([0xe7, 0x81, 0]);
+    (0..20_000).for_each(|_| bytes.extend([0xa3, 0x84, 0x82, 0, 0, 0x80]));
+    let found: Vec<_> = read_blocks(&bytes[..], 0).unwrap().collect();
+    assert!(found.len() < 8200 && found.last().unwrap().is_err(), "{}", found.len());
 }

@@ -7,8 +7,8 @@ use std::io::IoSlice;
 
 use super::index::{closing, closing_bytes};
 use super::layout::{
-    BLOCK_HEAD_BYTES, BYTES_A_PICTURE, CLUSTER_HEAD_BYTES, CLUSTER_START_BYTES, CRC_ELEMENT_BYTES,
-    MAX_BLOCK_BYTES, MAX_GROUP_BLOCKS, SECTOR_BYTES, SUMMARY_AT, end_of_group, trailer_at, void_between,
+    BLOCK_HEAD_BYTES, CLUSTER_HEAD_BYTES, CLUSTER_START_BYTES, CRC_ELEMENT_BYTES, MAX_BLOCK_BYTES,
+    MAX_GROUP_BLOCKS, SECTOR_BYTES, SUMMARY_AT, end_of_group, most_pictures, trailer_at, void_between,
 };
 use super::summary::{COUNTS_AT, Summary, is_length};
 use super::trailer::Trailer;
@@ -201,7 +201,8 @@ impl<F: SegmentFile> SegmentWriter<F> {
         let stretches = self.summary.stretches.len() + usize::from(trailer.gap_before.is_some());
         let fits = trailer.first_frame
             == self.summary.next_frame().saturating_add(trailer.missed_before.into())
-            && pictures <= self.summary.length / BYTES_A_PICTURE
+            && trailer.start_ms <= trailer.end_ms
+            && pictures <= most_pictures(self.summary.length)
             && stretches <= MAX_STRETCHES
             && found.end() + closing_bytes(pictures) <= self.summary.length;
         if !fits {
@@ -222,7 +223,7 @@ impl<F: SegmentFile> SegmentWriter<F> {
         let pictures = (self.index.len() + pictures) as u64;
         let end = end_of_group(self.summary.data_end, bytes, blocks as u64);
         let fits = end + closing_bytes(pictures) <= self.summary.length
-            && pictures <= self.summary.length / BYTES_A_PICTURE;
+            && pictures <= most_pictures(self.summary.length);
         fits.then_some(end)
     }
 
@@ -231,8 +232,8 @@ impl<F: SegmentFile> SegmentWriter<F> {
         if blocks.is_empty() || blocks.len() > MAX_GROUP_BLOCKS {
             return Err(SegmentError::Unfit("a group without blocks, or with more than 8192"));
         }
-        if blocks.iter().any(|block| block.bytes.len() > MAX_BLOCK_BYTES) {
-            return Err(SegmentError::Unfit("a block of more than 64 MiB"));
+        if blocks.iter().any(|block| block.bytes.len() > MAX_BLOCK_BYTES as usize) {
+            return Err(SegmentError::Unfit("a block of more than 16 MiB"));
         }
         let (mut start_ms, mut end_ms) = (u32::MAX, 0);
         for block in blocks {

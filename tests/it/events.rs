@@ -277,3 +277,25 @@ fn lost_cameras_and_failed_logins_are_events() {
     });
     assert_eq!((value(&text, "camera"), value(&text, "end")), ("\"front\"".into(), "null".into()), "{text}");
 }
+
+#[test]
+fn who_sees_no_past_ends_an_event_and_learns_nothing_of_others() {
+    let setup = Setup::new().plain().sections(CAMERAS);
+    add_user(setup.path(), ADMIN, "admin");
+    add_user(setup.path(), "guest", "viewer");
+    let changed = defender(setup.path(), &["user", "edit", "guest", "--past", "no", "-u", "users"], "");
+    assert!(changed.status.success());
+    let added = defender(setup.path(), &["token", "add", "door", "--user", "guest", "-u", "users"], "");
+    let door = stdout(&added).split_whitespace().find(|word| word.starts_with("dft_")).unwrap().to_owned();
+    let server = setup.start();
+    let over = ask(&server, "POST", "", ADMIN, r#"{"camera":"front","note":"private"}"#);
+    let running = ask(&server, "POST", "", &door, r#"{"camera":"front","running":true}"#);
+    let path = |made: &Answer| format!("/{}", value(&made.text(), "id"));
+    for method in ["GET", "PUT"] {
+        let body = if method == "PUT" { r#"{"ended":true}"# } else { "" };
+        let refused = ask(&server, method, &path(&over), &door, body);
+        assert_eq!((refused.status, refused.text().contains("private")), (403, false), "{}", refused.text());
+    }
+    let ended = ask(&server, "PUT", &path(&running), &door, r#"{"ended":true}"#);
+    assert_eq!(ended.status, 200, "{}", ended.text());
+}

@@ -17,6 +17,7 @@ mod footage;
 mod foreign;
 mod gate;
 mod hostile;
+mod hostile_footage;
 mod http_camera;
 mod http_source;
 mod life;

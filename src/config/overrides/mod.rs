@@ -9,16 +9,13 @@ mod former;
 mod store;
 
 use std::fmt;
-use std::time::SystemTime;
 
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::quoted::shown;
 use super::settings::{Value, key, quoted};
+use crate::base::{clock, utc};
 
 pub use apply::Overridden;
 pub use store::{LockedStore, Store};
@@ -29,9 +26,6 @@ const HEADER: &str = "# Written by Defender: settings that were changed while it
 
 /// Longest line of which a comment is kept, in bytes: to find it, the line is read at each `#`.
 const MOST_LINE_BYTES: usize = 2048;
-
-/// Date and time in UTC, as RFC 3339 writes them.
-const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
 /// A setting that is to have another value than in defender.conf.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +178,7 @@ impl Line {
 impl Override {
     /// An override that `by` saves now.
     pub fn new(name: String, value: Value, by: &str) -> Self {
-        let at = OffsetDateTime::from(SystemTime::now()).format(TIME).ok();
+        let at = Some(utc::rfc3339_seconds(clock::wall_us()));
         Self { name, value, by: Some(by.to_owned()), at }
     }
 }

@@ -191,8 +191,7 @@ fn stream(feed: &StreamFeed, camera_size: (u32, u32)) -> Stream {
 
 /// Whether a camera is recorded; `None` for one that is not to be.
 fn recording(state: &AppState, name: &str) -> Option<&'static str> {
-    let status = state.recordings.status();
-    status.iter().find(|status| status.camera == name).map(|status| status.state.name())
+    state.recordings.state_of(name).map(|state| state.name())
 }
 
 /// Whole seconds since a moment; 0 if there was none.

@@ -140,6 +140,8 @@ pub fn change(call: &mut Call<'_>, id: &str) -> Reply {
         return refused;
     }
     let record = match find(call, id) {
+        // Who sees no past may end what goes on, and gets no record of anything else.
+        Ok(record) if !call.user.may_see_past() && record.event.end.is_some() => return not_the_past(),
         Ok(record) => record,
         Err(refused) => return refused,
     };

@@ -192,7 +192,10 @@ pub fn frame(call: &Call<'_>, name: &str) -> Reply {
     if !player.seek(at) {
         return Reply::error(404, "nothing is recorded of this camera");
     }
-    let mut jpeg = Vec::with_capacity(player.bytes() as usize);
+    // It is given back before the reply is sent, and keeps a picture that is too large from being read.
+    let bytes = player.bytes() as usize;
+    let Some(_lease) = call.state.memory.for_requests().lease(bytes) else { return Reply::out_of_memory() };
+    let mut jpeg = Vec::with_capacity(bytes);
     if let Err(error) = player.read(&mut jpeg) {
         return Reply::error(503, &format!("the recording cannot be read: {error}"));
     }
@@ -229,9 +232,8 @@ pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
     for segment in call.state.recordings.segments(name, from_us, to_us) {
         for (start, end, _) in segment.stretches().filter(|(start, end, _)| *start < to_us && *end >= from_us)
         {
-            let first = (start.max(from_us) - from_us) / step_us;
-            let last = (end.min(to_us - 1) - from_us) / step_us;
-            bytes[first as usize..=last as usize].fill(0);
+            let step = |at: u64| (at.saturating_sub(from_us) / step_us) as usize;
+            bytes.iter_mut().take(step(end).saturating_add(1)).skip(step(start)).for_each(|byte| *byte = 0);
         }
     }
     let step = format!("{}.{:06}", step_us / SECOND_US, step_us % SECOND_US);
@@ -250,6 +252,9 @@ pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
         Ok(span) => span,
         Err(error) => return bad_request(error),
     };
+    if to_us < from_us {
+        return Reply::error(400, "to is before from");
+    }
     let segments = call.state.recordings.request_deletion(name, from_us, to_us);
     let (from, to) = (utc::rfc3339(from_us), utc::rfc3339(to_us));
     let what = format!("deleted {segments} files of footage of camera {name} from {from} to {to}");
@@ -265,9 +270,11 @@ fn camera(
 ) -> Camera {
     let status = status.cloned().unwrap_or_default();
     let mut days = BTreeSet::new();
+    let mut last = None;
     for segment in state.recordings.segments(name, 0, u64::MAX) {
-        for (start, end, _) in segment.stretches() {
-            days.extend([utc::day(start), utc::day(end)]);
+        let ends = segment.stretches().flat_map(|(start, end, _)| [start, end]);
+        for at in ends.map(|at| at - at % DAY_US).filter(|day| last.replace(*day) != Some(*day)) {
+            days.insert(utc::day(at));
         }
     }
     Camera {
@@ -291,10 +298,9 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
     let used: u64 = footage.iter().map(|footage| footage.bytes).sum();
     let usable = used + free_bytes.saturating_sub(store.min_free_bytes);
     let usable = store.max_bytes.map_or(usable, |most| most.min(usable));
-    let is_recorded = |camera: &str| {
-        let status = state.recordings.status();
-        status.iter().any(|status| status.camera == camera && status.state != State::Off)
-    };
+    let status = state.recordings.status();
+    let is_recorded =
+        |camera: &str| status.iter().any(|status| status.camera == camera && status.state != State::Off);
     let a_day: f64 = footage
         .iter()
         .filter(|footage| is_recorded(&footage.camera))
@@ -312,7 +318,7 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
 /// When one of its ends is no moment.
 pub fn span(query: &str) -> Result<(u64, u64), QueryError> {
     let to_us = query::moment(query, "to")?;
-    let to_us = to_us.unwrap_or_else(|| clock::since_epoch().as_micros() as u64);
+    let to_us = to_us.unwrap_or_else(clock::wall_us);
     let from_us = query::moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
     Ok((from_us.min(to_us), from_us.max(to_us)))
 }

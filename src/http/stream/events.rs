@@ -1,7 +1,7 @@
 //! `/api/1.0/events/live`: events as they begin and end, as server-sent events (HTML standard, "Server-sent events").
 //!
-//! A client costs a cursor, and no memory for what it has not read. One that reads too slowly loses events, and is told
-//! so.
+//! A client costs a cursor, and no memory for what it has not read. One that reads too slowly loses events, and a
+//! message says so.
 
 use std::io;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const LOST: &str = "event: lost\ndata: {}\n\n";
 pub fn stream(journal: Arc<Journal>, user: Identity, head_only: bool, context: ResponseContext) -> Job {
     let mut reader = journal.follow();
     Box::new(move |client: &mut Client| {
-        // nginx collects a response before it passes it on, unless it is told not to.
+        // nginx collects a response before it passes it on, unless this header forbids it.
         let mut opening = stream_head("text/event-stream", &[("X-Accel-Buffering", "no")], &context);
         if !head_only {
             opening.extend_from_slice(RETRY.as_bytes());

@@ -4,6 +4,7 @@
 mod audio;
 mod clip;
 mod events;
+mod multipart;
 mod playback;
 mod playback_sound;
 pub(super) mod query;
@@ -157,11 +158,12 @@ fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
         return Err(Reply::error(404, "nothing is recorded of this camera"));
     }
     // The frame before `from` is that moment's picture, unless it is long gone.
-    if speed > 0.0 && player.wall_us().is_some_and(|at| at + 3_000_000 < from_us) {
+    if speed > 0.0 && player.wall_us().is_some_and(|at| at.saturating_add(3_000_000) < from_us) {
         player.forward();
     }
     let camera = call.state.camera(Some(name), call.user).ok();
-    let playback = playback::Playback { player, to_us, speed, interval, camera };
+    let memory = Arc::clone(call.state.memory.for_requests());
+    let playback = playback::Playback { player, to_us, speed, interval, camera, memory };
     Ok(playback::stream(playback, is_head(call.request), call.context()))
 }
 

@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::multipart;
 use crate::codec::part;
-use crate::gate::{After, Client, Job};
-use crate::http::reply::{ResponseContext, stream_head};
+use crate::gate::{Client, Job};
+use crate::http::reply::ResponseContext;
 use crate::hub::{CameraFeed, Reader, Wait};
 use crate::media::Frame;
+use crate::memory::{Account, Lease};
 use crate::record::Player;
 
 /// The longest sleep: after it, it is checked whether the viewer is still there.
@@ -52,28 +54,28 @@ pub struct Playback {
     pub interval: Option<Duration>,
     /// The camera, where the stream may go on with live frames.
     pub camera: Option<Arc<CameraFeed>>,
+    /// Whose memory a frame takes.
+    pub memory: Arc<Account>,
+}
+
+impl Playback {
+    fn is_forward(&self) -> bool {
+        self.speed > 0.0
+    }
 }
 
 /// The job that plays; only the head of the response if `head_only`.
 pub fn stream(playback: Playback, head_only: bool, context: ResponseContext) -> Job {
-    Box::new(move |client: &mut Client| {
-        let content_type = format!("multipart/x-mixed-replace; boundary={}", part::boundary());
-        let mut opening = stream_head(&content_type, &[], &context);
-        if !head_only {
-            opening.extend_from_slice(part::opening().as_bytes());
-        }
-        client.write_all(&opening)?;
-        if !head_only {
-            client.limit_latency();
-            Sender { playback, buffer: Vec::new(), base: None, live: None }.run(client)?;
-        }
-        Ok(After::Close)
+    multipart::stream(head_only, context, move |client| {
+        Sender { playback, buffer: Vec::new(), lease: None, base: None, live: None }.run(client)
     })
 }
 
 struct Sender {
     playback: Playback,
     buffer: Vec<u8>,
+    /// For the buffer, with its bytes.
+    lease: Option<(usize, Lease)>,
     /// A frame's time, and when it was sent: from it follows when others are due.
     base: Option<(u64, Instant)>,
     live: Option<Live>,
@@ -90,12 +92,13 @@ struct Live {
 impl Sender {
     fn run(&mut self, client: &mut Client) -> io::Result<()> {
         let mut sent = None;
+        // Frames are told apart by their numbers: two may have been captured in the same millisecond.
         loop {
             if self.is_over() {
                 return Ok(());
             }
             self.send(client)?;
-            let last = self.playback.player.wall_us();
+            let last = self.playback.player.number();
             if last == sent {
                 return Ok(());
             }
@@ -112,14 +115,20 @@ impl Sender {
     fn is_over(&self) -> bool {
         let at = self.playback.player.wall_us();
         let (Some(at), Some(to)) = (at, self.playback.to_us) else { return at.is_none() };
-        if self.playback.speed > 0.0 { at > to } else { at < to }
+        if self.playback.is_forward() { at > to } else { at < to }
     }
 
     /// Sends the player's frame. One whose file is gone is left out.
     fn send(&mut self, client: &mut Client) -> io::Result<()> {
         let player = &self.playback.player;
         let Some(at) = player.wall_us() else { return Ok(()) };
-        let built = part::build_at(&mut self.buffer, at, player.bytes() as usize, |out| player.read(out));
+        let bytes = player.bytes() as usize;
+        if self.lease.as_ref().is_none_or(|(leased, _)| *leased < bytes) {
+            self.lease = None;
+            let lease = self.playback.memory.lease(bytes).ok_or(io::ErrorKind::OutOfMemory)?;
+            self.lease = Some((bytes, lease));
+        }
+        let built = part::build_at(&mut self.buffer, at, bytes, |out| player.read(out));
         if built.is_ok() {
             client.write_all(&self.buffer)?;
         }
@@ -156,8 +165,9 @@ impl Sender {
 
     /// One frame on in the direction of play.
     fn step(&mut self) -> bool {
+        let is_forward = self.playback.is_forward();
         let player = &mut self.playback.player;
-        if self.playback.speed > 0.0 { player.forward() } else { player.back() }
+        if is_forward { player.forward() } else { player.back() }
     }
 
     /// Leaves frames out: the next frame is the last one that will be due `least` from now.
@@ -167,23 +177,17 @@ impl Sender {
             return;
         }
         let reach = (base.elapsed() + least).mul_f64(self.playback.speed.abs()).as_micros() as u64;
+        let is_forward = self.playback.is_forward();
         let player = &mut self.playback.player;
         let Some(here) = player.wall_us() else { return };
-        let target = if self.playback.speed > 0.0 {
-            base_us.saturating_add(reach)
-        } else {
-            base_us.saturating_sub(reach)
-        };
-        let is_ahead = if self.playback.speed > 0.0 { target > here } else { target < here };
-        if !is_ahead {
+        let target = if is_forward { base_us.saturating_add(reach) } else { base_us.saturating_sub(reach) };
+        let is_behind = |other: u64| if is_forward { other < here } else { other > here };
+        if target == here || is_behind(target) {
             return;
         }
         // A gap between here and there is not jumped over: the frame before it is shown, and then the gap is skipped.
         player.seek(target);
-        let is_behind = player
-            .wall_us()
-            .is_none_or(|found| if self.playback.speed > 0.0 { found < here } else { found > here });
-        if is_behind {
+        if player.wall_us().is_none_or(is_behind) {
             player.seek(here);
         }
     }
@@ -202,7 +206,7 @@ impl Sender {
     }
 
     fn may_go_live(&self) -> bool {
-        self.playback.speed > 0.0 && self.playback.to_us.is_none() && self.playback.camera.is_some()
+        self.playback.is_forward() && self.playback.to_us.is_none() && self.playback.camera.is_some()
     }
 
     /// Collects live frames while more footage may come; false if the viewer or the camera is gone.

@@ -3,12 +3,11 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::codec::part;
-use crate::gate::{After, Client, Job};
+use super::multipart;
+use crate::gate::{Client, Job};
+use crate::http::reply::ResponseContext;
 use crate::hub::{LocalTotals, Reader, Wait};
 use crate::media::{Frame, Pace, Timestamp};
-
-use crate::http::reply::{ResponseContext, stream_head};
 
 /// How long to wait for a frame before checking that the viewer is still connected and still allowed.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
@@ -22,18 +21,8 @@ pub fn stream(
     head_only: bool,
     context: ResponseContext,
 ) -> Job {
-    Box::new(move |client: &mut Client| {
-        let content_type = format!("multipart/x-mixed-replace; boundary={}", part::boundary());
-        let mut opening = stream_head(&content_type, &[], &context);
-        if !head_only {
-            opening.extend_from_slice(part::opening().as_bytes());
-        }
-        client.write_all(&opening)?;
-        if !head_only {
-            client.limit_latency();
-            send_frames(&mut reader, &mut totals, Pace::new(interval), client)?;
-        }
-        Ok(After::Close)
+    multipart::stream(head_only, context, move |client| {
+        send_frames(&mut reader, &mut totals, Pace::new(interval), client)
     })
 }
 
