@@ -31,7 +31,7 @@ const ROUND: Duration = Duration::from_secs(10);
 const ROUNDS_UNFIT: u32 = 360;
 
 /// Rounds between two forecasts.
-const FORECAST_ROUNDS: u32 = 6;
+const FORECAST_ROUNDS: u32 = 3;
 
 /// Time between two looks whether somebody asked for a deletion.
 const LOOK: Duration = Duration::from_millis(200);
