@@ -123,15 +123,16 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
         if number.is_multiple_of(ROUNDS_UNFIT) {
             unfit.clear();
         }
-        let mut rules = rules();
+        let rules = rules();
+        let mut believed = rules.clone();
         let (wall_us, now_us) = (clock::wall_us(), Timestamp::now().as_micros());
         if !clock.look(wall_us, now_us) {
-            rules.values_mut().for_each(|rules| *rules = rules.without_age());
+            believed.values_mut().for_each(|rules| *rules = rules.without_age());
         }
-        let space = Space::new(recordings, rules);
-        let mut done = round(&space, recordings, stop, &mut unfit);
-        // Not in the first one: too little is known then.
+        let mut done = round(&Space::new(recordings, believed), recordings, stop, &mut unfit);
+        // Not in the first one: too little is known then. What is promised is so while the clock is not believed, too.
         if number % FORECAST_ROUNDS == 1 {
+            let space = Space::new(recordings, rules);
             done = done.and_then(|()| warn_of_loss(&space, recordings, &mut warnings));
         }
         let now = done.err().map(|error| error.to_string());
