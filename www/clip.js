@@ -13,7 +13,6 @@ export class Clip {
   #changed;
   #words = make("p", { role: "status", class: "quiet" });
   #row;
-  #mov;
 
   // `moment` gives the moment that is shown; `changed` is called when a mark is set.
   constructor(name, { moment, changed }) {
@@ -25,10 +24,8 @@ export class Clip {
       made.addEventListener("click", () => act(made, async () => work()));
       return made;
     };
-    this.#mov = button("Download MOV", () => this.#download("mov"));
-    this.#mov.hidden = true;
     this.#row = make("div", { class: "row", hidden: true },
-      button("Download MKV", () => this.#download("mkv"), "main"), this.#mov,
+      ...["mkv", "mov", "zip"].map((kind, at) => button(`Download ${kind.toUpperCase()}`, () => this.#download(kind), at ? undefined : "main")),
       button("Clear", () => this.#mark()));
     this.element = make("section", { class: "card clip", "aria-label": "Save" },
       make("div", { class: "row" },
@@ -41,8 +38,6 @@ export class Clip {
   set(from, to) {
     [this.from, this.to] = [from, to];
     this.#row.hidden = from === undefined || to === undefined;
-    // A server may not have this kind yet.
-    if (!this.#row.hidden) this.#probe("mov").then(() => { this.#mov.hidden = false; }, (fault) => { this.#mov.hidden = fault.status === 404; });
     const words = (at) => (dayOf(at) === dayOf(from ?? at) ? timeOf(at) : dayAndTime(at));
     say(this.#words, !this.#row.hidden ? `From ${timeOf(from)} to ${words(to)}, ${lengthWords(to - from)}.`
       : from !== undefined ? `From ${timeOf(from)}. Go to its end and mark that.`

@@ -51,10 +51,10 @@ export async function show(section, status) {
   return whileSeen(LOOK_EVERY_MS, async () => fill(...await Promise.all(["recordings", "status"].map((what) => ask("GET", what)))));
 }
 
-function fillProblems(list, { problem, cameras, stopped_by: stopper }, { journal }) {
+function fillProblems(list, { problem, warning, cameras, stopped_by: stopper }, { journal }) {
   const words = [
     stopper ? `Nothing is recorded: ${stopper} stopped it.` : "",
-    problem ? `${sentence(problem)}.` : "",
+    ...[problem, warning].map((each) => (each ? `${sentence(each)}.` : "")),
     journal?.problem ? `Events: ${journal.problem}.` : "",
     ...cameras.map((camera) => (camera.problem ? `${camera.name}: ${camera.problem}.` : "")),
   ].filter(Boolean);

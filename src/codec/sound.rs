@@ -75,8 +75,8 @@ impl Codec {
     /// What a stream without end begins with.
     pub fn opening(self, format: SoundFormat) -> Vec<u8> {
         match self {
-            Self::Wav => wav::header(format, wav::Samples::S16),
-            Self::Ulaw => wav::header(format, wav::Samples::MuLaw),
+            Self::Wav => wav::header(format, wav::Samples::S16, wav::ENDLESS),
+            Self::Ulaw => wav::header(format, wav::Samples::MuLaw, wav::ENDLESS),
             Self::Flac => flac::header(format, self.packet_frames(format)),
         }
     }
@@ -98,6 +98,11 @@ impl Codec {
         };
         Ok(Packet { form })
     }
+}
+
+/// What a WAV file of this many bytes of samples begins with; their number is less than `u32::MAX`.
+pub fn wav_head(format: SoundFormat, sample_bytes: u32) -> Vec<u8> {
+    wav::header(format, wav::Samples::S16, sample_bytes)
 }
 
 /// The samples of a FLAC frame of 16 bits; `None` for anything else.

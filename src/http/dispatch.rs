@@ -66,8 +66,9 @@ fn footage(call: &Call<'_>, name: &str, part: Footage) -> Outcome {
         Footage::Frame => Outcome::Reply(api::recordings::frame(call, name)),
         Footage::Timeline => Outcome::Reply(api::recordings::timeline(call, name)),
         Footage::Stream => stream::footage(call, name),
-        Footage::ClipMkv => stream::clip(call, name),
+        Footage::Clip(kind) => stream::clip(call, name, kind),
         Footage::Sound => stream::footage_sound(call, name),
+        Footage::Thumbnails => stream::thumbnails(call, name),
     }
 }
 

@@ -105,8 +105,8 @@ impl Reply {
     }
 
     /// A clip, whose bytes the caller sends after [`Reply::head`].
-    pub fn clip(status: u16) -> Self {
-        Self { policy: MEDIA_POLICY, ..Self::new(status, "video/x-matroska", Cow::Borrowed(&[])) }
+    pub fn clip(status: u16, content_type: &str) -> Self {
+        Self { policy: MEDIA_POLICY, ..Self::new(status, content_type, Cow::Borrowed(&[])) }
     }
 
     /// A JPEG.

@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::control::Media;
+use crate::record::ClipKind;
 
 /// A resource of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +99,12 @@ pub enum Footage {
     Stream,
     /// A byte for each step of time.
     Timeline,
-    /// A file of Matroska.
-    ClipMkv,
+    /// A file of this kind.
+    Clip(ClipKind),
     /// Sound as it was captured.
     Sound,
+    /// Small pictures side by side.
+    Thumbnails,
 }
 
 /// What an admin may stop and start.
@@ -128,12 +131,15 @@ pub enum Access {
 
 impl Footage {
     /// By the last segment of the path.
-    pub const NAMES: [(&'static str, Footage); 5] = [
+    pub const NAMES: [(&'static str, Footage); 8] = [
         ("frame", Self::Frame),
         ("stream", Self::Stream),
         ("timeline", Self::Timeline),
-        ("clip.mkv", Self::ClipMkv),
+        ("clip.mkv", Self::Clip(ClipKind::Mkv)),
+        ("clip.mov", Self::Clip(ClipKind::Mov)),
+        ("clip.zip", Self::Clip(ClipKind::Zip)),
         ("sound", Self::Sound),
+        ("thumbnails", Self::Thumbnails),
     ];
 
     fn from_name(name: &str) -> Option<Self> {

@@ -1,46 +1,75 @@
-//! Clips: the footage of a span of time as one Matroska file, made of slices of segments while it is sent.
+//! Clips: the footage of a span of time as one file, made of slices of segments while it is sent.
 //!
 //! All lengths are known before the first byte is sent, so a clip has a length and ranges as a file has, and no temporary file is needed. In
-//! memory are a few bytes for each frame and each packet of sound. While a clip is held, no file that it is made of is written to again.
+//! memory are a few bytes for each frame and each packet of sound, which are leased before they are read. While a clip is held, no file that
+//! it is made of is written to again. One file is open at a time, however many a clip is made of: one that is
+//! deleted before it is reached ends the clip early.
 //!
 //! A clip has one layout: it ends before the first segment whose pictures have another size, or whose sound another form.
 
+mod parts;
+mod sound;
+
 use std::fs::File;
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use crc32fast::Hasher;
 
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::opened::Opened;
 use super::recordings::Recordings;
-use crate::segment::clip::{self, ClipBlock, ClipHead};
-use crate::segment::{IndexEntry, ReadAt, Track, read_blocks};
+use crate::codec::sound::decode_flac;
+use crate::memory::{Account, Lease};
+use crate::segment::clip::{self, ClipBlock};
+use crate::segment::mov::Mov;
+use crate::segment::zip::Zip;
+use crate::segment::{ReadAt, SegmentError, SoundTrack};
+use parts::Parts;
+use sound::{Packet, Sound};
 
 /// Longest clip, in microseconds.
 pub const LONGEST_US: u64 = 86_400_000_000;
 
-/// Most bytes of a clip.
+/// Fewer bytes than this are in a clip, beside its heads.
 pub const MOST_BYTES: u64 = 4 << 30;
 
-/// Most frames and packets of sound in a clip.
-const MOST_BLOCKS: usize = 400_000;
+/// Bytes that are in memory at a time of the contents.
+const PIECE_BYTES: usize = 64 * 1024;
 
-/// Memory for each frame and each packet of sound, in bytes.
-const BYTES_A_BLOCK: usize = 64;
+/// What kind of file a clip is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClipKind {
+    /// Matroska, with the sound as it was recorded.
+    Mkv,
+    /// QuickTime, with the sound as samples.
+    Mov,
+    /// A ZIP of pictures, with the sound as a WAV.
+    Zip,
+}
 
 /// A clip.
 pub struct Clip {
-    matroska: clip::Clip,
+    layout: Layout,
+    /// Pictures and pieces of sound in the order in which they lie.
     blocks: Vec<ClipBlock>,
     /// Where the content of each block lies.
     places: Vec<Place>,
-    sources: Vec<Source>,
+    footage: Footage,
+    /// The sound, where it is not sent as it was recorded.
+    sound: Option<Sound>,
+    /// The checksum of each block of a ZIP, once it is known.
+    crcs: Vec<Option<u32>>,
+    /// How far the checksum of a block was computed by sending it.
+    hashed: (usize, u64, Hasher),
     id: [u8; 16],
     /// When its first frame was captured, in microseconds since 1970.
     pub from_us: u64,
     /// When its last frame was captured.
     pub to_us: u64,
+    _lease: Lease,
 }
 
 /// Why there is no clip.
@@ -48,205 +77,288 @@ pub struct Clip {
 pub enum NoClip {
     /// There is no footage in that time.
     Nothing,
-    /// It would be longer than [`LONGEST_US`] or larger than [`MOST_BYTES`].
+    /// It would be longer than [`LONGEST_US`], or as large as [`MOST_BYTES`].
     TooLong,
+    /// There is no memory for it now.
+    NoMemory,
+    /// This kind of file cannot hold it.
+    Unfit(SegmentError),
     /// The footage cannot be read.
     Unreadable(RecordError),
 }
 
-struct Source {
-    info: Arc<SegmentInfo>,
-    file: File,
+enum Layout {
+    Mkv(clip::Clip),
+    Mov(Mov),
+    Zip(Zip),
 }
 
+/// The segments that a clip is made of; one of them is open.
+struct Footage {
+    segments: Vec<Arc<SegmentInfo>>,
+    open: Option<(u32, File)>,
+}
+
+/// Where a block lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
+    /// The number of its segment, or [`Place::SOUND`].
     source: u32,
+    /// Where it begins in the segment's file, or in the stream of samples.
     offset: u32,
 }
 
+/// Takes the bytes of a clip.
+pub type Send<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+/// The part of a clip that is sent, and how far the clip was made.
+struct Window<'a> {
+    wanted: Range<u64>,
+    at: u64,
+    send: Send<'a>,
+}
+
+impl ClipKind {
+    /// The ending of a file's name.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Mkv => "mkv",
+            Self::Mov => "mov",
+            Self::Zip => "zip",
+        }
+    }
+
+    /// The media type.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Mkv => "video/x-matroska",
+            Self::Mov => "video/quicktime",
+            Self::Zip => "application/zip",
+        }
+    }
+}
+
 impl Clip {
-    /// The clip of a camera from `from_us` to `to_us`, in microseconds since 1970.
+    /// The clip of a camera from `from_us` to `to_us`, in microseconds since 1970. Its memory is leased of `memory`.
     ///
     /// # Errors
     /// See [`NoClip`].
-    pub fn new(recordings: &Recordings, camera: &str, from_us: u64, to_us: u64) -> Result<Self, NoClip> {
+    pub fn new(
+        recordings: &Recordings,
+        camera: &str,
+        (from_us, to_us): (u64, u64),
+        kind: ClipKind,
+        memory: &Arc<Account>,
+    ) -> Result<Self, NoClip> {
         let segments = recordings.segments(camera, from_us, to_us);
         if !segments.is_empty() && to_us.saturating_sub(from_us) > LONGEST_US {
             return Err(NoClip::TooLong);
         }
-        let mut parts = Parts {
-            from_us,
-            to_us,
-            first_us: None,
-            blocks: Vec::new(),
-            places: Vec::new(),
-            sources: Vec::new(),
-            bytes: 0,
-        };
-        for info in segments {
-            if !parts.continues(&info) {
-                break;
-            }
-            parts.add(&info)?;
-        }
-        parts.finish()
+        Parts::gather(&segments, (from_us, to_us), kind, memory)?.finish()
     }
 
     /// Bytes of the whole clip.
     pub fn length(&self) -> u64 {
-        self.matroska.length()
+        match &self.layout {
+            Layout::Mkv(clip) => clip.length(),
+            Layout::Mov(mov) => mov.length(),
+            Layout::Zip(zip) => zip.length(),
+        }
     }
 
-    /// Bytes of memory that it takes, beside its head.
-    pub fn memory_bytes(&self) -> usize {
-        self.matroska.head().len() + self.blocks.len() * BYTES_A_BLOCK
-    }
-
-    /// The same for the same footage, and no other.
+    /// The same for the same footage and kind, and no other.
     pub fn id(&self) -> [u8; 16] {
         self.id
     }
 
-    /// Calls `send` with the bytes from `start` up to and without `end`, in pieces of at most `buffer.len()` bytes.
+    /// Calls `send` with the bytes from `start` up to and without `end`, in pieces. It is called without bytes where only checksums are
+    /// computed, so that it can end that.
     ///
     /// # Errors
     /// Those of `send`, and of reading as an error of that kind: what was announced cannot be kept then.
-    pub fn send(
-        &self,
-        start: u64,
-        end: u64,
-        buffer: &mut [u8],
-        mut send: impl FnMut(&[u8]) -> std::io::Result<()>,
-    ) -> std::io::Result<()> {
-        let mut at = start;
-        let head = self.matroska.head();
-        if at < head.len() as u64 {
-            let until = end.min(head.len() as u64);
-            send(&head[at as usize..until as usize])?;
-            at = until;
+    pub fn send(&mut self, start: u64, end: u64, send: Send<'_>) -> io::Result<()> {
+        let mut buffer = vec![0; PIECE_BYTES];
+        let mut window = Window { wanted: start..end, at: 0, send };
+        let (head, first, last_at) = match &self.layout {
+            Layout::Mkv(clip) => (clip.head(), clip.block_at(start), clip.length()),
+            Layout::Mov(mov) => (mov.head(), mov.block_at(start), mov.length()),
+            Layout::Zip(zip) => (zip.head(), zip.block_at(start), zip.tail_at()),
+        };
+        window.put(head)?;
+        // Without a block: the head, or what is behind the last one.
+        let first = first.unwrap_or(if start < head.len() as u64 { 0 } else { self.blocks.len() });
+        for number in first..self.blocks.len() {
+            if window.is_done() {
+                return Ok(());
+            }
+            self.send_block(number, &mut buffer, &mut window)?;
         }
-        let mut block = self.matroska.block_at(at);
-        while let Some(number) = block.filter(|number| *number < self.blocks.len() && at < end) {
-            at = self.send_block(number, at, end, buffer, &mut send)?;
-            block = Some(number + 1);
+        window.at = last_at;
+        self.send_tails(&mut buffer, &mut window)
+    }
+
+    /// Sends what is wanted of a block and of the bytes before it.
+    fn send_block(&mut self, number: usize, buffer: &mut [u8], window: &mut Window<'_>) -> io::Result<()> {
+        match &self.layout {
+            Layout::Mkv(clip) => {
+                window.at = clip.prefix_at(number);
+                window.put(clip.prefix(number).as_slice())?;
+            }
+            Layout::Mov(mov) => window.at = mov.place(number),
+            Layout::Zip(zip) => {
+                window.at = zip.prefix_at(number);
+                let (bytes, is_needed) = (zip.prefix_bytes(number), zip.is_crc_first(number));
+                if window.wants(bytes).is_none() {
+                    window.at += bytes;
+                } else {
+                    let crc = if is_needed { self.crc(number, buffer, None)? } else { 0 };
+                    let Layout::Zip(zip) = &self.layout else { return Ok(()) };
+                    window.put(&zip.prefix(number, crc))?;
+                }
+            }
+        }
+        let length = u64::from(self.blocks[number].length);
+        let Some(wanted) = window.wants(length) else {
+            window.at += length;
+            return Ok(());
+        };
+        window.at += wanted.start;
+        let mut at = wanted.start;
+        while at < wanted.end {
+            let count = (wanted.end - at).min(buffer.len() as u64) as usize;
+            let piece = &mut buffer[..count];
+            self.read(number, at, piece)?;
+            self.hash(number, at, piece);
+            window.put(piece)?;
+            at += count as u64;
+        }
+        window.at += length - wanted.end;
+        Ok(())
+    }
+
+    /// Sends what is wanted of what follows the blocks of a ZIP.
+    fn send_tails(&mut self, buffer: &mut [u8], window: &mut Window<'_>) -> io::Result<()> {
+        let Layout::Zip(zip) = &self.layout else { return Ok(()) };
+        for tail in zip.tails() {
+            let Layout::Zip(zip) = &self.layout else { return Ok(()) };
+            let bytes = zip.tail_bytes(tail);
+            if window.wants(bytes).is_none() {
+                window.at += bytes;
+                continue;
+            }
+            let crc = match tail.block() {
+                Some(number) => self.crc(number, buffer, Some(&mut *window.send))?,
+                None => 0,
+            };
+            let Layout::Zip(zip) = &self.layout else { return Ok(()) };
+            window.put(&zip.tail(tail, crc))?;
         }
         Ok(())
     }
 
-    /// Sends what lies of a block between `at` and `end`; the place behind it.
-    fn send_block(
-        &self,
-        number: usize,
-        mut at: u64,
-        end: u64,
-        buffer: &mut [u8],
-        send: &mut impl FnMut(&[u8]) -> std::io::Result<()>,
-    ) -> std::io::Result<u64> {
-        let prefix = self.matroska.prefix(number);
-        let prefix_at = self.matroska.prefix_at(number);
-        let content_at = prefix_at + prefix.as_slice().len() as u64;
-        if at < content_at {
-            let until = end.min(content_at);
-            send(&prefix.as_slice()[(at - prefix_at) as usize..(until - prefix_at) as usize])?;
-            at = until;
+    /// The checksum of a block. What was not sent yet is read for it; `look` is called meanwhile.
+    fn crc(&mut self, number: usize, buffer: &mut [u8], mut look: Option<Send<'_>>) -> io::Result<u32> {
+        let length = u64::from(self.blocks[number].length);
+        while self.crcs[number].is_none() {
+            if self.hashed.0 != number {
+                self.hashed = (number, 0, Hasher::new());
+            }
+            let at = self.hashed.1;
+            let piece = (length - at).min(buffer.len() as u64) as usize;
+            let piece = &mut buffer[..piece];
+            self.read(number, at, piece)?;
+            self.hash(number, at, piece);
+            if let Some(look) = &mut look {
+                look(&[])?;
+            }
         }
-        let until = end.min(content_at + u64::from(self.blocks[number].length));
+        Ok(self.crcs[number].unwrap_or(0))
+    }
+
+    /// Notes bytes of a block of a ZIP, from `at` on: if they follow those that were noted before, its checksum goes on.
+    fn hash(&mut self, number: usize, at: u64, piece: &[u8]) {
+        if self.crcs.get(number).is_none_or(Option::is_some) {
+            return;
+        }
+        if at == 0 {
+            self.hashed = (number, 0, Hasher::new());
+        }
+        let (block, next, hasher) = &mut self.hashed;
+        if (*block, *next) != (number, at) {
+            return;
+        }
+        hasher.update(piece);
+        *next += piece.len() as u64;
+        if *next == u64::from(self.blocks[number].length) {
+            self.crcs[number] = Some(hasher.clone().finalize());
+        }
+    }
+
+    /// Fills `piece` with the content of a block, from `at` on.
+    fn read(&mut self, number: usize, at: u64, piece: &mut [u8]) -> io::Result<()> {
         let Place { source, offset } = self.places[number];
-        let file = &self.sources[source as usize].file;
-        while at < until {
-            let wanted = (until - at).min(buffer.len() as u64) as usize;
-            let piece = &mut buffer[..wanted];
-            if ReadAt::read_at(file, piece, u64::from(offset) + at - content_at)? < wanted {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
+        let at = u64::from(offset) + at;
+        let footage = &mut self.footage;
+        match &mut self.sound {
+            Some(sound) if source == Place::SOUND => {
+                sound.read(at, piece, &mut |packet| footage.samples(packet))
             }
-            send(piece)?;
-            at += wanted as u64;
+            _ => footage.read(source, at, piece),
         }
-        Ok(at)
     }
 }
 
-/// A clip that is being put together.
-struct Parts {
-    from_us: u64,
-    to_us: u64,
-    /// When its first picture was captured.
-    first_us: Option<u64>,
-    blocks: Vec<ClipBlock>,
-    places: Vec<Place>,
-    sources: Vec<Source>,
-    bytes: u64,
+impl Place {
+    /// The stream of samples.
+    const SOUND: u32 = u32::MAX;
 }
 
-impl Parts {
-    /// Whether a segment can follow those before.
-    fn continues(&self, info: &SegmentInfo) -> bool {
-        let Some(Source { info: first, .. }) = self.sources.first() else { return true };
-        let (head, next) = (&first.summary.head, &info.summary.head);
-        let is_later = self.sources.last().is_none_or(|last| info.start_us() >= last.info.end_us());
-        head.size == next.size && head.sound == next.sound && is_later
-    }
-
-    fn add(&mut self, info: &Arc<SegmentInfo>) -> Result<(), NoClip> {
-        let unreadable = |error| NoClip::Unreadable(RecordError::Segment(info.path().to_owned(), error));
-        let opened = Opened::open_checked(info).map_err(NoClip::Unreadable)?;
-        let is_wanted = |entry: &IndexEntry| (self.from_us..=self.to_us).contains(&info.wall_us(entry.at_ms));
-        let clusters = opened.clusters(is_wanted);
-        let file = opened.file;
-        let source = self.sources.len() as u32;
-        for cluster in clusters {
-            // The last group of a segment that is being written cannot be read yet.
-            let Ok(blocks) = read_blocks(&file, u64::from(cluster)) else { break };
-            for block in blocks {
-                let block = block.map_err(unreadable)?;
-                let at_us = info.wall_us(block.at_ms);
-                // Sound begins with the first picture.
-                let is_within = (self.from_us..=self.to_us).contains(&at_us)
-                    && (block.track == Track::Picture || !self.blocks.is_empty());
-                if !is_within {
-                    continue;
-                }
-                let start_us = *self.first_us.get_or_insert(at_us);
-                let at_ms = (at_us.saturating_sub(start_us) / 1000) as u32;
-                self.blocks.push(ClipBlock { track: block.track, at_ms, length: block.length });
-                self.places.push(Place { source, offset: block.offset as u32 });
-                self.bytes += u64::from(block.length);
-                if self.bytes > MOST_BYTES || self.blocks.len() > MOST_BLOCKS {
-                    return Err(NoClip::TooLong);
-                }
-            }
+impl Footage {
+    /// Fills `piece` with the bytes of a segment's file from `at` on.
+    fn read(&mut self, source: u32, at: u64, piece: &mut [u8]) -> io::Result<()> {
+        if self.open.as_ref().is_none_or(|(known, _)| *known != source) {
+            self.open = None;
+            let opened = Opened::open_file(&self.segments[source as usize]);
+            let (file, _) = opened.map_err(|error| io::Error::other(error.to_string()))?;
+            self.open = Some((source, file));
         }
-        self.sources.push(Source { info: Arc::clone(info), file });
+        let Some((_, file)) = &self.open else { return Ok(()) };
+        if ReadAt::read_at(file, piece, at)? < piece.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         Ok(())
     }
 
-    fn finish(self) -> Result<Clip, NoClip> {
-        let (Some(from_us), Some(first)) = (self.first_us, self.sources.first()) else {
-            return Err(NoClip::Nothing);
-        };
-        let duration_ms = self.blocks.iter().map(|block| block.at_ms).max().unwrap_or(0);
-        let mut hash = Sha256::new();
-        for source in &self.sources {
-            hash.update(source.info.summary.head.uuid);
+    /// The samples of a packet; none of one that is damaged.
+    fn samples(&mut self, packet: &Packet) -> io::Result<Vec<i16>> {
+        let mut bytes = vec![0; packet.length as usize];
+        let source = packet.place.source;
+        self.read(source, u64::from(packet.place.offset), &mut bytes)?;
+        Ok(match &self.segments[source as usize].summary.head.sound {
+            Some(SoundTrack::Flac { .. }) => decode_flac(&bytes).unwrap_or_default(),
+            _ => bytes.as_chunks().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect(),
+        })
+    }
+}
+
+impl Window<'_> {
+    /// Which of the next `length` bytes are wanted.
+    fn wants(&self, length: u64) -> Option<Range<u64>> {
+        let from = self.wanted.start.max(self.at);
+        let to = self.wanted.end.min(self.at + length);
+        (from < to).then(|| from - self.at..to - self.at)
+    }
+
+    /// Sends what is wanted of the next bytes.
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(part) = self.wants(bytes.len() as u64) {
+            (self.send)(&bytes[part.start as usize..part.end as usize])?;
         }
-        hash.update(from_us.to_be_bytes());
-        hash.update(duration_ms.to_be_bytes());
-        hash.update((self.blocks.len() as u64).to_be_bytes());
-        let mut id = [0; 16];
-        id.copy_from_slice(&hash.finalize()[..16]);
-        let head = &first.info.summary.head;
-        let head = ClipHead {
-            uuid: id,
-            wall_us: from_us,
-            title: &head.camera,
-            duration_ms,
-            size: head.size,
-            sound: head.sound.as_ref(),
-        };
-        let unfit = |error| NoClip::Unreadable(RecordError::Segment(first.info.path().to_owned(), error));
-        let matroska = clip::Clip::new(&head, &self.blocks).map_err(unfit)?;
-        let to_us = from_us + u64::from(duration_ms) * 1000;
-        let Self { blocks, places, sources, .. } = self;
-        Ok(Clip { matroska, blocks, places, sources, id, from_us, to_us })
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.at >= self.wanted.end
     }
 }

@@ -13,6 +13,7 @@ use log::{error, info, warn};
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::folder::{self, Found, Listing};
+use super::forecast::Warnings;
 use super::recordings::Recordings;
 use super::retention::{Clock, Reason, Rules, Victim};
 use super::space::Space;
@@ -28,6 +29,9 @@ const ROUND: Duration = Duration::from_secs(10);
 
 /// Rounds until files that could not be thinned are tried again.
 const ROUNDS_UNFIT: u32 = 360;
+
+/// Rounds between two forecasts.
+const FORECAST_ROUNDS: u32 = 6;
 
 /// Time between two looks whether somebody asked for a deletion.
 const LOOK: Duration = Duration::from_millis(200);
@@ -110,9 +114,9 @@ pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) 
 
 /// Goes on until `stop` is requested. `rules` are asked for in each round.
 pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, Rules>, stop: &Stop) {
-    let mut problem = None;
+    let (mut problem, mut warnings) = (None, Warnings::default());
     let (mut clock, mut unfit) = (Clock::default(), BTreeSet::new());
-    for number in 1_u32.. {
+    for number in 0_u32.. {
         if wait(recordings, stop) {
             return;
         }
@@ -124,7 +128,11 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
         if !clock.look(wall_us, now_us) {
             rules.values_mut().for_each(|rules| *rules = rules.without_age());
         }
-        let done = round(&Space::new(recordings, rules), recordings, stop, &mut unfit);
+        let space = Space::new(recordings, rules);
+        let mut done = round(&space, recordings, stop, &mut unfit);
+        if number.is_multiple_of(FORECAST_ROUNDS) {
+            done = done.and_then(|()| warn_of_loss(&space, recordings, &mut warnings));
+        }
         let now = done.err().map(|error| error.to_string());
         if now != problem {
             match &now {
@@ -134,6 +142,22 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
             problem = now;
         }
     }
+}
+
+/// Says what will be deleted too early, before it is.
+fn warn_of_loss(
+    space: &Space<'_>,
+    recordings: &Recordings,
+    warnings: &mut Warnings,
+) -> Result<(), RecordError> {
+    let (loss, now_us) = space.forecast()?;
+    if let Some(loss) = &loss
+        && warnings.is_news(loss, now_us)
+    {
+        warn!("recording: {}", loss.as_text(now_us));
+    }
+    recordings.set_loss(loss);
+    Ok(())
 }
 
 /// Waits for the next round: a deletion that is asked for begins it at once. True when the stop is requested.

@@ -20,6 +20,7 @@ mod catalogue;
 mod clip;
 mod error;
 mod folder;
+mod forecast;
 mod intake;
 mod keeper;
 mod listen;
@@ -33,12 +34,13 @@ mod recordings;
 mod retention;
 mod space;
 mod status;
+pub mod strip;
 #[cfg(test)]
 mod tests;
 mod thin;
 mod tombstones;
 
-pub use clip::{Clip, NoClip};
+pub use clip::{Clip, ClipKind, NoClip};
 pub use listen::{RecordedSound, SoundPlayer};
 pub use playback::Player;
 pub use recorder::Recorder;

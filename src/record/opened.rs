@@ -34,19 +34,28 @@ impl Opened {
     /// # Errors
     /// As [`Self::open`].
     pub(super) fn open_checked(info: &Arc<SegmentInfo>) -> Result<Self, RecordError> {
-        let (path, summary) = (info.path(), &info.summary);
-        let file = folder::open(path, false).map_err(RecordError::io(path))?;
-        let found: Summary = read_summary(&file).map_err(RecordError::segment(path))?;
-        if found.head.uuid != summary.head.uuid {
-            let what = SegmentError::Damaged { offset: 0, what: "it is another segment now" };
-            return Err(RecordError::Segment(path.to_owned(), what));
-        }
-        let index = if summary.is_closed {
-            read_index(&file, &found).map_err(RecordError::segment(path))?
+        let (file, found) = Self::open_file(info)?;
+        let index = if info.summary.is_closed {
+            read_index(&file, &found).map_err(RecordError::segment(info.path()))?
         } else {
             written(info)
         };
         Ok(Self { info: Arc::clone(info), file, index })
+    }
+
+    /// Opens a segment's file, and reads what it says of itself.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn open_file(info: &SegmentInfo) -> Result<(File, Summary), RecordError> {
+        let path = info.path();
+        let file = folder::open(path, false).map_err(RecordError::io(path))?;
+        let found: Summary = read_summary(&file).map_err(RecordError::segment(path))?;
+        if found.head.uuid != info.summary.head.uuid {
+            let what = SegmentError::Damaged { offset: 0, what: "it is another segment now" };
+            return Err(RecordError::Segment(path.to_owned(), what));
+        }
+        Ok((file, found))
     }
 
     /// Where its clusters begin, in the order of their times.

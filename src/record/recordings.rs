@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::catalogue::{Catalogue, SegmentInfo, Taken};
 use super::error::RecordError;
 use super::folder;
+use super::forecast::Loss;
 use super::status::{CameraStatus, Sacrificed, State};
 use super::tombstones::{Next, Tombstones};
 use crate::base::disk::lock_exclusively;
@@ -32,6 +33,7 @@ pub struct Recordings {
     status: Mutex<Vec<CameraStatus>>,
     sacrificed: Mutex<Sacrificed>,
     problem: Mutex<Option<String>>,
+    loss: Mutex<Option<Loss>>,
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
     unreadable: Mutex<BTreeSet<PathBuf>>,
     deletions: Mutex<Vec<(String, u64, u64)>>,
@@ -70,6 +72,7 @@ impl Recordings {
             status: Mutex::default(),
             sacrificed: Mutex::default(),
             problem: Mutex::default(),
+            loss: Mutex::default(),
             damaged: Mutex::default(),
             unreadable: Mutex::default(),
             deletions: Mutex::default(),
@@ -239,6 +242,15 @@ impl Recordings {
     /// What was deleted and thinned.
     pub fn sacrificed(&self) -> Sacrificed {
         lock(&self.sacrificed).clone()
+    }
+
+    /// What will be deleted too early, if there is any soon.
+    pub fn loss(&self) -> Option<Loss> {
+        lock(&self.loss).clone()
+    }
+
+    pub(super) fn set_loss(&self, loss: Option<Loss>) {
+        *lock(&self.loss) = loss;
     }
 
     /// Who stopped recording, while it is stopped.

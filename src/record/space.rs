@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::catalogue::SegmentInfo;
 use super::error::{Limit, RecordError};
 use super::folder::{self, POOL};
+use super::forecast::{self, Loss};
 use super::recordings::Recordings;
 use super::retention::{self, Candidate, Rules, Victim};
 use crate::base::{clock, volume};
@@ -103,6 +104,25 @@ impl<'r> Space<'r> {
 
     /// What has to go so that all rules hold.
     pub(super) fn victims(&self, missing_bytes: u64) -> Vec<Victim> {
+        self.judge(|candidates, rules, now_us| retention::victims(candidates, rules, now_us, missing_bytes))
+    }
+
+    /// What will be deleted too early, if there is any soon, and the present time in microseconds since 1970.
+    ///
+    /// # Errors
+    /// Those of asking the file system.
+    pub(super) fn forecast(&self) -> Result<(Option<Loss>, u64), RecordError> {
+        let store = self.recordings.store();
+        let free = volume::space(&store.dir).map_err(RecordError::io(&store.dir))?.free;
+        let free = free.saturating_sub(store.min_free_bytes);
+        let used = self.recordings.bytes();
+        let room = store.max_bytes.map_or(free, |most| most.saturating_sub(used).min(free));
+        Ok(self
+            .judge(|candidates, rules, now_us| (forecast::forecast(candidates, rules, now_us, room), now_us)))
+    }
+
+    /// Calls `judge` with all segments, the rules, and the present time in microseconds since 1970.
+    fn judge<T>(&self, judge: impl FnOnce(&[Candidate<'_>], &BTreeMap<&str, Rules>, u64) -> T) -> T {
         let all = self.recordings.all();
         let ends = ends(&all);
         let mut kept: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
@@ -120,8 +140,7 @@ impl<'r> Space<'r> {
             });
         }
         let rules = self.rules.iter().map(|(camera, rules)| (camera.as_str(), *rules)).collect();
-        let now_us = clock::wall_us();
-        retention::victims(&candidates, &rules, now_us, missing_bytes)
+        judge(&candidates, &rules, clock::wall_us())
     }
 
     /// Bytes that have to go before `length` more may be used, and which limit asks for it.

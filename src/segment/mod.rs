@@ -48,6 +48,7 @@ mod summary;
 mod trailer;
 mod walk;
 mod writer;
+pub mod zip;
 
 pub use error::SegmentError;
 pub use file::{ReadAt, SegmentFile};

@@ -1,11 +1,12 @@
 //! A clip as a QuickTime movie (QuickTime File Format, 2012-08-14), for programs that do not read Matroska: pictures as
 //! `jpeg`, sound as `sowt`. Its head has the tables of all blocks, so that their contents follow without anything between.
 //!
-//! A block of sound holds samples of 16 bits, little-endian, and follows the one before without a gap: who makes a clip
-//! fills gaps by silence.
+//! A block of sound holds samples of 16 bits, little-endian. Pictures and sound begin together, and each block of sound
+//! follows the one before without a gap: who makes a clip fills gaps by silence.
 
 use super::clip::{ClipBlock, ClipHead};
-use super::{SegmentError, Track};
+use super::{SegmentError, SoundTrack, Track};
+use crate::media::SoundFormat;
 
 /// Units of time in a second, for the movie and its pictures.
 const TIMESCALE: u32 = 1000;
@@ -15,6 +16,12 @@ const EPOCH_S: u64 = 2_082_844_800;
 
 /// Bytes of the head of `mdat`, with a size of 64 bits.
 const MDAT_HEAD_BYTES: u64 = 16;
+
+/// Bytes of the head without its tables, about.
+const HEAD_BYTES: usize = 2048;
+
+/// Bytes of the tables for each block at the most: time, length and place.
+const TABLE_BYTES: usize = 8 + 4 + 8;
 
 /// No turn and no scaling.
 const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
@@ -28,14 +35,21 @@ pub struct Mov {
     length: u64,
 }
 
-/// What a track is made of.
-struct TrackPlan<'a> {
-    track: Track,
-    /// Its blocks, with their places behind the head of `mdat`.
-    blocks: Vec<(u64, &'a ClipBlock)>,
+/// Writes the head.
+struct Writer<'a> {
+    head: &'a ClipHead<'a>,
+    blocks: &'a [ClipBlock],
+    /// Where each block lies behind the head of `mdat`.
+    places: &'a [u64],
+    out: Vec<u8>,
+    /// Where places are written, from and to.
+    tables: Vec<(usize, usize)>,
+}
+
+/// How long a track is.
+struct Length {
     timescale: u32,
-    /// Its length in units of its timescale.
-    duration: u32,
+    units: u32,
 }
 
 impl Mov {
@@ -51,22 +65,30 @@ impl Mov {
                 "a side of more than 65535 pixels, or a rate of more than 65535 Hz",
             ));
         }
+        if u32::try_from(blocks.len()).is_err() {
+            return Err(SegmentError::Unfit("a clip of more than four billion blocks"));
+        }
         let mut places = Vec::with_capacity(blocks.len());
         let mut data_bytes = 0;
         for block in blocks {
             places.push(data_bytes);
             data_bytes += u64::from(block.length);
         }
-        let tracks = plan(head, blocks, &places)?;
-        let file_type = file_type();
-        // Places have a fixed length, so that the first pass finds out how long the head is.
-        let head_bytes = (file_type.len() + movie(head, &tracks, 0).len()) as u64 + MDAT_HEAD_BYTES;
-        let mut out = file_type;
-        out.extend(movie(head, &tracks, head_bytes));
+        let out = Vec::with_capacity(HEAD_BYTES + blocks.len() * TABLE_BYTES);
+        let mut writer = Writer { head, blocks, places: &places, out, tables: Vec::new() };
+        writer.file_type();
+        writer.movie()?;
+        let Writer { mut out, tables, .. } = writer;
         out.extend(1_u32.to_be_bytes());
         out.extend(b"mdat");
         out.extend((MDAT_HEAD_BYTES + data_bytes).to_be_bytes());
-        debug_assert_eq!(out.len() as u64, head_bytes);
+        // Only now is it known how long the head is.
+        let head_bytes = out.len() as u64;
+        for (from, to) in tables {
+            for place in out[from..to].as_chunks_mut::<8>().0 {
+                *place = (u64::from_be_bytes(*place) + head_bytes).to_be_bytes();
+            }
+        }
         places.iter_mut().for_each(|place| *place += head_bytes);
         Ok(Self { head: out, places, length: head_bytes + data_bytes })
     }
@@ -98,165 +120,228 @@ impl Mov {
     }
 }
 
-fn plan<'a>(
-    head: &ClipHead<'_>,
-    blocks: &'a [ClipBlock],
-    places: &[u64],
-) -> Result<Vec<TrackPlan<'a>>, SegmentError> {
-    let of = |track| -> Vec<(u64, &'a ClipBlock)> {
-        let placed = places.iter().copied().zip(blocks);
-        placed.filter(|(_, block)| block.track == track).collect()
-    };
-    let (pictures, sound) = (of(Track::Picture), of(Track::Sound));
-    if u32::try_from(blocks.len()).is_err() {
-        return Err(SegmentError::Unfit("a clip of more than four billion blocks"));
+impl<'a> Writer<'a> {
+    fn file_type(&mut self) {
+        let atom = self.begin(b"ftyp");
+        self.out.extend(b"qt  \x00\x00\x02\x00qt  ");
+        self.end(atom);
     }
-    let mut tracks = Vec::new();
-    if let Some((_, first)) = pictures.first() {
-        let duration = head.duration_ms.saturating_sub(first.at_ms).max(1);
-        tracks.push(TrackPlan { track: Track::Picture, blocks: pictures, timescale: TIMESCALE, duration });
-    }
-    if let (Some(format), false) = (head.sound.map(super::SoundTrack::format), sound.is_empty()) {
-        let sample_bytes = u64::from(format.channels.max(1)) * 2;
-        let samples = sound.iter().map(|(_, block)| u64::from(block.length)).sum::<u64>() / sample_bytes;
-        let duration = u32::try_from(samples).map_err(|_| SegmentError::Unfit("four billion samples"))?;
-        tracks.push(TrackPlan { track: Track::Sound, blocks: sound, timescale: format.rate_hz, duration });
-    }
-    Ok(tracks)
-}
 
-fn file_type() -> Vec<u8> {
-    atom(b"ftyp", &[b"qt  \x00\x00\x02\x00qt  "])
-}
-
-/// `moov`, for contents that begin at `content_at`.
-fn movie(head: &ClipHead<'_>, tracks: &[TrackPlan<'_>], content_at: u64) -> Vec<u8> {
-    let date =
-        numbers(&[0, date(head), date(head), TIMESCALE, head.duration_ms, 0x1_0000, 0x0100_0000, 0, 0]);
-    let next_track = numbers(&[0, 0, 0, 0, 0, 0, tracks.len() as u32 + 1]);
-    let mut content = atom(b"mvhd", &[&date, &numbers(&MATRIX), &next_track]);
-    for plan in tracks {
-        content.extend(track(head, plan, content_at));
-    }
-    atom(b"moov", &[&content])
-}
-
-fn track(head: &ClipHead<'_>, plan: &TrackPlan<'_>, content_at: u64) -> Vec<u8> {
-    let is_picture = plan.track == Track::Picture;
-    let start_ms = plan.blocks.first().map_or(0, |(_, block)| block.at_ms);
-    let length_ms =
-        (u64::from(plan.duration) * u64::from(TIMESCALE)).div_ceil(u64::from(plan.timescale.max(1))) as u32;
-    let (size, volume) = if is_picture { (head.size, 0) } else { ((0, 0), 0x0100_0000) };
-    // Enabled, in the movie and in its preview.
-    let start = [7, date(head), date(head), plan.track as u32, 0, start_ms + length_ms, 0, 0, 0, volume];
-    let track_head =
-        atom(b"tkhd", &[&numbers(&start), &numbers(&MATRIX), &numbers(&[size.0 << 16, size.1 << 16])]);
-    // Nothing until the first block, and then all of it.
-    let edits = if start_ms == 0 { Vec::new() } else { vec![[start_ms, u32::MAX, 0x1_0000]] };
-    let edits: Vec<u32> = edits.into_iter().chain([[length_ms, 0, 0x1_0000]]).flatten().collect();
-    let list = atom(b"elst", &[&numbers(&[0, edits.len() as u32 / 3]), &numbers(&edits)]);
-
-    let media_head = [0, date(head), date(head), plan.timescale, plan.duration, 0x7FFF_0000];
-    let (kind, media_info) = match plan.track {
-        Track::Picture => (b"vide", atom(b"vmhd", &[&numbers(&[1, 0x40_8000, 0x8000_8000])])),
-        Track::Sound => (b"soun", atom(b"smhd", &[&numbers(&[0, 0])])),
-    };
-    let handler = |class: &[u8; 4], kind: &[u8; 4]| atom(b"hdlr", &[&[0; 4], class, kind, &[0; 12], &[0]]);
-    let reference = atom(b"dref", &[&numbers(&[0, 1]), &atom(b"alis", &[&numbers(&[1])])]);
-    let info = atom(
-        b"minf",
-        &[
-            &media_info,
-            &handler(b"dhlr", b"alis"),
-            &atom(b"dinf", &[&reference]),
-            &table(head, plan, content_at),
-        ],
-    );
-    let media = atom(b"mdia", &[&atom(b"mdhd", &[&numbers(&media_head)]), &handler(b"mhlr", kind), &info]);
-    atom(b"trak", &[&track_head, &atom(b"edts", &[&list]), &media])
-}
-
-/// `stbl`: what the samples are, how long they last, and where they lie. Each block is a chunk.
-fn table(head: &ClipHead<'_>, plan: &TrackPlan<'_>, content_at: u64) -> Vec<u8> {
-    let (description, times, sizes, chunks) = match plan.track {
-        Track::Picture => {
-            let lengths: Vec<u32> = plan.blocks.iter().map(|(_, block)| block.length).collect();
-            let count = lengths.len() as u32;
-            let sizes = [numbers(&[0, 0, count]), numbers(&lengths)].concat();
-            (picture_description(head), runs(&durations(plan)), sizes, vec![[1, 1, 1]])
+    fn movie(&mut self) -> Result<(), SegmentError> {
+        let format = self.head.sound.map(SoundTrack::format);
+        let mut tracks = Vec::new();
+        if self.of(Track::Picture).next().is_some() {
+            let units = self.durations().sum();
+            tracks.push((Track::Picture, Length { timescale: TIMESCALE, units }));
         }
-        Track::Sound => {
-            let format = head.sound.map(super::SoundTrack::format);
-            let channels = format.map_or(1, |format| format.channels.max(1));
-            let counts: Vec<u32> =
-                plan.blocks.iter().map(|(_, block)| block.length / (channels * 2)).collect();
-            let mut chunks: Vec<[u32; 3]> = Vec::new();
-            for (number, count) in (1..).zip(counts) {
-                if chunks.last().is_none_or(|last| last[1] != count) {
-                    chunks.push([number, count, 1]);
-                }
+        if let (Some(format), true) = (format, self.of(Track::Sound).next().is_some()) {
+            let bytes: u64 = self.of(Track::Sound).map(|(_, block)| u64::from(block.length)).sum();
+            let units = u32::try_from(bytes / u64::from(frame_bytes(format)));
+            let units = units.map_err(|_| SegmentError::Unfit("four billion samples"))?;
+            tracks.push((Track::Sound, Length { timescale: format.rate_hz, units }));
+        }
+        let length_ms = tracks.iter().map(|(_, length)| length.ms()).max().unwrap_or(0);
+        let date = date(self.head);
+        let movie = self.begin(b"moov");
+        let atom = self.begin(b"mvhd");
+        self.numbers(&[0, date, date, TIMESCALE, length_ms, 0x1_0000, 0x0100_0000, 0, 0]);
+        self.numbers(&MATRIX);
+        self.numbers(&[0, 0, 0, 0, 0, 0, tracks.len() as u32 + 1]);
+        self.end(atom);
+        for (track, length) in tracks {
+            self.track(track, &length);
+        }
+        self.end(movie);
+        Ok(())
+    }
+
+    fn track(&mut self, track: Track, length: &Length) {
+        let date = date(self.head);
+        let (size, volume) = match track {
+            Track::Picture => (self.head.size, 0),
+            Track::Sound => ((0, 0), 0x0100_0000),
+        };
+        let outer = self.begin(b"trak");
+        let atom = self.begin(b"tkhd");
+        // Enabled, in the movie and in its preview.
+        self.numbers(&[7, date, date, track as u32, 0, length.ms(), 0, 0, 0, volume]);
+        self.numbers(&MATRIX);
+        self.numbers(&[size.0 << 16, size.1 << 16]);
+        self.end(atom);
+
+        let media = self.begin(b"mdia");
+        let atom = self.begin(b"mdhd");
+        self.numbers(&[0, date, date, length.timescale, length.units, 0x7FFF_0000]);
+        self.end(atom);
+        let kind = if track == Track::Picture { b"vide" } else { b"soun" };
+        self.handler(b"mhlr", kind);
+        let info = self.begin(b"minf");
+        let atom = self.begin(if track == Track::Picture { b"vmhd" } else { b"smhd" });
+        let values: &[u32] = if track == Track::Picture { &[1, 0x40_8000, 0x8000_8000] } else { &[0, 0] };
+        self.numbers(values);
+        self.end(atom);
+        self.handler(b"dhlr", b"alis");
+        // The contents are in this file.
+        let data = self.begin(b"dinf");
+        let reference = self.begin(b"dref");
+        self.numbers(&[0, 1]);
+        let alias = self.begin(b"alis");
+        self.numbers(&[1]);
+        for atom in [alias, reference, data] {
+            self.end(atom);
+        }
+        self.table(track, length);
+        for atom in [info, media, outer] {
+            self.end(atom);
+        }
+    }
+
+    fn handler(&mut self, class: &[u8; 4], kind: &[u8; 4]) {
+        let atom = self.begin(b"hdlr");
+        self.numbers(&[0]);
+        self.out.extend([*class, *kind].as_flattened());
+        self.out.extend([0; 13]);
+        self.end(atom);
+    }
+
+    /// `stbl`: what the samples are, how long they last, and where they lie. Each block is a chunk.
+    fn table(&mut self, track: Track, length: &Length) {
+        let table = self.begin(b"stbl");
+        let atom = self.begin(b"stsd");
+        self.numbers(&[0, 1]);
+        let (times, chunks, sample_bytes) = match (track, self.head.sound.map(SoundTrack::format)) {
+            (Track::Sound, Some(format)) => {
+                self.sound_description(format);
+                let bytes = frame_bytes(format);
+                (vec![[length.units, 1]], self.chunks(bytes), bytes)
             }
-            let sizes = numbers(&[0, channels * 2, plan.duration]);
-            (sound_description(channels, plan.timescale), vec![[plan.duration, 1]], sizes, chunks)
+            _ => {
+                self.picture_description();
+                (runs(self.durations()), vec![[1, 1, 1]], 0)
+            }
+        };
+        self.end(atom);
+        let atom = self.begin(b"stts");
+        self.numbers(&[0, times.len() as u32]);
+        self.numbers(times.as_flattened());
+        self.end(atom);
+        let atom = self.begin(b"stsc");
+        self.numbers(&[0, chunks.len() as u32]);
+        self.numbers(chunks.as_flattened());
+        self.end(atom);
+        let atom = self.begin(b"stsz");
+        let count = self.of(track).count() as u32;
+        self.numbers(&[0, sample_bytes, if sample_bytes == 0 { count } else { length.units }]);
+        if sample_bytes == 0 {
+            self.blocks.iter().filter(|block| block.track == track).for_each(|block| {
+                self.out.extend(block.length.to_be_bytes());
+            });
         }
-    };
-    let places = plan.blocks.iter().flat_map(|(place, _)| (content_at + place).to_be_bytes());
-    let count = plan.blocks.len() as u32;
-    let parts = [
-        atom(b"stsd", &[&numbers(&[0, 1]), &description]),
-        atom(b"stts", &[&numbers(&[0, times.len() as u32]), &numbers(times.as_flattened())]),
-        atom(b"stsc", &[&numbers(&[0, chunks.len() as u32]), &numbers(chunks.as_flattened())]),
-        atom(b"stsz", &[&sizes]),
-        atom(b"co64", &[&numbers(&[0, count]), &places.collect::<Vec<_>>()]),
-    ];
-    atom(b"stbl", &[&parts.concat()])
+        self.end(atom);
+        let atom = self.begin(b"co64");
+        self.numbers(&[0, count]);
+        let from = self.out.len();
+        for (place, block) in self.places.iter().zip(self.blocks) {
+            if block.track == track {
+                self.out.extend(place.to_be_bytes());
+            }
+        }
+        self.tables.push((from, self.out.len()));
+        self.end(atom);
+        self.end(table);
+    }
+
+    /// From which chunk on there are so many samples in each chunk.
+    fn chunks(&self, sample_bytes: u32) -> Vec<[u32; 3]> {
+        let mut chunks: Vec<[u32; 3]> = Vec::new();
+        for (number, (_, block)) in (1..).zip(self.of(Track::Sound)) {
+            let count = block.length / sample_bytes;
+            if chunks.last().is_none_or(|last| last[1] != count) {
+                chunks.push([number, count, 1]);
+            }
+        }
+        chunks
+    }
+
+    fn picture_description(&mut self) {
+        let (width, height) = self.head.size;
+        let atom = self.begin(b"jpeg");
+        self.numbers(&[0, 1, 0, 0, 0, 0, width << 16 | height]);
+        // 72 pixels an inch, one frame in a sample.
+        self.numbers(&[0x48_0000, 0x48_0000, 0]);
+        self.out.extend(b"\0\x01\x04JPEG");
+        // The rest of the name; 24 bits a pixel, no table of colours.
+        self.out.extend([0; 27]);
+        self.out.extend([0, 24, 0xFF, 0xFF]);
+        self.end(atom);
+    }
+
+    fn sound_description(&mut self, format: SoundFormat) {
+        let atom = self.begin(b"sowt");
+        self.numbers(&[0, 1, 0, 0, format.channels << 16 | 16, 0, format.rate_hz << 16]);
+        self.end(atom);
+    }
+
+    /// How long each picture is shown: until the next one, the last one as long as the one before, but at most a second.
+    fn durations(&self) -> impl Iterator<Item = u32> + use<'a> {
+        let blocks = self.blocks;
+        let starts = blocks.iter().filter(|block| block.track == Track::Picture).map(|block| block.at_ms);
+        let mut last = 1;
+        let between = starts.clone().zip(starts.skip(1)).map(move |(start, next)| next.saturating_sub(start));
+        between.map(Some).chain([None]).map(move |duration| {
+            last = duration.unwrap_or(last.min(TIMESCALE));
+            last
+        })
+    }
+
+    /// The blocks of a track, with their places.
+    fn of(&self, track: Track) -> impl Iterator<Item = (&u64, &ClipBlock)> {
+        self.places.iter().zip(self.blocks).filter(move |(_, block)| block.track == track)
+    }
+
+    fn begin(&mut self, kind: &[u8; 4]) -> usize {
+        let at = self.out.len();
+        self.numbers(&[0]);
+        self.out.extend(kind);
+        at
+    }
+
+    fn end(&mut self, at: usize) {
+        let bytes = (self.out.len() - at) as u32;
+        self.out[at..at + 4].copy_from_slice(&bytes.to_be_bytes());
+    }
+
+    fn numbers(&mut self, values: &[u32]) {
+        values.iter().for_each(|value| self.out.extend(value.to_be_bytes()));
+    }
 }
 
-/// How long each picture is shown: until the next one, the last one until the end.
-fn durations(plan: &TrackPlan<'_>) -> Vec<u32> {
-    let start_ms = plan.blocks.first().map_or(0, |(_, block)| block.at_ms);
-    let starts = plan.blocks.iter().map(|(_, block)| block.at_ms);
-    let ends = starts.clone().skip(1).chain([start_ms.saturating_add(plan.duration)]);
-    starts.zip(ends).map(|(start, end)| end.saturating_sub(start)).collect()
+impl Length {
+    fn ms(&self) -> u32 {
+        (u64::from(self.units) * u64::from(TIMESCALE)).div_ceil(u64::from(self.timescale.max(1))) as u32
+    }
+}
+
+/// Bytes of a sample for each channel.
+fn frame_bytes(format: SoundFormat) -> u32 {
+    format.channels.max(1) * 2
 }
 
 /// How often each value comes in turn.
-fn runs(values: &[u32]) -> Vec<[u32; 2]> {
-    values.chunk_by(|one, next| one == next).map(|run| [run.len() as u32, run[0]]).collect()
-}
-
-fn picture_description(head: &ClipHead<'_>) -> Vec<u8> {
-    let side = |pixels: u32| (pixels as u16).to_be_bytes();
-    let mut name = [0; 32];
-    name[..5].copy_from_slice(b"\x04JPEG");
-    let (width, height) = (side(head.size.0), side(head.size.1));
-    // 72 pixels an inch, one frame in a sample, 24 bits a pixel, no table of colours.
-    let resolution = numbers(&[0x48_0000, 0x48_0000, 0]);
-    let start = [&[0, 0, 0, 0, 0, 0, 0, 1][..], &[0; 16], &width, &height, &resolution, &[0, 1]].concat();
-    atom(b"jpeg", &[&start, &name, &[0, 24, 0xFF, 0xFF]])
-}
-
-fn sound_description(channels: u32, rate_hz: u32) -> Vec<u8> {
-    let start = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-    atom(b"sowt", &[&start, &numbers(&[channels << 16 | 16, 0, rate_hz << 16])])
+fn runs(values: impl Iterator<Item = u32>) -> Vec<[u32; 2]> {
+    let mut runs: Vec<[u32; 2]> = Vec::new();
+    for value in values {
+        match runs.last_mut() {
+            Some([count, known]) if *known == value => *count += 1,
+            _ => runs.push([1, value]),
+        }
+    }
+    runs
 }
 
 /// The clip's start as QuickTime counts.
 fn date(head: &ClipHead<'_>) -> u32 {
     u32::try_from(head.wall_us / 1_000_000 + EPOCH_S).unwrap_or(0)
-}
-
-fn numbers(values: &[u32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_be_bytes()).collect()
-}
-
-fn atom(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
-    let bytes = 8 + parts.iter().map(|part| part.len()).sum::<usize>();
-    let mut out = Vec::with_capacity(bytes);
-    out.extend((bytes as u32).to_be_bytes());
-    out.extend(kind);
-    parts.iter().for_each(|part| out.extend_from_slice(part));
-    out
 }
 
 #[cfg(test)]
@@ -273,6 +358,6 @@ mod tests {
         assert_eq!((mov.place(0), mov.place(1), mov.length()), (start, start + 100, start + 150));
         let found = [start - 1, start, start + 99, start + 100, start + 149, start + 150];
         assert_eq!(found.map(|at| mov.block_at(at)), [None, Some(0), Some(0), Some(1), Some(1), None]);
-        assert_eq!(runs(&[67, 67, 66, 67]), [[2, 67], [1, 66], [1, 67]]);
+        assert_eq!(runs([67, 67, 66, 67].into_iter()), [[2, 67], [1, 66], [1, 67]]);
     }
 }

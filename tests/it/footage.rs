@@ -9,23 +9,23 @@ use miniserde::json::{self, Number, Object, Value};
 use crate::streams::metric;
 use crate::support::{PASSWORD, Server, Setup, USER, add_user, defender, stderr, stdout, wait_for, watch};
 
-const ALWAYS: &str = "[record]\nsegment_mb = 4\nmin_free_gb = 0\n\
+pub const ALWAYS: &str = "[record]\nsegment_mb = 4\nmin_free_gb = 0\n\
                       [camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\nfps = 20\n\
                       [camera.front.record]\nwhen = \"always\"\n\
                       [microphone.front]\ndevice = \"test\"\nrate_hz = 16000\n";
 
-fn server(sections: &str) -> Server {
+pub fn server(sections: &str) -> Server {
     Setup::new().plain().sections(sections).start()
 }
 
-fn document(text: &str) -> Object {
+pub fn document(text: &str) -> Object {
     match json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {text}")) {
         Value::Object(object) => object,
         _ => panic!("no object: {text}"),
     }
 }
 
-fn number(value: &Value) -> f64 {
+pub fn number(value: &Value) -> f64 {
     match value {
         Value::Number(Number::F64(number)) => *number,
         Value::Number(Number::U64(number)) => *number as f64,
@@ -34,7 +34,7 @@ fn number(value: &Value) -> f64 {
 }
 
 /// Waits until so many frames are on the disk; the times of the first and the last one, in seconds since 1970.
-fn recorded(server: &Server, frames: f64) -> (f64, f64) {
+pub fn recorded(server: &Server, frames: f64) -> (f64, f64) {
     wait_for("frames on the disk", || {
         let written = metric(server, "defender_recorded_frames_total{camera=\"front\"}");
         (written >= frames).then_some(())
@@ -43,7 +43,7 @@ fn recorded(server: &Server, frames: f64) -> (f64, f64) {
     (number(&stretches[0]["from"]), number(&stretches[stretches.len() - 1]["to"]))
 }
 
-fn stretches(server: &Server) -> Vec<Object> {
+pub fn stretches(server: &Server) -> Vec<Object> {
     let found = document(&server.get("/api/1.0/recordings/front").text());
     let Value::Array(stretches) = &found["stretches"] else { panic!("no stretches") };
     let object = |value: &Value| match value {
@@ -54,7 +54,7 @@ fn stretches(server: &Server) -> Vec<Object> {
 }
 
 /// The files with footage of a camera.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let camera = folder.join("recordings/front");
     let days = fs::read_dir(camera).into_iter().flatten().flatten();
     let mut files: Vec<_> = days.flat_map(|day| fs::read_dir(day.path()).unwrap().flatten()).collect();
@@ -286,4 +286,30 @@ fn recorded_sound_is_as_long_as_it_was() {
     assert!(flac.body.starts_with(b"fLaC") && flac.body.len() < answer.body.len());
     assert_eq!(server.get("/api/1.0/recordings/front/sound").status, 400);
     assert_eq!(server.get("/api/1.0/recordings/attic/sound?from=5").status, 404);
+}
+
+#[test]
+fn what_retention_will_delete_too_early_is_said_before() {
+    // Room for five files, and nobody can keep that for 14 days.
+    let sections = ALWAYS
+        .replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021")
+        .replace("\"always\"", "\"always\"\ndays = 14");
+    let setup = Setup::new().plain().sections(&sections);
+    add_user(setup.path(), "guest", "viewer");
+    let confined =
+        defender(setup.path(), &["user", "edit", "guest", "--cameras", "front", "-u", "users"], "");
+    assert!(confined.status.success(), "{}", stderr(&confined));
+    let server = setup.start();
+    server.wait_log("footage of camera front that is 0 days old now is deleted in ");
+    let said = |path: &str, user: &str, field: &str| {
+        let answer = server.curl(path, &["-u", &format!("{user}:{PASSWORD}")]);
+        json::to_string(&document(&answer.text())[field])
+    };
+    for (path, field) in [("/api/1.0/recordings", "warning"), ("/api/1.0/status", "recording_warning")] {
+        let text = said(path, USER, field);
+        assert!(text.contains("before its days are over: raise max_gb or free space"), "{path}: {text}");
+        assert_eq!(said(path, "guest", field), "null", "{path}, for a user who sees not all of it");
+    }
+    let in_s = metric(&server, "defender_footage_loss_seconds");
+    assert!((1.0..604_800.0).contains(&in_s), "{in_s}");
 }

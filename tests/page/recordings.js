@@ -164,18 +164,21 @@ test("a recording is used without a mouse, and Escape leaves it", async (t) => {
   assert.equal(new URL(page.url()).search, "?camera=front");
 });
 
-test("a part of a recording is saved as a film, and one picture", async (t) => {
+test("a part of a recording is saved as a film, as pictures, and one picture", async (t) => {
   const server = await new Server(t, { sections: ALWAYS }).start();
   const page = await signedIn(server, "eve", { expected: /401|404/ });
   const { first } = await recorded(page, 6);
   await page.goto(server.url(`/?camera=front&from=${first + 1}&to=${first + 3}`));
   await isState(page, "playing", "ended");
-  for (const kind of ["MKV"]) {
+  for (const kind of ["MKV", "MOV"]) {
     const [film] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: `Download ${kind}` }).click()]);
     assert.match(film.suggestedFilename(), new RegExp(`front.*\\.${kind.toLowerCase()}$`));
     const count = execFileSync("ffprobe", ["-v", "error", "-select_streams", "v", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", await film.path()]);
     assert.ok(Number(String(count).split(",")[0]) > 0, `${kind}: ${count}`);
   }
+  const [zip] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download ZIP" }).click()]);
+  assert.match(zip.suggestedFilename(), /^front.*\.zip$/);
+  execFileSync("unzip", ["-tqq", await zip.path()]);
   const [still] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save picture" }).click()]);
   assert.match(still.suggestedFilename(), /^front-\d{4}-\d\d-\d\dT[\d-]+\.jpg$/);
 });
@@ -245,6 +248,13 @@ test("an admin sets, stops and starts recording", async (t) => {
   await page.getByRole("button", { name: "Start recording" }).click();
   await page.getByText("Recording is running").waitFor();
   await until("no problem", async () => (await page.locator(".problems p").count()) === 0);
+});
+
+test("an admin is told what will be deleted too early", async (t) => {
+  const sections = ALWAYS.replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021").replace('"always"', '"always"\ndays = 14');
+  const server = await new Server(t, { sections }).start();
+  const page = await signedIn(server, "ada", { path: "/?settings=recording" });
+  await page.locator(".problems").getByText(/^At the present rate, footage of camera front .* is deleted in .*\.$/).waitFor();
 });
 
 for (const [kind, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {

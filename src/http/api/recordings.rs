@@ -35,6 +35,7 @@ struct Recordings {
     min_free_bytes: u64,
     read: bool,
     problem: Option<String>,
+    warning: Option<String>,
     stopped_by: Option<String>,
     fits_days: Option<f64>,
     cameras: Vec<Camera>,
@@ -132,6 +133,7 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
         min_free_bytes: store.min_free_bytes,
         read: recordings.is_read.get(),
         problem: recordings.problem(),
+        warning: warning(state, user),
         stopped_by: recordings.stopped_by(),
         fits_days: free_bytes.and_then(|free| fits_days(state, &footage, free)),
         cameras: names.iter().map(camera).collect(),
@@ -139,6 +141,12 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
         thinned: Thinned { segments: sacrificed.thinned.0, bytes: sacrificed.thinned.1 },
     };
     Reply::json(200, &document)
+}
+
+/// What will be deleted too early, for a user who may see all footage.
+pub fn warning(state: &AppState, user: &Identity) -> Option<String> {
+    let loss = state.recordings.loss().filter(|_| user.may_see_past() && user.scope.names().is_none())?;
+    Some(loss.as_text(clock::since_epoch().as_micros() as u64))
 }
 
 /// `GET /api/1.0/recordings/NAME`: from when to when there is footage.
@@ -160,9 +168,9 @@ pub fn one(call: &Call<'_>, name: &str) -> Reply {
             let is_full = stretches.len() >= MOST_STRETCHES;
             match stretches.last_mut() {
                 // It goes on from the segment before.
-                Some(last) if gap.is_none() => last.to = seconds(end),
+                Some(last) if gap.is_none() => last.to = seconds_after(end),
                 _ if !is_full => {
-                    stretches.push(Stretch { from: seconds(start), to: seconds(end), gap });
+                    stretches.push(Stretch { from: seconds(start), to: seconds_after(end), gap });
                 }
                 _ => {
                     more = more.or(Some(seconds(start)));
@@ -275,7 +283,7 @@ fn camera(
         event: status.is_event,
         problem: status.problem,
         first: footage.map(|footage| seconds(footage.first_us)),
-        last: footage.map(|footage| seconds(footage.last_us)),
+        last: footage.map(|footage| seconds_after(footage.last_us)),
         bytes: footage.map_or(0, |footage| footage.bytes),
         segments: footage.map_or(0, |footage| footage.segments as u64),
         days: days.into_iter().collect(),
@@ -305,7 +313,10 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
 }
 
 /// The span of time in a query, whichever end is named first; the last day if it names none.
-fn span(query: &str) -> Result<(u64, u64), QueryError> {
+///
+/// # Errors
+/// When one of its ends is no moment.
+pub fn span(query: &str) -> Result<(u64, u64), QueryError> {
     let to_us = query::moment(query, "to")?;
     let to_us = to_us.unwrap_or_else(clock::wall_us);
     let from_us = query::moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
@@ -314,6 +325,11 @@ fn span(query: &str) -> Result<(u64, u64), QueryError> {
 
 fn seconds(wall_us: u64) -> f64 {
     (wall_us / 1000) as f64 / 1000.0
+}
+
+/// The end of footage. It is rounded up, so that who asks for footage until then gets the last frame as well.
+fn seconds_after(wall_us: u64) -> f64 {
+    seconds(wall_us.next_multiple_of(1000))
 }
 
 fn bad_request(error: QueryError) -> Reply {

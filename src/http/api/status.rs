@@ -2,7 +2,7 @@
 
 use miniserde::Serialize;
 
-use super::{cameras, microphones};
+use super::{cameras, microphones, recordings};
 use crate::codec::part;
 use crate::control::Media;
 use crate::http::reply::Reply;
@@ -30,6 +30,7 @@ struct Status {
     remotes: Vec<Remote>,
     connections: u32,
     journal: Option<JournalHealth>,
+    recording_warning: Option<String>,
 }
 
 /// How well events are stored; for admins.
@@ -80,6 +81,7 @@ pub fn status(state: &AppState, user: &Identity) -> Reply {
         remotes: if user.scope.names().is_none() { remotes(state) } else { Vec::new() },
         connections: state.admission.connections(),
         journal: (user.role == Role::Admin).then(|| journal(state)),
+        recording_warning: recordings::warning(state, user),
     };
     // From it the page computes the difference between the browser's clock and the one that stamps frames.
     Reply::json(200, &status).with("X-Timestamp", part::x_timestamp(Timestamp::now()))

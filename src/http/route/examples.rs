@@ -2,6 +2,7 @@
 
 use super::{Footage, Route, Service};
 use crate::control::Media;
+use crate::record::ClipKind;
 
 impl Route {
     /// An example of each route.
@@ -48,9 +49,18 @@ impl Route {
             Self::Recording(name) => Self::Footage(name.clone(), Footage::Frame),
             Self::Footage(name, Footage::Frame) => Self::Footage(name.clone(), Footage::Stream),
             Self::Footage(name, Footage::Stream) => Self::Footage(name.clone(), Footage::Timeline),
-            Self::Footage(name, Footage::Timeline) => Self::Footage(name.clone(), Footage::ClipMkv),
-            Self::Footage(name, Footage::ClipMkv) => Self::Footage(name.clone(), Footage::Sound),
-            Self::Footage(_, Footage::Sound) => Self::Description,
+            Self::Footage(name, Footage::Timeline) => {
+                Self::Footage(name.clone(), Footage::Clip(ClipKind::Mkv))
+            }
+            Self::Footage(name, Footage::Clip(ClipKind::Mkv)) => {
+                Self::Footage(name.clone(), Footage::Clip(ClipKind::Mov))
+            }
+            Self::Footage(name, Footage::Clip(ClipKind::Mov)) => {
+                Self::Footage(name.clone(), Footage::Clip(ClipKind::Zip))
+            }
+            Self::Footage(name, Footage::Clip(ClipKind::Zip)) => Self::Footage(name.clone(), Footage::Sound),
+            Self::Footage(name, Footage::Sound) => Self::Footage(name.clone(), Footage::Thumbnails),
+            Self::Footage(_, Footage::Thumbnails) => Self::Description,
             Self::Description => Self::Metrics,
             Self::Metrics => Self::Video(None),
             Self::Video(None) => Self::Video(front()),

@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use crate::base::{hex, utc};
 use crate::gate::{After, Client, Job};
 use crate::http::reply::{Reply, ResponseContext};
-use crate::memory::Lease;
-use crate::record::Clip;
-
-/// Bytes that are in memory at a time.
-pub const PIECE_BYTES: usize = 64 * 1024;
+use crate::record::{Clip, ClipKind};
 
 /// A client that takes a clip more slowly than this is disconnected.
 const SLOWEST_BYTES_A_SECOND: u64 = 16 * 1024;
+
+/// A disk is at least as fast as this. Checksums at the end of a ZIP are those of everything before.
+const SLOWEST_DISK_BYTES_A_SECOND: u64 = 4 * 1024 * 1024;
 
 /// Time that any client has in addition.
 const GRACE: Duration = Duration::from_secs(60);
@@ -40,13 +39,12 @@ pub struct Response {
     pub keep: bool,
 }
 
-/// The job that sends a clip of the camera `name`. It holds `lease` until it ends.
+/// The job that sends a clip of the camera `name`.
 pub fn send(
-    clip: Clip,
-    name: &str,
+    mut clip: Clip,
+    (name, kind): (&str, ClipKind),
     conditions: &Conditions,
     response: Response,
-    lease: Lease,
 ) -> Result<Job, Reply> {
     let tag = format!("\"{}\"", hex::encode(&clip.id()));
     let is_known = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
@@ -65,11 +63,14 @@ pub fn send(
         Some(Asked::Part(part)) => Some(part),
         Some(Asked::Whole) | None => None,
     };
-    let reply = Reply::clip(if range.is_some() { 206 } else { 200 })
+    let reply = Reply::clip(if range.is_some() { 206 } else { 200 }, kind.content_type())
         .with("Accept-Ranges", "bytes")
         .with("ETag", tag)
         .with("Cache-Control", "private, no-cache")
-        .with("Content-Disposition", format!("attachment; filename=\"{}\"", file_name(name, clip.from_us)))
+        .with(
+            "Content-Disposition",
+            format!("attachment; filename=\"{}\"", file_name(name, clip.from_us, kind)),
+        )
         .with("X-Clip-From", utc::rfc3339(clip.from_us))
         .with("X-Clip-To", utc::rfc3339(clip.to_us));
     let reply = match &range {
@@ -78,24 +79,26 @@ pub fn send(
     };
     let range = range.unwrap_or(0..length);
     Ok(Box::new(move |client: &mut Client| {
-        let _lease = lease;
         let Response { head_only, context, keep } = response;
         client.write_all(&reply.head(range.end - range.start, &context, keep))?;
         if !head_only {
-            send_range(&clip, range, client)?;
+            send_range(&mut clip, range, client)?;
         }
         Ok(if keep { After::KeepAlive } else { After::Close })
     }))
 }
 
-fn send_range(clip: &Clip, range: Range<u64>, client: &mut Client) -> io::Result<()> {
+fn send_range(clip: &mut Clip, range: Range<u64>, client: &mut Client) -> io::Result<()> {
     let bytes = range.end - range.start;
     // Each write has its own limit; this one is for the whole range.
-    let deadline = Instant::now() + GRACE + Duration::from_secs(bytes / SLOWEST_BYTES_A_SECOND);
-    let mut buffer = vec![0; PIECE_BYTES];
-    clip.send(range.start, range.end, &mut buffer, |piece| {
+    let seconds = bytes / SLOWEST_BYTES_A_SECOND + clip.length() / SLOWEST_DISK_BYTES_A_SECOND;
+    let deadline = Instant::now() + GRACE + Duration::from_secs(seconds);
+    clip.send(range.start, range.end, &mut |piece| {
         if Instant::now() >= deadline {
             return Err(ErrorKind::TimedOut.into());
+        }
+        if piece.is_empty() && client.is_gone() {
+            return Err(ErrorKind::ConnectionAborted.into());
         }
         client.write_all(piece)
     })
@@ -132,9 +135,9 @@ fn range(value: &str, length: u64) -> Asked {
 }
 
 /// The name under which a browser stores a clip.
-fn file_name(camera: &str, from_us: u64) -> String {
+fn file_name(camera: &str, from_us: u64, kind: ClipKind) -> String {
     let at = utc::rfc3339(from_us).replace(':', "");
-    format!("{camera}-{}.mkv", at.split('.').next().unwrap_or_default())
+    format!("{camera}-{}.{}", at.split('.').next().unwrap_or_default(), kind.ending())
 }
 
 #[cfg(test)]
@@ -164,6 +167,6 @@ mod tests {
 
     #[test]
     fn a_file_is_named_by_camera_and_time() {
-        assert_eq!(file_name("front", 1_795_939_200_250_000), "front-2026-11-29T080000.mkv");
+        assert_eq!(file_name("front", 1_795_939_200_250_000, ClipKind::Mov), "front-2026-11-29T080000.mov");
     }
 }

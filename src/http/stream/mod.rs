@@ -9,10 +9,12 @@ mod playback;
 mod playback_sound;
 pub(super) mod query;
 mod snapshot;
+mod thumbnails;
 mod video;
 
 use std::sync::Arc;
 
+use super::api::recordings::span;
 use super::audit;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
@@ -21,7 +23,7 @@ use crate::base::utc;
 use crate::gate::Job;
 use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::{Frame, Scale};
-use crate::record::{Clip, NoClip, Player, SoundPlayer};
+use crate::record::{Clip, ClipKind, NoClip, Player, SoundPlayer, strip};
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
@@ -98,24 +100,37 @@ pub fn footage_sound(call: &Call<'_>, name: &str) -> Outcome {
     hand_over(call, job)
 }
 
-/// `GET /api/1.0/recordings/NAME/clip.mkv`.
-pub fn clip(call: &Call<'_>, name: &str) -> Outcome {
-    hand_over(call, cut(call, name))
+/// `GET /api/1.0/recordings/NAME/clip.mkv`, `clip.mov` and `clip.zip`.
+pub fn clip(call: &Call<'_>, name: &str, kind: ClipKind) -> Outcome {
+    hand_over(call, cut(call, name, kind))
 }
 
-fn cut(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
+/// `GET /api/1.0/recordings/NAME/thumbnails`.
+pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
+    let asked = query::pictures(call.query()).and_then(|count| Ok((span(call.query())?, count)));
+    let job = asked.map_err(bad_request).and_then(|(span, count)| {
+        let lease = call.state.memory.for_requests().lease(strip::memory_bytes(count));
+        let lease = lease.ok_or_else(Reply::out_of_memory)?;
+        let recordings = Arc::clone(&call.state.recordings);
+        Ok(thumbnails::send(recordings, name.to_owned(), span, count, response(call, Scale::Eighth), lease))
+    });
+    hand_over(call, job)
+}
+
+fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
     let needed = |key| {
         let moment = query::moment(call.query(), key).map_err(bad_request)?;
         moment.ok_or(query::QueryError::Missing(key)).map_err(bad_request)
     };
-    let (from_us, to_us) = (needed("from")?, needed("to")?);
-    let made = Clip::new(&call.state.recordings, name, from_us, to_us).map_err(|why| match why {
+    let span = (needed("from")?, needed("to")?);
+    let memory = call.state.memory.for_requests();
+    let made = Clip::new(&call.state.recordings, name, span, kind, memory).map_err(|why| match why {
         NoClip::Nothing => Reply::error(404, "nothing is recorded of this camera in that time"),
         NoClip::TooLong => Reply::error(400, "a clip has at most 24 hours and 4 GiB: ask for a shorter time"),
+        NoClip::NoMemory => Reply::out_of_memory(),
+        NoClip::Unfit(error) => Reply::error(400, &format!("ask for another kind of clip: {error}")),
         NoClip::Unreadable(error) => Reply::error(503, &format!("the recording cannot be read: {error}")),
     })?;
-    let bytes = made.memory_bytes() + clip::PIECE_BYTES;
-    let lease = call.state.memory.for_requests().lease(bytes).ok_or_else(Reply::out_of_memory)?;
     let condition = |name| field(call.request, name).map(str::to_owned);
     let conditions = clip::Conditions {
         range: condition("Range"),
@@ -125,8 +140,8 @@ fn cut(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     let (head_only, keep) = (is_head(call.request), call.pending.keeps_alive());
     let span = (utc::rfc3339(made.from_us), utc::rfc3339(made.to_us));
     let response = clip::Response { head_only, context: call.context(), keep };
-    let job = clip::send(made, name, &conditions, response, lease)?;
-    let what = format!("took a clip of camera {name} from {} to {}", span.0, span.1);
+    let job = clip::send(made, (name, kind), &conditions, response)?;
+    let what = format!("took a clip of camera {name} from {} to {} as {}", span.0, span.1, kind.ending());
     audit::took(call.pending.peer(), call.user, &what);
     Ok(job)
 }

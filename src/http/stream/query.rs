@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use crate::base::utc;
 use crate::codec::sound::Codec;
 use crate::media::Scale;
+use crate::record::strip::MOST_PICTURES;
 
 /// Highest `fps`: more than any camera delivers.
 const MAX_FPS: f64 = 1000.0;
@@ -34,6 +35,8 @@ pub enum QueryError {
     Moment(&'static str),
     /// `step_s` is not a number from 0.1 to 86400.
     Step,
+    /// `n` is not a number of pictures that a strip may have.
+    Pictures,
     /// The parameter of this name is missing.
     Missing(&'static str),
 }
@@ -105,6 +108,15 @@ pub fn step(query: &str) -> Result<u64, QueryError> {
     }
 }
 
+/// How many pictures a strip has, from `n`; 20 if the query names none.
+///
+/// # Errors
+/// When it is not a whole number from 1 to 50.
+pub fn pictures(query: &str) -> Result<u32, QueryError> {
+    let Some(value) = parameter(query, "n=") else { return Ok(20) };
+    value.parse().ok().filter(|count| (1..=MOST_PICTURES).contains(count)).ok_or(QueryError::Pictures)
+}
+
 fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name))
 }
@@ -117,6 +129,7 @@ impl fmt::Display for QueryError {
                 write!(f, "codec must be one of {}", Codec::NAMES.map(|(name, _)| name).join(", "))
             }
             Self::Step => f.write_str("step_s must be a number from 0.1 to 86400"),
+            Self::Pictures => write!(f, "n must be a whole number from 1 to {MOST_PICTURES}"),
             Self::Speed => f.write_str("speed must be a number from -16 to 512, and not 0"),
             Self::Moment(name) => write!(
                 f,
@@ -164,6 +177,14 @@ mod tests {
         assert_eq!(moment("from=1970-01-01T01%3A00%3A02%2B01%3A00", "from"), Ok(Some(2_000_000)));
         assert_eq!(moment("from=yesterday", "from"), Err(QueryError::Moment("from")));
         assert_eq!(moment("fromage=1", "from"), Ok(None));
+    }
+
+    #[test]
+    fn a_strip_has_a_bounded_number_of_pictures() {
+        assert_eq!((pictures(""), pictures("n=1"), pictures("a=b&n=50")), (Ok(20), Ok(1), Ok(50)));
+        for nonsense in ["n=", "n=0", "n=51", "n=-1", "n=1.5", "n=4294967297"] {
+            assert_eq!(pictures(nonsense), Err(QueryError::Pictures), "{nonsense}");
+        }
     }
 
     #[test]

@@ -50,4 +50,8 @@ pub fn footage(text: &mut Text, state: &AppState) {
         .collect();
     text.family("counter", "defender_segments_deleted_total", "Files that retention deleted.", &deleted);
     text.counter("defender_segments_thinned_total", "Files that retention thinned.", sacrificed.thinned.0);
+    if let Some(loss) = recordings.loss() {
+        let help = "Seconds until footage is deleted too early, at the present rate.";
+        text.gauge("defender_footage_loss_seconds", help, loss.in_s);
+    }
 }

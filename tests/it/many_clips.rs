@@ -1,0 +1,153 @@
+//! Many clips at once to slow clients, and viewers that drag through the past: recording and live viewers go on.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::footage::{number, recorded};
+use crate::streams::metric;
+use crate::support::{PASSWORD, Server, Setup, USER, parts, wait_for, watch};
+
+/// Frames of about 40 KB, so that a clip is much more than the kernel has room for.
+const SECTIONS: &str = "[record]\nsegment_mb = 4\nmin_free_gb = 0\n\
+                        [camera.front]\ndevice = \"test\"\nwidth = 640\nheight = 480\nfps = 10\nquality = 95\n\
+                        [camera.front.record]\nwhen = \"always\"\n\
+                        [microphone.front]\ndevice = \"test\"\nrate_hz = 16000\n";
+
+const CLIENTS: usize = 20;
+
+fn server() -> Server {
+    let limits = "max_connections_per_address = 100";
+    Setup::new().plain().server(limits).sections(SECTIONS).start()
+}
+
+/// Memory that the server takes, in KiB.
+fn resident_kib(server: &Server) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Sends a request of [`USER`] without reading the answer.
+fn ask(server: &Server, path: &str) -> TcpStream {
+    let mut socket = server.connect();
+    let login = format!("{USER}:{PASSWORD}");
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, login);
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {basic}\r\n\r\n");
+    socket.write_all(head.as_bytes()).expect("sent");
+    socket
+}
+
+/// Frames that are on the disk, and those that were lost.
+fn counted(server: &Server) -> (f64, f64) {
+    let of = |name: &str| metric(server, &format!("{name}{{camera=\"front\"}}"));
+    (of("defender_recorded_frames_total"), of("defender_recording_missed_frames_total"))
+}
+
+/// Waits until so many more frames are on the disk.
+fn wait_recorded(server: &Server, frames: f64) {
+    let (before, _) = counted(server);
+    wait_for("frames on the disk", || (counted(server).0 >= before + frames).then_some(()));
+}
+
+/// Waits until the server has no more threads and open files than before.
+fn wait_calm(server: &Server, before: (usize, usize)) {
+    wait_for("the end of the connections", || {
+        let (threads, files) = server.threads_and_descriptors();
+        // A file of the pool is opened now and then.
+        (threads <= before.0 && files <= before.1 + 2).then_some(())
+    });
+}
+
+#[test]
+fn twenty_slow_clips_hold_up_neither_recording_nor_viewers() {
+    let server = server();
+    let (first, last) = recorded(&server, 80.0);
+    let (_viewer, seen) = watch(&server, "/video", "seen");
+    wait_for("a viewer", || (parts(&seen) > 2).then_some(()));
+    let (before, calm, missed) =
+        (resident_kib(&server), server.threads_and_descriptors(), counted(&server).1);
+    let path = |number: usize| {
+        let kind = ["mkv", "mov", "zip"][number % 3];
+        format!("/api/1.0/recordings/front/clip.{kind}?from={first:.3}&to={last:.3}")
+    };
+    let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|number| ask(&server, &path(number))).collect();
+    let mut read: Vec<Vec<u8>> = vec![Vec::new(); CLIENTS];
+    let (recorded_before, seen_before) = (counted(&server).0, parts(&seen));
+    for _ in 0..8 {
+        for (client, read) in clients.iter_mut().zip(&mut read) {
+            let mut piece = [0; 1500];
+            let count = client.read(&mut piece).expect("a clip goes on");
+            assert!(count > 0, "a clip ended early");
+            read.extend(&piece[..count]);
+        }
+        wait_recorded(&server, 5.0);
+    }
+    assert!(
+        read.iter().all(|read| read.starts_with(b"HTTP/1.1 200")),
+        "{:?}",
+        String::from_utf8_lossy(&read[0])
+    );
+    // Counted, not timed: a viewer that is held up sees fewer frames than were recorded meanwhile.
+    let (recorded, missed_now) = counted(&server);
+    wait_for("what the viewer sees", || {
+        (parts(&seen) - seen_before >= (recorded - recorded_before) as usize * 9 / 10).then_some(())
+    });
+    assert_eq!(missed_now, missed, "frames were lost");
+    let (threads, files) = server.threads_and_descriptors();
+    assert!(threads <= calm.0 + CLIENTS + 2, "{threads} threads, {} before", calm.0);
+    // For each: its socket, three for the request, one file of footage.
+    assert!(files <= calm.1 + CLIENTS * 5 + 2, "{files} files, {} before", calm.1);
+    let grown = resident_kib(&server).saturating_sub(before);
+    assert!(grown < 16 * 1024, "{grown} KiB for {CLIENTS} clips");
+    // One of them hurries after all, and has the whole.
+    let (mut client, mut whole) = (clients.swap_remove(0), read.swap_remove(0));
+    let head_bytes = whole.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head") + 4;
+    let head = String::from_utf8_lossy(&whole[..head_bytes]).into_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).expect("a length");
+    let mut rest = vec![0; head_bytes + length.parse::<usize>().unwrap() - whole.len()];
+    client.read_exact(&mut rest).expect("the rest of the clip");
+    whole.append(&mut rest);
+    let again = server.get(&path(0));
+    assert!(whole[head_bytes..] == again.body, "the same bytes as of a fast client");
+    drop((client, clients));
+    wait_calm(&server, calm);
+}
+
+#[test]
+fn a_viewer_who_drags_leaves_nothing_behind() {
+    let server = server();
+    let (first, last) = recorded(&server, 60.0);
+    let (calm, missed) = (server.threads_and_descriptors(), counted(&server).1);
+    for turn in 0..40 {
+        let mut dragged = Vec::new();
+        for step in 0..8_u32 {
+            let at = first + (last - first) * f64::from((turn * 5 + step * 3) % 17) / 17.0;
+            let speed = [1, -16, 512, 2][step as usize % 4];
+            let what = match step % 4 {
+                0 => format!("frame?at={at:.3}"),
+                1 => format!("thumbnails?from={first:.3}&to={at:.3}&n=50"),
+                2 => format!("sound?from={at:.3}"),
+                _ => format!("stream?from={at:.3}&speed={speed}"),
+            };
+            dragged.push(ask(&server, &format!("/api/1.0/recordings/front/{what}")));
+        }
+        // Some are gone before the first byte of the answer, others after it.
+        for (number, mut client) in dragged.into_iter().enumerate() {
+            if number % 2 == turn as usize % 2 {
+                let mut piece = [0; 100];
+                let _ = client.read(&mut piece);
+            }
+        }
+    }
+    wait_calm(&server, calm);
+    wait_recorded(&server, 10.0);
+    assert_eq!(counted(&server).1, missed, "frames were lost");
+    let used = metric(&server, "defender_buffer_used_bytes{for=\"requests\"}");
+    assert_eq!(used, 0.0, "memory is given back");
+    let answer = server.get(&format!("/api/1.0/recordings/front/frame?at={last:.3}"));
+    let time: f64 = answer.field("X-Timestamp").unwrap().parse().unwrap();
+    assert!((time - last).abs() < 0.01, "{time} for {last}");
+    let found = crate::footage::document(&server.get("/api/1.0/recordings").text());
+    assert!(number(&found["dir_bytes"]) > 0.0);
+}
