@@ -130,7 +130,8 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
         }
         let space = Space::new(recordings, rules);
         let mut done = round(&space, recordings, stop, &mut unfit);
-        if number.is_multiple_of(FORECAST_ROUNDS) {
+        // Not in the first one: too little is known then.
+        if number % FORECAST_ROUNDS == 1 {
             done = done.and_then(|()| warn_of_loss(&space, recordings, &mut warnings));
         }
         let now = done.err().map(|error| error.to_string());

@@ -300,7 +300,7 @@ fn what_retention_will_delete_too_early_is_said_before() {
         defender(setup.path(), &["user", "edit", "guest", "--cameras", "front", "-u", "users"], "");
     assert!(confined.status.success(), "{}", stderr(&confined));
     let server = setup.start();
-    server.wait_log("footage of camera front that is 0 days old now is deleted in ");
+    server.wait_log("footage of camera front that is 0 days old now is deleted ");
     let said = |path: &str, user: &str, field: &str| {
         let answer = server.curl(path, &["-u", &format!("{user}:{PASSWORD}")]);
         json::to_string(&document(&answer.text())[field])

@@ -254,7 +254,7 @@ test("an admin is told what will be deleted too early", async (t) => {
   const sections = ALWAYS.replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021").replace('"always"', '"always"\ndays = 14');
   const server = await new Server(t, { sections }).start();
   const page = await signedIn(server, "ada", { path: "/?settings=recording" });
-  await page.locator(".problems").getByText(/^At the present rate, footage of camera front .* is deleted in .*\.$/).waitFor();
+  await page.locator(".problems").getByText(/^At the present rate, footage of camera front .* is deleted .*\.$/).waitFor();
 });
 
 for (const [kind, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
