@@ -10,10 +10,12 @@ use defender::jpeg::edit::{Edit, Editor};
 use defender::jpeg::error::{JpegError, Unsupported};
 use defender::jpeg::header::Limits;
 use defender::jpeg::mask::Mask;
-use defender::jpeg::stamp::{Corner, Stamp};
-use defender::jpeg::turn::{Flip, Rotation, Turn};
+use defender::jpeg::stamp::Stamp;
+use defender::jpeg::turn::Turn;
 use defender::jpeg::variant::{Variant, VariantMaker};
+use defender::media::Corner;
 use defender::media::Scale;
+use defender::media::{Flip, Rotation};
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 20 };
 

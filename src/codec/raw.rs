@@ -4,9 +4,9 @@
 //! turned. What a mask touches is not copied at all.
 
 use crate::jpeg::mask::Mask;
-use crate::jpeg::stamp::{Corner, Stamp};
+use crate::jpeg::stamp::Stamp;
 use crate::jpeg::turn::Turn;
-use crate::media::{PixelFormat, Range601, RawImage};
+use crate::media::{Corner, PixelFormat, Range601, RawImage};
 
 use super::jpeg::{EncodeError, check};
 

@@ -1,7 +1,7 @@
 //! Settings of recording that are allowed and make no sense together.
 
 use super::Config;
-use crate::media::RecordSettings;
+use crate::media::{RecordSettings, RecordStore};
 use crate::source::CameraSettings;
 
 /// Pixels for each byte of a JPEG, measured: 33 KB at 640x480, 100 KB at 1280x720.
@@ -14,12 +14,18 @@ impl Config {
         for camera in &self.cameras {
             let Some(record) = camera.record.active() else { continue };
             let section = format!("[camera.{}.record]", camera.name);
-            let own = [idle_rate(record, camera), recent(record, camera)].into_iter().flatten();
+            let own =
+                [name(&camera.name), idle_rate(record, camera), recent(record, camera)].into_iter().flatten();
+            let own = own.chain(room(record.max_bytes, &self.record));
             warnings.extend(own.chain(days(record)).map(|what| format!("{section}: {what}")));
         }
         for remote in &self.remotes {
             let Some(record) = remote.record.active() else { continue };
             warnings.extend(days(record).map(|what| format!("[remote.{}.record]: {what}", remote.name)));
+        }
+        if self.records() {
+            warnings
+                .extend(room(self.record.max_bytes, &self.record).map(|what| format!("[record]: {what}")));
         }
         warnings
     }
@@ -29,6 +35,21 @@ impl Config {
 pub fn estimated_frame_bytes(camera: &CameraSettings) -> u64 {
     let (width, height) = camera.raw_size.unwrap_or((camera.width, camera.height));
     u64::from(width) * u64::from(height) / PIXELS_PER_BYTE
+}
+
+fn name(camera: &str) -> Option<String> {
+    RecordStore::TAKEN_NAMES
+        .contains(&camera)
+        .then(|| format!("a camera named {camera} is not recorded: the folder of recordings needs this name"))
+}
+
+/// Of a limit, one file is being written and one has to stay.
+fn room(most_bytes: Option<u64>, store: &RecordStore) -> Option<String> {
+    let two = 2 * store.segment_bytes;
+    most_bytes.filter(|most| *most < two).map(|_| {
+        let segment_mb = store.segment_bytes >> 20;
+        format!("max_gb is less than two files of segment_mb = {segment_mb}, so nothing recorded would stay")
+    })
 }
 
 fn idle_rate(record: &RecordSettings, camera: &CameraSettings) -> Option<String> {
@@ -91,6 +112,15 @@ mod tests {
                 "about 5 s of 1280x720 at 30 fps fit",
             ),
             (&format!("{remote}days = 7\nevent_days = 6\n"), "[remote.attic.record]: event_days is 6"),
+            ("[camera.pool.record]\n", "a camera named pool is not recorded"),
+            (
+                "[camera.front.record]\nmax_gb = 0.06\n",
+                "[camera.front.record]: max_gb is less than two files",
+            ),
+            (
+                "[record]\nmax_gb = 0.01\n[camera.front.record]\n",
+                "[record]: max_gb is less than two files of segment_mb = 32",
+            ),
         ] {
             let found = warnings(text);
             assert!(found.contains(expected) && found.lines().count() == 1, "{expected}: {found}");

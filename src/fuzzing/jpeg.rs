@@ -5,10 +5,11 @@ use crate::jpeg::dc::{DcPlane, DcReader, Planes};
 use crate::jpeg::edit::{Edit, Editor};
 use crate::jpeg::header::{Header, Limits};
 use crate::jpeg::mask::Mask;
-use crate::jpeg::stamp::{Corner, Stamp};
-use crate::jpeg::turn::{Flip, Rotation, Turn};
+use crate::jpeg::stamp::Stamp;
+use crate::jpeg::turn::Turn;
 use crate::jpeg::variant::{Variant, VariantMaker};
 use crate::media::Scale;
+use crate::media::{Corner, Flip, Rotation};
 
 /// Few, so that the fuzzer is not slowed by pictures of one code for each block.
 const LIMITS: Limits = Limits { max_pixels: 1 << 16 };

@@ -31,6 +31,9 @@
 //! the oldest values until the new one is within the bounds, sets the entry, and advances `next`. A reader
 //! goes from its cursor to `next`; a number whose entry is empty, or holds a later value, is lost.
 //!
+//! A reader that reads each value once releases what it has read, and the writer removes that at its next push: so a recorder that
+//! keeps up costs the memory of the seconds that it waits for, and one whose disk stalls has all that the bounds allow.
+//!
 //! Invariant: the writer never waits for a reader. A push takes as many steps as there are values that
 //! fall out of the bounds, at most the capacity.
 //!
@@ -65,10 +68,11 @@ pub fn recent<T: ?Sized + Send + Sync>(
     assert!((1..=1 << 24).contains(&bounds.values), "between one value and 2^24");
     let bounds = RecentBounds { values: bounds.values.next_power_of_two(), ..bounds };
     let (writer, slots) = slots(bounds.values, max_readers);
-    let next = Arc::new(AtomicU32::new(0));
+    let (next, released) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let kept = VecDeque::with_capacity(bounds.values as usize);
-    let reading = Recent { slots, next: Arc::clone(&next), capacity: bounds.values };
-    (RecentWriter { slots: writer, bounds, next, number: 0, kept, bytes: 0 }, reading)
+    let reading =
+        Recent { slots, next: Arc::clone(&next), released: Arc::clone(&released), capacity: bounds.values };
+    (RecentWriter { slots: writer, bounds, next, released, number: 0, kept, bytes: 0 }, reading)
 }
 
 /// The writing end. There is one, and it writes by `&mut self`.
@@ -76,6 +80,7 @@ pub struct RecentWriter<T: ?Sized> {
     slots: SlotWriter<Numbered<T>>,
     bounds: RecentBounds,
     next: Arc<AtomicU32>,
+    released: Arc<AtomicU32>,
     /// Of the next value; what `next` holds.
     number: u32,
     /// The values that are kept, the oldest first.
@@ -88,6 +93,7 @@ pub struct RecentWriter<T: ?Sized> {
 pub struct Recent<T: ?Sized> {
     slots: Slots<Numbered<T>>,
     next: Arc<AtomicU32>,
+    released: Arc<AtomicU32>,
     capacity: u32,
 }
 
@@ -95,6 +101,7 @@ pub struct Recent<T: ?Sized> {
 pub struct RecentReader<T: ?Sized> {
     slots: SlotReader<Numbered<T>>,
     next: Arc<AtomicU32>,
+    released: Arc<AtomicU32>,
     capacity: u32,
     /// The number of the next value to read.
     cursor: u32,
@@ -139,6 +146,7 @@ impl<T: ?Sized> RecentWriter<T> {
     /// Appends `value`, which was captured at `captured_us` and takes `bytes` of memory, and removes the
     /// oldest values until the bounds hold.
     pub fn push(&mut self, value: std::sync::Arc<T>, bytes: usize, captured_us: u64) {
+        self.remove_released();
         self.remove_older(captured_us);
         if bytes <= self.bounds.bytes {
             while self.is_full(bytes) && self.remove_oldest() {}
@@ -155,9 +163,10 @@ impl<T: ?Sized> RecentWriter<T> {
         self.advance(lost);
     }
 
-    /// Removes values that were captured too long before `now_us`: to be called while nothing comes, for
+    /// Removes values that were released, or captured too long before `now_us`: to be called while nothing comes, for
     /// otherwise `push` does it.
     pub fn expire(&mut self, now_us: u64) {
+        self.remove_released();
         self.remove_older(now_us);
         self.slots.sweep(drop);
     }
@@ -165,6 +174,15 @@ impl<T: ?Sized> RecentWriter<T> {
     /// Bytes of memory of the values that are kept. Readers may hold others.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    fn remove_released(&mut self) {
+        // Relaxed: it guards nothing, and a later one says the same of more values.
+        let released = self.released.load(Ordering::Relaxed);
+        let is_released = |oldest: &Size| released.wrapping_sub(oldest.number).cast_signed() > 0;
+        while self.kept.front().is_some_and(is_released) {
+            self.remove_oldest();
+        }
     }
 
     fn remove_older(&mut self, now_us: u64) {
@@ -210,6 +228,7 @@ impl<T: ?Sized> Recent<T> {
         let mut reader = RecentReader {
             slots,
             next: Arc::clone(&self.next),
+            released: Arc::clone(&self.released),
             capacity: self.capacity,
             cursor: next,
             lost: 0,
@@ -221,7 +240,8 @@ impl<T: ?Sized> Recent<T> {
 
 impl<T: ?Sized> Clone for Recent<T> {
     fn clone(&self) -> Self {
-        Self { slots: self.slots.clone(), next: Arc::clone(&self.next), capacity: self.capacity }
+        let (next, released) = (Arc::clone(&self.next), Arc::clone(&self.released));
+        Self { slots: self.slots.clone(), next, released, capacity: self.capacity }
     }
 }
 
@@ -240,6 +260,11 @@ impl<T: ?Sized> RecentReader<T> {
             }
         }
         None
+    }
+
+    /// Lets the writer remove all that was read: nobody else wants it. A reader that does this does it at least once in 2^31 values.
+    pub fn release(&self) {
+        self.released.store(self.cursor, Ordering::Relaxed);
     }
 
     /// Moves the cursor to the oldest value that is kept. No number before that value counts as lost.

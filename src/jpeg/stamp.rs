@@ -3,20 +3,7 @@
 use super::header::{Header, Quantization};
 use super::layout::Layout;
 use super::overlay::Overlay;
-
-/// A corner of a picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Corner {
-    /// Left and top.
-    #[default]
-    TopLeft,
-    /// Right and top.
-    TopRight,
-    /// Left and bottom.
-    BottomLeft,
-    /// Right and bottom.
-    BottomRight,
-}
+use crate::media::Corner;
 
 /// A small grey picture that replaces a part of another one, as the turned picture is seen. It grows to whole units of
 /// blocks by repeating its edge, and what has no room is cut off.

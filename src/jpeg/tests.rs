@@ -9,11 +9,11 @@ use super::edit::{Edit, Editor};
 use super::error::{Fault, JpegError, Unsupported};
 use super::header::{Header, Limits};
 use super::mask::Mask;
-use super::stamp::{Corner, Stamp};
-use super::turn::{Flip, Rotation, Turn};
+use super::stamp::Stamp;
+use super::turn::Turn;
 use super::variant::{Variant, VariantMaker};
 use super::write::{Restarts, ScanWriter, WriteTables};
-use crate::media::Scale;
+use crate::media::{Corner, Flip, Rotation, Scale};
 
 mod faults;
 

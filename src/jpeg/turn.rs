@@ -4,32 +4,7 @@
 use super::coefficients::ZIGZAG;
 use super::layout::{BlockNumbers, Layout};
 use super::read_table::Token;
-
-/// A turn clockwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rotation {
-    /// None.
-    #[default]
-    None,
-    /// 90 degrees.
-    Right,
-    /// 180 degrees.
-    Around,
-    /// 270 degrees.
-    Left,
-}
-
-/// How a picture is mirrored after it was turned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Flip {
-    /// Not at all.
-    #[default]
-    None,
-    /// Left and right change places.
-    Horizontal,
-    /// Top and bottom change places.
-    Vertical,
-}
+use crate::media::{Flip, Rotation};
 
 /// One of the eight orientations of a picture: rows and columns may change places, and after that either axis may be
 /// mirrored.

@@ -97,6 +97,9 @@ pub enum GapReason {
 }
 
 impl RecordStore {
+    /// Names beside the folders of cameras. A camera of such a name cannot be recorded.
+    pub const TAKEN_NAMES: [&str; 5] = ["pool", "lock", "tombstones", "catalog", "lost+found"];
+
     /// What is recorded into `dir` if nothing else is said.
     pub fn in_folder(dir: PathBuf) -> Self {
         Self {

@@ -139,6 +139,8 @@ impl CameraRecorder {
         let now_us = Timestamp::now().as_micros();
         let done =
             if now_us < self.retry_at_us { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
+        self.frames.release();
+        self.sound.release();
         if let Err(error) = done {
             self.fail(&error, now_us);
         }

@@ -13,12 +13,10 @@ use rustix::fs::OFlags;
 
 use crate::base::names::is_full_name;
 use crate::base::utc;
+use crate::media::RecordStore;
 
 /// The folder of files that are ready to be written. A camera of this name cannot be recorded.
 pub(super) const POOL: &str = "pool";
-
-/// Names beside the folders of cameras that are no surprise.
-const KNOWN: [&str; 5] = [POOL, "lock", "tombstones", "catalog", "lost+found"];
 
 /// Numbers of segments are below this one. A name with a higher number is none of ours: what follows it could not be counted.
 pub(super) const NUMBERS: u64 = 1_000_000_000_000_000_000;
@@ -46,7 +44,7 @@ pub(super) struct Listing {
 
 /// Whether a camera of this name has no folder of its own, because the name is that of something else.
 pub(super) fn is_reserved(camera: &str) -> bool {
-    KNOWN.contains(&camera)
+    RecordStore::TAKEN_NAMES.contains(&camera)
 }
 
 /// The path of a camera's segment that begins at `wall_us` (microseconds since 1970).
@@ -137,7 +135,7 @@ pub(super) fn list(folder: &Path) -> io::Result<Listing> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if KNOWN.contains(&name.as_str()) {
+        if is_reserved(&name) {
             continue;
         }
         if !is_full_name(&name) || !is_folder(&entry) {

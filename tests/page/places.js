@@ -89,6 +89,6 @@ test("why a camera is not recorded is said beside its picture", async (t) => {
   assert.match(await heading.textContent(), /recording failed/);
   state = "recording";
   await until("a disc", async () => /, recording$/.test(await heading.textContent()));
-  assert.equal(await page.getByText("Recording failed").count(), 0);
+  await until("that nothing failed", async () => await page.getByText("Recording failed").count() === 0);
   assert.equal(await page.getByRole("button", { name: "Record front" }).count(), 0, "a viewer does not record");
 });

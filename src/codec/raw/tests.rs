@@ -1,8 +1,7 @@
 //! Raw pictures of every format, pixel by pixel.
 
 use super::*;
-use crate::jpeg::turn::{Flip, Rotation};
-use crate::media::{Scale, Timestamp};
+use crate::media::{Flip, Rotation, Scale, Timestamp};
 
 const FORMATS: [PixelFormat; 6] = [
     PixelFormat::Yuyv,

@@ -47,6 +47,25 @@ fn a_late_reader_learns_which_values_it_lost() {
 }
 
 #[test]
+fn what_was_released_is_removed_and_nothing_else() {
+    let (mut writer, recent) = recent(ALL, 1);
+    let mut reader = recent.reader().unwrap();
+    (0..5).for_each(|value| push(&mut writer, value));
+    reader.release();
+    push(&mut writer, 5);
+    assert_eq!(writer.bytes(), 6, "nothing was read");
+    assert_eq!([(); 3].map(|()| reader.read().map(|item| item.number)), [Some(0), Some(1), Some(2)]);
+    assert_eq!(writer.bytes(), 6, "what was read is not released");
+    reader.release();
+    push(&mut writer, 6);
+    assert_eq!(writer.bytes(), 4);
+    assert_eq!(rest(&mut reader), [(3, 0, 3), (4, 0, 4), (5, 0, 5), (6, 0, 6)]);
+    reader.release();
+    writer.expire(6);
+    assert_eq!(writer.bytes(), 0);
+}
+
+#[test]
 fn the_oldest_values_make_room_for_the_bytes_of_new_ones() {
     let (mut writer, recent) = recent(RecentBounds { bytes: 100, ..ALL }, 1);
     for (number, bytes) in [40, 40, 20, 70].into_iter().enumerate() {

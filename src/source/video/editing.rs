@@ -15,9 +15,9 @@ use crate::jpeg::error::JpegError;
 use crate::jpeg::header::Limits;
 use crate::jpeg::mask::Mask;
 use crate::jpeg::scan::{self, Scan};
-use crate::jpeg::stamp::{self, Stamp};
-use crate::jpeg::turn::{self, Turn};
-use crate::media::{Corner, Flip, PictureEdits, Point, Polygon, RawImage, Rotation, StampClock, Timestamp};
+use crate::jpeg::stamp::Stamp;
+use crate::jpeg::turn::Turn;
+use crate::media::{PictureEdits, Point, Polygon, RawImage, StampClock, Timestamp};
 
 /// The brightness of what a mask covers: mid grey.
 const MASK_LEVEL: u8 = 128;
@@ -136,7 +136,7 @@ impl<'a> Editing<'a> {
     }
 
     fn take(&mut self, edits: Arc<PictureEdits>) {
-        self.turn = Turn::new(rotation(edits.rotation), flip(edits.flip));
+        self.turn = Turn::new(edits.rotation, edits.flip);
         self.mask = (!edits.masks.is_empty())
             .then(|| Mask { polygons: edits.masks.iter().map(polygon).collect(), level: MASK_LEVEL });
         self.stamps.clear();
@@ -163,33 +163,7 @@ impl<'a> Editing<'a> {
         };
         let text = stamp_text(&self.edits.stamp, self.feed.name(), shown);
         let (width, grey) = stamp_pixels(&text, size);
-        self.stamps = vec![Stamp { corner: corner(self.edits.stamp_corner), width, grey }];
-    }
-}
-
-fn rotation(rotation: Rotation) -> turn::Rotation {
-    match rotation {
-        Rotation::None => turn::Rotation::None,
-        Rotation::Right => turn::Rotation::Right,
-        Rotation::Around => turn::Rotation::Around,
-        Rotation::Left => turn::Rotation::Left,
-    }
-}
-
-fn flip(flip: Flip) -> turn::Flip {
-    match flip {
-        Flip::None => turn::Flip::None,
-        Flip::Horizontal => turn::Flip::Horizontal,
-        Flip::Vertical => turn::Flip::Vertical,
-    }
-}
-
-fn corner(corner: Corner) -> stamp::Corner {
-    match corner {
-        Corner::TopLeft => stamp::Corner::TopLeft,
-        Corner::TopRight => stamp::Corner::TopRight,
-        Corner::BottomLeft => stamp::Corner::BottomLeft,
-        Corner::BottomRight => stamp::Corner::BottomRight,
+        self.stamps = vec![Stamp { corner: self.edits.stamp_corner, width, grey }];
     }
 }
 

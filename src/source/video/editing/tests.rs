@@ -6,7 +6,7 @@ use super::super::{Content, Picture};
 use super::*;
 use crate::hub::{Publisher, Stop, latest};
 use crate::jpeg::coefficients::Reader;
-use crate::media::Frame;
+use crate::media::{Frame, Rotation};
 use crate::memory::Account;
 use crate::source::clock::SystemClock;
 use crate::source::clock::fake::FakeClock;
