@@ -28,8 +28,6 @@ pub enum Mood {
     Stalls,
     /// It fails to write much at once, as footage is, and does all else, such as what a journal needs.
     FailsToWriteMuch,
-    /// It fails whatever it is asked for.
-    Fails,
 }
 
 /// A card, for as long as the machine lives that it is in.
@@ -143,7 +141,6 @@ impl Shared {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         match state.mood {
-            Mood::Fails => Err(Failed),
             Mood::FailsToWriteMuch if written_bytes >= MUCH_BYTES => Err(Failed),
             _ => Ok(state),
         }

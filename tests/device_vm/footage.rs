@@ -39,7 +39,7 @@ pub struct Found {
     pub path: PathBuf,
     /// Its pictures, in the order of the file.
     pub tags: Vec<Tag>,
-    pub sound_blocks: usize,
+    pub sound_blocks: u32,
 }
 
 impl<'a> Recording<'a> {
@@ -168,7 +168,7 @@ impl<'a> Recording<'a> {
 
     /// The pictures of a file by a reader that is not Defender's, and how many packets of sound there are. All pictures are
     /// whole, of its camera, and in order.
-    fn read(&self, path: &Path) -> (Vec<Tag>, usize) {
+    fn read(&self, path: &Path) -> (Vec<Tag>, u32) {
         let film = reader::read(&fs::read(path).expect("read"));
         let film = film.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let (pictures, sound): (Vec<_>, Vec<_>) = film.blocks.iter().partition(|block| block.track == 1);
@@ -185,7 +185,7 @@ impl<'a> Recording<'a> {
         let camera = CAMERAS.iter().position(|camera| camera.name == film.title).expect("a camera") as u8;
         assert!(tags.iter().all(|tag| tag.camera == camera), "{}: stale: {tags:?}", path.display());
         assert!(tags.is_sorted_by(|one, next| one.number < next.number), "{}: {tags:?}", path.display());
-        (tags, sound.len())
+        (tags, sound.len() as u32)
     }
 }
 
@@ -215,7 +215,8 @@ pub fn check(files: &[Found]) -> Vec<Tag> {
     }
     for file in files {
         let summary = &file.summary;
-        assert_eq!(file.tags.len(), summary.frames as usize, "{}", file.path.display());
+        let found = (file.tags.len() as u32, file.sound_blocks);
+        assert_eq!(found, (summary.frames, summary.sound_blocks), "{}", file.path.display());
     }
     files.iter().flat_map(|file| file.tags.iter().copied()).collect()
 }
