@@ -86,6 +86,33 @@ fn a_rust_of_another_line_is_refused_with_what_to_do() {
     assert!(!folder.path().join("rust.made").exists());
 }
 
+/// A board's binary prints of a derived Debug the name of the variant alone (`-Zfmt-debug=shallow`).
+#[test]
+fn no_message_of_the_program_is_made_by_debug() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !["tests", "fuzzing"].iter().any(|part| path.to_string_lossy().contains(part)) {
+                check_debug(&path);
+            }
+        }
+    }
+}
+
+fn check_debug(path: &Path) {
+    let code = fs::read_to_string(path).unwrap();
+    // Names of variants are all there.
+    let allowed = ["{which:?} limit of connections"];
+    let product = code.split("#[cfg(test)]").next().unwrap();
+    for line in product.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        let is_allowed = allowed.iter().any(|part| line.contains(part));
+        assert!(is_allowed || !line.contains(":?}") && !line.contains(":#?}"), "{}: {line}", path.display());
+    }
+}
+
 #[test]
 fn both_ways_give_rustc_the_same_flags() {
     let dockerfile = read("cross/Dockerfile");

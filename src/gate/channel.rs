@@ -191,7 +191,7 @@ fn check_peer(pid: Pid, uid: Uid) -> io::Result<()> {
     if pid == rustix::process::getpid() && uid == rustix::process::geteuid() {
         return Ok(());
     }
-    let why = format!("the process {pid:?} of the user {} listens there", uid.as_raw());
+    let why = format!("the process {} of the user {} listens there", pid.as_raw_nonzero(), uid.as_raw());
     Err(io::Error::new(ErrorKind::PermissionDenied, why))
 }
 

@@ -71,6 +71,7 @@ fn first_loss(
     left.sort_by_key(|candidate| candidate.end_us);
     let mut room = room_bytes;
     let mut found = None;
+    // All other footage goes before that with events.
     for has_events in [false, true] {
         let rate = Rate::of(candidates, now_us, has_events);
         for candidate in left.iter().filter(|candidate| candidate.has_events == has_events) {
@@ -90,9 +91,6 @@ fn first_loss(
             }
             room += candidate.bytes;
         }
-        // All other footage goes before that with events.
-        let others = left.iter().filter(|candidate| !candidate.has_events);
-        room = room_bytes + others.map(|candidate| candidate.bytes).sum::<u64>();
     }
     found
 }
@@ -211,12 +209,19 @@ mod tests {
         let found = loss(&all, rules(Some(14), None), 10).unwrap();
         assert!(!found.0 && (21..=24).contains(&found.1), "{found:?}");
         // It is older than that when it goes.
-        assert_eq!(loss(&all, rules(Some(3), None), 10), None);
+        assert_eq!(loss(&all, rules(Some(2), None), 10), None);
         // It is far away.
         assert_eq!(loss(&all, rules(Some(60), None), 100), None);
         // What is too old already goes before, and makes room.
         let found = loss(&all, rules(Some(5), None), 0).unwrap();
-        assert!((8..=10).contains(&found.1), "four gigabytes later: {found:?}");
+        assert!((8..=11).contains(&found.1), "five gigabytes later: {found:?}");
+    }
+
+    #[test]
+    fn a_minute_says_little_about_a_day() {
+        let minute = Candidate { end_us: NOW_US - 60 * SECOND_US, ..footage("front", 0, false) };
+        let found = loss(&[minute], rules(Some(14), None), 6).unwrap();
+        assert_eq!(found, (false, 5), "as if it had been an hour");
     }
 
     #[test]
@@ -231,7 +236,7 @@ mod tests {
         all.push(Candidate { end_us: NOW_US - DAY_US + 1, ..footage("front", 0, true) });
         let found = loss(&all, rules(None, None), 2).unwrap();
         assert!(found.0 && (22..=24).contains(&found.1), "{found:?}");
-        assert_eq!(loss(&all, rules(None, Some(5)), 2), None, "its time is over before");
+        assert_eq!(loss(&all, rules(None, Some(2)), 3), None, "their time is over before");
     }
 
     #[test]
@@ -247,6 +252,11 @@ mod tests {
         let own = Rules { max_bytes: Some(18 * GB), ..rules(Some(14), None) };
         let found = forecast(&all, &BTreeMap::from([("front", own)]), NOW_US, 1000 * GB).unwrap();
         assert!(found.is_own_limit && found.in_s == 0, "{found:?}");
+        // What others recorded is not counted.
+        let yard = Candidate { bytes: 900 * GB, ..footage("yard", 1, false) };
+        let all = [all, vec![yard]].concat();
+        let own = Rules { max_bytes: Some(200 * GB), ..own };
+        assert_eq!(forecast(&all, &BTreeMap::from([("front", own)]), NOW_US, 9000 * GB), None);
         let text = found.as_text(NOW_US);
         assert!(text.contains("camera front") && text.contains("raise its max_gb"), "{text}");
     }

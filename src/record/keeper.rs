@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::{error, info, warn};
+use rustix::fs::{Advice, fadvise};
 
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
@@ -22,7 +23,7 @@ use super::tombstones::Next;
 use crate::base::clock;
 use crate::hub::Stop;
 use crate::media::Timestamp;
-use crate::segment::{SegmentError, read_summary, recover};
+use crate::segment::{SegmentError, read_summary, recover_until};
 
 /// Pause between two rounds.
 const ROUND: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ const ROUND: Duration = Duration::from_secs(10);
 const ROUNDS_UNFIT: u32 = 360;
 
 /// Rounds between two forecasts.
-const FORECAST_ROUNDS: u32 = 6;
+const FORECAST_ROUNDS: u32 = 3;
 
 /// Time between two looks whether somebody asked for a deletion.
 const LOOK: Duration = Duration::from_millis(200);
@@ -61,7 +62,7 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
             recordings.note_next(camera, Next { sequence: newest.sequence + 1, frame: 0 });
         }
         let mut newest = segments.iter().rev().take(NEWEST_TRIED);
-        newest.any(|found| match read(camera, found) {
+        newest.any(|found| match read(camera, found, u64::MAX) {
             Ok(info) => {
                 let summary = &info.summary;
                 let next = Next { sequence: found.sequence + 1, frame: summary.next_frame() };
@@ -79,7 +80,7 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
 }
 
 /// Enters all segments of a listing, the newest ones first.
-pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) {
+pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
     let (mut segments, mut refused) = (0, 0);
     for (camera, found) in &listing.cameras {
         for found in found.iter().rev() {
@@ -91,7 +92,7 @@ pub(super) fn read_all(listing: &Listing, recordings: &Recordings, stop: &Stop) 
                 segments += 1;
                 continue;
             }
-            match read(camera, found) {
+            match read(camera, found, u64::MAX) {
                 Ok(info) => {
                     segments += 1;
                     recordings.put(Arc::new(info));
@@ -123,14 +124,16 @@ pub(super) fn run(recordings: &Recordings, rules: impl Fn() -> BTreeMap<String, 
         if number.is_multiple_of(ROUNDS_UNFIT) {
             unfit.clear();
         }
-        let mut rules = rules();
+        let rules = rules();
+        let mut believed = rules.clone();
         let (wall_us, now_us) = (clock::wall_us(), Timestamp::now().as_micros());
         if !clock.look(wall_us, now_us) {
-            rules.values_mut().for_each(|rules| *rules = rules.without_age());
+            believed.values_mut().for_each(|rules| *rules = rules.without_age());
         }
-        let space = Space::new(recordings, rules);
-        let mut done = round(&space, recordings, stop, &mut unfit);
-        if number.is_multiple_of(FORECAST_ROUNDS) {
+        let mut done = round(&Space::new(recordings, believed), recordings, stop, &mut unfit);
+        // Not in the first one: too little is known then. What is promised is so while the clock is not believed, too.
+        if number % FORECAST_ROUNDS == 1 {
+            let space = Space::new(recordings, rules);
             done = done.and_then(|()| warn_of_loss(&space, recordings, &mut warnings));
         }
         let now = done.err().map(|error| error.to_string());
@@ -218,8 +221,8 @@ fn delete_requested(recordings: &Recordings, space: &Space<'_>) -> Result<(), Re
     deleted
 }
 
-/// Reads one file. One that was cut off is repaired.
-fn read(camera: &str, found: &Found) -> Result<SegmentInfo, RecordError> {
+/// Reads one file. One that was cut off is repaired, without what lies behind `end`.
+fn read(camera: &str, found: &Found, end: u64) -> Result<SegmentInfo, RecordError> {
     let Found { path, sequence } = found;
     let file = folder::open(path, false).map_err(RecordError::io(path))?;
     let mut summary = read_summary(&file).map_err(RecordError::segment(path))?;
@@ -229,7 +232,11 @@ fn read(camera: &str, found: &Found) -> Result<SegmentInfo, RecordError> {
     }
     if !summary.is_closed {
         let file = folder::open(path, true).map_err(RecordError::io(path))?;
-        summary = recover(&file).map_err(RecordError::segment(path))?;
+        // What the kernel could not write is not on the disk, and it keeps it in memory as if it were.
+        file.sync_data()
+            .and_then(|()| Ok(fadvise(&file, 0, None, Advice::DontNeed)?))
+            .map_err(RecordError::io(path))?;
+        summary = recover_until(&file, end).map_err(RecordError::segment(path))?;
         info!("recording: {} was cut off and is repaired: {} frames", path.display(), summary.frames);
     }
     Ok(SegmentInfo::new(path.clone(), summary))
@@ -238,7 +245,7 @@ fn read(camera: &str, found: &Found) -> Result<SegmentInfo, RecordError> {
 /// Repairs a file whose writing failed. If that is not possible now, the next round tries again.
 fn repair(damaged: &SegmentInfo, recordings: &Recordings) {
     let found = Found { sequence: damaged.sequence(), path: damaged.path().to_owned() };
-    match read(damaged.camera(), &found) {
+    match read(damaged.camera(), &found, damaged.summary.data_end) {
         Ok(info) => {
             recordings.put(Arc::new(damaged.updated(info.summary, Vec::new())));
             recordings.note_repaired(damaged);

@@ -36,9 +36,9 @@ pub(super) struct Sound {
     pub(super) packet: Packet,
 }
 
-/// Most bytes of a group in a segment of `segment_bytes`: several fit into it.
+/// Most bytes of a group in a segment of `segment_bytes`: so many fit into it that a full one is not cut, and can be used again.
 pub(super) fn group_bytes(segment_bytes: u64) -> usize {
-    (segment_bytes / 4).min(MOST_BYTES) as usize
+    (segment_bytes / 8).min(MOST_BYTES) as usize
 }
 
 impl Pending {

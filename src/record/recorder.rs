@@ -16,7 +16,7 @@ use super::keeper;
 use super::recordings::Recordings;
 use super::retention::Rules;
 use super::space::Space;
-use super::status::{CameraStatus, State};
+use super::status::{CameraStatus, STALL_US, State};
 use crate::base::lock;
 use crate::hub::{CameraFeed, EventReader, FeedList, MicrophoneFeed, Named, Received, Stop};
 use crate::media::{Event, GapReason, RecordSettings, Timestamp};
@@ -94,6 +94,7 @@ impl Shared {
         // They outlive the loss of the folder: what they have in memory is written when it is back.
         let mut cameras = Vec::new();
         while !self.stop.is_requested() {
+            self.recordings.note_round();
             if cameras.is_empty() && self.wanted().is_empty() && !self.recordings.has_footage() {
                 self.recordings.set_status(Vec::new());
                 self.stop.sleep(ROUND * 5);
@@ -103,7 +104,7 @@ impl Shared {
                 Ok(listing) => {
                     self.recordings.set_problem(None);
                     problem = None;
-                    self.record_with(&listing, &mut cameras);
+                    self.record_with(listing, &mut cameras);
                     self.recordings.release();
                 }
                 Err(error) => {
@@ -115,18 +116,18 @@ impl Shared {
     }
 
     /// Records with the keeper beside it, until the folder is lost or the stop is requested.
-    fn record_with(&self, listing: &Listing, cameras: &mut Vec<CameraRecorder>) {
-        let end = Stop::new();
+    fn record_with(&self, listing: Listing, cameras: &mut Vec<CameraRecorder>) {
+        let end = &Stop::new();
         thread::scope(|scope| {
             let keeper = thread::Builder::new().name("keeper".to_owned()).stack_size(STACK_BYTES);
-            let keep = || {
-                keeper::read_all(listing, &self.recordings, &end);
-                keeper::run(&self.recordings, || self.rules(), &end);
+            let keep = move || {
+                keeper::read_all(listing, &self.recordings, end);
+                keeper::run(&self.recordings, || self.rules(), end);
             };
             if let Err(error) = keeper.spawn_scoped(scope, keep) {
                 warn!("recording: nothing is deleted: no thread: {error}");
             }
-            let _end = RequestAtEnd(&end);
+            let _end = RequestAtEnd(end);
             self.follow(cameras);
         });
     }
@@ -137,7 +138,13 @@ impl Shared {
         let mut gap = GapReason::NotRunning;
         let mut space = Space::new(&self.recordings, BTreeMap::new());
         let mut chosen_us = None;
+        // What came before was reading.
+        self.recordings.note_round();
         while !self.stop.is_requested() {
+            let took_us = self.recordings.note_round();
+            if took_us > STALL_US {
+                warn!("recording: the disk did not answer for {} s", took_us / 1_000_000);
+            }
             let now_us = Timestamp::now().as_micros();
             if chosen_us.is_none_or(|at| now_us.saturating_sub(at) >= CHOOSE_US) {
                 chosen_us = Some(now_us);

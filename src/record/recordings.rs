@@ -17,7 +17,7 @@ use crate::base::disk::lock_exclusively;
 use crate::base::{lock, volume};
 use crate::hub::Flag;
 use crate::journal::Journal;
-use crate::media::{CameraName, RecordStore};
+use crate::media::{CameraName, RecordStore, Timestamp};
 
 /// How long another process may have the folder before that is an error: one that is being stopped.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -31,6 +31,8 @@ pub struct Recordings {
     catalogue: Mutex<Catalogue>,
     next: Mutex<BTreeMap<String, Next>>,
     status: Mutex<Vec<CameraStatus>>,
+    /// When the recorder began its present round, in microseconds of the monotonic clock.
+    round_us: Mutex<u64>,
     sacrificed: Mutex<Sacrificed>,
     problem: Mutex<Option<String>>,
     loss: Mutex<Option<Loss>>,
@@ -70,6 +72,7 @@ impl Recordings {
             catalogue: Mutex::default(),
             next: Mutex::default(),
             status: Mutex::default(),
+            round_us: Mutex::default(),
             sacrificed: Mutex::default(),
             problem: Mutex::default(),
             loss: Mutex::default(),
@@ -92,6 +95,9 @@ impl Recordings {
             return Ok(());
         }
         let dir = &self.store.dir;
+        if self.store.is_mount {
+            volume::check_mounted(dir).map_err(RecordError::io(dir))?;
+        }
         folder::make(dir)
             .and_then(|()| folder::make_above(&dir.join(folder::POOL).join("spare"), dir))
             .map_err(RecordError::io(dir))?;
@@ -172,6 +178,20 @@ impl Recordings {
         catalogue.segments(camera).iter().filter(overlaps).cloned().collect()
     }
 
+    /// Looks at each segment of a camera with a frame from `from_us` to `to_us`, in the order of their making.
+    pub fn look_at_segments(
+        &self,
+        camera: &str,
+        from_us: u64,
+        to_us: u64,
+        look: &mut dyn FnMut(&SegmentInfo),
+    ) {
+        let catalogue = lock(&self.catalogue);
+        let overlaps =
+            |segment: &&Arc<SegmentInfo>| segment.start_us() <= to_us && segment.end_us() >= from_us;
+        catalogue.segments(camera).iter().filter(overlaps).for_each(|segment| look(segment));
+    }
+
     /// Looks at all segments of a camera, in the order of their numbers.
     pub(super) fn with_segments<T>(&self, camera: &str, look: impl FnOnce(&[Arc<SegmentInfo>]) -> T) -> T {
         look(lock(&self.catalogue).segments(camera))
@@ -231,12 +251,27 @@ impl Recordings {
 
     /// How recording is going, for each camera that is to be recorded.
     pub fn status(&self) -> Vec<CameraStatus> {
-        lock(&self.status).clone()
+        let stall_us = self.stall_us();
+        lock(&self.status).iter().map(|status| status.in_a_stall(stall_us)).collect()
     }
 
     /// Whether a camera is recorded; `None` for one that is not to be.
     pub fn state_of(&self, camera: &str) -> Option<State> {
-        lock(&self.status).iter().find(|status| status.camera == camera).map(|status| status.state)
+        let stall_us = self.stall_us();
+        let status = lock(&self.status);
+        status.iter().find(|status| status.camera == camera).map(|status| status.in_a_stall(stall_us).state)
+    }
+
+    /// Notes that the recorder begins a round; how long the one before took, in microseconds.
+    pub(super) fn note_round(&self) -> u64 {
+        let took_us = self.stall_us();
+        *lock(&self.round_us) = Timestamp::now().as_micros();
+        took_us
+    }
+
+    /// How long the recorder's round has taken until now, in microseconds.
+    fn stall_us(&self) -> u64 {
+        Timestamp::now().as_micros().saturating_sub(*lock(&self.round_us))
     }
 
     /// What was deleted and thinned.
@@ -304,9 +339,10 @@ impl Recordings {
         lock(&self.catalogue).take(camera, sequence)
     }
 
-    /// Every segment.
-    pub(super) fn all(&self) -> Vec<Arc<SegmentInfo>> {
-        lock(&self.catalogue).all().cloned().collect()
+    /// Looks at every segment. Nobody holds one because of it: a file in use would not be written to again.
+    pub(super) fn with_all<T>(&self, look: impl FnOnce(&[&Arc<SegmentInfo>]) -> T) -> T {
+        let catalogue = lock(&self.catalogue);
+        look(&catalogue.all().collect::<Vec<_>>())
     }
 
     pub(super) fn count_sacrifice(&self, count: impl FnOnce(&mut Sacrificed)) {

@@ -75,12 +75,11 @@ impl<'r> Space<'r> {
     /// Deletes a segment. If `may_recycle`, a file of full length that nobody reads goes to the pool.
     ///
     /// # Errors
-    /// Those of the file system. The segment is not in the catalogue any more.
+    /// Those of the file system. The segment stays in the catalogue.
     pub(super) fn delete(&self, victim: &Victim, may_recycle: bool) -> Result<(), RecordError> {
         let Some(taken) = self.recordings.take(&victim.camera, victim.sequence) else { return Ok(()) };
         let (path, length) = (taken.info.path().to_owned(), taken.info.summary.length);
         let why = victim.reason.as_text();
-        info!("recording: {} is deleted: {why}", path.display());
         let noted = self.recordings.tombstones.add(&taken.info, victim.reason);
         if let Err(error) = noted {
             warn!("recording: the deletion cannot be noted: {error}");
@@ -92,10 +91,14 @@ impl<'r> Space<'r> {
             fs::remove_file(&path)
         };
         match done {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(RecordError::Io(path, error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                self.recordings.put(taken.info);
+                return Err(RecordError::Io(path, error));
+            }
             // Not found: somebody else deleted it, which is what was wanted.
             Ok(()) | Err(_) => {}
         }
+        info!("recording: {} is deleted: {why}", path.display());
         self.recordings.count_sacrifice(|sacrificed| sacrificed.count(victim.reason, length));
         // Best effort: a day with other footage stays.
         let _ = path.parent().map(fs::remove_dir);
@@ -123,8 +126,15 @@ impl<'r> Space<'r> {
 
     /// Calls `judge` with all segments, the rules, and the present time in microseconds since 1970.
     fn judge<T>(&self, judge: impl FnOnce(&[Candidate<'_>], &BTreeMap<&str, Rules>, u64) -> T) -> T {
-        let all = self.recordings.all();
-        let ends = ends(&all);
+        self.recordings.with_all(|all| self.judge_all(all, judge))
+    }
+
+    fn judge_all<T>(
+        &self,
+        all: &[&Arc<SegmentInfo>],
+        judge: impl FnOnce(&[Candidate<'_>], &BTreeMap<&str, Rules>, u64) -> T,
+    ) -> T {
+        let ends = ends(all);
         let mut kept: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
         let mut candidates = Vec::with_capacity(all.len());
         for (info, end_us) in all.iter().zip(ends) {
@@ -214,7 +224,7 @@ impl<'r> Space<'r> {
 
 /// When each segment ended, in microseconds since 1970, by the last wall clock that its boot had. A board without a clock of its own
 /// starts with a wrong time, and what it records before the clock is set would otherwise be the oldest footage, or never become old.
-pub(super) fn ends(all: &[Arc<SegmentInfo>]) -> Vec<u64> {
+pub(super) fn ends(all: &[&Arc<SegmentInfo>]) -> Vec<u64> {
     let mut offsets = BTreeMap::new();
     for info in all {
         let SegmentHead { boot_id, start, .. } = &info.summary.head;
@@ -225,7 +235,7 @@ pub(super) fn ends(all: &[Arc<SegmentInfo>]) -> Vec<u64> {
     let now_us = Timestamp::now().as_micros();
     let offset_us = clock::wall_us().wrapping_sub(now_us);
     offsets.insert(clock::boot_id(), (now_us, offset_us));
-    let end = |info: &Arc<SegmentInfo>| {
+    let end = |info: &&Arc<SegmentInfo>| {
         let SegmentHead { boot_id, start, .. } = &info.summary.head;
         let known = offsets.get(boot_id).filter(|_| *boot_id != [0; 16]);
         let by_boot = |(_, offset_us): &(u64, u64)| offset_us.wrapping_add(start.monotonic_us);

@@ -1,5 +1,6 @@
 //! A recorder with cameras that tests play: what is on the disk afterwards.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +11,11 @@ use tempfile::TempDir;
 
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
-use super::retention::{Reason, Rules};
+use super::retention::{Reason, Rules, Victim};
+use super::space::Space;
 use super::*;
 use crate::codec::part;
-use crate::hub::{CameraFeed, CameraState, FeedList, Publisher, events, latest};
+use crate::hub::{CameraFeed, CameraState, FeedList, Publisher, Stop, events, latest};
 use crate::journal::{Journal, NewEnd, NewEvent};
 use crate::media::{
     CameraName, EventKind, Frame, GapReason, PictureEdits, Point, RecordSettings, RecordStore, RecordWhen,
@@ -347,7 +349,7 @@ fn a_time_is_judged_by_the_last_clock_of_its_boot() {
         footage(&world, 5, &head(3, 10, 77), &[0]),
         footage(&world, 6, &head(0, 10, 88), &[0]),
     ];
-    let ends: Vec<u64> = space::ends(&all).iter().map(|end_us| end_us / 1000).collect();
+    let ends: Vec<u64> = space::ends(&all.each_ref()).iter().map(|end_us| end_us / 1000).collect();
     let truth_ms = TRUTH_S * 1000;
     assert_eq!(
         ends,
@@ -396,4 +398,68 @@ fn a_deletion_leaves_kept_events_and_says_so() {
     assert_eq!(world.recordings.request_deletion("front", 0, u64::MAX), 1);
     assert_eq!(world.recordings.request_deletion("attic", 0, u64::MAX), 0);
     assert_eq!(world.recordings.take_deletions().len(), 2, "nothing is asked of the keeper for no file");
+}
+
+#[test]
+fn what_cannot_be_deleted_stays_in_the_catalogue() {
+    let mut world = World::new(&RecordSettings::default());
+    world.stop();
+    let info = footage(&world, 1, &head(1, 10, 10), &[0]);
+    // As a read-only disk does, this refuses to be removed.
+    fs::remove_file(info.path()).unwrap();
+    fs::create_dir(info.path()).unwrap();
+    let space = Space::new(&world.recordings, BTreeMap::new());
+    let victim =
+        Victim { camera: "front".to_owned(), sequence: 1, bytes: info.summary.length, reason: Reason::Space };
+    assert!(space.delete(&victim, false).is_err());
+    assert!(world.recordings.segment("front", 1).is_some());
+    assert_eq!(world.recordings.sacrificed().deleted, []);
+}
+
+#[test]
+fn a_full_file_of_the_least_size_is_not_cut() {
+    let mut world = World::new(&always());
+    world.stop();
+    let store = world.recordings.store().clone();
+    let store = RecordStore { segment_bytes: 4 << 20, flush: Duration::from_secs(30), ..store };
+    world.recordings = Arc::new(Recordings::new(store, Arc::clone(&world.journal)));
+    world.start();
+    while world.files().len() < 2 {
+        world.publish(now_us(), 56_000);
+    }
+    world.stop();
+    assert_eq!(world.segments()[0].0.length, 4 << 20, "it is used again as it is");
+}
+
+#[test]
+fn nothing_is_written_where_no_disk_is_mounted() {
+    let mut world = World::new(&RecordSettings::default());
+    world.stop();
+    let dir = world.folder.path().join("stick");
+    fs::create_dir(&dir).unwrap();
+    let store = RecordStore { is_mount: true, ..RecordStore::in_folder(dir.clone()) };
+    let refused = Recordings::new(store, Arc::clone(&world.journal)).claim().unwrap_err();
+    assert!(refused.to_string().ends_with("nothing is mounted there"), "{refused}");
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
+}
+
+#[test]
+fn each_file_is_read_once_at_the_start() {
+    let mut world = World::new(&RecordSettings::default());
+    world.stop();
+    let reads = |from: u64, until: u64| {
+        (from..until).for_each(|sequence| drop(footage(&world, sequence, &head(1, 10, 10), &[0])));
+        world.recordings.release();
+        let done = || {
+            let counters = fs::read_to_string("/proc/thread-self/io").unwrap();
+            counters.lines().find_map(|line| line.strip_prefix("syscr: ")?.parse::<u64>().ok()).unwrap()
+        };
+        let before = done();
+        let listing = keeper::prepare(&world.recordings).unwrap();
+        keeper::read_all(listing, &world.recordings, &Stop::new());
+        assert_eq!(world.recordings.with_all(|all| all.len()) as u64, until);
+        done() - before
+    };
+    let few = reads(0, 20);
+    assert_eq!(reads(20, 120) - few, 100);
 }

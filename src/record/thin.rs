@@ -42,9 +42,7 @@ pub(super) fn oldest(
     stop: &Stop,
 ) {
     let now_us = clock::wall_us();
-    let all = recordings.all();
-    let ends = space::ends(&all);
-    let is_due = |(info, end_us): &(&Arc<SegmentInfo>, u64)| {
+    let is_due = |(info, end_us): &(&&Arc<SegmentInfo>, u64)| {
         let Some(rules) = rules.get(info.camera()) else { return false };
         let summary = &info.summary;
         let can_be = summary.is_closed && !summary.has_events && !summary.head.is_thinned;
@@ -52,11 +50,14 @@ pub(super) fn oldest(
             && rules.thin_after_us.is_some_and(|after| now_us.saturating_sub(*end_us) > after)
             && !unfit.contains(info.path())
     };
-    let oldest = all.iter().zip(ends).filter(is_due).min_by_key(|(_, end_us)| *end_us);
-    let Some((info, _)) = oldest else { return };
+    let oldest = recordings.with_all(|all| {
+        let due = all.iter().zip(space::ends(all)).filter(is_due);
+        due.min_by_key(|(_, end_us)| *end_us).map(|(info, _)| Arc::clone(info))
+    });
+    let Some(info) = oldest else { return };
     let interval_ms = 1000 / rules.get(info.camera()).map_or(1, |rules| rules.thin_fps).max(1);
     let part = recordings.dir().join(POOL).join("thin.part");
-    if let Err(error) = thin(info, interval_ms, recordings, &part, stop) {
+    if let Err(error) = thin(&info, interval_ms, recordings, &part, stop) {
         unfit.insert(info.path().to_owned());
         if recordings.is_first_look(info.path()) {
             warn!("recording: {} is not thinned: {error}", info.path().display());

@@ -55,7 +55,7 @@ pub use file::{ReadAt, SegmentFile};
 pub use index::{IndexEntry, read_index};
 pub use layout::{MAX_GROUP_MS, MAX_STRETCHES, PAGE_BYTES};
 pub use read::{BlockPlace, Blocks, read_blocks};
-pub use recover::recover;
+pub use recover::{recover, recover_until};
 pub use summary::{Summary, read_summary};
 pub use writer::SegmentWriter;
 

@@ -356,6 +356,8 @@ mod tests {
         let mov = Mov::new(&head, &[block(0, 100), block(67, 50)]).unwrap();
         let start = mov.head().len() as u64;
         assert_eq!((mov.place(0), mov.place(1), mov.length()), (start, start + 100, start + 150));
+        let places = [mov.place(0).to_be_bytes(), mov.place(1).to_be_bytes()].concat();
+        assert!(mov.head().windows(16).any(|table| *table == places));
         let found = [start - 1, start, start + 99, start + 100, start + 149, start + 150];
         assert_eq!(found.map(|at| mov.block_at(at)), [None, Some(0), Some(0), Some(1), Some(1), None]);
         assert_eq!(runs([67, 67, 66, 67].into_iter()), [[2, 67], [1, 66], [1, 67]]);

@@ -14,6 +14,14 @@ use super::{ReadAt, SegmentError, SegmentFile};
 /// # Errors
 /// Those of the system, and those of [`read_summary`]; the file stays as it is where it is no segment.
 pub fn recover<F: SegmentFile + ReadAt>(file: &F) -> Result<Summary, SegmentError> {
+    recover_until(file, u64::MAX)
+}
+
+/// As [`recover()`], without groups that end behind `end` of the file: what could not be synced is written to another one.
+///
+/// # Errors
+/// As [`recover()`].
+pub fn recover_until<F: SegmentFile + ReadAt>(file: &F, end: u64) -> Result<Summary, SegmentError> {
     let summary = read_summary(file)?;
     if summary.is_closed {
         return Ok(summary);
@@ -36,7 +44,7 @@ pub fn recover<F: SegmentFile + ReadAt>(file: &F) -> Result<Summary, SegmentErro
             Err(error @ SegmentError::Io { .. }) => return Err(error),
             Err(_) => false,
         };
-        if !is_whole || !writer.take_found(&found, &entries)? {
+        if !is_whole || found.end() > end || !writer.take_found(&found, &entries)? {
             break;
         }
     }

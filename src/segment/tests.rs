@@ -90,6 +90,22 @@ fn a_file_that_was_not_closed_is_recovered_with_its_last_group() {
 }
 
 #[test]
+fn a_repair_leaves_out_what_could_not_be_synced() {
+    let file = file(1 << 20);
+    let mut writer = SegmentWriter::create(&file, 1 << 20, &head()).unwrap();
+    let mut ends = Vec::new();
+    for second in 0..3 {
+        let blocks = [picture(second * 1_000_000, &[1; 5000])];
+        writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: None }).unwrap();
+        ends.push(writer.summary().data_end);
+    }
+    drop(writer);
+    let recovered = recover_until(&file, ends[1]).unwrap();
+    assert_eq!((recovered.frames, recovered.data_end), (2, ends[1]));
+    assert_eq!(read_index(&file, &recovered).unwrap().len(), 2);
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_nothing_of_it_is_written() {
     let file = file(1 << 20);
     for length in [0, 8192, (1 << 20) - 1, (1 << 20) + 4096, 1 << 32] {

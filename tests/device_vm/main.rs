@@ -8,19 +8,31 @@
 //!
 //! The guest's sound card is snd-aloop: what is played to its device 0 is captured from its device 1.
 //!
+//! The memory cards of one machine are disks of this process, which lose what was not flushed, stall and fail on demand.
+//!
 //! Emulation makes time slow: assert on counts and contents, never on speed.
 
+mod bad_cards;
 mod bars;
+mod card;
 mod confine;
 mod controls;
 mod devices;
 mod discovery;
 mod faults;
+mod feed;
+mod figures;
+mod footage;
 mod ground;
 #[path = "../it/links.rs"]
 #[allow(dead_code)]
 mod links;
+mod nbd;
 mod pictures;
+mod power_cuts;
+#[path = "../segment/reader.rs"]
+#[allow(dead_code)]
+mod reader;
 mod ribbon;
 mod server;
 mod slow_links;

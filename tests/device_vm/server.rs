@@ -65,6 +65,13 @@ impl<'a> Server<'a> {
         self.vm.run_ok(&format!("pkill -STOP -f {DEFENDER}; sleep {seconds}; pkill -CONT -f {DEFENDER}"));
     }
 
+    /// Ends it as a service manager does, and waits for its end.
+    pub fn stop(self) {
+        self.job.signal("TERM");
+        let output = self.job.wait().expect("it ends");
+        assert_eq!(output.status, 0, "{}", output.stderr);
+    }
+
     /// Puts other sections in the place of those it was started with.
     pub fn reconfigure(&self, sections: &str) {
         configure(&self.folder, sections);
@@ -97,9 +104,28 @@ impl<'a> Server<'a> {
         });
     }
 
+    /// Waits until so many more frames are on the disk.
+    pub fn wait_recorded(&self, more: u64) {
+        let recorded = || self.metric("defender_recorded_frames_total");
+        let before = recorded();
+        wait_for("frames on the disk", || (recorded() >= before + more).then_some(()));
+    }
+
+    /// Waits until the document of recordings holds `text`.
+    pub fn wait_recordings(&self, text: &str) {
+        wait_for(&format!("`{text}` in the recordings"), || {
+            self.get("/api/1.0/recordings").1.contains(text).then_some(())
+        });
+    }
+
     /// A number of the first camera in the status document.
     pub fn count(&self, key: &str) -> u32 {
-        let status = self.get("/api/1.0/status").1;
+        self.count_in("/api/1.0/status", key)
+    }
+
+    /// The first number with this key in a document.
+    pub fn count_in(&self, path: &str, key: &str) -> u32 {
+        let status = self.get(path).1;
         let found = status
             .split(&format!("\"{key}\":"))
             .nth(1)

@@ -9,7 +9,7 @@ use crate::usb_device::Plan;
 use crate::vm::{GUEST_WORK, Job, Vm, wait_for};
 
 /// In the guest's memory: this program, which is the device as well.
-const PROGRAM: &str = "/run/usb_device";
+pub const PROGRAM: &str = "/run/usb_device";
 
 /// The bus, with udev to make its links; without it when dropped.
 pub struct Bus<'a> {
@@ -63,7 +63,7 @@ impl Drop for Bus<'_> {
 }
 
 /// Without what only a debugger reads.
-fn bring_program(vm: &Vm) {
+pub fn bring_program(vm: &Vm) {
     let brought = vm.work().join("usb_device");
     if !brought.exists() {
         let program = env::current_exe().expect("a path");

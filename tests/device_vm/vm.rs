@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::card::Card;
+
 /// Where the guest sees [`Vm::work`].
 pub const GUEST_WORK: &str = "/mnt";
 
@@ -32,9 +34,16 @@ pub struct Vm {
     work: PathBuf,
     port: u16,
     starter: Starter,
+    cards: Vec<Card>,
     /// The test that has it, and the processor time of qemu when it got it.
     user: (String, Duration),
 }
+
+/// The memory cards of [`counted`]: one to record on, and one to look at what is left of it.
+pub const CARDS: [&str; 2] = ["card", "look"];
+
+/// What fits on a card: f2fs takes a third of it for itself.
+const CARD_BYTES: u64 = 128 << 20;
 
 /// What drives a machine's clock.
 #[derive(Clone, Copy)]
@@ -110,8 +119,14 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
 impl Vm {
     fn boot(clock: Clock) -> Result<Self, String> {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/boot"));
+        // Qemu connects while it starts.
+        let sockets = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+        let mut cards = Vec::new();
         if let Clock::Counted = clock {
-            command.env("DEFENDER_VM_CLOCK", "counted");
+            let socket = |name| sockets.path().join(name);
+            cards.extend(CARDS.map(|name| Card::start(&socket(name), CARD_BYTES)));
+            let words = CARDS.map(|name| format!("{name}={}", socket(name).display()));
+            command.env("DEFENDER_VM_CLOCK", "counted").env("DEFENDER_VM_CARDS", words.join(" "));
         }
         let mut keeper = command
             .stdin(Stdio::piped())
@@ -132,7 +147,8 @@ impl Vm {
             .map_err(|error| format!("the test VM takes no jobs: {error}"))?;
         let starter = Arc::new(Mutex::new(socket));
         let user = ("boot".to_owned(), Duration::ZERO);
-        let mut vm = Self { keeper, _keepers_input: input, work: work.into(), port, starter, user };
+        let work = work.into();
+        let mut vm = Self { keeper, _keepers_input: input, work, port, starter, cards, user };
         vm.wait_until_ready()?;
         Ok(vm)
     }
@@ -157,6 +173,12 @@ impl Vm {
         let name = thread::current().name().unwrap_or_default().to_owned();
         let (before, since) = std::mem::replace(&mut self.user, (name, now));
         eprintln!("vm: {before}: {:.1} s of the processor", (now - since).as_secs_f64());
+    }
+
+    /// One of [`CARDS`].
+    pub fn card(&self, name: &str) -> &Card {
+        let at = CARDS.iter().position(|known| *known == name).expect("a known name");
+        self.cards.get(at).expect("this machine has cards")
     }
 
     /// The folder both sides can write to; the guest's [`GUEST_WORK`].

@@ -290,17 +290,18 @@ fn recorded_sound_is_as_long_as_it_was() {
 
 #[test]
 fn what_retention_will_delete_too_early_is_said_before() {
-    // Room for five files, and nobody can keep that for 14 days.
+    // Room for five files, of which each is full in a few seconds.
     let sections = ALWAYS
         .replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021")
-        .replace("\"always\"", "\"always\"\ndays = 14");
+        .replace("\"always\"", "\"always\"\ndays = 14")
+        .replace("width = 320\nheight = 240", "width = 640\nheight = 480\nquality = 95");
     let setup = Setup::new().plain().sections(&sections);
     add_user(setup.path(), "guest", "viewer");
     let confined =
         defender(setup.path(), &["user", "edit", "guest", "--cameras", "front", "-u", "users"], "");
     assert!(confined.status.success(), "{}", stderr(&confined));
     let server = setup.start();
-    server.wait_log("footage of camera front that is 0 days old now is deleted in ");
+    server.wait_log("footage of camera front that is 0 days old now is deleted ");
     let said = |path: &str, user: &str, field: &str| {
         let answer = server.curl(path, &["-u", &format!("{user}:{PASSWORD}")]);
         json::to_string(&document(&answer.text())[field])

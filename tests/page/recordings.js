@@ -251,10 +251,11 @@ test("an admin sets, stops and starts recording", async (t) => {
 });
 
 test("an admin is told what will be deleted too early", async (t) => {
-  const sections = ALWAYS.replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021").replace('"always"', '"always"\ndays = 14');
+  const sections = ALWAYS.replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021").replace('"always"', '"always"\ndays = 14')
+    .replace("width = 320\nheight = 240", "width = 640\nheight = 480\nquality = 95");
   const server = await new Server(t, { sections }).start();
   const page = await signedIn(server, "ada", { path: "/?settings=recording" });
-  await page.locator(".problems").getByText(/^At the present rate, footage of camera front .* is deleted in .*\.$/).waitFor();
+  await page.locator(".problems").getByText(/^At the present rate, footage of camera front .* is deleted .*\.$/).waitFor();
 });
 
 for (const [kind, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {

@@ -160,7 +160,7 @@ pub fn one(call: &Call<'_>, name: &str) -> Reply {
     };
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut more = None;
-    for segment in call.state.recordings.segments(name, from_us, to_us) {
+    call.state.recordings.look_at_segments(name, from_us, to_us, &mut |segment| {
         for (start, end, stretch) in
             segment.stretches().filter(|(start, end, _)| *start <= to_us && *end >= from_us)
         {
@@ -177,7 +177,7 @@ pub fn one(call: &Call<'_>, name: &str) -> Reply {
                 }
             }
         }
-    }
+    });
     Reply::json(200, &Recording { camera: name.to_owned(), stretches, more })
 }
 
@@ -229,13 +229,13 @@ pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
     let step_us = step_us.max(span_us.div_ceil(MOST_STEPS));
     let steps = span_us.div_ceil(step_us);
     let mut bytes = vec![NOTHING; steps as usize];
-    for segment in call.state.recordings.segments(name, from_us, to_us) {
+    call.state.recordings.look_at_segments(name, from_us, to_us, &mut |segment| {
         for (start, end, _) in segment.stretches().filter(|(start, end, _)| *start < to_us && *end >= from_us)
         {
             let step = |at: u64| (at.saturating_sub(from_us) / step_us) as usize;
             bytes.iter_mut().take(step(end).saturating_add(1)).skip(step(start)).for_each(|byte| *byte = 0);
         }
-    }
+    });
     let step = format!("{}.{:06}", step_us / SECOND_US, step_us % SECOND_US);
     Reply::new(200, "application/octet-stream", bytes.into())
         .with("Cache-Control", "no-store")
@@ -271,12 +271,12 @@ fn camera(
     let status = status.cloned().unwrap_or_default();
     let mut days = BTreeSet::new();
     let mut last = None;
-    for segment in state.recordings.segments(name, 0, u64::MAX) {
+    state.recordings.look_at_segments(name, 0, u64::MAX, &mut |segment| {
         let ends = segment.stretches().flat_map(|(start, end, _)| [start, end]);
         for at in ends.map(|at| at - at % DAY_US).filter(|day| last.replace(*day) != Some(*day)) {
             days.insert(utc::day(at));
         }
-    }
+    });
     Camera {
         name: name.to_owned(),
         state: status.state.name(),

@@ -109,9 +109,12 @@ pub fn clip(call: &Call<'_>, name: &str, kind: ClipKind) -> Outcome {
 pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
     let asked = query::pictures(call.query()).and_then(|count| Ok((span(call.query())?, count)));
     let job = asked.map_err(bad_request).and_then(|(span, count)| {
+        let recordings = Arc::clone(&call.state.recordings);
+        if recordings.segments(name, span.0, span.1).is_empty() {
+            return Err(thumbnails::nothing());
+        }
         let lease = call.state.memory.for_requests().lease(strip::memory_bytes(count));
         let lease = lease.ok_or_else(Reply::out_of_memory)?;
-        let recordings = Arc::clone(&call.state.recordings);
         Ok(thumbnails::send(recordings, name.to_owned(), span, count, response(call, Scale::Eighth), lease))
     });
     hand_over(call, job)
@@ -125,7 +128,7 @@ fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
     let span = (needed("from")?, needed("to")?);
     let memory = call.state.memory.for_requests();
     let made = Clip::new(&call.state.recordings, name, span, kind, memory).map_err(|why| match why {
-        NoClip::Nothing => Reply::error(404, "nothing is recorded of this camera in that time"),
+        NoClip::Nothing => thumbnails::nothing(),
         NoClip::TooLong => Reply::error(400, "a clip has at most 24 hours and 4 GiB: ask for a shorter time"),
         NoClip::NoMemory => Reply::out_of_memory(),
         NoClip::Unfit(error) => Reply::error(400, &format!("ask for another kind of clip: {error}")),

@@ -32,9 +32,13 @@ pub fn send(
                 client.write_all(&jpeg)?;
             }
         } else {
-            let reply = Reply::error(404, "nothing is recorded of this camera in that time");
-            client.write_all(&reply.into_bytes(&context, keep, !head_only))?;
+            client.write_all(&nothing().into_bytes(&context, keep, !head_only))?;
         }
         Ok(if keep { After::KeepAlive } else { After::Close })
     })
+}
+
+/// 404 for a time without footage.
+pub fn nothing() -> Reply {
+    Reply::error(404, "nothing is recorded of this camera in that time")
 }

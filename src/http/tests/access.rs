@@ -224,7 +224,11 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
         }
         Route::Footage(_, part) => {
             let is_seen = !who.is_confined();
-            let status = if *part == Footage::Timeline { 200 } else { 400 };
+            let status = match part {
+                Footage::Timeline => 200,
+                Footage::Thumbnails => 404,
+                _ => 400,
+            };
             (false, false, reads.then_some(if is_seen { status } else { 404 }))
         }
         Route::Devices | Route::Logs => (false, true, reads.then_some(200)),

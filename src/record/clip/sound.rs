@@ -216,6 +216,16 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_that_comes_too_early_loses_its_start() {
+        let mut sound = sound(&[0, 5]);
+        let mut bytes = vec![0; 90];
+        let mut count = |_: &Packet| Ok((0..40).collect());
+        sound.read(0, &mut bytes, &mut count).unwrap();
+        let samples: Vec<u8> = bytes.chunks_exact(2).map(|pair| pair[0]).collect();
+        assert_eq!(samples, (0..40).chain(35..40).collect::<Vec<u8>>());
+    }
+
+    #[test]
     fn a_clock_that_differs_is_corrected() {
         // A sound card that is slow by 5 %, and one that is fast by 5 %.
         for step_ms in [42, 38] {
@@ -236,10 +246,13 @@ mod tests {
     #[test]
     fn any_byte_is_read_as_it_is_in_the_whole() {
         let mut sound = sound(&[3, 43, 200]);
-        sound.set_head(b"head".to_vec());
         sound.pad(250);
-        let mut whole = vec![9; 4 + sound.sample_bytes() as usize];
+        let mut samples = vec![9; sound.sample_bytes() as usize];
+        sound.read(0, &mut samples, &mut decode).unwrap();
+        sound.set_head(b"head".to_vec());
+        let mut whole = vec![9; 4 + samples.len()];
         sound.read(0, &mut whole, &mut decode).unwrap();
+        assert_eq!(whole, [&b"head"[..], &samples].concat());
         for at in 0..whole.len() {
             let mut piece = vec![9; 33.min(whole.len() - at)];
             sound.read(at as u64, &mut piece, &mut decode).unwrap();
@@ -261,7 +274,7 @@ mod tests {
 
     #[test]
     fn flac_says_how_long_its_blocks_are() {
-        let private = b"fLaC\x80\0\0\x22\x02\x80\x02\x80".to_vec();
+        let private = b"fLaC\x80\0\0\x22\x02\x80\x02\x81".to_vec();
         assert_eq!(frames_of(&SoundTrack::Flac { format: FORMAT, private }, 1), 640);
         assert_eq!(frames_of(&SoundTrack::Flac { format: FORMAT, private: Vec::new() }, 1), 0);
     }

@@ -59,6 +59,14 @@ fn files_are_found_where_the_directory_says() {
         assert_eq!(number(entry, 42, 4), zip.prefix_at(at));
     }
     assert_eq!(zip.block_at(zip.head().len() as u64 - 1), None);
+    // 2026-11-29 08:00:00 as DOS has it; the checksum of the sound follows it.
+    let (picture, sound) = (zip.prefix(0, 7), zip.prefix(3, 7));
+    let fields =
+        |head: &[u8]| (number(head, 6, 2), number(head, 10, 4), number(head, 14, 4), number(head, 18, 4));
+    let time = (46 << 9 | 11 << 5 | 29) << 16 | 8 << 11;
+    assert_eq!((fields(&picture), fields(&sound)), ((0, time, 7, 100), (8, time, 0, 0)));
+    let end = tails.last().unwrap();
+    assert_eq!((number(end, 10, 2), number(end, 16, 4)), (5, zip.tail_at() + 16));
 }
 
 #[test]
