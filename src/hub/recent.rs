@@ -179,6 +179,10 @@ impl<T: ?Sized> RecentWriter<T> {
     fn remove_released(&mut self) {
         // Relaxed: it guards nothing, and a later one says the same of more values.
         let released = self.released.load(Ordering::Relaxed);
+        if released == 0 {
+            // Nothing was released yet, or all numbers were used once: the next time says more.
+            return;
+        }
         let is_released = |oldest: &Size| released.wrapping_sub(oldest.number).cast_signed() > 0;
         while self.kept.front().is_some_and(is_released) {
             self.remove_oldest();

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_or_too_long_still_tells_each_camera_s_number() {
+    fn a_cut_or_long_file_still_tells_each_number() {
         let folder = tempfile::tempdir().unwrap();
         let (tombstones, path) = (Tombstones::of(folder.path()), folder.path().join("tombstones"));
         let line = |camera: &str, sequence: u64| format!("{camera} {sequence} 10 5 A B age\n");

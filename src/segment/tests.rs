@@ -235,7 +235,7 @@ fn claims_that_no_segment_makes_are_not_believed() {
 }
 
 #[test]
-fn a_cluster_with_more_blocks_than_a_group_has_is_not_read_to_its_end() {
+fn a_cluster_with_too_many_blocks_is_not_read_to_its_end() {
     let mut bytes = matroska::cluster_head(6 * 20_000 + 3).to_vec();
     bytes.extend([0xe7, 0x81, 0]);
     (0..20_000).for_each(|_| bytes.extend([0xa3, 0x84, 0x82, 0, 0, 0x80]));
