@@ -67,7 +67,7 @@ impl SegmentInfo {
         self.wall_us(self.summary.stretches.first().map_or(0, |first| first.start_ms))
     }
 
-    /// When its last frame was captured, in microseconds since 1970.
+    /// When its last picture or sound was captured, in microseconds since 1970.
     pub fn end_us(&self) -> u64 {
         self.wall_us(self.summary.end_ms)
     }
