@@ -237,7 +237,7 @@ fn a_deletion_counts_what_will_be_deleted() {
         server.curl(&format!("/api/1.0/recordings/front?{query}"), &["-u", &boss, "-X", "DELETE"])
     };
     let swapped = delete("from=9&to=5");
-    assert_eq!((swapped.status, swapped.text().contains("to is before from")), (400, true));
+    assert_eq!((swapped.status, swapped.text().contains("to is before from")), (404, true));
     let first = START_US + 3_600_000_000;
     let deleted = delete(&format!("from={}&to={}", seconds(first), seconds(first + 1_000_000)));
     assert!(deleted.text().contains(r#""segments":1"#), "{}", deleted.text());

@@ -253,7 +253,7 @@ pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
         Err(error) => return bad_request(error),
     };
     if to_us < from_us {
-        return Reply::error(400, "to is before from");
+        return Reply::error(404, "nothing is recorded in that time: to is before from");
     }
     let segments = call.state.recordings.request_deletion(name, from_us, to_us);
     let (from, to) = (utc::rfc3339(from_us), utc::rfc3339(to_us));
