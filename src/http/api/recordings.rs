@@ -10,7 +10,7 @@ use crate::http::audit;
 use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
-use crate::http::stream::query::{self, QueryError};
+use crate::http::stream::query;
 use crate::record::{CameraFootage, CameraStatus, Player, State};
 use crate::users::Identity;
 
@@ -146,7 +146,7 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
 /// What will be deleted too early, for a user who may see all footage.
 pub fn warning(state: &AppState, user: &Identity) -> Option<String> {
     let loss = state.recordings.loss().filter(|_| user.may_see_past() && user.scope.names().is_none())?;
-    Some(loss.as_text(clock::since_epoch().as_micros() as u64))
+    Some(loss.as_text(clock::wall_us()))
 }
 
 /// `GET /api/1.0/recordings/NAME`: from when to when there is footage.
@@ -154,9 +154,9 @@ pub fn one(call: &Call<'_>, name: &str) -> Reply {
     if let Err(refused) = check(call.user, name) {
         return refused;
     }
-    let (from_us, to_us) = match span(call.query()) {
+    let (from_us, to_us) = match query::span(call.query()) {
         Ok(span) => span,
-        Err(error) => return bad_request(error),
+        Err(error) => return error.into(),
     };
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut more = None;
@@ -183,10 +183,9 @@ pub fn one(call: &Call<'_>, name: &str) -> Reply {
 
 /// `GET .../frame`: the picture at a moment.
 pub fn frame(call: &Call<'_>, name: &str) -> Reply {
-    let at = query::moment(call.query(), "at").and_then(|at| at.ok_or(QueryError::Missing("at")));
-    let at = match at {
+    let at = match query::needed_moment(call.query(), "at") {
         Ok(at) => at,
-        Err(error) => return bad_request(error),
+        Err(error) => return error.into(),
     };
     let mut player = Player::new(&call.state.recordings, name);
     if !player.seek(at) {
@@ -216,13 +215,13 @@ pub fn frame(call: &Call<'_>, name: &str) -> Reply {
 
 /// `GET .../timeline`: a byte for each step of time.
 pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
-    let (from_us, to_us) = match span(call.query()) {
+    let (from_us, to_us) = match query::span(call.query()) {
         Ok(span) => span,
-        Err(error) => return bad_request(error),
+        Err(error) => return error.into(),
     };
     let step_us = match query::step(call.query()) {
         Ok(step_us) => step_us,
-        Err(error) => return bad_request(error),
+        Err(error) => return error.into(),
     };
     // So many bytes at the most; a longer time has longer steps.
     let span_us = to_us.saturating_sub(from_us);
@@ -247,10 +246,10 @@ pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
     if let Err(refused) = check(call.user, name) {
         return refused;
     }
-    let needed = |key| query::moment(call.query(), key).and_then(|at| at.ok_or(QueryError::Missing(key)));
+    let needed = |name| query::needed_moment(call.query(), name);
     let (from_us, to_us) = match needed("from").and_then(|from| Ok((from, needed("to")?))) {
         Ok(span) => span,
-        Err(error) => return bad_request(error),
+        Err(error) => return error.into(),
     };
     if to_us < from_us {
         return Reply::error(404, "nothing is recorded in that time: to is before from");
@@ -312,17 +311,6 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
     (a_day > 0.0).then(|| (usable as f64 / a_day * 10.0).round() / 10.0)
 }
 
-/// The span of time in a query, whichever end is named first; the last day if it names none.
-///
-/// # Errors
-/// When one of its ends is no moment.
-pub fn span(query: &str) -> Result<(u64, u64), QueryError> {
-    let to_us = query::moment(query, "to")?;
-    let to_us = to_us.unwrap_or_else(clock::wall_us);
-    let from_us = query::moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
-    Ok((from_us.min(to_us), from_us.max(to_us)))
-}
-
 fn seconds(wall_us: u64) -> f64 {
     (wall_us / 1000) as f64 / 1000.0
 }
@@ -330,8 +318,4 @@ fn seconds(wall_us: u64) -> f64 {
 /// The end of footage. It is rounded up, so that who asks for footage until then gets the last frame as well.
 fn seconds_after(wall_us: u64) -> f64 {
     seconds(wall_us.next_multiple_of(1000))
-}
-
-fn bad_request(error: QueryError) -> Reply {
-    Reply::error(400, &error.to_string())
 }

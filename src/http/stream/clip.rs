@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::{hex, utc};
 use crate::gate::{After, Client, Job};
+use crate::http::etag;
 use crate::http::reply::{Reply, ResponseContext};
 use crate::record::{Clip, ClipKind};
 
@@ -47,9 +48,7 @@ pub fn send(
     response: Response,
 ) -> Result<Job, Reply> {
     let tag = format!("\"{}\"", hex::encode(&clip.id()));
-    let is_known = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
-    if conditions.known_tags.as_ref().is_some_and(|tags| tags.split(',').any(|known| is_known(known.trim())))
-    {
+    if etag::is_known(&tag, conditions.known_tags.as_deref()) {
         return Err(Reply::empty(304).with("ETag", tag));
     }
     let length = clip.length();

@@ -14,7 +14,6 @@ mod video;
 
 use std::sync::Arc;
 
-use super::api::recordings::span;
 use super::audit;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
@@ -27,7 +26,7 @@ use crate::record::{Clip, ClipKind, NoClip, Player, SoundPlayer, strip};
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
-    let job = query::interval(call.query()).map_err(bad_request).and_then(|interval| {
+    let job = query::interval(call.query()).map_err(Reply::from).and_then(|interval| {
         let (feed, reader) = subscribe(call, name)?;
         Ok(video::stream(reader, feed.sent.local(), interval, is_head(call.request), call.context()))
     });
@@ -36,7 +35,7 @@ pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
 
 /// `GET /video/NAME/STREAM`.
 pub fn video_stream(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
-    let job = query::interval(call.query()).map_err(bad_request).and_then(|interval| {
+    let job = query::interval(call.query()).map_err(Reply::from).and_then(|interval| {
         let (_, stream, reader) = subscribe_stream(call, camera, stream)?;
         Ok(video::stream(reader, stream.sent.local(), interval, is_head(call.request), call.context()))
     });
@@ -45,7 +44,7 @@ pub fn video_stream(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
 
 /// `GET /audio`, `/audio/NAME`.
 pub fn audio(call: &Call<'_>, name: Option<&str>) -> Outcome {
-    let job = query::codec(call.query()).map_err(bad_request).and_then(|codec| {
+    let job = query::codec(call.query()).map_err(Reply::from).and_then(|codec| {
         let feed = call.state.microphone(name, call.user)?;
         let listening = feed.listen();
         let encoder = call.state.encoders.of(&listening, codec);
@@ -63,7 +62,7 @@ pub fn live_events(call: &Call<'_>) -> Outcome {
 
 /// `GET /snapshot`, `/snapshot/NAME`.
 pub fn snapshot(call: &Call<'_>, name: Option<&str>) -> Outcome {
-    let job = query::scale(call.query()).map_err(bad_request).and_then(|scale| {
+    let job = query::scale(call.query()).map_err(Reply::from).and_then(|scale| {
         let (feed, reader) = subscribe(call, name)?;
         let sent = feed.sent.clone();
         Ok(snapshot::take(feed, sent, reader, response(call, scale)))
@@ -73,7 +72,7 @@ pub fn snapshot(call: &Call<'_>, name: Option<&str>) -> Outcome {
 
 /// `GET /snapshot/NAME/STREAM`.
 pub fn stream_snapshot(call: &Call<'_>, camera: &str, stream: &str) -> Outcome {
-    let job = query::scale(call.query()).map_err(bad_request).and_then(|scale| {
+    let job = query::scale(call.query()).map_err(Reply::from).and_then(|scale| {
         let (feed, stream, reader) = subscribe_stream(call, camera, stream)?;
         Ok(snapshot::take(feed, stream.sent.clone(), reader, response(call, scale)))
     });
@@ -87,17 +86,7 @@ pub fn footage(call: &Call<'_>, name: &str) -> Outcome {
 
 /// `GET /api/1.0/recordings/NAME/sound`.
 pub fn footage_sound(call: &Call<'_>, name: &str) -> Outcome {
-    let job = (|| {
-        let from_us = query::moment(call.query(), "from")?.ok_or(query::QueryError::Missing("from"))?;
-        let (to_us, codec) = (query::moment(call.query(), "to")?, query::codec(call.query())?);
-        Ok((SoundPlayer::new(&call.state.recordings, name, from_us), to_us, codec))
-    })();
-    let job = job.map_err(bad_request).and_then(|(player, to_us, codec)| {
-        let player =
-            player.ok_or_else(|| Reply::error(404, "no sound is recorded of this camera at that time"))?;
-        Ok(playback_sound::stream(player, to_us, codec, is_head(call.request), call.context()))
-    });
-    hand_over(call, job)
+    hand_over(call, play_sound(call, name))
 }
 
 /// `GET /api/1.0/recordings/NAME/clip.mkv`, `clip.mov` and `clip.zip`.
@@ -107,8 +96,8 @@ pub fn clip(call: &Call<'_>, name: &str, kind: ClipKind) -> Outcome {
 
 /// `GET /api/1.0/recordings/NAME/thumbnails`.
 pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
-    let asked = query::pictures(call.query()).and_then(|count| Ok((span(call.query())?, count)));
-    let job = asked.map_err(bad_request).and_then(|(span, count)| {
+    let asked = query::pictures(call.query()).and_then(|count| Ok((query::span(call.query())?, count)));
+    let job = asked.map_err(Reply::from).and_then(|(span, count)| {
         let recordings = Arc::clone(&call.state.recordings);
         if recordings.segments(name, span.0, span.1).is_empty() {
             return Err(thumbnails::nothing());
@@ -121,10 +110,7 @@ pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
 }
 
 fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
-    let needed = |key| {
-        let moment = query::moment(call.query(), key).map_err(bad_request)?;
-        moment.ok_or(query::QueryError::Missing(key)).map_err(bad_request)
-    };
+    let needed = |name| query::needed_moment(call.query(), name);
     let span = (needed("from")?, needed("to")?);
     let memory = call.state.memory.for_requests();
     let made = Clip::new(&call.state.recordings, name, span, kind, memory).map_err(|why| match why {
@@ -149,13 +135,21 @@ fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
     Ok(job)
 }
 
+fn play_sound(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
+    let query = call.query();
+    let from_us = query::needed_moment(query, "from")?;
+    let (to_us, codec) = (query::moment(query, "to")?, query::codec(query)?);
+    let player = SoundPlayer::new(&call.state.recordings, name, from_us)
+        .ok_or_else(|| Reply::error(404, "no sound is recorded of this camera at that time"))?;
+    Ok(playback_sound::stream(player, to_us, codec, is_head(call.request), call.context()))
+}
+
 fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     let query = call.query();
-    let from_us = query::moment(query, "from").map_err(bad_request)?;
-    let from_us = from_us.ok_or(query::QueryError::Missing("from")).map_err(bad_request)?;
-    let to_us = query::moment(query, "to").map_err(bad_request)?;
-    let speed = query::speed(query).map_err(bad_request)?;
-    let interval = query::interval(query).map_err(bad_request)?;
+    let from_us = query::needed_moment(query, "from")?;
+    let to_us = query::moment(query, "to")?;
+    let speed = query::speed(query)?;
+    let interval = query::interval(query)?;
     let mut player = Player::new(&call.state.recordings, name);
     if !player.seek(from_us) {
         return Err(Reply::error(404, "nothing is recorded of this camera"));
@@ -218,8 +212,4 @@ fn subscribe_stream(call: &Call<'_>, camera: &str, stream: &str) -> Result<Watch
 
 fn too_many_viewers() -> Reply {
     Reply::error(503, "too many viewers").with("Retry-After", "5")
-}
-
-fn bad_request(error: query::QueryError) -> Reply {
-    Reply::error(400, &error.to_string())
 }

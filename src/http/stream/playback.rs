@@ -92,7 +92,7 @@ struct Live {
 impl Sender {
     fn run(&mut self, client: &mut Client) -> io::Result<()> {
         let mut sent = None;
-        // Frames are told apart by their numbers: two may have been captured in the same millisecond.
+        // Frames are distinguished by their numbers: two may have been captured in the same millisecond.
         loop {
             if self.is_over() {
                 return Ok(());

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-use crate::base::utc;
+use crate::base::{clock, utc};
 use crate::codec::sound::Codec;
+use crate::http::reply::Reply;
 use crate::media::Scale;
 use crate::record::strip::MOST_PICTURES;
+
+const DAY_US: u64 = 86_400_000_000;
 
 /// Highest `fps`: more than any camera delivers.
 const MAX_FPS: f64 = 1000.0;
@@ -96,6 +99,24 @@ pub fn moment(query: &str, name: &'static str) -> Result<Option<u64>, QueryError
     utc::parse(&text).map(Some).ok_or(QueryError::Moment(name))
 }
 
+/// As [`moment`], for a parameter that the query has to name.
+///
+/// # Errors
+/// As [`moment`], and when the query does not name it.
+pub fn needed_moment(query: &str, name: &'static str) -> Result<u64, QueryError> {
+    moment(query, name)?.ok_or(QueryError::Missing(name))
+}
+
+/// The span of time in a query, whichever end is named first, in microseconds since 1970; the last day if it names none.
+///
+/// # Errors
+/// When one of its ends is no moment.
+pub fn span(query: &str) -> Result<(u64, u64), QueryError> {
+    let to_us = moment(query, "to")?.unwrap_or_else(clock::wall_us);
+    let from_us = moment(query, "from")?.unwrap_or_else(|| to_us.saturating_sub(DAY_US));
+    Ok((from_us.min(to_us), from_us.max(to_us)))
+}
+
 /// The length of a step in microseconds, from `step_s`; a minute if the query names none.
 ///
 /// # Errors
@@ -146,6 +167,12 @@ impl fmt::Display for QueryError {
 }
 
 impl Error for QueryError {}
+
+impl From<QueryError> for Reply {
+    fn from(error: QueryError) -> Self {
+        Self::error(400, &error.to_string())
+    }
+}
 
 #[cfg(test)]
 mod tests {
