@@ -6,8 +6,8 @@ use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
 const US_A_SECOND: u64 = 1_000_000;
 
-/// The last moment that is taken: the end of the year 9999.
-const LAST_US: u64 = 253_402_300_799 * US_A_SECOND;
+/// The last moment that is taken, in microseconds since 1970: the end of the year 9999.
+pub const LAST_US: u64 = 253_402_300_799 * US_A_SECOND;
 
 /// The calendar's view of a moment, in UTC.
 pub fn calendar(wall_us: u64) -> OffsetDateTime {
@@ -17,19 +17,18 @@ pub fn calendar(wall_us: u64) -> OffsetDateTime {
 
 /// The day of a moment, such as `2026-11-29`.
 pub fn day(wall_us: u64) -> String {
-    let at = calendar(wall_us);
-    format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day())
+    day_of(calendar(wall_us))
 }
 
 /// A moment to the millisecond as RFC 3339 has it, such as `2026-11-29T08:15:00.250Z`.
 pub fn rfc3339(wall_us: u64) -> String {
-    let millisecond = calendar(wall_us).millisecond();
-    format!("{}.{millisecond:03}Z", date_and_time(wall_us))
+    let at = calendar(wall_us);
+    format!("{}.{:03}Z", date_and_time(at), at.millisecond())
 }
 
 /// A moment to the second as RFC 3339 has it, such as `2026-11-29T08:15:00Z`.
 pub fn rfc3339_seconds(wall_us: u64) -> String {
-    format!("{}Z", date_and_time(wall_us))
+    format!("{}Z", date_and_time(calendar(wall_us)))
 }
 
 /// The start of a day such as `2026-11-29`; `None` for what is no day.
@@ -44,9 +43,13 @@ pub fn parse(text: &str) -> Option<u64> {
     seconds(text).or_else(|| date_time(text)).map(|at| at.min(LAST_US))
 }
 
-fn date_and_time(wall_us: u64) -> String {
-    let (hour, minute, second) = calendar(wall_us).time().as_hms();
-    format!("{}T{hour:02}:{minute:02}:{second:02}", day(wall_us))
+fn day_of(at: OffsetDateTime) -> String {
+    format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day())
+}
+
+fn date_and_time(at: OffsetDateTime) -> String {
+    let (hour, minute, second) = at.time().as_hms();
+    format!("{}T{hour:02}:{minute:02}:{second:02}", day_of(at))
 }
 
 fn seconds(text: &str) -> Option<u64> {

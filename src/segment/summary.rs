@@ -5,6 +5,7 @@
 //! is known and not closed. The second part has the checksum of the file's first sector as well, which is
 //! written with it: a segment is closed when both are there.
 
+use crate::base::utc;
 use crate::media::{GapReason, SoundFormat};
 
 use super::fields::{Fields, FieldsMut, check_crc, seal};
@@ -20,10 +21,9 @@ pub(super) const MAX_CAMERA_BYTES: usize = crate::media::CameraName::MAX_BYTES;
 /// Most bytes of a track's CodecPrivate.
 pub(super) const MAX_PRIVATE_BYTES: usize = 128;
 
-/// Highest sample rate, number of channels, and moment of the wall clock (the end of the year 9999) that are believed.
+/// Highest sample rate and number of channels that are believed.
 const MAX_RATE_HZ: u32 = 1_000_000;
 const MAX_CHANNELS: u32 = 8;
-const MAX_WALL_US: u64 = 253_402_300_799_000_000;
 
 /// Where the second part begins.
 pub(super) const COUNTS_AT: u64 = SUMMARY_AT + SECTOR_BYTES;
@@ -210,7 +210,7 @@ fn read_head(bytes: &[u8]) -> Result<(SegmentHead, u64), SegmentError> {
         2 => Some(SoundTrack::Flac { format, private: private.to_vec() }),
         _ => return Err(damaged("a sound of no known kind")),
     };
-    if !is_length(length) || start.wall_us > MAX_WALL_US {
+    if !is_length(length) || start.wall_us > utc::LAST_US {
         return Err(damaged("a length or a time that no segment has"));
     }
     let is_sound =
