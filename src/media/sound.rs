@@ -35,9 +35,14 @@ impl SoundFormat {
         time.as_secs() * u64::from(self.rate_hz) + part
     }
 
+    /// Bytes of a frame.
+    pub fn frame_bytes(self) -> u32 {
+        self.channels * 2
+    }
+
     /// Bytes a second of samples as they are.
     pub fn bytes_per_second(self) -> u32 {
-        self.rate_hz * self.channels * 2
+        self.rate_hz * self.frame_bytes()
     }
 }
 

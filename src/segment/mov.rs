@@ -136,7 +136,7 @@ impl<'a> Writer<'a> {
         }
         if let (Some(format), true) = (format, self.of(Track::Sound).next().is_some()) {
             let bytes: u64 = self.of(Track::Sound).map(|(_, block)| u64::from(block.length)).sum();
-            let units = u32::try_from(bytes / u64::from(frame_bytes(format)));
+            let units = u32::try_from(bytes / u64::from(format.frame_bytes()));
             let units = units.map_err(|_| SegmentError::Unfit("four billion samples"))?;
             tracks.push((Track::Sound, Length { timescale: format.rate_hz, units }));
         }
@@ -212,7 +212,7 @@ impl<'a> Writer<'a> {
         let (times, chunks, sample_bytes) = match (track, self.head.sound.map(SoundTrack::format)) {
             (Track::Sound, Some(format)) => {
                 self.sound_description(format);
-                let bytes = frame_bytes(format);
+                let bytes = format.frame_bytes();
                 (vec![[length.units, 1]], self.chunks(bytes), bytes)
             }
             _ => {
@@ -320,11 +320,6 @@ impl Length {
     fn ms(&self) -> u32 {
         (u64::from(self.units) * u64::from(TIMESCALE)).div_ceil(u64::from(self.timescale.max(1))) as u32
     }
-}
-
-/// Bytes of a sample for each channel.
-fn frame_bytes(format: SoundFormat) -> u32 {
-    format.channels.max(1) * 2
 }
 
 /// How often each value comes in turn.

@@ -99,7 +99,7 @@ impl Sound {
 
     /// Bytes of a sample for each channel.
     pub(super) fn frame_bytes(&self) -> u64 {
-        u64::from(self.format.channels.max(1)) * 2
+        u64::from(self.format.frame_bytes())
     }
 
     /// Fills `out` with the bytes from `at` on. `decode` gives the samples of a packet; what it does not give is silence.
@@ -174,7 +174,7 @@ fn frames_of(track: &SoundTrack, length: u32) -> u32 {
             Some(&[high, low]) => u32::from(u16::from_be_bytes([high, low])),
             _ => 0,
         },
-        SoundTrack::Pcm { format } => length / (format.channels.max(1) * 2),
+        SoundTrack::Pcm { format } => length / format.frame_bytes(),
     }
 }
 
