@@ -53,17 +53,7 @@ pub enum ClipKind {
 /// A clip.
 pub struct Clip {
     layout: Layout,
-    /// Pictures and pieces of sound in the order in which they lie.
-    blocks: Vec<ClipBlock>,
-    /// Where the content of each block lies.
-    places: Vec<Place>,
-    footage: Footage,
-    /// The sound, where it is not sent as it was recorded.
-    sound: Option<Sound>,
-    /// The checksum of each block of a ZIP, once it is known.
-    crcs: Vec<Option<u32>>,
-    /// How far the checksum of a block was computed by sending it.
-    hashed: (usize, u64, Hasher),
+    contents: Contents,
     id: [u8; 16],
     /// When its first frame was captured, in microseconds since 1970.
     pub from_us: u64,
@@ -91,6 +81,21 @@ enum Layout {
     Mkv(clip::Clip),
     Mov(Mov),
     Zip(Zip),
+}
+
+/// The contents of a clip's blocks.
+struct Contents {
+    /// Pictures and pieces of sound in the order in which they lie.
+    blocks: Vec<ClipBlock>,
+    /// Where the content of each block lies.
+    places: Vec<Place>,
+    footage: Footage,
+    /// The sound, where it is not sent as it was recorded.
+    sound: Option<Sound>,
+    /// The checksum of each block of a ZIP, once it is known.
+    crcs: Vec<Option<u32>>,
+    /// How far the checksum of a block was computed by sending it.
+    hashed: (usize, u64, Hasher),
 }
 
 /// The segments that a clip is made of; one of them is open.
@@ -179,27 +184,40 @@ impl Clip {
     pub fn send(&mut self, start: u64, end: u64, send: Send<'_>) -> io::Result<()> {
         let mut buffer = vec![0; PIECE_BYTES];
         let mut window = Window { wanted: start..end, at: 0, send };
-        let (head, first, last_at) = match &self.layout {
+        let Self { layout, contents, .. } = self;
+        let (head, first, last_at) = match layout {
             Layout::Mkv(clip) => (clip.head(), clip.block_at(start), clip.length()),
             Layout::Mov(mov) => (mov.head(), mov.block_at(start), mov.length()),
             Layout::Zip(zip) => (zip.head(), zip.block_at(start), zip.tail_at()),
         };
         window.put(head)?;
         // Without a block: the head, or what is behind the last one.
-        let first = first.unwrap_or(if start < head.len() as u64 { 0 } else { self.blocks.len() });
-        for number in first..self.blocks.len() {
+        let first = first.unwrap_or(if start < head.len() as u64 { 0 } else { contents.blocks.len() });
+        for number in first..contents.blocks.len() {
             if window.is_done() {
                 return Ok(());
             }
-            self.send_block(number, &mut buffer, &mut window)?;
+            contents.send_prefix(layout, number, &mut buffer, &mut window)?;
+            contents.send_block(number, &mut buffer, &mut window)?;
         }
         window.at = last_at;
-        self.send_tails(&mut buffer, &mut window)
+        match layout {
+            Layout::Zip(zip) => contents.send_tails(zip, &mut buffer, &mut window),
+            Layout::Mkv(_) | Layout::Mov(_) => Ok(()),
+        }
     }
+}
 
-    /// Sends what is wanted of a block and of the bytes before it.
-    fn send_block(&mut self, number: usize, buffer: &mut [u8], window: &mut Window<'_>) -> io::Result<()> {
-        match &self.layout {
+impl Contents {
+    /// Sends what is wanted of the bytes before a block.
+    fn send_prefix(
+        &mut self,
+        layout: &Layout,
+        number: usize,
+        buffer: &mut [u8],
+        window: &mut Window<'_>,
+    ) -> io::Result<()> {
+        match layout {
             Layout::Mkv(clip) => {
                 window.at = clip.prefix_at(number);
                 window.put(clip.prefix(number).as_slice())?;
@@ -212,11 +230,15 @@ impl Clip {
                     window.at += bytes;
                 } else {
                     let crc = if is_needed { self.crc(number, buffer, None)? } else { 0 };
-                    let Layout::Zip(zip) = &self.layout else { return Ok(()) };
                     window.put(&zip.prefix(number, crc))?;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Sends what is wanted of a block.
+    fn send_block(&mut self, number: usize, buffer: &mut [u8], window: &mut Window<'_>) -> io::Result<()> {
         let length = u64::from(self.blocks[number].length);
         let Some(wanted) = window.wants(length) else {
             window.at += length;
@@ -237,10 +259,8 @@ impl Clip {
     }
 
     /// Sends what is wanted of what follows the blocks of a ZIP.
-    fn send_tails(&mut self, buffer: &mut [u8], window: &mut Window<'_>) -> io::Result<()> {
-        let Layout::Zip(zip) = &self.layout else { return Ok(()) };
+    fn send_tails(&mut self, zip: &Zip, buffer: &mut [u8], window: &mut Window<'_>) -> io::Result<()> {
         for tail in zip.tails() {
-            let Layout::Zip(zip) = &self.layout else { return Ok(()) };
             let bytes = zip.tail_bytes(tail);
             if window.wants(bytes).is_none() {
                 window.at += bytes;
@@ -250,7 +270,6 @@ impl Clip {
                 Some(number) => self.crc(number, buffer, Some(&mut *window.send))?,
                 None => 0,
             };
-            let Layout::Zip(zip) = &self.layout else { return Ok(()) };
             window.put(&zip.tail(tail, crc))?;
         }
         Ok(())

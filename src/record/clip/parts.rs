@@ -6,7 +6,7 @@ use crc32fast::Hasher;
 use sha2::{Digest, Sha256};
 
 use super::sound::Sound;
-use super::{Clip, ClipKind, Footage, Layout, MOST_BYTES, NoClip, PIECE_BYTES, Place};
+use super::{Clip, ClipKind, Contents, Footage, Layout, MOST_BYTES, NoClip, PIECE_BYTES, Place};
 use crate::codec::sound::wav_head;
 use crate::memory::{Account, Lease};
 use crate::record::catalogue::SegmentInfo;
@@ -185,7 +185,8 @@ impl Parts {
         let crcs = if kind == ClipKind::Zip { vec![None; blocks.len()] } else { Vec::new() };
         let footage = Footage { segments, open: None };
         let hashed = (0, 0, Hasher::new());
-        Ok(Clip { layout, blocks, places, footage, sound, crcs, hashed, id, from_us, to_us, _lease: lease })
+        let contents = Contents { blocks, places, footage, sound, crcs, hashed };
+        Ok(Clip { layout, contents, id, from_us, to_us, _lease: lease })
     }
 
     /// What is the same for the same clip, and no other.
