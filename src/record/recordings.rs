@@ -86,6 +86,15 @@ impl Recordings {
         }
     }
 
+    /// Checks that something is mounted on the folder, where that is asked for.
+    ///
+    /// # Errors
+    /// That nothing is, and those of the file system.
+    pub(super) fn check_mounted(&self) -> Result<(), RecordError> {
+        let RecordStore { dir, is_mount, .. } = &self.store;
+        if *is_mount { volume::check_mounted(dir).map_err(RecordError::io(dir)) } else { Ok(()) }
+    }
+
     /// Makes the folder if it is missing, and keeps other processes from recording into it. Does nothing if that was done.
     ///
     /// # Errors
@@ -95,9 +104,7 @@ impl Recordings {
             return Ok(());
         }
         let dir = &self.store.dir;
-        if self.store.is_mount {
-            volume::check_mounted(dir).map_err(RecordError::io(dir))?;
-        }
+        self.check_mounted()?;
         folder::make(dir)
             .and_then(|()| folder::make_above(&dir.join(folder::POOL).join("spare"), dir))
             .map_err(RecordError::io(dir))?;
@@ -173,9 +180,8 @@ impl Recordings {
     /// written to again.
     pub fn segments(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
         let catalogue = lock(&self.catalogue);
-        let overlaps =
-            |segment: &&Arc<SegmentInfo>| segment.start_us() <= to_us && segment.end_us() >= from_us;
-        catalogue.segments(camera).iter().filter(overlaps).cloned().collect()
+        let segments = catalogue.segments(camera).iter();
+        segments.filter(|segment| segment.overlaps(&[(from_us, to_us)])).cloned().collect()
     }
 
     /// Looks at each segment of a camera with a frame from `from_us` to `to_us`, in the order of their making.
@@ -187,9 +193,8 @@ impl Recordings {
         look: &mut dyn FnMut(&SegmentInfo),
     ) {
         let catalogue = lock(&self.catalogue);
-        let overlaps =
-            |segment: &&Arc<SegmentInfo>| segment.start_us() <= to_us && segment.end_us() >= from_us;
-        catalogue.segments(camera).iter().filter(overlaps).for_each(|segment| look(segment));
+        let segments = catalogue.segments(camera).iter();
+        segments.filter(|segment| segment.overlaps(&[(from_us, to_us)])).for_each(|segment| look(segment));
     }
 
     /// Looks at all segments of a camera, in the order of their numbers.

@@ -48,11 +48,8 @@ impl<'r> Space<'r> {
     /// # Errors
     /// [`RecordError::NoSpace`] if nothing may go; those of the file system.
     pub(super) fn acquire(&self) -> Result<Spare, RecordError> {
-        let store = self.recordings.store();
-        if store.is_mount {
-            volume::check_mounted(&store.dir).map_err(RecordError::io(&store.dir))?;
-        }
-        let length = store.segment_bytes;
+        self.recordings.check_mounted()?;
+        let length = self.recordings.store().segment_bytes;
         loop {
             let (missing, limit) = self.missing_bytes(length)?;
             // A file of the pool has its space already; it still counts as footage from now on.

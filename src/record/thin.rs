@@ -41,6 +41,9 @@ pub(super) fn oldest(
     unfit: &mut BTreeSet<PathBuf>,
     stop: &Stop,
 ) {
+    if rules.values().all(|rules| rules.thin_after_us.is_none()) {
+        return;
+    }
     let now_us = clock::wall_us();
     let is_due = |(info, end_us): &(&&Arc<SegmentInfo>, u64)| {
         let Some(rules) = rules.get(info.camera()) else { return false };
