@@ -64,7 +64,7 @@ fn a_stall_of_5_s_loses_nothing_and_one_of_60_s_is_counted() {
 }
 
 #[test]
-fn a_card_that_fails_to_write_loses_nothing_that_was_told() {
+fn a_card_that_fails_to_write_loses_nothing_synced() {
     let vm = vm::counted();
     let (recording, server, viewer) = recording(&vm, "ext4", "");
     recording.feed.wait(Duration::from_secs(2));

@@ -250,7 +250,7 @@ test("an admin sets, stops and starts recording", async (t) => {
   await until("no problem", async () => (await page.locator(".problems p").count()) === 0);
 });
 
-test("an admin is told what will be deleted too early", async (t) => {
+test("an admin is warned of what will be deleted too early", async (t) => {
   const sections = ALWAYS.replace("min_free_gb = 0", "min_free_gb = 0\nmax_gb = 0.021").replace('"always"', '"always"\ndays = 14')
     .replace("width = 320\nheight = 240", "width = 640\nheight = 480\nquality = 95");
   const server = await new Server(t, { sections }).start();
