@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::card::Mood;
-use crate::footage::{CARD, Recording, check, missing};
+use crate::footage::{CARD, Recording, check};
 use crate::server::{Server, Viewer};
 use crate::vm::{self, Vm, wait_for};
 
@@ -54,12 +54,11 @@ fn a_stall_of_5_s_loses_nothing_and_one_of_60_s_is_counted() {
     wait_failed(&server, &viewer, "the disk has not answered for");
     vm.card("card").set(Mood::Works);
     wait_well(&server);
-    for (camera, files) in recording.take_out(server).iter().enumerate() {
-        let tags = check(files);
-        let until = tags.partition_point(|tag| tag.number <= before[camera].number);
-        assert_eq!(missing(&tags[..until]), 0);
-        let missed: u64 = files.iter().map(|file| u64::from(file.summary.missed)).sum();
-        assert_eq!(missed, missing(&tags));
+    for (footage, before) in recording.take_out(server).iter().zip(before) {
+        let tags = check(&footage.files);
+        footage.check_counted(&tags[..tags.partition_point(|tag| tag.number <= before.number)], 0);
+        let missed = footage.files.iter().map(|file| u64::from(file.summary.missed)).sum();
+        footage.check_counted(&tags, missed);
     }
 }
 
@@ -78,8 +77,8 @@ fn a_card_that_fails_to_write_loses_nothing_synced() {
     for files in recording.look(vm.card("card").after_a_cut()) {
         check(&files);
     }
-    for files in recording.take_out(server) {
-        assert_eq!(missing(&check(&files)), 0);
+    for footage in recording.take_out(server) {
+        footage.check_complete();
     }
 }
 
@@ -96,8 +95,8 @@ fn a_card_that_is_pulled_and_put_back_is_recorded_on_again() {
     assert_eq!(vm.run_ok(&format!("ls {CARD}")), "", "nothing is written beside the card");
     recording.mount();
     wait_well(&server);
-    for files in recording.take_out(server) {
-        check(&files);
+    for footage in recording.take_out(server) {
+        check(&footage.files);
     }
 }
 
@@ -114,8 +113,8 @@ fn a_card_that_is_read_only_for_a_time_loses_no_footage() {
     assert_eq!(bytes(), known, "what cannot be deleted is there still");
     vm.run_ok(&format!("mount -o remount,rw {CARD}"));
     wait_well(&server);
-    for files in recording.take_out(server) {
-        assert_eq!(missing(&check(&files)), 0);
+    for footage in recording.take_out(server) {
+        footage.check_complete();
     }
 }
 
@@ -135,8 +134,8 @@ fn a_card_that_another_program_fills_is_recorded_on() {
     server.wait_recordings("\"reason\":\"space\"");
     vm.run_ok(&format!("dd if=/dev/zero of={CARD}/another bs=1M 2>/dev/null; true"));
     wait_well(&server);
-    for files in recording.take_out(server) {
-        assert_eq!(missing(&check(&files)), 0);
+    for footage in recording.take_out(server) {
+        footage.check_complete();
     }
 }
 
@@ -155,9 +154,9 @@ fn footage_outlives_a_clock_that_jumps() {
     recording.feed.wait(Duration::from_secs(11));
     let recordings = server.get("/api/1.0/recordings").1;
     assert!(recordings.contains("\"deleted\":[]"), "{recordings}");
-    for files in recording.take_out(server) {
-        assert_eq!(missing(&check(&files)), 0);
-        assert!(files.len() >= 6, "{} files", files.len());
+    for footage in recording.take_out(server) {
+        footage.check_complete();
+        assert!(footage.files.len() >= 6, "{} files", footage.files.len());
     }
 }
 
@@ -171,7 +170,7 @@ fn a_camera_that_was_lost_is_a_gap_in_its_footage() {
     wait_well(&server);
     let (_, document) = server.get("/api/1.0/recordings/front");
     assert!(document.contains("\"gap\":\"camera lost\""), "{document}");
-    for files in recording.take_out(server) {
-        check(&files);
+    for footage in recording.take_out(server) {
+        check(&footage.files);
     }
 }

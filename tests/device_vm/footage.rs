@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use defender::media::SoundFormat;
 use defender::segment::{
@@ -40,6 +41,32 @@ pub struct Found {
     /// Its pictures, in the order of the file.
     pub tags: Vec<Tag>,
     pub sound_blocks: u32,
+}
+
+/// What is on a card of one camera.
+pub struct Footage {
+    /// In the order of their numbers.
+    pub files: Vec<Found>,
+    /// Pictures that Defender did not take from the camera, because a newer one had come: a busy machine may be late.
+    pub dropped: u64,
+    /// Number of the last picture of which it is known whether it was dropped.
+    until: u64,
+}
+
+impl Footage {
+    /// Checks that the files go on from one another, and that all pictures are in them which Defender took from the camera.
+    pub fn check_complete(&self) {
+        self.check_counted(&check(&self.files), 0);
+    }
+
+    /// Checks that `counted` of these pictures are missing, beside those that were dropped.
+    pub fn check_counted(&self, tags: &[Tag], counted: u64) {
+        let (missing, dropped) = (missing(tags, self.until), self.dropped);
+        assert!(
+            (counted..=counted + dropped).contains(&missing),
+            "{missing} pictures are missing; {counted} are counted, and {dropped} were dropped at the most"
+        );
+    }
 }
 
 impl<'a> Recording<'a> {
@@ -108,10 +135,20 @@ impl<'a> Recording<'a> {
     }
 
     /// Stops the server, and takes the card out: what is on it.
-    pub fn take_out(&self, server: Server<'_>) -> [Vec<Found>; 2] {
+    pub fn take_out(&self, server: Server<'_>) -> [Footage; 2] {
+        let last = self.feed.last();
+        // They have come to Defender, or will never come.
+        self.feed.wait(Duration::from_secs(1));
+        let dropped = CAMERAS.map(|camera| {
+            server.metric(&format!("defender_frames_dropped_total{{camera=\"{}\"}}", camera.name))
+        });
         server.stop();
         self.unmount();
-        self.look(self.vm.card("card").image())
+        let mut known = dropped.into_iter().zip(last);
+        self.look(self.vm.card("card").image()).map(|files| {
+            let (dropped, last) = known.next().expect("one for each camera");
+            Footage { files, dropped, until: last.number }
+        })
     }
 
     /// Sectors that were written to the card since it was put in.
@@ -221,8 +258,9 @@ pub fn check(files: &[Found]) -> Vec<Tag> {
     files.iter().flat_map(|file| file.tags.iter().copied()).collect()
 }
 
-/// Pictures that are missing between the first of a camera and its last.
-pub fn missing(tags: &[Tag]) -> u64 {
+/// Pictures that are missing between the first of a camera and the one with the number `until`.
+fn missing(tags: &[Tag], until: u64) -> u64 {
+    let tags = &tags[..tags.partition_point(|tag| tag.number <= until)];
     let (first, last) = (tags.first().expect("footage"), tags.last().expect("footage"));
     last.number + 1 - first.number - tags.len() as u64
 }
