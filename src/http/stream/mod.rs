@@ -102,7 +102,7 @@ pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
         if recordings.segments(name, span.0, span.1).is_empty() {
             return Err(thumbnails::nothing());
         }
-        let lease = call.state.memory.for_requests().lease(strip::memory_bytes(count));
+        let lease = call.state.memory.for_footage().lease(strip::memory_bytes(count));
         let lease = lease.ok_or_else(Reply::out_of_memory)?;
         Ok(thumbnails::send(recordings, name.to_owned(), span, count, response(call, Scale::Eighth), lease))
     });
@@ -163,7 +163,7 @@ fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
         player.forward();
     }
     let camera = call.state.camera(Some(name), call.user).ok();
-    let memory = Arc::clone(call.state.memory.for_requests());
+    let memory = Arc::clone(call.state.memory.for_footage());
     let playback = playback::Playback { player, to_us, speed, interval, camera, memory };
     Ok(playback::stream(playback, is_head(call.request), call.context()))
 }
