@@ -174,6 +174,7 @@ fn response(call: &Call<'_>, scale: Scale) -> snapshot::Response {
         head_only: is_head(call.request),
         context: call.context(),
         keep: call.pending.keeps_alive(),
+        memory: Arc::clone(call.state.memory.for_requests()),
     }
 }
 
