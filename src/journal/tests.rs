@@ -305,7 +305,7 @@ fn only_so_many_events_go_on_at_a_time() {
 }
 
 #[test]
-fn reported_events_keep_out_neither_those_of_others_nor_our_own() {
+fn reported_events_keep_no_others_out() {
     let machine = Machine::new();
     let opened = machine.open();
     let report = |reporter: &str, end| {

@@ -364,3 +364,32 @@ impl<'a> Stream<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn requests_for_smaller_pictures_take_turns() {
+        let frame = part::build(Vec::new(), Timestamp::now(), (8, 8), |_| Ok::<(), ()>(())).unwrap();
+        let (tell, told) = mpsc::channel();
+        let first = lock(&ONE_AT_A_TIME);
+        thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                tell.send(rustix::thread::gettid()).unwrap();
+                shrink(&frame, Scale::Half).is_err()
+            });
+            let stat = format!("/proc/self/task/{}/stat", told.recv().unwrap().as_raw_nonzero());
+            let is_waiting = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S "));
+            while !second.is_finished() && !is_waiting() {
+                thread::yield_now();
+            }
+            assert!(!second.is_finished(), "it did not wait");
+            drop(first);
+            assert!(second.join().unwrap(), "no JPEG is made smaller than none");
+        });
+    }
+}

@@ -56,27 +56,6 @@ fn slow_downloads_of_a_large_file_take_little_memory() {
 }
 
 #[test]
-fn many_smaller_snapshots_take_the_memory_of_one_at_a_time() {
-    let card = "[camera.front]\ndevice = \"test\"\nwidth = 3840\nheight = 2160\nfps = 1\nquality = 95\n";
-    let server = Setup::new().plain().sections(card).start();
-    let token = session(&server);
-    let path = "/snapshot?scale=1/2";
-    slow(&server, path, &token);
-    let before = memory(&server, "VmHWM");
-    let mut clients: Vec<_> = (0..40).map(|_| server.connect()).collect();
-    for client in &mut clients {
-        write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n").unwrap();
-    }
-    for client in &mut clients {
-        let mut begin = [0; 15];
-        client.read_exact(&mut begin).unwrap();
-        assert_eq!(&begin, b"HTTP/1.1 200 OK");
-    }
-    let taken = memory(&server, "VmHWM") - before;
-    assert!(taken < 32 * MIB, "{} MiB for {} clients", taken / MIB, clients.len());
-}
-
-#[test]
 fn what_needs_no_byte_of_a_file_reads_none() {
     let server = with_folder("");
     // Larger than any memory; it takes no space on the disk.
