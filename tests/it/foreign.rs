@@ -395,6 +395,39 @@ fn commands_to_the_server_follow_no_planted_socket() {
 }
 
 #[test]
+fn settings_commands_follow_no_planted_file() {
+    let Some(sandbox) = Sandbox::new(STRANGER) else { return };
+    // The socket is in a folder of root: it is not for its sake that root becomes the owner.
+    let text = "[server]\nusers = \"state/users\"\nsocket = \"outside/../defender.sock\"\n[camera.front]\n\
+                device = \"test\"\n";
+    fs::write(sandbox.path().join("defender.conf"), text).unwrap();
+    let overrides = "camera.front.fps = 7\n";
+    for name in ["overrides.conf", "overrides.conf.new", "kept.conf"] {
+        for plant in PLANTS {
+            for command in [&["list"][..], &["reset", "camera.front.fps"], &["reset"]] {
+                sandbox.reset(None);
+                let file = sandbox.state().join("overrides.conf");
+                fs::write(&file, overrides).unwrap();
+                chown(file, Some(STRANGER), Some(STRANGER)).unwrap();
+                if !sandbox.plant(plant, name) {
+                    continue;
+                }
+                let ended = sandbox.run(&[&["settings"], command, &["-c", "defender.conf"]].concat());
+                let what = format!("{plant} as {name}, {command:?}: {}", ended.said);
+                sandbox.check_outside(&what);
+                assert!(!ended.said.contains("root's own"), "{what}");
+                let found = fs::read_dir(sandbox.state()).unwrap().flatten();
+                let is_roots = |entry: &fs::DirEntry| {
+                    entry.metadata().is_ok_and(|found| found.uid() == 0 && found.nlink() == 1)
+                };
+                let of_root: Vec<_> = found.filter(is_roots).map(|entry| entry.path()).collect();
+                assert!(of_root.is_empty(), "{what}: root made {of_root:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn start_and_check_follow_no_planted_file() {
     let Some(sandbox) = Sandbox::new(nobody()) else { return };
     fs::write(
@@ -402,7 +435,8 @@ fn start_and_check_follow_no_planted_file() {
         "[server]\nuser = \"nobody\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"state/users\"\n\
          cert = \"state/server.pem\"\nkey = \"state/key.pem\"\nlog = \"state/log\"\naudit_log = \"state/audit\"\n\
          [camera.front]\ndevice = \"test\"\n[remote.attic]\nurl = \"https://127.0.0.1:9/\"\n\
-         token_file = \"state/token\"\n",
+         token_file = \"state/token\"\n[record]\ndir = \"state/recordings\"\nmin_free_gb = 0\n\
+         [camera.front.record]\nwhen = \"always\"\n",
     )
     .unwrap();
     let names = [
@@ -423,6 +457,8 @@ fn start_and_check_follow_no_planted_file() {
         "audit",
         "token",
         "first-password",
+        "events",
+        "recordings",
     ];
     for name in names {
         for plant in PLANTS {

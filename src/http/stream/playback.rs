@@ -86,6 +86,10 @@ struct Live {
     reader: Reader<Frame>,
     frames: VecDeque<Arc<Frame>>,
     bytes: usize,
+    /// For those bytes: a viewer who reads slowly holds frames that nobody else has any more.
+    lease: Lease,
+    /// There is no room for more of them.
+    is_full: bool,
     since: Instant,
 }
 
@@ -213,8 +217,11 @@ impl Sender {
     fn wait_for_more(&mut self, client: &mut Client) -> bool {
         let Some(camera) = &self.playback.camera else { return false };
         if self.live.is_none() {
-            let Some(reader) = camera.frames().subscribe() else { return false };
-            self.live = Some(Live { reader, frames: VecDeque::new(), bytes: 0, since: Instant::now() });
+            let (Some(reader), Some(lease)) = (camera.frames().subscribe(), self.playback.memory.lease(0))
+            else {
+                return false;
+            };
+            self.live = Some(Live::new(reader, lease));
         }
         let Some(live) = &mut self.live else { return false };
         !client.is_gone() && live.collect(POLL)
@@ -227,15 +234,18 @@ impl Sender {
             // Footage has its times to the millisecond.
             at + 2000 >= wall_us(first)
         });
-        reached || live.since.elapsed() >= LATEST_FOOTAGE || live.bytes > MOST_LIVE_BYTES
+        reached || live.since.elapsed() >= LATEST_FOOTAGE || live.is_full
     }
 
     fn send_live(&mut self, client: &mut Client) -> io::Result<()> {
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let after = self.playback.player.wall_us().unwrap_or(0) + 1999;
-        for frame in live.frames.drain(..).filter(|frame| wall_us(frame) > after) {
-            client.write_all(frame.part())?;
+        while let Some(frame) = live.frames.pop_front() {
+            if wall_us(&frame) > after {
+                client.write_all(frame.part())?;
+            }
         }
+        live.lease.resize(0);
         loop {
             match live.reader.wait_newer(CHECK_EVERY) {
                 Wait::Fresh { value: frame, .. } => client.write_all(frame.part())?,
@@ -248,15 +258,24 @@ impl Sender {
 }
 
 impl Live {
+    fn new(reader: Reader<Frame>, lease: Lease) -> Self {
+        Self { reader, frames: VecDeque::new(), bytes: 0, lease, is_full: false, since: Instant::now() }
+    }
+
     /// Takes the frames that come within `wait`, at least one of them if there is one; false if there will be none.
     fn collect(&mut self, wait: Duration) -> bool {
         let end = Instant::now() + wait;
         loop {
             match self.reader.wait_newer(end.saturating_duration_since(Instant::now())) {
                 Wait::Fresh { value: frame, .. } => {
-                    self.bytes += frame.memory_bytes();
+                    let bytes = self.bytes + frame.memory_bytes();
+                    if bytes > MOST_LIVE_BYTES || !self.lease.resize(bytes) {
+                        self.is_full = true;
+                        return true;
+                    }
+                    self.bytes = bytes;
                     self.frames.push_back(frame);
-                    if Instant::now() >= end || self.bytes > MOST_LIVE_BYTES {
+                    if Instant::now() >= end {
                         return true;
                     }
                 }
@@ -269,4 +288,33 @@ impl Live {
 
 fn wall_us(frame: &Frame) -> u64 {
     frame.captured().wall_time().as_micros() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::latest;
+    use crate::media::Timestamp;
+    use crate::memory::Memory;
+
+    #[test]
+    fn waiting_live_frames_take_no_more_memory_than_there_is() {
+        const FRAME_BYTES: usize = 4000;
+        // 16 KiB for requests, of which three quarters are for footage.
+        let memory = Memory::new(64 * 1024);
+        let (mut publisher, frames) = latest(4);
+        let mut live = Live::new(frames.subscribe().unwrap(), memory.for_footage().lease(0).unwrap());
+        for number in 0..9 {
+            let write = |out: &mut Vec<u8>| {
+                out.resize(out.len() + FRAME_BYTES, 7);
+                Ok::<(), ()>(())
+            };
+            let at = Timestamp::from_micros(number * 40_000);
+            publisher.publish(part::build(Vec::new(), at, (64, 48), write).unwrap());
+            assert!(live.collect(Duration::ZERO));
+        }
+        let held: usize = live.frames.iter().map(|frame| frame.memory_bytes()).sum();
+        assert!(live.is_full && (FRAME_BYTES..=12 * 1024).contains(&held), "{held}");
+        assert_eq!(memory.usage()[1].1.used_bytes, held);
+    }
 }
