@@ -210,6 +210,46 @@ fn judge(ages: &[(Duration, usize)], link: &Link) -> Option<String> {
     (ages.is_empty() || as_promised * 10 < ages.len() * 9).then_some(seen)
 }
 
+/// Who plays a recording on a slow link is no later than the recording, and sees the present behind it; an error says
+/// why that cannot be tried.
+pub fn try_playback() -> Result<(), String> {
+    let link = &NEAR[0];
+    let (inside, viewer) = (Namespace::new("recorder")?, Namespace::new("past")?);
+    run("ip", &["-n", &inside.0, "link", "set", "lo", "up"])?;
+    let address = join(&inside, &viewer, 0, link)?;
+    let server = Setup::new()
+        .server("address = \"0.0.0.0\"")
+        .sections(
+            "[record]\nmin_free_gb = 0\nflush_s = 1\n[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
+             fps = 25\n[camera.front.record]\nwhen = \"always\"\n",
+        )
+        .under(&["ip", "netns", "exec", &inside.0])
+        .start();
+    let port = server.port;
+    let path = "api/1.0/recordings/front";
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let play = |from: Duration, speed: u32| {
+        let (from, at) = (from.as_secs_f64(), format!("https://{address}:{port}/{path}"));
+        watch(&viewer, &format!("{at}/stream?from={from:.3}&speed={speed}"), SETTLE + MEASURE)
+    };
+    wait_for("some seconds on the disk", || {
+        let (from, to) = (begun + SETTLE, begun + SETTLE * 2);
+        let query = format!("from={:.3}&to={:.3}", from.as_secs_f64(), to.as_secs_f64());
+        let clip = format!("https://127.0.0.1:{port}/{path}/clip.mkv?{query}");
+        let login = format!("{USER}:{PASSWORD}");
+        let head = ["netns", "exec", &inside.0, "curl", "-skfI", "-u", &login, &clip];
+        run("ip", &head).is_ok().then_some(())
+    });
+    let seen = play(begun, 4);
+    let late = judge(&ages(&seen), link);
+    assert!(late.is_none(), "older than promised behind a recording: {}", late.unwrap_or_default());
+    let seen = play(begun, 1);
+    let (first, last) = (&seen[0], &seen[seen.len() - 1]);
+    let (took, played) = (last.arrived - first.arrived, last.captured - first.captured);
+    assert!(played + PROMISED + SLACK >= took, "{took:?} for {played:?} of a recording");
+    Ok(())
+}
+
 /// A relay's viewer sees the present when the way to the relay is slow; an error says why that cannot be
 /// tried. The relay's own stamps count from the fastest frame, so the pictures themselves say when they
 /// were captured.

@@ -156,7 +156,10 @@ fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     }
     // The frame before `from` is that moment's picture, unless it is long gone.
     if speed > 0.0 && player.wall_us().is_some_and(|at| at.saturating_add(3_000_000) < from_us) {
-        player.forward();
+        let before = player.spot();
+        if player.forward() && !player.is_apart_from(before.as_ref()) {
+            player.back();
+        }
     }
     let camera = call.state.camera(Some(name), call.user).ok();
     let memory = Arc::clone(call.state.memory.for_requests());
