@@ -52,6 +52,17 @@ test("two admins see the same recording, which either ends", async (t) => {
   await until("the dot that waits again", async () => (await dot(one)) === "waiting");
 });
 
+test("while the server is silent it is unknown whether a camera is recorded", async (t) => {
+  const server = await new Server(t, { sections: ALWAYS }).start();
+  const page = await signedIn(server, "eve", { expected: /401|404|ERR_/ });
+  await until("the dot of one that is recorded", async () => (await dot(page)) === "recording");
+  server.fallSilent();
+  await until("a dot that does not say so", async () => (await dot(page)) === "unknown");
+  await picture(page, "recording-unknown");
+  server.speakAgain();
+  await until("the dot again", async () => (await dot(page)) === "recording");
+});
+
 test("an event is listed at once, played from before it, kept, noted and deleted", async (t) => {
   const server = await new Server(t, { sections: ALWAYS }).start();
   const page = await signedIn(server, "ada", { path: "/?events", expected: /401|404/ });
