@@ -191,7 +191,7 @@ test("a part of a recording is saved as a film, as pictures, and one picture", a
   assert.match(zip.suggestedFilename(), /^front.*\.zip$/);
   execFileSync("unzip", ["-tqq", await zip.path()]);
   const [still] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save picture" }).click()]);
-  assert.match(still.suggestedFilename(), /^front-\d{4}-\d\d-\d\dT[\d-]+\.jpg$/);
+  assert.match(still.suggestedFilename(), /^front-\d{4}-\d\d-\d\dT[\d-]+[+-]\d{4}\.jpg$/);
 });
 
 test("marks make a clip, and its address", async (t) => {
