@@ -27,6 +27,25 @@ for (const [kind, size] of [["narrow", "width = 640\nheight = 480\n"], ["wide", 
   });
 }
 
+test("sideways, a recording fills the height, and what is used stands beside it", async (t) => {
+  const sections = '[record]\nmin_free_gb = 0\nflush_s = 1\n[camera.front]\ndevice = "test"\nfps = 10\n[camera.front.record]\nwhen = "always"\n';
+  const server = await new Server(t, { sections }).start();
+  const page = await signedIn(server, "eve", { viewport: SIDEWAYS, expected: /401|404/ });
+  await until("footage", () => page.evaluate(async () => (await (await fetch("api/1.0/recordings")).json()).cameras[0].bytes > 0));
+  await page.goto(server.url(`/?camera=front&at=${Date.now() / 1000 - 1}`));
+  await page.locator(".past:is([data-state=playing], [data-state=ended], [data-state=paused])").waitFor();
+  const frame = page.locator(".past .frame");
+  for (const used of [page.getByRole("button", { name: "Pause" }).or(page.getByRole("button", { name: "Play", exact: true })), page.getByLabel("Day", { exact: true }), page.getByRole("button", { name: "Save picture" })]) {
+    await used.scrollIntoViewIfNeeded();
+    const [{ x, y, width, height }, beside] = [await frame.boundingBox(), await used.boundingBox()];
+    assert.ok(height > 0.97 * SIDEWAYS.height && Math.abs(y) <= 1, `the picture has ${height} px at ${y}`);
+    assert.ok(beside.x >= x + width, "beside the picture");
+  }
+  await assertNotWide(page, "a recording, sideways");
+  await assertAccessible(page, "a recording, sideways");
+  await picture(page, "sideways-recording");
+});
+
 for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE, sideways: SIDEWAYS })) {
   test(`at a ${name}, a picture stays in sight while its controls are used`, async (t) => {
     const server = await new Server(t).start();

@@ -40,7 +40,7 @@ pub struct Response {
     pub keep: bool,
 }
 
-/// The job that sends a clip of the camera `name`.
+/// The job that sends a clip of this kind under the name `name`, without its ending.
 pub fn send(
     mut clip: Clip,
     (name, kind): (&str, ClipKind),
@@ -66,10 +66,7 @@ pub fn send(
         .with("Accept-Ranges", "bytes")
         .with("ETag", tag)
         .with("Cache-Control", "private, no-cache")
-        .with(
-            "Content-Disposition",
-            format!("attachment; filename=\"{}\"", file_name(name, clip.from_us, kind)),
-        )
+        .with("Content-Disposition", format!("attachment; filename=\"{name}.{}\"", kind.ending()))
         .with("X-Clip-From", utc::rfc3339(clip.from_us))
         .with("X-Clip-To", utc::rfc3339(clip.to_us));
     let reply = match &range {
@@ -133,12 +130,6 @@ fn range(value: &str, length: u64) -> Asked {
     }
 }
 
-/// The name under which a browser stores a clip.
-fn file_name(camera: &str, from_us: u64, kind: ClipKind) -> String {
-    let at = utc::rfc3339(from_us).replace(':', "");
-    format!("{camera}-{}.{}", at.split('.').next().unwrap_or_default(), kind.ending())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,10 +153,5 @@ mod tests {
         ] {
             assert_eq!(range(value, 100), asked, "{value}");
         }
-    }
-
-    #[test]
-    fn a_file_is_named_by_camera_and_time() {
-        assert_eq!(file_name("front", 1_795_939_200_250_000, ClipKind::Mov), "front-2026-11-29T080000.mov");
     }
 }

@@ -110,7 +110,8 @@ pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
 }
 
 fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
-    let needed = |name| query::needed_moment(call.query(), name);
+    let query = call.query();
+    let needed = |name| query::needed_moment(query, name);
     let (from_us, to_us) = (needed("from")?, needed("to")?);
     let has_sound = call.state.hears_footage(name, call.user);
     let wanted = Wanted { from_us, to_us, kind, has_sound };
@@ -131,7 +132,10 @@ fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
     let (head_only, keep) = (is_head(call.request), call.pending.keeps_alive());
     let span = (utc::rfc3339(made.from_us), utc::rfc3339(made.to_us));
     let response = clip::Response { head_only, context: call.context(), keep };
-    let job = clip::send(made, (name, kind), &conditions, response)?;
+    // It is stored under its time in the zone that the client asks in.
+    let asked_in = query::text(query, "from")?.unwrap_or_default();
+    let file = format!("{name}-{}", utc::for_file_name(made.from_us, &asked_in));
+    let job = clip::send(made, (&file, kind), &conditions, response)?;
     let what = format!("took a clip of camera {name} from {} to {} as {}", span.0, span.1, kind.ending());
     audit::took(call.pending.peer(), call.user, &what);
     Ok(job)
@@ -160,7 +164,10 @@ fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     }
     // The frame before `from` is that moment's picture, unless it is long gone.
     if speed > 0.0 && player.wall_us().is_some_and(|at| at.saturating_add(3_000_000) < from_us) {
-        player.forward();
+        let before = player.spot();
+        if player.forward() && !player.is_apart_from(before.as_ref()) {
+            player.back();
+        }
     }
     let camera = call.state.camera(Some(name), call.user).ok();
     let memory = Arc::clone(call.state.memory.for_footage());

@@ -1,7 +1,8 @@
 //! Playback: sends footage to one viewer as `/video` sends frames, at any speed, forwards and backwards.
 //!
 //! Frames are sent no faster than they were captured, whatever the speed is: at a higher speed frames are left out. So bytes a second stay
-//! about those of the live stream. Gaps are skipped.
+//! about those of the live stream. Gaps are skipped. Frames are also left out for a viewer whose link is too slow for all of them: who plays
+//! a minute has seen it a minute later.
 //!
 //! Where footage ends in the present, the stream goes on with live frames. These are collected from the moment at which the end was reached, until
 //! what was written meanwhile has been sent: nothing is missing between them.
@@ -17,18 +18,21 @@ use crate::codec::part;
 use crate::gate::{Client, Job};
 use crate::http::reply::ResponseContext;
 use crate::hub::{CameraFeed, Reader, Wait};
-use crate::media::Frame;
+use crate::media::{Frame, Pace};
 use crate::memory::{Account, Lease};
 use crate::record::Player;
 
 /// The longest sleep: after it, it is checked whether the viewer is still there.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// Time between two frames that is a gap, and skipped.
+/// A shorter gap between two frames is not skipped.
 const GAP: Duration = Duration::from_secs(3);
 
 /// Least time between two frames of a viewer.
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A viewer who has been late for so long gets the newest frame that is due. A shorter delay is made up for without a loss.
+const MAX_LAG: Duration = Duration::from_secs(1);
 
 /// Time between frames of a fast playback at the most, however slow the camera was.
 const SLOW_INTERVAL: Duration = Duration::from_millis(200);
@@ -67,7 +71,8 @@ impl Playback {
 /// The job that plays; only the head of the response if `head_only`.
 pub fn stream(playback: Playback, head_only: bool, context: ResponseContext) -> Job {
     multipart::stream(head_only, context, move |client| {
-        Sender { playback, buffer: Vec::new(), lease: None, base: None, live: None }.run(client)
+        let prompt = Instant::now();
+        Sender { playback, buffer: Vec::new(), lease: None, base: None, prompt, live: None }.run(client)
     })
 }
 
@@ -78,6 +83,8 @@ struct Sender {
     lease: Option<(usize, Lease)>,
     /// A frame's time, and when it was sent: from it follows when others are due.
     base: Option<(u64, Instant)>,
+    /// When a frame was last sent before it was due, or waited for: the viewer is not late.
+    prompt: Instant,
     live: Option<Live>,
 }
 
@@ -142,21 +149,23 @@ impl Sender {
 
     /// Goes to the frame that is to be sent next, and waits until it is due; false where there is none, or the viewer is gone.
     fn next(&mut self, client: &mut Client) -> io::Result<bool> {
-        let Some(before) = self.playback.player.wall_us() else { return Ok(false) };
+        let Some(before_us) = self.playback.player.wall_us() else { return Ok(false) };
+        let before = self.playback.player.spot();
         while !self.step() {
             // The end, of what there is now.
             if !self.may_go_live() || !self.wait_for_more(client) {
                 return Ok(false);
             }
+            self.prompt = Instant::now();
             if self.live_has_begun() {
                 return Ok(true);
             }
         }
-        let after = self.playback.player.wall_us().unwrap_or(before);
-        let native = Duration::from_micros(before.abs_diff(after));
+        let after = self.playback.player.wall_us().unwrap_or(before_us);
+        let native = Duration::from_micros(before_us.abs_diff(after));
         let interval = self.playback.interval.unwrap_or(LEAST_INTERVAL).max(LEAST_INTERVAL);
         let Some((base_us, base)) = self.base else { return Ok(true) };
-        if native > GAP {
+        if native > GAP && self.playback.player.is_apart_from(before.as_ref()) {
             // What comes behind a gap is due at once.
             self.base = Some((after, Instant::now() + interval));
             return Ok(self.wait_until(Instant::now() + interval, client));
@@ -164,7 +173,11 @@ impl Sender {
         self.skip(native.min(SLOW_INTERVAL).max(interval));
         let after = self.playback.player.wall_us().unwrap_or(after);
         let passed = Duration::from_micros(base_us.abs_diff(after)).div_f64(self.playback.speed.abs());
-        Ok(self.wait_until(base + passed, client))
+        let due = base + passed;
+        if due >= Instant::now() {
+            self.prompt = due;
+        }
+        Ok(self.wait_until(due, client))
     }
 
     /// One frame on in the direction of play.
@@ -177,7 +190,8 @@ impl Sender {
     /// Leaves frames out: the next frame is the last one that will be due `least` from now.
     fn skip(&mut self, least: Duration) {
         let Some((base_us, base)) = self.base else { return };
-        if self.playback.speed.abs() <= 1.0 && self.playback.interval.is_none() {
+        let is_each_wanted = self.playback.speed.abs() <= 1.0 && self.playback.interval.is_none();
+        if is_each_wanted && self.prompt.elapsed() < MAX_LAG {
             return;
         }
         let reach = (base.elapsed() + least).mul_f64(self.playback.speed.abs()).as_micros() as u64;
@@ -240,15 +254,28 @@ impl Sender {
     fn send_live(&mut self, client: &mut Client) -> io::Result<()> {
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let after = self.playback.player.wall_us().unwrap_or(0) + 1999;
+        let mut pace = Pace::new(self.playback.interval);
+        let began = Instant::now();
         while let Some(frame) = live.frames.pop_front() {
-            if wall_us(&frame) > after {
+            // They are sent at once: on a slow link the rest would keep the viewer from the present.
+            if began.elapsed() >= MAX_LAG {
+                break;
+            }
+            if wall_us(&frame) > after && pace.takes(frame.captured()) {
                 client.write_all(frame.part())?;
             }
         }
+        live.frames.clear();
         live.lease.resize(0);
         loop {
             match live.reader.wait_newer(CHECK_EVERY) {
-                Wait::Fresh { value: frame, .. } => client.write_all(frame.part())?,
+                Wait::Fresh { value: frame, .. } => {
+                    if pace.takes(frame.captured()) {
+                        client.write_all(frame.part())?;
+                    } else if client.is_gone() {
+                        return Ok(());
+                    }
+                }
                 Wait::TimedOut if client.is_gone() => return Ok(()),
                 Wait::TimedOut => {}
                 Wait::Closed => return Ok(()),
