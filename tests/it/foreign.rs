@@ -435,8 +435,7 @@ fn start_and_check_follow_no_planted_file() {
         "[server]\nuser = \"nobody\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"state/users\"\n\
          cert = \"state/server.pem\"\nkey = \"state/key.pem\"\nlog = \"state/log\"\naudit_log = \"state/audit\"\n\
          [camera.front]\ndevice = \"test\"\n[remote.attic]\nurl = \"https://127.0.0.1:9/\"\n\
-         token_file = \"state/token\"\n[record]\ndir = \"state/recordings\"\nmin_free_gb = 0\n\
-         [camera.front.record]\nwhen = \"always\"\n",
+         token_file = \"state/token\"\n",
     )
     .unwrap();
     let names = [
@@ -457,8 +456,6 @@ fn start_and_check_follow_no_planted_file() {
         "audit",
         "token",
         "first-password",
-        "events",
-        "recordings",
     ];
     for name in names {
         for plant in PLANTS {
@@ -471,6 +468,31 @@ fn start_and_check_follow_no_planted_file() {
                 let what = format!("{plant} as {name}, {command}: {}", ended.said);
                 sandbox.check_outside(&what);
                 assert!(!ended.said.contains("root's own"), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn recording_follows_no_planted_file() {
+    let Some(sandbox) = Sandbox::new(nobody()) else { return };
+    fs::write(
+        sandbox.path().join("defender.conf"),
+        "[server]\nuser = \"nobody\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"state/users\"\ntls = false\n\
+         [camera.front]\ndevice = \"test\"\n[record]\ndir = \"state/recordings\"\nmin_free_gb = 0\n\
+         [camera.front.record]\nwhen = \"always\"\n",
+    )
+    .unwrap();
+    for name in ["events", "recordings"] {
+        for plant in PLANTS {
+            for command in ["check", "run"] {
+                sandbox.reset(None);
+                if sandbox.plant(plant, name) {
+                    let ended = sandbox.run(&[command, "-c", "defender.conf"]);
+                    let what = format!("{plant} as {name}, {command}: {}", ended.said);
+                    sandbox.check_outside(&what);
+                    assert!(!ended.said.contains("root's own"), "{what}");
+                }
             }
         }
     }
