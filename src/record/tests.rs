@@ -234,14 +234,13 @@ fn a_lost_camera_leaves_a_gap_with_its_reason() {
 #[test]
 fn a_lost_camera_parts_footage_and_a_slow_one_does_not() {
     let mut world = World::new(&always());
-    let slow_interval = Some(Duration::from_secs(7));
+    let slow_interval = Some(Duration::from_millis(5200));
     world.feed.set_state(CameraState { online: true, slow_interval, ..CameraState::default() });
-    let start_us = now_us() - 40_000_000;
-    for (count, at_us) in [(1, 0), (2, 7_000_000), (3, 30_000_000)] {
+    let start_us = now_us() - 20_900_000;
+    for (count, at_us) in [(1, 0), (2, 5_200_000), (3, 20_900_000)] {
         world.publish(start_us + at_us, 1000);
         wait_until(|| world.counted().0 == count);
     }
-    world.stop();
     let mut player = Player::new(&world.recordings, "front");
     assert!(player.seek(0));
     let mut walk = |step: fn(&mut Player) -> bool| {
