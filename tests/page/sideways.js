@@ -46,6 +46,16 @@ test("sideways, a recording fills the height, and what is used stands beside it"
   await picture(page, "sideways-recording");
 });
 
+test("sideways, sessions are ended without scrolling to the button", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "ada", { viewport: SIDEWAYS, path: "/?settings=sessions" });
+  const table = page.locator(".sessions");
+  await table.getByRole("button", { name: "Sign out" }).waitFor();
+  const hidden = await table.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
+  assert.ok(hidden <= 0, `${hidden} px of the table are hidden`);
+  await picture(page, "sideways-sessions");
+});
+
 for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE, sideways: SIDEWAYS })) {
   test(`at a ${name}, a picture stays in sight while its controls are used`, async (t) => {
     const server = await new Server(t).start();
