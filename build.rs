@@ -80,10 +80,10 @@ fn compact(path: &Path) -> io::Result<String> {
     let mut is_comment = false;
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
-        let is_in_comment = is_comment || line.starts_with("/*");
-        if is_in_comment {
+        let is_left_out = line.is_empty() || is_script && line.starts_with("//");
+        if is_comment || line.starts_with("/*") {
             is_comment = !line.ends_with("*/");
-        } else if !line.is_empty() && !(is_script && line.starts_with("//")) {
+        } else if !is_left_out {
             if is_script && line.matches('`').count() % 2 != 0 {
                 let place = format!("{}:{}", path.display(), at + 1);
                 return Err(io::Error::other(format!(
