@@ -5,19 +5,16 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::base::{hex, utc};
-use crate::gate::{After, Client, Job};
+use crate::gate::{After, Client, Job, longest_reply};
 use crate::http::etag;
 use crate::http::reply::{Reply, ResponseContext};
 use crate::record::{Clip, ClipKind};
 
-/// A client that takes a clip more slowly than this is disconnected.
-const SLOWEST_BYTES_A_SECOND: u64 = 16 * 1024;
-
 /// A disk is at least as fast as this. Checksums at the end of a ZIP are those of everything before.
 const SLOWEST_DISK_BYTES_A_SECOND: u64 = 4 * 1024 * 1024;
 
-/// Time that any client has in addition.
-const GRACE: Duration = Duration::from_secs(60);
+/// Time that any disk has in addition.
+const DISK_GRACE: Duration = Duration::from_secs(30);
 
 /// What a client asks for of a clip.
 #[derive(Debug, Default)]
@@ -87,8 +84,8 @@ pub fn send(
 fn send_range(clip: &mut Clip, range: Range<u64>, client: &mut Client) -> io::Result<()> {
     let bytes = range.end - range.start;
     // Each write has its own limit; this one is for the whole range.
-    let seconds = bytes / SLOWEST_BYTES_A_SECOND + clip.length() / SLOWEST_DISK_BYTES_A_SECOND;
-    let deadline = Instant::now() + GRACE + Duration::from_secs(seconds);
+    let of_disk = DISK_GRACE + Duration::from_secs(clip.length() / SLOWEST_DISK_BYTES_A_SECOND);
+    let deadline = Instant::now() + longest_reply(bytes) + of_disk;
     clip.send(range.start, range.end, &mut |piece| {
         if Instant::now() >= deadline {
             return Err(ErrorKind::TimedOut.into());
