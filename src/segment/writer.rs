@@ -153,21 +153,22 @@ impl<F: SegmentFile> SegmentWriter<F> {
         let length = self.summary.length;
         let data_end = self.summary.data_end;
         let used = data_end + closing_bytes(self.index.len() as u64);
-        let end = if used < length / 4 * 3 { used } else { length };
+        let is_cut = used < length / 4 * 3;
+        let end = if is_cut { used } else { length };
         let (tail, index_at) = closing(&self.index, self.summary.head.uuid, data_end, end);
         self.show_last()?;
         self.write(&[IoSlice::new(&tail)], data_end)?;
-        if end < length {
+        if is_cut {
             self.write(&[IoSlice::new(&void_between(end, length))], end)?;
         }
         self.sync()?;
         self.write(&[IoSlice::new(&void_between(self.hider, data_end))], self.hider)?;
-        if end < length {
+        if is_cut {
             self.write_first_sector(&header::page(&self.summary.head, None, None))?;
         }
         // Before the summary says that it is closed.
         self.sync()?;
-        if end < length {
+        if is_cut {
             self.file.truncate(end).map_err(SegmentError::io("cut the segment"))?;
             self.sync()?;
         }
