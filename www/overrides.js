@@ -2,8 +2,7 @@
 // button for each that takes it back. For admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, localTime, make, plural } from "./dom.js";
-import { offsetOf } from "./zone.js";
+import { act, localTime, make, offsetOf, plural } from "./dom.js";
 
 // The settings whose names begin with `prefix`, with their values and what is overridden; none on a server
 // that is older than this page.

@@ -1,6 +1,6 @@
 // The time zone of this browser, beside times that it shows, and in what it asks for.
 
-import { localTime } from "./dom.js";
+import { localTime, offsetOf } from "./dom.js";
 
 export function zoneWords() {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
@@ -8,9 +8,6 @@ export function zoneWords() {
   const offset = (part?.value ?? "").replace(/^GMT(\+00:00$)?/, "UTC");
   return `Times are those of this browser: ${!timeZone || timeZone === offset ? offset : `${timeZone}, now ${offset}`}.`;
 }
-
-// A moment's offset from UTC, such as +0530.
-export const offsetOf = (date) => /[+-]\d{4}/.exec(date)[0];
 
 // A moment, in seconds since 1970, as RFC 3339 has it in this zone.
 export function zonedTime(at) {
