@@ -179,7 +179,7 @@ mod tests {
     fn a_burst_of_clients_waits_to_be_accepted() {
         let listeners = bind(&["127.0.0.1"]);
         let timeout = std::time::Duration::from_secs(10);
-        // The usual backlog is 128, and what comes beyond that is told nothing.
+        // The usual backlog is 128. The kernel drops what comes beyond that.
         let clients: Vec<_> = (0..200)
             .map(|number| match TcpStream::connect_timeout(&listeners.addresses()[0], timeout) {
                 Ok(client) => client,

@@ -375,14 +375,14 @@ mod tests {
     #[test]
     fn requests_for_smaller_pictures_take_turns() {
         let frame = part::build(Vec::new(), Timestamp::now(), (8, 8), |_| Ok::<(), ()>(())).unwrap();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let first = lock(&ONE_AT_A_TIME);
         thread::scope(|scope| {
             let second = scope.spawn(|| {
-                tell.send(rustix::thread::gettid()).unwrap();
+                sender.send(rustix::thread::gettid()).unwrap();
                 shrink(&frame, Scale::Half).is_err()
             });
-            let stat = format!("/proc/self/task/{}/stat", told.recv().unwrap().as_raw_nonzero());
+            let stat = format!("/proc/self/task/{}/stat", receiver.recv().unwrap().as_raw_nonzero());
             let is_waiting = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S "));
             while !second.is_finished() && !is_waiting() {
                 thread::yield_now();

@@ -13,36 +13,33 @@ use crate::unix_source::Feeder;
 
 #[test]
 fn a_viewer_on_a_slow_link_sees_the_present() {
-    if let Err(why) = try_near() {
-        eprintln!("skipped: links cannot be shaped here (root, iproute2 and sch_tbf are needed): {why}");
-    }
+    say_skipped(try_near(), "shaped", "sch_tbf");
 }
 
 #[test]
 fn a_viewer_on_a_slow_link_far_away_sees_the_present() {
-    if let Err(why) = try_far() {
-        eprintln!("skipped: links cannot be delayed here (root, iproute2 and sch_netem are needed): {why}");
-    }
+    say_skipped(try_far(), "delayed", "sch_netem");
 }
 
 #[test]
 fn a_viewer_of_a_relay_on_a_slow_link_sees_the_present() {
-    if let Err(why) = try_relay() {
-        eprintln!("skipped: links cannot be shaped here (root, iproute2 and sch_tbf are needed): {why}");
-    }
+    say_skipped(try_relay(), "shaped", "sch_tbf");
 }
 
 #[test]
 fn who_plays_a_recording_on_a_slow_link_is_in_time() {
-    if let Err(why) = try_playback() {
-        eprintln!("skipped: links cannot be shaped here (root, iproute2 and sch_tbf are needed): {why}");
-    }
+    say_skipped(try_playback(), "shaped", "sch_tbf");
 }
 
 #[test]
 fn a_listener_on_a_slow_link_hears_the_present() {
-    if let Err(why) = try_sound() {
-        eprintln!("skipped: links cannot be shaped here (root, iproute2 and sch_tbf are needed): {why}");
+    say_skipped(try_sound(), "shaped", "sch_tbf");
+}
+
+/// Says why links were not tried, which cannot be `made` without a module of the kernel.
+fn say_skipped(tried: Result<(), String>, made: &str, module: &str) {
+    if let Err(why) = tried {
+        eprintln!("skipped: links cannot be {made} here (root, iproute2 and {module} are needed): {why}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { DESK, PHONE, SIDEWAYS, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, signedIn, until, untilItMoves, withControls, test } from "./support.js";
+import { DESK, PHONE, RECORDED, SIDEWAYS, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, signedIn, until, untilItMoves, withControls, test } from "./support.js";
 
 const heightOf = async (page, name) => (await camera(page, name).locator(".picture").boundingBox())?.height ?? 0;
 
@@ -28,8 +28,7 @@ for (const [kind, size] of [["narrow", "width = 640\nheight = 480\n"], ["wide", 
 }
 
 test("sideways, a recording fills the height, and what is used stands beside it", async (t) => {
-  const sections = '[record]\nmin_free_gb = 0\nflush_s = 1\n[camera.front]\ndevice = "test"\nfps = 10\n[camera.front.record]\nwhen = "always"\n';
-  const server = await new Server(t, { sections }).start();
+  const server = await new Server(t, { sections: RECORDED }).start();
   const page = await signedIn(server, "eve", { viewport: SIDEWAYS, expected: /401|404/ });
   await until("footage", () => page.evaluate(async () => (await (await fetch("api/1.0/recordings")).json()).cameras[0].bytes > 0));
   await page.goto(server.url(`/?camera=front&at=${Date.now() / 1000 - 1}`));

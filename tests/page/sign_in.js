@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:https";
 import { once } from "node:events";
 
-import { Server, camera, fillIn, hide, open, signedIn, until, untilItMoves, test } from "./support.js";
+import { RECORDED, Server, camera, fillIn, hide, open, signedIn, until, untilItMoves, test } from "./support.js";
 
 test("signing in at the form leads to the requested page", async (t) => {
   const server = await new Server(t).start();
@@ -116,8 +116,7 @@ test("signing in works below a reverse proxy's path", async (t) => {
 });
 
 test("events, recordings and the CA are found below a reverse proxy's path", async (t) => {
-  const sections = '[record]\nmin_free_gb = 0\nflush_s = 1\n[camera.front]\ndevice = "test"\nfps = 10\n[camera.front.record]\nwhen = "always"\n';
-  const server = await new Server(t, { sections }).start();
+  const server = await new Server(t, { sections: RECORDED }).start();
   const url = await proxy(t, server);
   const page = await open(server, { expected: /401|404/ });
   await page.goto(url("/cam/?events"));

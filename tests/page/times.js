@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { Server, signedIn, test, until } from "./support.js";
+import { RECORDED, Server, signedIn, test, until } from "./support.js";
 
 // No whole hours from UTC, and never summer.
 const timezoneId = "Asia/Kolkata";
@@ -21,8 +21,7 @@ test("a snapshot is named by the time of the browser's zone", async (t) => {
 });
 
 test("events and recordings have the times of the browser's zone, which they and files name", async (t) => {
-  const sections = '[record]\nmin_free_gb = 0\nflush_s = 1\n[camera.front]\ndevice = "test"\nfps = 10\n[camera.front.record]\nwhen = "always"\n';
-  const server = await new Server(t, { sections }).start();
+  const server = await new Server(t, { sections: RECORDED }).start();
   const page = await signedIn(server, "eve", { path: "/?events", timezoneId, expected: /401|404/ });
   const isNamed = () => page.getByText(/Asia\/(Kolkata|Calcutta), now UTC\+05:30/).waitFor();
   await isNamed();
