@@ -181,6 +181,16 @@ fn a_near_miss_of_an_action_gives_no_page() {
 }
 
 #[test]
+fn a_near_miss_of_a_stream_is_answered_with_those_there_are() {
+    let server = Setup::new().start();
+    for path in ["/snapshot.jpg", "/Video", "/mjpg/video.mjpg", "/audio.wav"] {
+        let answer = signed_in(&server, path, &[]);
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.text().contains("/snapshot/NAME"), "{path}: {}", answer.text());
+    }
+}
+
+#[test]
 fn the_page_is_cached_by_its_tag() {
     let server = Setup::new().start();
     let first = signed_in(&server, "/app.js", &[]);
