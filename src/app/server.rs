@@ -107,6 +107,7 @@ impl Server {
             memory,
             counters: Default::default(),
             failed_logins: Default::default(),
+            reports: Default::default(),
             hsts_s,
             cookie,
             origins,

@@ -24,6 +24,7 @@ mod etag;
 mod failed_logins;
 mod page;
 mod reply;
+mod reports;
 mod request;
 mod route;
 mod server;

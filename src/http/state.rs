@@ -12,6 +12,7 @@ use super::counters::RequestCounters;
 use super::failed_logins::FailedLogins;
 use super::page::Page;
 use super::reply::{Reply, ResponseContext};
+use super::reports::Reports;
 use super::request::field;
 use crate::codec::shared::SharedEncoders;
 use crate::control::Control;
@@ -48,6 +49,8 @@ pub struct AppState {
     pub counters: RequestCounters,
     /// The event of failed logins.
     pub failed_logins: FailedLogins,
+    /// How many events each user and token reports.
+    pub reports: Reports,
     /// For `Strict-Transport-Security`, in seconds; 0: the field is not sent.
     pub hsts_s: u32,
     /// The name of the session cookie.

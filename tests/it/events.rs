@@ -137,6 +137,30 @@ fn who_may_report_and_change_events() {
 }
 
 #[test]
+fn who_reports_events_without_end_has_to_wait() {
+    let server = server();
+    let (front, yard) = (token(&server, "front"), token(&server, "yard"));
+    let reports = |who: &str, camera: &str, count: usize| {
+        let file = server.path().join("report.json");
+        fs::write(&file, format!(r#"{{"camera":"{camera}"}}"#)).unwrap();
+        let address = server.url(&format!("/api/1.0/events?[1-{count}]"));
+        let (bearer, body) = (format!("Authorization: Bearer {who}"), format!("@{}", file.display()));
+        let sent = Command::new("curl")
+            .args(["-s", "-D", "-", "-o", "/dev/null", "-H", &bearer, "-d", &body, &address])
+            .output()
+            .unwrap();
+        String::from_utf8(sent.stdout).unwrap()
+    };
+    let heads = reports(&front, "front", 200);
+    let made = heads.matches("HTTP/1.1 201").count();
+    assert!((60..200).contains(&made), "{made} of 200 at once");
+    assert_eq!(heads.matches("HTTP/1.1 429").count(), 200 - made);
+    assert!(heads.contains("Retry-After: "), "{heads}");
+    assert!(reports(&yard, "yard", 1).contains("HTTP/1.1 201"), "another token");
+    assert_eq!(ask(&server, "POST", "", ADMIN, r#"{"camera":"front"}"#).status, 201, "the admin");
+}
+
+#[test]
 fn users_list_the_events_of_their_cameras_only() {
     let server = server();
     let yard = token(&server, "yard");

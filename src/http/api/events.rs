@@ -1,6 +1,6 @@
 //! Events: what happened, what is kept of it and noted on it, and events that people and scripts report.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use miniserde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::journal::{EventRecord, JournalError, NOTE_CHARS, NewEnd, NewEvent};
 use crate::media::{Area, CameraName, Event, EventKind};
-use crate::users::{Identity, Role};
+use crate::users::{Identity, Role, whole_seconds};
 
 /// Longest `duration_s`, and the longest time that an event goes on which was begun with `running`.
 const MAX_DURATION_S: u32 = 3600;
@@ -114,6 +114,11 @@ pub fn add(call: &mut Call<'_>) -> Reply {
         return no_longer();
     }
     let reporter = user.actor().replace('`', "");
+    if let Err(wait) = state.reports.count(&reporter, Instant::now()) {
+        let seconds = whole_seconds(wait);
+        let why = format!("too many reported events, try again in {seconds} s");
+        return Reply::error(429, &why).with("Retry-After", seconds.to_string());
+    }
     let new = NewEvent { camera, kind: EventKind::Manual, score: 0, area: None, end, note, reporter };
     match state.journal.start(&new) {
         Ok(record) => {

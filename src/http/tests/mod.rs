@@ -129,6 +129,7 @@ fn app_state(users: &Path) -> AppState {
         memory: Memory::new(1024 * 1024),
         counters: Default::default(),
         failed_logins: Default::default(),
+        reports: Default::default(),
         hsts_s: 0,
         cookie: "__Host-defender-0a1b2c3d".to_owned(),
         origins: Origins::default(),
