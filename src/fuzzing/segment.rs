@@ -110,6 +110,7 @@ fn head() -> SegmentHead {
         is_thinned: false,
         size: (64, 48),
         sound: Some(SoundTrack::Flac { format, private: vec![3; 42] }),
+        microphone: "front".to_owned(),
     }
 }
 

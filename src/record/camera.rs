@@ -327,6 +327,8 @@ impl CameraRecorder {
         let open = match &mut self.open {
             Some(open) => open,
             None => {
+                let microphone = self.settings.microphone.as_deref().unwrap_or_default();
+                let sound = sound.map(|sound| (sound, microphone));
                 let open = OpenSegment::begin(self.feed.name(), &self.pending, sound, recordings, space)?;
                 self.open.insert(open)
             }

@@ -51,16 +51,16 @@ pub enum ClipKind {
 }
 
 /// What of a camera's footage is to be in a clip.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
     /// The first moment, in microseconds since 1970.
     pub from_us: u64,
     /// The last moment.
     pub to_us: u64,
     /// The kind of file.
     pub kind: ClipKind,
-    /// Whether recorded sound is in it.
-    pub has_sound: bool,
+    /// Whether the sound of this microphone may be in it.
+    pub hears: &'a dyn Fn(&str) -> bool,
 }
 
 /// A clip.
@@ -164,7 +164,7 @@ impl Clip {
     pub fn new(
         recordings: &Recordings,
         camera: &str,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         memory: &Arc<Account>,
     ) -> Result<Self, NoClip> {
         let Wanted { from_us, to_us, .. } = *wanted;

@@ -20,6 +20,7 @@ pub struct SoundPlayer {
     camera: String,
     from_us: u64,
     format: SoundFormat,
+    microphone: String,
     open: Option<OpenSound>,
     /// The packets of the cluster that was read; a file that lies has long ones, so each is read when it is its turn.
     packets: VecDeque<BlockPlace>,
@@ -44,15 +45,23 @@ struct OpenSound {
 }
 
 impl SoundPlayer {
-    /// The sound from `from_us` on, in microseconds since 1970; `None` where the footage at that time has none.
-    pub fn new(recordings: &Arc<Recordings>, camera: &str, from_us: u64) -> Option<Self> {
+    /// The sound from `from_us` on, in microseconds since 1970; `None` where the footage at that time has none of a
+    /// microphone for which `hears` is true.
+    pub fn new(
+        recordings: &Arc<Recordings>,
+        camera: &str,
+        from_us: u64,
+        hears: &dyn Fn(&str) -> bool,
+    ) -> Option<Self> {
         let info = recordings.segments(camera, from_us, u64::MAX).into_iter().next()?;
-        let format = info.summary.head.sound.as_ref()?.format();
+        let head = &info.summary.head;
+        let format = head.sound.as_ref().filter(|_| hears(&head.microphone))?.format();
         let mut player = Self {
             recordings: Arc::clone(recordings),
             camera: camera.to_owned(),
             from_us,
             format,
+            microphone: head.microphone.clone(),
             open: None,
             packets: VecDeque::new(),
         };
@@ -65,7 +74,8 @@ impl SoundPlayer {
         self.format
     }
 
-    /// The next packet; `None` where there is no more now, and where the sound goes on in another format.
+    /// The next packet; `None` where there is no more now, and where the sound goes on in another format or of
+    /// another microphone.
     pub fn next(&mut self) -> Option<RecordedSound> {
         loop {
             let Some(place) = self.packets.pop_front() else {
@@ -85,7 +95,9 @@ impl SoundPlayer {
     }
 
     fn open(&mut self, info: &Arc<SegmentInfo>) -> bool {
-        let is_same = info.summary.head.sound.as_ref().is_some_and(|sound| sound.format() == self.format);
+        let head = &info.summary.head;
+        let is_same = head.sound.as_ref().is_some_and(|sound| sound.format() == self.format)
+            && head.microphone == self.microphone;
         let opened = if is_same { Opened::open(info).ok() } else { None };
         self.open = opened.map(|opened| {
             let clusters = opened.clusters(|_| true);

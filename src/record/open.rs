@@ -32,14 +32,14 @@ pub(super) struct OpenSegment {
 }
 
 impl OpenSegment {
-    /// Begins a segment whose first group will be `pending`. It gets its name when the file says nothing any more of what was in it before.
+    /// Begins a segment whose first group will be `pending`, with `sound` of the named microphone. It gets its name when the file says nothing any more of what was in it before.
     ///
     /// # Errors
     /// That there is no file for it, or that it cannot be written.
     pub(super) fn begin(
         camera: &str,
         pending: &Pending,
-        sound: Option<SoundTrack>,
+        sound: Option<(SoundTrack, &str)>,
         recordings: &Recordings,
         space: &Space<'_>,
     ) -> Result<Self, RecordError> {
@@ -52,6 +52,7 @@ impl OpenSegment {
             return Err(RecordError::Numbers(camera.to_owned()));
         }
         let start_us = pending.start_us();
+        let (sound, microphone) = sound.unzip();
         let head = SegmentHead {
             camera: camera.to_owned(),
             sequence,
@@ -63,6 +64,7 @@ impl OpenSegment {
             is_thinned: false,
             size: pending.size().unwrap_or_default(),
             sound,
+            microphone: microphone.unwrap_or_default().to_owned(),
         };
         let length = recordings.store().segment_bytes;
         let writer = SegmentWriter::create(file, length, &head).map_err(RecordError::segment(&spare))?;

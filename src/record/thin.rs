@@ -91,7 +91,13 @@ fn thin(
         copy.set_len(length).map_err(RecordError::io(part))?;
     }
     let uuid = hex::random_bytes().map_err(RecordError::io(part))?;
-    let head = SegmentHead { uuid, is_thinned: true, sound: None, ..info.summary.head.clone() };
+    let head = SegmentHead {
+        uuid,
+        is_thinned: true,
+        sound: None,
+        microphone: String::new(),
+        ..info.summary.head.clone()
+    };
     let mut writer = SegmentWriter::create(copy, length, &head).map_err(RecordError::segment(part))?;
     for group in groups(&kept, &info.summary.stretches) {
         if stop.is_requested() {

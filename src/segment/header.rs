@@ -6,7 +6,7 @@ use super::matroska::{
     EBML_HEAD_BYTES, Info, SEGMENT_HEAD_BYTES, ebml_head, put_info, put_seek_head, put_tracks,
     seek_head_bytes, wide_head,
 };
-use super::summary::{MAX_CAMERA_BYTES, MAX_PRIVATE_BYTES};
+use super::summary::{MAX_NAME_BYTES, MAX_PRIVATE_BYTES};
 use super::{SegmentError, SegmentHead};
 
 /// The content of a Cluster without blocks: its Timestamp. A file in which no Cluster is shown yet is taken for a damaged one
@@ -63,8 +63,8 @@ pub(super) fn page(head: &SegmentHead, segment_end: Option<u64>, closed: Option<
 /// What is wrong with it.
 pub(super) fn check(head: &SegmentHead) -> Result<(), SegmentError> {
     let sound = head.sound.as_ref();
-    if head.camera.len() > MAX_CAMERA_BYTES {
-        return Err(SegmentError::Unfit("a name of a camera of more than 32 bytes"));
+    if head.camera.len() > MAX_NAME_BYTES || head.microphone.len() > MAX_NAME_BYTES {
+        return Err(SegmentError::Unfit("a name of a camera or microphone of more than 32 bytes"));
     }
     if sound.is_some_and(|sound| sound.private().len() > MAX_PRIVATE_BYTES) {
         return Err(SegmentError::Unfit("a CodecPrivate of more than 128 bytes"));

@@ -85,6 +85,8 @@ pub struct SegmentHead {
     pub size: (u32, u32),
     /// The sound that goes with them.
     pub sound: Option<SoundTrack>,
+    /// Name of the sound's microphone, of at most 32 bytes; empty without sound, and in files of version 0.1.0.
+    pub microphone: String,
 }
 
 /// A moment by two clocks.

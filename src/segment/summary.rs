@@ -15,8 +15,8 @@ use super::layout::{
 };
 use super::{Moment, ReadAt, SegmentError, SegmentHead, SoundTrack, Stretch, ebml};
 
-/// Most bytes of a camera's name.
-pub(super) const MAX_CAMERA_BYTES: usize = crate::media::CameraName::MAX_BYTES;
+/// Most bytes of the name of a camera or a microphone.
+pub(super) const MAX_NAME_BYTES: usize = crate::media::CameraName::MAX_BYTES;
 
 /// Most bytes of a track's CodecPrivate.
 pub(super) const MAX_PRIVATE_BYTES: usize = 128;
@@ -171,13 +171,18 @@ fn write_head(bytes: &mut [u8], head: &SegmentHead, length: u64) {
     fields.put([flags, kind, head.camera.len() as u8, private.len() as u8]);
     let numbers = [head.size.0, head.size.1, format.rate_hz, format.channels];
     numbers.into_iter().for_each(|number| fields.put(number.to_be_bytes()));
-    let mut camera = [0; MAX_CAMERA_BYTES];
-    camera[..head.camera.len()].copy_from_slice(head.camera.as_bytes());
-    fields.put(camera);
-    let mut stored = [0; MAX_PRIVATE_BYTES];
-    stored[..private.len()].copy_from_slice(private);
-    fields.put(stored);
+    fields.put(padded::<MAX_NAME_BYTES>(head.camera.as_bytes()));
+    fields.put(padded::<MAX_PRIVATE_BYTES>(private));
+    fields.put([head.microphone.len() as u8]);
+    fields.put(padded::<MAX_NAME_BYTES>(head.microphone.as_bytes()));
     seal(bytes);
+}
+
+/// The bytes, and zeros behind them.
+fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut padded = [0; N];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    padded
 }
 
 /// The head, and the length that the file was made with.
@@ -199,10 +204,12 @@ fn read_head(bytes: &[u8]) -> Result<(SegmentHead, u64), SegmentError> {
     let [flags, kind, camera_bytes, private_bytes] = fields.take();
     let size = (fields.u32(), fields.u32());
     let format = SoundFormat { rate_hz: fields.u32(), channels: fields.u32() };
-    let camera: [u8; MAX_CAMERA_BYTES] = fields.take();
+    let camera: [u8; MAX_NAME_BYTES] = fields.take();
     let private: [u8; MAX_PRIVATE_BYTES] = fields.take();
-    let camera = camera.get(..usize::from(camera_bytes)).and_then(|bytes| str::from_utf8(bytes).ok());
-    let camera = camera.ok_or(damaged("no name of a camera"))?.to_owned();
+    let [microphone_bytes] = fields.take();
+    let microphone: [u8; MAX_NAME_BYTES] = fields.take();
+    let camera = name(&camera, camera_bytes).ok_or(damaged("no name of a camera"))?;
+    let microphone = name(&microphone, microphone_bytes).ok_or(damaged("no name of a microphone"))?;
     let private = private.get(..usize::from(private_bytes)).ok_or(damaged("no CodecPrivate"))?;
     let sound = match kind {
         0 => None,
@@ -229,8 +236,14 @@ fn read_head(bytes: &[u8]) -> Result<(SegmentHead, u64), SegmentError> {
         is_thinned: flags & IS_THINNED != 0,
         size,
         sound,
+        microphone,
     };
     Ok((head, length))
+}
+
+fn name(stored: &[u8], length: u8) -> Option<String> {
+    let bytes = stored.get(..usize::from(length))?;
+    str::from_utf8(bytes).ok().map(str::to_owned)
 }
 
 /// Whether a segment may have this length.

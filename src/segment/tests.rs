@@ -19,6 +19,7 @@ pub(super) fn head() -> SegmentHead {
         is_thinned: false,
         size: (64, 48),
         sound: Some(SoundTrack::Pcm { format: SoundFormat { rate_hz: 8000, channels: 1 } }),
+        microphone: "front".to_owned(),
     }
 }
 

@@ -286,6 +286,45 @@ fn a_confined_user_hears_no_other_microphone_in_footage() {
 }
 
 #[test]
+fn footage_stays_that_of_the_microphone_it_was_recorded_with() {
+    let two = format!("{ALWAYS}[microphone.yard]\ndevice = \"test\"\nrate_hz = 16000\n");
+    let setup = Setup::new().plain().sections(&two);
+    add_user(setup.path(), "boss", "admin");
+    for microphone in ["front", "yard"] {
+        add_user(setup.path(), microphone, "viewer");
+        let scope =
+            ["user", "edit", microphone, "-u", "users", "--cameras", "front", "--microphones", microphone];
+        let edited = defender(setup.path(), &scope, "");
+        assert!(edited.status.success(), "{}", stderr(&edited));
+    }
+    let server = setup.start();
+    let (first, last) = recorded(&server, 40.0);
+    let boss = format!("boss:{PASSWORD}");
+    let body = r#"{"record":{"microphone":"yard"}}"#;
+    let changed = server.curl("/api/1.0/cameras/front", &["-u", &boss, "-X", "PUT", "-d", body]);
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let span = format!("from={first:.3}&to={:.3}", last - 0.5);
+    let answer = |user: &str, what: &str, span: &str| {
+        let user = format!("{user}:{PASSWORD}");
+        server.curl(&format!("/api/1.0/recordings/front/{what}?{span}"), &["-u", &user])
+    };
+    let has_sound = |user| {
+        let clip = answer(user, "clip.mkv", &span);
+        assert_eq!(clip.status, 200, "{user}");
+        let has = |mark: &[u8]| clip.body.windows(mark.len()).any(|part| part == mark);
+        has(b"A_FLAC") || has(b"A_PCM/INT/LIT")
+    };
+    let newer = wait_for("sound of the other microphone", || {
+        let last = number(&stretches(&server).last()?["to"]);
+        let newer = format!("from={:.3}&to={last:.3}", last - 1.0);
+        (answer("yard", "sound", &newer).status == 200).then_some(newer)
+    });
+    assert_eq!(answer("front", "sound", &newer).status, 404);
+    assert_eq!((answer("front", "sound", &span).status, answer("yard", "sound", &span).status), (200, 404));
+    assert_eq!((has_sound("front"), has_sound("yard")), (true, false));
+}
+
+#[test]
 fn recording_is_stopped_and_started_by_an_admin() {
     let setup = Setup::new().plain().sections(ALWAYS);
     add_user(setup.path(), "boss", "admin");

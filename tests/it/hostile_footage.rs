@@ -39,6 +39,7 @@ fn segment(folder: &Path, sequence: u64, pictures_ms: &[u64]) -> PathBuf {
         is_thinned: false,
         size: (64, 48),
         sound: Some(SoundTrack::Pcm { format: SoundFormat { rate_hz: 8000, channels: 1 } }),
+        microphone: "front".to_owned(),
     };
     let mut writer = SegmentWriter::create(file, 1 << 20, &head).unwrap();
     let jpegs: Vec<Vec<u8>> = (0..pictures_ms.len()).map(|at| vec![at as u8; 500]).collect();

@@ -23,5 +23,6 @@ fn head(uuid: u8) -> SegmentHead {
         is_thinned: false,
         size: (320, 240),
         sound: Some(SoundTrack::Pcm { format: SoundFormat { rate_hz: 8000, channels: 1 } }),
+        microphone: "front".to_owned(),
     }
 }

@@ -113,8 +113,8 @@ fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
     let query = call.query();
     let needed = |name| query::needed_moment(query, name);
     let (from_us, to_us) = (needed("from")?, needed("to")?);
-    let has_sound = call.state.hears_footage(name, call.user);
-    let wanted = Wanted { from_us, to_us, kind, has_sound };
+    let hears = |microphone: &str| call.state.hears_footage(name, microphone, call.user);
+    let wanted = Wanted { from_us, to_us, kind, hears: &hears };
     let memory = call.state.memory.for_footage();
     let made = Clip::new(&call.state.recordings, name, &wanted, memory).map_err(|why| match why {
         NoClip::Nothing => thumbnails::nothing(),
@@ -145,9 +145,8 @@ fn play_sound(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     let query = call.query();
     let from_us = query::needed_moment(query, "from")?;
     let (to_us, codec) = (query::moment(query, "to")?, query::codec(query)?);
-    let player = Some(&call.state.recordings)
-        .filter(|_| call.state.hears_footage(name, call.user))
-        .and_then(|recordings| SoundPlayer::new(recordings, name, from_us))
+    let hears = |microphone: &str| call.state.hears_footage(name, microphone, call.user);
+    let player = SoundPlayer::new(&call.state.recordings, name, from_us, &hears)
         .ok_or_else(|| Reply::error(404, "no sound is recorded of this camera at that time"))?;
     Ok(playback_sound::stream(player, to_us, codec, is_head(call.request), call.context()))
 }

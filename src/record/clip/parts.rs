@@ -27,8 +27,8 @@ const BYTES_A_BLOCK: usize = 80;
 const SOUND_PIECE_MS: u32 = 500;
 
 /// A clip that is being put together.
-pub(super) struct Parts {
-    wanted: Wanted,
+pub(super) struct Parts<'a> {
+    wanted: Wanted<'a>,
     /// When its first picture was captured.
     first_us: Option<u64>,
     blocks: Vec<ClipBlock>,
@@ -43,11 +43,11 @@ pub(super) struct Parts {
     lease: Lease,
 }
 
-impl Parts {
+impl<'a> Parts<'a> {
     /// The frames and the sound of these segments from one moment to another.
     pub(super) fn gather(
         segments: &[Arc<SegmentInfo>],
-        wanted: &Wanted,
+        wanted: &Wanted<'a>,
         memory: &Arc<Account>,
     ) -> Result<Self, NoClip> {
         // So many at the most: some of the first and the last segment are before and behind the clip.
@@ -91,10 +91,11 @@ impl Parts {
 
     fn add(&mut self, info: &Arc<SegmentInfo>) -> Result<(), NoClip> {
         let opened = Opened::open_checked(info).map_err(NoClip::Unreadable)?;
-        let Wanted { from_us, to_us, kind, has_sound } = self.wanted;
+        let Wanted { from_us, to_us, kind, hears } = self.wanted;
         let is_wanted = |entry: &IndexEntry| (from_us..=to_us).contains(&info.wall_us(entry.at_ms));
         let clusters = opened.clusters(is_wanted);
-        let track = info.summary.head.sound.as_ref().filter(|_| has_sound);
+        let head = &info.summary.head;
+        let track = head.sound.as_ref().filter(|_| hears(&head.microphone));
         self.track = self.track.take().or_else(|| track.cloned());
         if let (None, Some(track), true) = (&self.sound, track, kind != ClipKind::Mkv) {
             self.sound = Some(Sound::new(track.format()));
@@ -105,26 +106,31 @@ impl Parts {
             for block in blocks {
                 let unreadable =
                     |error| NoClip::Unreadable(RecordError::Segment(info.path().to_owned(), error));
-                self.add_block(info, &block.map_err(unreadable)?)?;
+                self.add_block(info, track, &block.map_err(unreadable)?)?;
             }
         }
         self.segments.push(Arc::clone(info));
         Ok(())
     }
 
-    fn add_block(&mut self, info: &SegmentInfo, block: &BlockPlace) -> Result<(), NoClip> {
+    fn add_block(
+        &mut self,
+        info: &SegmentInfo,
+        track: Option<&SoundTrack>,
+        block: &BlockPlace,
+    ) -> Result<(), NoClip> {
         let at_us = info.wall_us(block.at_ms);
         // Sound begins with the first picture.
-        let Wanted { from_us, to_us, has_sound, .. } = self.wanted;
+        let Wanted { from_us, to_us, .. } = self.wanted;
         let is_within = (from_us..=to_us).contains(&at_us)
-            && (block.track == Track::Picture || has_sound && !self.blocks.is_empty());
+            && (block.track == Track::Picture || track.is_some() && !self.blocks.is_empty());
         if !is_within {
             return Ok(());
         }
         let start_us = *self.first_us.get_or_insert(at_us);
         let after_us = at_us.saturating_sub(start_us);
         let place = Place { source: self.segments.len() as u32, offset: block.offset as u32 };
-        match (&mut self.sound, &info.summary.head.sound) {
+        match (&mut self.sound, track) {
             (Some(sound), Some(track)) if block.track == Track::Sound => {
                 sound.add(after_us, track, place, block.length);
             }
@@ -196,7 +202,7 @@ impl Parts {
         hash.update(duration_ms.to_be_bytes());
         let packets = self.sound.as_ref().map_or(0, Sound::len);
         hash.update(((self.blocks.len() + packets) as u64).to_be_bytes());
-        hash.update([self.wanted.kind as u8, u8::from(self.wanted.has_sound)]);
+        hash.update([self.wanted.kind as u8, u8::from(self.track.is_some())]);
         let mut id = [0; 16];
         id.copy_from_slice(&hash.finalize()[..16]);
         id

@@ -31,6 +31,7 @@ fn head(boot: u8, monotonic_s: u64, wall_s: u64) -> SegmentHead {
         is_thinned: false,
         size: (64, 48),
         sound: None,
+        microphone: String::new(),
     }
 }
 
