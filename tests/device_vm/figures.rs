@@ -74,6 +74,7 @@ fn write_short(file: File, sequence: u64, at_s: u64) {
         is_thinned: false,
         size: (320, 240),
         sound: None,
+        microphone: String::new(),
     };
     let mut writer = SegmentWriter::create(file, BYTES, &head).expect("a segment");
     let blocks = [Block { track: Track::Picture, at_us: 0, bytes: &[7; 1000] }];

@@ -296,6 +296,7 @@ fn write_used(path: &Path, length: u64, number: u64, feed: &Feed) {
         is_thinned: false,
         size: (320, 240),
         sound: Some(SoundTrack::Pcm { format }),
+        microphone: String::new(),
     };
     let mut writer = SegmentWriter::create(file, length, &head).expect("a segment");
     for group in 0.. {
