@@ -5,7 +5,7 @@
 use std::io::Read;
 
 use miniserde::Deserialize;
-use miniserde::json::{self, Number, Value};
+use miniserde::json::{self, Number, Object, Value};
 use tiny_http::Request;
 use zeroize::Zeroizing;
 
@@ -42,7 +42,7 @@ pub fn read<T: Deserialize>(request: &mut Request, example: &str) -> Result<T, R
 /// `keys`, and null.
 ///
 /// # Errors
-/// As [`read`], or 400 with the key and the one that may be meant.
+/// As [`read`], or 400 with the key that is wrong, and the one that may be meant.
 pub fn read_strictly<T: Deserialize>(
     request: &mut Request,
     keys: &[&str],
@@ -60,7 +60,20 @@ pub fn read_strictly<T: Deserialize>(
             return Err(Reply::error(400, &format!("`{key}` is null; leave it out instead")));
         }
     }
-    json::from_str(&json::to_string(&document)).map_err(|_| expected(example))
+    let read = |fields: &Object| json::from_str(&json::to_string(fields)).ok();
+    read(fields).ok_or_else(|| match wrong_key(fields, &|others| read(others).is_some()) {
+        Some(key) => wrong_value(key, example),
+        None => expected(example),
+    })
+}
+
+/// The key without which `fields` are a document as it is read; `None` if every such document has that key.
+fn wrong_key<'f>(fields: &'f Object, is_read: &dyn Fn(&Object) -> bool) -> Option<&'f String> {
+    fields.keys().find(|key| {
+        let mut others = fields.clone();
+        others.remove(*key);
+        is_read(&others)
+    })
 }
 
 /// The deepest nesting of lists and objects. For text that is not JSON the number means nothing: it is refused
@@ -100,6 +113,11 @@ fn make_whole(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(make_whole),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+}
+
+/// 400 for a key whose value is none that is expected, with an example of the body.
+pub fn wrong_value(key: &str, example: &str) -> Reply {
+    Reply::error(400, &format!("the value of `{key}` is wrong: expected a JSON body such as {example}"))
 }
 
 /// 400 with an example of the body that was expected.

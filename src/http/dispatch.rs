@@ -59,7 +59,7 @@ pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
 
 /// Answers a request for footage.
 fn footage(call: &Call<'_>, name: &str, part: Footage) -> Outcome {
-    if let Err(refused) = api::recordings::check(call.user, name) {
+    if let Err(refused) = api::recordings::check(call, name) {
         return Outcome::Reply(refused);
     }
     match part {

@@ -184,6 +184,11 @@ impl Recordings {
         segments.filter(|segment| segment.overlaps(&[(from_us, to_us)])).cloned().collect()
     }
 
+    /// Whether there is footage of a camera.
+    pub fn has_footage_of(&self, camera: &str) -> bool {
+        !lock(&self.catalogue).segments(camera).is_empty()
+    }
+
     /// Looks at each segment of a camera with a frame from `from_us` to `to_us`, in the order of their making.
     pub fn look_at_segments(
         &self,

@@ -112,7 +112,8 @@ fn what_a_camera_cannot_be_is_refused_with_what_it_could() {
         (r#"{"qualty":10}"#, 400, "unknown key `qualty`; did you mean `quality`?"),
         (r#"{"fps":null}"#, 400, "`fps` is null; leave it out instead"),
         (r#"{"fps":"x"}"#, 400, r#"fps is \"x\"; expected a whole number from 1 to 240"#),
-        (r#"{"controls":7}"#, 400, "expected a JSON body"),
+        (r#"{"controls":7}"#, 400, "the value of `controls` is wrong: expected a JSON body"),
+        (r#"{"fps":5,"save":"yes"}"#, 400, "the value of `save` is wrong: expected a JSON body"),
         (r#"{"controls":{"brightness":1}}"#, 409, "it is not connected now, and its controls cannot be set"),
     ];
     for (body, status, why) in rows {

@@ -128,6 +128,7 @@ fn who_may_report_and_change_events() {
     for (body, why) in [
         (r#"{"camera":"front","kind":"motion"}"#, "kind must be manual"),
         (r#"{"camera":"front","duration_s":3601}"#, "duration_s"),
+        (r#"{"camera":"front","note":7}"#, "the value of `note` is wrong"),
         (r#"{"camera":"front","notes":"x"}"#, "unknown key"),
         (&format!(r#"{{"camera":"front","note":"{}"}}"#, "x".repeat(201)), "200 characters"),
     ] {

@@ -100,7 +100,11 @@ fn pictures_are_found_by_their_time() {
     for (query, status) in [("", 400), ("?at=yesterday", 400)] {
         assert_eq!(server.get(&format!("/api/1.0/recordings/front/frame{query}")).status, status, "{query}");
     }
-    assert_eq!(server.get("/api/1.0/recordings/attic/frame?at=5").status, 404);
+    for path in ["", "/timeline", "/frame?at=5"] {
+        let answer = server.get(&format!("/api/1.0/recordings/attic{path}"));
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.text().contains("front"), "{path}: {} names no camera", answer.text());
+    }
 }
 
 /// The times of the parts of a stream that was stored, in seconds since 1970.

@@ -211,15 +211,15 @@ fn read_change(request: &mut Request, known: &CameraKeys) -> Result<(CameraChang
     let mut keys = known.top();
     keys.push("save");
     let mut fields: BTreeMap<String, json::Value> = body::read_strictly(request, &keys, EXAMPLE)?;
-    let wrong = || body::expected(EXAMPLE);
     let saves = match fields.remove("save") {
         None => false,
         Some(json::Value::Bool(saves)) => saves,
-        Some(_) => return Err(wrong()),
+        Some(_) => return Err(body::wrong_value("save", EXAMPLE)),
     };
     let mut values = Vec::new();
     for (key, found) in fields {
-        collect(key, &found, known, &mut values).ok_or_else(wrong)?;
+        let is_value = collect(key.clone(), &found, known, &mut values).is_some();
+        is_value.then_some(()).ok_or_else(|| body::wrong_value(&key, EXAMPLE))?;
     }
     Ok((CameraChange { values }, saves))
 }

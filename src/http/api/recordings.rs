@@ -88,15 +88,20 @@ struct Stretch {
 /// Whether a user may see the footage of a camera.
 ///
 /// # Errors
-/// 403 for a user without the right to recordings, 404 for a camera that the user may not see.
-pub fn check(user: &Identity, name: &str) -> Result<(), Reply> {
+/// 403 for a user without the right to recordings, 404 for a camera that the user may not see, and for one that there is
+/// not and of which nothing is recorded.
+pub fn check(call: &Call<'_>, name: &str) -> Result<(), Reply> {
+    let user = call.user;
     if !user.may_see_past() {
         return Err(Reply::error(403, "you may watch live, and see no recordings"));
     }
     if !user.scope.sees(name) {
         return Err(Reply::error(404, &format!("no camera is named {name}")));
     }
-    Ok(())
+    if call.state.recordings.has_footage_of(name) {
+        return Ok(());
+    }
+    call.state.camera(Some(name), user).map(drop)
 }
 
 /// `GET /api/1.0/recordings`: of the cameras that the user may see.
@@ -151,7 +156,7 @@ pub fn warning(state: &AppState, user: &Identity) -> Option<String> {
 
 /// `GET /api/1.0/recordings/NAME`: from when to when there is footage.
 pub fn one(call: &Call<'_>, name: &str) -> Reply {
-    if let Err(refused) = check(call.user, name) {
+    if let Err(refused) = check(call, name) {
         return refused;
     }
     let (from_us, to_us) = match query::span(call.query()) {
@@ -243,7 +248,7 @@ pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
 
 /// `DELETE /api/1.0/recordings/NAME`: deletes whole files of footage.
 pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
-    if let Err(refused) = check(call.user, name) {
+    if let Err(refused) = check(call, name) {
         return refused;
     }
     let needed = |name| query::needed_moment(call.query(), name);
