@@ -9,7 +9,7 @@ use std::path::Path;
 
 use miniserde::json::{self, Value};
 
-use crate::client::{Login, Url, look_at_head};
+use crate::client::{Login, Url, addresses_in_answer, look_at_head};
 use crate::config::{Overrides, sections};
 use crate::gate::head::{REQUEST_ID_HEADER, RequestHead, complete_head};
 use crate::http::{Credentials, LoginBody};
@@ -22,7 +22,7 @@ use crate::users::file::{UserFile, is_valid_name};
 pub type Target = fn(&[u8]);
 
 /// The targets by the names of their folders in fuzz/corpus.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("request_head", request_head),
     ("users_file", users_file),
     ("config", config),
@@ -37,6 +37,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("remote", remote),
     ("url", url),
     ("answer_head", answer_head),
+    ("name_answer", name_answer),
     ("segment", segment::segment),
 ];
 
@@ -271,6 +272,16 @@ pub fn answer_head(data: &[u8]) {
         assert!(answer.starts_with("Digest username=\"fuzz\", realm=\""));
         assert!(!answer.contains("secret"), "the password");
     }
+}
+
+/// An answer of the local network gives only addresses that stand in it, and none to another question.
+pub fn name_answer(data: &[u8]) {
+    const HOST: &str = "esp32.local";
+    let Some(&id) = data.first_chunk() else { return };
+    let id = u16::from_be_bytes(id);
+    let found = addresses_in_answer(data, id, HOST);
+    assert!(found.iter().all(|address| data.windows(4).any(|bytes| bytes == address.octets())));
+    assert!(addresses_in_answer(data, id ^ 1, HOST).is_empty(), "an answer to another question");
 }
 
 /// Every device could be one of defender.conf, and no text of it harms a log or a terminal.

@@ -89,7 +89,7 @@ fn question(id: u16, host: &str) -> Option<Vec<u8>> {
 }
 
 /// The addresses of `host` in an answer to the question with this number.
-fn addresses(answer: &[u8], id: u16, host: &str) -> Vec<Ipv4Addr> {
+pub(crate) fn addresses(answer: &[u8], id: u16, host: &str) -> Vec<Ipv4Addr> {
     let mut found = Vec::new();
     // What is behind a damaged record is not read.
     let _ = read_records(answer, id, |name, address| {

@@ -38,6 +38,7 @@ pub use login::{Login, LoginError};
 pub use request::{Authorization, Request};
 pub use resource::Resource;
 pub use response::Response;
+pub(crate) use mdns::addresses as addresses_in_answer;
 pub(crate) use response::look_at_head;
 pub use trust::{SYSTEM_ROOTS, Trust};
 pub use url::{Url, UrlError};
