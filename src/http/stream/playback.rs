@@ -31,8 +31,9 @@ const GAP: Duration = Duration::from_secs(3);
 /// Least time between two frames of a viewer.
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A viewer who has been late for so long gets the newest frame that is due. A shorter delay is made up for without a loss.
-const MAX_LAG: Duration = Duration::from_secs(1);
+/// Who has been late for so long gets the newest frame, or the sound, that is due: else it would be later and later. A
+/// shorter delay is made up for without a loss.
+pub(super) const MAX_LAG: Duration = Duration::from_secs(1);
 
 /// Time between frames of a fast playback at the most, however slow the camera was.
 const SLOW_INTERVAL: Duration = Duration::from_millis(200);

@@ -7,6 +7,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::playback::MAX_LAG;
 use crate::codec::part;
 use crate::codec::sound::{Codec, SoundError};
 use crate::gate::{After, Client, Job};
@@ -21,9 +22,6 @@ const JITTER_US: u64 = 30_000;
 
 /// How much sooner than it is due sound is sent.
 const LEAD: Duration = Duration::from_millis(1000);
-
-/// Sound that is so late is left out, up to what is due: it would be later and later.
-const MAX_LAG: Duration = Duration::from_secs(1);
 
 /// The longest sleep: after it, it is checked whether the listener is still there.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
