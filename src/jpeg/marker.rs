@@ -7,6 +7,7 @@ pub(super) const SOF2: u8 = 0xC2;
 pub(super) const SOF3: u8 = 0xC3;
 pub(super) const DHT: u8 = 0xC4;
 pub(super) const SOF9: u8 = 0xC9;
+pub(super) const SOF10: u8 = 0xCA;
 pub(super) const SOF11: u8 = 0xCB;
 pub(super) const DAC: u8 = 0xCC;
 pub(super) const SOF15: u8 = 0xCF;

@@ -2,8 +2,8 @@
 //! whether it has Huffman tables (ITU-T T.81, Annex B).
 //!
 //! Some cameras put bytes before the picture, or padding or old bytes after it, send half a picture before a whole
-//! one, omit the tables or the EOI marker, or deliver only half a picture. Browsers can show every picture that is
-//! accepted here.
+//! one, omit the tables or the EOI marker, or deliver only half a picture. Decoders can show every picture that is
+//! accepted here, browsers all but those of arithmetic coding, which no known camera sends.
 //!
 //! Of two whole pictures in one buffer the first is taken: what is behind its EOI may be left over from an older
 //! frame. In a picture without EOI the blocks are counted to see whether it is whole. If the camera usually
@@ -122,7 +122,7 @@ pub enum ScanError {
     NoEnd,
     /// Something other than a marker segment is at this offset.
     BrokenSegment(usize),
-    /// There is no frame header (SOF0 to SOF2) or no scan, or they come in the wrong order.
+    /// There is no frame header (SOF0 to SOF2, SOF9, SOF10) or no scan, or they come in the wrong order.
     NoPicture,
 }
 
@@ -136,7 +136,7 @@ impl fmt::Display for ScanError {
             }
             Self::NoPicture => write!(
                 f,
-                "JPEG without a picture: expected SOF0, SOF1 or SOF2 (no arithmetic or lossless coding), then SOS"
+                "JPEG without a picture: expected SOF0, SOF1, SOF2, SOF9 or SOF10 (no lossless coding), then SOS"
             ),
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::{PASSWORD, Server, Setup, USER, parts, wait_for, watch};
+use crate::unix_source::{Feeder, jpegs, send_for_ever};
 
 fn two_cameras() -> Server {
     Setup::new()
@@ -145,6 +146,35 @@ fn nothing_is_encoded_while_nobody_watches() {
         wait_for("ten more pictures", || (parts(&file) >= shown + 10).then_some(()));
         (encoded() == before).then_some(())
     });
+}
+
+#[test]
+fn kinds_of_jpeg_that_cannot_be_edited_pass_through() {
+    let setup = Setup::new();
+    let source = &jpegs(setup.path(), "64x48", 1)[0];
+    let plain = setup.path().join("plain.jpg");
+    fs::write(&plain, source).unwrap();
+    let mut cameras = String::new();
+    let mut sent = Vec::new();
+    for kind in ["progressive", "arithmetic"] {
+        let made =
+            Command::new("jpegtran").arg(format!("-{kind}")).arg(&plain).output().expect("jpegtran runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let socket = setup.path().join(kind);
+        let pictures = vec![made.stdout.clone()];
+        let feeder = Feeder::start(&socket, move |stream, _| send_for_ever(stream, &pictures));
+        cameras += &format!("[camera.{kind}]\ndevice = \"unix:{}\"\nrotate = 180\n", socket.display());
+        sent.push((kind, made.stdout, feeder));
+    }
+    let server = setup.sections(&cameras).start();
+    for (kind, jpeg, _feeder) in &sent {
+        let shown = wait_for("a picture", || {
+            let answer = server.get(&format!("/snapshot/{kind}"));
+            (answer.status == 200).then_some(answer.body)
+        });
+        assert_eq!(&shown, jpeg, "{kind}");
+        server.wait_log(&format!("camera {kind}: its pictures are neither turned nor stamped"));
+    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn wait_status(server: &Server, text: &str) {
 }
 
 /// Some JPEGs of ffmpeg, one after another.
-fn jpegs(folder: &Path, size: &str, count: u32) -> Vec<Vec<u8>> {
+pub fn jpegs(folder: &Path, size: &str, count: u32) -> Vec<Vec<u8>> {
     let pattern = folder.join(format!("{size}-%d.jpg"));
     let made = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", &format!("testsrc=size={size}:rate=10")])

@@ -127,6 +127,11 @@ impl Walk {
         let broken = ScanError::BrokenSegment(at);
         match code {
             marker::SOF0..=marker::SOF2 => self.frame = Some(read_frame(payload, at).ok_or(broken)?),
+            marker::SOF9 | marker::SOF10 => {
+                self.frame = Some(read_frame(payload, at).ok_or(broken)?);
+                // Arithmetic coding needs none.
+                self.has_huffman_tables = true;
+            }
             marker::DQT => self.quantization |= quantization_tables(payload).ok_or(broken)?,
             marker::DHT => {
                 check_huffman_tables(payload).ok_or(broken)?;

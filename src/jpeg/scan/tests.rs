@@ -97,6 +97,19 @@ fn a_progressive_picture_is_found_whole() {
 }
 
 #[test]
+fn a_picture_of_arithmetic_coding_is_found_and_gets_no_tables() {
+    let mut jpeg = without_tables(&picture(64, 48, false));
+    let frame = jpeg.windows(2).position(|bytes| bytes == [0xFF, 0xC0]).expect("a frame header");
+    for kind in [0xC9, 0xCA] {
+        jpeg[frame + 1] = kind;
+        let found = scan(&jpeg).expect("a picture");
+        let mut sent = Vec::new();
+        append_with_tables(&jpeg, &found, &mut sent);
+        assert_eq!((found.width, found.height, sent), (64, 48, jpeg.clone()));
+    }
+}
+
+#[test]
 fn a_segment_may_hold_the_bytes_of_a_marker() {
     let jpeg = picture(16, 8, false);
     let comment = b"\xff\xfe\x00\x08\xff\xd9\xff\xda\xff\xc0";
