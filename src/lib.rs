@@ -14,6 +14,7 @@ pub mod codec;
 pub(crate) mod config;
 pub(crate) mod confine;
 pub(crate) mod control;
+pub mod detect;
 pub(crate) mod draw;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and the layers that its code may name. All may name `base`.
-const MAY_NAME: [(&str, &[&str]); 24] = [
+const MAY_NAME: [(&str, &[&str]); 25] = [
     ("base", &[]),
     ("memory", &[]),
     ("media", &["memory"]),
     ("hub", &["media"]),
     ("jpeg", &["media"]),
+    ("detect", &["jpeg", "media"]),
     ("codec", &["hub", "jpeg", "media"]),
     ("client", &["memory"]),
     ("remote", &["client", "media", "memory"]),

@@ -1,0 +1,268 @@
+//! What a change of the light explains: of the whole picture (clouds, lamps, automatic gain), of rows (lamps on mains
+//! current), and of parts with soft edges.
+//!
+//! On a logarithmic scale, more light is a step. A line of the background's level tells the step for the whole picture:
+//! the medians of its dark half and of its bright half lie on it, so that less than half of the picture, however it
+//! changes, moves it little.
+
+use super::background::Cell;
+use super::cells::{Grid, OCTAVE, Scale};
+
+/// A step may be off by one part in so many.
+const INEXACT: i32 = 8;
+
+/// Cells of a tile, each way.
+const TILE: usize = 8;
+
+/// The steps that explain the differences of one look.
+#[derive(Default)]
+pub(super) struct Light {
+    /// The step at the level `pivot`, and how much it grows by the level, in 1024ths.
+    offset: i32,
+    slope: i32,
+    pivot: i32,
+    /// The largest and the least step.
+    bounds: (i32, i32),
+    /// Medians of what is left, by tiles and by rows; empty while the light is steady.
+    tiles: Vec<i16>,
+    rows: Vec<i16>,
+    tiles_across: usize,
+    /// What is left of each cell's difference.
+    left: Vec<i16>,
+    /// From the last look to this one.
+    pub(super) since_last: i32,
+    /// How many times the usual the noise is, in sixteenths.
+    pub(super) noise: i32,
+}
+
+/// What is looked at.
+pub(super) struct View<'v> {
+    pub(super) grid: Grid,
+    pub(super) levels: &'v [u16],
+    pub(super) last: &'v [u16],
+    pub(super) cells: &'v [Cell],
+    /// Levels beyond which the sensor may have cut off.
+    pub(super) black: u16,
+    pub(super) white: u16,
+    pub(super) step_eighths: u16,
+}
+
+/// Counts of differences, from -2 octaves on, in sixteen units each.
+struct Differences {
+    counts: [u16; 256],
+    total: u32,
+}
+
+impl Differences {
+    fn new() -> Self {
+        Self { counts: [0; 256], total: 0 }
+    }
+
+    fn add(&mut self, difference: i32) {
+        let at = ((difference + 2 * OCTAVE) >> 4).clamp(0, 255);
+        self.counts[at as usize] = self.counts[at as usize].saturating_add(1);
+        self.total += 1;
+    }
+
+    fn median(&self) -> i32 {
+        let (mut before, half) = (0, self.total / 2);
+        for (at, &count) in (0..).zip(&self.counts) {
+            let count = u32::from(count);
+            if before + count > half {
+                let part = (16 * (half - before) + 8) / count;
+                return at * 16 - 2 * OCTAVE + part as i32;
+            }
+            before += count;
+        }
+        0
+    }
+}
+
+impl Light {
+    /// Explains a look.
+    pub(super) fn explain(&mut self, view: &View<'_>) {
+        self.fit_line(view);
+        let disturbed = self.subtract_line(view);
+        self.tiles.clear();
+        self.rows.clear();
+        // In a steady light, one object alone is too small to matter, and costs nothing.
+        if disturbed * 50 > view.grid.cells() {
+            self.fit_tiles(view.grid);
+            self.fit_rows(view.grid);
+        }
+    }
+
+    fn fit_line(&mut self, view: &View<'_>) {
+        let cells = view.cells.len().max(1);
+        let middle = (view.cells.iter().map(|cell| cell.mean() as u32).sum::<u32>() / cells as u32) as i32;
+        let mut halves = [Differences::new(), Differences::new()];
+        let mut since_last = Differences::new();
+        let mut sums = [0i32; 2];
+        for ((cell, &level), &last) in view.cells.iter().zip(view.levels).zip(view.last) {
+            if level <= view.black || level >= view.white {
+                continue;
+            }
+            let mean = cell.mean();
+            let half = usize::from(mean > middle);
+            halves[half].add(i32::from(level) - mean);
+            sums[half] += mean - middle;
+            since_last.add(i32::from(level) - i32::from(last));
+        }
+        self.since_last = since_last.median();
+        let [dark, bright] = &halves;
+        let (low, high) = (dark.median(), bright.median());
+        let known = (dark.total + bright.total) as usize;
+        (self.offset, self.slope, self.pivot) = (0, 0, middle);
+        self.bounds = (0, 0);
+        if known * 4 < cells {
+            return;
+        }
+        let at = |half: usize| sums[half] / (halves[half].total.max(1) as i32);
+        let apart = at(1) - at(0);
+        let is_line =
+            dark.total as usize * 8 > cells && bright.total as usize * 8 > cells && apart > OCTAVE / 8;
+        if is_line {
+            self.slope = ((high - low) * 1024 / apart).clamp(-2048, 2048);
+            self.offset = low - self.slope * at(0) / 1024;
+            let more = (high - low).abs();
+            self.bounds = (low.min(high) - more, low.max(high) + more);
+        } else {
+            let larger = if dark.total > bright.total { low } else { high };
+            (self.offset, self.bounds) = (larger, (larger, larger));
+        }
+    }
+
+    /// What the line explains of a cell.
+    fn line(&self, mean: i32) -> i32 {
+        (self.offset + self.slope * (mean - self.pivot) / 1024).clamp(self.bounds.0, self.bounds.1)
+    }
+
+    /// Fills `left`, and measures the noise. Returns how many cells are not explained.
+    fn subtract_line(&mut self, view: &View<'_>) -> usize {
+        self.left.clear();
+        let mut disturbed = 0;
+        // Cells of which more is left than so many times the deviation.
+        let mut above = [0usize; 5];
+        for (cell, &level) in view.cells.iter().zip(view.levels) {
+            let mean = cell.mean();
+            let left = i32::from(level) - mean - self.line(mean);
+            self.left.push(left as i16);
+            let grey = Scale::grey_step(mean as u16);
+            let least = grey.max(grey * i32::from(view.step_eighths) / 16) / 2;
+            let deviation = cell.deviation().max(least);
+            let left = left.abs();
+            if left > deviation {
+                above[0] += 1;
+                for (times, count) in [3, 4, 6, 8].into_iter().zip(&mut above[1..]) {
+                    *count += usize::from(2 * left > times * deviation);
+                }
+                disturbed += usize::from(left > 4 * deviation && left > 2 * grey);
+            }
+        }
+        let half = view.grid.cells() / 2;
+        let times = [16, 24, 32, 48, 64].into_iter().zip(above).rev().find(|&(_, count)| count > half);
+        // Of normal noise, half is more than 0.84 mean deviations.
+        self.noise = times.map_or(16, |(times, _)| times * 19 / 16);
+        disturbed
+    }
+
+    fn fit_tiles(&mut self, grid: Grid) {
+        let (across, down) = (grid.width.div_ceil(TILE), grid.height.div_ceil(TILE));
+        self.tiles_across = across;
+        let mut medians = Vec::with_capacity(across * down);
+        let mut values = [0i16; TILE * TILE];
+        for top in (0..grid.height).step_by(TILE) {
+            for start in (0..grid.width).step_by(TILE) {
+                let mut count = 0;
+                for row in top..(top + TILE).min(grid.height) {
+                    let end = (start + TILE).min(grid.width);
+                    for &left in &self.left[row * grid.width + start..row * grid.width + end] {
+                        values[count] = left;
+                        count += 1;
+                    }
+                }
+                medians.push(median(&values[..count]));
+            }
+        }
+        // Of a tile and those around it: an object is smaller than that, or has edges within it.
+        for row in 0..down {
+            for column in 0..across {
+                let mut around = [0i16; 9];
+                let mut count = 0;
+                for y in row.saturating_sub(1)..(row + 2).min(down) {
+                    for x in column.saturating_sub(1)..(column + 2).min(across) {
+                        around[count] = medians[y * across + x];
+                        count += 1;
+                    }
+                }
+                self.tiles.push(median(&around[..count]));
+            }
+        }
+    }
+
+    fn fit_rows(&mut self, grid: Grid) {
+        for row in self.left.chunks_exact(grid.width) {
+            self.rows.push(median(row));
+        }
+    }
+
+    /// What of a cell's difference no change of the light explains; never negative.
+    pub(super) fn rest(&self, view: &View<'_>, at: usize, (column, row): (usize, usize)) -> i32 {
+        let (level, left) = (i32::from(view.levels[at]), i32::from(self.left[at]));
+        let mean = view.cells[at].mean();
+        let whole = level - mean;
+        let should_be = level - left;
+        let is_cut_off = level >= view.white.into() && should_be >= view.white.into()
+            || level <= view.black.into() && should_be <= view.black.into();
+        if is_cut_off {
+            return 0;
+        }
+        // A large change of the light is not explained to the last unit.
+        let rest = |left: i32| left.abs() - (whole - left).abs() / INEXACT;
+        let least = whole.abs().min(rest(left));
+        if self.tiles.is_empty() {
+            return least.max(0);
+        }
+        let by_row = rest(left - i32::from(self.rows[row]));
+        let by_tile = rest(left - self.tile(column, row));
+        least.min(by_row).min(by_tile).max(0)
+    }
+
+    /// The step at a cell, between those of the tiles around it.
+    fn tile(&self, column: usize, row: usize) -> i32 {
+        let down = self.tiles.len() / self.tiles_across;
+        // In cells from the centre of the first tile, in halves.
+        let place = |at: usize, tiles: usize| {
+            let at = (2 * at + 1).saturating_sub(TILE);
+            let first = (at / (2 * TILE)).min(tiles - 1);
+            let part = if first + 1 < tiles { at % (2 * TILE) } else { 0 };
+            (first, (first + 1).min(tiles - 1), part as i32)
+        };
+        let (left, right, across) = place(column, self.tiles_across);
+        let (top, bottom, down) = place(row, down);
+        let of = |column: usize, row: usize| i32::from(self.tiles[row * self.tiles_across + column]);
+        let whole = 2 * TILE as i32;
+        let upper = of(left, top) * (whole - across) + of(right, top) * across;
+        let lower = of(left, bottom) * (whole - across) + of(right, bottom) * across;
+        (upper * (whole - down) + lower * down) / (whole * whole)
+    }
+}
+
+/// The median of some numbers, found without sorting.
+fn median(values: &[i16]) -> i16 {
+    let (mut low, mut high) = (-4096i16, 4096i16);
+    let half = values.len() / 2;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if values.iter().filter(|&&value| value <= middle).count() > half {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+        // Finer than any threshold.
+        if high - low <= 1 {
+            break;
+        }
+    }
+    high
+}
