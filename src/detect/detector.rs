@@ -5,6 +5,7 @@ use super::cells::{Grid, Scale};
 use super::components::{CellSet, Component, Finder};
 use super::light::Light;
 use super::look::Look;
+use super::scene::{Scene, Whole};
 use super::settings::Settings;
 use super::track::Tracks;
 use super::zones;
@@ -150,6 +151,7 @@ pub struct Detector {
     pub(super) finder: Finder,
     pub(super) components: Vec<Component>,
     pub(super) tracks: Tracks,
+    pub(super) scene: Scene,
     pub(super) ongoing: Vec<Ongoing>,
     pub(super) numbers: u32,
     /// What of each cell's difference is not explained by the light.
@@ -182,6 +184,7 @@ impl Detector {
             finder: Finder::default(),
             components: Vec::new(),
             tracks: Tracks::default(),
+            scene: Scene::default(),
             ongoing: Vec::new(),
             numbers: 0,
             rests: Vec::new(),
@@ -194,7 +197,7 @@ impl Detector {
     /// Other settings from now on. What was learnt is kept; motion that goes on ends, so that no zone is confused with
     /// another one.
     pub fn change(&mut self, settings: Settings, out: &mut Vec<Change>) {
-        self.end_all(out);
+        self.end_motion(out);
         self.settings = settings;
         zones::of_cells(&self.settings, (self.grid.width, self.grid.height), &mut self.zones);
     }
@@ -205,7 +208,10 @@ impl Detector {
     /// anew: what goes on ends, and nothing begins until the new picture is known. A look without blocks is ignored.
     pub fn look(&mut self, look: &Look<'_>, out: &mut Vec<Change>) {
         if look.is_repeat {
+            self.scene.repeat(look.at, &mut self.numbers, out);
             self.end_old(look.at, out);
+            // The time without motion is no gap.
+            self.last_at = self.last_at.map(|last| last.max(look.at));
             return;
         }
         let plane = look.luma;
@@ -216,11 +222,20 @@ impl Detector {
         let gap_us = GAP_US.max(5_000_000 / u64::from(self.settings.looks.max(1)));
         let since_us = self.last_at.and_then(|last| look.at.as_micros().checked_sub(last.as_micros()));
         std::mem::swap(&mut self.levels, &mut self.last);
-        self.scale.load(plane, &grid, &mut self.levels);
+        let mean = self.scale.load(plane, &grid, &mut self.levels);
         self.step_eighths = grid.step_of(plane);
         self.last_at = Some(look.at);
         match since_us {
             Some(since_us) if since_us > 0 && since_us <= gap_us && grid == self.grid => {
+                let whole = Whole {
+                    at: look.at,
+                    levels: &self.levels,
+                    last: &self.last,
+                    mean,
+                    detail: look.detail,
+                    step_eighths: self.step_eighths,
+                };
+                self.scene.look(&whole, self.grid, &mut self.numbers, out);
                 self.go_on(look.at, since_us, out);
             }
             _ => self.start(look.at, grid, out),
@@ -240,6 +255,11 @@ impl Detector {
 
     /// Ends what goes on, because no looks will come.
     pub fn end_all(&mut self, out: &mut Vec<Change>) {
+        self.end_motion(out);
+        self.scene.end_all(self.last_at.unwrap_or(Timestamp::from_micros(0)), out);
+    }
+
+    fn end_motion(&mut self, out: &mut Vec<Change>) {
         out.extend(self.ongoing.drain(..).map(|ongoing| Change::Ended(ongoing.detection, ongoing.seen)));
     }
 
@@ -257,7 +277,8 @@ impl Detector {
     }
 
     fn start(&mut self, at: Timestamp, grid: Grid, out: &mut Vec<Change>) {
-        self.end_all(out);
+        self.end_motion(out);
+        self.scene.start(at, grid, grid != self.grid, out);
         if grid != self.grid {
             zones::of_cells(&self.settings, (grid.width, grid.height), &mut self.zones);
         }

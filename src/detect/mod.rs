@@ -26,6 +26,7 @@ pub mod detector;
 mod light;
 pub mod look;
 mod motion;
+mod scene;
 pub mod settings;
 pub mod sound;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A camera's detector against pictures that are drawn as planes.
 
+mod alarms;
+
 use super::detector::{Change, Detector, Kind};
 use super::look::Look;
 use super::settings::Settings;
@@ -13,15 +15,27 @@ const HEIGHT: usize = 60;
 struct Camera {
     detector: Detector,
     plane: DcPlane,
+    /// Looks so far.
     look: u64,
     seed: u32,
+    /// Eighths of grey steps, to each side.
+    noise: u32,
+    detail: u32,
     changes: Vec<Change>,
 }
 
 impl Camera {
     fn new(settings: Settings) -> Self {
         let plane = DcPlane { width: WIDTH, height: HEIGHT, step: 8, ..DcPlane::default() };
-        Self { detector: Detector::new(settings), plane, look: 0, seed: 7, changes: Vec::new() }
+        Self {
+            detector: Detector::new(settings),
+            plane,
+            look: 0,
+            seed: 7,
+            noise: 4,
+            detail: 0,
+            changes: Vec::new(),
+        }
     }
 
     /// One that knows its picture.
@@ -43,18 +57,29 @@ impl Camera {
             self.plane.eighths.clear();
             for y in 0..HEIGHT {
                 for x in 0..WIDTH {
-                    let noise = self.random(9) as i32 - 4;
+                    let noise = self.random(2 * self.noise + 1) as i32 - self.noise as i32;
                     let grey = draw(look, (x, y), room(x, y)) + noise;
                     // As quantised.
                     self.plane.eighths.push(((grey + 4) / 8 * 8).clamp(0, 2040) as u16);
                 }
             }
-            self.look += 1;
-            let at = Timestamp::from_micros(1_000_000 + self.look * 200_000);
-            let look = Look { at, luma: &self.plane, is_repeat: false, detail: 0 };
-            self.detector.look(&look, &mut self.changes);
+            self.look(false);
         }
         self.changes[before..].to_vec()
+    }
+
+    /// So many frames with the bytes of the one before.
+    fn repeats(&mut self, count: u64) -> Vec<Change> {
+        let before = self.changes.len();
+        (0..count).for_each(|_| self.look(true));
+        self.changes[before..].to_vec()
+    }
+
+    fn look(&mut self, is_repeat: bool) {
+        self.look += 1;
+        let at = Timestamp::from_micros(1_000_000 + self.look * 200_000);
+        let look = Look { at, luma: &self.plane, is_repeat, detail: self.detail };
+        self.detector.look(&look, &mut self.changes);
     }
 
     fn counting(&self) -> u32 {
