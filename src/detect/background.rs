@@ -93,9 +93,11 @@ impl Cell {
         self.flicker
     }
 
-    /// The deviation, in whole units, but never less than noise that no threshold would be below.
-    pub(super) fn deviation(&self) -> i32 {
-        i32::from(self.deviation) / EIGHTHS
+    /// The mean deviation, but never less than half a grey step, and a fourth of the quantiser's.
+    pub(super) fn noise(&self, step_eighths: u16) -> i32 {
+        let grey = Scale::grey_step(self.mean / EIGHTHS as u16);
+        let least = grey.max(grey * i32::from(step_eighths) / 16) / 2;
+        (i32::from(self.deviation) / EIGHTHS).max(least)
     }
 
     /// The least difference of `level` that counts, in units of the scale. `noise` is how many times the usual the noise of the whole
@@ -142,10 +144,8 @@ impl Cell {
         }
         self.still = 0;
         let difference = i32::from(seen.level) * EIGHTHS - i32::from(self.mean);
-        // What the light explains is followed at once: it will not come back by itself.
-        let is_light = difference.abs() > seen.threshold * EIGHTHS && seen.rest < seen.threshold;
-        let shift = if is_light { 2 } else { pace.mean_shift };
-        self.mean = (i32::from(self.mean) + (difference >> shift)).clamp(0, 65_535) as u16;
+        // Light that has come may go again, and is explained as long as it stays: it is followed no faster than noise.
+        self.mean = (i32::from(self.mean) + (difference >> pace.mean_shift)).clamp(0, 65_535) as u16;
         let more = seen.rest * EIGHTHS - i32::from(self.deviation);
         let shift = if more > 0 { pace.deviation_shift } else { pace.deviation_shift + 1 };
         self.deviation = (i32::from(self.deviation) + (more >> shift)).clamp(0, 65_535) as u16;

@@ -153,12 +153,17 @@ pub struct Detector {
     pub(super) tracks: Tracks,
     pub(super) scene: Scene,
     pub(super) ongoing: Vec<Ongoing>,
+    pub(super) moving: Vec<Area>,
     pub(super) numbers: u32,
     /// What of each cell's difference is not explained by the light.
     pub(super) rests: Vec<i16>,
     /// From which difference on each cell counts.
     pub(super) thresholds: Vec<u16>,
     pub(super) active_cells: usize,
+    /// When the light changed last.
+    pub(super) settled: Timestamp,
+    /// How many times the usual the noise was in the last look, in sixteenths.
+    pub(super) noise: i32,
     pub(super) step_eighths: u16,
 }
 
@@ -186,10 +191,13 @@ impl Detector {
             tracks: Tracks::default(),
             scene: Scene::default(),
             ongoing: Vec::new(),
+            moving: Vec::new(),
             numbers: 0,
             rests: Vec::new(),
             thresholds: Vec::new(),
             active_cells: 0,
+            settled: Timestamp::from_micros(0),
+            noise: 16,
             step_eighths: 8,
         }
     }
@@ -207,6 +215,7 @@ impl Detector {
     /// A look of another size, one after a gap of [`GAP_US`], and one that is older than the last one start the detector
     /// anew: what goes on ends, and nothing begins until the new picture is known. A look without blocks is ignored.
     pub fn look(&mut self, look: &Look<'_>, out: &mut Vec<Change>) {
+        self.moving.clear();
         if look.is_repeat {
             self.scene.repeat(look.at, &mut self.numbers, out);
             self.end_old(look.at, out);
@@ -263,6 +272,11 @@ impl Detector {
         out.extend(self.ongoing.drain(..).map(|ongoing| Change::Ended(ongoing.detection, ongoing.seen)));
     }
 
+    /// Where motion was in the last look: a box for each thing that moves.
+    pub fn moving(&self) -> &[Area] {
+        &self.moving
+    }
+
     /// The blocks that counted in the last look.
     pub fn blocks(&self) -> Blocks<'_> {
         Blocks {
@@ -271,7 +285,7 @@ impl Detector {
             counting: &self.counting,
             cells: &self.cells,
             scale: &self.scale,
-            noise: self.light.noise,
+            noise: self.noise,
             step_eighths: self.step_eighths,
         }
     }
@@ -295,6 +309,7 @@ impl Detector {
         self.counting.clear(grid.cells());
         self.active.clear(grid.cells());
         self.tracks.clear();
+        self.noise = 16;
         self.mode = Mode::Learning { until: Timestamp::from_micros(at.as_micros() + LEARN_US) };
     }
 

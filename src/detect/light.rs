@@ -11,6 +11,9 @@ use super::cells::{Grid, OCTAVE, Scale};
 /// A step may be off by one part in so many.
 const INEXACT: i32 = 8;
 
+/// By so much, the light of a tile has changed.
+const CHANGED_TILE: u16 = 80;
+
 /// Cells of a tile, each way.
 const TILE: usize = 8;
 
@@ -25,14 +28,14 @@ pub(super) struct Light {
     bounds: (i32, i32),
     /// Medians of what is left, by tiles and by rows; empty while the light is steady.
     tiles: Vec<i16>,
+    /// Those of the last look.
+    last_tiles: Vec<i16>,
     rows: Vec<i16>,
     tiles_across: usize,
     /// What is left of each cell's difference.
     left: Vec<i16>,
     /// From the last look to this one.
     pub(super) since_last: i32,
-    /// How many times the usual the noise is, in sixteenths.
-    pub(super) noise: i32,
 }
 
 /// What is looked at.
@@ -83,6 +86,7 @@ impl Light {
     pub(super) fn explain(&mut self, view: &View<'_>) {
         self.fit_line(view);
         let disturbed = self.subtract_line(view);
+        std::mem::swap(&mut self.tiles, &mut self.last_tiles);
         self.tiles.clear();
         self.rows.clear();
         // In a steady light, one object alone is too small to matter, and costs nothing.
@@ -90,6 +94,14 @@ impl Light {
             self.fit_tiles(view.grid);
             self.fit_rows(view.grid);
         }
+    }
+
+    /// Whether the light of parts of the picture is changing: a lamp, a beam or a fast cloud.
+    pub(super) fn is_changing(&self) -> bool {
+        let before = self.last_tiles.iter().copied().chain(std::iter::repeat(0));
+        let changed =
+            self.tiles.iter().zip(before).filter(|&(&now, before)| now.abs_diff(before) > CHANGED_TILE);
+        changed.count() * 12 > self.tiles.len().max(1)
     }
 
     fn fit_line(&mut self, view: &View<'_>) {
@@ -137,32 +149,18 @@ impl Light {
         (self.offset + self.slope * (mean - self.pivot) / 1024).clamp(self.bounds.0, self.bounds.1)
     }
 
-    /// Fills `left`, and measures the noise. Returns how many cells are not explained.
+    /// Fills `left`. Returns how many cells are clearly not explained.
     fn subtract_line(&mut self, view: &View<'_>) -> usize {
         self.left.clear();
         let mut disturbed = 0;
-        // Cells of which more is left than so many times the deviation.
-        let mut above = [0usize; 5];
         for (cell, &level) in view.cells.iter().zip(view.levels) {
             let mean = cell.mean();
             let left = i32::from(level) - mean - self.line(mean);
             self.left.push(left as i16);
+            // Not more than the deviation: what changes often is explained as well as what is new.
             let grey = Scale::grey_step(mean as u16);
-            let least = grey.max(grey * i32::from(view.step_eighths) / 16) / 2;
-            let deviation = cell.deviation().max(least);
-            let left = left.abs();
-            if left > deviation {
-                above[0] += 1;
-                for (times, count) in [3, 4, 6, 8].into_iter().zip(&mut above[1..]) {
-                    *count += usize::from(2 * left > times * deviation);
-                }
-                disturbed += usize::from(left > 4 * deviation && left > 2 * grey);
-            }
+            disturbed += usize::from(left.abs() > grey * (3 + i32::from(view.step_eighths) / 8));
         }
-        let half = view.grid.cells() / 2;
-        let times = [16, 24, 32, 48, 64].into_iter().zip(above).rev().find(|&(_, count)| count > half);
-        // Of normal noise, half is more than 0.84 mean deviations.
-        self.noise = times.map_or(16, |(times, _)| times * 19 / 16);
         disturbed
     }
 
@@ -206,7 +204,7 @@ impl Light {
         }
     }
 
-    /// What of a cell's difference no change of the light explains; never negative.
+    /// What of a cell's difference no change of the light explains, with its sign.
     pub(super) fn rest(&self, view: &View<'_>, at: usize, (column, row): (usize, usize)) -> i32 {
         let (level, left) = (i32::from(view.levels[at]), i32::from(self.left[at]));
         let mean = view.cells[at].mean();
@@ -218,14 +216,18 @@ impl Light {
             return 0;
         }
         // A large change of the light is not explained to the last unit.
-        let rest = |left: i32| left.abs() - (whole - left).abs() / INEXACT;
-        let least = whole.abs().min(rest(left));
+        let rest = |left: i32| {
+            let size = left.abs() - (whole - left).abs() / INEXACT;
+            left.signum() * size.max(0)
+        };
+        let least = |one: i32, two: i32| if one.abs() <= two.abs() { one } else { two };
+        let best = least(whole, rest(left));
         if self.tiles.is_empty() {
-            return least.max(0);
+            return best;
         }
         let by_row = rest(left - i32::from(self.rows[row]));
         let by_tile = rest(left - self.tile(column, row));
-        least.min(by_row).min(by_tile).max(0)
+        least(best, least(by_row, by_tile))
     }
 
     /// The step at a cell, between those of the tiles around it.

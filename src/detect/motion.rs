@@ -26,6 +26,13 @@ const SETTLE_US: u64 = 4_000_000;
 /// A change is told so long after the one before.
 const TELL_US: u64 = 1_000_000;
 
+/// For so long after the light has changed nothing becomes motion, and what is seen must travel to become motion: it may be
+/// the light.
+const NEW_LIGHT_US: u64 = 300_000;
+
+/// Less of the picture than this, in percent, differs when the light is as before.
+const BACK_PERCENT: usize = 12;
+
 /// Strengths, in sixteenths of a threshold: the most that a cell counts for, and what it must have of its own.
 const STRENGTH_MAX: u8 = 48;
 const STRENGTH_MIN: u8 = 8;
@@ -51,26 +58,32 @@ impl Detector {
         self.active.clear(width * height);
         self.changed.clear(width * height);
         self.active_cells = 0;
+        let mut noise = Noise::default();
         for row in 0..height {
             for column in 0..width {
                 let at = row * width + column;
-                let threshold =
-                    view.cells[at].threshold(self.levels[at], self.light.noise, self.step_eighths);
+                let threshold = view.cells[at].threshold(self.levels[at], self.noise, self.step_eighths);
                 self.thresholds[at] = threshold.min(u16::MAX.into()) as u16;
-                self.rests[at] = self.light.rest(&view, at, (column, row)).min(i16::MAX.into()) as i16;
-                let strength = strength(self.rests[at].into(), threshold);
+                let rest = self.light.rest(&view, at, (column, row)).clamp(-8192, 8191);
+                // Only what the light does not explain has changed by itself.
+                let changed = rest.abs_diff(self.rests[at].into()) as i32;
+                self.rests[at] = rest as i16;
+                if at.is_multiple_of(4) {
+                    noise.add(rest.abs(), view.cells[at].noise(self.step_eighths));
+                }
+                let strength = strength(rest.abs(), threshold);
                 // It was as usual before.
                 if strength >= STRENGTH_ONE && self.strengths[at] < STRENGTH_ONE {
                     self.changed.set(at);
                 }
                 self.strengths[at] = strength;
-                let changed = i32::from(self.levels[at]) - i32::from(self.last[at]) - self.light.since_last;
-                if changed.abs() * 4 > threshold * 3 {
+                if changed * 4 > threshold * 3 {
                     self.active.set(at);
                     self.active_cells += 1;
                 }
             }
         }
+        self.noise = noise.times();
     }
 
     /// Whether the whole picture has changed, and has become calm again.
@@ -83,6 +96,7 @@ impl Detector {
                 let waited_us = at.as_micros().saturating_sub(since.as_micros());
                 self.mode = if calm_looks >= CALM_LOOKS || waited_us >= SETTLE_US {
                     self.take_over();
+                    self.settled = at;
                     Mode::Watching
                 } else {
                     Mode::Settling { since, calm_looks }
@@ -96,8 +110,13 @@ impl Detector {
         }
     }
 
-    /// What is seen now is the background.
+    /// What is seen now is the background. But if most of the picture is as it was before, only the light has come and
+    /// gone, and what is left may be somebody.
     fn take_over(&mut self) {
+        let other = self.strengths.iter().filter(|&&strength| strength >= STRENGTH_ONE).count();
+        if other * 100 < self.grid.cells() * BACK_PERCENT {
+            return;
+        }
         for ((cell, &level), &strength) in self.cells.iter_mut().zip(&self.levels).zip(&self.strengths) {
             if strength >= STRENGTH_MIN {
                 cell.become_known(level);
@@ -119,9 +138,14 @@ impl Detector {
         };
         self.finder.find(&found, least, &mut self.components);
         self.drop_light();
-        self.tracks.follow(at, since_us, &self.components);
+        if self.light.is_changing() {
+            self.settled = at;
+        }
+        let is_new_light = at.as_micros().saturating_sub(self.settled.as_micros()) < NEW_LIGHT_US;
+        self.tracks.follow(at, since_us, &self.components, is_new_light);
         let moving: Vec<Track> = self.tracks.moving(at).copied().collect();
         for track in &moving {
+            self.moving.push(self.area(&track.component));
             self.tell(at, track, out);
         }
     }
@@ -240,12 +264,41 @@ impl Detector {
         for at in 0..self.cells.len() {
             let threshold = self.thresholds[at].into();
             let is_foreground = is_settling && self.strengths[at] >= STRENGTH_MIN || self.counting.has(at);
-            let (level, last, rest) = (self.levels[at], self.last[at], self.rests[at].into());
+            let (level, last, rest) = (self.levels[at], self.last[at], i32::from(self.rests[at]).abs());
             if self.changed.has(at) {
                 self.cells[at].flickers();
             }
             self.cells[at].learn(&Seen { level, last, rest, threshold, is_foreground }, pace);
         }
+    }
+}
+
+/// How much of the picture is how much noisier than usual.
+#[derive(Default)]
+struct Noise {
+    cells: u32,
+    /// Cells of which more is left than so many times the deviation, in [`Noise::TIMES`].
+    above: [u32; 5],
+}
+
+impl Noise {
+    /// In halves of the deviation.
+    const TIMES: [i32; 5] = [2, 3, 4, 6, 8];
+
+    fn add(&mut self, rest: i32, deviation: i32) {
+        self.cells += 1;
+        for (times, above) in Self::TIMES.into_iter().zip(&mut self.above) {
+            if 2 * rest <= times * deviation {
+                break;
+            }
+            *above += 1;
+        }
+    }
+
+    /// How many times the usual the noise is, in sixteenths. Half of normal noise is more than 0.84 mean deviations.
+    fn times(&self) -> i32 {
+        let most = Self::TIMES.into_iter().zip(self.above).rev().find(|&(_, above)| 2 * above > self.cells);
+        most.map_or(16, |(times, _)| 8 * times * 19 / 16)
     }
 }
 

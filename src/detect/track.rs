@@ -32,6 +32,7 @@ pub(super) struct Track {
     evidence: i32,
     /// Whether it is motion.
     is_motion: bool,
+    must_travel: bool,
 }
 
 /// All that is followed.
@@ -45,8 +46,15 @@ impl Tracks {
         self.tracks.clear();
     }
 
-    /// Follows the components of a look, `since_us` after the last one.
-    pub(super) fn follow(&mut self, at: Timestamp, since_us: u64, components: &[Component]) {
+    /// Follows the components of a look, `since_us` after the last one. While
+    /// `is_new_light`, nothing becomes motion, and what is followed must travel.
+    pub(super) fn follow(
+        &mut self,
+        at: Timestamp,
+        since_us: u64,
+        components: &[Component],
+        is_new_light: bool,
+    ) {
         let known = self.tracks.len();
         let mut taken = [false; TRACKS_MAX];
         for component in components {
@@ -56,9 +64,11 @@ impl Tracks {
             match candidates.min_by_key(|&number| distance(&self.tracks[number].component, component)) {
                 Some(number) => {
                     taken[number] = true;
-                    self.tracks[number].go_on(at, component);
+                    self.tracks[number].go_on(at, component, is_new_light);
                 }
-                None if self.tracks.len() < TRACKS_MAX => self.tracks.push(Track::new(at, component)),
+                None if self.tracks.len() < TRACKS_MAX => {
+                    self.tracks.push(Track::new(at, component, is_new_light));
+                }
                 None => {}
             }
         }
@@ -79,7 +89,7 @@ impl Tracks {
 }
 
 impl Track {
-    fn new(at: Timestamp, component: &Component) -> Self {
+    fn new(at: Timestamp, component: &Component, must_travel: bool) -> Self {
         Self {
             component: *component,
             origin: component.centre(),
@@ -88,10 +98,12 @@ impl Track {
             active: at,
             evidence: 1,
             is_motion: false,
+            must_travel,
         }
     }
 
-    fn go_on(&mut self, at: Timestamp, component: &Component) {
+    fn go_on(&mut self, at: Timestamp, component: &Component, is_new_light: bool) {
+        self.must_travel |= is_new_light;
         let before = self.component;
         let is_alike = component.area <= 3 * before.area && before.area <= 3 * component.area;
         let overlaps = gap(&before, component) == 0;
@@ -102,7 +114,7 @@ impl Track {
         if component.active * 8 > component.area {
             self.active = at;
         }
-        if self.evidence >= EVIDENCE_MIN && self.has_travelled() {
+        if !is_new_light && self.evidence >= EVIDENCE_MIN && self.has_travelled() {
             self.is_motion = true;
         }
     }
@@ -110,7 +122,7 @@ impl Track {
     /// Where the picture flickers anyway, only what goes elsewhere is motion.
     fn has_travelled(&self) -> bool {
         let component = &self.component;
-        if component.flicker < FLICKER_BUSY * component.area {
+        if !self.must_travel && component.flicker < FLICKER_BUSY * component.area {
             return true;
         }
         let ((x, y), (from_x, from_y)) = (component.centre(), self.origin);
@@ -123,11 +135,12 @@ impl Track {
     }
 }
 
-/// How many cells a component may be away from itself in the last look: a runner moves by twice his width in a fifth of a
-/// second, and a car by its length.
+/// How many cells a component may be away from itself in the last look: a runner leaves a gap of half his width in a fifth
+/// of a second, and a car none. An insect near the lens leaves more than its own size.
 fn reach(component: &Component, since_us: u64) -> i32 {
     let looks = (since_us / 100_000).clamp(1, 10) as i32;
-    (component.shorter_side() * looks / 2 + 1).min(component.longer_side() * 2 + 2)
+    let size = (4 * component.shorter_side()).max(3 * component.longer_side());
+    (size * looks / 16 + 1).min(2 * component.longer_side())
 }
 
 /// Cells between two boxes; 0 if they touch.
@@ -173,7 +186,7 @@ mod tests {
         (0..)
             .zip(components)
             .map(|(look, component)| {
-                tracks.follow(at(look), 200_000, &[*component]);
+                tracks.follow(at(look), 200_000, &[*component], false);
                 tracks.moving(at(look)).count() > 0
             })
             .collect()
@@ -204,6 +217,18 @@ mod tests {
         let seen = moving(&stays);
         assert_eq!(seen[..3], [false, true, true]);
         assert!(!seen[11], "{seen:?}");
+    }
+
+    #[test]
+    fn what_is_first_seen_in_a_new_light_must_travel() {
+        for (speed, wanted) in [(0, false), (2, true)] {
+            let mut tracks = Tracks::default();
+            for look in 0..8 {
+                let component = component((10 + speed * look as u16, 10), (4, 8));
+                tracks.follow(at(look), 200_000, &[component], look < 3);
+            }
+            assert_eq!(tracks.moving(at(7)).count() > 0, wanted, "{speed}");
+        }
     }
 
     #[test]
