@@ -1,5 +1,7 @@
 //! What disturbs, as light, exposure, leaves and particles by the time.
 
+use std::f32::consts::TAU;
+
 use crate::draw::{LIGHT_STEP, each_pixel};
 use crate::random::{Random, smooth};
 use crate::scene::{Clip, HEIGHT, Nuisance, WIDTH};
@@ -90,7 +92,7 @@ impl Weather {
             Nuisance::Gain => {
                 let period = 2.0 + 6.0 * self.chosen[1];
                 state.exposure *=
-                    (0.45 * (at * 6.283 / period).sin() + 0.2 * smooth(self.seed, at / 1.3, 0.0)).exp();
+                    (0.45 * (at * TAU / period).sin() + 0.2 * smooth(self.seed, at / 1.3, 0.0)).exp();
             }
             Nuisance::Infrared => {
                 let (is_on, since) = self.toggled(at);
@@ -104,7 +106,7 @@ impl Weather {
             Nuisance::Banding => {
                 let (deep, period) = (0.05 + 0.2 * self.chosen[1], 90.0 + 120.0 * self.chosen[2]);
                 let phase = at * (3.0 + 40.0 * self.chosen[3]);
-                let wave = |y: usize| 1.0 + deep * (y as f32 * 6.283 / period + phase).sin();
+                let wave = |y: usize| 1.0 + deep * (y as f32 * TAU / period + phase).sin();
                 state.rows = Some((0..HEIGHT).map(wave).collect());
             }
             Nuisance::Tree => {
@@ -211,7 +213,7 @@ impl Weather {
                 let Some(&start) = self.times.iter().rev().find(|&&time| time <= at) else { return };
                 let mut random = Random::new(self.seed ^ start.to_bits() as u64, 33);
                 let (size, speed) = (random.between(9.0, 32.0), random.between(250.0, 1300.0));
-                let (angle, turns) = (random.between(0.0, 6.283), random.between(-3.0, 3.0));
+                let (angle, turns) = (random.between(0.0, TAU), random.between(-3.0, 3.0));
                 let lasts = random.between(0.5, 1.6);
                 let since = at - start;
                 if since > lasts {

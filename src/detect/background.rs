@@ -64,10 +64,10 @@ impl Pace {
     pub(super) fn new(since_us: u64, is_second: bool) -> Self {
         // As fast by the clock, however many looks there are: the shifts are for five a second.
         let faster = match since_us {
-            0..=70_000 => -2,
-            ..=140_000 => -1,
-            ..=280_000 => 0,
-            ..=560_000 => 1,
+            0..70_000 => -2,
+            70_000..140_000 => -1,
+            140_000..280_000 => 0,
+            280_000..560_000 => 1,
             _ => 2,
         };
         Self {

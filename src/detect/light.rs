@@ -91,7 +91,7 @@ impl Light {
         self.rows.clear();
         // In a steady light, one object alone is too small to matter, and costs nothing.
         if disturbed * 50 > view.grid.cells() {
-            self.fit_tiles(view.grid);
+            self.fit_tiles(view);
             self.fit_rows(view.grid);
         }
     }
@@ -101,7 +101,7 @@ impl Light {
         let before = self.last_tiles.iter().copied().chain(std::iter::repeat(0));
         let changed =
             self.tiles.iter().zip(before).filter(|&(&now, before)| now.abs_diff(before) > CHANGED_TILE);
-        changed.count() * 12 > self.tiles.len().max(1)
+        changed.count() * 25 > self.tiles.len().max(1)
     }
 
     fn fit_line(&mut self, view: &View<'_>) {
@@ -164,20 +164,29 @@ impl Light {
         disturbed
     }
 
-    fn fit_tiles(&mut self, grid: Grid) {
+    fn fit_tiles(&mut self, view: &View<'_>) {
+        let grid = view.grid;
         let (across, down) = (grid.width.div_ceil(TILE), grid.height.div_ceil(TILE));
         self.tiles_across = across;
         let mut medians = Vec::with_capacity(across * down);
         let mut values = [0i16; TILE * TILE];
         for top in (0..grid.height).step_by(TILE) {
             for start in (0..grid.width).step_by(TILE) {
-                let mut count = 0;
+                let (mut count, mut cut_off) = (0, 0);
                 for row in top..(top + TILE).min(grid.height) {
                     let end = (start + TILE).min(grid.width);
-                    for &left in &self.left[row * grid.width + start..row * grid.width + end] {
-                        values[count] = left;
-                        count += 1;
+                    for at in row * grid.width + start..row * grid.width + end {
+                        // What the sensor cut off would have changed more.
+                        let is_cut_off = view.levels[at] >= view.white || view.levels[at] <= view.black;
+                        values[if is_cut_off { values.len() - 1 - cut_off } else { count }] = self.left[at];
+                        *if is_cut_off { &mut cut_off } else { &mut count } += 1;
                     }
+                }
+                // They count if there is little else.
+                if count < TILE {
+                    let from = values.len() - cut_off;
+                    values.copy_within(from.., count);
+                    count += cut_off;
                 }
                 medians.push(median(&values[..count]));
             }

@@ -28,7 +28,7 @@ const TELL_US: u64 = 1_000_000;
 
 /// For so long after the light has changed nothing becomes motion, and what is seen must travel to become motion: it may be
 /// the light.
-const NEW_LIGHT_US: u64 = 300_000;
+const NEW_LIGHT_US: u64 = 500_000;
 
 /// Less of the picture than this, in percent, differs when the light is as before.
 const BACK_PERCENT: usize = 12;
