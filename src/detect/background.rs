@@ -25,7 +25,7 @@ pub(super) struct Seen {
     pub(super) level: u16,
     /// The level of the last look.
     pub(super) last: u16,
-    /// What differs and is not explained by the light.
+    /// What differs and is not explained by the light, with its sign.
     pub(super) rest: i32,
     pub(super) threshold: i32,
     /// Whether it is part of something.
@@ -43,6 +43,9 @@ pub(super) struct Pace {
     pub(super) mean_shift: u32,
     pub(super) deviation_shift: u32,
 }
+
+/// By so many halvings, what the light explains is followed with each look.
+const LIGHT_SHIFT: u32 = 4;
 
 /// The unit of [`Cell::still`].
 const STILL_UNIT_US: u64 = 100_000;
@@ -138,15 +141,22 @@ impl Cell {
         if pace.is_second {
             self.flicker = self.flicker.saturating_sub(1);
         }
+        let difference = i32::from(seen.level) * EIGHTHS - i32::from(self.mean);
         if seen.is_foreground {
+            // The light changes behind it, too: as fast as elsewhere, or what is still explained would not be any more.
+            let light = difference - seen.rest * EIGHTHS;
+            if light.abs() > seen.threshold * EIGHTHS {
+                self.mean = (i32::from(self.mean) + (light >> LIGHT_SHIFT)).clamp(0, 65_535) as u16;
+            }
             self.wait(seen, pace);
             return;
         }
         self.still = 0;
-        let difference = i32::from(seen.level) * EIGHTHS - i32::from(self.mean);
-        // Light that has come may go again, and is explained as long as it stays: it is followed no faster than noise.
-        self.mean = (i32::from(self.mean) + (difference >> pace.mean_shift)).clamp(0, 65_535) as u16;
-        let more = seen.rest * EIGHTHS - i32::from(self.deviation);
+        // What the light explains is followed at once, because explanations of large changes are less exact.
+        let is_light = difference.abs() > seen.threshold * EIGHTHS && seen.rest.abs() < seen.threshold;
+        let shift = if is_light { LIGHT_SHIFT } else { pace.mean_shift };
+        self.mean = (i32::from(self.mean) + (difference >> shift)).clamp(0, 65_535) as u16;
+        let more = seen.rest.abs() * EIGHTHS - i32::from(self.deviation);
         let shift = if more > 0 { pace.deviation_shift } else { pace.deviation_shift + 1 };
         self.deviation = (i32::from(self.deviation) + (more >> shift)).clamp(0, 65_535) as u16;
     }
@@ -173,7 +183,7 @@ mod tests {
     const THRESHOLD: i32 = 50;
 
     fn seen(level: u16, last: u16, is_foreground: bool) -> Seen {
-        Seen { level, last, rest: 0, threshold: THRESHOLD, is_foreground }
+        Seen { level, last, rest: i32::from(level) - 1000, threshold: THRESHOLD, is_foreground }
     }
 
     /// Looks at 5 a second until the cell takes `level` as its own.
@@ -181,7 +191,8 @@ mod tests {
         let pace = Pace::new(200_000, false);
         let mut looks = 0;
         while cell.mean() != i32::from(level) && looks < 1000 {
-            cell.learn(&seen(level, level, true), pace);
+            let rest = i32::from(level) - cell.mean();
+            cell.learn(&Seen { rest, ..seen(level, level, true) }, pace);
             looks += 1;
         }
         looks
@@ -219,7 +230,7 @@ mod tests {
             cell.learn(&Seen { rest: 100, ..seen(level, level, false) }, pace);
         }
         assert!(cell.threshold(2000, 16, 8) > 350, "{} {calm}", cell.threshold(2000, 16, 8));
-        (0..2000).for_each(|_| cell.learn(&seen(2000, 2000, false), pace));
+        (0..2000).for_each(|_| cell.learn(&Seen { rest: 0, ..seen(2000, 2000, false) }, pace));
         assert_eq!(cell.threshold(2000, 16, 8), calm);
     }
 
@@ -229,7 +240,8 @@ mod tests {
         let calm = cell.threshold(2000, 16, 8);
         (0..40).for_each(|_| cell.flickers());
         assert!(cell.threshold(2000, 16, 8) > 3 * calm);
-        (0..255).for_each(|_| cell.learn(&seen(2000, 2000, false), Pace::new(200_000, true)));
+        let calm_look = Seen { rest: 0, ..seen(2000, 2000, false) };
+        (0..255).for_each(|_| cell.learn(&calm_look, Pace::new(200_000, true)));
         assert_eq!(cell.threshold(2000, 16, 8), calm);
     }
 }

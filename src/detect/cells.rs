@@ -12,8 +12,8 @@ pub(super) const OCTAVE: i32 = 1024;
 /// Eighths of a grey step that are added before the logarithm is taken. Noise in the dark is no change of the light.
 const DARK: u32 = 64;
 
-/// What is brighter or darker than this, in eighths, may be cut off by the sensor's range.
-const WHITE: u16 = 8 * 246;
+/// Of what is brighter or darker than this, in eighths, some pixels may be cut off by the sensor's range.
+const WHITE: u16 = 8 * 228;
 const BLACK: u16 = 8 * 3;
 
 /// The shape of a grid.

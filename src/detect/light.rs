@@ -221,7 +221,9 @@ impl Light {
         let should_be = level - left;
         let is_cut_off = level >= view.white.into() && should_be >= view.white.into()
             || level <= view.black.into() && should_be <= view.black.into();
-        if is_cut_off {
+        // What was cut off when it was learnt is brighter in less light than it should be.
+        let was_cut_off = mean >= view.white.into() && left > 0 && whole < 0;
+        if is_cut_off || was_cut_off {
             return 0;
         }
         // A large change of the light is not explained to the last unit.

@@ -190,20 +190,22 @@ impl Detector {
         self.components = components;
     }
 
+    /// From cell to cell, light changes little where the background changes much; what hides the background does not.
     fn is_light(&self, component: &Component) -> bool {
-        let (mut count, mut sums, mut squares) = (0i64, [0i64; 2], [0i64; 2]);
+        let (mut of_background, mut of_difference) = (0u32, 0u32);
+        let mut last: Option<(usize, i32, i32)> = None;
         self.finder.cells(component, self.grid, |cell| {
-            let mean = i64::from(self.cells[cell].mean());
-            let difference = i64::from(self.levels[cell]) - mean;
-            count += 1;
-            for (at, value) in [mean, difference].into_iter().enumerate() {
-                sums[at] += value;
-                squares[at] += value * value;
+            let mean = self.cells[cell].mean();
+            let difference = i32::from(self.levels[cell]) - mean;
+            if let Some((before, last_mean, last_difference)) = last
+                && before + 1 == cell
+            {
+                of_background += mean.abs_diff(last_mean);
+                of_difference += difference.abs_diff(last_difference);
             }
+            last = Some((cell, mean, difference));
         });
-        let variance = |at: usize| (squares[at] - sums[at] * sums[at] / count.max(1)) / count.max(1);
-        let (background, difference) = (variance(0), variance(1));
-        background > 100 * 100 && difference * 6 < background
+        of_difference * 5 < of_background * 3
     }
 
     /// A track that moves, in each of its zones.
@@ -264,7 +266,7 @@ impl Detector {
         for at in 0..self.cells.len() {
             let threshold = self.thresholds[at].into();
             let is_foreground = is_settling && self.strengths[at] >= STRENGTH_MIN || self.counting.has(at);
-            let (level, last, rest) = (self.levels[at], self.last[at], i32::from(self.rests[at]).abs());
+            let (level, last, rest) = (self.levels[at], self.last[at], i32::from(self.rests[at]));
             if self.changed.has(at) {
                 self.cells[at].flickers();
             }
