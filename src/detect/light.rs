@@ -90,7 +90,7 @@ impl Light {
         self.tiles.clear();
         self.rows.clear();
         // In a steady light, one object alone is too small to matter, and costs nothing.
-        if disturbed * 50 > view.grid.cells() {
+        if disturbed * 100 > view.grid.cells() {
             self.fit_tiles(view);
             self.fit_rows(view.grid);
         }
@@ -159,7 +159,7 @@ impl Light {
             self.left.push(left as i16);
             // Not more than the deviation: what changes often is explained as well as what is new.
             let grey = Scale::grey_step(mean as u16);
-            disturbed += usize::from(left.abs() > grey * (3 + i32::from(view.step_eighths) / 8));
+            disturbed += usize::from(left.abs() > grey * 3 / 2 + grey * i32::from(view.step_eighths) / 16);
         }
         disturbed
     }

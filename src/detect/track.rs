@@ -98,7 +98,8 @@ impl Track {
             active: at,
             evidence: 1,
             is_motion: false,
-            must_travel,
+            // What has been there for a while and is only now joined or parted is not new.
+            must_travel: must_travel || component.active * 4 < component.area,
         }
     }
 
