@@ -90,7 +90,7 @@ impl Camera {
 /// A room with furniture: grey in eighths.
 fn room(x: usize, y: usize) -> i32 {
     let wall = 700 + 3 * x as i32;
-    let furniture = if (x / 9 + y / 7) % 3 == 0 { -300 } else { 0 };
+    let furniture = if (x / 9 + y / 7).is_multiple_of(3) { -300 } else { 0 };
     wall + furniture + if y > 40 { -200 } else { 0 }
 }
 
