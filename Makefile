@@ -99,7 +99,9 @@ vm: ## The real binary against a real kernel's camera driver and power cuts, in 
 	@.ci/need build test
 	tests/vm/prepare .build/vm
 	tests/page/install
-	$(CARGO) test --locked --test device_vm --test power_cut
+	@# A test that waits for its machine takes a thread.
+	RUST_TEST_THREADS=16 $(CARGO) test --locked --test device_vm
+	$(CARGO) test --locked --test power_cut
 
 arm-vm: ## The binaries for boards on an emulated board and Pi Zero, in qemu
 	@.ci/need build cross arm-vm

@@ -250,10 +250,14 @@ fn a_plane_of_dc_is_the_picture_at_an_eighth() {
 fn smaller_pictures_look_as_those_of_djpeg() {
     for (name, jpeg) in pictures().filter(|(name, _)| !name.contains("rgb")) {
         for (scale, argument) in [(Scale::Half, "1/2"), (Scale::Quarter, "1/4"), (Scale::Eighth, "1/8")] {
-            let decoded = tool("djpeg", &["-grayscale"], &variant(&jpeg, scale, Some(96)));
             let theirs = tool("djpeg", &["-grayscale", "-scale", argument], &jpeg);
-            let psnr = psnr(&decoded, &theirs);
-            assert!(psnr >= 38.0, "{name} {argument}: {psnr}");
+            // What a stream without a quality gives, too, of cameras that do not compress much more than usual.
+            let is_usual = !name.contains("30") && !name.contains("60");
+            for quality in [Some(96)].into_iter().chain(is_usual.then_some(None)) {
+                let decoded = tool("djpeg", &["-grayscale"], &variant(&jpeg, scale, quality));
+                let psnr = psnr(&decoded, &theirs);
+                assert!(psnr >= 38.0, "{name} {argument} {quality:?}: {psnr}");
+            }
         }
     }
 }

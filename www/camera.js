@@ -5,7 +5,7 @@
 // distinguish that from a slow link. A picture that cannot be painted is counted and skipped.
 
 import { answer, ask, named } from "./api.js";
-import { act, announce, copyOf, duration, inRow, localTime, plural, say, sentence } from "./dom.js";
+import { act, announce, copyOf, duration, fileTime, inRow, plural, say, sentence } from "./dom.js";
 import { smallestStream } from "./streams.js";
 import { Video } from "./video.js";
 
@@ -232,10 +232,10 @@ export class Camera {
   async #snapshot() {
     const read = async (response) => [response.headers.get("X-Timestamp"), await response.blob()];
     const [captured_s, picture] = await answer(named("snapshot", this.#name), read);
-    const stamp = localTime(captured_s ? new Date(Number(captured_s) * 1000) : new Date());
+    const stamp = fileTime(captured_s ? new Date(captured_s * 1000) : new Date());
     const link = document.createElement("a");
     link.href = URL.createObjectURL(picture);
-    link.download = `${this.#name}-${stamp.replace(" ", "T").replaceAll(":", "-")}.jpg`;
+    link.download = `${this.#name}-${stamp}.jpg`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     return `saved ${link.download}`;

@@ -1,9 +1,10 @@
 // A part of a recording, between two marks, to be downloaded; and the single picture that is shown.
 
 import { address, answer, request } from "./api.js";
-import { act, localTime, make, say } from "./dom.js";
+import { act, fileTime, make, say } from "./dom.js";
 import { footagePath } from "./footage.js";
 import { dayAndTime, dayOf, lengthWords, timeOf } from "./moments.js";
+import { zonedTime } from "./zone.js";
 
 export class Clip {
   from;
@@ -57,7 +58,8 @@ export class Clip {
   // The address of the clip. The first byte shows whether the server gives it: what it refuses would be saved as if it
   // were the clip.
   async #probe(kind) {
-    const url = address(footagePath(this.#name, `clip.${kind}`, { from: this.from.toFixed(3), to: this.to.toFixed(3) }));
+    // The server names the file by the time in this zone.
+    const url = address(footagePath(this.#name, `clip.${kind}`, { from: zonedTime(this.from), to: this.to.toFixed(3) }));
     const probe = await request(url, { headers: { "X-Requested-With": "fetch", Range: "bytes=0-0" } });
     await probe.body?.cancel();
     return url;
@@ -67,7 +69,7 @@ export class Clip {
     const url = address(footagePath(this.#name, "frame", { at: this.#moment().toFixed(3) }));
     const read = async (response) => [response.headers.get("X-Timestamp"), await response.blob()];
     const [captured_s, picture] = await answer(url, read);
-    const stamp = localTime(new Date(Number(captured_s) * 1000)).replace(" ", "T").replaceAll(":", "-");
+    const stamp = fileTime(new Date(captured_s * 1000));
     const href = URL.createObjectURL(picture);
     const name = `${this.#name}-${stamp}.jpg`;
     save(href, name);

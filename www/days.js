@@ -5,6 +5,7 @@ import { make, say, whileSeen } from "./dom.js";
 import { footagePath } from "./footage.js";
 import { LEAD_S, eventsOf, kindWords } from "./happenings.js";
 import { dayOf, dayWords, endsOf, lengthWords, timeOf } from "./moments.js";
+import { zoneWords } from "./zone.js";
 
 const LOOK_EVERY_MS = 10_000;
 const MOST_EVENTS = 500;
@@ -46,7 +47,8 @@ export class Days {
     this.element = make("section", { class: "card days", "aria-label": "Recordings" },
       make("h3", {}, "Recordings"),
       make("div", { class: "row day" }, this.#earlier, this.#select, this.#later),
-      this.#none, this.#list);
+      this.#none, this.#list,
+      make("p", { class: "quiet" }, zoneWords()));
     this.#select.addEventListener("change", () => this.showDay(this.#select.value));
     this.#earlier.addEventListener("click", () => this.#move(1));
     this.#later.addEventListener("click", () => this.#move(-1));

@@ -60,6 +60,12 @@ export function localTime(date) {
   return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":")}`;
 }
 
+// A moment's offset from UTC, such as +0530.
+export const offsetOf = (date) => /[+-]\d{4}/.exec(date)[0];
+
+// The same in the name of a file, with its zone.
+export const fileTime = (date) => localTime(date).replace(" ", "T").replaceAll(":", "-") + offsetOf(date);
+
 export function duration(seconds) {
   for (const [length, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]]) {
     const count = Math.floor(seconds / length);

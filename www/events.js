@@ -8,6 +8,7 @@ import { leaveConnections } from "./live.js";
 import { dayOf, dayWords, endsOf, inAddress } from "./moments.js";
 import { markSeen } from "./news.js";
 import { forgetStill, showStill } from "./stills.js";
+import { zoneWords } from "./zone.js";
 
 const PAGE = 50;
 // The list is asked for so often while the server reports changes by itself, and while it does not.
@@ -92,7 +93,7 @@ class List {
   }
 
   get elements() {
-    return [this.#none, this.#items, this.#more];
+    return [this.#none, this.#items, this.#more, make("p", { class: "quiet" }, zoneWords())];
   }
 
   async start() {

@@ -25,13 +25,16 @@ export class Footage {
   isPlaying = false;
   #name;
   #notify;
+  #stall_ms;
   #context;
   #run = new AbortController();
 
   // Calls `notify` with "time" at each picture; with "loading", "playing", "waiting" (no picture comes), "paused",
   // "ended" (of itself), "none" (nothing is recorded there) or "lost" and the reason.
-  constructor(name, notify) {
+  // A slow camera's next picture is waited for longer: for `patience_ms`.
+  constructor(name, patience_ms, notify) {
     this.#name = name;
+    this.#stall_ms = Math.max(STALL_MS, patience_ms);
     this.#notify = notify;
     const canvas = document.createElement("canvas");
     canvas.className = "surface";
@@ -130,7 +133,7 @@ export class Footage {
       clearTimeout(aging);
       clearTimeout(stall);
       aging = setTimeout(() => this.#notify("waiting"), WAITING_MS);
-      stall = setTimeout(end, STALL_MS);
+      stall = setTimeout(end, this.#stall_ms);
     };
     const query = { from: this.at.toFixed(3), speed: this.speed, ...(this.until > this.at && this.speed > 0 ? { to: this.until.toFixed(3) } : {}) };
     try {

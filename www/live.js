@@ -79,6 +79,7 @@ export const showsPictures = () => [...cameras.values()].some(({ isPainted, elem
 export function showServerGone() {
   for (const camera of cameras.values()) camera.status = undefined;
   showMicrophonesUnknown();
+  recording?.then((shown) => shown.showUnknown(), () => {});
 }
 
 // One camera large, or with no name all of them. `edit` is what an admin draws on the picture: "zones".

@@ -3,6 +3,7 @@
 import { ask, askIfThere } from "./api.js";
 import { act, localTime, make, whileSeen } from "./dom.js";
 import { OverridesList, settingsOf } from "./overrides.js";
+import { zoneWords } from "./zone.js";
 
 const LINES = 300;
 const LOOK_EVERY_MS = 2000;
@@ -18,7 +19,7 @@ export async function show(section) {
   }
   const filter = make("input", { type: "search", "aria-label": "Only lines with", placeholder: "Only lines with …" });
   const list = make("div", { class: "log card", role: "log", "aria-label": "Log", "aria-live": "off", tabIndex: 0 });
-  section.append(filter, make("p", { class: "quiet" }, `Times are those of this browser: ${zoneName()}.`), list);
+  section.append(filter, make("p", { class: "quiet" }, zoneWords()), list);
   let lines = log.lines;
   const refill = () => fill(list, lines, filter.value.toLowerCase());
   filter.addEventListener("input", refill);
@@ -49,13 +50,6 @@ function localLine(line) {
   const [stamp] = /^\d{4}-\d\d-\d\dT[\d:.]+Z/.exec(line) ?? [];
   const when = new Date(stamp);
   return Number.isNaN(when.getTime()) ? line : `${localTime(when)}${line.slice(stamp.length)}`;
-}
-
-function zoneName() {
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  const part = Intl.DateTimeFormat("en", { timeZoneName: "longOffset" }).formatToParts().find(({ type }) => type === "timeZoneName");
-  const offset = part?.value === "GMT" ? "UTC" : part?.value.replace("GMT", "UTC") ?? "";
-  return !timeZone || timeZone === offset ? offset : `${timeZone}, now ${offset}`;
 }
 
 function levelForm({ level: now, keeps }, rows) {

@@ -2,7 +2,7 @@
 // button for each that takes it back. For admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, localTime, make, plural } from "./dom.js";
+import { act, localTime, make, offsetOf, plural } from "./dom.js";
 
 // The settings whose names begin with `prefix`, with their values and what is overridden; none on a server
 // that is older than this page.
@@ -49,7 +49,7 @@ export class OverridesList {
 
 function describe({ label, override: { value, configured, by, at, problem } }) {
   const who = by ? `saved by ${by}` : at ? "saved" : "";
-  const when = at ? `on ${localTime(new Date(at))}` : "";
+  const when = at ? `on ${localTime(new Date(at))} ${offsetOf(new Date(at))}` : "";
   const before = problem ? `ignored: ${problem}` : `defender.conf: ${shown(configured ?? "not set")}`;
   return `${[`${label}: ${shown(value)}`, [who, when].filter(Boolean).join(" ")].filter(Boolean).join(", ")} (${before})`;
 }

@@ -80,13 +80,15 @@ class Past {
   #event;
   #isAdmin;
   #before;
+  #shown_ms;
   #search;
   #ends = [];
 
   constructor(name, status) {
     this.name = name;
     this.#isAdmin = status.role === "admin";
-    this.#footage = new Footage(name, (what, why) => this.#onFootage(what, why));
+    const patience_ms = 3 * (status.cameras.find((each) => each.name === name)?.interval_ms ?? 0);
+    this.#footage = new Footage(name, patience_ms, (what, why) => this.#onFootage(what, why));
     this.#footage.surface.setAttribute("role", "img");
     this.#footage.surface.setAttribute("aria-label", `Recording of ${name}`);
     this.#player = new Player(() => `${new URL(footagePath(name, "sound", { from: this.#footage.at.toFixed(3) }), new URL(location.pathname, location.origin))}`,
@@ -287,8 +289,10 @@ class Past {
     say(strong, isPlaying ? timeOf(Math.floor(at)) : `${timeOf(Math.floor(at))}.${tenth}`);
     say(span, dayWords(dayOf(at), now()));
     this.#days.showMoment(at);
-    const jump_s = this.#before === undefined ? 0 : Math.abs(at - this.#before) - Math.abs(speed);
-    this.#before = at;
+    // What passed while the page waited for a slow camera's next picture was not left out.
+    const now_ms = performance.now();
+    const jump_s = this.#before === undefined ? 0 : Math.abs(at - this.#before) - Math.abs(speed) * Math.max(1, (now_ms - this.#shown_ms) / 1000);
+    [this.#before, this.#shown_ms] = [at, now_ms];
     if (!isPlaying) return;
     if (jump_s > JUMP_S * Math.max(1, Math.abs(speed))) {
       say(this.#find(".state"), `${lengthWords(jump_s)} without a recording were left out.`);

@@ -15,7 +15,7 @@ const BACK_S = 30;
 
 const STATES = {
   recording: "recording", waiting: "recorded at events", "no picture": "not recorded: no picture",
-  stopped: "recording was stopped", failed: "recording failed",
+  stopped: "recording was stopped", failed: "recording failed", unknown: "whether it is recorded is unknown",
 };
 
 // By the server's clock.
@@ -46,6 +46,11 @@ export function showRecording(cameras, status) {
   styled("record.css");
   look();
   whileSeen(LOOK_EVERY_MS, look);
+}
+
+// Shows that the server does not say what it records.
+export function showUnknown() {
+  for (const tile of tiles.values()) if (STATES[tile.state]) tile.show("unknown");
 }
 
 let looks = 0;

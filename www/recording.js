@@ -5,6 +5,7 @@ import { act, confirmed, field, make, plural, say, sentence, styled, whileSeen }
 import { blame, settingInput, showIn, shownIn } from "./inputs.js";
 import { dayAndTime, sizeWords } from "./moments.js";
 import { OverridesList, settingsOf } from "./overrides.js";
+import { zoneWords } from "./zone.js";
 
 const LOOK_EVERY_MS = 5000;
 
@@ -33,7 +34,7 @@ export async function show(section, status) {
   const service = serviceRow();
   const cards = new Map();
   const list = make("div", { class: "users" });
-  section.append(problems, service.element, store, list, gone);
+  section.append(problems, service.element, store, list, gone, make("p", { class: "quiet" }, zoneWords()));
   const fill = (recordings, health) => {
     fillProblems(problems, recordings, health);
     service.show(recordings.stopped_by);

@@ -7,7 +7,7 @@ const path = (name) => `users/${encodeURIComponent(name)}`;
 
 // The name of the field that an error of the server is about.
 const blame = (words) => [["password", /the password/], ["role", /\brole\b|last admin/], ["name", /\bname\b|\ba user\b/]]
-  .find(([, about]) => about.test(words.replaceAll(/`[^`]*`/g, "")))?.[0];
+  .find(([, about]) => about.test(words.replaceAll(/\x60[^\x60]*\x60/g, "")))?.[0];
 
 export async function show(section, status) {
   const list = make("div", { class: "users" });

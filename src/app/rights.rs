@@ -169,7 +169,14 @@ pub(super) fn restrict_files(config: &Config) {
     allowed.keep_folder(&config.record.dir);
     if config.record.is_mount {
         // A disk that is mounted later, or once more, is another folder than the one that the rule above is for.
-        allowed.keep_folder(folder_of(&config.record.dir));
+        match folder_of(&config.record.dir) {
+            root if root.parent().is_none() => warn!(
+                "{}: a disk that is mounted here later needs a restart, because the folder above is that of the whole \
+                 system; use a folder below /mnt or /media",
+                config.record.dir.display()
+            ),
+            folder => allowed.keep_folder(folder),
+        }
     }
     match confine::restrict(&allowed) {
         Ok(restriction) => info!("{restriction}"),

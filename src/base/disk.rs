@@ -263,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_read_without_what_editors_add() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("login");
+        write_fresh(&file, &file, "\u{feff}ada:right \r\nmore\r\n".as_bytes(), 0o600).unwrap();
+        assert_eq!(secret_line(&file).unwrap(), "ada:right");
+        assert_eq!(private_line(&file).unwrap(), "ada:right");
+    }
+
+    #[test]
     fn only_a_regular_file_of_bounded_size_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join(name);

@@ -31,6 +31,21 @@ pub fn rfc3339_seconds(wall_us: u64) -> String {
     format!("{}Z", date_and_time(calendar(wall_us)))
 }
 
+/// A moment to the second for the name of a file, such as `2026-11-29T081500Z`, or `2026-11-29T091500+0100` where
+/// `text`, a moment in RFC 3339, has that offset.
+pub fn for_file_name(wall_us: u64, text: &str) -> String {
+    let zone =
+        text.get(11..).and_then(|rest| offset(&rest[rest.find(['+', '-'])?..])).unwrap_or(UtcOffset::UTC);
+    let utc = calendar(wall_us);
+    let (at, zone) = utc.checked_to_offset(zone).map_or((utc, UtcOffset::UTC), |there| (there, zone));
+    let (sign, minutes) = (if zone.is_negative() { '-' } else { '+' }, zone.whole_minutes().unsigned_abs());
+    let zone = match minutes {
+        0 => "Z".to_owned(),
+        minutes => format!("{sign}{:02}{:02}", minutes / 60, minutes % 60),
+    };
+    format!("{}{zone}", date_and_time(at).replace(':', ""))
+}
+
 /// The start of a day such as `2026-11-29`; `None` for what is no day.
 pub fn of_day(text: &str) -> Option<u64> {
     let start = date(text)?.with_time(Time::MIDNIGHT).assume_utc().unix_timestamp();
@@ -139,6 +154,22 @@ mod tests {
         assert_eq!(parse("2016-12-31T23:59:60Z"), parse("2016-12-31T23:59:59Z"));
         let ends = (parse("1969-12-31T23:59:59Z"), parse("9999-12-31T23:59:59-05:00"));
         assert_eq!(ends, (Some(0), Some(LAST_US)));
+    }
+
+    #[test]
+    fn the_name_of_a_file_says_of_which_zone_its_time_is() {
+        for (text, name) in [
+            ("2026-11-29T13:30:00.250+05:30", "2026-11-29T133000+0530"),
+            ("2026-11-29T00:30:00-07:30", "2026-11-29T003000-0730"),
+            ("2026-11-29T08:00:00+00:00", "2026-11-29T080000Z"),
+            ("2026-11-29T08:00:00Z", "2026-11-29T080000Z"),
+            ("1795939200.25", "2026-11-29T080000Z"),
+            ("2026-11-29T08:00:00+99:00", "2026-11-29T080000Z"),
+            ("\u{e4}-\u{e4}-\u{e4}-\u{e4}-+", "2026-11-29T080000Z"),
+        ] {
+            assert_eq!(for_file_name(AT, text), name, "{text}");
+        }
+        assert_eq!(for_file_name(LAST_US, "2026-11-29T13:30:00+05:30"), "9999-12-31T235959Z");
     }
 
     #[test]

@@ -176,6 +176,20 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_of_clients_waits_to_be_accepted() {
+        let listeners = bind(&["127.0.0.1"]);
+        let timeout = std::time::Duration::from_secs(10);
+        // The usual backlog is 128. The kernel drops what comes beyond that.
+        let clients: Vec<_> = (0..200)
+            .map(|number| match TcpStream::connect_timeout(&listeners.addresses()[0], timeout) {
+                Ok(client) => client,
+                Err(error) => panic!("client {number}: {error}"),
+            })
+            .collect();
+        assert_eq!(clients.len(), 200);
+    }
+
+    #[test]
     fn the_unspecified_ipv6_address_serves_both_families() {
         let listeners = bind(&["::"]);
         if listeners.warning().is_none() {

@@ -44,7 +44,7 @@ pub use limits::Limits;
 pub use listeners::Listeners;
 pub use local::LocalGate;
 pub use pending::{After, Job, PendingRequest, PendingRequests};
-pub use reply::connection_field;
+pub use reply::{connection_field, longest_reply};
 
 use acceptor::Acceptor;
 use client::Caller;

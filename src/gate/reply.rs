@@ -12,7 +12,10 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_FIELDS: usize = 64;
 
 /// A client that receives a long reply more slowly than this is disconnected.
-const SLOWEST_BYTES_A_SECOND: usize = 16 * 1024;
+const SLOWEST_BYTES_A_SECOND: u64 = 16 * 1024;
+
+/// Time that any client has in addition.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// What the HTTP layer replied.
 #[derive(Debug)]
@@ -23,6 +26,11 @@ pub(super) enum Carried {
     Nothing,
     /// An invalid response. Nothing was sent to the client yet, so it can get an error.
     Broken(io::Error),
+}
+
+/// How long a client may take to receive so many bytes. One that takes longer is disconnected.
+pub fn longest_reply(bytes: u64) -> Duration {
+    GRACE + Duration::from_secs(bytes / SLOWEST_BYTES_A_SECOND)
 }
 
 /// Copies one response from the HTTP layer to the client, and replaces the fields that concern the connection.
@@ -43,7 +51,7 @@ pub(super) fn carry(
     };
     client.write_all(&[head, first].concat())?;
     // Each write has its own limit; this one is for the whole reply.
-    let give_up = Instant::now() + Duration::from_secs(30 + (left / SLOWEST_BYTES_A_SECOND) as u64);
+    let give_up = Instant::now() + longest_reply(left as u64);
     let mut received = Vec::with_capacity(8192);
     while left > 0 {
         if Instant::now() >= give_up {

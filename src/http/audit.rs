@@ -4,12 +4,14 @@
 //! secret. Lines that a client can cause at will are rate limited, and the suppressed ones are counted
 //! (`logging::limit`). Changes by admins are always written.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use log::{Level, info};
 
-use crate::base::Network;
+use crate::base::{Network, lock};
 use crate::logging::Limit;
 use crate::users::{Denied, Identity, Role};
 
@@ -35,8 +37,11 @@ static FORBIDDEN: Limit = Limit::new("forbidden requests", 10, 60, WINDOW);
 /// By user and network.
 static EVENTS: Limit = Limit::new("events that were reported", 60, 300, WINDOW);
 
-/// By clip.
-static TAKEN: Limit = Limit::new("ranges of one clip", 1, 600, WINDOW);
+/// By user and network.
+static TAKEN: Limit = Limit::new("clips", 60, 300, WINDOW);
+
+/// The newest clip of each user and network, so that its ranges are one line.
+static NEWEST_CLIPS: NewestClips = NewestClips(Mutex::new(VecDeque::new()));
 
 /// By user and network.
 static OWN: Limit = Limit::new("changes of their own", 10, 120, WINDOW);
@@ -87,9 +92,11 @@ pub fn event(peer: SocketAddr, user: &Identity, what: &str) {
 
 /// Logs that a user took footage.
 pub fn took(peer: SocketAddr, user: &Identity, what: &str) {
-    let line = format_args!("{peer}: {} {what}", user.actor());
-    // A player asks for many ranges of one clip.
-    TAKEN.log(what, Level::Info, module_path!(), line);
+    let subject = subject(peer, &user.name);
+    if NEWEST_CLIPS.is_new(&subject, what, Instant::now()) {
+        let line = format_args!("{peer}: {} {what}", user.actor());
+        TAKEN.log(&subject, Level::Info, module_path!(), line);
+    }
 }
 
 /// Logs a change by an admin.
@@ -99,4 +106,64 @@ pub fn changed(peer: SocketAddr, user: &Identity, what: &str) {
 
 fn subject(peer: SocketAddr, name: &str) -> String {
     format!("{}: `{name}`", Network::of(peer.ip()))
+}
+
+/// A user at a network, the clip that they took last, and when that was logged.
+type NewestClip = (String, String, Instant);
+
+/// Which clips were taken lately: a player asks for many ranges of one.
+struct NewestClips(Mutex<VecDeque<NewestClip>>);
+
+impl NewestClips {
+    /// Most users that are remembered.
+    const MOST: usize = 64;
+
+    /// Whether this is another clip than the last one of this subject, or that was long ago.
+    fn is_new(&self, subject: &str, clip: &str, now: Instant) -> bool {
+        let mut newest = lock(&self.0);
+        if let Some(at) = newest.iter().position(|(known, ..)| known == subject) {
+            let (_, last, since) = &newest[at];
+            if last == clip && now.duration_since(*since) < WINDOW {
+                return false;
+            }
+            newest.remove(at);
+        }
+        if newest.len() >= Self::MOST {
+            newest.pop_front();
+        }
+        newest.push_back((subject.to_owned(), clip.to_owned(), now));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_a_clip_are_one_line_for_each_user_and_window() {
+        let newest = NewestClips(Mutex::default());
+        let begin = Instant::now();
+        for (subject, clip, after, is_new) in [
+            ("eve", "one", Duration::ZERO, true),
+            ("eve", "one", WINDOW - Duration::from_nanos(1), false),
+            ("bob", "one", Duration::ZERO, true),
+            ("eve", "two", Duration::ZERO, true),
+            ("eve", "one", Duration::ZERO, true),
+            ("eve", "one", WINDOW, true),
+        ] {
+            assert_eq!(newest.is_new(subject, clip, begin + after), is_new, "{subject}, {clip}, {after:?}");
+        }
+        for number in 0..1000 {
+            newest.is_new(&number.to_string(), "one", begin);
+        }
+        assert_eq!(lock(&newest.0).len(), NewestClips::MOST);
+    }
+
+    #[test]
+    fn clips_of_one_user_are_a_bounded_number_of_lines() {
+        let lines = (0..1000).filter(|_| TAKEN.admits("eve", Instant::now())).count();
+        assert_eq!(lines, 60);
+        assert!(TAKEN.admits("bob", Instant::now()), "another user's are written still");
+    }
 }

@@ -136,7 +136,7 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
 /// Answers with a file of the page. One of a folder is sent by a job, for it is read in pieces.
 fn page_file(call: &Call<'_>, path: &str) -> Outcome {
     match call.state.page.as_ref().and_then(|page| page.get(path, &Negotiation::of(call.request))) {
-        None => Outcome::Reply(Reply::not_found()),
+        None => Outcome::Reply(Reply::error(404, Route::hint(path, call.query()))),
         Some(page::Found::Reply(reply)) => Outcome::Reply(reply),
         Some(page::Found::File(reply, file)) => {
             let Some(lease) = call.state.memory.for_requests().lease(page::PIECE_BYTES) else {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::lock;
 use crate::journal::{Journal, NewEnd, NewEvent};
@@ -11,6 +11,10 @@ use crate::users::Denied;
 
 /// After so long without another one, the event is over.
 const QUIET: Duration = Duration::from_secs(60);
+
+/// Such events begin at least so far apart, and one that is over is counted on meanwhile. So a stranger who tries a
+/// password now and then makes few events, and does not displace others in the journal.
+const APART: Duration = Duration::from_secs(600);
 
 /// The event of the failed sign-ins of the last minute.
 #[derive(Default)]
@@ -22,18 +26,24 @@ pub struct FailedLogins {
 struct Storm {
     id: u32,
     count: u32,
+    began: Instant,
 }
 
 impl FailedLogins {
     /// A sign-in from `peer` failed.
     pub fn add(&self, journal: &Journal, peer: SocketAddr, why: Denied) {
+        self.add_at(journal, peer, why, Instant::now());
+    }
+
+    fn add_at(&self, journal: &Journal, peer: SocketAddr, why: Denied, at: Instant) {
         // That a session has ended is no attempt of anybody.
         if why == Denied::Ended {
             return;
         }
         let storm = {
             let mut now = lock(&self.now);
-            let storm = now.as_mut().filter(|storm| journal.goes_on(storm.id, QUIET));
+            let is_of_late = |storm: &Storm| at.saturating_duration_since(storm.began) < APART;
+            let storm = now.as_mut().filter(|storm| journal.goes_on(storm.id, QUIET) || is_of_late(storm));
             storm.map(|storm| {
                 storm.count = storm.count.saturating_add(1);
                 *storm
@@ -41,18 +51,18 @@ impl FailedLogins {
         };
         match storm {
             // Written at each power of two: a storm of them is a few lines on disk.
-            Some(Storm { id, count }) if count.is_power_of_two() => {
+            Some(Storm { id, count, .. }) if count.is_power_of_two() => {
                 let note = format!("at least {count} failed sign-ins, the last one from {}", peer.ip());
                 // It may have been deleted meanwhile.
                 let _ = journal.note(id, &note);
             }
             Some(_) => {}
-            None => *lock(&self.now) = begin(journal, peer),
+            None => *lock(&self.now) = begin(journal, peer, at),
         }
     }
 }
 
-fn begin(journal: &Journal, peer: SocketAddr) -> Option<Storm> {
+fn begin(journal: &Journal, peer: SocketAddr, began: Instant) -> Option<Storm> {
     let new = NewEvent {
         camera: CameraName::new("")?,
         kind: EventKind::LoginFailed,
@@ -62,7 +72,7 @@ fn begin(journal: &Journal, peer: SocketAddr) -> Option<Storm> {
         note: format!("a failed sign-in from {}", peer.ip()),
         reporter: "Defender".to_owned(),
     };
-    journal.start(&new).ok().map(|record| Storm { id: record.event.id, count: 1 })
+    journal.start(&new).ok().map(|record| Storm { id: record.event.id, count: 1, began })
 }
 
 #[cfg(test)]
@@ -89,7 +99,12 @@ mod tests {
         }
         assert_eq!(notes(), ["at least 512 failed sign-ins, the last one from 192.0.2.7"]);
         journal.end(1).unwrap();
-        failed.add(&journal, peer, Denied::WrongPassword);
+        let later = Instant::now() + APART;
+        for _ in 0..23 {
+            failed.add_at(&journal, peer, Denied::WrongPassword, later - Duration::from_secs(60));
+        }
+        assert_eq!(notes(), ["at least 1024 failed sign-ins, the last one from 192.0.2.7"]);
+        failed.add_at(&journal, peer, Denied::WrongPassword, later);
         assert_eq!(notes().len(), 2, "another one after that is over");
     }
 }

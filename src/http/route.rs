@@ -172,11 +172,24 @@ impl Route {
 
     /// The error for a target without a route, for users who are signed in.
     pub fn hint(path: &str, query: &str) -> &'static str {
-        if action(path, query).is_none() {
-            return "there is nothing here";
+        let is_meant = |word: &&str| path.to_ascii_lowercase().contains(*word);
+        if action(path, query).is_some() {
+            "there is no such action; streams are at /video, /video/NAME and /?action=stream, pictures at \
+             /snapshot, /snapshot/NAME and /?action=snapshot, sound at /audio"
+        } else if path.starts_with("/api/1.0/recordings/") {
+            "there is nothing here; of a recording there are frame, stream, sound, timeline, thumbnails, clip.mkv, \
+             clip.mov and clip.zip"
+        } else if path.starts_with("/api/") {
+            "there is nothing here; /api/1.0/openapi.json says what there is"
+        } else if ["video", "stream", "mjp", "snap", "jpg", "jpeg", "image", "audio", "wav"]
+            .iter()
+            .any(is_meant)
+        {
+            "there is nothing here; streams are at /video and /video/NAME, pictures at /snapshot and \
+             /snapshot/NAME, sound at /audio"
+        } else {
+            "there is nothing here"
         }
-        "there is no such action; streams are at /video, /video/NAME and /?action=stream, pictures at \
-         /snapshot, /snapshot/NAME and /?action=snapshot, sound at /audio"
     }
 
     /// The route of a path; `None` if there can be no resource.

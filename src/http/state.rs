@@ -88,6 +88,17 @@ impl AppState {
         find("microphone", &self.microphones, name, |name| user.scope.hears(name))
     }
 
+    /// Whether the user may hear what was recorded with a camera. A file of footage does not name its microphone: to
+    /// a confined user it is the one with which the camera is recorded now.
+    pub(super) fn hears_footage(&self, camera: &str, user: &Identity) -> bool {
+        if user.scope.names().is_none() {
+            return true;
+        }
+        let recording = self.cameras.find(Some(camera), |_| true).and_then(|feed| feed.recording());
+        let microphone = recording.as_ref().and_then(|settings| settings.microphone.as_deref());
+        microphone.is_some_and(|name| user.scope.hears(name))
+    }
+
     /// Counts and logs a login that was refused, and makes an event of it.
     pub(super) fn refused(&self, peer: SocketAddr, name: &str, why: Denied) {
         self.counters.refused(why);

@@ -96,7 +96,9 @@ impl Appender {
     pub(super) fn lock_folder(&mut self) -> io::Result<()> {
         make_folder(&self.folder)?;
         if self.lock.is_none() && !self.is_other_there {
-            let folder = File::open(&self.folder)?;
+            // What is no folder is not opened: a FIFO in its place would hang the start.
+            let flags = OFlags::DIRECTORY.bits().cast_signed();
+            let folder = OpenOptions::new().read(true).custom_flags(flags).open(&self.folder)?;
             match folder.try_lock() {
                 Ok(()) => self.lock = Some(folder),
                 Err(TryLockError::WouldBlock) => self.is_other_there = true,

@@ -16,6 +16,12 @@ pub(super) use disk::Batch;
 /// Most events that go on at a time.
 const OPEN: usize = 256;
 
+/// Most of them that were reported by people and programs: the rest is for those that Defender finds itself.
+const OPEN_REPORTED: usize = 192;
+
+/// Most of them that were reported by one user, or by one token.
+const OPEN_OF_ONE: usize = 64;
+
 /// So many more than its limit are held before the oldest are dropped together.
 const SLACK: usize = 256;
 
@@ -111,8 +117,7 @@ impl Index {
         record: EventRecord,
         ends_at: Option<Timestamp>,
     ) -> Result<(), JournalError> {
-        let open = self.held.values().filter(|held| held.is_open()).count();
-        if record.event.end.is_none() && open >= OPEN {
+        if record.event.end.is_none() && !self.has_room_for(&record) {
             return Err(JournalError::TooManyOpen);
         }
         let id = record.event.id;
@@ -121,6 +126,17 @@ impl Index {
         self.unwritten.insert(id);
         self.drop_oldest();
         Ok(())
+    }
+
+    /// Whether one more event may go on.
+    fn has_room_for(&self, record: &EventRecord) -> bool {
+        let open = |is_counted: &dyn Fn(&EventRecord) -> bool| {
+            self.held.values().filter(|held| held.is_open() && is_counted(&held.record)).count()
+        };
+        let is_reported = |other: &EventRecord| other.event.kind == EventKind::Manual;
+        let is_of_one = |other: &EventRecord| is_reported(other) && other.reporter == record.reporter;
+        open(&|_| true) < OPEN
+            && (!is_reported(record) || open(&is_reported) < OPEN_REPORTED && open(&is_of_one) < OPEN_OF_ONE)
     }
 
     /// Takes in what was posted by others. `record` makes a record of an event that is not known yet. False for what is

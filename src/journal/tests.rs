@@ -297,11 +297,28 @@ fn an_event_of_set_length_ends_by_itself() {
 fn only_so_many_events_go_on_at_a_time() {
     let machine = Machine::new();
     let opened = machine.open();
-    let ids: Vec<u32> = (0..256).map(|_| opened.start(EventKind::Manual, NewEnd::Open)).collect();
-    let one_more = new("front", EventKind::Manual, NewEnd::Open);
+    let ids: Vec<u32> = (0..256).map(|_| opened.start(EventKind::Motion, NewEnd::Open)).collect();
+    let one_more = new("front", EventKind::Motion, NewEnd::Open);
     assert_eq!(opened.journal.start(&one_more), Err(JournalError::TooManyOpen));
     opened.journal.end(ids[0]).unwrap();
     assert!(opened.journal.start(&one_more).is_ok());
+}
+
+#[test]
+fn reported_events_keep_no_others_out() {
+    let machine = Machine::new();
+    let opened = machine.open();
+    let report = |reporter: &str, end| {
+        let manual = new("front", EventKind::Manual, end);
+        opened.journal.start(&NewEvent { reporter: reporter.to_owned(), ..manual }).is_ok()
+    };
+    for (reporter, most) in [("eve by token door", 64), ("eve by token gate", 64), ("bob", 64), ("ada", 0)] {
+        let begun = (0..256).filter(|_| report(reporter, NewEnd::Open)).count();
+        assert_eq!(begun, most, "{reporter}");
+        assert!(report(reporter, NewEnd::AtOnce), "{reporter}: what is over takes no place");
+    }
+    let lost = new("front", EventKind::CameraLost, NewEnd::Open);
+    assert!((0..64).all(|_| opened.journal.start(&lost).is_ok()));
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn load(folder: &Path, appender: &mut Appender, index: &mut Index) -> Option<Str
     let interrupted = index.loaded(|boot| last_known.get(&boot).copied());
     if interrupted > 0 {
         info!(
-            "{interrupted} events went on when the server ended; they end at the last moment that is known"
+            "events that went on when the server ended: {interrupted}; each ends at the last moment that is known"
         );
     }
     None

@@ -50,8 +50,7 @@ pub(super) fn write(jpeg: &[u8], header: &Header, changes: &Changes, out: &mut V
     out.extend_from_slice(&[0xFF, marker::SOI]);
     for segment in &header.segments {
         let payload = &jpeg[segment.payload.clone()];
-        let is_application = (marker::APP0..=marker::APP15).contains(&segment.code);
-        if changes.drops_metadata && (is_application || segment.code >= marker::JPG0) {
+        if changes.drops_metadata && !is_needed(segment.code) {
             put_harmless(segment, payload, out);
             continue;
         }
@@ -74,6 +73,12 @@ pub(super) fn write(jpeg: &[u8], header: &Header, changes: &Changes, out: &mut V
             _ => {}
         }
     }
+}
+
+/// Whether a segment is of those that a sequential picture is decoded with. Others, also reserved ones, can hold
+/// anything.
+fn is_needed(code: u8) -> bool {
+    matches!(code, marker::SOF0 | marker::SOF1 | marker::DHT | marker::DQT | marker::DRI | marker::SOS)
 }
 
 /// Puts an application segment that can hold no picture: the colours of the samples depend on those of JFIF and

@@ -29,6 +29,11 @@ pub(super) struct Scan {
 /// Most segments before a scan; pictures have about ten.
 const SEGMENTS_MAX: usize = 256;
 
+/// Most blocks that a byte of entropy-coded data can hold: each takes a code of a bit at least for its DC coefficient, and
+/// one for the end of the others. So a short JPEG with a large size in its head is refused before memory is taken for
+/// its blocks.
+const BYTE_BLOCKS: usize = 4;
+
 /// Everything before the entropy-coded data of a scan.
 #[derive(Clone, Debug)]
 pub struct Header {
@@ -80,6 +85,9 @@ impl Header {
         if u64::from(header.width) * u64::from(header.height) > u64::from(limits.max_pixels) {
             return Err(JpegError::TooLarge { width: header.width, height: header.height });
         }
+        if header.blocks_of_scan() > (jpeg.len() - header.scan.entropy_coded).saturating_mul(BYTE_BLOCKS) {
+            return Err(JpegError::Truncated);
+        }
         for component in header.components() {
             if header.quantization[usize::from(component.quantization)].is_none() {
                 return Err(JpegError::broken(header.scan.entropy_coded, Fault::Quantization));
@@ -120,6 +128,12 @@ impl Header {
         next.segments = std::mem::take(&mut self.segments);
         *self = next;
         Ok(())
+    }
+
+    /// How many blocks the current scan has that show something.
+    fn blocks_of_scan(&self) -> usize {
+        let planes = self.scan_parts().iter().map(|&(index, ..)| self.layout.planes()[usize::from(index)]);
+        planes.map(|plane| plane.blocks_across * plane.blocks_down).fold(0, usize::saturating_add)
     }
 
     /// The quantization table of a component.

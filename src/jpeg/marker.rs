@@ -22,6 +22,4 @@ pub(super) const APP0: u8 = 0xE0;
 pub(super) const APP1: u8 = 0xE1;
 pub(super) const APP14: u8 = 0xEE;
 pub(super) const APP15: u8 = 0xEF;
-/// Reserved for extensions, up to COM.
-pub(super) const JPG0: u8 = 0xF0;
 pub(super) const COM: u8 = 0xFE;

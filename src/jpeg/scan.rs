@@ -134,7 +134,10 @@ impl fmt::Display for ScanError {
             Self::BrokenSegment(offset) => {
                 write!(f, "broken JPEG: expected a marker segment at byte {offset} of the frame")
             }
-            Self::NoPicture => write!(f, "JPEG without a picture: expected SOF0, SOF1 or SOF2, then SOS"),
+            Self::NoPicture => write!(
+                f,
+                "JPEG without a picture: expected SOF0, SOF1 or SOF2 (no arithmetic or lossless coding), then SOS"
+            ),
         }
     }
 }

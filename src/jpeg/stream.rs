@@ -217,7 +217,11 @@ impl JpegStream {
         match code {
             marker::TEM => self.at = body,
             marker::SOI => {
-                self.dropped.cut_off += 1;
+                match last {
+                    Some(_) => self.dropped.cut_off += 1,
+                    // A SOI too many is not a picture.
+                    None => self.dropped.skipped_bytes += (body - 2 - self.start) as u64,
+                }
                 self.begin(body - 2);
             }
             // Zero is no marker, and the others have no place before a scan.

@@ -18,7 +18,8 @@ pub struct Variant {
     /// Its size.
     pub scale: Scale,
     /// Its quality from 1 to 100, as other encoders understand it. A picture of full size gets no finer steps than it
-    /// has. `None` keeps the steps.
+    /// has. With `None` the steps are those of the picture, divided by the scale: a block of a smaller picture has the
+    /// contrast of several, and steps as coarse as before would be seen.
     pub quality: Option<u8>,
 }
 
@@ -113,6 +114,13 @@ impl VariantMaker {
                     }
                 }
                 to[component] = *table;
+            }
+            changes.quantization = Some(tables);
+        } else if divisor > 1 {
+            let mut tables = [[1; 64]; 4];
+            for (component, part) in header.components().iter().enumerate() {
+                to[component] = from[component].map(|step| step.div_ceil(divisor as u16));
+                tables[usize::from(part.quantization)] = to[component];
             }
             changes.quantization = Some(tables);
         }

@@ -9,8 +9,9 @@
 //!
 //! Three quarters are for pictures of other Defenders and of network cameras; each of them leaves as much free as it uses. One quarter
 //! is for replies, pieces of files and request bodies; bodies come from strangers as well, so they leave as much
-//! free as they use. A body of 4 KiB or less is not counted, so that a sign-in always fits. Frames of the
-//! board's own cameras are not counted, so that they are never refused.
+//! free as they use. Clips and played footage may take hours to send, so they leave a quarter of that free. A body of
+//! 4 KiB or less is not counted, so that a sign-in always fits. Frames of the board's own cameras are not counted, so
+//! that they are never refused.
 
 mod machine;
 
@@ -28,6 +29,7 @@ pub struct Memory {
     relays: Arc<Pool>,
     requests: Arc<Account>,
     bodies: Arc<Account>,
+    footage: Arc<Account>,
 }
 
 /// A limit and what is used of it.
@@ -45,6 +47,8 @@ pub struct Account {
     used_bytes: AtomicUsize,
     /// Whether it may never use more than it leaves free for others.
     is_shared: bool,
+    /// Bytes of the pool that it always leaves free.
+    reserve_bytes: usize,
 }
 
 /// A number of bytes that may be allocated; given back when dropped.
@@ -74,6 +78,10 @@ impl Memory {
         Self {
             relays: Arc::new(Pool::new(bytes - for_requests)),
             bodies: Arc::new(Account::new(Arc::clone(&requests), true)),
+            footage: Arc::new(Account {
+                reserve_bytes: for_requests / 4,
+                ..Account::new(Arc::clone(&requests), false)
+            }),
             requests: Arc::new(Account::new(requests, false)),
         }
     }
@@ -98,6 +106,12 @@ impl Memory {
     /// free for replies as they use themselves.
     pub fn for_bodies(&self) -> &Arc<Account> {
         &self.bodies
+    }
+
+    /// The account of clips and of footage that is played. A client may take hours for one; a quarter stays free for
+    /// all other replies.
+    pub fn for_footage(&self) -> &Arc<Account> {
+        &self.footage
     }
 
     /// What is used by pictures of other Defenders, and by requests.
@@ -131,7 +145,7 @@ impl Pool {
 
 impl Account {
     fn new(pool: Arc<Pool>, is_shared: bool) -> Self {
-        Self { pool, used_bytes: AtomicUsize::new(0), is_shared }
+        Self { pool, used_bytes: AtomicUsize::new(0), is_shared, reserve_bytes: 0 }
     }
 
     /// An account without a limit, for programs that are no server and for tests.
@@ -154,7 +168,8 @@ impl Account {
         let taken = pool.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             let used = used.checked_add(bytes)?;
             let free = pool.limit_bytes.checked_sub(used)?;
-            (!self.is_shared || own <= free).then_some(used)
+            let is_left = self.reserve_bytes <= free && (!self.is_shared || own <= free);
+            is_left.then_some(used)
         });
         if taken.is_err() {
             self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -232,6 +247,15 @@ mod tests {
         assert!(memory.for_requests().lease(8 * MIB).is_some());
         let _all = memory.for_requests().lease(8 * MIB).unwrap();
         assert!(memory.for_bodies().lease(1).is_none() && memory.for_bodies().lease(0).is_some());
+    }
+
+    #[test]
+    fn footage_leaves_memory_for_other_replies() {
+        let memory = Memory::new(64 * MIB);
+        let held: Vec<_> = std::iter::from_fn(|| memory.for_footage().lease(MIB)).take(1000).collect();
+        assert_eq!(held.len(), 12, "three quarters of a quarter");
+        let _reply = memory.for_requests().lease(4 * MIB).expect("what clips leave free");
+        assert!(memory.for_footage().lease(1).is_none());
     }
 
     #[test]

@@ -50,6 +50,19 @@ pub enum ClipKind {
     Zip,
 }
 
+/// What of a camera's footage is to be in a clip.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The first moment, in microseconds since 1970.
+    pub from_us: u64,
+    /// The last moment.
+    pub to_us: u64,
+    /// The kind of file.
+    pub kind: ClipKind,
+    /// Whether recorded sound is in it.
+    pub has_sound: bool,
+}
+
 /// A clip.
 pub struct Clip {
     layout: Layout,
@@ -144,22 +157,22 @@ impl ClipKind {
 }
 
 impl Clip {
-    /// The clip of a camera from `from_us` to `to_us`, in microseconds since 1970. Its memory is leased of `memory`.
+    /// The clip of a camera. Its memory is leased of `memory`.
     ///
     /// # Errors
     /// See [`NoClip`].
     pub fn new(
         recordings: &Recordings,
         camera: &str,
-        (from_us, to_us): (u64, u64),
-        kind: ClipKind,
+        wanted: &Wanted,
         memory: &Arc<Account>,
     ) -> Result<Self, NoClip> {
+        let Wanted { from_us, to_us, .. } = *wanted;
         let segments = recordings.segments(camera, from_us, to_us);
         if !segments.is_empty() && to_us.saturating_sub(from_us) > LONGEST_US {
             return Err(NoClip::TooLong);
         }
-        Parts::gather(&segments, (from_us, to_us), kind, memory)?.finish()
+        Parts::gather(&segments, wanted, memory)?.finish()
     }
 
     /// Bytes of the whole clip.

@@ -146,7 +146,10 @@ impl Loss {
     pub fn as_text(&self, now_us: u64) -> String {
         let Self { camera, has_events, captured_us, in_s, is_own_limit } = self;
         let what = if *has_events { "footage of events" } else { "footage" };
-        let age_days = now_us.saturating_sub(*captured_us) / SECOND_US / DAY_S;
+        let age = match now_us.saturating_sub(*captured_us) / SECOND_US / DAY_S {
+            1 => "a day".to_owned(),
+            days => format!("{days} days"),
+        };
         let when = match (in_s / DAY_S, in_s / 3600) {
             (0, 0) => "within an hour".to_owned(),
             (0, 1) => "in an hour".to_owned(),
@@ -158,7 +161,7 @@ impl Loss {
             if *has_events { ("", "") } else { (", before its days are over", ", or set fewer days") };
         let space = if *is_own_limit { "raise its max_gb" } else { "raise max_gb or free space" };
         format!(
-            "at the present rate, {what} of camera {camera} that is {age_days} days old now is deleted \
+            "at the present rate, {what} of camera {camera} that is {age} old now is deleted \
              {when}{early}: {space}{fewer}"
         )
     }

@@ -55,7 +55,10 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
     if listing.unknown.1 > 0 {
         let names: Vec<_> = listing.unknown.0.iter().map(|path| path.display().to_string()).collect();
         let count = listing.unknown.1;
-        warn!("recording: {count} files are not Defender's and are left alone, such as {}", names.join(", "));
+        warn!(
+            "recording: files that are not Defender's and are left alone: {count}, such as {}",
+            names.join(", ")
+        );
     }
     for (camera, segments) in &listing.cameras {
         if let Some(newest) = segments.last() {
@@ -107,10 +110,10 @@ pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
         }
     }
     if refused > MOST_NAMED {
-        warn!("recording: {refused} files cannot be read and are left alone");
+        warn!("recording: files that cannot be read and are left alone: {refused}");
     }
     recordings.is_read.set(true);
-    info!("recording: {segments} segments in {}", recordings.dir().display());
+    info!("recording: segments in {}: {segments}", recordings.dir().display());
 }
 
 /// Goes on until `stop` is requested. `rules` are asked for in each round.
@@ -237,7 +240,7 @@ fn read(camera: &str, found: &Found, end: u64) -> Result<SegmentInfo, RecordErro
             .and_then(|()| Ok(fadvise(&file, 0, None, Advice::DontNeed)?))
             .map_err(RecordError::io(path))?;
         summary = recover_until(&file, end).map_err(RecordError::segment(path))?;
-        info!("recording: {} was cut off and is repaired: {} frames", path.display(), summary.frames);
+        info!("recording: {} was cut off and is repaired; frames in it: {}", path.display(), summary.frames);
     }
     Ok(SegmentInfo::new(path.clone(), summary))
 }

@@ -40,7 +40,7 @@ mod tests;
 mod thin;
 mod tombstones;
 
-pub use clip::{Clip, ClipKind, NoClip};
+pub use clip::{Clip, ClipKind, NoClip, Wanted};
 pub use listen::{RecordedSound, SoundPlayer};
 pub use playback::Player;
 pub use recorder::Recorder;

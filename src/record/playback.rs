@@ -10,7 +10,7 @@ use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::opened::Opened;
 use super::recordings::Recordings;
-use crate::segment::{ReadAt, SegmentError};
+use crate::segment::{ReadAt, SegmentError, Stretch};
 
 /// Walks over the frames of one camera.
 pub struct Player {
@@ -23,6 +23,24 @@ pub struct Player {
 struct Place {
     opened: Opened,
     at: usize,
+}
+
+/// A place in footage where a player has stood.
+pub struct Spot {
+    info: Arc<SegmentInfo>,
+    wall_us: u64,
+}
+
+impl Spot {
+    /// Whether there is a gap between the two: time that was not recorded, or was deleted. A slow camera makes none.
+    fn is_apart_from(&self, other: &Self) -> bool {
+        let (early, late) = if self.wall_us <= other.wall_us { (self, other) } else { (other, self) };
+        let is_between = |start_us: u64| early.wall_us < start_us && start_us <= late.wall_us;
+        let is_begun = |(start_us, _, stretch): (u64, u64, &Stretch)| {
+            stretch.gap_before.is_some() && is_between(start_us)
+        };
+        late.info.sequence().abs_diff(early.info.sequence()) > 1 || late.info.stretches().any(is_begun)
+    }
 }
 
 impl Player {
@@ -89,6 +107,17 @@ impl Player {
     /// When the frame was captured, in microseconds since 1970; `None` while the player stands nowhere.
     pub fn wall_us(&self) -> Option<u64> {
         self.place.as_ref().map(|place| place.opened.info.wall_us(place.opened.index[place.at].at_ms))
+    }
+
+    /// Where the player stands; `None` while it stands nowhere.
+    pub fn spot(&self) -> Option<Spot> {
+        let info = Arc::clone(&self.place.as_ref()?.opened.info);
+        Some(Spot { info, wall_us: self.wall_us()? })
+    }
+
+    /// Whether there is a gap between here and `there`.
+    pub fn is_apart_from(&self, there: Option<&Spot>) -> bool {
+        there.zip(self.spot()).is_some_and(|(there, here)| here.is_apart_from(there))
     }
 
     /// The frame's number, counted for each camera; frames that were missed in its segment are not counted.

@@ -263,7 +263,7 @@ fn take_events(events: &mut EventReader<Event>, cameras: &mut [CameraRecorder]) 
         match events.next(wait) {
             Received::Posted { value: event, lost } => {
                 if lost > 0 {
-                    warn!("recording: {lost} events came too fast and were not seen");
+                    warn!("recording: events that came too fast and were not seen: {lost}");
                 }
                 let name = event.camera.as_str();
                 cameras

@@ -11,6 +11,7 @@ use crate::codec::jpeg::{Encoder, Settings};
 use crate::jpeg::dc::{DcPlane, DcReader, Planes};
 use crate::jpeg::header::Limits;
 use crate::media::{Chroma, PixelFormat, Range601, RawImage};
+use crate::memory::Lease;
 
 /// Most pictures in a strip.
 pub const MOST_PICTURES: u32 = 50;
@@ -33,12 +34,14 @@ pub fn memory_bytes(pictures: u32) -> usize {
 
 /// A strip of a camera's footage from `from_us` to `to_us`, in microseconds since 1970: that time is divided into `pictures` equal parts,
 /// and of each its first frame is shown. With the JPEG come the times of the frames; `None` where nothing is recorded in a part.
-/// There is no strip where nothing is recorded at all. `is_wanted` is asked before each picture.
+/// There is no strip where nothing is recorded at all. `is_wanted` is asked before each picture. `lease` is of
+/// [`memory_bytes`]; it grows by what a frame takes, and a frame without memory is left out.
 pub fn strip(
     recordings: &Arc<Recordings>,
     camera: &str,
     (from_us, to_us): (u64, u64),
     pictures: u32,
+    lease: &mut Lease,
     mut is_wanted: impl FnMut() -> bool,
 ) -> Option<(Vec<u8>, Vec<Option<u64>>)> {
     let (mut player, mut reader) = (Player::new(recordings, camera), DcReader::new());
@@ -53,7 +56,9 @@ pub fn strip(
         let at_us = from_us + u64::from(number) * part_us;
         let found = first_in(&mut player, at_us, part_us);
         jpeg.clear();
-        let is_read = found.is_some() && player.read(&mut jpeg).is_ok();
+        // The frame, and the means of its blocks.
+        let bytes = memory_bytes(pictures).saturating_add(2 * player.bytes() as usize);
+        let is_read = found.is_some() && lease.resize(bytes) && player.read(&mut jpeg).is_ok();
         // A frame that is no baseline JPEG is left out as if there was none.
         if is_read && reader.read(&jpeg, LIMITS, Planes::All, &mut planes).is_ok() {
             let strip = strip.get_or_insert_with(|| Strip::new(&planes[0], pictures as usize));

@@ -232,6 +232,32 @@ fn a_lost_camera_leaves_a_gap_with_its_reason() {
 }
 
 #[test]
+fn a_lost_camera_parts_footage_and_a_slow_one_does_not() {
+    let mut world = World::new(&always());
+    let slow_interval = Some(Duration::from_millis(5200));
+    world.feed.set_state(CameraState { online: true, slow_interval, ..CameraState::default() });
+    let start_us = now_us() - 20_900_000;
+    for (count, at_us) in [(1, 0), (2, 5_200_000), (3, 20_900_000)] {
+        world.publish(start_us + at_us, 1000);
+        wait_until(|| world.counted().0 == count);
+    }
+    let mut player = Player::new(&world.recordings, "front");
+    assert!(player.seek(0));
+    let mut walk = |step: fn(&mut Player) -> bool| {
+        let mut apart = Vec::new();
+        loop {
+            let before = player.spot();
+            if !step(&mut player) {
+                return apart;
+            }
+            apart.push(player.is_apart_from(before.as_ref()));
+        }
+    };
+    assert_eq!(walk(Player::forward), [false, true]);
+    assert_eq!(walk(Player::back), [true, false]);
+}
+
+#[test]
 fn a_second_recorder_does_not_touch_the_folder() {
     let world = World::new(&always());
     wait_until(|| world.recordings.is_read.get());

@@ -13,6 +13,9 @@ use super::{SegmentError, SegmentHead};
 /// by ffmpeg, which then looks for Clusters at every byte, and finds those that are hidden.
 const EMPTY_CLUSTER: [u8; 3] = [id::TIMESTAMP as u8, 0x81, 0];
 
+/// The size of an element that ends with the file, in eight bytes (RFC 8794, section 6.2).
+const UNKNOWN_SIZE: u64 = (1 << 56) - 1;
+
 /// What is known at the close only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closed {
@@ -22,8 +25,9 @@ pub(super) struct Closed {
     pub(super) duration_ms: u32,
 }
 
-/// The page, for a Segment that ends at `segment_end`. What `closed` changes lies in its first sector.
-pub(super) fn page(head: &SegmentHead, segment_end: u64, closed: Option<Closed>) -> Vec<u8> {
+/// The page, for a Segment that ends at `segment_end`, or with the file. What they and `closed` change lies in its first
+/// sector.
+pub(super) fn page(head: &SegmentHead, segment_end: Option<u64>, closed: Option<Closed>) -> Vec<u8> {
     let content_at = EBML_HEAD_BYTES + SEGMENT_HEAD_BYTES;
     let position = |at: u64| at - content_at;
     let info_at = content_at + seek_head_bytes(3);
@@ -40,7 +44,7 @@ pub(super) fn page(head: &SegmentHead, segment_end: u64, closed: Option<Closed>)
 
     let mut out = Vec::with_capacity(PAGE_BYTES as usize);
     out.extend(ebml_head());
-    out.extend(wide_head(id::SEGMENT, segment_end - content_at));
+    out.extend(wide_head(id::SEGMENT, segment_end.map_or(UNKNOWN_SIZE, |end| end - content_at)));
     let cues = closed.and_then(|closed| closed.cues_at).map(position);
     let elements =
         [(id::INFO, Some(position(info_at))), (id::TRACKS, Some(position(tracks_at))), (id::CUES, cues)];
@@ -76,8 +80,8 @@ mod tests {
     #[test]
     fn closing_changes_the_first_sector_only() {
         let head = SegmentHead { camera: "x".repeat(32), ..head() };
-        let open = page(&head, 1 << 25, None);
-        let closed = page(&head, 1 << 20, Some(Closed { cues_at: Some(1 << 19), duration_ms: 1234 }));
+        let open = page(&head, Some(1 << 25), None);
+        let closed = page(&head, Some(1 << 20), Some(Closed { cues_at: Some(1 << 19), duration_ms: 1234 }));
         assert_eq!((open.len(), closed.len()), (4096, 4096));
         assert_ne!(open[..512], closed[..512]);
         assert_eq!(open[512..], closed[512..]);

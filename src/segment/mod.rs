@@ -27,8 +27,9 @@
 //!
 //! Cues and index are written behind the last Void and synced; then they are shown, and synced; then the head gets its
 //! duration and the summary its counts, which says that all of this is done. A file of which less than three quarters
-//! are used is cut before its Cues are shown: behind the end of a Segment that was made shorter first, ffmpeg would find
-//! what the file held in an earlier life. Until it is closed it is shorter than it says then, which players tolerate.
+//! are used is cut before that. Its Segment then has no known size for a moment, so that it ends with the file whether that is
+//! cut or not. A Segment that was made shorter first would not do: behind its end ffmpeg would find what the file held in an
+//! earlier life.
 //!
 //! What belongs here: bytes of one file. What must not: which files there are, where they lie, and when to write.
 

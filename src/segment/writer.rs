@@ -72,7 +72,7 @@ impl<F: SegmentFile> SegmentWriter<F> {
             return Err(SegmentError::Short { has_bytes, wants_bytes: length });
         }
         let mut writer = Self::resume(file, Summary::new(head.clone(), length));
-        let page = header::page(head, length, None);
+        let page = header::page(head, Some(length), None);
         writer.write(&[IoSlice::new(&page), IoSlice::new(&writer.summary.to_page())], 0)?;
         writer.sync()?;
         Ok(writer)
@@ -153,27 +153,32 @@ impl<F: SegmentFile> SegmentWriter<F> {
         let length = self.summary.length;
         let data_end = self.summary.data_end;
         let used = data_end + closing_bytes(self.index.len() as u64);
-        let end = if used < length / 4 * 3 { used } else { length };
+        let is_cut = used < length / 4 * 3;
+        let end = if is_cut { used } else { length };
         let (tail, index_at) = closing(&self.index, self.summary.head.uuid, data_end, end);
         self.show_last()?;
         self.write(&[IoSlice::new(&tail)], data_end)?;
+        if is_cut {
+            self.write(&[IoSlice::new(&void_between(end, length))], end)?;
+        }
         self.sync()?;
-        if end < length {
-            // Before anything says that it ends there: players look behind the end of a Segment for more of it.
+        self.write(&[IoSlice::new(&void_between(self.hider, data_end))], self.hider)?;
+        if is_cut {
+            self.write_first_sector(&header::page(&self.summary.head, None, None))?;
+        }
+        // Before the summary says that it is closed.
+        self.sync()?;
+        if is_cut {
             self.file.truncate(end).map_err(SegmentError::io("cut the segment"))?;
             self.sync()?;
         }
-        self.write(&[IoSlice::new(&void_between(self.hider, data_end))], self.hider)?;
-        // Before the summary says that it is closed.
-        self.sync()?;
         self.summary.cues_at = (!self.index.is_empty()).then_some(data_end);
         (self.summary.index_at, self.summary.length) = (Some(index_at), end);
         self.summary.is_closed = true;
         let closed = header::Closed { cues_at: self.summary.cues_at, duration_ms: self.duration_ms() };
-        let page = header::page(&self.summary.head, end, Some(closed));
-        let sector = &page[..SECTOR_BYTES as usize];
-        self.write(&[IoSlice::new(sector)], 0)?;
-        let counts = self.summary.to_counts(crc32fast::hash(sector));
+        let page = header::page(&self.summary.head, Some(end), Some(closed));
+        self.write_first_sector(&page)?;
+        let counts = self.summary.to_counts(crc32fast::hash(&page[..SECTOR_BYTES as usize]));
         self.write(&[IoSlice::new(&counts)], COUNTS_AT)?;
         self.sync()?;
         Ok(self.summary)
@@ -310,6 +315,11 @@ impl<F: SegmentFile> SegmentWriter<F> {
             }
             offset += u64::from(length);
         }
+    }
+
+    /// Writes what may change of the file's first page.
+    fn write_first_sector(&mut self, page: &[u8]) -> Result<(), SegmentError> {
+        self.write(&[IoSlice::new(&page[..SECTOR_BYTES as usize])], 0)
     }
 
     fn show_last(&mut self) -> Result<(), SegmentError> {

@@ -302,8 +302,11 @@ impl Zip {
 
     /// Bytes of its name, without making it.
     fn name_bytes(&self, member: &Member) -> u64 {
-        let in_folder =
-            if let Kind::Picture(_) = member.kind { "2026-11-29-080000.250-000001.jpg" } else { "clip.json" };
+        let in_folder = if let Kind::Picture(_) = member.kind {
+            "2026-11-29-080000.250Z-000001.jpg"
+        } else {
+            "clip.json"
+        };
         (self.folder.len() + 1 + in_folder.len()) as u64
     }
 
@@ -318,7 +321,7 @@ impl Zip {
                 let at = utc::calendar(wall_us);
                 let (hour, minute, second) = at.time().as_hms();
                 let (day, millis) = (utc::day(wall_us), at.millisecond());
-                format!("{folder}/{day}-{hour:02}{minute:02}{second:02}.{millis:03}-{number:06}.jpg")
+                format!("{folder}/{day}-{hour:02}{minute:02}{second:02}.{millis:03}Z-{number:06}.jpg")
             }
         }
     }

@@ -13,6 +13,9 @@ use crate::jpeg::header::Limits;
 use crate::jpeg::variant::{Variant, VariantMaker};
 use crate::media::{RawImage, Scale};
 
+/// Most pixels of a picture that another is made of: 4096 x 4096. Its coefficients then take 50 to 100 MB.
+const MOST_PIXELS: u32 = 1 << 24;
+
 /// Makes pictures of one scale and quality.
 pub(super) struct Converter {
     variant: Variant,
@@ -47,7 +50,7 @@ impl Converter {
             out.extend_from_slice(jpeg);
             return Ok((width, height));
         }
-        let limits = Limits { max_pixels: width.saturating_mul(height) };
+        let limits = Limits { max_pixels: width.saturating_mul(height).min(MOST_PIXELS) };
         match self.maker.make(jpeg, limits, &self.variant, out) {
             Ok(made) => Ok((made.width, made.height)),
             Err(error) if error.is_lasting() => Err(Refused::Unchangeable(error)),

@@ -11,12 +11,13 @@
 mod convert;
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use log::{error, info, warn};
 
+use crate::base::lock;
 use crate::codec::jpeg::Settings as Encoding;
 use crate::codec::part;
 use crate::hub::{CameraFeed, LocalTotals, Named, Publisher, Reader, Stop, StreamFeed, StreamState, Wait};
@@ -104,12 +105,17 @@ pub fn run_beside(camera: &CameraFeed, streams: &mut [StreamWriter], work: impl 
     });
 }
 
-/// The JPEG of a frame made smaller.
+/// Held while a frame is made smaller for one request: that takes several times the memory of the frame, and one core
+/// that works on requests one after another is as fast as all of them at once.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// The JPEG of a frame made smaller, as soon as no other request is at that.
 ///
 /// # Errors
 /// Why that is not possible.
 pub fn shrink(frame: &Frame, scale: Scale) -> Result<Vec<u8>, JpegError> {
     let mut out = Vec::new();
+    let _alone = lock(&ONE_AT_A_TIME);
     match Converter::new(scale, None, ENCODING).convert(frame.jpeg(), frame.size(), &mut out) {
         Ok(_) => Ok(out),
         Err(Refused::Unchangeable(why) | Refused::Broken(why)) => Err(why),
@@ -356,5 +362,34 @@ impl<'a> Stream<'a> {
         if self.writer.feed.state() != self.state {
             self.writer.feed.set_state(self.state.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn requests_for_smaller_pictures_take_turns() {
+        let frame = part::build(Vec::new(), Timestamp::now(), (8, 8), |_| Ok::<(), ()>(())).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let first = lock(&ONE_AT_A_TIME);
+        thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                sender.send(rustix::thread::gettid()).unwrap();
+                shrink(&frame, Scale::Half).is_err()
+            });
+            let stat = format!("/proc/self/task/{}/stat", receiver.recv().unwrap().as_raw_nonzero());
+            let is_waiting = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S "));
+            while !second.is_finished() && !is_waiting() {
+                thread::yield_now();
+            }
+            assert!(!second.is_finished(), "it did not wait");
+            drop(first);
+            assert!(second.join().unwrap(), "no JPEG is made smaller than none");
+        });
     }
 }

@@ -36,7 +36,7 @@ fn wait_well(server: &Server) {
 
 #[test]
 fn a_stall_of_5_s_loses_nothing_and_one_of_60_s_is_counted() {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let (recording, server, viewer) = recording(&vm, "ext4", "");
     let stall = |seconds| {
         vm.card("card").set(Mood::Stalls);
@@ -64,7 +64,7 @@ fn a_stall_of_5_s_loses_nothing_and_one_of_60_s_is_counted() {
 
 #[test]
 fn a_card_that_fails_to_write_loses_nothing_synced() {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let (recording, server, viewer) = recording(&vm, "ext4", "");
     recording.feed.wait(Duration::from_secs(2));
     vm.card("card").set(Mood::FailsToWriteMuch);
@@ -84,7 +84,7 @@ fn a_card_that_fails_to_write_loses_nothing_synced() {
 
 #[test]
 fn a_card_that_is_pulled_and_put_back_is_recorded_on_again() {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let (recording, server, viewer) = recording(&vm, "f2fs", "");
     recording.pull();
     wait_failed(&server, &viewer, "nput/output error");
@@ -102,7 +102,7 @@ fn a_card_that_is_pulled_and_put_back_is_recorded_on_again() {
 
 #[test]
 fn a_card_that_is_read_only_for_a_time_loses_no_footage() {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let (recording, server, viewer) = recording(&vm, "ext4", "max_gb = 0.02");
     let bytes = || server.count_in("/api/1.0/recordings", "dir_bytes");
     // As after an error of the file system, and where files are open for writing.
@@ -120,7 +120,7 @@ fn a_card_that_is_read_only_for_a_time_loses_no_footage() {
 
 #[test]
 fn a_card_that_another_program_fills_is_recorded_on() {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let recording = Recording::new(&vm, "ext4");
     recording.mount();
     // Nothing is left, and nothing is there that may go.
@@ -141,7 +141,7 @@ fn a_card_that_another_program_fills_is_recorded_on() {
 
 #[test]
 fn footage_outlives_a_clock_that_jumps() {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let step = |seconds: i64| vm.run_ok(&format!("date -s @$(($(date +%s) + {seconds})) >/dev/null"));
     let (recording, server, _viewer) = recording(&vm, "ext4", "");
     let year = 365 * 86_400;
@@ -162,7 +162,7 @@ fn footage_outlives_a_clock_that_jumps() {
 
 #[test]
 fn a_camera_that_was_lost_is_a_gap_in_its_footage() {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let (recording, server, _viewer) = recording(&vm, "ext4", "");
     recording.feed.pause(true);
     server.wait_recordings("\"state\":\"no picture\"");

@@ -12,7 +12,7 @@ use crate::vm;
 #[test]
 #[ignore = "it measures"]
 fn sectors_written_for_what_is_recorded() {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     // F2fs has less room on a card of this size, and smaller files are dearer.
     for (kind, used, most) in [("ext4", (4, 16), "max_gb = 0.07"), ("f2fs", (3, 8), "max_gb = 0.026")] {
         // All files were used before, so that this is any round but the first.
@@ -35,7 +35,7 @@ fn sectors_written_for_what_is_recorded() {
 #[ignore = "it measures"]
 fn a_start_with_1000_segments() {
     const SEGMENTS: u64 = 1000;
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let recording = Recording::with_used(&vm, "ext4", (0, 4));
     let files = tempfile::tempdir().expect("a temporary folder");
     let day = files.path().join("old/2026-11-28");

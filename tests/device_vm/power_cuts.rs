@@ -32,7 +32,7 @@ fn cuts() -> usize {
 }
 
 fn live_through(cuts: usize, kind: &'static str) {
-    let vm = vm::counted();
+    let vm = vm::with_cards();
     let recording = Recording::new(&vm, kind);
     let mut longest_us = 0;
     for life in 0..cuts.div_ceil(CUTS_OF_A_LIFE) {

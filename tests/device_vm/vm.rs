@@ -1,7 +1,7 @@
 //! The virtual machines, and running programs in them. What the tests do with their cameras belongs in
 //! [`crate::devices`].
 //!
-//! There are two, each of which boots once for all tests that use it: see [`lock`] and [`counted`].
+//! There are three, each of which boots once for all tests that use it: see [`lock`], [`counted`] and [`with_cards`].
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -39,19 +39,21 @@ pub struct Vm {
     user: (String, Duration),
 }
 
-/// The memory cards of [`counted`]: one to record on, and one to look at what is left of it.
+/// The memory cards of [`with_cards`]: one to record on, and one to look at what is left of it.
 pub const CARDS: [&str; 2] = ["card", "look"];
 
 /// What fits on a card: f2fs takes a third of it for itself.
 const CARD_BYTES: u64 = 128 << 20;
 
-/// What drives a machine's clock.
+/// What a machine is.
 #[derive(Clone, Copy)]
-enum Clock {
-    /// The host's clock.
-    Host,
-    /// Its own instructions.
+enum Kind {
+    /// Its clock is the host's.
+    Plain,
+    /// Its clock follows its own instructions.
     Counted,
+    /// As `Counted`, with the memory cards.
+    WithCards,
 }
 
 /// The line to the guest's init by which it learns of jobs.
@@ -76,7 +78,7 @@ pub struct Job {
 /// first test and serves the others too.
 pub fn lock() -> MutexGuard<'static, Vm> {
     static VM: Shared = Shared::new();
-    shared(&VM, Clock::Host)
+    shared(&VM, Kind::Plain)
 }
 
 /// As [`lock`], a machine whose clock follows its own instructions: a guest that waits for the host's processor does
@@ -84,14 +86,20 @@ pub fn lock() -> MutexGuard<'static, Vm> {
 /// twice as long for what it does.
 pub fn counted() -> MutexGuard<'static, Vm> {
     static VM: Shared = Shared::new();
-    shared(&VM, Clock::Counted)
+    shared(&VM, Kind::Counted)
+}
+
+/// As [`counted`], a machine with memory cards. Its tests wait more than they compute, so that others run beside them.
+pub fn with_cards() -> MutexGuard<'static, Vm> {
+    static VM: Shared = Shared::new();
+    shared(&VM, Kind::WithCards)
 }
 
 /// A machine, or why there is none.
 type Shared = OnceLock<Result<Mutex<Vm>, String>>;
 
-fn shared(vm: &'static Shared, clock: Clock) -> MutexGuard<'static, Vm> {
-    let mut vm = match vm.get_or_init(|| Vm::boot(clock).map(Mutex::new)) {
+fn shared(vm: &'static Shared, kind: Kind) -> MutexGuard<'static, Vm> {
+    let mut vm = match vm.get_or_init(|| Vm::boot(kind).map(Mutex::new)) {
         // A test that failed leaves nothing the next one would trip over.
         Ok(vm) => vm.lock().unwrap_or_else(PoisonError::into_inner),
         Err(reason) => panic!("{reason}"),
@@ -117,16 +125,19 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
 }
 
 impl Vm {
-    fn boot(clock: Clock) -> Result<Self, String> {
+    fn boot(kind: Kind) -> Result<Self, String> {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/boot"));
         // Qemu connects while it starts.
         let sockets = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
         let mut cards = Vec::new();
-        if let Clock::Counted = clock {
+        if let Kind::Counted | Kind::WithCards = kind {
+            command.env("DEFENDER_VM_CLOCK", "counted");
+        }
+        if let Kind::WithCards = kind {
             let socket = |name| sockets.path().join(name);
             cards.extend(CARDS.map(|name| Card::start(&socket(name), CARD_BYTES)));
             let words = CARDS.map(|name| format!("{name}={}", socket(name).display()));
-            command.env("DEFENDER_VM_CLOCK", "counted").env("DEFENDER_VM_CARDS", words.join(" "));
+            command.env("DEFENDER_VM_CARDS", words.join(" "));
         }
         let mut keeper = command
             .stdin(Stdio::piped())

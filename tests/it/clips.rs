@@ -178,7 +178,10 @@ fn pictures_in_every_clip_are_the_bytes_of_the_camera() {
     let frame = server.get(&format!("/api/1.0/recordings/front/frame?at={:.3}", span.0));
     assert!(frame.body == fs::read(folder.join(first)).unwrap(), "{first}");
     let millis = (span.0 * 1000.0).round() as u64 % 1000;
-    assert!(first.starts_with("front/20") && first.ends_with(&format!(".{millis:03}-000001.jpg")), "{first}");
+    assert!(
+        first.starts_with("front/20") && first.ends_with(&format!(".{millis:03}Z-000001.jpg")),
+        "{first}"
+    );
     let about = fs::read_to_string(folder.join("front/clip.json")).unwrap();
     let about = crate::footage::document(&about);
     assert_eq!(number(&about["pictures"]) as usize, pictures.len());

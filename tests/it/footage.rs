@@ -239,11 +239,50 @@ fn recordings_are_a_right_of_their_own() {
         format!("/api/1.0/recordings/front/frame?at={first}"),
         format!("/api/1.0/recordings/front/stream?from={first}"),
         format!("/api/1.0/recordings/front/clip.mkv?from={first}&to={}", first + 1.0),
+        format!("/api/1.0/recordings/front/clip.mov?from={first}&to={}", first + 1.0),
+        format!("/api/1.0/recordings/front/clip.zip?from={first}&to={}", first + 1.0),
+        format!("/api/1.0/recordings/front/sound?from={first}"),
+        "/api/1.0/recordings/front/thumbnails".to_owned(),
         "/api/1.0/recordings/front/timeline".to_owned(),
+        "/api/1.0/events".to_owned(),
+        "/api/1.0/events/1".to_owned(),
     ] {
         assert_eq!(server.curl(&path, &["-u", &guest]).status, 403, "{path}");
     }
     assert_eq!(server.curl("/snapshot", &["-u", &guest]).status, 200);
+}
+
+#[test]
+fn a_confined_user_hears_no_other_microphone_in_footage() {
+    let setup = Setup::new().plain().sections(ALWAYS);
+    let sees = ["--cameras", "front"];
+    let hears = ["--cameras", "front", "--microphones", "front"];
+    for (name, scope) in [("seer", &sees[..]), ("hearer", &hears)] {
+        add_user(setup.path(), name, "viewer");
+        let edit = [&["user", "edit", name, "-u", "users"], scope].concat();
+        let edited = defender(setup.path(), &edit, "");
+        assert!(edited.status.success(), "{}", stderr(&edited));
+    }
+    let server = setup.start();
+    let (first, last) = recorded(&server, 60.0);
+    let span = format!("from={first:.3}&to={:.3}", last - 0.5);
+    for (user, hears) in [("seer", false), ("hearer", true), (USER, true)] {
+        let user = format!("{user}:{PASSWORD}");
+        let of =
+            |what: &str| server.curl(&format!("/api/1.0/recordings/front/{what}?{span}"), &["-u", &user]);
+        assert_eq!(of("sound").status, if hears { 200 } else { 404 }, "{user}");
+        for (kind, marks) in [
+            ("clip.mkv", &["A_PCM/INT/LIT", "A_FLAC"][..]),
+            ("clip.mov", &["soun"]),
+            ("clip.zip", &["sound.wav"]),
+        ] {
+            let clip = of(kind);
+            assert_eq!(clip.status, 200, "{user}, {kind}");
+            let has = |mark: &str| clip.body.windows(mark.len()).any(|part| part == mark.as_bytes());
+            assert_eq!(marks.iter().any(|mark| has(mark)), hears, "{user}, {kind}");
+            assert!(clip.body.len() > 100_000, "{user}, {kind}: the pictures are there");
+        }
+    }
 }
 
 #[test]

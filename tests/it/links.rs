@@ -11,17 +11,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::support::{Background, PASSWORD, Setup, USER, add_token, add_user, fingerprint, wait_for};
 
 /// How long a viewer looks before and while ages are taken.
-const SETTLE: Duration = Duration::from_secs(4);
-const MEASURE: Duration = Duration::from_secs(16);
+pub const SETTLE: Duration = Duration::from_secs(4);
+pub const MEASURE: Duration = Duration::from_secs(16);
 
 /// The promise: this and the time that the frame takes on the link.
-const PROMISED: Duration = Duration::from_secs(1);
+pub const PROMISED: Duration = Duration::from_secs(1);
 
 /// What a busy machine may add.
-const SLACK: Duration = Duration::from_millis(1500);
+pub const SLACK: Duration = Duration::from_millis(1500);
 
 /// A link to a viewer: bits a second, one way's delay, lost packets in a hundred.
-struct Link {
+pub struct Link {
     rate_kbit: u32,
     delay_ms: u32,
     loss: u32,
@@ -32,7 +32,7 @@ const fn link(rate_kbit: u32, delay_ms: u32, loss: u32) -> Link {
 }
 
 /// By `tbf`, which most kernels have.
-const NEAR: [Link; 3] = [link(330, 0, 0), link(1000, 0, 0), link(8000, 0, 0)];
+pub const NEAR: [Link; 3] = [link(330, 0, 0), link(1000, 0, 0), link(8000, 0, 0)];
 
 /// By `netem`. Few, because the emulated machine that tries them has to log in and encrypt for each.
 const FAR: [Link; 4] = [link(330, 400, 0), link(330, 100, 1), link(1000, 400, 1), link(8000, 400, 1)];
@@ -48,10 +48,10 @@ pub fn try_far() -> Result<(), String> {
 }
 
 /// A namespace; what is in it goes with it.
-struct Namespace(String);
+pub struct Namespace(pub String);
 
 impl Namespace {
-    fn new(name: &str) -> Result<Self, String> {
+    pub fn new(name: &str) -> Result<Self, String> {
         let name = format!("defender-{}-{name}", std::process::id());
         run("ip", &["netns", "add", &name])?;
         Ok(Self(name))
@@ -64,7 +64,7 @@ impl Drop for Namespace {
     }
 }
 
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+pub fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     let ran =
         Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
     let said =
@@ -73,7 +73,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
 }
 
 /// Joins a viewer's namespace to the server's; the server's address on this link.
-fn join(server: &Namespace, viewer: &Namespace, number: usize, link: &Link) -> Result<String, String> {
+pub fn join(server: &Namespace, viewer: &Namespace, number: usize, link: &Link) -> Result<String, String> {
     let (here, there) = (format!("s{number}"), format!("v{number}"));
     let (near, far) = (format!("10.201.{number}.1"), format!("10.201.{number}.2"));
     let in_server = |words: &[&str]| run("ip", &[&["-n", &server.0], words].concat());
@@ -208,6 +208,46 @@ fn judge(ages: &[(Duration, usize)], link: &Link) -> Option<String> {
     );
     println!("{seen}");
     (ages.is_empty() || as_promised * 10 < ages.len() * 9).then_some(seen)
+}
+
+/// Who plays a recording on a slow link is no later than the recording, and sees the present behind it; an error says
+/// why that cannot be tried.
+pub fn try_playback() -> Result<(), String> {
+    let link = &NEAR[0];
+    let (inside, viewer) = (Namespace::new("recorder")?, Namespace::new("past")?);
+    run("ip", &["-n", &inside.0, "link", "set", "lo", "up"])?;
+    let address = join(&inside, &viewer, 0, link)?;
+    let server = Setup::new()
+        .server("address = \"0.0.0.0\"")
+        .sections(
+            "[record]\nmin_free_gb = 0\nflush_s = 1\n[camera.front]\ndevice = \"test\"\nwidth = 320\nheight = 240\n\
+             fps = 25\n[camera.front.record]\nwhen = \"always\"\n",
+        )
+        .under(&["ip", "netns", "exec", &inside.0])
+        .start();
+    let port = server.port;
+    let path = "api/1.0/recordings/front";
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let play = |from: Duration, speed: u32| {
+        let (from, at) = (from.as_secs_f64(), format!("https://{address}:{port}/{path}"));
+        watch(&viewer, &format!("{at}/stream?from={from:.3}&speed={speed}"), SETTLE + MEASURE)
+    };
+    wait_for("some seconds on the disk", || {
+        let (from, to) = (begun + SETTLE, begun + SETTLE * 2);
+        let query = format!("from={:.3}&to={:.3}", from.as_secs_f64(), to.as_secs_f64());
+        let clip = format!("https://127.0.0.1:{port}/{path}/clip.mkv?{query}");
+        let login = format!("{USER}:{PASSWORD}");
+        let head = ["netns", "exec", &inside.0, "curl", "-skfI", "-u", &login, &clip];
+        run("ip", &head).is_ok().then_some(())
+    });
+    let seen = play(begun, 4);
+    let late = judge(&ages(&seen), link);
+    assert!(late.is_none(), "older than promised behind a recording: {}", late.unwrap_or_default());
+    let seen = play(begun, 1);
+    let (first, last) = (&seen[0], &seen[seen.len() - 1]);
+    let (took, played) = (last.arrived - first.arrived, last.captured - first.captured);
+    assert!(played + PROMISED + SLACK >= took, "{took:?} for {played:?} of a recording");
+    Ok(())
 }
 
 /// A relay's viewer sees the present when the way to the relay is slow; an error says why that cannot be

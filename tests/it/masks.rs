@@ -128,6 +128,11 @@ fn odd_frames(good: &[u8], other: &[u8]) -> Vec<Vec<u8>> {
         inserted(good, 2, &segment(0xFE, &[SECRET, good].concat()[..good.len().min(60_000)])),
         inserted(good, 2, &thumbnail),
         inserted(good, 2, &segment(0xE2, &[b"MPF\0", SECRET].concat())),
+        // Reserved segments, which decoders refuse or read over.
+        inserted(good, 2, &segment(0x02, SECRET)),
+        inserted(good, scan, &segment(0xBF, SECRET)),
+        inserted(good, 2, &segment(0xDE, SECRET)),
+        inserted(good, scan, &segment(0xDF, SECRET)),
         [good, other].concat(),
         [good, &good[2..scan], other].concat(),
         with(good, 0xDB, 4, &[7]),

@@ -382,3 +382,26 @@ fn two_readers_of_a_feeder_for_one_are_told_apart() {
         (status.matches("\"online\":true").count() == 1).then_some(())
     });
 }
+
+#[test]
+fn a_program_with_a_picture_every_seven_seconds_is_kept() {
+    let setup = Setup::new();
+    let sent = jpegs(setup.path(), "320x240", 10);
+    let most = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&most);
+    // Each connection begins with a picture, as that of a program that is started for it.
+    let _feeder = Feeder::start(&socket(&setup), move |mut stream, _| {
+        for (number, picture) in (1..).zip(sent.iter().cycle()) {
+            if stream.write_all(picture).is_err() {
+                return;
+            }
+            counted.fetch_max(number, Ordering::Relaxed);
+            thread::sleep(Duration::from_secs(7));
+        }
+    });
+    let server = camera(setup, "");
+    wait_for("four pictures of one connection", || {
+        (most.load(Ordering::Relaxed) >= 4 && server.get("/snapshot").status == 200).then_some(())
+    });
+    wait_status(&server, "\"online\":true");
+}

@@ -9,6 +9,8 @@ import { join } from "node:path";
 
 import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, until, untilItMoves, test } from "./support.js";
 
+// A finger that rests so long before it leaves does not fling.
+const STILL_MS = 200;
 const SQUARE = [[0.1, 0.2], [0.3, 0.2], [0.3, 0.4], [0.1, 0.4]];
 
 // A window on a camera whose changes are collected and not made; `refuse` is what the next ones are refused with.
@@ -256,6 +258,8 @@ test("masks are drawn and changed with a finger", async (t) => {
     for (const part of [0.3, 0.6, 1]) {
       await touch("touchMove", [await place(page, from.map((value, axis) => value + (to[axis] - value) * part))]);
     }
+    // A finger that is still moving when it leaves is a fling, and the browser takes the next tap as its end, not as a click.
+    await page.waitForTimeout(STILL_MS);
     await touch("touchEnd", []);
   };
   await drag([0.2, 0.2], [0.6, 0.7]);

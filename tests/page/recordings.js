@@ -52,6 +52,17 @@ test("two admins see the same recording, which either ends", async (t) => {
   await until("the dot that waits again", async () => (await dot(one)) === "waiting");
 });
 
+test("while the server is silent it is unknown whether a camera is recorded", async (t) => {
+  const server = await new Server(t, { sections: ALWAYS }).start();
+  const page = await signedIn(server, "eve", { expected: /401|404|ERR_/ });
+  await until("the dot of one that is recorded", async () => (await dot(page)) === "recording");
+  server.fallSilent();
+  await until("a dot that does not say so", async () => (await dot(page)) === "unknown");
+  await picture(page, "recording-unknown");
+  server.speakAgain();
+  await until("the dot again", async () => (await dot(page)) === "recording");
+});
+
 test("an event is listed at once, played from before it, kept, noted and deleted", async (t) => {
   const server = await new Server(t, { sections: ALWAYS }).start();
   const page = await signedIn(server, "ada", { path: "/?events", expected: /401|404/ });
@@ -180,7 +191,7 @@ test("a part of a recording is saved as a film, as pictures, and one picture", a
   assert.match(zip.suggestedFilename(), /^front.*\.zip$/);
   execFileSync("unzip", ["-tqq", await zip.path()]);
   const [still] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save picture" }).click()]);
-  assert.match(still.suggestedFilename(), /^front-\d{4}-\d\d-\d\dT[\d-]+\.jpg$/);
+  assert.match(still.suggestedFilename(), /^front-\d{4}-\d\d-\d\dT[\d-]+[+-]\d{4}\.jpg$/);
 });
 
 test("marks make a clip, and its address", async (t) => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { DESK, PHONE, SIDEWAYS, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, signedIn, until, untilItMoves, withControls, test } from "./support.js";
+import { DESK, PHONE, RECORDED, SIDEWAYS, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, signedIn, until, untilItMoves, withControls, test } from "./support.js";
 
 const heightOf = async (page, name) => (await camera(page, name).locator(".picture").boundingBox())?.height ?? 0;
 
@@ -26,6 +26,34 @@ for (const [kind, size] of [["narrow", "width = 640\nheight = 480\n"], ["wide", 
     assert.equal(await page.evaluate(() => scrollY), 0);
   });
 }
+
+test("sideways, a recording fills the height, and what is used stands beside it", async (t) => {
+  const server = await new Server(t, { sections: RECORDED }).start();
+  const page = await signedIn(server, "eve", { viewport: SIDEWAYS, expected: /401|404/ });
+  await until("footage", () => page.evaluate(async () => (await (await fetch("api/1.0/recordings")).json()).cameras[0].bytes > 0));
+  await page.goto(server.url(`/?camera=front&at=${Date.now() / 1000 - 1}`));
+  await page.locator(".past:is([data-state=playing], [data-state=ended], [data-state=paused])").waitFor();
+  const frame = page.locator(".past .frame");
+  for (const used of [page.getByRole("button", { name: "Pause" }).or(page.getByRole("button", { name: "Play", exact: true })), page.getByLabel("Day", { exact: true }), page.getByRole("button", { name: "Save picture" })]) {
+    await used.scrollIntoViewIfNeeded();
+    const [{ x, y, width, height }, beside] = [await frame.boundingBox(), await used.boundingBox()];
+    assert.ok(height > 0.97 * SIDEWAYS.height && Math.abs(y) <= 1, `the picture has ${height} px at ${y}`);
+    assert.ok(beside.x >= x + width, "beside the picture");
+  }
+  await assertNotWide(page, "a recording, sideways");
+  await assertAccessible(page, "a recording, sideways");
+  await picture(page, "sideways-recording");
+});
+
+test("sideways, sessions are ended without scrolling to the button", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "ada", { viewport: SIDEWAYS, path: "/?settings=sessions" });
+  const table = page.locator(".sessions");
+  await table.getByRole("button", { name: "Sign out" }).waitFor();
+  const hidden = await table.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
+  assert.ok(hidden <= 0, `${hidden} px of the table are hidden`);
+  await picture(page, "sideways-sessions");
+});
 
 for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE, sideways: SIDEWAYS })) {
   test(`at a ${name}, a picture stays in sight while its controls are used`, async (t) => {

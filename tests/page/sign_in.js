@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:https";
 import { once } from "node:events";
 
-import { Server, camera, fillIn, hide, open, signedIn, until, untilItMoves, test } from "./support.js";
+import { RECORDED, Server, camera, fillIn, hide, open, signedIn, until, untilItMoves, test } from "./support.js";
 
 test("signing in at the form leads to the requested page", async (t) => {
   const server = await new Server(t).start();
@@ -113,6 +113,22 @@ test("signing in works below a reverse proxy's path", async (t) => {
   await fillIn(page, "eve");
   await camera(page).and(page.locator(".live")).waitFor();
   assert.equal(page.url(), url("/cam/"));
+});
+
+test("events, recordings and the CA are found below a reverse proxy's path", async (t) => {
+  const server = await new Server(t, { sections: RECORDED }).start();
+  const url = await proxy(t, server);
+  const page = await open(server, { expected: /401|404/ });
+  await page.goto(url("/cam/?events"));
+  await fillIn(page, "eve");
+  await page.getByText("Nothing happened here").waitFor();
+  const found = (path) => page.evaluate(async (asked) => (await fetch(asked)).status, path);
+  await until("footage", async () => (await found(`api/1.0/recordings/front/clip.mkv?from=${Date.now() / 1000 - 3}&to=${Date.now() / 1000}`)) === 200);
+  await page.goto(url(`/cam/?camera=front&at=${Date.now() / 1000 - 2}`));
+  await page.locator(".past:is([data-state=playing], [data-state=paused])").waitFor();
+  await page.goto(url("/cam/trust"));
+  const links = await page.evaluate(() => [...document.querySelectorAll("a[href], link[href], img[src], script[src]")].map((each) => each.href || each.src));
+  assert.ok(links.length > 3 && links.every((each) => each.startsWith(url("/cam/")) || !each.startsWith(url("/"))), `${links}`);
 });
 
 test("a custom web folder is behind the same form", async (t) => {

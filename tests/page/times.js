@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { Server, signedIn, test } from "./support.js";
+import { RECORDED, Server, signedIn, test, until } from "./support.js";
 
 // No whole hours from UTC, and never summer.
 const timezoneId = "Asia/Kolkata";
@@ -17,7 +17,26 @@ test("a snapshot is named by the time of the browser's zone", async (t) => {
   ]);
   const captured_ms = Math.floor(Number(response.headers()["x-timestamp"])) * 1000;
   const there = new Date(captured_ms + 5.5 * 3_600_000).toISOString().slice(0, 19).replaceAll(":", "-");
-  assert.equal(download.suggestedFilename(), `front-${there}.jpg`);
+  assert.equal(download.suggestedFilename(), `front-${there}+0530.jpg`);
+});
+
+test("events and recordings have the times of the browser's zone, which they and files name", async (t) => {
+  const server = await new Server(t, { sections: RECORDED }).start();
+  const page = await signedIn(server, "eve", { path: "/?events", timezoneId, expected: /401|404/ });
+  const isNamed = () => page.getByText(/Asia\/(Kolkata|Calcutta), now UTC\+05:30/).waitFor();
+  await isNamed();
+  const from = await until("two seconds of footage", async () => {
+    const { cameras } = await page.evaluate(async () => (await fetch("api/1.0/recordings")).json());
+    return cameras[0].first && cameras[0].last - cameras[0].first > 2 ? Math.ceil(cameras[0].first) : undefined;
+  });
+  await page.goto(server.url(`/?camera=front&from=${from}&to=${from + 1}`));
+  await isNamed();
+  const there = new Date(from * 1000 + 5.5 * 3_600_000).toISOString().slice(0, 19);
+  const [clip] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download MKV" }).click()]);
+  // The first frame lies at the moment or behind it.
+  assert.match(clip.suggestedFilename(), new RegExp(`^front-${there.slice(0, 17).replaceAll(":", "")}\\d\\d\\+0530.mkv$`));
+  const [picture] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save picture" }).click()]);
+  assert.match(picture.suggestedFilename(), /^front-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\+0530.jpg$/);
 });
 
 test("the log has the times of the browser's zone, which it names", async (t) => {

@@ -31,7 +31,7 @@ test("a snapshot is saved as a picture with its camera's name", async (t) => {
     page.waitForEvent("download"),
     page.getByRole("button", { name: "Snapshot of front" }).click(),
   ]);
-  assert.match(download.suggestedFilename(), /^front-\d{4}-\d\d-\d\dT[\d-]+\.jpg$/);
+  assert.match(download.suggestedFilename(), /^front-\d{4}-\d\d-\d\dT[\d-]+[+-]\d{4}\.jpg$/);
   const bytes = readFileSync(await download.path());
   assert.equal(bytes.subarray(0, 2).toString("hex"), "ffd8");
   await page.getByText("Saved front-").waitFor();

@@ -24,6 +24,9 @@ pub struct Shown {
     pub bytes: Vec<u8>,
 }
 
+/// What eight bytes say of an element that has no known size, which a Segment may be (RFC 8794, section 6.2).
+const UNKNOWN_SIZE: u64 = (1 << 56) - 1;
+
 struct Element<'a> {
     id: u32,
     /// Where it begins in the file.
@@ -34,17 +37,8 @@ struct Element<'a> {
 
 /// Reads a whole file.
 pub fn read(file: &[u8]) -> Result<Film, String> {
-    read_as(file, false)
-}
-
-/// Reads a file that may end before its Segment, and before the Void at its end.
-pub fn read_cut(file: &[u8]) -> Result<Film, String> {
-    read_as(file, true)
-}
-
-fn read_as(file: &[u8], may_be_cut: bool) -> Result<Film, String> {
     let mut film = Film::default();
-    let top = children(file, 0, may_be_cut)?;
+    let top = children(file, 0)?;
     let [head, segment] = &top[..] else { return Err("not one EBML head and one Segment".to_owned()) };
     if head.id != 0x1A45_DFA3 || segment.id != 0x1853_8067 {
         return Err(format!("top: {:x?}", top.iter().map(|element| element.id).collect::<Vec<_>>()));
@@ -56,7 +50,7 @@ fn read_as(file: &[u8], may_be_cut: bool) -> Result<Film, String> {
     // Where each block begins, with its time.
     let mut places = BTreeMap::new();
     let mut cues = Vec::new();
-    for element in children(segment.content, segment.content_at, may_be_cut)? {
+    for element in children(segment.content, segment.content_at)? {
         match element.id {
             0xEC | 0x1254_C367 => {}
             0x114D_9B74 => seek_head(&element, segment)?,
@@ -77,7 +71,7 @@ fn read_as(file: &[u8], may_be_cut: bool) -> Result<Film, String> {
 
 /// The elements in another one. A checksum at their begin must fit.
 fn inside<'a>(parent: &Element<'a>) -> Result<Vec<Element<'a>>, String> {
-    let mut elements = children(parent.content, parent.content_at, false)?;
+    let mut elements = children(parent.content, parent.content_at)?;
     if elements.first().is_some_and(|first| first.id == 0xBF) {
         let rest = &parent.content[6..];
         if elements.remove(0).content != crc_32(rest).to_le_bytes() {
@@ -87,16 +81,19 @@ fn inside<'a>(parent: &Element<'a>) -> Result<Vec<Element<'a>>, String> {
     Ok(elements)
 }
 
-/// The elements that fill `bytes` exactly, or but for the end of a Segment and of a Void.
-fn children(bytes: &[u8], base: usize, may_be_cut: bool) -> Result<Vec<Element<'_>>, String> {
+/// The elements that fill `bytes` exactly.
+fn children(bytes: &[u8], base: usize) -> Result<Vec<Element<'_>>, String> {
     let (mut elements, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
         let start = at;
         let id = vint(bytes, &mut at, true).ok_or(format!("no identifier at {}", base + start))?;
-        let size = vint(bytes, &mut at, false).ok_or(format!("no known size at {}", base + start))?;
+        let mut size = vint(bytes, &mut at, false).ok_or(format!("no size at {}", base + start))?;
+        if id == 0x1853_8067 && size == UNKNOWN_SIZE {
+            // It ends with the file.
+            size = (bytes.len() - at) as u64;
+        }
         let content = usize::try_from(size).ok().and_then(|size| bytes.get(at..at.checked_add(size)?));
-        let rest = (may_be_cut && [0x1853_8067, 0xEC].contains(&id)).then_some(&bytes[at..]);
-        let content = content.or(rest).ok_or(format!("element {id:x} at {} is too long", base + start))?;
+        let content = content.ok_or(format!("element {id:x} at {} is too long", base + start))?;
         elements.push(Element { id: id as u32, at: base + start, content_at: base + at, content });
         at += content.len();
     }
@@ -112,7 +109,7 @@ fn vint(bytes: &[u8], at: &mut usize, is_id: bool) -> Option<u64> {
     let all = number(bytes.get(*at..*at + length)?);
     *at += length;
     let mask = (1_u64 << (7 * length)) - 1;
-    if is_id { Some(all) } else { Some(all & mask).filter(|value| *value != mask) }
+    if is_id { Some(all) } else { Some(all & mask).filter(|value| *value != mask || length == 8) }
 }
 
 fn number(bytes: &[u8]) -> u64 {

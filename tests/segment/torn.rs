@@ -103,8 +103,8 @@ fn a_repair_after_a_crash_syncs_before_it_shows() {
         assert_eq!(reader::read(&disk.content()).unwrap().blocks, blocks_of(&batches, 3), "all was written");
         for ops in begun..=disk.op_count() {
             let image = disk.torn(ops, &mut random);
-            let film = if image.len() < LENGTH { reader::read_cut(&image) } else { reader::read(&image) };
-            let film = film.unwrap_or_else(|error| panic!("seed {seed}, after {ops} operations: {error}"));
+            let film = reader::read(&image)
+                .unwrap_or_else(|error| panic!("seed {seed}, after {ops} operations: {error}"));
             assert!((1..=3).any(|count| film.blocks == blocks_of(&batches, count)), "seed {seed}, {ops}");
         }
     }
@@ -114,9 +114,7 @@ fn a_repair_after_a_crash_syncs_before_it_shows() {
 fn check_torn(recorded: &Recorded, ops: usize, image: Vec<u8>, what: &str) {
     let synced = recorded.synced_at.iter().filter(|at| **at <= ops).count() - 1;
     let is_closed = recorded.closed_at.is_some_and(|at| at <= ops);
-    let is_cut = image.len() < LENGTH && !read_summary(&image[..]).unwrap().is_closed;
-    let film = if is_cut { reader::read_cut(&image) } else { reader::read(&image) };
-    let film = film.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let film = reader::read(&image).unwrap_or_else(|error| panic!("{what}: {error}"));
     let shown = (0..=synced).find(|count| film.blocks == blocks_of(&recorded.batches, *count));
     let shown = shown.unwrap_or_else(|| panic!("{what}: other blocks than those synced"));
     assert!(shown + 1 >= synced, "{what}: {shown} of {synced} groups are shown");

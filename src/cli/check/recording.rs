@@ -161,6 +161,7 @@ fn fitting(store: &RecordStore, free: u64, used: u64, rate: Rate) -> String {
     if let Some(hours) = room.checked_div(rate.idle * HOUR_S) {
         let events = if rate.idle == rate.full { "" } else { " without events" };
         let _ = match hours {
+            1 => write!(words, ", about an hour{events}"),
             0..72 => write!(words, ", about {hours} hours{events}"),
             _ => write!(words, ", about {} days{events}", hours / 24),
         };

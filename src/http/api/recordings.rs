@@ -256,7 +256,7 @@ pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
     }
     let segments = call.state.recordings.request_deletion(name, from_us, to_us);
     let (from, to) = (utc::rfc3339(from_us), utc::rfc3339(to_us));
-    let what = format!("deleted {segments} files of footage of camera {name} from {from} to {to}");
+    let what = format!("deleted footage of camera {name} from {from} to {to}, files: {segments}");
     audit::changed(call.pending.peer(), call.user, &what);
     Reply::json(200, &Thinned { segments, bytes: 0 })
 }

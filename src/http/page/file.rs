@@ -4,22 +4,16 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use crate::gate::{After, Client, Job};
+use crate::gate::{After, Client, Job, longest_reply};
 use crate::http::reply::{Reply, ResponseContext};
 use crate::memory::Lease;
 
 /// How much of a file is in memory at a time.
 pub const PIECE_BYTES: usize = 32 * 1024;
-
-/// A client that takes a file more slowly than this is disconnected.
-const SLOWEST_BYTES_A_SECOND: u64 = 16 * 1024;
-
-/// Time that any client has in addition.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// A regular file, open. Its head and its bytes are of the same file, even if its path leads to another one
 /// meanwhile.
@@ -75,7 +69,7 @@ impl OpenFile {
     fn send_pieces(mut self, client: &mut Client) -> io::Result<()> {
         let mut piece = vec![0; PIECE_BYTES];
         // Each write has its own limit; this one is for the whole file.
-        let deadline = Instant::now() + GRACE + Duration::from_secs(self.bytes / SLOWEST_BYTES_A_SECOND);
+        let deadline = Instant::now() + longest_reply(self.bytes);
         let mut left = self.bytes;
         while left > 0 {
             if Instant::now() >= deadline {

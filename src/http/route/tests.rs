@@ -64,6 +64,11 @@ fn an_action_is_a_route_only_at_the_root() {
     assert_eq!(Route::of("/", "reaction=x"), Route::parse("/"));
     assert!(Route::hint("/", "action=command").contains("/?action=snapshot"));
     assert!(!Route::hint("/nothing", "action=command").contains("/snapshot"));
+    for path in ["/snapshot.jpg", "/Video", "/mjpg/video.mjpg", "/audio.wav", "/cgi-bin/snapshot.cgi"] {
+        assert!(Route::hint(path, "").contains("/snapshot"), "{path}");
+    }
+    assert!(Route::hint("/api/1.0/recordings/front/clip.mp4", "").contains("clip.mov"));
+    assert!(Route::hint("/api/2.0/status", "").contains("openapi.json"));
     assert_eq!(Route::of("/healthz", "action=stream"), Some(Route::Health));
     assert_eq!(Route::of("/api/1.0/nothing", "action=stream"), None);
 }

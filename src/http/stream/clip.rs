@@ -5,19 +5,16 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::base::{hex, utc};
-use crate::gate::{After, Client, Job};
+use crate::gate::{After, Client, Job, longest_reply};
 use crate::http::etag;
 use crate::http::reply::{Reply, ResponseContext};
 use crate::record::{Clip, ClipKind};
 
-/// A client that takes a clip more slowly than this is disconnected.
-const SLOWEST_BYTES_A_SECOND: u64 = 16 * 1024;
-
 /// A disk is at least as fast as this. Checksums at the end of a ZIP are those of everything before.
 const SLOWEST_DISK_BYTES_A_SECOND: u64 = 4 * 1024 * 1024;
 
-/// Time that any client has in addition.
-const GRACE: Duration = Duration::from_secs(60);
+/// Time that any disk has in addition.
+const DISK_GRACE: Duration = Duration::from_secs(30);
 
 /// What a client asks for of a clip.
 #[derive(Debug, Default)]
@@ -40,7 +37,7 @@ pub struct Response {
     pub keep: bool,
 }
 
-/// The job that sends a clip of the camera `name`.
+/// The job that sends a clip of this kind under the name `name`, without its ending.
 pub fn send(
     mut clip: Clip,
     (name, kind): (&str, ClipKind),
@@ -66,10 +63,7 @@ pub fn send(
         .with("Accept-Ranges", "bytes")
         .with("ETag", tag)
         .with("Cache-Control", "private, no-cache")
-        .with(
-            "Content-Disposition",
-            format!("attachment; filename=\"{}\"", file_name(name, clip.from_us, kind)),
-        )
+        .with("Content-Disposition", format!("attachment; filename=\"{name}.{}\"", kind.ending()))
         .with("X-Clip-From", utc::rfc3339(clip.from_us))
         .with("X-Clip-To", utc::rfc3339(clip.to_us));
     let reply = match &range {
@@ -90,8 +84,8 @@ pub fn send(
 fn send_range(clip: &mut Clip, range: Range<u64>, client: &mut Client) -> io::Result<()> {
     let bytes = range.end - range.start;
     // Each write has its own limit; this one is for the whole range.
-    let seconds = bytes / SLOWEST_BYTES_A_SECOND + clip.length() / SLOWEST_DISK_BYTES_A_SECOND;
-    let deadline = Instant::now() + GRACE + Duration::from_secs(seconds);
+    let of_disk = DISK_GRACE + Duration::from_secs(clip.length() / SLOWEST_DISK_BYTES_A_SECOND);
+    let deadline = Instant::now() + longest_reply(bytes) + of_disk;
     clip.send(range.start, range.end, &mut |piece| {
         if Instant::now() >= deadline {
             return Err(ErrorKind::TimedOut.into());
@@ -133,12 +127,6 @@ fn range(value: &str, length: u64) -> Asked {
     }
 }
 
-/// The name under which a browser stores a clip.
-fn file_name(camera: &str, from_us: u64, kind: ClipKind) -> String {
-    let at = utc::rfc3339(from_us).replace(':', "");
-    format!("{camera}-{}.{}", at.split('.').next().unwrap_or_default(), kind.ending())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,10 +150,5 @@ mod tests {
         ] {
             assert_eq!(range(value, 100), asked, "{value}");
         }
-    }
-
-    #[test]
-    fn a_file_is_named_by_camera_and_time() {
-        assert_eq!(file_name("front", 1_795_939_200_250_000, ClipKind::Mov), "front-2026-11-29T080000.mov");
     }
 }

@@ -22,7 +22,7 @@ use crate::base::utc;
 use crate::gate::Job;
 use crate::hub::{CameraFeed, Named, Reader, StreamFeed};
 use crate::media::{Frame, Scale};
-use crate::record::{Clip, ClipKind, NoClip, Player, SoundPlayer, strip};
+use crate::record::{Clip, ClipKind, NoClip, Player, SoundPlayer, Wanted, strip};
 
 /// `GET /video`, `/video/NAME`.
 pub fn video(call: &Call<'_>, name: Option<&str>) -> Outcome {
@@ -102,7 +102,7 @@ pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
         if recordings.segments(name, span.0, span.1).is_empty() {
             return Err(thumbnails::nothing());
         }
-        let lease = call.state.memory.for_requests().lease(strip::memory_bytes(count));
+        let lease = call.state.memory.for_footage().lease(strip::memory_bytes(count));
         let lease = lease.ok_or_else(Reply::out_of_memory)?;
         Ok(thumbnails::send(recordings, name.to_owned(), span, count, response(call, Scale::Eighth), lease))
     });
@@ -110,10 +110,13 @@ pub fn thumbnails(call: &Call<'_>, name: &str) -> Outcome {
 }
 
 fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
-    let needed = |name| query::needed_moment(call.query(), name);
-    let span = (needed("from")?, needed("to")?);
-    let memory = call.state.memory.for_requests();
-    let made = Clip::new(&call.state.recordings, name, span, kind, memory).map_err(|why| match why {
+    let query = call.query();
+    let needed = |name| query::needed_moment(query, name);
+    let (from_us, to_us) = (needed("from")?, needed("to")?);
+    let has_sound = call.state.hears_footage(name, call.user);
+    let wanted = Wanted { from_us, to_us, kind, has_sound };
+    let memory = call.state.memory.for_footage();
+    let made = Clip::new(&call.state.recordings, name, &wanted, memory).map_err(|why| match why {
         NoClip::Nothing => thumbnails::nothing(),
         NoClip::TooLong => Reply::error(400, "a clip has at most 24 hours and 4 GiB: ask for a shorter time"),
         NoClip::NoMemory => Reply::out_of_memory(),
@@ -129,7 +132,10 @@ fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
     let (head_only, keep) = (is_head(call.request), call.pending.keeps_alive());
     let span = (utc::rfc3339(made.from_us), utc::rfc3339(made.to_us));
     let response = clip::Response { head_only, context: call.context(), keep };
-    let job = clip::send(made, (name, kind), &conditions, response)?;
+    // It is stored under its time in the zone that the client asks in.
+    let asked_in = query::text(query, "from")?.unwrap_or_default();
+    let file = format!("{name}-{}", utc::for_file_name(made.from_us, &asked_in));
+    let job = clip::send(made, (&file, kind), &conditions, response)?;
     let what = format!("took a clip of camera {name} from {} to {} as {}", span.0, span.1, kind.ending());
     audit::took(call.pending.peer(), call.user, &what);
     Ok(job)
@@ -139,7 +145,9 @@ fn play_sound(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     let query = call.query();
     let from_us = query::needed_moment(query, "from")?;
     let (to_us, codec) = (query::moment(query, "to")?, query::codec(query)?);
-    let player = SoundPlayer::new(&call.state.recordings, name, from_us)
+    let player = Some(&call.state.recordings)
+        .filter(|_| call.state.hears_footage(name, call.user))
+        .and_then(|recordings| SoundPlayer::new(recordings, name, from_us))
         .ok_or_else(|| Reply::error(404, "no sound is recorded of this camera at that time"))?;
     Ok(playback_sound::stream(player, to_us, codec, is_head(call.request), call.context()))
 }
@@ -156,10 +164,13 @@ fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     }
     // The frame before `from` is that moment's picture, unless it is long gone.
     if speed > 0.0 && player.wall_us().is_some_and(|at| at.saturating_add(3_000_000) < from_us) {
-        player.forward();
+        let before = player.spot();
+        if player.forward() && !player.is_apart_from(before.as_ref()) {
+            player.back();
+        }
     }
     let camera = call.state.camera(Some(name), call.user).ok();
-    let memory = Arc::clone(call.state.memory.for_requests());
+    let memory = Arc::clone(call.state.memory.for_footage());
     let playback = playback::Playback { player, to_us, speed, interval, camera, memory };
     Ok(playback::stream(playback, is_head(call.request), call.context()))
 }
@@ -170,6 +181,7 @@ fn response(call: &Call<'_>, scale: Scale) -> snapshot::Response {
         head_only: is_head(call.request),
         context: call.context(),
         keep: call.pending.keeps_alive(),
+        memory: Arc::clone(call.state.memory.for_requests()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Playback: sends footage to one viewer as `/video` sends frames, at any speed, forwards and backwards.
 //!
 //! Frames are sent no faster than they were captured, whatever the speed is: at a higher speed frames are left out. So bytes a second stay
-//! about those of the live stream. Gaps are skipped.
+//! about those of the live stream. Gaps are skipped. Frames are also left out for a viewer whose link is too slow for all of them: who plays
+//! a minute has seen it a minute later.
 //!
 //! Where footage ends in the present, the stream goes on with live frames. These are collected from the moment at which the end was reached, until
 //! what was written meanwhile has been sent: nothing is missing between them.
@@ -17,18 +18,21 @@ use crate::codec::part;
 use crate::gate::{Client, Job};
 use crate::http::reply::ResponseContext;
 use crate::hub::{CameraFeed, Reader, Wait};
-use crate::media::Frame;
+use crate::media::{Frame, Pace};
 use crate::memory::{Account, Lease};
 use crate::record::Player;
 
 /// The longest sleep: after it, it is checked whether the viewer is still there.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// Time between two frames that is a gap, and skipped.
+/// A shorter gap between two frames is not skipped.
 const GAP: Duration = Duration::from_secs(3);
 
 /// Least time between two frames of a viewer.
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A viewer who has been late for so long gets the newest frame that is due. A shorter delay is made up for without a loss.
+const MAX_LAG: Duration = Duration::from_secs(1);
 
 /// Time between frames of a fast playback at the most, however slow the camera was.
 const SLOW_INTERVAL: Duration = Duration::from_millis(200);
@@ -67,7 +71,8 @@ impl Playback {
 /// The job that plays; only the head of the response if `head_only`.
 pub fn stream(playback: Playback, head_only: bool, context: ResponseContext) -> Job {
     multipart::stream(head_only, context, move |client| {
-        Sender { playback, buffer: Vec::new(), lease: None, base: None, live: None }.run(client)
+        let prompt = Instant::now();
+        Sender { playback, buffer: Vec::new(), lease: None, base: None, prompt, live: None }.run(client)
     })
 }
 
@@ -78,6 +83,8 @@ struct Sender {
     lease: Option<(usize, Lease)>,
     /// A frame's time, and when it was sent: from it follows when others are due.
     base: Option<(u64, Instant)>,
+    /// When a frame was last sent before it was due, or waited for: the viewer is not late.
+    prompt: Instant,
     live: Option<Live>,
 }
 
@@ -86,6 +93,10 @@ struct Live {
     reader: Reader<Frame>,
     frames: VecDeque<Arc<Frame>>,
     bytes: usize,
+    /// For those bytes: a viewer who reads slowly holds frames that nobody else has any more.
+    lease: Lease,
+    /// There is no room for more of them.
+    is_full: bool,
     since: Instant,
 }
 
@@ -138,21 +149,23 @@ impl Sender {
 
     /// Goes to the frame that is to be sent next, and waits until it is due; false where there is none, or the viewer is gone.
     fn next(&mut self, client: &mut Client) -> io::Result<bool> {
-        let Some(before) = self.playback.player.wall_us() else { return Ok(false) };
+        let Some(before_us) = self.playback.player.wall_us() else { return Ok(false) };
+        let before = self.playback.player.spot();
         while !self.step() {
             // The end, of what there is now.
             if !self.may_go_live() || !self.wait_for_more(client) {
                 return Ok(false);
             }
+            self.prompt = Instant::now();
             if self.live_has_begun() {
                 return Ok(true);
             }
         }
-        let after = self.playback.player.wall_us().unwrap_or(before);
-        let native = Duration::from_micros(before.abs_diff(after));
+        let after = self.playback.player.wall_us().unwrap_or(before_us);
+        let native = Duration::from_micros(before_us.abs_diff(after));
         let interval = self.playback.interval.unwrap_or(LEAST_INTERVAL).max(LEAST_INTERVAL);
         let Some((base_us, base)) = self.base else { return Ok(true) };
-        if native > GAP {
+        if native > GAP && self.playback.player.is_apart_from(before.as_ref()) {
             // What comes behind a gap is due at once.
             self.base = Some((after, Instant::now() + interval));
             return Ok(self.wait_until(Instant::now() + interval, client));
@@ -160,7 +173,11 @@ impl Sender {
         self.skip(native.min(SLOW_INTERVAL).max(interval));
         let after = self.playback.player.wall_us().unwrap_or(after);
         let passed = Duration::from_micros(base_us.abs_diff(after)).div_f64(self.playback.speed.abs());
-        Ok(self.wait_until(base + passed, client))
+        let due = base + passed;
+        if due >= Instant::now() {
+            self.prompt = due;
+        }
+        Ok(self.wait_until(due, client))
     }
 
     /// One frame on in the direction of play.
@@ -173,7 +190,8 @@ impl Sender {
     /// Leaves frames out: the next frame is the last one that will be due `least` from now.
     fn skip(&mut self, least: Duration) {
         let Some((base_us, base)) = self.base else { return };
-        if self.playback.speed.abs() <= 1.0 && self.playback.interval.is_none() {
+        let is_each_wanted = self.playback.speed.abs() <= 1.0 && self.playback.interval.is_none();
+        if is_each_wanted && self.prompt.elapsed() < MAX_LAG {
             return;
         }
         let reach = (base.elapsed() + least).mul_f64(self.playback.speed.abs()).as_micros() as u64;
@@ -213,8 +231,11 @@ impl Sender {
     fn wait_for_more(&mut self, client: &mut Client) -> bool {
         let Some(camera) = &self.playback.camera else { return false };
         if self.live.is_none() {
-            let Some(reader) = camera.frames().subscribe() else { return false };
-            self.live = Some(Live { reader, frames: VecDeque::new(), bytes: 0, since: Instant::now() });
+            let (Some(reader), Some(lease)) = (camera.frames().subscribe(), self.playback.memory.lease(0))
+            else {
+                return false;
+            };
+            self.live = Some(Live::new(reader, lease));
         }
         let Some(live) = &mut self.live else { return false };
         !client.is_gone() && live.collect(POLL)
@@ -227,18 +248,34 @@ impl Sender {
             // Footage has its times to the millisecond.
             at + 2000 >= wall_us(first)
         });
-        reached || live.since.elapsed() >= LATEST_FOOTAGE || live.bytes > MOST_LIVE_BYTES
+        reached || live.since.elapsed() >= LATEST_FOOTAGE || live.is_full
     }
 
     fn send_live(&mut self, client: &mut Client) -> io::Result<()> {
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let after = self.playback.player.wall_us().unwrap_or(0) + 1999;
-        for frame in live.frames.drain(..).filter(|frame| wall_us(frame) > after) {
-            client.write_all(frame.part())?;
+        let mut pace = Pace::new(self.playback.interval);
+        let began = Instant::now();
+        while let Some(frame) = live.frames.pop_front() {
+            // They are sent at once: on a slow link the rest would keep the viewer from the present.
+            if began.elapsed() >= MAX_LAG {
+                break;
+            }
+            if wall_us(&frame) > after && pace.takes(frame.captured()) {
+                client.write_all(frame.part())?;
+            }
         }
+        live.frames.clear();
+        live.lease.resize(0);
         loop {
             match live.reader.wait_newer(CHECK_EVERY) {
-                Wait::Fresh { value: frame, .. } => client.write_all(frame.part())?,
+                Wait::Fresh { value: frame, .. } => {
+                    if pace.takes(frame.captured()) {
+                        client.write_all(frame.part())?;
+                    } else if client.is_gone() {
+                        return Ok(());
+                    }
+                }
                 Wait::TimedOut if client.is_gone() => return Ok(()),
                 Wait::TimedOut => {}
                 Wait::Closed => return Ok(()),
@@ -248,15 +285,24 @@ impl Sender {
 }
 
 impl Live {
+    fn new(reader: Reader<Frame>, lease: Lease) -> Self {
+        Self { reader, frames: VecDeque::new(), bytes: 0, lease, is_full: false, since: Instant::now() }
+    }
+
     /// Takes the frames that come within `wait`, at least one of them if there is one; false if there will be none.
     fn collect(&mut self, wait: Duration) -> bool {
         let end = Instant::now() + wait;
         loop {
             match self.reader.wait_newer(end.saturating_duration_since(Instant::now())) {
                 Wait::Fresh { value: frame, .. } => {
-                    self.bytes += frame.memory_bytes();
+                    let bytes = self.bytes + frame.memory_bytes();
+                    if bytes > MOST_LIVE_BYTES || !self.lease.resize(bytes) {
+                        self.is_full = true;
+                        return true;
+                    }
+                    self.bytes = bytes;
                     self.frames.push_back(frame);
-                    if Instant::now() >= end || self.bytes > MOST_LIVE_BYTES {
+                    if Instant::now() >= end {
                         return true;
                     }
                 }
@@ -269,4 +315,33 @@ impl Live {
 
 fn wall_us(frame: &Frame) -> u64 {
     frame.captured().wall_time().as_micros() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::latest;
+    use crate::media::Timestamp;
+    use crate::memory::Memory;
+
+    #[test]
+    fn waiting_live_frames_take_no_more_memory_than_there_is() {
+        const FRAME_BYTES: usize = 4000;
+        // 16 KiB for requests, of which three quarters are for footage.
+        let memory = Memory::new(64 * 1024);
+        let (mut publisher, frames) = latest(4);
+        let mut live = Live::new(frames.subscribe().unwrap(), memory.for_footage().lease(0).unwrap());
+        for number in 0..9 {
+            let write = |out: &mut Vec<u8>| {
+                out.resize(out.len() + FRAME_BYTES, 7);
+                Ok::<(), ()>(())
+            };
+            let at = Timestamp::from_micros(number * 40_000);
+            publisher.publish(part::build(Vec::new(), at, (64, 48), write).unwrap());
+            assert!(live.collect(Duration::ZERO));
+        }
+        let held: usize = live.frames.iter().map(|frame| frame.memory_bytes()).sum();
+        assert!(live.is_full && (FRAME_BYTES..=12 * 1024).contains(&held), "{held}");
+        assert_eq!(memory.usage()[1].1.used_bytes, held);
+    }
 }

@@ -1,6 +1,7 @@
 //! The sound of footage, sent to one listener as fast as it was captured.
 //!
 //! Where a short piece is missing there is silence of the same length; longer gaps are left out, as they are in the stream of pictures.
+//! For a listener whose link is too slow, sound is left out as well: it stays beside the pictures.
 
 use std::io;
 use std::thread;
@@ -20,6 +21,9 @@ const JITTER_US: u64 = 30_000;
 
 /// How much sooner than it is due sound is sent.
 const LEAD: Duration = Duration::from_millis(1000);
+
+/// Sound that is so late is left out, up to what is due: it would be later and later.
+const MAX_LAG: Duration = Duration::from_secs(1);
 
 /// The longest sleep: after it, it is checked whether the listener is still there.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
@@ -46,7 +50,8 @@ pub fn stream(
         client.write_all(&opening)?;
         if let Some(first) = first.filter(|_| !head_only) {
             client.limit_latency();
-            Sender { player, codec, to_us, begin: Instant::now(), sent: 0, packets: 0 }.run(first, client)?;
+            let begin = Instant::now();
+            Sender { player, codec, to_us, begin, sent: 0, packets: 0, is_late: false }.run(first, client)?;
         }
         Ok(After::Close)
     })
@@ -57,9 +62,11 @@ struct Sender {
     codec: Codec,
     to_us: Option<u64>,
     begin: Instant,
-    /// Frames of sound that were sent.
+    /// Frames of sound that were sent, or left out.
     sent: u64,
     packets: u32,
+    /// Whether sound is being left out.
+    is_late: bool,
 }
 
 impl Sender {
@@ -77,7 +84,13 @@ impl Sender {
                 self.send(&vec![0; frames * format.channels as usize], client)?;
             }
             let frames = (samples.len() / format.channels as usize) as u64;
-            self.send(&samples, client)?;
+            let lag = self.lag();
+            self.is_late = lag >= MAX_LAG || self.is_late && !lag.is_zero();
+            if self.is_late {
+                self.sent += frames;
+            } else {
+                self.send(&samples, client)?;
+            }
             expected_us = Some(at_us + format.length_of(frames).as_micros() as u64);
             if !self.wait(client) {
                 return Ok(());
@@ -103,6 +116,11 @@ impl Sender {
         Ok(())
     }
 
+    /// How much later than it is due the next sound is.
+    fn lag(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.begin + self.player.format().length_of(self.sent))
+    }
+
     /// Waits until more is due; false if the listener is gone.
     fn wait(&self, client: &mut Client) -> bool {
         let due = self.begin + self.player.format().length_of(self.sent);
@@ -121,10 +139,16 @@ impl Sender {
     /// The next packet. It is waited for one that is being recorded.
     fn following(&mut self, client: &mut Client) -> Option<RecordedSound> {
         let since = Instant::now();
+        let mut has_waited = false;
         loop {
             if let Some(packet) = self.player.next() {
+                // What is not written yet is no delay of the listener.
+                if has_waited {
+                    self.begin += self.lag();
+                }
                 return Some(packet);
             }
+            has_waited = true;
             if since.elapsed() >= LATEST || client.is_gone() {
                 return None;
             }

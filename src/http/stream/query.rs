@@ -1,5 +1,6 @@
 //! The parameters of streams in the query of a request.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -93,10 +94,18 @@ pub fn speed(query: &str) -> Result<f64, QueryError> {
 /// # Errors
 /// When it is neither in RFC 3339 nor in seconds.
 pub fn moment(query: &str, name: &'static str) -> Result<Option<u64>, QueryError> {
+    let Some(text) = text(query, name)? else { return Ok(None) };
+    utc::parse(&text).map(Some).ok_or(QueryError::Moment(name))
+}
+
+/// The moment of the parameter `name` as it is written; `None` if the query does not name it.
+///
+/// # Errors
+/// When it is no text.
+pub fn text<'q>(query: &'q str, name: &'static str) -> Result<Option<Cow<'q, str>>, QueryError> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let Some((_, value)) = pairs.into_iter().find(|(key, _)| *key == name) else { return Ok(None) };
-    let text = percent_decode_str(value).decode_utf8().map_err(|_| QueryError::Moment(name))?;
-    utc::parse(&text).map(Some).ok_or(QueryError::Moment(name))
+    percent_decode_str(value).decode_utf8().map(Some).map_err(|_| QueryError::Moment(name))
 }
 
 /// As [`moment`], for a parameter that the query has to name.

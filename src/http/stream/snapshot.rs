@@ -13,6 +13,7 @@ use crate::codec::part;
 use crate::gate::{After, Client, Job};
 use crate::hub::{CameraFeed, Named, Reader, Totals, Wait};
 use crate::media::{Frame, Scale, Timestamp};
+use crate::memory::{Account, Lease};
 use crate::streams;
 
 use crate::http::reply::{Reply, ResponseContext};
@@ -29,6 +30,8 @@ enum NoPicture {
     TimedOut(String),
     /// It cannot be made smaller, and why.
     Unchangeable(String),
+    /// There is no memory for a smaller one now.
+    NoMemory,
     /// The server is stopping.
     Stopping,
 }
@@ -43,15 +46,17 @@ pub struct Response {
     pub context: ResponseContext,
     /// Whether the connection is kept.
     pub keep: bool,
+    /// Whose memory a picture takes that is made for this response.
+    pub memory: Arc<Account>,
 }
 
 /// The job that waits for a picture in `reader` and sends it, and counts that in `sent`. The state of `feed` says why
 /// there is none.
 pub fn take(feed: Arc<CameraFeed>, sent: Totals, mut reader: Reader<Frame>, response: Response) -> Job {
     let requested = Timestamp::now();
-    let Response { scale, head_only, context, keep } = response;
+    let Response { scale, head_only, context, keep, memory } = response;
     Box::new(move |client: &mut Client| {
-        let taken = fresh(&feed, &mut reader, requested).and_then(|frame| Picture::of(frame, scale));
+        let taken = fresh(&feed, &mut reader, requested).and_then(|frame| Picture::of(frame, scale, &memory));
         match taken {
             Ok(picture) => {
                 let jpeg = picture.jpeg();
@@ -69,7 +74,10 @@ pub fn take(feed: Arc<CameraFeed>, sent: Totals, mut reader: Reader<Frame>, resp
                 }
             }
             Err(error) => {
-                let reply = Reply::error(503, &error.to_string()).with("Retry-After", "5");
+                let reply = match error {
+                    NoPicture::NoMemory => Reply::out_of_memory(),
+                    _ => Reply::error(503, &error.to_string()).with("Retry-After", "5"),
+                };
                 client.write_all(&reply.into_bytes(&context, keep, !head_only))?;
             }
         }
@@ -80,23 +88,23 @@ pub fn take(feed: Arc<CameraFeed>, sent: Totals, mut reader: Reader<Frame>, resp
 /// A picture to be sent.
 struct Picture {
     frame: Arc<Frame>,
-    /// The JPEG made of it, where another size was asked for.
-    smaller: Option<Vec<u8>>,
+    /// The JPEG made of it, where another size was asked for, and its memory.
+    smaller: Option<(Vec<u8>, Lease)>,
 }
 
 impl Picture {
-    fn of(frame: Arc<Frame>, scale: Scale) -> Result<Self, NoPicture> {
-        let smaller = match scale {
-            Scale::Whole => None,
-            _ => {
-                Some(streams::shrink(&frame, scale).map_err(|why| NoPicture::Unchangeable(why.to_string()))?)
-            }
-        };
-        Ok(Self { frame, smaller })
+    fn of(frame: Arc<Frame>, scale: Scale, memory: &Arc<Account>) -> Result<Self, NoPicture> {
+        if scale == Scale::Whole {
+            return Ok(Self { frame, smaller: None });
+        }
+        let shrunk = streams::shrink(&frame, scale);
+        let jpeg = shrunk.map_err(|why| NoPicture::Unchangeable(why.to_string()))?;
+        let lease = memory.lease(jpeg.capacity()).ok_or(NoPicture::NoMemory)?;
+        Ok(Self { frame, smaller: Some((jpeg, lease)) })
     }
 
     fn jpeg(&self) -> &[u8] {
-        self.smaller.as_deref().unwrap_or_else(|| self.frame.jpeg())
+        self.smaller.as_ref().map_or_else(|| self.frame.jpeg(), |(jpeg, _)| jpeg)
     }
 }
 
@@ -151,6 +159,7 @@ impl fmt::Display for NoPicture {
             Self::TimedOut(camera) => {
                 write!(f, "camera {camera} gave no picture within {} s", TIMEOUT.as_secs())
             }
+            Self::NoMemory => f.write_str("there is no memory for it"),
             Self::Unchangeable(why) => write!(f, "the picture cannot be made smaller: {why}"),
             Self::Stopping => f.write_str("the server is stopping"),
         }

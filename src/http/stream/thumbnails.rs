@@ -17,12 +17,12 @@ pub fn send(
     span: (u64, u64),
     count: u32,
     response: Response,
-    lease: Lease,
+    mut lease: Lease,
 ) -> Job {
     Box::new(move |client: &mut Client| {
-        let _lease = lease;
         let Response { head_only, context, keep, .. } = response;
-        if let Some((jpeg, times)) = strip(&recordings, &name, span, count, || !client.is_gone()) {
+        if let Some((jpeg, times)) = strip(&recordings, &name, span, count, &mut lease, || !client.is_gone())
+        {
             let time = |at: &Option<u64>| at.map_or("-".to_owned(), part::x_timestamp_at);
             let times: Vec<String> = times.iter().map(time).collect();
             let reply =

@@ -95,7 +95,8 @@ fn the_last_of_two_starts_wins() {
     for cut in [2, 3, jpeg.len() / 2, jpeg.len() - 2, jpeg.len() - 1] {
         let stream = [&jpeg, &jpeg[..cut], &jpeg].concat();
         let dropped = assert_found(&stream, &[&jpeg[..]; 2]);
-        assert_eq!(dropped.damaged(), 1, "cut at {cut}: {dropped:?}");
+        // A SOI too many has cost no picture.
+        assert_eq!(dropped.damaged(), u32::from(cut > 3), "cut at {cut}: {dropped:?}");
     }
 }
 

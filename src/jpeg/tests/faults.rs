@@ -33,6 +33,18 @@ fn a_scan_that_names_a_part_of_its_blocks_is_written_whole() {
 }
 
 #[test]
+fn a_head_of_more_blocks_than_its_data_hold_is_refused() {
+    let jpeg = small();
+    let mut huge = jpeg.clone();
+    let frame = segment(&jpeg, 0xC0);
+    huge[frame + 5..frame + 9].fill(0xFF);
+    let any = Limits { max_pixels: u32::MAX };
+    // Before memory is taken for its blocks.
+    assert_eq!(Header::parse(&huge, any).err(), Some(JpegError::Truncated));
+    assert!(Header::parse(&jpeg, any).is_ok());
+}
+
+#[test]
 fn each_fault_is_told_apart() {
     let jpeg = small();
     let (frame, scan, tables) = (segment(&jpeg, 0xC0), segment(&jpeg, 0xDA), segment(&jpeg, 0xC4));

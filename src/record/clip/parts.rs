@@ -6,7 +6,7 @@ use crc32fast::Hasher;
 use sha2::{Digest, Sha256};
 
 use super::sound::Sound;
-use super::{Clip, ClipKind, Contents, Footage, Layout, MOST_BYTES, NoClip, PIECE_BYTES, Place};
+use super::{Clip, ClipKind, Contents, Footage, Layout, MOST_BYTES, NoClip, PIECE_BYTES, Place, Wanted};
 use crate::codec::sound::wav_head;
 use crate::memory::{Account, Lease};
 use crate::record::catalogue::SegmentInfo;
@@ -28,9 +28,7 @@ const SOUND_PIECE_MS: u32 = 500;
 
 /// A clip that is being put together.
 pub(super) struct Parts {
-    from_us: u64,
-    to_us: u64,
-    kind: ClipKind,
+    wanted: Wanted,
     /// When its first picture was captured.
     first_us: Option<u64>,
     blocks: Vec<ClipBlock>,
@@ -49,8 +47,7 @@ impl Parts {
     /// The frames and the sound of these segments from one moment to another.
     pub(super) fn gather(
         segments: &[Arc<SegmentInfo>],
-        (from_us, to_us): (u64, u64),
-        kind: ClipKind,
+        wanted: &Wanted,
         memory: &Arc<Account>,
     ) -> Result<Self, NoClip> {
         // So many at the most: some of the first and the last segment are before and behind the clip.
@@ -59,9 +56,7 @@ impl Parts {
         let known = segments.iter().map(count).sum::<u64>().min(MOST_BLOCKS as u64) as usize;
         let lease = memory.lease(PIECE_BYTES + known * BYTES_A_BLOCK).ok_or(NoClip::NoMemory)?;
         let mut parts = Self {
-            from_us,
-            to_us,
-            kind,
+            wanted: *wanted,
             first_us: None,
             blocks: Vec::with_capacity(known),
             places: Vec::with_capacity(known),
@@ -87,7 +82,7 @@ impl Parts {
         let (head, next) = (&first.summary.head, &info.summary.head);
         // What was thinned has no sound.
         let is_same_sound = match (&self.track, &next.sound) {
-            (Some(known), Some(next)) if self.kind == ClipKind::Mkv => known == next,
+            (Some(known), Some(next)) if self.wanted.kind == ClipKind::Mkv => known == next,
             (Some(known), Some(next)) => known.format() == next.format(),
             _ => true,
         };
@@ -96,11 +91,12 @@ impl Parts {
 
     fn add(&mut self, info: &Arc<SegmentInfo>) -> Result<(), NoClip> {
         let opened = Opened::open_checked(info).map_err(NoClip::Unreadable)?;
-        let is_wanted = |entry: &IndexEntry| (self.from_us..=self.to_us).contains(&info.wall_us(entry.at_ms));
+        let Wanted { from_us, to_us, kind, has_sound } = self.wanted;
+        let is_wanted = |entry: &IndexEntry| (from_us..=to_us).contains(&info.wall_us(entry.at_ms));
         let clusters = opened.clusters(is_wanted);
-        let track = info.summary.head.sound.as_ref();
+        let track = info.summary.head.sound.as_ref().filter(|_| has_sound);
         self.track = self.track.take().or_else(|| track.cloned());
-        if let (None, Some(track), true) = (&self.sound, track, self.kind != ClipKind::Mkv) {
+        if let (None, Some(track), true) = (&self.sound, track, kind != ClipKind::Mkv) {
             self.sound = Some(Sound::new(track.format()));
         }
         for cluster in clusters {
@@ -119,8 +115,9 @@ impl Parts {
     fn add_block(&mut self, info: &SegmentInfo, block: &BlockPlace) -> Result<(), NoClip> {
         let at_us = info.wall_us(block.at_ms);
         // Sound begins with the first picture.
-        let is_within = (self.from_us..=self.to_us).contains(&at_us)
-            && (block.track == Track::Picture || !self.blocks.is_empty());
+        let Wanted { from_us, to_us, has_sound, .. } = self.wanted;
+        let is_within = (from_us..=to_us).contains(&at_us)
+            && (block.track == Track::Picture || has_sound && !self.blocks.is_empty());
         if !is_within {
             return Ok(());
         }
@@ -174,15 +171,15 @@ impl Parts {
             size: head.size,
             sound: self.track.as_ref(),
         };
-        let layout = match self.kind {
+        let layout = match self.wanted.kind {
             ClipKind::Mkv => clip::Clip::new(&head, &self.blocks).map(Layout::Mkv),
             ClipKind::Mov => Mov::new(&head, &self.blocks).map(Layout::Mov),
             ClipKind::Zip => Zip::new(&head, &self.blocks).map(Layout::Zip),
         };
         let layout = layout.map_err(NoClip::Unfit)?;
         let to_us = from_us + u64::from(duration_ms) * 1000;
-        let Self { kind, blocks, places, segments, sound, lease, .. } = self;
-        let crcs = if kind == ClipKind::Zip { vec![None; blocks.len()] } else { Vec::new() };
+        let Self { wanted, blocks, places, segments, sound, lease, .. } = self;
+        let crcs = if wanted.kind == ClipKind::Zip { vec![None; blocks.len()] } else { Vec::new() };
         let footage = Footage { segments, open: None };
         let hashed = (0, 0, Hasher::new());
         let contents = Contents { blocks, places, footage, sound, crcs, hashed };
@@ -199,7 +196,7 @@ impl Parts {
         hash.update(duration_ms.to_be_bytes());
         let packets = self.sound.as_ref().map_or(0, Sound::len);
         hash.update(((self.blocks.len() + packets) as u64).to_be_bytes());
-        hash.update([self.kind as u8]);
+        hash.update([self.wanted.kind as u8, u8::from(self.wanted.has_sound)]);
         let mut id = [0; 16];
         id.copy_from_slice(&hash.finalize()[..16]);
         id
@@ -211,7 +208,7 @@ impl Parts {
         let Some(sound) = &mut self.sound else { return };
         let all = sound.sample_bytes() as u32;
         let place = |offset| Place { source: Place::SOUND, offset };
-        if self.kind == ClipKind::Zip {
+        if self.wanted.kind == ClipKind::Zip {
             let head = wav_head(sound.format(), all);
             let length = all.saturating_add(head.len() as u32);
             sound.set_head(head);

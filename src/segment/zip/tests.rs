@@ -53,7 +53,7 @@ fn files_are_found_where_the_directory_says() {
     let names: Vec<_> = tails[1..6].iter().map(|entry| String::from_utf8_lossy(&entry[46..])).collect();
     let picture = |at| format!("front/2026-11-29-080000.{at}.jpg");
     let expected =
-        ["front/clip.json", &picture("250-000001"), &picture("290-000002"), &picture("330-000003")];
+        ["front/clip.json", &picture("250Z-000001"), &picture("290Z-000002"), &picture("330Z-000003")];
     assert_eq!((&names[..4], &*names[4]), (&expected.map(Into::into)[..], "front/sound.wav"));
     for (at, entry) in tails[2..6].iter().enumerate() {
         assert_eq!(number(entry, 42, 4), zip.prefix_at(at));

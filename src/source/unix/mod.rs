@@ -49,7 +49,7 @@ fn description(path: &Path, format: PixelFormat, size: Option<(u32, u32)>, fps: 
         problem: None,
         warnings: Vec::new(),
         is_drawn: false,
-        stall: Stall::Measured,
+        stall: Stall::Learned,
     }
 }
 

@@ -254,7 +254,8 @@ impl<'c, 'a> Delivery<'c, 'a> {
                 if waited < limit {
                     return Ok(());
                 }
-                let is_lone = self.description.stall == Stall::Learned && self.began == Some(self.last_whole);
+                let is_lone =
+                    self.description.stall != Stall::Measured && self.began == Some(self.last_whole);
                 if self.began.is_none() || is_lone {
                     self.context.pace.gave_nothing();
                 }

@@ -109,11 +109,11 @@ pub(super) struct Description {
 pub(super) enum Stall {
     /// After three of its intervals, as measured, without a whole picture.
     Measured,
-    /// The same, but a program has to be started first: its first picture may take so long.
-    Starting(Duration),
-    /// As `Measured`, for a source that begins with a picture it had already: one that gives no second one is given longer
-    /// at each try, because it may be slow.
+    /// As `Measured`, for a source that may begin with a picture it had already: one that gives no second one is given
+    /// longer at each try, because it may be slow.
     Learned,
+    /// As `Learned`, but a program has to be started first: its first picture may take so long.
+    Starting(Duration),
     /// When only unusable pictures came for so long. It says itself when none come.
     Unusable(Duration),
     /// Never.

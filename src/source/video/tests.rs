@@ -279,20 +279,19 @@ fn a_camera_that_was_stopped_stays_closed() {
 
 #[test]
 fn a_camera_of_one_picture_at_each_try_is_given_longer() {
-    let world = World::new(testing::settings());
-    let clock = FakeClock::new();
-    let film = Film { frames: 1, stall: Stall::Learned, ..FILM };
-    let mut camera = FakeCamera::new(&clock, move |_| Ok(film));
-    world.run(&clock, &mut camera, 38_000);
+    let opened_ms = |stall, stop_ms| {
+        let world = World::new(testing::settings());
+        let clock = FakeClock::new();
+        let mut camera = FakeCamera::new(&clock, move |_| Ok(Film { frames: 1, stall, ..FILM }));
+        world.run(&clock, &mut camera, stop_ms);
+        camera.opened_ms
+    };
     // 5, 10 and 20 s after the picture at its 100 ms, with pauses of 0.5 and 1 s between.
-    assert_eq!(camera.opened_ms, [0, 5_600, 16_700]);
+    for stall in [Stall::Learned, Stall::Starting(Duration::from_secs(30))] {
+        assert_eq!(opened_ms(stall, 38_000), [0, 5_600, 16_700], "{stall:?}");
+    }
     // One of which nothing is learned would be given 5 s each time.
-    let film = Film { stall: Stall::Measured, ..film };
-    let world = World::new(testing::settings());
-    let clock = FakeClock::new();
-    let mut camera = FakeCamera::new(&clock, move |_| Ok(film));
-    world.run(&clock, &mut camera, 15_000);
-    assert_eq!(camera.opened_ms, [0, 5_600, 11_700]);
+    assert_eq!(opened_ms(Stall::Measured, 15_000), [0, 5_600, 11_700]);
 }
 
 #[test]
