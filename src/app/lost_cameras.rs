@@ -7,7 +7,7 @@ use std::time::Duration;
 use log::debug;
 
 use crate::hub::{CameraFeed, CameraState, Named};
-use crate::journal::{Journal, NewEnd, NewEvent};
+use crate::journal::{Journal, NewEvent};
 use crate::media::{CameraName, EventKind, Timestamp};
 
 /// How often cameras are looked at.
@@ -56,15 +56,8 @@ fn is_lost(state: &CameraState, now: Timestamp) -> bool {
 }
 
 fn begin(journal: &Journal, name: &str, state: CameraState) -> Option<u32> {
-    let new = NewEvent {
-        camera: CameraName::new(name)?,
-        kind: EventKind::CameraLost,
-        score: 0,
-        area: None,
-        end: NewEnd::Open,
-        note: state.problem.unwrap_or_default(),
-        reporter: "Defender".to_owned(),
-    };
+    let lost = NewEvent::new(CameraName::new(name)?, EventKind::CameraLost);
+    let new = NewEvent { note: state.problem.unwrap_or_default(), ..lost };
     journal.start(&new).ok().map(|record| record.event.id)
 }
 

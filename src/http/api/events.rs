@@ -31,6 +31,8 @@ pub struct Document {
     interrupted: bool,
     note: String,
     by: String,
+    zone: Option<String>,
+    best: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -114,7 +116,7 @@ pub fn add(call: &mut Call<'_>) -> Reply {
         return no_longer();
     }
     let reporter = user.actor().replace('`', "");
-    let new = NewEvent { camera, kind: EventKind::Manual, score: 0, area: None, end, note, reporter };
+    let new = NewEvent { end, note, reporter, ..NewEvent::new(camera, EventKind::Manual) };
     match state.journal.start(&new) {
         Ok(record) => {
             let id = record.event.id;
@@ -188,6 +190,8 @@ pub fn document(record: &EventRecord) -> Document {
         interrupted: record.is_interrupted,
         note: record.note.to_string(),
         by: record.reporter.to_string(),
+        zone: Some(record.zone.to_string()).filter(|zone| !zone.is_empty()),
+        best: record.wall_best_us().map(utc::rfc3339),
     }
 }
 
