@@ -73,6 +73,20 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 const DAY_MIN: u16 = 24 * 60;
 
+impl MotionChoice {
+    /// How motion is looked for; `None` if it is not.
+    pub fn active(&self) -> Option<&MotionSettings> {
+        self.is_on.then_some(&self.settings)
+    }
+}
+
+impl NoiseChoice {
+    /// How sound is looked for; `None` if it is not.
+    pub fn active(&self) -> Option<&NoiseSettings> {
+        self.is_on.then_some(&self.settings)
+    }
+}
+
 impl Armed {
     /// The words that stand for no list of times.
     pub const ALWAYS: &'static str = "always";
