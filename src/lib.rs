@@ -26,6 +26,7 @@ pub mod jpeg;
 pub(crate) mod logging;
 pub mod media;
 pub(crate) mod memory;
+pub(crate) mod motion;
 pub(crate) mod record;
 pub(crate) mod remote;
 pub mod segment;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and the layers that its code may name. All may name `base`.
-const MAY_NAME: [(&str, &[&str]); 25] = [
+const MAY_NAME: [(&str, &[&str]); 26] = [
     ("base", &[]),
     ("memory", &[]),
     ("media", &["memory"]),
@@ -22,13 +22,14 @@ const MAY_NAME: [(&str, &[&str]); 25] = [
     ("segment", &["media"]),
     ("journal", &["hub", "media"]),
     ("record", &["codec", "hub", "jpeg", "journal", "media", "memory", "segment"]),
+    ("motion", &["detect", "draw", "hub", "jpeg", "journal", "media", "memory"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
     (
         "http",
         &[
-            "codec", "config", "control", "gate", "hub", "journal", "logging", "media", "memory", "record",
-            "streams", "users",
+            "codec", "config", "control", "gate", "hub", "journal", "logging", "media", "memory", "motion",
+            "record", "streams", "users",
         ],
     ),
     ("config", &["client", "media", "remote", "source"]),
@@ -41,7 +42,7 @@ const MAY_NAME: [(&str, &[&str]); 25] = [
         "app",
         &[
             "config", "confine", "control", "gate", "http", "hub", "journal", "logging", "media", "memory",
-            "record", "users",
+            "motion", "record", "users",
         ],
     ),
 ];

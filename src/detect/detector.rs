@@ -28,6 +28,17 @@ pub enum Kind {
     Defocused,
 }
 
+/// What a detector does with looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The background is learnt.
+    Learning,
+    /// The whole picture changes: nothing counts until it is calm.
+    Settling,
+    /// Motion is looked for.
+    Watching,
+}
+
 /// Something that is going on, or was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detection {
@@ -270,6 +281,15 @@ impl Detector {
 
     fn end_motion(&mut self, out: &mut Vec<Change>) {
         out.extend(self.ongoing.drain(..).map(|ongoing| Change::Ended(ongoing.detection, ongoing.seen)));
+    }
+
+    /// What it does with looks now.
+    pub fn phase(&self) -> Phase {
+        match self.mode {
+            Mode::Watching if self.last_at.is_some() => Phase::Watching,
+            Mode::Settling { .. } => Phase::Settling,
+            Mode::Learning { .. } | Mode::Watching => Phase::Learning,
+        }
     }
 
     /// Where motion was in the last look: a box for each thing that moves.
