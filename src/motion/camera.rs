@@ -11,9 +11,9 @@ use crate::base::lock;
 use crate::detect::detector::{Change, Detection, Detector, Kind, Phase};
 use crate::detect::look::Look;
 use crate::hub::{CameraFeed, Named, Publisher, Reader, Wait, latest};
+use crate::journal::NewEvent;
 use crate::jpeg::dc::{DcPlane, DcReader, Planes};
 use crate::jpeg::header::Limits;
-use crate::journal::NewEvent;
 use crate::media::{Area, CameraName, EventKind, Frame, MotionSettings, PictureEdits, Timestamp};
 
 /// The largest picture that is looked at.

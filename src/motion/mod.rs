@@ -22,8 +22,10 @@ use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
 use crate::journal::Journal;
 use crate::memory::Account;
 
-pub use replay::{Replay, ReplayedEvent};
-pub use watch::{LiveLook, State, Watch};
+pub use replay::ReplayedEvent;
+#[cfg(test)]
+pub use watch::State;
+pub use watch::{LiveLook, Watch};
 
 /// Detection of all cameras and microphones.
 pub struct Motion {

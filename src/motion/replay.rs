@@ -48,8 +48,8 @@ impl Motion {
         let looks = lock(&watch.memory).copy();
         looks.each(|at, detail, plane| {
             let size = (plane.width as u32 * 8, plane.height as u32 * 8);
-            let detector =
-                detector.get_or_insert_with(|| Detector::new(seen::settings(settings, edits, &edits.stamp, size)));
+            let detector = detector
+                .get_or_insert_with(|| Detector::new(seen::settings(settings, edits, &edits.stamp, size)));
             detector.look(&Look { at, luma: plane, is_repeat: false, detail }, &mut changes);
             let first = replay.span.map_or(at, |(first, _)| first);
             (replay.span, replay.looks) = (Some((first, at)), replay.looks + 1);

@@ -100,6 +100,7 @@ fn openapi_has_each_route_with_its_methods_and_no_other() {
         })
         .collect();
     let template = |path: String| match path.rsplit_once('/') {
+        _ if path.contains("/front/motion/") => path.replace("/front", "/{name}"),
         Some((base, "front" | "eve" | "camera.front.fps")) => format!("{base}/{{name}}"),
         Some((base, "small")) => format!("{}/{{stream}}", base.replace("/front", "/{name}")),
         Some((base, part)) if base.ends_with("/recordings/front") => {
