@@ -275,6 +275,8 @@ fn a_restart_ends_an_event_as_interrupted() {
     world.show(WALKS);
     wait_for("an event", || (!world.events().is_empty()).then_some(()));
     world.show(STILL);
+    world.server.signal("TERM");
+    assert!(world.server.wait_end().is_some());
     world.server.start_again();
     let events = world.events();
     assert_eq!(kinds(&events), ["motion"]);
