@@ -51,7 +51,7 @@ quick: ## The inner loop: formatting, lints, unit tests, models of the hub, inte
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- $(DENY_WARNINGS)
 	@.ci/promtool
-	RUST_TEST_THREADS=8 $(CARGO) test --locked --lib --bins --test it --test layers --test docs --test cross --test corpus --test jpeg --test segment
+	RUST_TEST_THREADS=8 $(CARGO) test --locked --lib --bins --test it --test layers --test docs --test cross --test corpus --test detect --test jpeg --test segment
 	.ci/loom
 
 check: ## Formatting, lints and documentation
@@ -68,7 +68,7 @@ check: ## Formatting, lints and documentation
 compiled-tests:
 	@.ci/need build
 	$(CARGO) test --workspace --locked --no-run --lib --bins --test it --test layers --test docs --test cross \
-		--test corpus --test segment --test device_vm --test power_cut --test arm_vm
+		--test corpus --test detect --test segment --test device_vm --test power_cut --test arm_vm
 
 unit: ## Unit tests
 	$(CARGO) test --workspace --locked --lib --bins
@@ -84,7 +84,7 @@ loom: ## Model checks of the hub, every interleaving
 integration: ## The real binary against curl, openssl and ffmpeg
 	@.ci/promtool
 	@# These tests wait more than they compute.
-	RUST_TEST_THREADS=4 $(CARGO) test --locked --test it --test layers --test docs --test cross --test corpus --test jpeg --test segment
+	RUST_TEST_THREADS=4 $(CARGO) test --locked --test it --test layers --test docs --test cross --test corpus --test detect --test jpeg --test segment
 
 page: ## The page in Chromium, as a viewer and an admin use it; DEFENDER_SCREENSHOTS=DIR keeps pictures
 	@.ci/need build test

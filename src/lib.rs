@@ -14,6 +14,7 @@ pub mod codec;
 pub(crate) mod config;
 pub(crate) mod confine;
 pub(crate) mod control;
+pub mod detect;
 pub(crate) mod draw;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -25,6 +26,7 @@ pub mod jpeg;
 pub(crate) mod logging;
 pub mod media;
 pub(crate) mod memory;
+pub(crate) mod motion;
 pub(crate) mod record;
 pub(crate) mod remote;
 pub mod segment;

@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer, and the layers that its code may name. All may name `base`.
-const MAY_NAME: [(&str, &[&str]); 24] = [
+const MAY_NAME: [(&str, &[&str]); 26] = [
     ("base", &[]),
     ("memory", &[]),
     ("media", &["memory"]),
     ("hub", &["media"]),
     ("jpeg", &["media"]),
+    ("detect", &["jpeg", "media"]),
     ("codec", &["hub", "jpeg", "media"]),
     ("client", &["memory"]),
     ("remote", &["client", "media", "memory"]),
@@ -21,13 +22,14 @@ const MAY_NAME: [(&str, &[&str]); 24] = [
     ("segment", &["media"]),
     ("journal", &["hub", "media"]),
     ("record", &["codec", "hub", "jpeg", "journal", "media", "memory", "segment"]),
+    ("motion", &["detect", "draw", "hub", "jpeg", "journal", "media", "memory"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
     (
         "http",
         &[
-            "codec", "config", "control", "gate", "hub", "journal", "logging", "media", "memory", "record",
-            "streams", "users",
+            "codec", "config", "control", "gate", "hub", "journal", "logging", "media", "memory", "motion",
+            "record", "streams", "users",
         ],
     ),
     ("config", &["client", "media", "remote", "source"]),
@@ -40,7 +42,7 @@ const MAY_NAME: [(&str, &[&str]); 24] = [
         "app",
         &[
             "config", "confine", "control", "gate", "http", "hub", "journal", "logging", "media", "memory",
-            "record", "users",
+            "motion", "record", "users",
         ],
     ),
 ];

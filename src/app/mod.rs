@@ -3,7 +3,7 @@
 mod certificate;
 mod descriptors;
 mod error;
-mod lost_cameras;
+mod faults;
 mod notify;
 mod reload;
 mod rights;

@@ -2,6 +2,7 @@
 //! joins all threads at the end.
 
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -12,7 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT};
 use signal_hook::iterator::Signals;
 
 use super::error::AppError;
-use super::lost_cameras::{self, LostCameras};
+use super::faults::{self, Faults};
 use super::notify::{Manager, Pulse, Watchdog};
 use super::reload::Reload;
 use super::threads::{STACK_BYTES, STOP_WITHIN, end_in_any_case, start_thread};
@@ -30,6 +31,7 @@ use crate::journal::Journal;
 use crate::logging::Logging;
 use crate::media::Timestamp;
 use crate::memory::Memory;
+use crate::motion::Motion;
 use crate::record::{Recorder, Recordings};
 use crate::users::{self, Accounts, SessionLimits};
 
@@ -94,6 +96,12 @@ impl Server {
         let (cameras, microphones) = (Arc::clone(control.cameras()), Arc::clone(control.microphones()));
         let recorder =
             Recorder::start(Arc::clone(&recordings), cameras, microphones).map_err(AppError::System)?;
+        let motion = Arc::new(Motion::new(
+            Arc::clone(control.cameras()),
+            Arc::clone(control.microphones()),
+            Arc::clone(&journal),
+            memory.for_remote(),
+        ));
         let state = AppState {
             accounts: Arc::clone(&accounts),
             cameras: Arc::clone(control.cameras()),
@@ -101,6 +109,7 @@ impl Server {
             control: Arc::clone(&control),
             journal: Arc::clone(&journal),
             recordings: Arc::clone(&recordings),
+            motion: Arc::clone(&motion),
             encoders: Default::default(),
             page,
             admission: gate.admission(),
@@ -119,7 +128,12 @@ impl Server {
         start_threads(&gate, local.as_ref(), &http, (&accounts, &journal), &sender)
             .map_err(AppError::System)?;
         let stop = Stop::new();
-        start_thread("lost-cameras", sender, look_for_lost_cameras(&control, &journal, &stop))
+        let detect = {
+            let stop = stop.clone();
+            move || motion.run(&stop)
+        };
+        start_thread("detect", sender.clone(), detect).map_err(AppError::System)?;
+        start_thread("faults", sender, look_for_faults(&control, &journal, &recordings, &stop))
             .map_err(AppError::System)?;
         let manager = Manager::from_environment();
         let watchdog = manager.watch(pulses_of(&control)).map_err(AppError::System)?;
@@ -252,20 +266,25 @@ fn start_threads(
     start_thread("gate", sender.clone(), move || gate.run())
 }
 
-/// Looks at all cameras once a second, until the stop.
-fn look_for_lost_cameras(
+/// Looks once a second for what is wrong, until the stop.
+fn look_for_faults(
     control: &Arc<Control>,
     journal: &Arc<Journal>,
+    recordings: &Arc<Recordings>,
     stop: &Stop,
 ) -> impl Fn() + Send + 'static {
     let (control, journal, stop) = (Arc::clone(control), Arc::clone(journal), stop.clone());
-    let lost = Mutex::new(LostCameras::default());
+    let recordings = Arc::clone(recordings);
+    let faults = Mutex::new(Faults::default());
     move || {
-        while !stop.sleep(lost_cameras::LOOK_EVERY) {
+        while !stop.sleep(faults::LOOK_EVERY) {
             let cameras = control.cameras().all();
             let is_stopped = control.stopped_by(Media::Video).is_some();
             let cameras = cameras.iter().map(|camera| &**camera);
-            lock(&lost).look(&journal, cameras, is_stopped, Timestamp::now());
+            let (now, mut faults) = (Timestamp::now(), lock(&faults));
+            faults.cameras(&journal, cameras, is_stopped, now);
+            faults.disk(&journal, faults::unrecorded(&recordings), now);
+            faults.board(&journal, faults::slowed(Path::new("/sys")), now);
         }
     }
 }

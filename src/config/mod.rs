@@ -15,7 +15,7 @@ pub(crate) mod sections;
 mod settings;
 
 #[cfg(test)]
-pub use settings::{CAMERA, CAMERA_RECORD};
+pub use settings::{CAMERA, CAMERA_MOTION, CAMERA_RECORD, Setting};
 pub use settings::{
     Form, Refusal, Row, SectionValues, Value, camera_values, default_camera, each_camera_section,
     with_camera_setting,

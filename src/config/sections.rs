@@ -10,12 +10,12 @@ use super::paths::Paths;
 use super::quoted::shown;
 use super::read::{Document, Section};
 use super::settings::{
-    CAMERA, CAMERA_RECORD, Form, MICROPHONE, MOST_NAME_CHARS, RECORD, SERVER, default_camera,
-    default_microphone, default_record_store, default_server, read_all,
+    CAMERA, CAMERA_MOTION, CAMERA_RECORD, Form, MICROPHONE, MICROPHONE_NOISE, MOST_NAME_CHARS, RECORD,
+    SERVER, default_camera, default_microphone, default_record_store, default_server, read_all,
 };
 use crate::base::{did_you_mean, limits};
 use crate::client::Fingerprint;
-use crate::media::{RecordChoice, Scale, StreamSettings};
+use crate::media::{MotionChoice, NoiseChoice, RecordChoice, Scale, StreamSettings};
 use crate::remote::{RemoteSettings, Token, parse_address};
 use crate::source::{CameraSettings, MicrophoneSettings};
 
@@ -97,6 +97,12 @@ fn camera(name: String, section: &Section<'_>, paths: &Paths<'_>, known: &Microp
     camera.streams = section.sections("stream", limits::STREAMS, stream);
     camera.record = record(section, paths, known);
     camera.record.choose_microphone(&camera.name, |name| known.is_own(name));
+    let motion = section.section("motion", |section| {
+        let mut motion = MotionChoice { is_on: true, ..MotionChoice::default() };
+        read_all(&CAMERA_MOTION, &mut motion, section, paths);
+        motion
+    });
+    camera.motion = motion.unwrap_or_default();
     camera
 }
 
@@ -133,6 +139,12 @@ fn stream(name: String, section: &Section<'_>) -> StreamSettings {
 fn microphone(name: String, section: &Section<'_>, paths: &Paths<'_>) -> MicrophoneSettings {
     let mut microphone = default_microphone(name);
     read_all(&MICROPHONE, &mut microphone, section, paths);
+    let noise = section.section("noise", |section| {
+        let mut noise = NoiseChoice { is_on: true, ..NoiseChoice::default() };
+        read_all(&MICROPHONE_NOISE, &mut noise, section, paths);
+        noise
+    });
+    microphone.noise = noise.unwrap_or_default();
     microphone
 }
 

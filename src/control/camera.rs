@@ -52,6 +52,15 @@ impl Control {
         })
     }
 
+    /// The settings of a camera with a change that is not made.
+    ///
+    /// # Errors
+    /// Why it could not be made.
+    pub fn changed_camera(&self, name: &str, change: &CameraChange) -> Result<CameraSettings, ControlError> {
+        let settings = self.camera_settings(name).ok_or_else(|| ControlError::NotOurs(name.to_owned()))?;
+        change.applied_to(&settings)
+    }
+
     /// Refuses a size that an open camera does not have: its driver would give another one, silently.
     fn check_size(
         &self,

@@ -124,8 +124,8 @@ impl Kind for Camera {
     }
 
     fn open(settings: &CameraSettings, max_readers: u32) -> (CameraWriter, CameraFeed) {
-        // Each stream is a reader as well.
-        let (frames, reading) = latest(max_readers + limits::STREAMS as u32);
+        // Each stream is a reader as well, and so is the detector.
+        let (frames, reading) = latest(max_readers + limits::STREAMS as u32 + 1);
         (CameraWriter { frames, streams: Vec::new() }, CameraFeed::new(&settings.name, reading))
     }
 
@@ -133,16 +133,18 @@ impl Kind for Camera {
         feed.set_controls(settings.controls.clone());
         feed.set_edits(&settings.edits);
         feed.set_recording(settings.record.active());
+        feed.set_motion(settings.motion.active());
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
     }
 
     fn is_live_change(before: &CameraSettings, after: &CameraSettings) -> bool {
-        // Recording reads its settings from the feed. Masks wait for the end of the thread: no picture with the former ones is published after that.
+        // Recorder and detector read their settings from the feed. Masks wait for the end of the thread: no picture with the former ones is published after that.
         before.edits.masks == after.edits.masks
             && *before
                 == CameraSettings {
                     edits: before.edits.clone(),
                     record: before.record.clone(),
+                    motion: before.motion.clone(),
                     ..after.clone()
                 }
     }
@@ -226,6 +228,11 @@ impl Kind for Microphone {
 
     fn prepare(settings: &MicrophoneSettings, feed: &MicrophoneFeed) {
         feed.relayed.set(matches!(settings.device, MicrophoneDevice::Remote(_)));
+        feed.set_noise(settings.noise.active());
+    }
+
+    fn is_live_change(before: &MicrophoneSettings, after: &MicrophoneSettings) -> bool {
+        *before == MicrophoneSettings { noise: before.noise.clone(), ..after.clone() }
     }
 
     fn capture(

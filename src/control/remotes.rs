@@ -10,7 +10,7 @@ use log::{info, warn};
 use crate::base::limits;
 use crate::config::default_camera;
 use crate::hub::Stop;
-use crate::media::{RecordChoice, Scale, SoundFormat, StreamSettings};
+use crate::media::{NoiseChoice, RecordChoice, Scale, SoundFormat, StreamSettings};
 use crate::memory::Account;
 use crate::remote::{Endpoint, Listing, RemoteError, RemoteSettings, RemoteStream};
 use crate::source::{CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, RemoteDevice};
@@ -84,6 +84,7 @@ impl Follower {
             device: MicrophoneDevice::Remote(self.device(&microphone.name)),
             format: SoundFormat { rate_hz: microphone.rate_hz, channels: microphone.channels },
             on_demand: true,
+            noise: NoiseChoice::default(),
         })
     }
 

@@ -38,7 +38,7 @@ pub fn jpeg_dc(data: &[u8]) {
         let is_within =
             |plane: &DcPlane| (1..=size.0).contains(&plane.width) && (1..=size.1).contains(&plane.height);
         assert!(planes.iter().all(is_within), "no more blocks than the picture has");
-        assert!(planes.iter().all(|plane| plane.means.len() == plane.width * plane.height));
+        assert!(planes.iter().all(|plane| plane.eighths.len() == plane.width * plane.height));
         let mut luma = Vec::new();
         DcReader::new().read(data, LIMITS, Planes::Luma, &mut luma).expect("a part of all");
         assert!(luma == planes[..1]);

@@ -43,6 +43,7 @@ pub(super) fn signed_in(route: &Route, call: &mut Call<'_>) -> Outcome {
         Route::Audio(name) => stream::audio(call, name.as_deref()),
         Route::Snapshot(name) => stream::snapshot(call, name.as_deref()),
         Route::LiveEvents => stream::live_events(call),
+        Route::LiveMotion(name) => stream::live_motion(call, name),
         Route::VideoStream(camera, name) => stream::video_stream(call, camera, name),
         Route::StreamSnapshot(camera, name) => stream::stream_snapshot(call, camera, name),
         Route::Footage(name, part) => footage(call, name, *part),
@@ -89,6 +90,7 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
         (Route::Cameras, _) => api::cameras::list(state, user),
         (Route::Camera(name), "PUT") => api::cameras::change(call, name),
         (Route::Camera(name), _) => api::cameras::one(state, user, name),
+        (Route::MotionReplay(name), _) => api::motion::replay(call, name),
         (Route::Microphones, _) => api::microphones::list(state, user),
         (Route::Microphone(name), _) => api::microphones::one(state, user, name),
         (Route::Devices, _) => api::devices::list(state),
@@ -118,6 +120,7 @@ fn api(route: &Route, call: &mut Call<'_>) -> Reply {
             | Route::Audio(_)
             | Route::Snapshot(_)
             | Route::LiveEvents
+            | Route::LiveMotion(_)
             | Route::VideoStream(..)
             | Route::StreamSnapshot(..)
             | Route::Footage(..)

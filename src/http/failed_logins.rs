@@ -64,13 +64,9 @@ impl FailedLogins {
 
 fn begin(journal: &Journal, peer: SocketAddr, began: Instant) -> Option<Storm> {
     let new = NewEvent {
-        camera: CameraName::new("")?,
-        kind: EventKind::LoginFailed,
-        score: 0,
-        area: None,
         end: NewEnd::After(QUIET),
         note: format!("a failed sign-in from {}", peer.ip()),
-        reporter: "Defender".to_owned(),
+        ..NewEvent::new(CameraName::new("")?, EventKind::LoginFailed)
     };
     journal.start(&new).ok().map(|record| Storm { id: record.event.id, count: 1, began })
 }

@@ -38,6 +38,10 @@ pub enum Route {
     Cameras,
     /// `/api/1.0/cameras/NAME`: one with its settings and controls, which an admin may change.
     Camera(String),
+    /// `/api/1.0/cameras/NAME/motion/live`: each look at the camera, as it is made.
+    LiveMotion(String),
+    /// `/api/1.0/cameras/NAME/motion/replay`: the last looks once more, with other settings.
+    MotionReplay(String),
     /// `/api/1.0/microphones`.
     Microphones,
     /// `/api/1.0/microphones/NAME`.
@@ -46,7 +50,7 @@ pub enum Route {
     Devices,
     /// `/api/1.0/services`: whether video and audio are captured.
     Services,
-    /// `/api/1.0/services/video`, `.../audio`, `.../recording`: one of them, which an admin may stop and start.
+    /// `/api/1.0/services/video`, `.../audio`, `.../recording`, `.../motion`: one of them, which an admin may stop and start.
     ServiceOf(Service),
     /// `/api/1.0/events`: what happened.
     Events,
@@ -114,6 +118,8 @@ pub enum Service {
     Capture(Media),
     /// Recording.
     Recording,
+    /// Motion and noise as events.
+    Motion,
 }
 
 /// Who may use a route.
@@ -153,6 +159,7 @@ impl Service {
         match self {
             Self::Capture(media) => media.name(),
             Self::Recording => "recording",
+            Self::Motion => "motion",
         }
     }
 }
@@ -219,6 +226,8 @@ impl Route {
             ["api", "1.0", "status"] => Self::Status,
             ["api", "1.0", "cameras"] => Self::Cameras,
             ["api", "1.0", "cameras", name] => Self::Camera(name.to_owned()),
+            ["api", "1.0", "cameras", name, "motion", "live"] => Self::LiveMotion(name.to_owned()),
+            ["api", "1.0", "cameras", name, "motion", "replay"] => Self::MotionReplay(name.to_owned()),
             ["api", "1.0", "microphones"] => Self::Microphones,
             ["api", "1.0", "microphones", name] => Self::Microphone(name.to_owned()),
             ["api", "1.0", "devices"] => Self::Devices,
@@ -226,6 +235,7 @@ impl Route {
             ["api", "1.0", "services", "video"] => Self::ServiceOf(Service::Capture(Media::Video)),
             ["api", "1.0", "services", "audio"] => Self::ServiceOf(Service::Capture(Media::Audio)),
             ["api", "1.0", "services", "recording"] => Self::ServiceOf(Service::Recording),
+            ["api", "1.0", "services", "motion"] => Self::ServiceOf(Service::Motion),
             ["api", "1.0", "events"] => Self::Events,
             ["api", "1.0", "events", "live"] => Self::LiveEvents,
             ["api", "1.0", "events", id] => Self::Event(id.to_owned()),
@@ -265,6 +275,7 @@ impl Route {
             Self::Video(_) | Self::Audio(_) | Self::Snapshot(_) => Access::Viewer,
             Self::VideoStream(..) | Self::StreamSnapshot(..) => Access::Viewer,
             Self::Cameras | Self::Microphones | Self::Microphone(_) => Access::Viewer,
+            Self::LiveMotion(_) => Access::Viewer,
             Self::Services | Self::Description => Access::Viewer,
             Self::Recordings | Self::Footage(..) => Access::Viewer,
             Self::Recording(_) if only_reads => Access::Viewer,
@@ -276,6 +287,7 @@ impl Route {
             Self::Event(_) => Access::AdminOrToken,
             Self::Camera(_) | Self::ServiceOf(_) if only_reads => Access::Viewer,
             Self::Camera(_) | Self::ServiceOf(_) => Access::Admin,
+            Self::MotionReplay(_) => Access::Admin,
             Self::Users | Self::User(_) => Access::Admin,
             Self::Devices | Self::Logging | Self::Logs => Access::Admin,
             Self::Settings | Self::Setting(_) => Access::Admin,
@@ -295,7 +307,7 @@ impl Route {
     /// The methods that the route takes, as listed in `Allow`.
     pub fn methods(&self) -> &'static [&'static str] {
         match self {
-            Self::Login | Self::Logout => &["POST"],
+            Self::Login | Self::Logout | Self::MotionReplay(_) => &["POST"],
             Self::Password => &["PUT"],
             Self::Session(_) | Self::Setting(_) => &["DELETE"],
             Self::Settings | Self::Recording(_) => &["GET", "HEAD", "DELETE"],
@@ -311,6 +323,7 @@ impl Route {
             | Self::Sessions
             | Self::Status
             | Self::Cameras
+            | Self::LiveMotion(_)
             | Self::Microphones
             | Self::Microphone(_)
             | Self::Devices

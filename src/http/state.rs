@@ -20,6 +20,7 @@ use crate::gate::{Admission, Certificates, Job, PendingRequest};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Named};
 use crate::journal::Journal;
 use crate::memory::Memory;
+use crate::motion::Motion;
 use crate::record::Recordings;
 use crate::users::{Accounts, Denied, Identity};
 
@@ -37,6 +38,8 @@ pub struct AppState {
     pub journal: Arc<Journal>,
     /// Footage, and how recording is going.
     pub recordings: Arc<Recordings>,
+    /// Detection.
+    pub motion: Arc<Motion>,
     /// The encoders that listeners share.
     pub encoders: SharedEncoders,
     /// The page; `None` if only streams and API are served.

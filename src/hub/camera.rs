@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{FeedList, Latest, Named, SmallerPictures, StreamFeed, Totals};
 use crate::base::lock;
-use crate::media::{Frame, PictureEdits, PixelFormat, RecordSettings, Timestamp};
+use crate::media::{Frame, MotionSettings, PictureEdits, PixelFormat, RecordSettings, Timestamp};
 
 /// One camera as the rest of the program sees it: its frames, its counters, its state.
 pub struct CameraFeed {
@@ -30,6 +30,8 @@ pub struct CameraFeed {
     pub relayed: Flag,
     /// Whether a recorder is among the readers of its frames.
     pub recorded: Flag,
+    /// Whether a detector is among the readers of its frames.
+    pub detected: Flag,
     state: Mutex<CameraState>,
     edits: Mutex<Arc<PictureEdits>>,
     /// How often `edits` were replaced; wraps.
@@ -37,6 +39,7 @@ pub struct CameraFeed {
     controls: Mutex<Vec<(String, i32)>>,
     controls_to_reset: Mutex<Vec<String>>,
     recording: Mutex<Option<Arc<RecordSettings>>>,
+    motion: Mutex<Option<Arc<MotionSettings>>>,
 }
 
 /// Running totals since the start; each wraps at 2^32 (four and a half years at 30 fps).
@@ -165,12 +168,14 @@ impl CameraFeed {
             sent: Totals::default(),
             relayed: Flag::default(),
             recorded: Flag::default(),
+            detected: Flag::default(),
             state: Mutex::default(),
             edits: Mutex::default(),
             edits_version: Count::default(),
             controls: Mutex::default(),
             controls_to_reset: Mutex::default(),
             recording: Mutex::default(),
+            motion: Mutex::default(),
         }
     }
 
@@ -184,12 +189,12 @@ impl CameraFeed {
         &self.streams
     }
 
-    /// How many watch the camera or one of its streams; a recorder does not count. While streams come and go, it may be one too many or too few.
+    /// How many watch the camera or one of its streams; recorder and detector do not count. While streams come and go, it may be one too many or too few.
     pub fn viewers(&self) -> u32 {
         let streams = self.streams.all();
         let follow = streams.iter().filter(|stream| stream.follows.get()).count() as u32;
         let watch: u32 = streams.iter().map(|stream| stream.frames().readers()).sum();
-        let others = follow + u32::from(self.recorded.get());
+        let others = follow + u32::from(self.recorded.get()) + u32::from(self.detected.get());
         self.frames.readers().saturating_sub(others) + watch
     }
 
@@ -243,6 +248,26 @@ impl CameraFeed {
         if held.as_deref() != settings {
             *held = settings.cloned().map(Arc::new);
         }
+    }
+
+    /// How motion is to be looked for; `None` if it is not.
+    pub fn motion(&self) -> Option<Arc<MotionSettings>> {
+        lock(&self.motion).clone()
+    }
+
+    /// Replaces how motion is to be looked for.
+    pub fn set_motion(&self, settings: Option<&MotionSettings>) {
+        let mut held = lock(&self.motion);
+        if held.as_deref() != settings {
+            *held = settings.cloned().map(Arc::new);
+        }
+    }
+
+    /// Time between the frames that are needed while nobody but a detector reads them; `None` while others do.
+    pub fn only_looks(&self) -> Option<Duration> {
+        let is_alone = self.detected.get() && self.frames.readers() == 1;
+        let looks = is_alone.then(|| self.motion()).flatten()?.looks;
+        Some(Duration::from_secs(1) / looks.max(1))
     }
 
     /// The values that the camera's controls should have, by name.

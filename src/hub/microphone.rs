@@ -1,11 +1,11 @@
 //! What the capture thread of a microphone and its clients share: sound, counters, state.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::{Count, Flag, Named, Ring, RingReader, RingWriter, Totals, ring};
 use crate::base::lock;
-use crate::media::{Level, SoundFormat, Timestamp};
+use crate::media::{Level, NoiseSettings, SoundFormat, Timestamp};
 
 /// Seconds of sound that a ring holds. A listener further behind than that cannot catch up; and when the
 /// board is busy for a second or two, its listeners still lose nothing.
@@ -30,6 +30,9 @@ pub struct MicrophoneFeed {
     rms_bits: AtomicU32,
     peak_bits: AtomicU32,
     state: Mutex<MicrophoneState>,
+    noise: Mutex<Option<Arc<NoiseSettings>>>,
+    /// Whether a detector is among its listeners.
+    pub detected: Flag,
 }
 
 /// The present ring and the format of its samples.
@@ -83,6 +86,8 @@ impl MicrophoneFeed {
             rms_bits: AtomicU32::new(Level::SILENCE.rms_dbfs.to_bits()),
             peak_bits: AtomicU32::new(Level::SILENCE.peak_dbfs.to_bits()),
             state: Mutex::default(),
+            noise: Mutex::default(),
+            detected: Flag::default(),
         };
         (writer, feed)
     }
@@ -93,9 +98,22 @@ impl MicrophoneFeed {
         Listening { reader: source.ring.reader(), format: source.format }
     }
 
-    /// How many listeners there are.
+    /// How many listeners there are; a detector does not count.
     pub fn listeners(&self) -> u32 {
-        lock(&self.source).ring.readers()
+        lock(&self.source).ring.readers().saturating_sub(u32::from(self.detected.get()))
+    }
+
+    /// How sound is to be looked for; `None` if it is not.
+    pub fn noise(&self) -> Option<Arc<NoiseSettings>> {
+        lock(&self.noise).clone()
+    }
+
+    /// Replaces how sound is to be looked for.
+    pub fn set_noise(&self, settings: Option<&NoiseSettings>) {
+        let mut held = lock(&self.noise);
+        if held.as_deref() != settings {
+            *held = settings.cloned().map(Arc::new);
+        }
     }
 
     /// The present format.

@@ -9,7 +9,7 @@ use super::day::{Day, DayFile};
 use super::error::{JournalError, KEPT};
 use super::ranges::Ranges;
 use super::record::{EventQuery, EventRecord};
-use crate::media::{CameraName, Event, EventKind, Timestamp};
+use crate::media::{Area, CameraName, Event, EventKind, Timestamp};
 
 pub(super) use disk::Batch;
 
@@ -164,6 +164,15 @@ impl Index {
         held.lacks.end = true;
         self.unwritten.insert(id);
         Some(held.record.event)
+    }
+
+    /// Notes what an event that goes on is at its best. The disk gets that when the event ends: one that rises each second
+    /// is two lines nevertheless.
+    pub(super) fn rise(&mut self, id: u32, score: u8, area: Option<Area>, best: Timestamp) {
+        if let Some(held) = self.held.get_mut(&id).filter(|held| held.is_open()) {
+            (held.record.event.score, held.record.event.area, held.record.best) = (score, area, Some(best));
+            held.lacks.event = true;
+        }
     }
 
     /// Has an event that goes on end at this moment; false if it has ended.

@@ -14,6 +14,9 @@ use crate::media::{Area, CameraName, Event, EventKind, Timestamp};
 /// Longest line, in bytes: a note whose characters are all escaped takes 12 bytes for each.
 pub(super) const LINE_BYTES: usize = 8 * 1024;
 
+/// Longest name of a zone.
+const ZONE_CHARS: usize = 32;
+
 /// What a line says.
 #[derive(Debug, PartialEq)]
 pub(super) enum Entry {
@@ -48,6 +51,8 @@ struct Raw {
     note: Option<String>,
     by: Option<String>,
     below: Option<u32>,
+    zone: Option<String>,
+    best_us: Option<u64>,
 }
 
 /// The number and the content of a line; `None` of one that is not understood.
@@ -96,6 +101,8 @@ fn event(raw: Raw) -> Option<EventRecord> {
         is_interrupted: raw.interrupted.unwrap_or(false),
         note: cut(&raw.note.unwrap_or_default(), NOTE_CHARS),
         reporter: cut(&raw.by.unwrap_or_default(), REPORTER_CHARS),
+        zone: cut(&raw.zone.unwrap_or_default(), ZONE_CHARS),
+        best: raw.best_us.map(Timestamp::from_micros),
         ..EventRecord::new(event, raw.wall_us?, raw.boot?)
     })
 }
@@ -142,7 +149,10 @@ fn write_event(text: &mut String, n: u32, record: &EventRecord) -> std::fmt::Res
             write!(text, r#","{key}":true"#)?;
         }
     }
-    for (key, value) in [("note", &record.note), ("by", &record.reporter)] {
+    if let Some(best) = record.best {
+        write!(text, r#","best_us":{}"#, best.as_micros())?;
+    }
+    for (key, value) in [("zone", &record.zone), ("note", &record.note), ("by", &record.reporter)] {
         if !value.is_empty() {
             write!(text, r#","{key}":{}"#, quoted(value))?;
         }
@@ -192,6 +202,8 @@ mod tests {
             is_interrupted: true,
             note: "a \"bell\"\\\n\u{202e}\u{1b}\u{e0041} ünï 👩".into(),
             reporter: "ada by token door".into(),
+            zone: "door".into(),
+            best: Some(Timestamp::from_micros(7_000_001)),
             ..record()
         };
         let end = Timestamp::from_micros(u64::MAX);
@@ -246,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_later_version_may_add_keys() {
-        let line = text(1, &Entry::Delete { id: 5 }).replace("\"id\"", "\"zone\":{\"a\":[1]},\"id\"");
+        let line = text(1, &Entry::Delete { id: 5 }).replace("\"id\"", "\"colour\":{\"a\":[1]},\"id\"");
         assert_eq!(parse(line.as_bytes()), Some((1, Entry::Delete { id: 5 })));
     }
 }

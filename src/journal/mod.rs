@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use crate::base::{clock, lock};
 use crate::hub::{EventReader, Events};
-use crate::media::{CameraName, Event, Timestamp};
+use crate::media::{Area, CameraName, Event, Timestamp};
 use day::DayLimits;
 use index::Index;
 use writer::Writer;
@@ -133,7 +133,7 @@ impl Journal {
         self.index().new_id()
     }
 
-    /// Begins an event now, and posts that.
+    /// Begins an event, and posts that.
     ///
     /// # Errors
     /// [`JournalError::TooManyOpen`].
@@ -143,12 +143,14 @@ impl Journal {
             NewEnd::After(time) => Some(now.at.after(time)),
             NewEnd::AtOnce | NewEnd::Open => None,
         };
+        let start = new.start.map_or(now.at, |start| start.min(now.at));
+        let ago_us = now.at.since(start).as_micros() as u64;
         let mut index = self.index();
         let event = Event {
             id: index.new_id(),
             camera: new.camera,
             kind: new.kind,
-            start: now.at,
+            start,
             end: (new.end == NewEnd::AtOnce).then_some(now.at),
             score: new.score,
             area: new.area,
@@ -156,7 +158,9 @@ impl Journal {
         let record = EventRecord {
             note: record::cut(&new.note, NOTE_CHARS),
             reporter: record::cut(&new.reporter, REPORTER_CHARS),
-            ..EventRecord::new(event, now.wall_us, self.setting.boot)
+            zone: new.zone.as_str().into(),
+            best: new.best,
+            ..EventRecord::new(event, now.wall_us.saturating_sub(ago_us), self.setting.boot)
         };
         index.begin(record.clone(), ends_at)?;
         drop(index);
@@ -179,7 +183,14 @@ impl Journal {
         self.index().goes_on(id, until)
     }
 
-    fn end_at(&self, id: u32, at: Timestamp) {
+    /// Notes what an event is at its best: its strength, its place, and the moment of that frame. It is written to disk with the
+    /// end of the event.
+    pub fn rise(&self, id: u32, score: u8, area: Option<Area>, best: Timestamp) {
+        self.index().rise(id, score, area, best);
+    }
+
+    /// Ends an event at this moment, and posts that. One that has ended stays as it is.
+    pub fn end_at(&self, id: u32, at: Timestamp) {
         let ended = self.index().end(id, at);
         if let Some(event) = ended {
             self.post(&event);

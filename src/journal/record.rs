@@ -27,6 +27,10 @@ pub struct EventRecord {
     pub note: Box<str>,
     /// Who or what reported it.
     pub reporter: Box<str>,
+    /// The zone of the camera in which it happened; empty without one.
+    pub zone: Box<str>,
+    /// When its best frame was captured, where that is known.
+    pub best: Option<Timestamp>,
 }
 
 /// An event that is to begin.
@@ -40,12 +44,36 @@ pub struct NewEvent {
     pub score: u8,
     /// Where in the picture it happens.
     pub area: Option<Area>,
+    /// When it began; `None` for now.
+    pub start: Option<Timestamp>,
+    /// When its best frame was captured, where that is known.
+    pub best: Option<Timestamp>,
+    /// The zone of the camera in which it happens; empty without one.
+    pub zone: String,
     /// When it ends.
     pub end: NewEnd,
     /// What is to be written about it, cut to [`NOTE_CHARS`].
     pub note: String,
     /// Who or what reports it, cut to [`REPORTER_CHARS`].
     pub reporter: String,
+}
+
+impl NewEvent {
+    /// An event of now that goes on until it is ended, reported by Defender.
+    pub fn new(camera: CameraName, kind: EventKind) -> Self {
+        Self {
+            camera,
+            kind,
+            score: 0,
+            area: None,
+            start: None,
+            best: None,
+            zone: String::new(),
+            end: NewEnd::Open,
+            note: String::new(),
+            reporter: "Defender".to_owned(),
+        }
+    }
 }
 
 /// When an event ends.
@@ -80,6 +108,12 @@ impl EventRecord {
         Some(self.wall_start_us.saturating_add(end.since(self.event.start).as_micros() as u64))
     }
 
+    /// When its best frame was captured by the wall clock, as that was set when it began.
+    pub fn wall_best_us(&self) -> Option<u64> {
+        let after_us = self.best?.as_micros().saturating_sub(self.event.start.as_micros());
+        Some(self.wall_start_us.saturating_add(after_us))
+    }
+
     /// A record of an event that began at `event.start` in this boot.
     pub(super) fn new(event: Event, wall_start_us: u64, boot: u32) -> Self {
         Self {
@@ -90,6 +124,8 @@ impl EventRecord {
             is_interrupted: false,
             note: Box::default(),
             reporter: Box::default(),
+            zone: Box::default(),
+            best: None,
         }
     }
 

@@ -115,7 +115,7 @@ fn ids(records: &[EventRecord]) -> Vec<u32> {
 
 fn new(camera: &str, kind: EventKind, end: NewEnd) -> NewEvent {
     let camera = CameraName::new(camera).unwrap();
-    NewEvent { camera, kind, score: 0, area: None, end, note: String::new(), reporter: "test".to_owned() }
+    NewEvent { end, reporter: "test".to_owned(), ..NewEvent::new(camera, kind) }
 }
 
 fn camera() -> CameraName {

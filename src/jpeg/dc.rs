@@ -14,8 +14,17 @@ pub struct DcPlane {
     pub width: usize,
     /// Rows of blocks.
     pub height: usize,
-    /// The mean of each block, row by row: 0 to 255; of chroma, 128 is neutral.
-    pub means: Vec<u8>,
+    /// The mean of each block, row by row, in eighths of a grey step: 0 to 2040; of chroma, 1024 is neutral.
+    pub eighths: Vec<u16>,
+    /// How much a mean changes with its coefficient, in eighths: the quantiser's step.
+    pub step: u16,
+}
+
+impl DcPlane {
+    /// A mean in whole grey steps.
+    pub fn rounded(eighths: u16) -> u8 {
+        ((eighths + 4) >> 3).min(255) as u8
+    }
 }
 
 /// Which planes are wanted.
@@ -66,12 +75,13 @@ impl DcReader {
         let Some((_, numbers)) = &self.numbers else { return Ok(()) };
         for (component, (plane, shown)) in out.iter_mut().zip(layout.planes()).enumerate() {
             (plane.width, plane.height) = (shown.blocks_across, shown.blocks_down);
-            plane.means.clear();
-            let step = i32::from(header.quantization(component)[0]);
+            plane.eighths.clear();
+            plane.step = header.quantization(component)[0];
+            let step = i32::from(plane.step);
             for &row in &numbers.rows(component)[..plane.height] {
                 let columns = &numbers.columns(component)[..plane.width];
                 let coefficients = columns.iter().map(|&column| self.coefficients[(row + column) as usize]);
-                plane.means.extend(coefficients.map(|coefficient| mean(coefficient, step)));
+                plane.eighths.extend(coefficients.map(|coefficient| eighths(coefficient, step)));
             }
         }
         Ok(())
@@ -92,9 +102,9 @@ impl DcReader {
     }
 }
 
-/// The mean of the samples of a block (ITU-T T.81, section A.3.3): its DC coefficient is eight times as large.
-fn mean(coefficient: i16, step: i32) -> u8 {
-    ((i32::from(coefficient) * step + 8 * 128 + 4) >> 3).clamp(0, 255) as u8
+/// Eight times the mean of the samples of a block, which is what its DC coefficient is (ITU-T T.81, section A.3.3).
+fn eighths(coefficient: i16, step: i32) -> u16 {
+    (i32::from(coefficient) * step + 8 * 128).clamp(0, 8 * 255) as u16
 }
 
 /// Stores the DC coefficients.

@@ -383,8 +383,9 @@ fn planes_of_dc_are_the_means() {
     let sizes: Vec<_> = planes.iter().map(|plane| (plane.width, plane.height)).collect();
     assert_eq!(sizes, [(7, 5), (4, 3), (4, 3)]);
     let step = i32::from(Header::parse(&jpeg, LIMITS).unwrap().quantization(0)[0]);
-    for (mean, block) in planes[0].means.iter().zip(&blocks) {
-        assert_eq!(i32::from(*mean), ((i32::from(block[0]) * step + 1028) >> 3).clamp(0, 255));
+    assert_eq!(i32::from(planes[0].step), step);
+    for (&eighths, block) in planes[0].eighths.iter().zip(&blocks) {
+        assert_eq!(i32::from(eighths), (i32::from(block[0]) * step + 1024).clamp(0, 2040));
     }
     let luma = planes[0].clone();
     reader.read(&jpeg, LIMITS, Planes::Luma, &mut planes).unwrap();

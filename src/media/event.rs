@@ -38,10 +38,16 @@ pub enum EventKind {
     Frozen,
     /// The camera was turned or moved.
     Moved,
+    /// The picture has lost its detail.
+    Defocused,
     /// The camera gives no pictures.
     CameraLost,
     /// Somebody failed to sign in.
     LoginFailed,
+    /// Nothing can be recorded.
+    Disk,
+    /// The board has too little voltage, or is too hot.
+    Board,
     /// A user asked for it.
     Manual,
 }
@@ -68,25 +74,45 @@ pub struct CameraName {
 
 impl EventKind {
     /// Every kind, in the order of their discriminants.
-    pub const ALL: [EventKind; 9] = [
+    pub const ALL: [EventKind; 12] = [
         EventKind::Motion,
         EventKind::Sound,
         EventKind::Covered,
         EventKind::Dark,
         EventKind::Frozen,
         EventKind::Moved,
+        EventKind::Defocused,
         EventKind::CameraLost,
         EventKind::LoginFailed,
+        EventKind::Disk,
+        EventKind::Board,
         EventKind::Manual,
     ];
 
     /// By the names in the API and on disk, in the order of [`Self::ALL`].
-    const NAMES: [&'static str; 9] =
-        ["motion", "sound", "covered", "dark", "frozen", "moved", "camera-lost", "login-failed", "manual"];
+    const NAMES: [&'static str; 12] = [
+        "motion",
+        "sound",
+        "covered",
+        "dark",
+        "frozen",
+        "moved",
+        "defocused",
+        "camera-lost",
+        "login-failed",
+        "disk",
+        "board",
+        "manual",
+    ];
 
     /// Its name in the API and on disk.
     pub fn name(self) -> &'static str {
         Self::NAMES[self as usize]
+    }
+
+    /// Whether it is something that happens in front of a camera for as long as it goes on, rather than a state.
+    pub fn is_happening(self) -> bool {
+        matches!(self, Self::Motion | Self::Sound | Self::Manual)
     }
 
     /// The kind with this name.

@@ -72,7 +72,9 @@ impl Plan {
 
     /// Notes the start of an event, or its end; true for a start that was not known.
     pub(super) fn note(&mut self, event: &Event) -> bool {
-        let until_us = event.end.map(|end| end.as_micros() + self.post_us);
+        // Of a state, such as darkness, only the beginning is worth footage.
+        let end = if event.kind.is_happening() { event.end } else { Some(event.start) };
+        let until_us = end.map(|end| end.as_micros() + self.post_us);
         if let Some(known) = self.windows.iter_mut().find(|window| window.id == event.id) {
             known.until_us = until_us.or(known.until_us);
             return false;

@@ -105,10 +105,12 @@ impl Strip {
             let row = &mut self.data[y * row_bytes + number * width * 2..][..width * 2];
             for (x, pixels) in row.as_chunks_mut::<4>().0.iter_mut().enumerate() {
                 let sample = |plane: usize, x: usize| {
-                    let Some(DcPlane { width: columns, height: rows, means }) = planes.get(plane) else {
+                    let Some(DcPlane { width: columns, height: rows, eighths, .. }) = planes.get(plane)
+                    else {
                         return 128;
                     };
-                    means.get(y * rows / height * columns + x * columns / width).copied().unwrap_or(128)
+                    let sample = eighths.get(y * rows / height * columns + x * columns / width);
+                    sample.map_or(128, |&sample| DcPlane::rounded(sample))
                 };
                 *pixels = [sample(0, 2 * x), sample(1, 2 * x), sample(0, 2 * x + 1), sample(2, 2 * x)];
             }

@@ -194,9 +194,7 @@ fn an_event_is_kept_with_what_was_before_it() {
         world.publish(start_us - (99 - frame) * 50_000, 2000);
     }
     let camera = CameraName::new("front").unwrap();
-    let (kind, end) = (EventKind::Manual, NewEnd::AtOnce);
-    let (note, reporter) = (String::new(), "ada".to_owned());
-    let event = NewEvent { camera, kind, score: 0, area: None, end, note, reporter };
+    let event = NewEvent { end: NewEnd::AtOnce, ..NewEvent::new(camera, EventKind::Manual) };
     let event = world.journal.start(&event).unwrap().event;
     // The first frame that was captured at most two seconds before.
     let first = (event.start.as_micros() - 2_000_000 - (start_us - 99 * 50_000)).div_ceil(50_000);
@@ -284,9 +282,8 @@ fn nothing_from_before_a_mask_is_written_after_it() {
     // The recorder begins anew with the masks; an event before that is none of its.
     while world.counted().0 == 0 {
         world.publish(now_us(), 1000);
-        let (kind, end) = (EventKind::Manual, NewEnd::AtOnce);
-        let (note, reporter) = (String::new(), "ada".to_owned());
-        world.journal.start(&NewEvent { camera, kind, score: 0, area: None, end, note, reporter }).unwrap();
+        let event = NewEvent { end: NewEnd::AtOnce, ..NewEvent::new(camera, EventKind::Manual) };
+        world.journal.start(&event).unwrap();
         thread::sleep(Duration::from_millis(100));
     }
     world.stop();

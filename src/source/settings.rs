@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::client::{Fingerprint, Url};
 use crate::draw;
-use crate::media::{Chroma, PictureEdits, PixelFormat, RecordChoice, SoundFormat, StreamSettings};
+use crate::media::{
+    Chroma, MotionChoice, NoiseChoice, PictureEdits, PixelFormat, RecordChoice, SoundFormat, StreamSettings,
+};
 use crate::remote::Endpoint;
 
 /// The settings of a camera; the driver may give something else.
@@ -44,6 +46,8 @@ pub struct CameraSettings {
     pub streams: Vec<StreamSettings>,
     /// Whether and how it is recorded.
     pub record: RecordChoice,
+    /// Whether and how motion is looked for.
+    pub motion: MotionChoice,
 }
 
 /// Which device a camera's picture comes from.
@@ -76,6 +80,8 @@ pub struct MicrophoneSettings {
     pub format: SoundFormat,
     /// Open the device only while somebody listens.
     pub on_demand: bool,
+    /// Whether and how sound is looked for.
+    pub noise: NoiseChoice,
 }
 
 /// Which device a microphone's sound comes from.
@@ -185,6 +191,7 @@ pub(super) mod testing {
             controls: Vec::new(),
             streams: Vec::new(),
             record: RecordChoice::default(),
+            motion: MotionChoice::default(),
         }
     }
 
@@ -195,6 +202,7 @@ pub(super) mod testing {
             device: MicrophoneDevice::Test,
             format: SoundFormat { rate_hz: 8000, channels: 1 },
             on_demand: false,
+            noise: NoiseChoice::default(),
         }
     }
 }

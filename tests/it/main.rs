@@ -27,6 +27,7 @@ mod many_clips;
 mod masks;
 mod memory;
 mod metrics;
+mod motion;
 mod name_lookup;
 mod notify;
 mod page;

@@ -60,6 +60,32 @@ fn each_mistake_names_its_position_and_what_was_expected() {
                 "did you mean `yard`?",
             ],
         ),
+        (
+            "[camera.front.motion]\nzones = [{ name = \"door\", points = [[0.5, 0.5]] }]",
+            &["d.conf:2:10: zones in [camera.front.motion]: zone \"door\" has 1 points; expected 3 to 32"],
+        ),
+        (
+            "[camera.front.motion]\nmasks = [[[0, 0], [1, 1], [1, 0], [0, 1]]]",
+            &["d.conf:2:10: masks in [camera.front.motion]: polygon 1 crosses itself: side 1 meets side 3"],
+        ),
+        (
+            "[camera.front.motion]\nmasks = [[[0, 0], [1, 0], [1.1, 0.5]]]",
+            &[
+                "d.conf:2:27: masks",
+                "point 3 of polygon 1 is [1.1, 0.5]; expected [x, y] with two numbers from 0 to 1",
+            ],
+        ),
+        (
+            "[camera.front.motion]\narmed = [\"22:00-06:00\", \"mon-fry 08:00-18:00\"]",
+            &["d.conf:2:25: armed in [camera.front.motion]: entry 2 is", "\"mon-fri 08:00-18:00\""],
+        ),
+        (
+            "[camera.front.motion]\narmed = true",
+            &["expected \"always\", \"never\", or a list of local times"],
+        ),
+        ("[camera.front.motion]\nsize_percent = 0", &["expected a number from 0.01 to 100.0"]),
+        ("[camera.front.motion]\nsize = 1", &["unknown key `size` in [camera.front.motion]"]),
+        ("[microphone.m.noise]\nover_floor_db = 2", &["d.conf:2:17: over_floor_db in [microphone.m.noise]"]),
         ("server = 1", &["server is a section: write [server]"]),
         ("[camera]\nfps = 5", &["`fps` in [camera] is not a section: write [camera.NAME]"]),
         (

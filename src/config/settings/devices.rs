@@ -6,7 +6,8 @@ use crate::client::{Fingerprint, Url, UrlError};
 use crate::config::paths::Paths;
 use crate::config::read::Section;
 use crate::media::{
-    Chroma, Corner, Flip, PictureEdits, PixelFormat, RecordChoice, Rotation, SoundFormat, StampClock,
+    Chroma, Corner, Flip, MotionChoice, NoiseChoice, PictureEdits, PixelFormat, RecordChoice, Rotation,
+    SoundFormat, StampClock,
 };
 use crate::source::{
     CameraSettings, DeviceChoice, MicrophoneDevice, MicrophoneSettings, check_stamp, socket_path,
@@ -184,6 +185,7 @@ pub fn default_camera(name: String) -> CameraSettings {
         controls: Vec::new(),
         streams: Vec::new(),
         record: RecordChoice::default(),
+        motion: MotionChoice::default(),
     }
 }
 
@@ -194,6 +196,7 @@ pub(in crate::config) fn default_microphone(name: String) -> MicrophoneSettings 
         device: MicrophoneDevice::Auto,
         format: SoundFormat { rate_hz: 32_000, channels: 1 },
         on_demand: false,
+        noise: NoiseChoice::default(),
     }
 }
 

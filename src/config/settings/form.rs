@@ -3,15 +3,20 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use super::record::OFF;
 use super::value::{ONE, Value, decimal_text, quoted};
 use crate::base::{did_you_mean, names};
 use crate::config::quoted::shown;
+use crate::media::{Armed, ArmedTime};
 
 /// Most entries of a list.
 const MOST_ENTRIES: usize = 128;
 
 /// Most polygons or zones of a picture, and most corners of one: all are looked at for each frame.
 const MOST_POLYGONS: usize = 32;
+
+/// The words of [`Form::Armed`].
+const ARMED_WORDS: [&str; 3] = [Armed::ALWAYS, Armed::NEVER, OFF];
 
 /// Corners of a polygon.
 const CORNERS: RangeInclusive<usize> = 3..=32;
@@ -39,8 +44,12 @@ pub enum Form {
     Texts(&'static str, fn(&str) -> bool),
     /// A list of polygons `[[x, y], ...]`, in shares of the picture's width and height.
     Polygons,
-    /// A list of tables `{ name, points }`: polygons with names.
+    /// As [`Form::Polygons`], of which none crosses itself.
+    PlainPolygons,
+    /// A list of tables `{ name, points }`: such polygons with names.
     Zones,
+    /// `always`, `never`, `off`, or a list of times of the week.
+    Armed,
     /// What only defender.conf sets.
     FileOnly,
 }
@@ -88,7 +97,11 @@ impl Form {
                 return self.each(list, |word| words.contains(&word));
             }
             (Self::Texts(_, is_good), Value::List(list)) => return self.each(list, is_good),
-            (Self::Polygons, Value::List(list)) => return self.polygons(list),
+            (Self::Polygons | Self::PlainPolygons, Value::List(list)) => return self.polygons(list),
+            (Self::Armed, Value::Text(word)) => ARMED_WORDS.contains(&word.as_str()),
+            (Self::Armed, Value::List(list)) => {
+                return self.each(list, |time| ArmedTime::parse(time).is_some());
+            }
             (Self::Zones, Value::List(list)) => return self.zones(list),
             _ => false,
         };
@@ -120,13 +133,15 @@ impl Form {
             ),
             Self::Words(words) => format!("a list of some of {}", listed(&words())),
             Self::Texts(expected, _) => format!("{expected}, of at most {MOST_ENTRIES}"),
-            Self::Polygons => {
+            Self::Polygons | Self::PlainPolygons => {
                 "a list of polygons such as [[[0.1, 0.2], [0.4, 0.2], [0.4, 0.9]]], in shares of \
                                the picture's width and height"
                     .to_owned()
             }
             Self::Zones => "a list of zones such as [{ name = \"door\", points = [[0.1, 0.2], [0.4, 0.2], \
                             [0.4, 0.9]] }], in shares of the picture's width and height"
+                .to_owned(),
+            Self::Armed => "\"always\", \"never\", or a list of local times such as [\"22:00-06:00\", \"mon-fri 08:00-18:00\"]"
                 .to_owned(),
             Self::FileOnly => "no change: it can only be changed in defender.conf".to_owned(),
         }
@@ -161,7 +176,8 @@ impl Form {
     fn polygons(&self, list: &[Value]) -> Result<Value, Fault> {
         check_count("polygons", list.len())?;
         let polygon = |(at, found): (usize, &Value)| {
-            polygon(found, &format!("polygon {}", at + 1)).map_err(|fault| fault.inside(at))
+            let is_plain = matches!(self, Self::PlainPolygons);
+            polygon(found, &format!("polygon {}", at + 1), is_plain).map_err(|fault| fault.inside(at))
         };
         Ok(Value::List(list.iter().enumerate().map(polygon).collect::<Result<_, _>>()?))
     }
@@ -231,8 +247,8 @@ fn fault(found: String, expected: String) -> Fault {
     Fault { within: Vec::new(), found, expected }
 }
 
-/// The points of one polygon, as decimals.
-fn polygon(value: &Value, name: &str) -> Result<Value, Fault> {
+/// The points of one polygon, as decimals; one that crosses itself is refused with `is_plain`.
+fn polygon(value: &Value, name: &str, is_plain: bool) -> Result<Value, Fault> {
     let Value::List(list) = value else {
         let found = format!("{name} is {}", shown(&value.to_string()));
         return Err(fault(found, "a list of points [x, y]".to_owned()));
@@ -249,8 +265,27 @@ fn polygon(value: &Value, name: &str) -> Result<Value, Fault> {
         })?;
         points.push(sides);
     }
+    if let Some((first, second)) = crossing(&points).filter(|_| is_plain) {
+        let found = format!("{name} crosses itself: side {} meets side {}", first + 1, second + 1);
+        return Err(fault(found, "corners in their order around it".to_owned()));
+    }
     let decimals = |(x, y): (i64, i64)| Value::List(vec![Value::Decimal(x), Value::Decimal(y)]);
     Ok(Value::List(points.into_iter().map(decimals).collect()))
+}
+
+/// Two sides of a polygon that cross, by the numbers of the corners that they begin at.
+fn crossing(points: &[(i64, i64)]) -> Option<(usize, usize)> {
+    let count = points.len();
+    let side = |at: usize| (points[at], points[(at + 1) % count]);
+    // On which side of a line a point is.
+    let turn = |((ax, ay), (bx, by)): ((i64, i64), (i64, i64)), (x, y): (i64, i64)| {
+        ((bx - ax) * (y - ay) - (by - ay) * (x - ax)).signum()
+    };
+    let pairs = (0..count).flat_map(|first| (first + 1..count).map(move |second| (first, second)));
+    pairs.into_iter().find(|&(first, second)| {
+        let (one, other) = (side(first), side(second));
+        turn(one, other.0) * turn(one, other.1) < 0 && turn(other, one.0) * turn(other, one.1) < 0
+    })
 }
 
 fn point(pair: &Value) -> Option<(i64, i64)> {
@@ -293,5 +328,5 @@ fn zone(value: &Value, number: &str, taken: &[String]) -> Result<(String, Value)
     let Some(points) = value.get("points") else {
         return Err(fault(format!("{number} has no points"), "points = [[x, y], ...]".to_owned()));
     };
-    Ok((name.clone(), polygon(points, &format!("zone \"{name}\""))?))
+    Ok((name.clone(), polygon(points, &format!("zone \"{name}\""), true)?))
 }

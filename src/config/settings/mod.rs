@@ -1,13 +1,14 @@
 //! The settings: one table for each section of defender.conf. From a table come the keys of defender.conf, the
 //! overrides, the fields of the API, and the fields of the page; tests hold openapi.json, the shipped
 //! defender.conf and the man page to it. A new setting is a field of its struct with a default, and one row in
-//! [`devices`], [`record`] and [`server`]. [`Form`] lists what values can be.
+//! [`devices`], [`record`], [`motion`] and [`server`]. [`Form`] lists what values can be.
 //!
 //! The values of a camera's own controls are not in a table, because their names are its driver's. They are a
 //! section of their own, [`SectionValues`] like the others.
 
 mod devices;
 pub(super) mod form;
+mod motion;
 mod record;
 mod server;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub(super) use value::{key, quoted};
 
 pub use devices::{CAMERA, MICROPHONE, default_camera};
 pub use form::{Fault, Form};
+pub use motion::{CAMERA_MOTION, MICROPHONE_NOISE};
 pub use record::{CAMERA_RECORD, RECORD};
 pub use server::SERVER;
 pub use value::Value;

@@ -95,7 +95,6 @@ impl Value {
 }
 
 /// For the setters of rows.
-#[cfg_attr(not(test), expect(dead_code, reason = "no setting has such a value yet"))]
 impl Value {
     /// The number of a form that takes decimals, in ten-thousandths.
     pub(super) fn ten_thousandths(&self) -> i64 {

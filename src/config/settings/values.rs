@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::devices::{CAMERA, MICROPHONE};
+use super::motion::{CAMERA_MOTION, MICROPHONE_NOISE};
 use super::record::{CAMERA_RECORD, RECORD};
 use super::server::SERVER;
 use super::{Fault, Form, Setting, Value};
@@ -62,6 +63,7 @@ impl Config {
         for microphone in &mut self.microphones {
             let name = format!("microphone.{}", microphone.name);
             visit(&name, &mut Bound(&MICROPHONE, microphone));
+            visit(&joined(&name, "noise"), &mut Bound(&MICROPHONE_NOISE, &mut microphone.noise));
         }
     }
 
@@ -111,6 +113,7 @@ pub fn each_camera_section(
 ) {
     visit(name, &mut Bound(&CAMERA, camera));
     visit(&joined(name, "record"), &mut Bound(&CAMERA_RECORD, &mut camera.record));
+    visit(&joined(name, "motion"), &mut Bound(&CAMERA_MOTION, &mut camera.motion));
     visit(&joined(name, "controls"), &mut Controls(&mut camera.controls));
 }
 

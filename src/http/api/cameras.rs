@@ -21,7 +21,7 @@ use crate::users::Identity;
 
 /// A camera. `settings` is null for a camera of another server. `controls` and `sizes` are null in lists, because
 /// the driver is asked for them. `fps` is the rate that the driver promised, `interval_ms` the observed time
-/// between frames. `recording` is null for a camera that is not to be recorded. `keeps` says whether changed settings can be saved for the next start.
+/// between frames. `recording` is null for a camera that is not to be recorded, `detection` for one at which no motion is looked for. `keeps` says whether changed settings can be saved for the next start.
 #[derive(Serialize)]
 pub struct Camera {
     name: String,
@@ -41,6 +41,8 @@ pub struct Camera {
     since_s: u64,
     relayed: bool,
     recording: Option<&'static str>,
+    detection: Option<&'static str>,
+    detection_problem: Option<String>,
     settings: Option<Values>,
     keeps: bool,
     streams: Vec<Stream>,
@@ -148,6 +150,7 @@ pub fn cameras(state: &AppState, user: &Identity) -> Vec<Camera> {
 fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
     let now = feed.state();
     let asked = state.control.camera_values(feed.name());
+    let (detection, detection_problem) = detection(state, feed);
     Camera {
         name: feed.name().to_owned(),
         source: now.source,
@@ -166,6 +169,8 @@ fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
         since_s: seconds_since(now.since),
         relayed: feed.relayed.get(),
         recording: recording(state, feed.name()),
+        detection,
+        detection_problem,
         keeps: asked.is_some() && state.control.can_save(),
         settings: asked.map(Values),
         streams: feed.streams().all().iter().map(|found| stream(found, (now.width, now.height))).collect(),
@@ -194,6 +199,12 @@ fn recording(state: &AppState, name: &str) -> Option<&'static str> {
     state.recordings.state_of(name).map(|state| state.name())
 }
 
+/// What detection at a camera does, and what is wrong; `None` where there is none.
+fn detection(state: &AppState, feed: &CameraFeed) -> (Option<&'static str>, Option<String>) {
+    let shown = feed.motion().and_then(|_| state.motion.watch(feed.name())).map(|watch| watch.state());
+    shown.map_or((None, None), |(state, problem)| (Some(state.name()), problem))
+}
+
 /// Whole seconds since a moment; 0 if there was none.
 pub(super) fn seconds_since(moment: Option<Timestamp>) -> u64 {
     moment.map_or(0, |moment| Timestamp::now().since(moment).as_secs())
@@ -207,7 +218,7 @@ fn document(state: &AppState, feed: &CameraFeed) -> Reply {
 }
 
 /// The change that a request asks for, and whether it is to be saved.
-fn read_change(request: &mut Request, known: &CameraKeys) -> Result<(CameraChange, bool), Reply> {
+pub(super) fn read_change(request: &mut Request, known: &CameraKeys) -> Result<(CameraChange, bool), Reply> {
     let mut keys = known.top();
     keys.push("save");
     let mut fields: BTreeMap<String, json::Value> = body::read_strictly(request, &keys, EXAMPLE)?;

@@ -31,6 +31,8 @@ pub struct Document {
     interrupted: bool,
     note: String,
     by: String,
+    zone: Option<String>,
+    best: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -119,7 +121,7 @@ pub fn add(call: &mut Call<'_>) -> Reply {
         let why = format!("too many reported events, try again in {seconds} s");
         return Reply::error(429, &why).with("Retry-After", seconds.to_string());
     }
-    let new = NewEvent { camera, kind: EventKind::Manual, score: 0, area: None, end, note, reporter };
+    let new = NewEvent { end, note, reporter, ..NewEvent::new(camera, EventKind::Manual) };
     match state.journal.start(&new) {
         Ok(record) => {
             let id = record.event.id;
@@ -179,8 +181,6 @@ pub fn remove(call: &Call<'_>, id: &str) -> Reply {
 /// An event as the API shows it.
 pub fn document(record: &EventRecord) -> Document {
     let Event { id, camera, kind, score, area, .. } = record.event;
-    let share = |side: u16| (f64::from(side) * 10_000.0 / 65_535.0).round() / 10_000.0;
-    let sides = |Area { left, top, right, bottom }| [left, top, right, bottom].map(share);
     Document {
         id,
         camera: Some(camera.as_str().to_owned()).filter(|name| !name.is_empty()),
@@ -193,7 +193,19 @@ pub fn document(record: &EventRecord) -> Document {
         interrupted: record.is_interrupted,
         note: record.note.to_string(),
         by: record.reporter.to_string(),
+        zone: Some(record.zone.to_string()).filter(|zone| !zone.is_empty()),
+        best: record.wall_best_us().map(utc::rfc3339),
     }
+}
+
+/// The sides of an area, in shares of the picture's width and height.
+pub fn sides(Area { left, top, right, bottom }: Area) -> [f64; 4] {
+    [left, top, right, bottom].map(|side| (f64::from(side) * 10_000.0 / 65_535.0).round() / 10_000.0)
+}
+
+/// The same as text, with commas between them.
+pub fn shares(area: Area) -> String {
+    sides(area).map(|side| miniserde::json::to_string(&side)).join(",")
 }
 
 /// The event, if the user may see it. To others it does not exist.

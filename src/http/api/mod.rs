@@ -11,6 +11,7 @@ pub(super) mod log;
 pub(super) mod login;
 pub(super) mod metrics;
 pub(super) mod microphones;
+pub(super) mod motion;
 pub(super) mod recordings;
 pub(super) mod services;
 pub(super) mod sessions;

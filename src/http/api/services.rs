@@ -1,4 +1,4 @@
-//! The services: video, audio and recording. Whether they run, and stopping and starting them.
+//! The services: video, audio, recording and motion. Whether they run, and stopping and starting them.
 
 use miniserde::{Deserialize, Serialize};
 
@@ -15,6 +15,7 @@ struct Services {
     video: Running,
     audio: Running,
     recording: Running,
+    motion: Running,
 }
 
 /// `stopped_by` is null while it runs.
@@ -33,15 +34,16 @@ struct RunningBody {
 pub fn list(state: &AppState) -> Reply {
     let capture = |media| running(state, Service::Capture(media));
     let (video, audio) = (capture(Media::Video), capture(Media::Audio));
-    Reply::json(200, &Services { video, audio, recording: running(state, Service::Recording) })
+    let (recording, motion) = (running(state, Service::Recording), running(state, Service::Motion));
+    Reply::json(200, &Services { video, audio, recording, motion })
 }
 
-/// `GET /api/1.0/services/video`, `.../audio`, `.../recording`.
+/// `GET /api/1.0/services/video`, `.../audio`, `.../recording`, `.../motion`.
 pub fn one(state: &AppState, service: Service) -> Reply {
     Reply::json(200, &running(state, service))
 }
 
-/// `PUT /api/1.0/services/video`, `.../audio`, `.../recording`. Viewers and listeners stay connected and see or hear that it is
+/// `PUT /api/1.0/services/video`, `.../audio`, `.../recording`, `.../motion`. Viewers and listeners stay connected and see or hear that it is
 /// stopped.
 pub fn change(call: &mut Call<'_>, service: Service) -> Reply {
     let Call { state, request, pending, user: admin } = call;
@@ -54,9 +56,13 @@ pub fn change(call: &mut Call<'_>, service: Service) -> Reply {
     let log = || audit::changed(pending.peer(), admin, &what);
     let media = match service {
         Service::Capture(media) => media,
-        Service::Recording => {
+        Service::Recording | Service::Motion => {
             let by = (!wanted.running).then_some(admin.name.as_str());
-            if state.recordings.set_stopped(by) {
+            let changes = match service {
+                Service::Motion => state.motion.set_stopped(by),
+                _ => state.recordings.set_stopped(by),
+            };
+            if changes {
                 log();
             }
             return one(state, service);
@@ -73,6 +79,7 @@ fn running(state: &AppState, service: Service) -> Running {
     let stopped_by = match service {
         Service::Capture(media) => state.control.stopped_by(media),
         Service::Recording => state.recordings.stopped_by(),
+        Service::Motion => state.motion.stopped_by(),
     };
     Running { running: stopped_by.is_none(), stopped_by }
 }

@@ -47,6 +47,7 @@ struct Running {
     video: bool,
     audio: bool,
     recording: bool,
+    motion: bool,
 }
 
 /// Another Defender; `problem` is null while it answers.
@@ -74,6 +75,7 @@ pub fn status(state: &AppState, user: &Identity) -> Reply {
             video: state.control.stopped_by(Media::Video).is_none(),
             audio: state.control.stopped_by(Media::Audio).is_none(),
             recording: state.recordings.stopped_by().is_none(),
+            motion: state.motion.stopped_by().is_none(),
         },
         uptime_s: state.started.elapsed().as_secs(),
         cameras: cameras::cameras(state, user),

@@ -90,7 +90,8 @@ impl Limits {
             }
             Form::Words(choices) => Self { choices: words(choices()), ..plain("list") },
             Form::Texts(..) => plain("list"),
-            Form::Polygons => plain("polygons"),
+            Form::Polygons | Form::PlainPolygons => plain("polygons"),
+            Form::Armed => plain("armed"),
             Form::Zones => plain("zones"),
             Form::FileOnly => plain("text"),
         }
@@ -122,7 +123,11 @@ struct Fields<'v>(std::slice::Iter<'v, (String, Value)>);
 impl Map for Fields<'_> {
     fn next(&mut self) -> Option<(Cow<'_, str>, &dyn Serialize)> {
         let (key, value) = self.0.next()?;
-        Some((Cow::Borrowed(key.as_str()), value))
+        // A section that is not in use has no values.
+        match value {
+            Value::Table(entries) if entries.is_empty() => Some((Cow::Borrowed(key.as_str()), &())),
+            value => Some((Cow::Borrowed(key.as_str()), value)),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod audio;
 mod clip;
 mod events;
+mod motion;
 mod multipart;
 mod playback;
 mod playback_sound;
@@ -58,6 +59,22 @@ pub fn live_events(call: &Call<'_>) -> Outcome {
     let journal = Arc::clone(&call.state.journal);
     let job = events::stream(journal, call.user.clone(), is_head(call.request), call.context());
     hand_over(call, Ok(job))
+}
+
+/// `GET /api/1.0/cameras/NAME/motion/live`.
+pub fn live_motion(call: &Call<'_>, name: &str) -> Outcome {
+    let job = call.state.camera(Some(name), call.user).and_then(|feed| {
+        let watch = feed.motion().and_then(|_| call.state.motion.watch(name));
+        let watch = watch.ok_or_else(|| {
+            Reply::error(
+                409,
+                "no motion is looked for at this camera; set motion.armed, or add [camera.NAME.motion]",
+            )
+        })?;
+        let reader = watch.follow().ok_or_else(too_many_viewers)?;
+        Ok(motion::stream(reader, is_head(call.request), call.context()))
+    });
+    hand_over(call, job)
 }
 
 /// `GET /snapshot`, `/snapshot/NAME`.

@@ -208,6 +208,12 @@ fn expected(route: &Route, method: &str, who: Requester) -> u16 {
             let is_seen = !who.is_confined();
             (false, !reads, reads.then_some(if is_seen { 200 } else { 404 }))
         }
+        // No motion is looked for at them.
+        Route::LiveMotion(_) => {
+            let is_seen = !who.is_confined();
+            (false, false, reads.then_some(if is_seen { 409 } else { 404 }))
+        }
+        Route::MotionReplay(_) => (false, true, (method == "POST").then_some(409)),
         Route::Microphone(_) => {
             let is_heard = !who.is_confined();
             (false, false, reads.then_some(if is_heard { 200 } else { 404 }))

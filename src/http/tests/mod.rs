@@ -22,6 +22,7 @@ use crate::hub::{self, CameraFeed, FeedList, MicrophoneFeed, StreamFeed, latest}
 use crate::journal::Journal;
 use crate::media::{RecordStore, Scale, SoundFormat, StreamSettings};
 use crate::memory::{Account, Memory};
+use crate::motion::Motion;
 use crate::record::Recordings;
 use crate::users::{Accounts, SessionLimits};
 
@@ -115,18 +116,26 @@ fn app_state(users: &Path) -> AppState {
     let gate = Gate::new(listeners, Limits::default(), None, pending).unwrap();
     let journal = Arc::new(Journal::open(&users.with_file_name("events"), hub::events(16)));
     let store = RecordStore::in_folder(users.with_file_name("recordings"));
+    let memory = Memory::new(1024 * 1024);
+    let motion = Motion::new(
+        Arc::clone(&cameras),
+        Arc::clone(&microphones),
+        Arc::clone(&journal),
+        memory.for_remote(),
+    );
     AppState {
         // The feeds above stand for devices.
         control: Control::without_devices(),
         recordings: Arc::new(Recordings::new(store, Arc::clone(&journal))),
         journal,
+        motion: Arc::new(motion),
         accounts: Arc::new(Accounts::open(users, SessionLimits::default())),
         cameras,
         microphones,
         encoders: Default::default(),
         page: Some(Page::open(None).unwrap()),
         admission: gate.admission(),
-        memory: Memory::new(1024 * 1024),
+        memory,
         counters: Default::default(),
         failed_logins: Default::default(),
         reports: Default::default(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use miniserde::json;
 
 use crate::codec::sound::Codec;
-use crate::config::{CAMERA, CAMERA_RECORD, Form, Value};
+use crate::config::{CAMERA, CAMERA_MOTION, CAMERA_RECORD, Form, Setting, Value};
 use crate::http::api::value::Limits;
 use crate::http::route::Route;
 use crate::media::PixelFormat;
@@ -43,10 +43,15 @@ fn openapi_has_each_setting_of_a_camera() {
             assert!(change.contains(&changed), "{changed} is missing in the description of a change");
         }
     }
-    let (_, change) = change.split_once("\"record\":").unwrap();
-    let (_, shown) = text.split_once("\"CameraRecord\":").unwrap();
+    describes_section(&CAMERA_RECORD, "CameraRecord", change.split_once("\"record\":").unwrap().1);
+    describes_section(&CAMERA_MOTION, "CameraMotion", change.split_once("\"motion\":").unwrap().1);
+}
+
+/// Checks the schema `name` and the description of a change.
+fn describes_section<S>(table: &'static [Setting<S>], name: &str, change: &str) {
+    let (_, shown) = include_str!("../openapi.json").split_once(&format!("\"{name}\":")).unwrap();
     let (shown, required) = shown.lines().next().unwrap().split_once("\"required\":").unwrap();
-    for setting in &CAMERA_RECORD {
+    for setting in table {
         let key = format!("\"{}\"", setting.key);
         let described = format!("{key}:{{{}", schema(&setting.form));
         let is_described = shown.contains(&described) && change.contains(&described);
@@ -73,10 +78,11 @@ fn schema(form: &Form) -> String {
             format!("\"type\":\"array\",\"items\":{items}")
         }
         Form::Texts(..) => "\"type\":\"array\",\"items\":{\"type\":\"string\"".to_owned(),
-        Form::Polygons => {
+        Form::Polygons | Form::PlainPolygons => {
             "\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Polygon\"}".to_owned()
         }
         Form::Zones => "\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Zone\"}".to_owned(),
+        Form::Armed => "\"$ref\":\"#/components/schemas/Armed\"".to_owned(),
         Form::FileOnly => "\"type\":\"string\"".to_owned(),
     }
 }
@@ -94,6 +100,7 @@ fn openapi_has_each_route_with_its_methods_and_no_other() {
         })
         .collect();
     let template = |path: String| match path.rsplit_once('/') {
+        _ if path.contains("/front/motion/") => path.replace("/front", "/{name}"),
         Some((base, "front" | "eve" | "camera.front.fps")) => format!("{base}/{{name}}"),
         Some((base, "small")) => format!("{}/{{stream}}", base.replace("/front", "/{name}")),
         Some((base, part)) if base.ends_with("/recordings/front") => {

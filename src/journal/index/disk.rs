@@ -99,13 +99,13 @@ impl Index {
                 continue;
             };
             let lacks = std::mem::take(&mut held.lacks);
-            if lacks.event || held.stored != Some(day) {
-                if !room.take(&held.record) {
-                    self.left_out = self.left_out.saturating_add(1);
-                    continue;
-                }
+            let is_there = held.stored == Some(day);
+            if (lacks.event || !is_there) && room.take(&held.record) {
                 batch.wholes.push(id);
                 batch.add(&mut self.next_n, &Entry::Event(held.record.clone()));
+            } else if !is_there {
+                self.left_out = self.left_out.saturating_add(1);
+                continue;
             } else if room.has_bytes() {
                 held.lines(lacks, |entry| batch.add(&mut self.next_n, &entry));
             }

@@ -90,9 +90,7 @@ fn a_deletion_leaves_kept_events_and_says_so() {
     footage(&world, 1, &head(1, 10, now_s - 100), &[0, 500]);
     footage(&world, 2, &head(1, 110, now_s - 1), &[0, 2500]);
     let camera = CameraName::new("front").unwrap();
-    let (kind, end) = (EventKind::Manual, NewEnd::AtOnce);
-    let event =
-        NewEvent { camera, kind, score: 0, area: None, end, note: String::new(), reporter: String::new() };
+    let event = NewEvent { end: NewEnd::AtOnce, ..NewEvent::new(camera, EventKind::Manual) };
     let event = world.journal.start(&event).unwrap().event;
     assert_eq!(world.recordings.request_deletion("front", 0, u64::MAX), 2);
     world.journal.keep(event.id, true).unwrap();

@@ -184,6 +184,7 @@ mod tests {
             controls: Vec::new(),
             streams: Vec::new(),
             record: crate::media::RecordChoice::default(),
+            motion: Default::default(),
         }
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Delivery<'c, 'a> {
     last_whole: Timestamp,
     /// What was wrong with the last picture, if it was not whole.
     unusable: Option<Unusable>,
+    /// When the last frame was published.
+    looked: Option<Timestamp>,
 }
 
 impl<'c, 'a> Delivery<'c, 'a> {
@@ -50,6 +52,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
             began: None,
             last_whole,
             unusable: None,
+            looked: None,
         }
     }
 
@@ -127,6 +130,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
         // In this order: a viewer who sees the picture finds its camera online.
         self.count_whole(finished.as_ref().map(Prepared::size), has_changed);
         if let Some(finished) = finished {
+            self.looked = Some(self.context.session.now());
             self.context.output.publish(finished);
         }
         Ok(())
@@ -136,9 +140,18 @@ impl<'c, 'a> Delivery<'c, 'a> {
     /// The first JPEG of a camera shows whether its JPEGs are whole, and how large they are.
     fn is_needed(&self, picture: &Picture<'_>) -> bool {
         let is_jpeg = !matches!(picture.content, Content::Raw(_));
-        self.context.output.is_watched()
+        (self.context.output.is_watched() && self.is_look_due())
             || self.context.pace.slow_interval().is_some()
             || (is_jpeg && self.began.is_none())
+    }
+
+    /// Whether it is time for the next frame, while only a detector watches: it needs few.
+    fn is_look_due(&self) -> bool {
+        let (Some(interval), Some(looked)) = (self.context.feed.only_looks(), self.looked) else {
+            return true;
+        };
+        // A camera's frames come a little early or late.
+        self.context.session.now().since(looked) + Duration::from_millis(8) >= interval
     }
 
     /// Takes a new description; whether the camera there came or went.

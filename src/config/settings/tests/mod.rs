@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::Config;
-use crate::media::RecordChoice;
+use crate::media::{MotionChoice, NoiseChoice, RecordChoice};
 
 /// The lines of a section of the shipped defender.conf, without `# ` where it is commented out.
 fn shipped(section: &str) -> String {
@@ -33,6 +33,8 @@ fn the_shipped_defender_conf_lists_each_setting() {
     assert_lists(&SERVER, "server");
     assert_lists(&RECORD, "record");
     assert_lists(&CAMERA_RECORD, "camera.front.record");
+    assert_lists(&CAMERA_MOTION, "camera.front.motion");
+    assert_lists(&MICROPHONE_NOISE, "microphone.front.noise");
 }
 
 #[test]
@@ -56,6 +58,8 @@ fn each_setting_takes_its_own_value_and_no_other_kind() {
     check(&RECORD, &config.record);
     let not_off = RecordChoice { is_on: true, is_own_sound: false, ..RecordChoice::default() };
     check(&CAMERA_RECORD, &not_off);
+    check(&CAMERA_MOTION, &MotionChoice { is_on: true, ..MotionChoice::default() });
+    check(&MICROPHONE_NOISE, &NoiseChoice { is_on: true, ..NoiseChoice::default() });
 }
 
 #[test]
@@ -81,7 +85,8 @@ fn the_man_page_names_each_setting_that_can_be_changed() {
     let cameras = CAMERA.iter().filter(|setting| setting.is_live).map(|setting| setting.key);
     let servers = SERVER.iter().filter(|setting| setting.is_live).map(|setting| setting.key);
     let records = CAMERA_RECORD.iter().filter(|setting| setting.is_live).map(|setting| setting.key);
-    for key in cameras.chain(servers).chain(records) {
+    let motions = CAMERA_MOTION.iter().map(|setting| setting.key);
+    for key in cameras.chain(servers).chain(records).chain(motions) {
         assert!(page.contains(&format!(".IR {key} ")) || page.contains(&format!(".I {key}\n")), "{key}");
     }
 }

@@ -2,6 +2,7 @@
 //! and none of the whole server.
 
 mod machine;
+mod motion;
 mod recording;
 mod text;
 
@@ -28,6 +29,7 @@ pub fn metrics(state: &AppState, user: &Identity) -> Reply {
     cameras(&mut text, state, &user.scope);
     microphones(&mut text, state, &user.scope);
     recording::cameras(&mut text, state, &user.scope);
+    motion::cameras(&mut text, state, &user.scope);
     Reply::new(200, "text/plain; version=0.0.4", text.0.into_bytes().into()).with("Cache-Control", "no-store")
 }
 

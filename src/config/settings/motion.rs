@@ -1,0 +1,106 @@
+//! The tables of detection: a row for each setting, in the order of defender.conf.
+
+use super::record::OFF;
+use super::{Form, Setting, Value};
+use crate::media::{Armed, ArmedTime, MotionChoice, NoiseChoice};
+
+/// `size_percent` is in ten-thousandths of a percent, a size in ten-thousandths of the picture.
+const PERCENT: i64 = 100;
+
+/// Looks a second.
+const LOOKS: std::ops::RangeInclusive<u32> = 1..=10;
+
+/// `[camera.NAME.motion]`.
+pub static CAMERA_MOTION: [Setting<MotionChoice>; 5] = [
+    Setting::<MotionChoice>::new(
+        "size_percent",
+        "Smallest size of motion, in percent of the picture",
+        Form::Decimal(PERCENT..=10_000 * PERCENT),
+        |motion| Value::Decimal(i64::from(motion.settings.size) * PERCENT),
+        |motion, value| {
+            motion.settings.size = u16::try_from(value.ten_thousandths() / PERCENT).unwrap_or(u16::MAX);
+        },
+    )
+    .live(),
+    Setting::<MotionChoice>::new(
+        "looks",
+        "Looks a second",
+        Form::Integer(LOOKS),
+        |motion| motion.settings.looks.into(),
+        |motion, value| motion.settings.looks = value.number(),
+    )
+    .live(),
+    Setting::<MotionChoice>::new(
+        "zones",
+        "Where motion counts",
+        Form::Zones,
+        |motion| motion.settings.zones.as_slice().into(),
+        |motion, value| motion.settings.zones = value.zones(),
+    )
+    .hint("Everywhere if there is none; of the picture as the camera sends it, before the turn")
+    .live(),
+    Setting::<MotionChoice>::new(
+        "masks",
+        "Where motion does not count",
+        Form::PlainPolygons,
+        |motion| motion.settings.masks.as_slice().into(),
+        |motion, value| motion.settings.masks = value.polygons(),
+    )
+    .hint("Of the picture as the camera sends it, before the turn")
+    .live(),
+    Setting::<MotionChoice>::new(
+        "armed",
+        "When motion counts",
+        Form::Armed,
+        |motion| if motion.is_on { shown(&motion.settings.armed) } else { OFF.into() },
+        |motion, value| {
+            let armed = armed(value);
+            motion.is_on = armed.is_some();
+            motion.settings.armed = armed.unwrap_or_default();
+        },
+    )
+    .hint("always, never, or local times; off: no alarms of the scene either")
+    .live(),
+];
+
+/// `[microphone.NAME.noise]`.
+pub static MICROPHONE_NOISE: [Setting<NoiseChoice>; 2] = [
+    Setting::<NoiseChoice>::new(
+        "over_floor_db",
+        "dB above the noise floor",
+        Form::Integer(3..=60),
+        |noise| u32::from(noise.settings.over_floor_db).into(),
+        |noise, value| noise.settings.over_floor_db = u16::try_from(value.number()).unwrap_or(u16::MAX),
+    ),
+    Setting::<NoiseChoice>::new(
+        "armed",
+        "When sound counts",
+        Form::Armed,
+        |noise| if noise.is_on { shown(&noise.settings.armed) } else { OFF.into() },
+        |noise, value| {
+            let armed = armed(value);
+            noise.is_on = armed.is_some();
+            noise.settings.armed = armed.unwrap_or_default();
+        },
+    ),
+];
+
+/// When it counts; `None` for `off`.
+fn armed(value: &Value) -> Option<Armed> {
+    match value {
+        Value::Text(word) if word == OFF => None,
+        Value::Text(word) if word == Armed::NEVER => Some(Armed::Never),
+        Value::List(times) => {
+            Some(Armed::Times(times.iter().filter_map(|time| ArmedTime::parse(time.text())).collect()))
+        }
+        _ => Some(Armed::Always),
+    }
+}
+
+fn shown(armed: &Armed) -> Value {
+    match armed {
+        Armed::Always => Armed::ALWAYS.into(),
+        Armed::Never => Armed::NEVER.into(),
+        Armed::Times(times) => Value::List(times.iter().map(|time| time.text().into()).collect()),
+    }
+}

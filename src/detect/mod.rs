@@ -1,0 +1,35 @@
+//! What a camera's owner wants to know of its pictures and sound: motion, alarms of the scene, and noise.
+//!
+//! | module | what belongs there |
+//! |---|---|
+//! | [`look`] | what goes in: one picture at an eighth of its size, and when it was taken |
+//! | [`settings`] | what a person chooses |
+//! | [`detector`] | a camera's detector: looks in, begins and ends of detections out |
+//! | [`sound`] | a microphone's detector |
+//! | `cells` | blocks as cells of a grid that is never large; brightness on a logarithmic scale |
+//! | `background` | what each cell shows while nothing happens, and how much that varies |
+//! | `light` | changes of the light: of the whole picture, of rows, of smooth parts |
+//! | `components` | cells that count, joined |
+//! | `motion` | the passes of a look over all cells |
+//! | `track` | components from look to look: which of them are motion |
+//! | `scene` | covered, dark, frozen, moved, defocused |
+//! | `zones` | polygons as cells |
+//!
+//! Everything here is a state machine. The only clock is the time in a look, so that the same looks always give the
+//! same answers. No I/O, no threads and no floating-point numbers belong here: the first Pi's are slow, and it has many
+//! blocks. docs/detection.md explains the method and what it misses.
+
+mod background;
+mod cells;
+mod components;
+pub mod detector;
+mod light;
+pub mod look;
+mod motion;
+mod scene;
+pub mod settings;
+pub mod sound;
+#[cfg(test)]
+mod tests;
+mod track;
+mod zones;

@@ -1,0 +1,318 @@
+//! The passes of a look over all cells, and what becomes motion.
+
+use super::background::Seen;
+use super::cells::OCTAVE;
+use super::components::{Component, Found};
+use super::detector::{Change, Detection, Detector, Kind, Mode, Ongoing};
+use super::light::View;
+use super::track::Track;
+use crate::media::{Area, Timestamp};
+
+/// The picture as a whole has changed when so many of its cells have, in percent, since the last look.
+const WHOLE_PERCENT: usize = 30;
+
+/// Or when its brightness has, by so much.
+const JUMP: i32 = OCTAVE / 6;
+
+/// It is calm when so few do.
+const CALM_PERCENT: usize = 5;
+
+/// For so many looks.
+const CALM_LOOKS: u32 = 3;
+
+/// It is looked at again after this time, calm or not.
+const SETTLE_US: u64 = 4_000_000;
+
+/// A change is told so long after the one before.
+const TELL_US: u64 = 1_000_000;
+
+/// For so long after the light has changed nothing becomes motion, and what is seen must travel to become motion: it may be
+/// the light.
+const NEW_LIGHT_US: u64 = 500_000;
+
+/// Less of the picture than this, in percent, differs when the light is as before.
+const BACK_PERCENT: usize = 12;
+
+/// Strengths, in sixteenths of a threshold: the most that a cell counts for, and what it must have of its own.
+const STRENGTH_MAX: u8 = 48;
+const STRENGTH_MIN: u8 = 8;
+const STRENGTH_ONE: u8 = 16;
+
+/// A cell counts if it, twice, and those around it have so much together; if all were just at their threshold, they had 160.
+const TOGETHER: u32 = 140;
+
+impl Detector {
+    /// How much of its threshold each cell differs, and which have changed.
+    pub(super) fn mark(&mut self) {
+        let (width, height) = (self.grid.width, self.grid.height);
+        let view = View {
+            grid: self.grid,
+            levels: &self.levels,
+            last: &self.last,
+            cells: &self.cells,
+            black: self.scale.black(),
+            white: self.scale.white(),
+            step_eighths: self.step_eighths,
+        };
+        self.light.explain(&view);
+        self.active.clear(width * height);
+        self.changed.clear(width * height);
+        self.active_cells = 0;
+        let mut noise = Noise::default();
+        for row in 0..height {
+            for column in 0..width {
+                let at = row * width + column;
+                let threshold = view.cells[at].threshold(self.levels[at], self.noise, self.step_eighths);
+                self.thresholds[at] = threshold.min(u16::MAX.into()) as u16;
+                let rest = self.light.rest(&view, at, (column, row)).clamp(-8192, 8191);
+                // Only what the light does not explain has changed by itself.
+                let changed = rest.abs_diff(self.rests[at].into()) as i32;
+                self.rests[at] = rest as i16;
+                if at.is_multiple_of(4) {
+                    noise.add(rest.abs(), view.cells[at].noise(self.step_eighths));
+                }
+                let strength = strength(rest.abs(), threshold);
+                // It was as usual before.
+                if strength >= STRENGTH_ONE && self.strengths[at] < STRENGTH_ONE {
+                    self.changed.set(at);
+                }
+                self.strengths[at] = strength;
+                if changed * 4 > threshold * 3 {
+                    self.active.set(at);
+                    self.active_cells += 1;
+                }
+            }
+        }
+        self.noise = noise.times();
+    }
+
+    /// Whether the whole picture has changed, and has become calm again.
+    pub(super) fn judge_whole(&mut self, at: Timestamp) {
+        let active_percent = self.active_cells * 100 / self.grid.cells().max(1);
+        let is_jump = self.light.since_last.abs() > JUMP;
+        match self.mode {
+            Mode::Settling { since, calm_looks } => {
+                let calm_looks = if active_percent < CALM_PERCENT && !is_jump { calm_looks + 1 } else { 0 };
+                let waited_us = at.as_micros().saturating_sub(since.as_micros());
+                self.mode = if calm_looks >= CALM_LOOKS || waited_us >= SETTLE_US {
+                    self.take_over();
+                    self.settled = at;
+                    Mode::Watching
+                } else {
+                    Mode::Settling { since, calm_looks }
+                };
+            }
+            Mode::Watching if active_percent >= WHOLE_PERCENT || is_jump => {
+                self.tracks.clear();
+                self.mode = Mode::Settling { since: at, calm_looks: 0 };
+            }
+            _ => {}
+        }
+    }
+
+    /// What is seen now is the background. But if most of the picture is as it was before, only the light has come and
+    /// gone, and what is left may be somebody.
+    fn take_over(&mut self) {
+        let other = self.strengths.iter().filter(|&&strength| strength >= STRENGTH_ONE).count();
+        if other * 100 < self.grid.cells() * BACK_PERCENT {
+            return;
+        }
+        for ((cell, &level), &strength) in self.cells.iter_mut().zip(&self.levels).zip(&self.strengths) {
+            if strength >= STRENGTH_MIN {
+                cell.become_known(level);
+            }
+        }
+    }
+
+    /// Finds what moves, and tells it.
+    pub(super) fn find_motion(&mut self, at: Timestamp, since_us: u64, out: &mut Vec<Change>) {
+        self.count_cells();
+        let cells = self.grid.cells() as u32;
+        let least = (cells * u32::from(self.settings.size) / 10_000).clamp(1, cells);
+        let found = Found {
+            grid: self.grid,
+            foreground: &self.counting,
+            active: &self.active,
+            zones: &self.zones,
+            cells: &self.cells,
+        };
+        self.finder.find(&found, least, &mut self.components);
+        self.drop_light();
+        if self.light.is_changing() {
+            self.settled = at;
+        }
+        let is_new_light = at.as_micros().saturating_sub(self.settled.as_micros()) < NEW_LIGHT_US;
+        self.tracks.follow(at, since_us, &self.components, is_new_light);
+        let moving: Vec<Track> = self.tracks.moving(at).copied().collect();
+        for track in &moving {
+            self.moving.push(self.area(&track.component));
+            self.tell(at, track, out);
+        }
+    }
+
+    /// The cells that count: those that differ enough together with those around them.
+    fn count_cells(&mut self) {
+        let (width, height) = (self.grid.width, self.grid.height);
+        self.counting.clear(width * height);
+        for row in 0..height {
+            let rows = row.saturating_sub(1)..(row + 2).min(height);
+            for column in 0..width {
+                let at = row * width + column;
+                let own = self.strengths[at];
+                if own < STRENGTH_MIN || self.zones[at] == 0 {
+                    continue;
+                }
+                let columns = column.saturating_sub(1)..(column + 2).min(width);
+                let mut together = u32::from(own);
+                for y in rows.clone() {
+                    let near = &self.strengths[y * width..][columns.clone()];
+                    together += near.iter().map(|&strength| u32::from(strength)).sum::<u32>();
+                }
+                if together >= TOGETHER {
+                    self.counting.set(at);
+                }
+            }
+        }
+    }
+
+    /// Takes out components that are parts of the background in another light: what they show differs from it everywhere by
+    /// the same factor, although the background varies there.
+    fn drop_light(&mut self) {
+        let mut components = std::mem::take(&mut self.components);
+        components.retain(|component| {
+            let is_light = self.is_light(component);
+            if is_light {
+                let counting = &mut self.counting;
+                self.finder.cells(component, self.grid, |cell| counting.unset(cell));
+            }
+            !is_light
+        });
+        self.components = components;
+    }
+
+    /// From cell to cell, light changes little where the background changes much; what hides the background does not.
+    fn is_light(&self, component: &Component) -> bool {
+        let (mut of_background, mut of_difference) = (0u32, 0u32);
+        let mut last: Option<(usize, i32, i32)> = None;
+        self.finder.cells(component, self.grid, |cell| {
+            let mean = self.cells[cell].mean();
+            let difference = i32::from(self.levels[cell]) - mean;
+            if let Some((before, last_mean, last_difference)) = last
+                && before + 1 == cell
+            {
+                of_background += mean.abs_diff(last_mean);
+                of_difference += difference.abs_diff(last_difference);
+            }
+            last = Some((cell, mean, difference));
+        });
+        of_difference * 5 < of_background * 3
+    }
+
+    /// A track that moves, in each of its zones.
+    fn tell(&mut self, at: Timestamp, track: &Track, out: &mut Vec<Change>) {
+        let component = &track.component;
+        let mut zones = component.zones;
+        while zones != 0 {
+            let number = zones.trailing_zeros() as u8;
+            zones &= zones - 1;
+            let zone = (!self.settings.zones.is_empty()).then_some(number);
+            let (score, area) = (self.score(component), self.area(component));
+            let Some(ongoing) = self.ongoing.iter_mut().find(|ongoing| ongoing.detection.zone == zone) else {
+                self.numbers += 1;
+                let detection = Detection {
+                    number: self.numbers,
+                    kind: Kind::Motion,
+                    score,
+                    area,
+                    zone,
+                    first: track.first,
+                    best: at,
+                };
+                self.ongoing.push(Ongoing { detection, seen: at, told: at });
+                out.push(Change::Began(detection));
+                continue;
+            };
+            ongoing.seen = at;
+            let best = &mut ongoing.detection;
+            let is_told_before = at.as_micros().saturating_sub(ongoing.told.as_micros()) < TELL_US;
+            if u32::from(score) * 4 >= u32::from(best.score) * 5 && !is_told_before {
+                (best.score, best.area, best.best) = (score, area, at);
+                ongoing.told = at;
+                out.push(Change::Rose(*best));
+            }
+        }
+    }
+
+    fn score(&self, component: &Component) -> u8 {
+        let share = component.area * 65_536 / (self.grid.cells().max(1) as u32);
+        share.isqrt().min(255) as u8
+    }
+
+    fn area(&self, component: &Component) -> Area {
+        let of = |at: u16, whole: usize| (u32::from(at) * 65_535 / (whole.max(1) as u32)) as u16;
+        let Component { left, right, top, bottom, .. } = *component;
+        let (width, height) = (self.grid.width, self.grid.height);
+        Area {
+            left: of(left, width),
+            top: of(top, height),
+            right: of(right, width),
+            bottom: of(bottom, height),
+        }
+    }
+
+    /// The background learns from what was seen.
+    pub(super) fn learn(&mut self, pace: super::background::Pace) {
+        let is_settling = self.mode != Mode::Watching;
+        for at in 0..self.cells.len() {
+            let threshold = self.thresholds[at].into();
+            let is_foreground = is_settling && self.strengths[at] >= STRENGTH_MIN || self.counting.has(at);
+            let (level, last, rest) = (self.levels[at], self.last[at], i32::from(self.rests[at]));
+            if self.changed.has(at) {
+                self.cells[at].flickers();
+            }
+            self.cells[at].learn(&Seen { level, last, rest, threshold, is_foreground }, pace);
+        }
+    }
+}
+
+/// How much of the picture is how much noisier than usual.
+#[derive(Default)]
+struct Noise {
+    cells: u32,
+    /// Cells of which more is left than so many times the deviation, in [`Noise::TIMES`].
+    above: [u32; 5],
+}
+
+impl Noise {
+    /// In halves of the deviation.
+    const TIMES: [i32; 5] = [2, 3, 4, 6, 8];
+
+    fn add(&mut self, rest: i32, deviation: i32) {
+        self.cells += 1;
+        for (times, above) in Self::TIMES.into_iter().zip(&mut self.above) {
+            if 2 * rest <= times * deviation {
+                break;
+            }
+            *above += 1;
+        }
+    }
+
+    /// How many times the usual the noise is, in sixteenths. Half of normal noise is more than 0.84 mean deviations.
+    fn times(&self) -> i32 {
+        let most = Self::TIMES.into_iter().zip(self.above).rev().find(|&(_, above)| 2 * above > self.cells);
+        most.map_or(16, |(times, _)| 8 * times * 19 / 16)
+    }
+}
+
+/// A difference in sixteenths of its threshold, rounded down to one of few steps: the first Pi has no division.
+pub(super) fn strength(rest: i32, threshold: i32) -> u8 {
+    match 4 * rest {
+        rest if rest < 2 * threshold => 0,
+        rest if rest < 3 * threshold => STRENGTH_MIN,
+        rest if rest < 4 * threshold => 12,
+        rest if rest < 6 * threshold => STRENGTH_ONE,
+        rest if rest < 8 * threshold => 24,
+        rest if rest < 12 * threshold => 32,
+        _ => STRENGTH_MAX,
+    }
+}

@@ -1,0 +1,201 @@
+//! A camera's detector against pictures that are drawn as planes.
+
+mod alarms;
+
+use super::detector::{Change, Detector, Kind};
+use super::look::Look;
+use super::settings::Settings;
+use crate::jpeg::dc::DcPlane;
+use crate::media::{Point, Timestamp, Zone};
+
+const WIDTH: usize = 80;
+const HEIGHT: usize = 60;
+
+/// A camera that looks five times a second.
+struct Camera {
+    detector: Detector,
+    plane: DcPlane,
+    /// Looks so far.
+    look: u64,
+    seed: u32,
+    /// Eighths of grey steps, to each side.
+    noise: u32,
+    detail: u32,
+    changes: Vec<Change>,
+}
+
+impl Camera {
+    fn new(settings: Settings) -> Self {
+        let plane = DcPlane { width: WIDTH, height: HEIGHT, step: 8, ..DcPlane::default() };
+        Self {
+            detector: Detector::new(settings),
+            plane,
+            look: 0,
+            seed: 7,
+            noise: 4,
+            detail: 0,
+            changes: Vec::new(),
+        }
+    }
+
+    /// One that knows its picture.
+    fn watching() -> Self {
+        let mut camera = Self::new(Settings::default());
+        camera.looks(50, |_, _, grey| grey);
+        camera
+    }
+
+    fn random(&mut self, below: u32) -> u32 {
+        self.seed = self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.seed >> 8) % below
+    }
+
+    /// So many looks at a room in which `draw` changes the grey of a block, in eighths. Returns what changed.
+    fn looks(&mut self, count: u64, draw: impl Fn(u64, (usize, usize), i32) -> i32) -> Vec<Change> {
+        let before = self.changes.len();
+        for look in 0..count {
+            self.plane.eighths.clear();
+            for y in 0..HEIGHT {
+                for x in 0..WIDTH {
+                    let noise = self.random(2 * self.noise + 1) as i32 - self.noise as i32;
+                    let grey = draw(look, (x, y), room(x, y)) + noise;
+                    // As quantised.
+                    self.plane.eighths.push(((grey + 4) / 8 * 8).clamp(0, 2040) as u16);
+                }
+            }
+            self.look(false);
+        }
+        self.changes[before..].to_vec()
+    }
+
+    /// So many frames with the bytes of the one before.
+    fn repeats(&mut self, count: u64) -> Vec<Change> {
+        let before = self.changes.len();
+        (0..count).for_each(|_| self.look(true));
+        self.changes[before..].to_vec()
+    }
+
+    fn look(&mut self, is_repeat: bool) {
+        self.look += 1;
+        let at = Timestamp::from_micros(1_000_000 + self.look * 200_000);
+        let look = Look { at, luma: &self.plane, is_repeat, detail: self.detail };
+        self.detector.look(&look, &mut self.changes);
+    }
+
+    fn counting(&self) -> u32 {
+        self.detector.blocks().bits().iter().map(|word| word.count_ones()).sum()
+    }
+}
+
+/// A room with furniture: grey in eighths.
+fn room(x: usize, y: usize) -> i32 {
+    let wall = 700 + 3 * x as i32;
+    let furniture = if (x / 9 + y / 7).is_multiple_of(3) { -300 } else { 0 };
+    wall + furniture + if y > 40 { -200 } else { 0 }
+}
+
+/// Somebody 4 blocks wide and 12 high, whose left side is at `left`.
+fn person(left: usize, (x, y): (usize, usize), grey: i32) -> i32 {
+    if (left..left + 4).contains(&x) && (30..42).contains(&y) { 420 } else { grey }
+}
+
+fn began(changes: &[Change]) -> usize {
+    changes.iter().filter(|change| matches!(change, Change::Began(_))).count()
+}
+
+fn ended(changes: &[Change]) -> usize {
+    changes.iter().filter(|change| matches!(change, Change::Ended(..))).count()
+}
+
+#[test]
+fn somebody_who_walks_is_one_detection() {
+    let mut camera = Camera::watching();
+    let changes = camera.looks(40, |look, at, grey| person(2 + look as usize, at, grey));
+    assert_eq!((began(&changes), ended(&changes)), (1, 0), "{changes:?}");
+    let Change::Began(detection) = changes[0] else { panic!("{changes:?}") };
+    assert_eq!((detection.kind, detection.zone), (Kind::Motion, None));
+    let first = Timestamp::from_micros(1_000_000 + 51 * 200_000);
+    assert_eq!(detection.first, first, "the first look with somebody in it");
+    assert!(detection.best.as_micros() <= first.as_micros() + 200_000, "told within two looks");
+    let after = camera.looks(40, |_, _, grey| grey);
+    assert_eq!((began(&after), ended(&after)), (0, 1), "{after:?}");
+}
+
+#[test]
+fn nothing_begins_in_an_empty_room() {
+    let mut camera = Camera::new(Settings::default());
+    assert_eq!(camera.looks(600, |_, _, grey| grey), []);
+    assert_eq!(camera.counting(), 0);
+}
+
+#[test]
+fn more_or_less_light_is_no_motion() {
+    for factor in [4, 6, 8, 14, 20] {
+        let mut camera = Camera::watching();
+        let changes = camera.looks(60, |look, _, grey| if look < 30 { grey * factor / 10 } else { grey });
+        assert_eq!(changes, [], "{factor}");
+    }
+}
+
+#[test]
+fn a_lamp_that_lights_a_part_is_no_motion() {
+    for reach in [25, 40] {
+        let mut camera = Camera::watching();
+        let changes = camera.looks(60, |look, (x, y), grey| {
+            let far = ((x as i32 - 20).pow(2) + (y as i32 - 20).pow(2)) / reach;
+            if look < 30 { grey + grey * 2 * reach / (3 * (reach + far)) } else { grey }
+        });
+        assert_eq!(changes, [], "{reach}");
+    }
+}
+
+#[test]
+fn something_that_stays_is_background_within_a_minute() {
+    let mut camera = Camera::watching();
+    let stays = camera.looks(150, |_, at, grey| person(30, at, grey));
+    assert_eq!((began(&stays), ended(&stays)), (1, 1), "{stays:?}");
+    assert_eq!(camera.counting(), 0, "it is known now");
+    let leaves = camera.looks(150, |_, _, grey| grey);
+    assert!(began(&leaves) <= 1 && ended(&leaves) == began(&leaves), "{leaves:?}");
+    assert_eq!(camera.counting(), 0);
+}
+
+#[test]
+fn a_gap_or_another_size_starts_anew() {
+    let mut camera = Camera::watching();
+    camera.look += 50;
+    assert_eq!(camera.looks(30, |_, at, grey| person(30, at, 2 * grey)), [], "after ten seconds");
+    (camera.plane.width, camera.plane.height) = (HEIGHT, WIDTH);
+    assert_eq!(camera.looks(30, |_, _, grey| grey / 2), [], "turned");
+    camera.look -= 40;
+    assert_eq!(camera.looks(30, |_, _, grey| grey + 300), [], "back in time");
+}
+
+#[test]
+fn zones_say_where_motion_counts() {
+    let square = |left: u16, right: u16| {
+        let points = [(left, 0), (right, 0), (right, Point::FULL), (left, Point::FULL)];
+        points.map(|(x, y)| Point { x, y }).to_vec()
+    };
+    let zone = |name: &str, points| Zone { name: name.to_owned(), points };
+    let zones = vec![zone("left", square(0, 3000)), zone("right", square(6000, 10_000))];
+    let mut camera = Camera::new(Settings { zones, ..Settings::default() });
+    camera.looks(50, |_, _, grey| grey);
+    let between = camera.looks(20, |look, at, grey| person(28 + look as usize / 2, at, grey));
+    assert_eq!(between, []);
+    camera.looks(50, |_, _, grey| grey);
+    let right = camera.looks(12, |look, at, grey| person(50 + look as usize, at, grey));
+    let Some(Change::Began(detection)) = right.first() else { panic!("{right:?}") };
+    assert_eq!(detection.zone, Some(1));
+}
+
+#[test]
+fn the_smallest_size_is_what_it_says() {
+    // Somebody is 48 of 4800 blocks: 1 %.
+    for (size, wanted) in [(60, 1), (200, 0)] {
+        let mut camera = Camera::new(Settings { size, ..Settings::default() });
+        camera.looks(50, |_, _, grey| grey);
+        let changes = camera.looks(30, |look, at, grey| person(10 + look as usize, at, grey));
+        assert_eq!(began(&changes), wanted, "{size}: {changes:?}");
+    }
+}

@@ -1,0 +1,242 @@
+//! Components from look to look: which of them are motion.
+
+use super::components::{COMPONENTS_MAX, Component};
+use crate::media::Timestamp;
+
+/// Evidence at which a track is motion. A component where one was before is worth 2; a new one, or one that has jumped, 1.
+const EVIDENCE_MIN: i32 = 3;
+const EVIDENCE_MAX: i32 = 6;
+
+/// Most tracks.
+const TRACKS_MAX: usize = 2 * COMPONENTS_MAX;
+
+/// A track that does not change for so long has stopped moving.
+pub(super) const ACTIVE_US: u64 = 1_500_000;
+
+/// A track that is not seen for so long is gone.
+const LOST_US: u64 = 900_000;
+
+/// With flicker of so much in the mean, a component must travel.
+const FLICKER_BUSY: u32 = 30;
+
+/// A component that is followed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Track {
+    pub(super) component: Component,
+    /// Where it was first, in sixteenths of a cell.
+    origin: (i32, i32),
+    pub(super) first: Timestamp,
+    seen: Timestamp,
+    /// When it changed last.
+    active: Timestamp,
+    evidence: i32,
+    /// Whether it is motion.
+    is_motion: bool,
+    must_travel: bool,
+}
+
+/// All that is followed.
+#[derive(Default)]
+pub(super) struct Tracks {
+    tracks: Vec<Track>,
+}
+
+impl Tracks {
+    pub(super) fn clear(&mut self) {
+        self.tracks.clear();
+    }
+
+    /// Follows the components of a look, `since_us` after the last one. While
+    /// `is_new_light`, nothing becomes motion, and what is followed must travel.
+    pub(super) fn follow(
+        &mut self,
+        at: Timestamp,
+        since_us: u64,
+        components: &[Component],
+        is_new_light: bool,
+    ) {
+        let known = self.tracks.len();
+        let mut taken = [false; TRACKS_MAX];
+        for component in components {
+            let reach = reach(component, since_us);
+            let near = |track: &Track| gap(&track.component, component) <= reach;
+            let candidates = (0..known).filter(|&number| !taken[number] && near(&self.tracks[number]));
+            match candidates.min_by_key(|&number| distance(&self.tracks[number].component, component)) {
+                Some(number) => {
+                    taken[number] = true;
+                    self.tracks[number].go_on(at, component, is_new_light);
+                }
+                None if self.tracks.len() < TRACKS_MAX => {
+                    self.tracks.push(Track::new(at, component, is_new_light));
+                }
+                None => {}
+            }
+        }
+        for (track, is_seen) in self.tracks[..known].iter_mut().zip(taken) {
+            if !is_seen {
+                track.evidence -= 1;
+            }
+        }
+        self.tracks.retain(|track| {
+            track.evidence > 0 && at.as_micros().saturating_sub(track.seen.as_micros()) <= LOST_US
+        });
+    }
+
+    /// The tracks that move now.
+    pub(super) fn moving(&self, at: Timestamp) -> impl Iterator<Item = &Track> {
+        self.tracks.iter().filter(move |track| track.is_motion && track.seen == at && track.is_active())
+    }
+}
+
+impl Track {
+    fn new(at: Timestamp, component: &Component, must_travel: bool) -> Self {
+        Self {
+            component: *component,
+            origin: component.centre(),
+            first: at,
+            seen: at,
+            active: at,
+            evidence: 1,
+            is_motion: false,
+            // What has been there for a while and is only now joined or parted is not new.
+            must_travel: must_travel || component.active * 4 < component.area,
+        }
+    }
+
+    fn go_on(&mut self, at: Timestamp, component: &Component, is_new_light: bool) {
+        self.must_travel |= is_new_light;
+        let before = self.component;
+        let is_alike = component.area <= 3 * before.area && before.area <= 3 * component.area;
+        let overlaps = gap(&before, component) == 0;
+        self.evidence = (self.evidence + if is_alike && overlaps { 2 } else { 1 }).min(EVIDENCE_MAX);
+        self.component = *component;
+        self.seen = at;
+        // One cell in eight of a person who stands and breathes does not.
+        if component.active * 8 > component.area {
+            self.active = at;
+        }
+        if !is_new_light && self.evidence >= EVIDENCE_MIN && self.has_travelled() {
+            self.is_motion = true;
+        }
+    }
+
+    /// Where the picture flickers anyway, only what goes elsewhere is motion.
+    fn has_travelled(&self) -> bool {
+        let component = &self.component;
+        if !self.must_travel && component.flicker < FLICKER_BUSY * component.area {
+            return true;
+        }
+        let ((x, y), (from_x, from_y)) = (component.centre(), self.origin);
+        let far = (x - from_x).abs().max((y - from_y).abs());
+        far >= 16 * component.shorter_side().clamp(3, 12)
+    }
+
+    fn is_active(&self) -> bool {
+        self.seen.as_micros().saturating_sub(self.active.as_micros()) <= ACTIVE_US
+    }
+}
+
+/// How many cells a component may be away from itself in the last look: a runner leaves a gap of half his width in a fifth
+/// of a second, and a car none. An insect near the lens leaves more than its own size.
+fn reach(component: &Component, since_us: u64) -> i32 {
+    let looks = (since_us / 100_000).clamp(1, 10) as i32;
+    let size = (4 * component.shorter_side()).max(3 * component.longer_side());
+    (size * looks / 16 + 1).min(2 * component.longer_side())
+}
+
+/// Cells between two boxes; 0 if they touch.
+fn gap(one: &Component, two: &Component) -> i32 {
+    let between = |start: u16, end: u16, other_start: u16, other_end: u16| {
+        (i32::from(start) - i32::from(other_end)).max(i32::from(other_start) - i32::from(end)).max(0)
+    };
+    between(one.left, one.right, two.left, two.right).max(between(one.top, one.bottom, two.top, two.bottom))
+}
+
+fn distance(one: &Component, two: &Component) -> i32 {
+    let ((x, y), (other_x, other_y)) = (one.centre(), two.centre());
+    (x - other_x).abs() + (y - other_y).abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component((left, top): (u16, u16), (width, height): (u16, u16)) -> Component {
+        let area = u32::from(width * height);
+        Component {
+            area,
+            left,
+            right: left + width,
+            top,
+            bottom: top + height,
+            columns: area * u32::from(2 * left + width - 1) / 2,
+            rows: area * u32::from(2 * top + height - 1) / 2,
+            active: area,
+            zones: 1,
+            ..Component::default()
+        }
+    }
+
+    fn at(look: u64) -> Timestamp {
+        Timestamp::from_micros(1_000_000 + look * 200_000)
+    }
+
+    /// How many looks of a component at each of these places are motion.
+    fn moving(components: &[Component]) -> Vec<bool> {
+        let mut tracks = Tracks::default();
+        (0..)
+            .zip(components)
+            .map(|(look, component)| {
+                tracks.follow(at(look), 200_000, &[*component], false);
+                tracks.moving(at(look)).count() > 0
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_seen_twice_in_a_place_is_motion() {
+        let walks: Vec<_> = (0..4).map(|look| component((10 + 2 * look, 10), (4, 8))).collect();
+        assert_eq!(moving(&walks), [false, true, true, true]);
+    }
+
+    #[test]
+    fn what_runs_by_its_width_takes_three_looks() {
+        let runs: Vec<_> = (0..4).map(|look| component((10 + 6 * look, 10), (4, 8))).collect();
+        assert_eq!(moving(&runs), [false, false, true, true]);
+    }
+
+    #[test]
+    fn what_jumps_through_the_picture_is_no_motion() {
+        let flies: Vec<_> = (0..6).map(|look| component((5 + 25 * (look % 3), 9 * look), (3, 3))).collect();
+        assert_eq!(moving(&flies), [false; 6]);
+    }
+
+    #[test]
+    fn what_does_not_change_any_more_has_stopped() {
+        let mut stays = vec![component((10, 10), (4, 8)); 12];
+        stays.iter_mut().skip(2).for_each(|component| component.active = 0);
+        let seen = moving(&stays);
+        assert_eq!(seen[..3], [false, true, true]);
+        assert!(!seen[11], "{seen:?}");
+    }
+
+    #[test]
+    fn what_is_first_seen_in_a_new_light_must_travel() {
+        for (speed, wanted) in [(0, false), (2, true)] {
+            let mut tracks = Tracks::default();
+            for look in 0..8 {
+                let component = component((10 + speed * look as u16, 10), (4, 8));
+                tracks.follow(at(look), 200_000, &[component], look < 3);
+            }
+            assert_eq!(tracks.moving(at(7)).count() > 0, wanted, "{speed}");
+        }
+    }
+
+    #[test]
+    fn where_it_flickers_only_what_travels_is_motion() {
+        let swaying = |look: u16| Component { flicker: 32 * 100, ..component((10 + look % 2, 10), (4, 8)) };
+        assert_eq!(moving(&(0..8).map(swaying).collect::<Vec<_>>()), [false; 8]);
+        let walking = |look: u16| Component { flicker: 32 * 100, ..component((10 + 2 * look, 10), (4, 8)) };
+        assert!(moving(&(0..8).map(walking).collect::<Vec<_>>())[4]);
+    }
+}

@@ -1,0 +1,136 @@
+//! One microphone: levels of its ring go through its detector.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Motion;
+use crate::detect::sound::{Noise, SoundChange, SoundDetector, SoundSettings};
+use crate::hub::{Listening, MicrophoneFeed, Named};
+use crate::journal::NewEvent;
+use crate::media::{CameraName, EventKind, Level, NoiseSettings, Timestamp};
+
+/// Pieces of sound in a second, of which each has a level.
+const LEVELS_A_SECOND: u32 = 20;
+
+/// A microphone that is listened to.
+pub(super) struct MicrophoneRun {
+    pub(super) feed: Arc<MicrophoneFeed>,
+    settings: Arc<NoiseSettings>,
+    listening: Listening,
+    detector: SoundDetector,
+    is_armed: bool,
+    open: Option<u32>,
+    samples: Vec<i16>,
+}
+
+impl MicrophoneRun {
+    pub(super) fn new(feed: &Arc<MicrophoneFeed>, settings: Arc<NoiseSettings>) -> Self {
+        let listening = feed.listen();
+        feed.detected.set(true);
+        Self {
+            feed: Arc::clone(feed),
+            detector: SoundDetector::new(detector_settings(&settings)),
+            settings,
+            listening,
+            is_armed: false,
+            open: None,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Takes other settings, and the time of the week.
+    pub(super) fn set(&mut self, motion: &Motion, settings: Arc<NoiseSettings>, is_armed: bool) {
+        if !Arc::ptr_eq(&self.settings, &settings) {
+            self.detector.change(detector_settings(&settings));
+            self.settings = settings;
+        }
+        self.is_armed = is_armed;
+        if !is_armed {
+            self.end(motion, Timestamp::now());
+        }
+    }
+
+    /// Hears all that has come.
+    pub(super) fn work(&mut self, motion: &Motion) {
+        if self.listening.reader.is_closed() {
+            self.listening = self.feed.listen();
+        }
+        let format = self.listening.format;
+        let frames = (format.rate_hz / LEVELS_A_SECOND).max(1);
+        let length = Duration::from_secs(1) / LEVELS_A_SECOND;
+        while self.listening.reader.behind() >= frames {
+            let Some(captured) = self.listening.next_captured() else { return };
+            self.samples.resize((frames * format.channels) as usize, 0);
+            let got = self.listening.reader.read(&mut self.samples);
+            if got.lost > 0 || got.frames < frames as usize {
+                continue;
+            }
+            let change = self.detector.hear(captured.after(length), level(&self.samples));
+            self.note(motion, change);
+        }
+    }
+
+    /// The microphone gives no sound: what is heard is silence that Defender makes.
+    pub(super) fn is_lost(&mut self, motion: &Motion) {
+        let change = self.detector.end();
+        self.note(motion, change);
+        self.detector = SoundDetector::new(detector_settings(&self.settings));
+        self.listening = self.feed.listen();
+    }
+
+    /// Ends what goes on.
+    pub(super) fn end(&mut self, motion: &Motion, at: Timestamp) {
+        if let Some(id) = self.open.take() {
+            motion.end_event(id, at);
+        }
+    }
+
+    fn note(&mut self, motion: &Motion, change: Option<SoundChange>) {
+        match change {
+            Some(SoundChange::Began(noise)) if self.is_armed => self.open = self.begin(motion, noise),
+            Some(SoundChange::Ended(noise, at)) => {
+                if let Some(id) = self.open {
+                    motion.journal.rise(id, noise.score, None, noise.best);
+                }
+                self.end(motion, at);
+            }
+            _ => {}
+        }
+    }
+
+    /// A sound belongs to the camera of the microphone's name, or to one that is recorded with it.
+    fn begin(&self, motion: &Motion, noise: Noise) -> Option<u32> {
+        let name = self.feed.name();
+        let cameras = motion.cameras.all();
+        let is_recorded_with = |camera: &&Arc<crate::hub::CameraFeed>| {
+            camera.recording().is_some_and(|settings| settings.microphone.as_deref() == Some(name))
+        };
+        let camera = cameras.iter().find(|camera| camera.name() == name);
+        let camera = camera.or_else(|| cameras.iter().find(is_recorded_with));
+        let camera = camera.map_or("", |camera| camera.name());
+        motion.begin_event(NewEvent {
+            score: noise.score,
+            start: Some(noise.first),
+            best: Some(noise.best),
+            note: format!("microphone {name}"),
+            ..NewEvent::new(CameraName::new(camera)?, EventKind::Sound)
+        })
+    }
+}
+
+impl Drop for MicrophoneRun {
+    fn drop(&mut self) {
+        self.feed.detected.set(false);
+    }
+}
+
+fn detector_settings(settings: &NoiseSettings) -> SoundSettings {
+    SoundSettings { over_floor: settings.over_floor_db * 10 }
+}
+
+/// In tenths of a dB relative to full scale.
+fn level(samples: &[i16]) -> i16 {
+    let squares: u64 = samples.iter().map(|sample| i64::from(*sample).pow(2) as u64).sum();
+    let mean = squares as f32 / samples.len().max(1) as f32;
+    (Level::of_amplitudes(mean.sqrt(), 0.0).rms_dbfs * 10.0) as i16
+}
