@@ -43,7 +43,7 @@ function editor(host, camera, { path, found, done }) {
     say(count, `${drawing.polygons.length ? plural(drawing.polygons.length, "mask") : "No masks"}${isChanged() ? ", not applied yet" : ""}`);
   };
   const drawing = new Drawing(`Masks on the picture of ${camera.name}`,
-    { changed, announced: (words) => say(status, words), emptied: () => add.focus() });
+    { name: (mask) => `mask ${mask + 1}`, changed, announced: (words) => say(status, words), emptied: () => add.focus() });
   const count = make("p", { class: "count" });
   const add = button("add", "Add a mask", () => drawing.add());
   const removePoint = button("remove-point", "", () => drawing.remove(drawing.meant.mask, drawing.meant.point));

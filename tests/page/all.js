@@ -19,6 +19,7 @@ import "./many.js";
 import "./streams.js";
 import "./kinds.js";
 import "./masks.js";
+import "./motion.js";
 import "./looks.js";
 import "./places.js";
 import "./recordings.js";
