@@ -10,8 +10,8 @@ import { make } from "./dom.js";
 const FRESH_MS = 3000;
 // Pixels of the canvas for each block, so that the lines of boxes are finer than blocks.
 const SCALE = 8;
-// Yellow, half seen through; in the order of bytes of an ImageData.
-const COUNTS = new Uint32Array(new Uint8Array([255, 213, 79, 150]).buffer)[0];
+// A colour that is rare in pictures, half seen through, as a pixel of an ImageData.
+const COUNTS = new Uint32Array(new Uint8Array([255, 0, 144, 150]).buffer)[0];
 
 export class Blocks {
   #canvas = make("canvas");

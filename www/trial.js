@@ -47,8 +47,8 @@ async function fill(name, motion, summary, host) {
   const found = events.filter(({ kind }) => kind === "motion").map(eventOf);
   const before = eventsOf(reported) ?? [];
   const [begin, end] = [from, to].map(momentIn);
-  say(summary, `${lengthWords(end - begin)} until ${timeOf(end)}, ${plural(looks, "look")} ${SOURCES[source] ?? ""}: ` +
-    `${plural(before.length, "motion")} reported; these settings report ${found.length}.`);
+  say(summary, `${lengthWords(end - begin)} until ${timeOf(end)} (${plural(looks, "look")} ${SOURCES[source] ?? ""}). ` +
+    `Reported: ${before.length}. With these settings: ${found.length}.`);
   const camera = recordings?.cameras.find((each) => each.name === name);
   const isRecorded = (at) => camera?.first && at >= camera.first && (at <= camera.last || camera.state === "recording");
   const rows = paired(before, found).map(([was, is]) => {

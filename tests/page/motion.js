@@ -224,7 +224,7 @@ test("motion is armed at times of a list", async (t) => {
   await apply(page);
   await page.getByRole("button", { name: "Remove time 1" }).click();
   await apply(page);
-  await page.getByLabel("Never").check();
+  await page.getByLabel("Never", { exact: true }).check();
   await apply(page);
   assert.deepEqual(changes.map(({ motion }) => motion.armed),
     [["sat,sun 00:00-24:00", "mon-fri 22:00-06:30"], ["mon-fri 22:00-06:30"], "never"]);
@@ -246,13 +246,14 @@ test("a trial shows what other settings would have reported", async (t) => {
   hand.recordings = [{ name: "front", state: "recording", first: Date.parse(moment(0)) / 1000, last: Date.parse(moment(150)) / 1000, problem: null }];
   await page.getByLabel("Smallest size, in percent").fill("0.9");
   await page.getByRole("button", { name: "Try" }).click();
-  await page.getByText(/^5 min until .*, 1500 looks kept in memory: 2 motions reported; these settings report 2\.$/).waitFor();
+  await page.getByText(/^5 min until .* \(1500 looks kept in memory\)\. Reported: 2\. With these settings: 2\.$/).waitFor();
   assert.deepEqual(hand.tries[1], { motion: { ...MOTION, size_percent: 0.9, zones: [DOOR] } });
   assert.deepEqual(hand.changes, [], "nothing is applied");
   const rows = await page.locator(".trial tbody tr").evaluateAll((all) => all.map((row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent)));
   assert.deepEqual(rows, [["12 s, 2 %", "9 s, 2 %, door"], ["1 s, 0.34 %", "no"], ["no", "goes on, 1 %"]]);
   const link = page.locator(".trial a").first();
   const [recording] = await Promise.all([page.context().waitForEvent("page"), link.click()]);
+  await recording.waitForURL(/at=/);
   assert.equal(new URL(recording.url()).search.replaceAll("%3A", ":"), `?camera=front&at=${moment(58).replace(".000", "")}`);
   await recording.close();
   await page.getByText("The settings were changed since.").waitFor({ state: "hidden" });
