@@ -26,6 +26,12 @@ export class Blocks {
   #ratio = 4 / 3;
   #percent = 0;
   #watch = () => this.#follow();
+  // Another place of the page may be shown, with this one hidden.
+  #isOnScreen = false;
+  #onScreen = new IntersectionObserver((entries) => {
+    this.#isOnScreen = entries.at(-1).isIntersecting;
+    this.#follow();
+  });
 
   // `said` is called with each look: its `state` ("unknown" where none comes), and how many blocks of how many count in how
   // many parts.
@@ -33,7 +39,12 @@ export class Blocks {
     this.#url = address(`api/1.0/cameras/${encodeURIComponent(name)}/motion/live`);
     this.#said = said;
     document.addEventListener("visibilitychange", this.#watch);
-    this.#follow();
+    this.#onScreen.observe(this.#frame);
+  }
+
+  // How many connections to the server it holds.
+  get connections() {
+    return this.#source ? 1 : 0;
   }
 
   // The shape of the picture.
@@ -51,6 +62,7 @@ export class Blocks {
 
   end() {
     document.removeEventListener("visibilitychange", this.#watch);
+    this.#onScreen.disconnect();
     this.#close();
     this.element.remove();
   }
@@ -69,7 +81,7 @@ export class Blocks {
 
   #follow() {
     this.#close();
-    if (document.visibilityState === "hidden") return;
+    if (document.visibilityState === "hidden" || !this.#isOnScreen) return;
     this.#source = new EventSource(this.#url);
     this.#source.addEventListener("look", ({ data }) => this.#show(JSON.parse(data)));
     this.#age();

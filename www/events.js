@@ -1,7 +1,7 @@
 // The events: what happened at the cameras, the newest first, by camera, kind and day.
 
 import { address, askIfThere } from "./api.js";
-import { inRow, make, say, whileSeen } from "./dom.js";
+import { inRow, make, say, sentence, whileSeen } from "./dom.js";
 import { deleteButton, eventsOf, keepButton, kindWords, KINDS, spanWords, strengthWords } from "./happenings.js";
 import { leaveConnections } from "./live.js";
 import { dayOf, dayWords, endsOf } from "./moments.js";
@@ -230,7 +230,7 @@ class List {
         when, note),
       make("div", { class: "actions" }, keep?.element, this.#isAdmin ? deleteButton(event, gone) : undefined));
     const show = (found) => {
-      say(when, inRow([spanWords(found), strengthWords(found)]));
+      say(when, inRow([sentence(spanWords(found)), strengthWords(found)]));
       say(note, found.note);
       element.classList.toggle("kept", found.kept);
       element.classList.toggle("running", found.end === null);

@@ -165,7 +165,7 @@ async function share() {
       isStale = false;
       const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
       const shown = document.visibilityState === "hidden" ? [] : seen;
-      const modes = await modesOf(shown.length, listening() + elsewhere);
+      const modes = await modesOf(shown.length, listening() + elsewhere + (editor?.connections?.() ?? 0));
       for (const camera of cameras.values()) {
         const at = shown.indexOf(camera);
         camera.show(at < 0 ? "off" : modes[at]);

@@ -35,7 +35,7 @@ const KNOBS = [
   ["A time at which somebody is always there", "times at which it is armed"],
 ];
 
-// As `showMasks` of masks.js.
+// As `showMasks` of masks.js. What comes back also says how many connections it holds (`connections`).
 export async function showTune(host, camera, isWanted) {
   const path = `cameras/${encodeURIComponent(camera.name)}`;
   const [found] = await Promise.all([askIfThere(path), styled("masks.css"), styled("tune.css")]);
@@ -46,7 +46,7 @@ export async function showTune(host, camera, isWanted) {
   // Of a camera whose detection is turned on and off here.
   const begin = (motion) => {
     shown.leave?.();
-    Object.assign(shown, motion ? editor(host, camera, { path, found, done, applied: motion, begin }) : { show() {}, leave() {}, isChanged: () => false });
+    Object.assign(shown, motion ? editor(host, camera, { path, found, done, applied: motion, begin }) : { show() {}, leave() {}, isChanged: () => false, connections: () => 0 });
     if (!motion) host.replaceChildren(make("h2", {}, "Motion"), ...without(path, found, begin), done);
   };
   begin(found?.settings?.motion);
@@ -189,6 +189,7 @@ function editor(host, camera, { path, found, done, applied, begin }) {
   return {
     show,
     isChanged,
+    connections: () => blocks.connections,
     async mayLeave() {
       if (!await confirmed("The changed settings of motion are not applied.", "Leave")) return false;
       set(applied);

@@ -70,7 +70,7 @@ test("motion that goes on is shown so, and changes in place", async (t) => {
   const hand = await listed(t, [running]);
   const { page } = hand;
   const one = entry(page, "Motion front");
-  await one.and(page.locator(".running")).getByText(/^Going on since \d\d:\d\d:\d\d/i).waitFor();
+  await one.and(page.locator(".running")).getByText(/^Going on since \d\d:\d\d:\d\d/).waitFor();
   await one.getByRole("button", { name: /^Keep/ }).focus();
   hand.events = [{ ...running, end: new Date(Date.parse(running.start) + 15_000).toISOString(), score: 36 }];
   hand.news = `event: end\ndata: ${JSON.stringify(hand.events[0])}\n\n`;

@@ -95,6 +95,16 @@ test("the blocks that count lie over the live picture", async (t) => {
     hand.look = { ...LOOK, state };
     await page.getByText(words).waitFor();
   }
+  // Looks are asked for only where they are seen.
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByRole("heading", { name: "Account" }).waitFor();
+  let asked = 0;
+  page.on("request", (request) => { asked += Number(request.url().endsWith("motion/live")); });
+  // Each answer ends at once, and the next one is asked for after 0.2 s: here in vain, for three statuses.
+  for (let statuses = 0; statuses < 3; statuses += 1) await page.waitForResponse(/status/);
+  assert.equal(asked, 0);
+  await page.goBack();
+  await page.waitForRequest(/motion\/live/);
   await page.getByRole("link", { name: "Done" }).click();
   await page.getByRole("link", { name: "Motion", exact: true }).waitFor();
   assert.equal(await page.locator(".blocks").count(), 0);
