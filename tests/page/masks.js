@@ -247,6 +247,17 @@ test("masks are drawn and changed with the keyboard alone", async (t) => {
   assert.equal(changes.length, 1);
 });
 
+test("a mask that is added and undone leaves nothing behind", async (t) => {
+  const { page, changes } = await opened(t);
+  await page.getByRole("button", { name: "Add a mask" }).press("Enter");
+  await page.getByRole("button", { name: "Undo changes" }).press("Enter");
+  await page.getByText("No masks", { exact: true }).waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Remove/ }).count(), 0);
+  await page.getByRole("button", { name: "Add a mask" }).press("Enter");
+  await apply(page);
+  assert.equal(changes[0].masks.length, 1);
+});
+
 test("masks are drawn and changed with a finger", async (t) => {
   const { page, changes } = await opened(t, { viewport: PHONE });
   const slide = await finger(page);
