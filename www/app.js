@@ -18,7 +18,7 @@ const PLACES = {
 };
 
 const root = document.documentElement;
-const [live, server, trouble, leave] = ["#live", "#server", "#trouble", "#leave-wall"].map((what) => document.querySelector(what));
+const [live, server, trouble, disarmed, leave] = ["#live", "#server", "#trouble", "#disarmed", "#leave-wall"].map((what) => document.querySelector(what));
 let known;
 let there;
 
@@ -51,6 +51,7 @@ function route() {
   }
   if (place !== "live") showPlace(place, asked);
   if (known) sayTrouble();
+  showDisarmed();
 }
 
 // Whether the page may show something else: asks first if something drawn is not applied yet.
@@ -88,7 +89,7 @@ async function go(search) {
 
 document.addEventListener("click", async (event) => {
   const link = event.target.closest?.("a[href^='?']");
-  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link || link.target || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   await go(link.getAttribute("href"));
   document.querySelector("#content").focus({ preventScroll: true });
@@ -176,6 +177,14 @@ function showTrouble(words) {
   dispatchEvent(new Event("resize"));
 }
 
+// Whether nothing is reported as motion or noise, beside the live pictures; an older server has no detection.
+function showDisarmed() {
+  const isHidden = live.hidden || known?.services.motion !== false;
+  if (disarmed.hidden === isHidden) return;
+  disarmed.hidden = isHidden;
+  dispatchEvent(new Event("resize"));
+}
+
 // What waits for the first status. A user without the right to the past has no events, nor has an older server.
 function begin() {
   route();
@@ -193,6 +202,7 @@ async function poll() {
     showStatus(known);
     say(server, `${known.user} · Defender ${known.version}`);
     sayTrouble();
+    showDisarmed();
     if (isFirst) begin();
   } catch (fault) {
     missed += 1;

@@ -63,11 +63,11 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
   for (const control of controls ?? []) fields.set(control.name, controlField(control, (value) => sender.set(control.name, value)));
   let now = settings;
   const turn = settings && "rotate" in settings ? turnButtons(() => now, (change) => sender.send(change)) : undefined;
-  const masks = settings?.masks ? masksRow(name, settings.masks) : undefined;
+  const masks = settings?.masks ? masksRow(name, settings) : undefined;
   const show = (camera, known) => {
     now = camera.settings;
     if (known) overrides.show(known);
-    masks?.show(now.masks);
+    masks?.show(now);
     if (camera.settings) form?.show(camera.settings);
     // What was changed since is newer than what the server says.
     for (const control of camera.controls ?? []) if (!sender.holds(control.name)) fields.get(control.name)?.show(control);
@@ -89,13 +89,15 @@ function panel({ name, keeps, settings, controls, sizes }, rows) {
   };
 }
 
-// How many masks there are, and the way to their editor.
+// How many masks there are, and the ways to what is changed on the picture.
 function masksRow(name, now) {
   const count = make("p", {});
-  const show = (masks) => say(count, masks.length ? plural(masks.length, "mask") : "No masks");
+  const show = ({ masks }) => say(count, masks.length ? plural(masks.length, "mask") : "No masks");
   show(now);
-  const link = make("a", { href: `?camera=${encodeURIComponent(name)}&edit=zones` }, "Edit masks");
-  return { show, element: make("div", { class: "row" }, count, link) };
+  const link = (edit, words) => make("a", { href: `?camera=${encodeURIComponent(name)}&edit=${edit}` }, words);
+  // An older server has none, where another one is null.
+  const motion = now.motion === undefined ? undefined : link("motion", "Motion");
+  return { show, element: make("div", { class: "row" }, count, link("zones", "Edit masks"), motion) };
 }
 
 function saving(keeps, sender, saved) {

@@ -4,7 +4,7 @@
 // on the scene. Points are fractions of width and height. Handles are buttons, so that the keyboard and screen readers
 // reach them.
 
-import { make } from "./dom.js";
+import { make, sentence } from "./dom.js";
 import { keptParts, seenAt, sentAt } from "./orientation.js";
 
 const STEP = 0.01;
@@ -39,14 +39,17 @@ export class Drawing {
   #drag;
   // The polygons before the arrow keys moved what has the focus.
   #beforeKeys;
+  #name;
   #changed;
   #announced;
   #emptied;
+  #removed;
 
-  // `changed` is called whenever a polygon or what is meant changes, `announced` with words for what a key did, `emptied`
-  // when the last polygon was removed and the keyboard has to go on elsewhere.
-  constructor(label, { changed, announced, emptied }) {
-    [this.#changed, this.#announced, this.#emptied] = [changed, announced, emptied];
+  // `name` gives what a polygon is called, by its number from 0. `changed` is called whenever a polygon or what is meant
+  // changes, `announced` with words for what a key did, `emptied` when the last polygon was removed and the keyboard has to
+  // go on elsewhere, `removed` with the number of a polygon that is gone.
+  constructor(label, { name, changed, announced, emptied, removed = () => {} }) {
+    [this.#name, this.#changed, this.#announced, this.#emptied, this.#removed] = [name, changed, announced, emptied, removed];
     this.#frame.setAttribute("aria-label", label);
     for (const [key, value] of Object.entries({ viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" })) {
       this.#outlines.setAttribute(key, value);
@@ -61,7 +64,7 @@ export class Drawing {
       if (!detail) this.#tap(target);
     });
     this.#frame.addEventListener("keydown", (event) => this.#key(event));
-    this.#frame.addEventListener("focusin", ({ target }) => this.#mean(numberOf(target.dataset.mask), numberOf(target.dataset.point)));
+    this.#frame.addEventListener("focusin", ({ target }) => this.mean(numberOf(target.dataset.mask), numberOf(target.dataset.point)));
     this.#frame.addEventListener("focusout", () => { this.#beforeKeys = undefined; });
   }
 
@@ -71,6 +74,7 @@ export class Drawing {
 
   set polygons(polygons) {
     this.#polygons = copyOf(polygons);
+    this.#meanWhatIsThere();
     this.#draw();
   }
 
@@ -108,15 +112,24 @@ export class Drawing {
     const points = this.#polygons[mask];
     if (point !== undefined && points.length > 3) {
       points.splice(point, 1);
-      this.#announced(`Point ${point + 1} of mask ${mask + 1} is removed`);
-      this.#mean(mask, point % points.length);
+      this.#announced(`Point ${point + 1} of ${this.#name(mask)} is removed`);
+      this.mean(mask, point % points.length);
     } else {
       this.#polygons.splice(mask, 1);
-      this.#announced(`Mask ${mask + 1} is removed`);
-      this.#mean(this.#polygons.length ? Math.min(mask, this.#polygons.length - 1) : undefined);
+      this.#announced(`${sentence(this.#name(mask))} is removed`);
+      this.#removed(mask);
+      this.mean(this.#polygons.length ? Math.min(mask, this.#polygons.length - 1) : undefined);
     }
     this.#beforeKeys = undefined;
     if (this.#mask === undefined) this.#emptied(); else this.#handle(this.#mask, this.#point).focus();
+    this.#changed();
+  }
+
+  // Shows the points of a polygon, or of none.
+  mean(mask, point) {
+    if (mask === this.#mask && point === this.#point && this.#handles.size) return this.#draw();
+    [this.#mask, this.#point] = [mask, point];
+    this.#draw();
     this.#changed();
   }
 
@@ -126,23 +139,20 @@ export class Drawing {
     if (!before) return false;
     [this.#drag, this.#beforeKeys] = [undefined, undefined];
     this.#polygons = before;
-    if (!before[this.#mask]?.[this.#point ?? 0]) [this.#mask, this.#point] = [undefined, undefined];
+    this.#meanWhatIsThere();
     this.#draw();
     this.#announced("Taken back");
     this.#changed();
     return true;
   }
 
-  #put(seen) {
-    this.#polygons.push(seen.map((point) => this.#sent(point)));
-    this.#mean(this.#polygons.length - 1);
+  #meanWhatIsThere() {
+    if (!this.#polygons[this.#mask]?.[this.#point ?? 0]) [this.#mask, this.#point] = [undefined, undefined];
   }
 
-  #mean(mask, point) {
-    if (mask === this.#mask && point === this.#point && this.#handles.size) return this.#draw();
-    [this.#mask, this.#point] = [mask, point];
-    this.#draw();
-    this.#changed();
+  #put(seen) {
+    this.#polygons.push(seen.map((point) => this.#sent(point)));
+    this.mean(this.#polygons.length - 1);
   }
 
   #seen(point) {
@@ -187,7 +197,7 @@ export class Drawing {
     if (!drag.hasMoved) return this.#tap(drag.target);
     if (drag.isNew && isTiny(this.#polygons.at(-1))) {
       this.#polygons = drag.before;
-      this.#mean(undefined);
+      this.mean(undefined);
     }
     if (this.#mask !== undefined) this.#handle(this.#mask, this.#point).focus({ preventScroll: true });
     this.#changed();
@@ -197,7 +207,7 @@ export class Drawing {
   #tap(target) {
     const { mask, after } = numbersOf(target);
     if (after === undefined) {
-      if (!target.matches("button")) this.#mean(mask);
+      if (!target.matches("button")) this.mean(mask);
       return;
     }
     this.#insertion(mask, after)();
@@ -212,7 +222,7 @@ export class Drawing {
     return (to) => {
       if (!isThere) points.splice(after + 1, 0, between([points[after], points[(after + 1) % points.length]]).map(rounded));
       if (to) points[after + 1] = this.#sent(to);
-      if (!isThere) this.#mean(mask, after + 1);
+      if (!isThere) this.mean(mask, after + 1);
       isThere = true;
     };
   }
@@ -305,15 +315,15 @@ export class Drawing {
   }
 
   #handlesOf(seen, mask) {
-    const number = mask + 1;
-    const middle = { key: `${mask}`, kind: "middle", label: `Mask ${number}, ${seen.length} points`, at: between(seen), data: { mask } };
+    const name = this.#name(mask);
+    const middle = { key: `${mask}`, kind: "middle", label: `${sentence(name)}, ${seen.length} points`, at: between(seen), data: { mask } };
     if (mask !== this.#mask) return [middle];
     const points = seen.flatMap((at, point) => [
-      { key: `${mask}.${point}`, kind: "point", label: `Mask ${number}, point ${point + 1}: ${placeWords(at)}`, at, data: { mask, point } },
+      { key: `${mask}.${point}`, kind: "point", label: `${sentence(name)}, point ${point + 1}: ${placeWords(at)}`, at, data: { mask, point } },
       {
         key: `${mask}+${point}`,
         kind: "more",
-        label: `Add a point after point ${point + 1} of mask ${number}`,
+        label: `Add a point after point ${point + 1} of ${name}`,
         at: between([at, seen[(point + 1) % seen.length]]),
         data: { mask, after: point },
       },

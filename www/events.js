@@ -1,16 +1,17 @@
 // The events: what happened at the cameras, the newest first, by camera, kind and day.
 
 import { address, askIfThere } from "./api.js";
-import { make, say, whileSeen } from "./dom.js";
-import { deleteButton, eventsOf, keepButton, kindWords, KINDS, spanWords } from "./happenings.js";
-import { icon } from "./icons.js";
+import { inRow, make, say, sentence, whileSeen } from "./dom.js";
+import { deleteButton, eventsOf, keepButton, kindWords, KINDS, spanWords, strengthWords } from "./happenings.js";
 import { leaveConnections } from "./live.js";
-import { dayOf, dayWords, endsOf, inAddress } from "./moments.js";
+import { dayOf, dayWords, endsOf } from "./moments.js";
 import { markSeen } from "./news.js";
-import { forgetStill, showStill } from "./stills.js";
+import { Preview } from "./preview.js";
 import { zoneWords } from "./zone.js";
 
 const PAGE = 50;
+// The server does not choose by zone: of so many events those of the zone are shown.
+const PAGE_OF_ZONE = 500;
 // The list is asked for so often while the server reports changes by itself, and while it does not.
 const LOOK_EVERY_MS = 15_000;
 const POLL_EVERY_MS = 3000;
@@ -20,7 +21,7 @@ const REST_MS = 1000;
 let shown;
 
 export async function show(host, query, status) {
-  const filter = Object.fromEntries(["camera", "kind", "day"].map((key) => [key, query.get(key) ?? ""]));
+  const filter = Object.fromEntries(["camera", "kind", "zone", "day"].map((key) => [key, query.get(key) ?? ""]));
   const key = JSON.stringify(filter);
   if (shown?.key === key) return undefined;
   leave();
@@ -28,10 +29,11 @@ export async function show(host, query, status) {
     host.replaceChildren(make("h2", {}, "Events"), make("p", {}, "You may not see recordings and past events."));
     return undefined;
   }
-  const list = new List(filter, status);
+  const zones = new Zones(filter, status);
+  const list = new List(filter, status, zones);
   shown = { key, list };
   host.replaceChildren(
-    make("div", { class: "head" }, make("h2", {}, "Events"), filterForm(filter, status)),
+    make("div", { class: "head" }, make("h2", {}, "Events"), filterForm(filter, status, zones.element)),
     ...list.elements);
   return list.start();
 }
@@ -55,15 +57,14 @@ function go(href) {
   link.remove();
 }
 
-function filterForm(filter, status) {
-  const choice = (name, all, options) => make("select", { name, "aria-label": name },
-    make("option", { value: "" }, all),
-    options.map(([value, words]) => make("option", { value, selected: value === filter[name] }, words)));
+function filterForm(filter, status, zones) {
+  const choice = (name, all, options) => choiceOf(name, all, options, filter[name]);
   const names = new Set(status.cameras.map(({ name }) => name));
   if (filter.camera) names.add(filter.camera);
   const form = make("form", { class: "filter", role: "search", "aria-label": "Choose events" },
     choice("camera", "All cameras", [...names].map((name) => [name, name])),
     choice("kind", "All kinds", Object.entries(KINDS)),
+    zones,
     make("input", { type: "date", name: "day", value: filter.day, max: dayOf(Date.now() / 1000), "aria-label": "day" }),
     Object.values(filter).some(Boolean) ? make("a", { href: "?events" }, "Show all") : undefined);
   const chosen = () => go(addressOf(Object.fromEntries(new FormData(form))));
@@ -75,10 +76,40 @@ function filterForm(filter, status) {
   return form;
 }
 
+const choiceOf = (name, all, options, chosen) => make("select", { name, "aria-label": name },
+  make("option", { value: "" }, all),
+  options.map(([value, words]) => make("option", { value, selected: value === chosen }, words)));
+
+// The zones to choose from: those of the settings, which admins know, and those of events. Hidden while there is none.
+class Zones {
+  #names = new Set();
+  #chosen;
+  element;
+
+  constructor({ camera, zone }, status) {
+    this.#chosen = zone;
+    this.element = choiceOf("zone", "All zones", [], zone);
+    const cameras = status.cameras.filter(({ name }) => !camera || name === camera);
+    this.add([zone, ...cameras.flatMap(({ settings }) => settings?.motion?.zones ?? []).map(({ name }) => name)]);
+  }
+
+  add(names) {
+    for (const name of names) {
+      if (!name || this.#names.has(name)) continue;
+      this.#names.add(name);
+      this.element.append(make("option", { value: name, selected: name === this.#chosen }, name));
+    }
+    this.element.hidden = !this.#names.size;
+  }
+}
+
 class List {
   #filter;
+  #zones;
   #isAdmin;
   #entries = new Map();
+  // The id of the oldest that was looked at, and whether there are older ones.
+  #oldest;
   #hasMore = false;
   #items = make("ol", { class: "list", "aria-label": "Events" });
   #none = make("p", { role: "status", class: "none" });
@@ -86,8 +117,8 @@ class List {
   #footage = new Map();
   #ends = [];
 
-  constructor(filter, status) {
-    this.#filter = filter;
+  constructor(filter, status, zones) {
+    [this.#filter, this.#zones] = [filter, zones];
     this.#isAdmin = status.role === "admin";
     this.#more.addEventListener("click", () => this.#older());
   }
@@ -110,38 +141,42 @@ class List {
 
   end() {
     for (const end of this.#ends.splice(0)) end();
-    for (const image of this.#items.querySelectorAll("img")) forgetStill(image);
+    for (const entry of this.#entries.values()) entry.forget();
   }
 
+  // The next ones of those that are chosen, the id of the oldest that was looked at, and whether there are more.
   async #ask(more = {}) {
-    const { camera, kind, day } = this.#filter;
+    const { camera, kind, zone, day } = this.#filter;
     const [from, to] = day ? endsOf(day) : [];
-    const wanted = Object.entries({ camera, kind, from, to: to && to - 0.001, limit: PAGE, ...more });
-    return eventsOf(await askIfThere(`events?${new URLSearchParams(wanted.filter(([, value]) => value))}`));
+    const limit = zone ? PAGE_OF_ZONE : PAGE;
+    const wanted = Object.entries({ camera, kind, from, to: to && to - 0.001, limit, ...more });
+    const found = eventsOf(await askIfThere(`events?${new URLSearchParams(wanted.filter(([, value]) => value))}`));
+    if (!found) return undefined;
+    this.#zones.add(found.map((event) => event.zone));
+    const isPart = found.length >= limit;
+    return { events: zone ? found.filter((event) => event.zone === zone) : found, oldest: isPart ? found.at(-1).id : 0, isPart };
   }
 
   // The newest ones as the server has them now.
   async #refresh() {
     const found = await this.#ask();
     if (!found) return say(this.#none, "This server keeps no events.");
-    const isPart = found.length >= PAGE;
-    const oldest = isPart ? found.at(-1).id : 0;
-    const ids = new Set(found.map(({ id }) => id));
+    const { events, oldest, isPart } = found;
+    const ids = new Set(events.map(({ id }) => id));
     for (const id of this.#entries.keys()) if (id >= oldest && !ids.has(id)) this.#remove(id);
-    if (!this.#entries.size) this.#hasMore = isPart;
-    for (const event of found) this.#put(event);
-    if (!Object.values(this.#filter).some(Boolean) && found.length) markSeen(found[0].id);
+    if (this.#oldest === undefined) [this.#oldest, this.#hasMore] = [oldest, isPart];
+    for (const event of events) this.#put(event);
+    if (!Object.values(this.#filter).some(Boolean) && events.length) markSeen(events[0].id);
     return this.#arrange();
   }
 
   async #older() {
-    const oldest = Math.min(...this.#entries.keys());
-    const found = await this.#ask({ before: oldest });
-    const next = this.#entries.get(oldest)?.element;
-    this.#hasMore = found.length >= PAGE;
-    for (const event of found) this.#put(event);
+    const last = this.#items.lastElementChild;
+    const { events, oldest, isPart } = await this.#ask({ before: this.#oldest });
+    [this.#oldest, this.#hasMore] = [oldest, isPart];
+    for (const event of events) this.#put(event);
     this.#arrange();
-    next?.nextElementSibling?.querySelector("a, button")?.focus();
+    last?.nextElementSibling?.querySelector("a, button")?.focus();
   }
 
   #put(event) {
@@ -151,8 +186,7 @@ class List {
   }
 
   #remove(id) {
-    const image = this.#entries.get(id)?.element.querySelector("img");
-    if (image) forgetStill(image);
+    this.#entries.get(id)?.forget();
     this.#entries.delete(id);
   }
 
@@ -185,27 +219,26 @@ class List {
       this.#remove(event.id);
       this.#arrange();
     };
-    const title = [make("strong", {}, kindWords(event.kind)), event.camera && ` ${event.camera}`];
+    const title = [make("strong", {}, kindWords(event.kind)), event.camera && ` ${event.camera}`, event.zone && `, ${event.zone}`];
     // Nothing else leads to what was recorded; of a camera that is not recorded there is nothing.
     const isRecorded = this.#isRecorded(event);
-    const still = isRecorded ? make("img", { alt: "" }) : undefined;
+    const preview = event.camera ? new Preview(event, isRecorded) : undefined;
     const element = make("li", { class: "event card", "data-kind": event.kind },
-      make(isRecorded ? "a" : "div", { class: "still", href: isRecorded ? `?event=${event.id}` : undefined, "aria-hidden": "true", tabIndex: isRecorded ? -1 : undefined },
-        still, isRecorded ? icon("i-play") : undefined),
+      preview?.element ?? make("div", { class: "still" }),
       make("div", { class: "what" },
         isRecorded ? make("a", { href: `?event=${event.id}` }, ...title) : make("span", {}, ...title),
         when, note),
       make("div", { class: "actions" }, keep?.element, this.#isAdmin ? deleteButton(event, gone) : undefined));
     const show = (found) => {
-      say(when, spanWords(found));
+      say(when, inRow([sentence(spanWords(found)), strengthWords(found)]));
       say(note, found.note);
       element.classList.toggle("kept", found.kept);
       element.classList.toggle("running", found.end === null);
       keep?.show(found);
+      preview?.show(found);
     };
     show(event);
-    if (still) showStill(still, event.camera, inAddress(event.start));
-    return { start: event.start, element, show };
+    return { start: event.start, element, show, forget: () => preview?.forget() };
   }
 
   #isRecorded({ camera, start, end }) {

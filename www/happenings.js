@@ -16,22 +16,40 @@ export const KINDS = {
   dark: "Too dark",
   frozen: "Picture frozen",
   moved: "Camera moved",
+  defocused: "Out of focus",
   "camera-lost": "Camera lost",
   "login-failed": "Failed sign-in",
+  disk: "Recording stopped by the disk",
+  board: "Board hot or short of power",
 };
 
-// An event of the API, with its moments in seconds and no camera as an empty name.
-export const eventOf = ({ camera, start, end, ...rest }) =>
-  ({ ...rest, camera: camera ?? "", start: momentIn(start), end: end === null ? null : momentIn(end) });
+// An event of the API, with its moments in seconds, and no camera or zone as an empty name.
+export const eventOf = ({ camera, zone, start, end, best, ...rest }) => ({
+  ...rest, camera: camera ?? "", zone: zone ?? "", start: momentIn(start), end: end === null ? null : momentIn(end), best: best ? momentIn(best) : undefined,
+});
 
 // The newest ones first; undefined where the server keeps none.
 export const eventsOf = (found) => found?.events.map(eventOf);
 
 export const kindWords = (kind) => KINDS[kind] ?? kind;
 
+// The size of motion as a part of the picture. Its score is the root of that, in 256ths.
+export const sizeWords = ({ score }) => percentWords((score / 256) ** 2 * 100);
+
+// Two figures are enough.
+export const percentWords = (percent) => `${Number(percent.toPrecision(2))} %`;
+
+// How strong an event was, in the unit of the setting that would have kept it away. The score of a sound is how far it is
+// above the noise, in quarters of a decibel.
+export function strengthWords(event) {
+  if (!event.score) return "";
+  if (event.kind === "motion") return `${sizeWords(event)} of the picture`;
+  return event.kind === "sound" ? `${Math.round(event.score / 4)} dB above the noise` : "";
+}
+
 // "14:03:07, 12 s", or since when it goes on.
 export function spanWords({ start, end }) {
-  if (end === null) return `since ${timeOf(start)}`;
+  if (end === null) return `going on since ${timeOf(start)}`;
   return end - start < 1 ? timeOf(start) : `${timeOf(start)}, ${lengthWords(end - start)}`;
 }
 

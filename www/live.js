@@ -82,7 +82,7 @@ export function showServerGone() {
   recording?.then((shown) => shown.showUnknown(), () => {});
 }
 
-// One camera large, or with no name all of them. `edit` is what an admin draws on the picture: "zones".
+// One camera large, or with no name all of them. `edit` is what an admin changes on the picture: "zones" or "motion".
 export function showSingle(name, edit) {
   single = name === undefined ? undefined : { name, edit, camera: cameras.get(name) };
   for (const camera of cameras.values()) {
@@ -95,22 +95,26 @@ export function showSingle(name, edit) {
   arrange();
 }
 
+const EDITORS = {
+  zones: async () => (await import("./masks.js")).showMasks,
+  motion: async () => (await import("./tune.js")).showTune,
+};
+
 let [source, editor, wanted] = [undefined, undefined, undefined];
 
 // The settings and controls of the single camera, fetched anew when it comes back or is another one: the driver
-// knows them only while the camera is open. A failed request is repeated with the next status. Or the editor of its
-// masks, which stays.
+// knows them only while the camera is open. A failed request is repeated with the next status. Or an editor, which stays.
 function showImage(camera) {
   const before = source;
   source = camera?.status?.online ? camera.status.source : undefined;
-  const isEditing = camera !== undefined && single.edit === "zones";
-  const isSame = image.dataset.of === String(camera?.name) && image.dataset.edits === String(isEditing);
+  const edits = camera && EDITORS[single.edit] ? single.edit : "";
+  const isSame = image.dataset.of === String(camera?.name) && image.dataset.edits === edits;
   if (isSame && (editor || before === source || source === undefined)) return;
   if (!isSame) {
     editor?.leave();
     editor = undefined;
     image.dataset.of = camera?.name;
-    image.dataset.edits = isEditing;
+    image.dataset.edits = edits;
     image.hidden = true;
     image.replaceChildren();
   }
@@ -120,13 +124,12 @@ function showImage(camera) {
   const mine = {};
   wanted = mine;
   const isWanted = () => wanted === mine;
-  fillImage(camera, isEditing, isWanted).then(arrange).catch(() => { if (isWanted()) source = undefined; });
+  fillImage(camera, edits, isWanted).then(arrange).catch(() => { if (isWanted()) source = undefined; });
 }
 
-async function fillImage(camera, isEditing, isWanted) {
-  if (!isEditing) return (await import("./controls.js")).showControls(image, camera.name, isWanted);
-  const { showMasks } = await import("./masks.js");
-  const shown = await showMasks(image, camera, isWanted);
+async function fillImage(camera, edits, isWanted) {
+  if (!edits) return (await import("./controls.js")).showControls(image, camera.name, isWanted);
+  const shown = await (await EDITORS[edits]())(image, camera, isWanted);
   if (shown) editor = shown;
 }
 
@@ -162,7 +165,7 @@ async function share() {
       isStale = false;
       const seen = [...cameras.values()].filter(({ isOnScreen, element }) => isOnScreen && !element.hidden);
       const shown = document.visibilityState === "hidden" ? [] : seen;
-      const modes = await modesOf(shown.length, listening() + elsewhere);
+      const modes = await modesOf(shown.length, listening() + elsewhere + (editor?.connections?.() ?? 0));
       for (const camera of cameras.values()) {
         const at = shown.indexOf(camera);
         camera.show(at < 0 ? "off" : modes[at]);

@@ -4,6 +4,7 @@
 import { ask, askIfThere } from "./api.js";
 import { act, confirmed, make, plural, say, sentence, styled } from "./dom.js";
 import { Drawing } from "./drawing.js";
+import { layOver } from "./overlay.js";
 
 const HELP = "Nobody sees what is below a mask. Draw a rectangle on the picture, or add one. Drag its points and its middle, " +
   "or move them with the arrow keys; Delete removes a point or a mask, Escape takes a move back. A cross on a side adds a point.";
@@ -43,7 +44,7 @@ function editor(host, camera, { path, found, done }) {
     say(count, `${drawing.polygons.length ? plural(drawing.polygons.length, "mask") : "No masks"}${isChanged() ? ", not applied yet" : ""}`);
   };
   const drawing = new Drawing(`Masks on the picture of ${camera.name}`,
-    { changed, announced: (words) => say(status, words), emptied: () => add.focus() });
+    { name: (mask) => `mask ${mask + 1}`, changed, announced: (words) => say(status, words), emptied: () => add.focus() });
   const count = make("p", { class: "count" });
   const add = button("add", "Add a mask", () => drawing.add());
   const removePoint = button("remove-point", "", () => drawing.remove(drawing.meant.mask, drawing.meant.point));
@@ -73,20 +74,9 @@ function editor(host, camera, { path, found, done }) {
   const save = button("save", "Save changes", () => act(save, () =>
     put(isChanged() ? { masks: drawing.polygons, save: true } : { save: true }, "saved for the next start")));
 
-  const canvas = camera.element.querySelector(".surface");
-  const shape = () => { drawing.ratio = (canvas.width / canvas.height) || 4 / 3; };
-  const shapes = new MutationObserver(shape);
-  shapes.observe(canvas, { attributeFilter: ["width", "height"] });
-  const escape = (event) => {
-    if (event.key !== "Escape" || event.target.closest?.("dialog") || document.documentElement.classList.contains("wall")) return;
-    event.stopPropagation();
-    // Else the key would close the question that it asks.
-    event.preventDefault();
-    if (!drawing.cancel()) done.click();
-  };
-  document.addEventListener("keydown", escape);
-  camera.element.querySelector(".picture").after(drawing.element);
-  shape();
+  const leave = layOver(camera, [drawing.element], {
+    shape: (ratio) => { drawing.ratio = ratio; }, cancel: () => drawing.cancel(), done,
+  });
   // Of another admin too, but not over what is drawn here.
   const show = ({ settings, width, height }) => {
     if (!settings) return;
@@ -120,10 +110,6 @@ function editor(host, camera, { path, found, done }) {
       drawing.polygons = applied;
       return true;
     },
-    leave() {
-      shapes.disconnect();
-      document.removeEventListener("keydown", escape);
-      drawing.element.remove();
-    },
+    leave,
   };
 }

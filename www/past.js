@@ -179,10 +179,11 @@ class Past {
     again.addEventListener("click", () => this.#goTo(event.start - LEAD_S));
     const gone = () => this.#showEvent();
     card.replaceChildren(
-      make("h3", {}, kindWords(event.kind)),
+      make("h3", {}, [kindWords(event.kind), event.zone].filter(Boolean).join(", ")),
       make("p", { class: "quiet" }, `${dayWords(dayOf(event.start), now())}, ${spanWords(event)}`),
       this.#isAdmin ? noteForm(event, changed) : words,
       make("div", { class: "row" }, again, keep?.element, this.#isAdmin ? deleteButton(event, gone) : undefined,
+        this.#isAdmin && event.kind === "motion" ? make("a", { href: `?camera=${encodeURIComponent(this.name)}&edit=motion` }, "Motion settings") : undefined,
         make("a", { href: "?events" }, "All events")));
   }
 

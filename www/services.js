@@ -15,6 +15,13 @@ const KINDS = {
     off: "Microphones are off; listeners hear nothing.",
     question: "Stop sound? Nobody hears any microphone until it is started again.",
   },
+  motion: {
+    title: "Motion and noise",
+    off: "They are not reported at any camera or microphone. Covered, moved and lost cameras still are.",
+    question: "Disarm? Motion and noise are not reported until they are armed again.",
+    verbs: ["Arm", "Disarm"],
+    states: ["Armed.", "Disarmed."],
+  },
 };
 
 export async function show(section) {
@@ -24,6 +31,8 @@ export async function show(section) {
       throw fault;
     });
     if (found) for (const [kind, card] of cards) card.show(found[kind]?.running ?? true);
+    // An older server detects nothing.
+    if (found) cards.find(([kind]) => kind === "motion")[1].element.hidden = !found.motion;
     return found;
   };
   const cards = Object.entries(KINDS).map(([kind, words]) => [kind, service(kind, words)]);
@@ -35,7 +44,7 @@ export async function show(section) {
   return whileSeen(LOOK_EVERY_MS, fill);
 }
 
-function service(kind, { title, off, question }) {
+function service(kind, { title, off, question, verbs = ["Start", "Stop"], states = ["Running.", "Stopped."] }) {
   let isRunning;
   const state = make("p", { role: "status" });
   const button = make("button", { type: "button" });
@@ -47,15 +56,15 @@ function service(kind, { title, off, question }) {
       return;
     }
     isRunning = running;
-    say(state, running ? "Running." : `Stopped. ${off}`);
-    say(button, `${running ? "Stop" : "Start"} ${title.toLowerCase()}`);
+    say(state, running ? states[0] : `${states[1]} ${off}`);
+    say(button, `${verbs[Number(running)]} ${title.toLowerCase()}`);
     button.classList.toggle("main", !running);
   };
   button.addEventListener("click", () => act(button, async () => {
-    if (isRunning && !await confirmed(question, `Stop ${title.toLowerCase()}`)) return undefined;
+    if (isRunning && !await confirmed(question, `${verbs[1]} ${title.toLowerCase()}`)) return undefined;
     const { running } = await ask("PUT", `services/${kind}`, { running: !isRunning });
     show(running);
-    return `${title.toLowerCase()} ${running ? "is running" : "was stopped"}`;
+    return kind === "motion" ? states[Number(!running)].slice(0, -1) : `${title.toLowerCase()} ${running ? "is running" : "was stopped"}`;
   }));
   return { show, element: make("div", { class: "card row" }, make("h3", {}, title), state, button) };
 }

@@ -15,8 +15,9 @@ const seen = new IntersectionObserver((entries) => {
   next();
 }, { rootMargin: "100px" });
 
-// Puts the picture of a camera at a moment into an image, once that is seen.
+// Puts the picture of a camera at a moment into an image, once that is seen. It has the class `none` while there is none.
 export function showStill(image, camera, at) {
+  image.classList.remove("none");
   image.dataset.url = address(`api/1.0/recordings/${encodeURIComponent(camera)}/frame?at=${at}`);
   seen.observe(image);
 }

@@ -19,6 +19,8 @@ import "./many.js";
 import "./streams.js";
 import "./kinds.js";
 import "./masks.js";
+import "./motion.js";
+import "./detected.js";
 import "./looks.js";
 import "./places.js";
 import "./recordings.js";

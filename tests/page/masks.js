@@ -7,10 +7,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, open, picture, until, untilItMoves, test } from "./support.js";
+import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, finger, open, picture, until, untilItMoves, test } from "./support.js";
 
-// A finger that rests so long before it leaves does not fling.
-const STILL_MS = 200;
 const SQUARE = [[0.1, 0.2], [0.3, 0.2], [0.3, 0.4], [0.1, 0.4]];
 
 // A window on a camera whose changes are collected and not made; `refuse` is what the next ones are refused with.
@@ -249,19 +247,21 @@ test("masks are drawn and changed with the keyboard alone", async (t) => {
   assert.equal(changes.length, 1);
 });
 
+test("a mask that is added and undone leaves nothing behind", async (t) => {
+  const { page, changes } = await opened(t);
+  await page.getByRole("button", { name: "Add a mask" }).press("Enter");
+  await page.getByRole("button", { name: "Undo changes" }).press("Enter");
+  await page.getByText("No masks", { exact: true }).waitFor();
+  assert.equal(await page.getByRole("button", { name: /^Remove/ }).count(), 0);
+  await page.getByRole("button", { name: "Add a mask" }).press("Enter");
+  await apply(page);
+  assert.equal(changes[0].masks.length, 1);
+});
+
 test("masks are drawn and changed with a finger", async (t) => {
   const { page, changes } = await opened(t, { viewport: PHONE });
-  const session = await page.context().newCDPSession(page);
-  const touch = (type, points) => session.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([x, y]) => ({ x, y })) });
-  const drag = async (from, to) => {
-    await touch("touchStart", [await place(page, from)]);
-    for (const part of [0.3, 0.6, 1]) {
-      await touch("touchMove", [await place(page, from.map((value, axis) => value + (to[axis] - value) * part))]);
-    }
-    // A finger that is still moving when it leaves is a fling, and the browser takes the next tap as its end, not as a click.
-    await page.waitForTimeout(STILL_MS);
-    await touch("touchEnd", []);
-  };
+  const slide = await finger(page);
+  const drag = async (from, to) => slide(await place(page, from), await place(page, to));
   await drag([0.2, 0.2], [0.6, 0.7]);
   await page.getByText("1 mask, not applied yet").waitFor();
   await drag([0.6, 0.2], [0.8, 0.1]);

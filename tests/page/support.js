@@ -244,7 +244,7 @@ export async function signedIn(server, user, { path = "/", ...options } = {}) {
 export const camera = (page, name = "front") => page.locator(`.camera[data-name="${name}"]`);
 
 // A sum over the pixels of a canvas; another one means another picture.
-export const pixels = (page, name = "front") => camera(page, name).locator("canvas").evaluate((canvas) => {
+export const pixels = (page, name = "front") => camera(page, name).locator("canvas.surface").evaluate((canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return data.reduce((sum, value, at) => (sum * 31 + value + (at % 7)) % 1_000_003, 0);
 });
@@ -279,6 +279,22 @@ export async function assertAccessible(page, view) {
     assert.deepEqual(bad, [], `${view}, ${colorScheme}`);
   }
   await page.emulateMedia({ colorScheme: null });
+}
+
+// A finger that rests so long before it leaves does not fling.
+const STILL_MS = 200;
+
+// What drags a finger from a place of the window to another.
+export async function finger(page) {
+  const session = await page.context().newCDPSession(page);
+  const touch = (type, points) => session.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([x, y]) => ({ x, y })) });
+  return async (from, to) => {
+    await touch("touchStart", [from]);
+    for (const part of [0.3, 0.6, 1]) await touch("touchMove", [from.map((value, axis) => value + (to[axis] - value) * part)]);
+    // A finger that is still moving when it leaves is a fling, and the browser takes the next tap as its end, not as a click.
+    await page.waitForTimeout(STILL_MS);
+    await touch("touchEnd", []);
+  };
 }
 
 // Keeps a picture of the window where they are wanted.
