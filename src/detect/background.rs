@@ -128,13 +128,13 @@ impl Cell {
         self.still = 0;
     }
 
-    /// Learns fast, while nothing is known.
-    pub(super) fn learn_first(&mut self, level: u16) {
+    /// Learns fast, while nothing is known. `rest` is what the light does not explain.
+    pub(super) fn learn_first(&mut self, level: u16, rest: i32) {
         let difference = i32::from(level) * EIGHTHS - i32::from(self.mean);
         self.mean = (i32::from(self.mean) + difference / 4) as u16;
         self.other = level;
         let deviation = i32::from(self.deviation);
-        self.deviation = (deviation + (difference.abs() - deviation) / 4).clamp(0, 65_535) as u16;
+        self.deviation = (deviation + (rest.abs() * EIGHTHS - deviation) / 4).clamp(0, 65_535) as u16;
     }
 
     pub(super) fn learn(&mut self, seen: &Seen, pace: Pace) {

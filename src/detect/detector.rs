@@ -337,16 +337,16 @@ impl Detector {
         let second = at.as_micros() / 1_000_000;
         let pace = Pace::new(since_us, second != self.second);
         self.second = second;
+        self.mark();
         if let Mode::Learning { until } = self.mode {
-            for (cell, &level) in self.cells.iter_mut().zip(&self.levels) {
-                cell.learn_first(level);
+            for ((cell, &level), &rest) in self.cells.iter_mut().zip(&self.levels).zip(&self.rests) {
+                cell.learn_first(level, rest.into());
             }
             if at >= until {
                 self.mode = Mode::Watching;
             }
             return;
         }
-        self.mark();
         self.judge_whole(at);
         if self.mode == Mode::Watching {
             self.find_motion(at, since_us, out);

@@ -1,7 +1,7 @@
 //! The passes of a look over all cells, and what becomes motion.
 
 use super::background::Seen;
-use super::cells::OCTAVE;
+use super::cells::{OCTAVE, Scale};
 use super::components::{Component, Found};
 use super::detector::{Change, Detection, Detector, Kind, Mode, Ongoing};
 use super::light::View;
@@ -14,11 +14,12 @@ const WHOLE_PERCENT: usize = 30;
 /// Or when its brightness has, by so much.
 const JUMP: i32 = OCTAVE / 6;
 
-/// It is calm when so few do.
-const CALM_PERCENT: usize = 5;
+/// It is calm when so few do, for so many looks: somebody near the camera changes less of it, where he comes and where he goes.
+const CALM_PERCENT: usize = 20;
+const CALM_LOOKS: u32 = 2;
 
-/// For so many looks.
-const CALM_LOOKS: u32 = 3;
+/// So many grey steps to a look before are none.
+const LIKE_GREY: i32 = 4;
 
 /// It is looked at again after this time, calm or not.
 const SETTLE_US: u64 = 4_000_000;
@@ -37,6 +38,9 @@ const BACK_PERCENT: usize = 12;
 const STRENGTH_MAX: u8 = 48;
 const STRENGTH_MIN: u8 = 8;
 const STRENGTH_ONE: u8 = 16;
+
+/// A component of so many cells is judged by halves, too: a half of less says little.
+const HALVES_MIN: u32 = 100;
 
 /// A cell counts if it, twice, and those around it have so much together; if all were just at their threshold, they had 160.
 const TOGETHER: u32 = 140;
@@ -88,11 +92,12 @@ impl Detector {
 
     /// Whether the whole picture has changed, and has become calm again.
     pub(super) fn judge_whole(&mut self, at: Timestamp) {
-        let active_percent = self.active_cells * 100 / self.grid.cells().max(1);
+        let cells = self.grid.cells().max(1);
         let is_jump = self.light.since_last.abs() > JUMP;
         match self.mode {
             Mode::Settling { since, calm_looks } => {
-                let calm_looks = if active_percent < CALM_PERCENT && !is_jump { calm_looks + 1 } else { 0 };
+                let is_calm = !is_jump && self.unlike_last() * 100 < cells * CALM_PERCENT;
+                let calm_looks = if is_calm { calm_looks + 1 } else { 0 };
                 let waited_us = at.as_micros().saturating_sub(since.as_micros());
                 self.mode = if calm_looks >= CALM_LOOKS || waited_us >= SETTLE_US {
                     self.take_over();
@@ -102,12 +107,27 @@ impl Detector {
                     Mode::Settling { since, calm_looks }
                 };
             }
-            Mode::Watching if active_percent >= WHOLE_PERCENT || is_jump => {
+            Mode::Watching if self.active_cells * 100 >= cells * WHOLE_PERCENT || is_jump => {
                 self.tracks.clear();
                 self.mode = Mode::Settling { since: at, calm_looks: 0 };
             }
             _ => {}
         }
+    }
+
+    /// How many cells have changed since the last look by something else than the light of all. What the background was
+    /// says nothing about that while the picture is another one.
+    fn unlike_last(&self) -> usize {
+        let light = self.light.since_last;
+        let steps = self
+            .levels
+            .iter()
+            .zip(&self.last)
+            .map(|(&level, &last)| (level, i32::from(level) - i32::from(last)));
+        let unlike = |&(level, step): &(u16, i32)| {
+            (step - light).abs() > LIKE_GREY * Scale::grey_step(level) + light.abs() / 2
+        };
+        steps.filter(unlike).count()
     }
 
     /// What is seen now is the background. But if most of the picture is as it was before, only the light has come and
@@ -190,22 +210,25 @@ impl Detector {
         self.components = components;
     }
 
-    /// From cell to cell, light changes little where the background changes much; what hides the background does not.
+    /// Whether the steps from cell to cell are those of the background, in the upper half and in the lower one: somebody may
+    /// have a large shadow at the feet. Light with a hard edge changes the steps across its edge only, so those in one direction
+    /// are enough; what hides the background changes both.
     fn is_light(&self, component: &Component) -> bool {
-        let (mut of_background, mut of_difference) = (0u32, 0u32);
-        let mut last: Option<(usize, i32, i32)> = None;
+        let middle = usize::from(component.top + component.bottom) / 2 * self.grid.width;
+        let mut halves = [[Alike::default(); 2]; 2];
         self.finder.cells(component, self.grid, |cell| {
-            let mean = self.cells[cell].mean();
-            let difference = i32::from(self.levels[cell]) - mean;
-            if let Some((before, last_mean, last_difference)) = last
-                && before + 1 == cell
-            {
-                of_background += mean.abs_diff(last_mean);
-                of_difference += difference.abs_diff(last_difference);
+            let half = &mut halves[usize::from(cell >= middle)];
+            for (alike, next) in half.iter_mut().zip([cell + 1, cell + self.grid.width]) {
+                if next < self.cells.len() && self.counting.has(next) {
+                    let of_background = self.cells[next].mean() - self.cells[cell].mean();
+                    alike.add(of_background, i32::from(self.levels[next]) - i32::from(self.levels[cell]));
+                }
             }
-            last = Some((cell, mean, difference));
         });
-        of_difference * 5 < of_background * 3
+        let [upper, lower] = &halves;
+        let is_whole_so = upper.iter().zip(lower).any(|(upper, lower)| upper.with(lower).is_so());
+        let is_large = component.area >= HALVES_MIN;
+        is_whole_so && (!is_large || halves.iter().all(|half| half.iter().any(Alike::is_so)))
     }
 
     /// A track that moves, in each of its zones.
@@ -272,6 +295,39 @@ impl Detector {
             }
             self.cells[at].learn(&Seen { level, last, rest, threshold, is_foreground }, pace);
         }
+    }
+}
+
+/// How much two series of steps go together.
+#[derive(Clone, Copy, Default)]
+struct Alike {
+    products: i64,
+    squares: i64,
+    other_squares: i64,
+}
+
+impl Alike {
+    fn add(&mut self, step: i32, other: i32) {
+        self.products += i64::from(step * other);
+        self.squares += i64::from(step * step);
+        self.other_squares += i64::from(other * other);
+    }
+
+    fn with(&self, other: &Self) -> Self {
+        Self {
+            products: self.products + other.products,
+            squares: self.squares + other.squares,
+            other_squares: self.other_squares + other.other_squares,
+        }
+    }
+
+    /// Whether their correlation is at least one half: it is more for nearly all light, even with noise, and less for nearly
+    /// all people.
+    fn is_so(&self) -> bool {
+        // Steps are less than 2^13, cells less than 2^15: units of 2^12 keep the products within range.
+        let [products, squares, other_squares] =
+            [self.products, self.squares, self.other_squares].map(|sum| sum >> 12);
+        products > 0 && 4 * products * products >= squares * other_squares
     }
 }
 

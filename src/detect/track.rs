@@ -19,13 +19,26 @@ const LOST_US: u64 = 900_000;
 /// With flicker of so much in the mean, a component must travel.
 const FLICKER_BUSY: u32 = 30;
 
+/// How many tenths of its own length something goes in a second that is no insect before the lens: when its way is bent,
+/// when it is not, and when its last parts were alike.
+const BENT_LENGTHS: i64 = 18;
+const RUN_LENGTHS: i64 = 30;
+const STEADY_LENGTHS: i64 = 50;
+
+/// So many parts of a way must be like the one before.
+const STEADY_MIN: u8 = 2;
+
+/// For so many looks something larger may be in the place of what is followed: light that it has been joined with.
+const HIDDEN_MAX: u8 = 2;
+
 /// A component that is followed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Track {
     pub(super) component: Component,
-    /// Where it was first, in sixteenths of a cell.
-    origin: (i32, i32),
     pub(super) first: Timestamp,
+    /// Where it was when it got about its present size, in sixteenths of a cell, and when.
+    origin: (i32, i32),
+    since: Timestamp,
     seen: Timestamp,
     /// When it changed last.
     active: Timestamp,
@@ -33,6 +46,16 @@ pub(super) struct Track {
     /// Whether it is motion.
     is_motion: bool,
     must_travel: bool,
+    /// The way of its centre since then, in sixteenths of a cell.
+    path: i32,
+    /// Its longest part, its last one, and how many parts were like the one before.
+    longest: i32,
+    step: (i32, i32),
+    steady: u8,
+    /// Its longer side where that was longest since then, in cells.
+    length: i32,
+    /// For how many looks something much larger has been in its place.
+    hidden: u8,
 }
 
 /// All that is followed.
@@ -92,32 +115,64 @@ impl Track {
     fn new(at: Timestamp, component: &Component, must_travel: bool) -> Self {
         Self {
             component: *component,
-            origin: component.centre(),
             first: at,
+            origin: component.centre(),
+            since: at,
             seen: at,
             active: at,
             evidence: 1,
             is_motion: false,
             // What has been there for a while and is only now joined or parted is not new.
             must_travel: must_travel || component.active * 4 < component.area,
+            path: 0,
+            longest: 0,
+            step: (0, 0),
+            steady: 0,
+            hidden: 0,
+            length: component.longer_side(),
         }
     }
 
     fn go_on(&mut self, at: Timestamp, component: &Component, is_new_light: bool) {
         self.must_travel |= is_new_light;
         let before = self.component;
-        let is_alike = component.area <= 3 * before.area && before.area <= 3 * component.area;
-        let overlaps = gap(&before, component) == 0;
-        self.evidence = (self.evidence + if is_alike && overlaps { 2 } else { 1 }).min(EVIDENCE_MAX);
-        self.component = *component;
-        self.seen = at;
         // One cell in eight of a person who stands and breathes does not.
         if component.active * 8 > component.area {
             self.active = at;
         }
-        if !is_new_light && self.evidence >= EVIDENCE_MIN && self.has_travelled() {
+        self.seen = at;
+        let is_joined = component.area > 3 * before.area;
+        if is_joined && self.must_travel && self.evidence >= EVIDENCE_MIN && self.hidden < HIDDEN_MAX {
+            self.hidden += 1;
+            return;
+        }
+        self.hidden = 0;
+        self.component = *component;
+        let is_alike = component.area <= 3 * before.area && before.area <= 3 * component.area;
+        let overlaps = gap(&before, component) == 0;
+        self.evidence = (self.evidence + if is_alike && overlaps { 2 } else { 1 }).min(EVIDENCE_MAX);
+        if is_alike {
+            self.travel(before.centre());
+        } else {
+            (self.origin, self.since, self.length) = (component.centre(), at, component.longer_side());
+            (self.path, self.longest, self.steady) = (0, 0, 0);
+        }
+        if self.evidence >= EVIDENCE_MIN && self.has_travelled() && !self.flies() {
             self.is_motion = true;
         }
+    }
+
+    /// It has come here from there.
+    fn travel(&mut self, from: (i32, i32)) {
+        let to = self.component.centre();
+        let step = (to.0 - from.0, to.1 - from.1);
+        let way = apart(to, from);
+        let is_like_before = self.path > 0 && apart(step, self.step) <= 8 + way / 5;
+        self.steady = if is_like_before { self.steady.saturating_add(1) } else { 0 };
+        self.path += way;
+        self.longest = self.longest.max(way);
+        self.step = step;
+        self.length = self.length.max(self.component.longer_side());
     }
 
     /// Where the picture flickers anyway, only what goes elsewhere is motion.
@@ -126,9 +181,30 @@ impl Track {
         if !self.must_travel && component.flicker < FLICKER_BUSY * component.area {
             return true;
         }
-        let ((x, y), (from_x, from_y)) = (component.centre(), self.origin);
-        let far = (x - from_x).abs().max((y - from_y).abs());
-        far >= 16 * component.shorter_side().clamp(3, 12)
+        let far = self.travelled();
+        let is_straight = 3 * far >= 2 * self.path;
+        // Not by one jump, from one thing that stands to another.
+        let is_evenly = 3 * self.longest <= 2 * self.path;
+        far >= 16 * component.shorter_side().clamp(3, 12) && is_straight && is_evenly
+    }
+
+    /// How far it is from where it was first, in sixteenths of a cell.
+    fn travelled(&self) -> i32 {
+        apart(self.component.centre(), self.origin)
+    }
+
+    /// Whether it is too fast for its size: an insect before the lens. What goes straight may be somebody who runs and of whom
+    /// only a part is seen.
+    fn flies(&self) -> bool {
+        let time_ms =
+            (self.seen.as_micros().saturating_sub(self.since.as_micros()) / 1000).min(20_000) as i64;
+        let is_faster = |way: i32, lengths: i64| {
+            i64::from(way) * 10_000 > lengths * i64::from(16 * self.length) * time_ms
+        };
+        let far = self.travelled();
+        let is_bent = far * 6 < self.path * 5;
+        is_bent && is_faster(self.path, BENT_LENGTHS)
+            || is_faster(far, if self.steady >= STEADY_MIN { STEADY_LENGTHS } else { RUN_LENGTHS })
     }
 
     fn is_active(&self) -> bool {
@@ -142,6 +218,11 @@ fn reach(component: &Component, since_us: u64) -> i32 {
     let looks = (since_us / 100_000).clamp(1, 10) as i32;
     let size = (4 * component.shorter_side()).max(3 * component.longer_side());
     (size * looks / 16 + 1).min(2 * component.longer_side())
+}
+
+/// How far two places are from each other, along the axis where that is more.
+fn apart((x, y): (i32, i32), (other_x, other_y): (i32, i32)) -> i32 {
+    (x - other_x).abs().max((y - other_y).abs())
 }
 
 /// Cells between two boxes; 0 if they touch.
@@ -201,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_runs_by_its_width_takes_three_looks() {
-        let runs: Vec<_> = (0..4).map(|look| component((10 + 6 * look, 10), (4, 8))).collect();
+        let runs: Vec<_> = (0..4).map(|look| component((10 + 5 * look, 10), (4, 9))).collect();
         assert_eq!(moving(&runs), [false, false, true, true]);
     }
 
