@@ -22,7 +22,7 @@ const MAY_NAME: [(&str, &[&str]); 26] = [
     ("segment", &["media"]),
     ("journal", &["hub", "media"]),
     ("record", &["codec", "hub", "jpeg", "journal", "media", "memory", "segment"]),
-    ("motion", &["detect", "draw", "hub", "jpeg", "journal", "media", "memory"]),
+    ("motion", &["detect", "draw", "hub", "jpeg", "journal", "media", "memory", "record"]),
     ("users", &["logging"]),
     ("gate", &["hub", "memory"]),
     (

@@ -81,6 +81,7 @@ pub fn report(
         advice.iter().for_each(|advice| report.line("warning", advice));
     }
     report.recordings(config, tries_disk);
+    report.detection(config);
     report
 }
 

@@ -139,14 +139,10 @@ impl Kind for Camera {
 
     fn is_live_change(before: &CameraSettings, after: &CameraSettings) -> bool {
         // Recorder and detector read their settings from the feed. Masks wait for the end of the thread: no picture with the former ones is published after that.
-        before.edits.masks == after.edits.masks
-            && *before
-                == CameraSettings {
-                    edits: before.edits.clone(),
-                    record: before.record.clone(),
-                    motion: before.motion.clone(),
-                    ..after.clone()
-                }
+        let mut with = after.clone();
+        (with.edits, with.record) = (before.edits.clone(), before.record.clone());
+        with.motion = before.motion.clone();
+        before.edits.masks == after.edits.masks && *before == with
     }
 
     fn retract(before: &CameraSettings, after: &CameraSettings, writer: &mut CameraWriter) {
@@ -295,7 +291,6 @@ impl<K: Kind> Devices<K> {
                 }
                 before => self.start(settings, stopped_by, before),
             };
-            // One device that cannot start is no reason to lose the others.
             match started {
                 Ok(running) => self.running.push(running),
                 Err(error) => failed = Some(error),
@@ -320,7 +315,7 @@ impl<K: Kind> Devices<K> {
         }
     }
 
-    /// Ends every device and its readers' waits; returns when the threads are done.
+    /// Ends every device and its readers' waits, and joins the threads.
     pub(super) fn stop(&mut self) {
         for running in &self.running {
             running.stop.request();

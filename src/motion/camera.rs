@@ -17,7 +17,7 @@ use crate::jpeg::header::Limits;
 use crate::media::{Area, CameraName, EventKind, Frame, MotionSettings, PictureEdits, Timestamp};
 
 /// The largest picture that is looked at.
-const LIMITS: Limits = Limits { max_pixels: 1 << 26 };
+pub(super) const LIMITS: Limits = Limits { max_pixels: 1 << 26 };
 
 /// A camera's frames come a little early or late.
 const EARLY: Duration = Duration::from_millis(8);

@@ -1,20 +1,29 @@
 //! The last looks once more, with other settings: why did this fire, and why did that not.
 
+use std::sync::Arc;
+
 use super::Motion;
-use super::camera::kind_of;
+use super::camera::{LIMITS, kind_of};
 use super::seen;
-use crate::base::lock;
+use crate::base::{clock, lock};
 use crate::detect::detector::{Change, Detection, Detector, Kind};
 use crate::detect::look::Look;
-use crate::media::{Area, EventKind, MotionSettings, PictureEdits, Timestamp};
+use crate::jpeg::dc::{DcPlane, DcReader, Planes};
+use crate::media::{Area, EventKind, MotionSettings, PictureEdits, RecordWhen, Timestamp};
+use crate::record::{Player, Recordings};
+
+/// How far back a replay goes, in microseconds.
+const SPAN_US: u64 = 600_000_000;
 
 /// What would have been found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Replay {
-    /// When the first look was, and the last one; `None` without looks.
-    pub span: Option<(Timestamp, Timestamp)>,
+    /// When the first look was, and the last one, in microseconds since 1970; `None` without looks.
+    pub span_us: Option<(u64, u64)>,
     /// How many there were.
     pub looks: u32,
+    /// Whether the frames were recorded ones.
+    pub is_recorded: bool,
     /// What was found, in the order of its begin. Whether it is armed does not matter.
     pub events: Vec<ReplayedEvent>,
 }
@@ -24,10 +33,10 @@ pub struct Replay {
 pub struct ReplayedEvent {
     /// What it is.
     pub kind: EventKind,
-    /// When it began.
-    pub start: Timestamp,
+    /// When it began, in microseconds since 1970.
+    pub start_us: u64,
     /// When it ended; at the latest at the last look.
-    pub end: Timestamp,
+    pub end_us: u64,
     /// How strong it was at its best.
     pub score: u8,
     /// Where it was then.
@@ -36,34 +45,91 @@ pub struct ReplayedEvent {
     pub zone: Option<String>,
 }
 
+/// A run of looks, whose times are those of the wall clock.
+struct Run<'s> {
+    settings: &'s MotionSettings,
+    edits: &'s PictureEdits,
+    detector: Option<Detector>,
+    changes: Vec<Change>,
+    span_us: Option<(u64, u64)>,
+    looks: u32,
+}
+
 impl Motion {
-    /// Runs the looks at a camera that are remembered against other settings; `None` while another replay runs.
-    pub fn replay(&self, camera: &str, settings: &MotionSettings, edits: &PictureEdits) -> Option<Replay> {
+    /// Runs the last looks at a camera against other settings: on recorded frames where all frames are recorded, else on the looks
+    /// that are remembered. `None` while another replay runs.
+    pub fn replay(
+        &self,
+        recordings: &Arc<Recordings>,
+        camera: &str,
+        settings: &MotionSettings,
+        edits: &PictureEdits,
+    ) -> Option<Replay> {
         let _one = self.replaying.try_lock().ok()?;
-        let mut replay = Replay::default();
-        let Some(watch) = self.watch(camera) else { return Some(replay) };
-        let mut detector = None;
-        let mut changes = Vec::new();
-        // The thread that looks waits for this lock, so it is held to copy only.
-        let looks = lock(&watch.memory).copy();
-        looks.each(|at, detail, plane| {
-            let size = (plane.width as u32 * 8, plane.height as u32 * 8);
-            let detector = detector
-                .get_or_insert_with(|| Detector::new(seen::settings(settings, edits, &edits.stamp, size)));
-            detector.look(&Look { at, luma: plane, is_repeat: false, detail }, &mut changes);
-            let first = replay.span.map_or(at, |(first, _)| first);
-            (replay.span, replay.looks) = (Some((first, at)), replay.looks + 1);
-        });
-        if let Some(detector) = &mut detector {
-            detector.end_all(&mut changes);
+        let mut run = Run { settings, edits, detector: None, changes: Vec::new(), span_us: None, looks: 0 };
+        let feed = self.cameras.find(Some(camera), |_| true);
+        let recording = feed.and_then(|feed| feed.recording());
+        let is_recorded = recording.is_some_and(|recording| recording.when == RecordWhen::Always)
+            && self.run_recorded(recordings, camera, &mut run);
+        if !is_recorded && let Some(watch) = self.watch(camera) {
+            // The thread that looks waits for this lock, so it is held to copy only.
+            let looks = lock(&watch.memory).copy();
+            looks.each(|at, detail, plane| run.look(wall_us(at), detail, plane));
         }
-        let ended = changes.iter().filter_map(|change| match change {
-            Change::Ended(found, at) => Some(event(found, *at, settings)),
+        Some(run.finish(is_recorded))
+    }
+
+    /// Runs the recorded frames of the last minutes; false if there are none.
+    fn run_recorded(&self, recordings: &Arc<Recordings>, camera: &str, run: &mut Run<'_>) -> bool {
+        let from_us = clock::wall_us().saturating_sub(SPAN_US);
+        let interval_us = 1_000_000 / u64::from(run.settings.looks.max(1));
+        let mut player = Player::new(recordings, camera);
+        let Some(mut lease) = self.memory.lease(1) else { return false };
+        let (mut reader, mut planes, mut jpeg) = (DcReader::new(), Vec::new(), Vec::new());
+        let mut due_us = from_us;
+        let mut has_more = player.seek(from_us);
+        while has_more {
+            let at_us = player.wall_us().unwrap_or(0);
+            if at_us >= due_us {
+                due_us = (at_us + interval_us).saturating_sub(8_000);
+                jpeg.clear();
+                let is_read = lease.resize(player.bytes() as usize)
+                    && player.read(&mut jpeg).is_ok()
+                    && reader.read(&jpeg, LIMITS, Planes::Luma, &mut planes).is_ok();
+                if let Some(plane) = planes.first().filter(|_| is_read) {
+                    run.look(at_us, jpeg.len() as u32, plane);
+                }
+            }
+            has_more = player.forward();
+        }
+        run.looks > 0
+    }
+}
+
+impl Run<'_> {
+    fn look(&mut self, at_us: u64, detail: u32, plane: &DcPlane) {
+        let size = (plane.width as u32 * 8, plane.height as u32 * 8);
+        let (settings, edits) = (self.settings, self.edits);
+        let detector = self
+            .detector
+            .get_or_insert_with(|| Detector::new(seen::settings(settings, edits, &edits.stamp, size)));
+        let look = Look { at: Timestamp::from_micros(at_us), luma: plane, is_repeat: false, detail };
+        detector.look(&look, &mut self.changes);
+        self.span_us = Some((self.span_us.map_or(at_us, |(first, _)| first), at_us));
+        self.looks += 1;
+    }
+
+    fn finish(mut self, is_recorded: bool) -> Replay {
+        if let Some(detector) = &mut self.detector {
+            detector.end_all(&mut self.changes);
+        }
+        let ended = self.changes.iter().filter_map(|change| match change {
+            Change::Ended(found, at) => Some(event(found, *at, self.settings)),
             Change::Began(_) | Change::Rose(_) => None,
         });
-        replay.events = ended.collect();
-        replay.events.sort_by_key(|event| event.start);
-        Some(replay)
+        let mut events: Vec<_> = ended.collect();
+        events.sort_by_key(|event| event.start_us);
+        Replay { span_us: self.span_us, looks: self.looks, is_recorded, events }
     }
 }
 
@@ -72,10 +138,14 @@ fn event(found: &Detection, end: Timestamp, settings: &MotionSettings) -> Replay
     let whole = Area { left: 0, top: 0, right: u16::MAX, bottom: u16::MAX };
     ReplayedEvent {
         kind: kind_of(found.kind),
-        start: found.first,
-        end: end.max(found.first),
+        start_us: found.first.as_micros(),
+        end_us: end.max(found.first).as_micros(),
         score: found.score,
         area: if found.kind == Kind::Motion { found.area } else { whole },
         zone: zone.map(|zone| zone.name.clone()),
     }
+}
+
+fn wall_us(at: Timestamp) -> u64 {
+    u64::try_from(at.wall_time().as_micros()).unwrap_or(0)
 }

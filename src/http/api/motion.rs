@@ -8,7 +8,6 @@ use super::events::sides;
 use crate::base::utc;
 use crate::http::call::Call;
 use crate::http::reply::Reply;
-use crate::media::Timestamp;
 use crate::motion::ReplayedEvent;
 
 /// What would have been found. Times are null where there was no look.
@@ -51,14 +50,14 @@ pub fn replay(call: &mut Call<'_>, name: &str) -> Reply {
         Ok(settings) => settings,
         Err(error) => return control_error(&error),
     };
-    match state.motion.replay(name, &settings.motion.settings, &settings.edits) {
+    match state.motion.replay(&state.recordings, name, &settings.motion.settings, &settings.edits) {
         Some(replay) => {
-            let (from, to) = replay.span.unzip();
+            let (from, to) = replay.span_us.unzip();
             let document = Document {
-                from: from.map(wall),
-                to: to.map(wall),
+                from: from.map(utc::rfc3339),
+                to: to.map(utc::rfc3339),
                 looks: replay.looks,
-                source: "memory",
+                source: if replay.is_recorded { "recordings" } else { "memory" },
                 events: replay.events.into_iter().map(event).collect(),
             };
             Reply::json(200, &document)
@@ -70,14 +69,10 @@ pub fn replay(call: &mut Call<'_>, name: &str) -> Reply {
 fn event(found: ReplayedEvent) -> EventDocument {
     EventDocument {
         kind: found.kind.name(),
-        start: wall(found.start),
-        end: wall(found.end),
+        start: utc::rfc3339(found.start_us),
+        end: utc::rfc3339(found.end_us),
         score: found.score,
         area: Box::from(sides(found.area)),
         zone: found.zone,
     }
-}
-
-fn wall(at: Timestamp) -> String {
-    utc::rfc3339(u64::try_from(at.wall_time().as_micros()).unwrap_or(0))
 }

@@ -210,3 +210,36 @@ fn an_id_that_cannot_be_ours_is_not_taken() {
     fs::write(&path, text.clone() + "{\"n\":90,\"do\":\"ids\",\"below\":4294967295}\n").unwrap();
     assert_eq!(machine.open().start(EventKind::Manual, NewEnd::AtOnce), id + 1);
 }
+
+#[test]
+fn ten_events_a_second_for_an_hour_fill_no_disk() {
+    let mut machine = Machine::new();
+    machine.limits = DayLimits::DEFAULT;
+    let mut opened = machine.open();
+    let area = Some(crate::media::Area { left: 1, top: 2, right: 3, bottom: 4 });
+    for number in 0..36_000 {
+        let id = opened.start(EventKind::Motion, NewEnd::Open);
+        machine.pass(Duration::from_millis(50));
+        let now = lock(&machine.now).at;
+        opened.journal.rise(id, 99, area, now);
+        machine.pass(Duration::from_millis(50));
+        opened.journal.end(id).unwrap();
+        if number % 60 == 59 {
+            opened.write();
+        }
+    }
+    let health = opened.journal.health();
+    assert!(health.left_out > 0 && health.lost == 0, "{health:?}");
+    let bytes: u64 = machine.files().iter().map(|name| file_bytes(&machine, name)).sum();
+    assert!(bytes <= DayLimits::DEFAULT.day_bytes + 64 * 1024, "{bytes} bytes");
+    let before = opened.find(None, 1000);
+    assert_eq!((before.len(), before[0].event.score, before[0].event.area), (1000, 99, area));
+    drop(opened);
+    let again = machine.open();
+    let oldest = again.journal.get(2).expect("an early event");
+    assert!(!oldest.is_interrupted && oldest.best.is_some() && oldest.event.score == 99, "{oldest:?}");
+}
+
+fn file_bytes(machine: &Machine, name: &str) -> u64 {
+    std::fs::metadata(machine.path().join(name)).map_or(0, |found| found.len())
+}
