@@ -9,7 +9,7 @@ use super::track::Track;
 use crate::media::{Area, Timestamp};
 
 /// The picture as a whole has changed when so many of its cells have, in percent, since the last look.
-const WHOLE_PERCENT: usize = 30;
+const WHOLE_PERCENT: usize = 50;
 
 /// Or when its brightness has, by so much.
 const JUMP: i32 = OCTAVE / 6;
@@ -30,6 +30,9 @@ const TELL_US: u64 = 1_000_000;
 /// For so long after the light has changed nothing becomes motion, and what is seen must travel to become motion: it may be
 /// the light.
 const NEW_LIGHT_US: u64 = 500_000;
+
+/// The light of all is steady if it changes by no more than this from look to look.
+const STEADY: i32 = OCTAVE / 50;
 
 /// Less of the picture than this, in percent, differs when the light is as before.
 const BACK_PERCENT: usize = 12;
@@ -158,11 +161,18 @@ impl Detector {
         };
         self.finder.find(&found, least, &mut self.components);
         self.drop_light();
-        if self.light.is_changing() {
+        if self.light.is_changing() || self.light.since_last.abs() > STEADY {
             self.settled = at;
         }
         let is_new_light = at.as_micros().saturating_sub(self.settled.as_micros()) < NEW_LIGHT_US;
         self.tracks.follow(at, since_us, &self.components, is_new_light);
+        for track in self.tracks.remains(at) {
+            let (cells, levels, counting) = (&mut self.cells, &self.levels, &mut self.counting);
+            self.finder.cells(&track.component, self.grid, |cell| {
+                cells[cell].become_known(levels[cell]);
+                counting.unset(cell);
+            });
+        }
         let moving: Vec<Track> = self.tracks.moving(at).copied().collect();
         for track in &moving {
             self.moving.push(self.area(&track.component));
@@ -286,11 +296,15 @@ impl Detector {
     /// The background learns from what was seen.
     pub(super) fn learn(&mut self, pace: super::background::Pace) {
         let is_settling = self.mode != Mode::Watching;
+        // What the light does is no flicker.
+        let is_steady = self
+            .last_at
+            .is_none_or(|at| at.as_micros().saturating_sub(self.settled.as_micros()) >= NEW_LIGHT_US);
         for at in 0..self.cells.len() {
             let threshold = self.thresholds[at].into();
             let is_foreground = is_settling && self.strengths[at] >= STRENGTH_MIN || self.counting.has(at);
             let (level, last, rest) = (self.levels[at], self.last[at], i32::from(self.rests[at]));
-            if self.changed.has(at) {
+            if is_steady && self.changed.has(at) {
                 self.cells[at].flickers();
             }
             self.cells[at].learn(&Seen { level, last, rest, threshold, is_foreground }, pace);

@@ -13,6 +13,9 @@ const TRACKS_MAX: usize = 2 * COMPONENTS_MAX;
 /// A track that does not change for so long has stopped moving.
 pub(super) const ACTIVE_US: u64 = 1_500_000;
 
+/// What came with a change of the light and does not change for so long is what it has left.
+const STANDS_US: u64 = 800_000;
+
 /// A track that is not seen for so long is gone.
 const LOST_US: u64 = 900_000;
 
@@ -80,19 +83,29 @@ impl Tracks {
     ) {
         let known = self.tracks.len();
         let mut taken = [false; TRACKS_MAX];
-        for component in components {
-            let reach = reach(component, since_us);
-            let near = |track: &Track| gap(&track.component, component) <= reach;
-            let candidates = (0..known).filter(|&number| !taken[number] && near(&self.tracks[number]));
-            match candidates.min_by_key(|&number| distance(&self.tracks[number].component, component)) {
-                Some(number) => {
+        let mut follows = [None; COMPONENTS_MAX];
+        // What is where it was goes first, so that somebody who passes it does not take its place.
+        for is_still in [true, false] {
+            for (component, follows) in
+                components.iter().zip(&mut follows).filter(|(_, follows)| follows.is_none())
+            {
+                let reach = reach(component, since_us);
+                let may_be = |track: &Track| match is_still {
+                    true => track.is_still_at(component),
+                    false => gap(&track.component, component) <= reach,
+                };
+                let candidates = (0..known).filter(|&number| !taken[number] && may_be(&self.tracks[number]));
+                *follows =
+                    candidates.min_by_key(|&number| distance(&self.tracks[number].component, component));
+                if let Some(number) = *follows {
                     taken[number] = true;
                     self.tracks[number].go_on(at, component, is_new_light);
                 }
-                None if self.tracks.len() < TRACKS_MAX => {
-                    self.tracks.push(Track::new(at, component, is_new_light));
-                }
-                None => {}
+            }
+        }
+        for (component, _) in components.iter().zip(follows).filter(|(_, follows)| follows.is_none()) {
+            if self.tracks.len() < TRACKS_MAX {
+                self.tracks.push(Track::new(at, component, is_new_light));
             }
         }
         for (track, is_seen) in self.tracks[..known].iter_mut().zip(taken) {
@@ -111,7 +124,23 @@ impl Tracks {
     }
 }
 
+impl Tracks {
+    /// The tracks that came with a change of the light and stand still: it is what it has left.
+    pub(super) fn remains(&self, at: Timestamp) -> impl Iterator<Item = &Track> {
+        let is_remains = |track: &&Track| track.must_travel && !track.is_motion && track.hidden == 0;
+        let stands =
+            move |track: &&Track| at.as_micros().saturating_sub(track.active.as_micros()) >= STANDS_US;
+        self.tracks.iter().filter(move |track| track.seen == at && is_remains(track) && stands(track))
+    }
+}
+
 impl Track {
+    /// Whether a component is about where it was, and about as large.
+    fn is_still_at(&self, component: &Component) -> bool {
+        let way = apart(self.component.centre(), component.centre());
+        way <= 16 && is_alike(&self.component, component)
+    }
+
     fn new(at: Timestamp, component: &Component, must_travel: bool) -> Self {
         Self {
             component: *component,
@@ -148,7 +177,7 @@ impl Track {
         }
         self.hidden = 0;
         self.component = *component;
-        let is_alike = component.area <= 3 * before.area && before.area <= 3 * component.area;
+        let is_alike = is_alike(&before, component);
         let overlaps = gap(&before, component) == 0;
         self.evidence = (self.evidence + if is_alike && overlaps { 2 } else { 1 }).min(EVIDENCE_MAX);
         if is_alike {
@@ -210,6 +239,11 @@ impl Track {
     fn is_active(&self) -> bool {
         self.seen.as_micros().saturating_sub(self.active.as_micros()) <= ACTIVE_US
     }
+}
+
+/// Whether two components are of about the same size.
+fn is_alike(one: &Component, two: &Component) -> bool {
+    one.area <= 3 * two.area && two.area <= 3 * one.area
 }
 
 /// How many cells a component may be away from itself in the last look: a runner leaves a gap of half his width in a fifth
