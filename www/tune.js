@@ -16,7 +16,9 @@ const STATES = {
   settling: "The light changes. Nothing begins until the picture is calm.",
   watching: "Watching.",
   disarmed: "Disarmed. Motion is not reported now.",
-  unknown: "Nothing comes from the detector: the camera gives no picture, or the server does not answer.",
+  "no picture": "The camera gives no picture.",
+  failed: "The detector failed: see the log.",
+  unknown: "Nothing comes from the detector.",
 };
 
 const KNOBS = [

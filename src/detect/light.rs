@@ -11,8 +11,9 @@ use super::cells::{Grid, OCTAVE, Scale};
 /// A step may be off by one part in so many.
 const INEXACT: i32 = 8;
 
-/// By so much, the light of a tile has changed.
-const CHANGED_TILE: u16 = 80;
+/// By so much, the light of a tile has changed: at all, and by far.
+pub(super) const CHANGED: u16 = 80;
+pub(super) const CHANGED_FAR: u16 = 300;
 
 /// Cells of a tile, each way.
 const TILE: usize = 8;
@@ -96,11 +97,10 @@ impl Light {
         }
     }
 
-    /// Whether the light of parts of the picture is changing: a lamp, a beam or a fast cloud.
-    pub(super) fn is_changing(&self) -> bool {
+    /// Whether the light of parts of the picture is changing by more than `by`: a lamp, a beam or a fast cloud.
+    pub(super) fn is_changing(&self, by: u16) -> bool {
         let before = self.last_tiles.iter().copied().chain(std::iter::repeat(0));
-        let changed =
-            self.tiles.iter().zip(before).filter(|&(&now, before)| now.abs_diff(before) > CHANGED_TILE);
+        let changed = self.tiles.iter().zip(before).filter(|&(&now, before)| now.abs_diff(before) > by);
         changed.count() * 25 > self.tiles.len().max(1)
     }
 

@@ -4,12 +4,12 @@ use super::background::Seen;
 use super::cells::{OCTAVE, Scale};
 use super::components::{Component, Found};
 use super::detector::{Change, Detection, Detector, Kind, Mode, Ongoing};
-use super::light::View;
-use super::track::Track;
+use super::light::{CHANGED, CHANGED_FAR, View};
+use super::track::{NewLight, Track};
 use crate::media::{Area, Timestamp};
 
 /// The picture as a whole has changed when so many of its cells have, in percent, since the last look.
-const WHOLE_PERCENT: usize = 30;
+const WHOLE_PERCENT: usize = 50;
 
 /// Or when its brightness has, by so much.
 const JUMP: i32 = OCTAVE / 6;
@@ -31,6 +31,9 @@ const TELL_US: u64 = 1_000_000;
 /// the light.
 const NEW_LIGHT_US: u64 = 500_000;
 
+/// The light of all is steady if it changes by no more than this from look to look.
+const STEADY: i32 = OCTAVE / 50;
+
 /// Less of the picture than this, in percent, differs when the light is as before.
 const BACK_PERCENT: usize = 12;
 
@@ -39,7 +42,7 @@ const STRENGTH_MAX: u8 = 48;
 const STRENGTH_MIN: u8 = 8;
 const STRENGTH_ONE: u8 = 16;
 
-/// A component of so many cells is judged by halves, too: a half of less says little.
+/// A component of so many cells is judged by halves, too: a half of less says little. In a new light, one of twice as many.
 const HALVES_MIN: u32 = 100;
 
 /// A cell counts if it, twice, and those around it have so much together; if all were just at their threshold, they had 160.
@@ -157,12 +160,24 @@ impl Detector {
             cells: &self.cells,
         };
         self.finder.find(&found, least, &mut self.components);
-        self.drop_light();
-        if self.light.is_changing() {
+        if self.light.is_changing(CHANGED) || self.light.since_last.abs() > STEADY {
             self.settled = at;
         }
         let is_new_light = at.as_micros().saturating_sub(self.settled.as_micros()) < NEW_LIGHT_US;
-        self.tracks.follow(at, since_us, &self.components, is_new_light);
+        let light = match is_new_light {
+            false => NewLight::No,
+            true if self.light.is_changing(CHANGED_FAR) => NewLight::Beam,
+            true => NewLight::Yes,
+        };
+        self.drop_light(is_new_light);
+        self.tracks.follow(at, since_us, &self.components, light);
+        for track in self.tracks.remains(at) {
+            let (cells, levels, counting) = (&mut self.cells, &self.levels, &mut self.counting);
+            self.finder.cells(&track.component, self.grid, |cell| {
+                cells[cell].become_known(levels[cell]);
+                counting.unset(cell);
+            });
+        }
         let moving: Vec<Track> = self.tracks.moving(at).copied().collect();
         for track in &moving {
             self.moving.push(self.area(&track.component));
@@ -197,10 +212,10 @@ impl Detector {
 
     /// Takes out components that are parts of the background in another light: what they show differs from it everywhere by
     /// the same factor, although the background varies there.
-    fn drop_light(&mut self) {
+    fn drop_light(&mut self, is_new_light: bool) {
         let mut components = std::mem::take(&mut self.components);
         components.retain(|component| {
-            let is_light = self.is_light(component);
+            let is_light = self.is_light(component, is_new_light);
             if is_light {
                 let counting = &mut self.counting;
                 self.finder.cells(component, self.grid, |cell| counting.unset(cell));
@@ -213,7 +228,7 @@ impl Detector {
     /// Whether the steps from cell to cell are those of the background, in the upper half and in the lower one: somebody may
     /// have a large shadow at the feet. Light with a hard edge changes the steps across its edge only, so those in one direction
     /// are enough; what hides the background changes both.
-    fn is_light(&self, component: &Component) -> bool {
+    fn is_light(&self, component: &Component, is_new_light: bool) -> bool {
         let middle = usize::from(component.top + component.bottom) / 2 * self.grid.width;
         let mut halves = [[Alike::default(); 2]; 2];
         self.finder.cells(component, self.grid, |cell| {
@@ -227,7 +242,7 @@ impl Detector {
         });
         let [upper, lower] = &halves;
         let is_whole_so = upper.iter().zip(lower).any(|(upper, lower)| upper.with(lower).is_so());
-        let is_large = component.area >= HALVES_MIN;
+        let is_large = component.area >= if is_new_light { 2 * HALVES_MIN } else { HALVES_MIN };
         is_whole_so && (!is_large || halves.iter().all(|half| half.iter().any(Alike::is_so)))
     }
 
@@ -286,11 +301,15 @@ impl Detector {
     /// The background learns from what was seen.
     pub(super) fn learn(&mut self, pace: super::background::Pace) {
         let is_settling = self.mode != Mode::Watching;
+        // What the light does is no flicker.
+        let is_steady = self
+            .last_at
+            .is_none_or(|at| at.as_micros().saturating_sub(self.settled.as_micros()) >= NEW_LIGHT_US);
         for at in 0..self.cells.len() {
             let threshold = self.thresholds[at].into();
             let is_foreground = is_settling && self.strengths[at] >= STRENGTH_MIN || self.counting.has(at);
             let (level, last, rest) = (self.levels[at], self.last[at], i32::from(self.rests[at]));
-            if self.changed.has(at) {
+            if is_steady && self.changed.has(at) {
                 self.cells[at].flickers();
             }
             self.cells[at].learn(&Seen { level, last, rest, threshold, is_foreground }, pace);

@@ -13,6 +13,9 @@ const TRACKS_MAX: usize = 2 * COMPONENTS_MAX;
 /// A track that does not change for so long has stopped moving.
 pub(super) const ACTIVE_US: u64 = 1_500_000;
 
+/// What came with a change of the light and does not change for so long is what it has left.
+const STANDS_US: u64 = 800_000;
+
 /// A track that is not seen for so long is gone.
 const LOST_US: u64 = 900_000;
 
@@ -22,7 +25,7 @@ const FLICKER_BUSY: u32 = 30;
 /// How many tenths of its own length something goes in a second that is no insect before the lens: when its way is bent,
 /// when it is not, and when its last parts were alike.
 const BENT_LENGTHS: i64 = 18;
-const RUN_LENGTHS: i64 = 30;
+const RUN_LENGTHS: i64 = 26;
 const STEADY_LENGTHS: i64 = 50;
 
 /// So many parts of a way must be like the one before.
@@ -30,6 +33,15 @@ const STEADY_MIN: u8 = 2;
 
 /// For so many looks something larger may be in the place of what is followed: light that it has been joined with.
 const HIDDEN_MAX: u8 = 2;
+
+/// Whether the light has changed in the last looks, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NewLight {
+    No,
+    Yes,
+    /// By far, in parts.
+    Beam,
+}
 
 /// A component that is followed.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +58,14 @@ pub(super) struct Track {
     /// Whether it is motion.
     is_motion: bool,
     must_travel: bool,
+    /// Whether it was seen while a beam passed.
+    is_in_beam: bool,
     /// The way of its centre since then, in sixteenths of a cell.
     path: i32,
     /// Its longest part, its last one, and how many parts were like the one before.
     longest: i32,
     step: (i32, i32),
+    step_ms: i64,
     steady: u8,
     /// Its longer side where that was longest since then, in cells.
     length: i32,
@@ -70,29 +85,33 @@ impl Tracks {
     }
 
     /// Follows the components of a look, `since_us` after the last one. While
-    /// `is_new_light`, nothing becomes motion, and what is followed must travel.
-    pub(super) fn follow(
-        &mut self,
-        at: Timestamp,
-        since_us: u64,
-        components: &[Component],
-        is_new_light: bool,
-    ) {
+    /// the light is new, what is followed must travel to become motion.
+    pub(super) fn follow(&mut self, at: Timestamp, since_us: u64, components: &[Component], light: NewLight) {
         let known = self.tracks.len();
         let mut taken = [false; TRACKS_MAX];
-        for component in components {
-            let reach = reach(component, since_us);
-            let near = |track: &Track| gap(&track.component, component) <= reach;
-            let candidates = (0..known).filter(|&number| !taken[number] && near(&self.tracks[number]));
-            match candidates.min_by_key(|&number| distance(&self.tracks[number].component, component)) {
-                Some(number) => {
+        let mut follows = [None; COMPONENTS_MAX];
+        // What is where it was goes first, so that somebody who passes it does not take its place.
+        for is_still in [true, false] {
+            for (component, follows) in
+                components.iter().zip(&mut follows).filter(|(_, follows)| follows.is_none())
+            {
+                let reach = reach(component, since_us);
+                let may_be = |track: &Track| match is_still {
+                    true => track.is_still_at(component),
+                    false => gap(&track.component, component) <= reach,
+                };
+                let candidates = (0..known).filter(|&number| !taken[number] && may_be(&self.tracks[number]));
+                *follows =
+                    candidates.min_by_key(|&number| distance(&self.tracks[number].component, component));
+                if let Some(number) = *follows {
                     taken[number] = true;
-                    self.tracks[number].go_on(at, component, is_new_light);
+                    self.tracks[number].go_on(at, component, light);
                 }
-                None if self.tracks.len() < TRACKS_MAX => {
-                    self.tracks.push(Track::new(at, component, is_new_light));
-                }
-                None => {}
+            }
+        }
+        for (component, _) in components.iter().zip(follows).filter(|(_, follows)| follows.is_none()) {
+            if self.tracks.len() < TRACKS_MAX {
+                self.tracks.push(Track::new(at, component, light));
             }
         }
         for (track, is_seen) in self.tracks[..known].iter_mut().zip(taken) {
@@ -111,8 +130,24 @@ impl Tracks {
     }
 }
 
+impl Tracks {
+    /// The tracks that came with a change of the light and stand still: it is what it has left.
+    pub(super) fn remains(&self, at: Timestamp) -> impl Iterator<Item = &Track> {
+        let is_remains = |track: &&Track| track.must_travel && !track.is_motion && track.hidden == 0;
+        let stands =
+            move |track: &&Track| at.as_micros().saturating_sub(track.active.as_micros()) >= STANDS_US;
+        self.tracks.iter().filter(move |track| track.seen == at && is_remains(track) && stands(track))
+    }
+}
+
 impl Track {
-    fn new(at: Timestamp, component: &Component, must_travel: bool) -> Self {
+    /// Whether a component is about where it was, and about as large.
+    fn is_still_at(&self, component: &Component) -> bool {
+        let way = apart(self.component.centre(), component.centre());
+        way <= 16 && is_alike(&self.component, component)
+    }
+
+    fn new(at: Timestamp, component: &Component, light: NewLight) -> Self {
         Self {
             component: *component,
             first: at,
@@ -123,23 +158,27 @@ impl Track {
             evidence: 1,
             is_motion: false,
             // What has been there for a while and is only now joined or parted is not new.
-            must_travel: must_travel || component.active * 4 < component.area,
+            is_in_beam: light == NewLight::Beam,
+            must_travel: light != NewLight::No || component.active * 4 < component.area,
             path: 0,
             longest: 0,
             step: (0, 0),
+            step_ms: 0,
             steady: 0,
             hidden: 0,
             length: component.longer_side(),
         }
     }
 
-    fn go_on(&mut self, at: Timestamp, component: &Component, is_new_light: bool) {
-        self.must_travel |= is_new_light;
+    fn go_on(&mut self, at: Timestamp, component: &Component, light: NewLight) {
+        self.must_travel |= light != NewLight::No;
+        self.is_in_beam |= light == NewLight::Beam;
         let before = self.component;
         // One cell in eight of a person who stands and breathes does not.
         if component.active * 8 > component.area {
             self.active = at;
         }
+        self.step_ms = (at.as_micros().saturating_sub(self.seen.as_micros()) / 1000).min(20_000) as i64;
         self.seen = at;
         let is_joined = component.area > 3 * before.area;
         if is_joined && self.must_travel && self.evidence >= EVIDENCE_MIN && self.hidden < HIDDEN_MAX {
@@ -148,7 +187,7 @@ impl Track {
         }
         self.hidden = 0;
         self.component = *component;
-        let is_alike = component.area <= 3 * before.area && before.area <= 3 * component.area;
+        let is_alike = is_alike(&before, component);
         let overlaps = gap(&before, component) == 0;
         self.evidence = (self.evidence + if is_alike && overlaps { 2 } else { 1 }).min(EVIDENCE_MAX);
         if is_alike {
@@ -183,8 +222,9 @@ impl Track {
         }
         let far = self.travelled();
         let is_straight = 3 * far >= 2 * self.path;
-        // Not by one jump, from one thing that stands to another.
-        let is_evenly = 3 * self.longest <= 2 * self.path;
+        // Not by one jump, from one thing that stands to another; nor by two where a beam passes.
+        let is_evenly =
+            if self.is_in_beam { 2 * self.longest <= self.path } else { 3 * self.longest <= 2 * self.path };
         far >= 16 * component.shorter_side().clamp(3, 12) && is_straight && is_evenly
     }
 
@@ -198,18 +238,39 @@ impl Track {
     fn flies(&self) -> bool {
         let time_ms =
             (self.seen.as_micros().saturating_sub(self.since.as_micros()) / 1000).min(20_000) as i64;
-        let is_faster = |way: i32, lengths: i64| {
+        let is_faster = |way: i32, time_ms: i64, lengths: i64| {
             i64::from(way) * 10_000 > lengths * i64::from(16 * self.length) * time_ms
         };
         let far = self.travelled();
         let is_bent = far * 6 < self.path * 5;
-        is_bent && is_faster(self.path, BENT_LENGTHS)
-            || is_faster(far, if self.steady >= STEADY_MIN { STEADY_LENGTHS } else { RUN_LENGTHS })
+        let lengths = match () {
+            () if self.longest == self.path || is_bent => BENT_LENGTHS,
+            () if self.steady >= STEADY_MIN && self.is_upright() => STEADY_LENGTHS,
+            () => RUN_LENGTHS,
+        };
+        // At the edge of the picture it was seen in part, and seemed slower.
+        let last = apart(self.step, (0, 0));
+        is_faster(if is_bent { self.path } else { far }, time_ms, lengths)
+            || is_faster(last, self.step_ms, lengths)
+    }
+
+    /// Whether it is longer across its way than along it. An insect is round, or a streak along its way.
+    fn is_upright(&self) -> bool {
+        let component = &self.component;
+        let (width, height) = (component.right - component.left, component.bottom - component.top);
+        let (along, across) =
+            if self.step.0.abs() > self.step.1.abs() { (width, height) } else { (height, width) };
+        2 * across >= 3 * along
     }
 
     fn is_active(&self) -> bool {
         self.seen.as_micros().saturating_sub(self.active.as_micros()) <= ACTIVE_US
     }
+}
+
+/// Whether two components are of about the same size.
+fn is_alike(one: &Component, two: &Component) -> bool {
+    one.area <= 3 * two.area && two.area <= 3 * one.area
 }
 
 /// How many cells a component may be away from itself in the last look: a runner leaves a gap of half his width in a fifth
@@ -220,9 +281,10 @@ fn reach(component: &Component, since_us: u64) -> i32 {
     (size * looks / 16 + 1).min(2 * component.longer_side())
 }
 
-/// How far two places are from each other, along the axis where that is more.
+/// How far two places are from each other, within an eighth.
 fn apart((x, y): (i32, i32), (other_x, other_y): (i32, i32)) -> i32 {
-    (x - other_x).abs().max((y - other_y).abs())
+    let (across, down) = ((x - other_x).abs(), (y - other_y).abs());
+    across.max(down) + 3 * across.min(down) / 8
 }
 
 /// Cells between two boxes; 0 if they touch.
@@ -268,7 +330,7 @@ mod tests {
         (0..)
             .zip(components)
             .map(|(look, component)| {
-                tracks.follow(at(look), 200_000, &[*component], false);
+                tracks.follow(at(look), 200_000, &[*component], NewLight::No);
                 tracks.moving(at(look)).count() > 0
             })
             .collect()
@@ -307,7 +369,12 @@ mod tests {
             let mut tracks = Tracks::default();
             for look in 0..8 {
                 let component = component((10 + speed * look as u16, 10), (4, 8));
-                tracks.follow(at(look), 200_000, &[component], look < 3);
+                tracks.follow(
+                    at(look),
+                    200_000,
+                    &[component],
+                    if look < 3 { NewLight::Yes } else { NewLight::No },
+                );
             }
             assert_eq!(tracks.moving(at(7)).count() > 0, wanted, "{speed}");
         }

@@ -62,6 +62,7 @@ test("motion is shown at its best moment, with its box, zone and size", async (t
   const [place, box] = [await one.locator("img").boundingBox(), await one.locator(".line").boundingBox()];
   const width = Math.min(place.width, place.height * 4 / 3);
   const left = place.x + (place.width - width) / 2 + width / 4;
+  assert.equal(await one.locator("img").evaluate((image) => getComputedStyle(image).objectFit), "contain");
   assert.ok(Math.abs(box.x - left) < 3 && Math.abs(box.width - width / 2) < 5, JSON.stringify([place, box]));
 });
 

@@ -216,28 +216,28 @@ test("zones stay on the scene when the picture is turned", async (t) => {
 });
 
 test("motion is armed at times of a list", async (t) => {
-  const { page, changes } = await opened(t, { motion: { armed: ["sat,sun 00:00-24:00"] } });
+  const { page, changes } = await opened(t, { motion: { armed: ["sat,sun 00:00-24:00", "mon 22:00-00:00"] } });
   assert.equal(await page.getByLabel("Days of time 1").inputValue(), "sat,sun");
   assert.equal(await page.getByText("Not applied yet.").count(), 0);
   await page.getByRole("button", { name: "Add a time" }).press("Enter");
   await page.getByText("of the next day").waitFor();
-  await page.getByLabel("Days of time 2").selectOption("Monday to Friday");
-  await page.getByLabel("End of time 2").fill("22:00");
+  await page.getByLabel("Days of time 3").selectOption("Monday to Friday");
+  await page.getByLabel("End of time 3").fill("22:00");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByRole("alert").getByText("This is the time at which it begins.").waitFor();
-  assert.ok(await page.getByLabel("End of time 2").evaluate((element) => element === document.activeElement));
-  await page.getByLabel("End of time 2").fill("");
+  assert.ok(await page.getByLabel("End of time 3").evaluate((element) => element === document.activeElement));
+  await page.getByLabel("End of time 3").fill("");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByRole("alert").getByText("Enter the hour and the minute.").waitFor();
   await assertAccessible(page, "a wrong time");
-  await page.getByLabel("End of time 2").fill("06:30");
+  await page.getByLabel("End of time 3").fill("06:30");
   await apply(page);
   await page.getByRole("button", { name: "Remove time 1" }).click();
   await apply(page);
   await page.getByLabel("Never", { exact: true }).check();
   await apply(page);
   assert.deepEqual(changes.map(({ motion }) => motion.armed),
-    [["sat,sun 00:00-24:00", "mon-fri 22:00-06:30"], ["mon-fri 22:00-06:30"], "never"]);
+    [["sat,sun 00:00-24:00", "mon 22:00-00:00", "mon-fri 22:00-06:30"], ["mon 22:00-00:00", "mon-fri 22:00-06:30"], "never"]);
 });
 
 test("a trial shows what other settings would have reported", async (t) => {
