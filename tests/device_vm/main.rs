@@ -27,6 +27,7 @@ mod ground;
 #[path = "../it/links.rs"]
 #[allow(dead_code)]
 mod links;
+mod motion;
 mod nbd;
 mod pictures;
 mod power_cuts;
