@@ -31,8 +31,6 @@ pub struct MicrophoneFeed {
     peak_bits: AtomicU32,
     state: Mutex<MicrophoneState>,
     noise: Mutex<Option<Arc<NoiseSettings>>>,
-    /// Whether a detector is among its listeners.
-    pub detected: Flag,
 }
 
 /// The present ring and the format of its samples.
@@ -87,7 +85,6 @@ impl MicrophoneFeed {
             peak_bits: AtomicU32::new(Level::SILENCE.peak_dbfs.to_bits()),
             state: Mutex::default(),
             noise: Mutex::default(),
-            detected: Flag::default(),
         };
         (writer, feed)
     }
@@ -98,9 +95,9 @@ impl MicrophoneFeed {
         Listening { reader: source.ring.reader(), format: source.format }
     }
 
-    /// How many listeners there are; a detector does not count.
+    /// How many listeners there are; a recorder and a detector count, too.
     pub fn listeners(&self) -> u32 {
-        lock(&self.source).ring.readers().saturating_sub(u32::from(self.detected.get()))
+        lock(&self.source).ring.readers()
     }
 
     /// How sound is to be looked for; `None` if it is not.

@@ -147,17 +147,18 @@ impl CameraRun {
         }
         let Some(luma) = self.planes.first() else { return };
         let detail = frame.jpeg().len() as u32;
-        let look = Look { at: frame.captured(), luma, is_repeat, detail };
+        let at = frame.captured();
+        let look = Look { at, luma, is_repeat, detail };
         self.detector.look(&look, &mut self.changes);
         self.watch.looks.add(1);
         if !is_repeat {
-            lock(&self.watch.memory).push(look.at, detail, luma);
+            lock(&self.watch.memory).push(at, detail, luma);
         }
         self.last = Some(frame);
         self.tell(motion);
         let state = self.state();
         self.watch.set_state(state, None);
-        self.show(look_at(&self.last), state);
+        self.show(at, state);
     }
 
     /// Pictures that are turned otherwise are other pictures.
@@ -253,8 +254,10 @@ impl CameraRun {
     }
 
     /// Shows a look to those who want to see it.
-    fn show(&mut self, at: Option<Timestamp>, state: State) {
-        let Some(at) = at.filter(|_| self.live.readers() > 0) else { return };
+    fn show(&mut self, at: Timestamp, state: State) {
+        if self.live.readers() == 0 {
+            return;
+        }
         let blocks = self.detector.blocks();
         let mut bytes: Vec<u8> = blocks.bits().iter().flat_map(|word| word.to_le_bytes()).collect();
         bytes.resize((blocks.width * blocks.height).div_ceil(8), 0);
@@ -268,10 +271,6 @@ impl Drop for CameraRun {
     fn drop(&mut self) {
         self.feed.detected.set(false);
     }
-}
-
-fn look_at(frame: &Option<Arc<Frame>>) -> Option<Timestamp> {
-    frame.as_ref().map(|frame| frame.captured())
 }
 
 pub(super) fn kind_of(kind: Kind) -> EventKind {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Motion;
 use crate::detect::sound::{Noise, SoundChange, SoundDetector, SoundSettings};
-use crate::hub::{Listening, MicrophoneFeed, Named};
+use crate::hub::{CameraFeed, Listening, MicrophoneFeed, Named};
 use crate::journal::NewEvent;
 use crate::media::{CameraName, EventKind, Level, NoiseSettings, Timestamp};
 
@@ -26,7 +26,6 @@ pub(super) struct MicrophoneRun {
 impl MicrophoneRun {
     pub(super) fn new(feed: &Arc<MicrophoneFeed>, settings: Arc<NoiseSettings>) -> Self {
         let listening = feed.listen();
-        feed.detected.set(true);
         Self {
             feed: Arc::clone(feed),
             detector: SoundDetector::new(detector_settings(&settings)),
@@ -102,7 +101,7 @@ impl MicrophoneRun {
     fn begin(&self, motion: &Motion, noise: Noise) -> Option<u32> {
         let name = self.feed.name();
         let cameras = motion.cameras.all();
-        let is_recorded_with = |camera: &&Arc<crate::hub::CameraFeed>| {
+        let is_recorded_with = |camera: &&Arc<CameraFeed>| {
             camera.recording().is_some_and(|settings| settings.microphone.as_deref() == Some(name))
         };
         let camera = cameras.iter().find(|camera| camera.name() == name);
@@ -115,12 +114,6 @@ impl MicrophoneRun {
             note: format!("microphone {name}"),
             ..NewEvent::new(CameraName::new(camera)?, EventKind::Sound)
         })
-    }
-}
-
-impl Drop for MicrophoneRun {
-    fn drop(&mut self) {
-        self.feed.detected.set(false);
     }
 }
 
