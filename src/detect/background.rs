@@ -235,6 +235,14 @@ mod tests {
     }
 
     #[test]
+    fn gain_that_hunts_at_the_start_is_no_noise() {
+        let mut cell = Cell::new(2000);
+        let calm = cell.threshold(2000, 16, 8);
+        (0..10).for_each(|look| cell.learn_first(if look % 2 == 0 { 1700 } else { 2300 }, 0));
+        assert!(cell.threshold(2000, 16, 8) < 2 * calm);
+    }
+
+    #[test]
     fn flicker_is_forgotten_within_minutes() {
         let mut cell = Cell::new(2000);
         let calm = cell.threshold(2000, 16, 8);

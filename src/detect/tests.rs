@@ -199,3 +199,31 @@ fn the_smallest_size_is_what_it_says() {
         assert_eq!(began(&changes), wanted, "{size}: {changes:?}");
     }
 }
+
+/// The room with rough walls, which light leaves rough.
+fn rough((x, y): (usize, usize), grey: i32) -> i32 {
+    grey * (85 + (x * 37 + y * 61 + x * y * 13) as i32 % 30) / 100
+}
+
+#[test]
+fn a_shadow_with_hard_edges_that_travels_is_no_motion() {
+    let mut camera = Camera::new(Settings::default());
+    camera.looks(50, |_, at, grey| rough(at, grey));
+    let changes = camera.looks(30, |look, at, grey| {
+        let is_dark = (2 * look as usize..2 * look as usize + 5).contains(&at.0) && at.1 >= 20;
+        rough(at, grey) * if is_dark { 5 } else { 10 } / 10
+    });
+    assert_eq!(changes, []);
+}
+
+#[test]
+fn somebody_with_a_large_shadow_is_found() {
+    let mut camera = Camera::new(Settings::default());
+    camera.looks(50, |_, at, grey| rough(at, grey));
+    let changes = camera.looks(30, |look, at, grey| {
+        let left = 2 * look as usize;
+        let is_dark = (left..left + 40).contains(&at.0) && (38..52).contains(&at.1);
+        person(left, at, rough(at, grey) * if is_dark { 5 } else { 10 } / 10)
+    });
+    assert_eq!(began(&changes), 1, "{changes:?}");
+}

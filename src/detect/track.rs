@@ -128,9 +128,7 @@ impl Tracks {
     pub(super) fn moving(&self, at: Timestamp) -> impl Iterator<Item = &Track> {
         self.tracks.iter().filter(move |track| track.is_motion && track.seen == at && track.is_active())
     }
-}
 
-impl Tracks {
     /// The tracks that came with a change of the light and stand still: it is what it has left.
     pub(super) fn remains(&self, at: Timestamp) -> impl Iterator<Item = &Track> {
         let is_remains = |track: &&Track| track.must_travel && !track.is_motion && track.hidden == 0;
@@ -157,8 +155,8 @@ impl Track {
             active: at,
             evidence: 1,
             is_motion: false,
-            // What has been there for a while and is only now joined or parted is not new.
             is_in_beam: light == NewLight::Beam,
+            // What has been there for a while and is only now joined or parted is not new.
             must_travel: light != NewLight::No || component.active * 4 < component.area,
             path: 0,
             longest: 0,
@@ -301,90 +299,4 @@ fn distance(one: &Component, two: &Component) -> i32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn component((left, top): (u16, u16), (width, height): (u16, u16)) -> Component {
-        let area = u32::from(width * height);
-        Component {
-            area,
-            left,
-            right: left + width,
-            top,
-            bottom: top + height,
-            columns: area * u32::from(2 * left + width - 1) / 2,
-            rows: area * u32::from(2 * top + height - 1) / 2,
-            active: area,
-            zones: 1,
-            ..Component::default()
-        }
-    }
-
-    fn at(look: u64) -> Timestamp {
-        Timestamp::from_micros(1_000_000 + look * 200_000)
-    }
-
-    /// How many looks of a component at each of these places are motion.
-    fn moving(components: &[Component]) -> Vec<bool> {
-        let mut tracks = Tracks::default();
-        (0..)
-            .zip(components)
-            .map(|(look, component)| {
-                tracks.follow(at(look), 200_000, &[*component], NewLight::No);
-                tracks.moving(at(look)).count() > 0
-            })
-            .collect()
-    }
-
-    #[test]
-    fn what_is_seen_twice_in_a_place_is_motion() {
-        let walks: Vec<_> = (0..4).map(|look| component((10 + 2 * look, 10), (4, 8))).collect();
-        assert_eq!(moving(&walks), [false, true, true, true]);
-    }
-
-    #[test]
-    fn what_runs_by_its_width_takes_three_looks() {
-        let runs: Vec<_> = (0..4).map(|look| component((10 + 5 * look, 10), (4, 9))).collect();
-        assert_eq!(moving(&runs), [false, false, true, true]);
-    }
-
-    #[test]
-    fn what_jumps_through_the_picture_is_no_motion() {
-        let flies: Vec<_> = (0..6).map(|look| component((5 + 25 * (look % 3), 9 * look), (3, 3))).collect();
-        assert_eq!(moving(&flies), [false; 6]);
-    }
-
-    #[test]
-    fn what_does_not_change_any_more_has_stopped() {
-        let mut stays = vec![component((10, 10), (4, 8)); 12];
-        stays.iter_mut().skip(2).for_each(|component| component.active = 0);
-        let seen = moving(&stays);
-        assert_eq!(seen[..3], [false, true, true]);
-        assert!(!seen[11], "{seen:?}");
-    }
-
-    #[test]
-    fn what_is_first_seen_in_a_new_light_must_travel() {
-        for (speed, wanted) in [(0, false), (2, true)] {
-            let mut tracks = Tracks::default();
-            for look in 0..8 {
-                let component = component((10 + speed * look as u16, 10), (4, 8));
-                tracks.follow(
-                    at(look),
-                    200_000,
-                    &[component],
-                    if look < 3 { NewLight::Yes } else { NewLight::No },
-                );
-            }
-            assert_eq!(tracks.moving(at(7)).count() > 0, wanted, "{speed}");
-        }
-    }
-
-    #[test]
-    fn where_it_flickers_only_what_travels_is_motion() {
-        let swaying = |look: u16| Component { flicker: 32 * 100, ..component((10 + look % 2, 10), (4, 8)) };
-        assert_eq!(moving(&(0..8).map(swaying).collect::<Vec<_>>()), [false; 8]);
-        let walking = |look: u16| Component { flicker: 32 * 100, ..component((10 + 2 * look, 10), (4, 8)) };
-        assert!(moving(&(0..8).map(walking).collect::<Vec<_>>())[4]);
-    }
-}
+mod tests;

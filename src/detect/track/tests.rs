@@ -1,0 +1,135 @@
+//! Components that are followed, drawn as boxes.
+
+use super::*;
+
+fn component((left, top): (u16, u16), (width, height): (u16, u16)) -> Component {
+    let area = u32::from(width * height);
+    Component {
+        area,
+        left,
+        right: left + width,
+        top,
+        bottom: top + height,
+        columns: area * u32::from(2 * left + width - 1) / 2,
+        rows: area * u32::from(2 * top + height - 1) / 2,
+        active: area,
+        zones: 1,
+        ..Component::default()
+    }
+}
+
+fn at(look: u64) -> Timestamp {
+    Timestamp::from_micros(1_000_000 + look * 200_000)
+}
+
+/// How many looks of a component at each of these places are motion.
+fn moving(components: &[Component]) -> Vec<bool> {
+    let mut tracks = Tracks::default();
+    (0..)
+        .zip(components)
+        .map(|(look, component)| {
+            tracks.follow(at(look), 200_000, &[*component], NewLight::No);
+            tracks.moving(at(look)).count() > 0
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_seen_twice_in_a_place_is_motion() {
+    let walks: Vec<_> = (0..4).map(|look| component((10 + 2 * look, 10), (4, 8))).collect();
+    assert_eq!(moving(&walks), [false, true, true, true]);
+}
+
+#[test]
+fn what_runs_by_its_width_takes_three_looks() {
+    let runs: Vec<_> = (0..4).map(|look| component((10 + 4 * look, 10), (4, 9))).collect();
+    assert_eq!(moving(&runs), [false, false, true, true]);
+}
+
+#[test]
+fn what_jumps_through_the_picture_is_no_motion() {
+    let flies: Vec<_> = (0..6).map(|look| component((5 + 25 * (look % 3), 9 * look), (3, 3))).collect();
+    assert_eq!(moving(&flies), [false; 6]);
+}
+
+#[test]
+fn what_flies_by_its_own_length_is_an_insect() {
+    let flies: Vec<_> = (0..8).map(|look| component((5 + 7 * look, 10), (8, 8))).collect();
+    assert_eq!(moving(&flies), [false; 8]);
+    // As fast, and longer across its way: the upper half of somebody who runs.
+    let runs: Vec<_> = (0..8).map(|look| component((5 + 7 * look, 10), (6, 10))).collect();
+    assert_eq!(moving(&runs)[3..], [true; 5]);
+    // It seems slower at first, when only a part of it is in the picture.
+    let comes: Vec<_> = (0..3).map(|look| component((30 + 3 * look, 0), (8, 2 + 3 * look))).collect();
+    assert!(!moving(&comes)[1], "not by one step");
+}
+
+#[test]
+fn a_jump_in_a_new_light_is_no_motion() {
+    let (mut tracks, mut seen) = (Tracks::default(), Vec::new());
+    for (look, left) in (0..).zip([10, 10, 20, 20, 20]) {
+        tracks.follow(at(look), 200_000, &[component((left, 10), (8, 12))], NewLight::Yes);
+        seen.push(tracks.moving(at(look)).count());
+    }
+    assert_eq!(seen, [0; 5]);
+}
+
+#[test]
+fn what_passes_what_stands_does_not_take_its_place() {
+    let mut tracks = Tracks::default();
+    let stands = component((30, 10), (8, 12));
+    for look in 0..10 {
+        let passes = component((12 + 5 * look as u16, 8), (8, 16));
+        tracks.follow(at(look), 200_000, &[passes, stands], NewLight::Yes);
+        let mut moving = tracks.moving(at(look));
+        assert!(moving.all(|track| track.component.left != 30), "{look}");
+    }
+    assert_eq!(tracks.moving(at(9)).count(), 1);
+}
+
+#[test]
+fn what_a_new_light_has_left_is_known_when_it_stands() {
+    for (light, wanted) in [(NewLight::Yes, 1), (NewLight::No, 0)] {
+        let mut tracks = Tracks::default();
+        for look in 0..8 {
+            let active = if look < 2 { 96 } else { 0 };
+            let stands = Component { active, ..component((30, 10), (8, 12)) };
+            tracks.follow(at(look), 200_000, &[stands], light);
+        }
+        assert_eq!(tracks.remains(at(7)).count(), wanted, "{light:?}");
+    }
+}
+
+#[test]
+fn what_does_not_change_any_more_has_stopped() {
+    let mut stays = vec![component((10, 10), (4, 8)); 12];
+    stays.iter_mut().skip(2).for_each(|component| component.active = 0);
+    let seen = moving(&stays);
+    assert_eq!(seen[..3], [false, true, true]);
+    assert!(!seen[11], "{seen:?}");
+}
+
+#[test]
+fn what_is_first_seen_in_a_new_light_must_travel() {
+    for (speed, wanted) in [(0, false), (2, true)] {
+        let mut tracks = Tracks::default();
+        for look in 0..8 {
+            let component = component((10 + speed * look as u16, 10), (4, 8));
+            tracks.follow(
+                at(look),
+                200_000,
+                &[component],
+                if look < 3 { NewLight::Yes } else { NewLight::No },
+            );
+        }
+        assert_eq!(tracks.moving(at(7)).count() > 0, wanted, "{speed}");
+    }
+}
+
+#[test]
+fn where_it_flickers_only_what_travels_is_motion() {
+    let swaying = |look: u16| Component { flicker: 32 * 100, ..component((10 + look % 2, 10), (4, 8)) };
+    assert_eq!(moving(&(0..8).map(swaying).collect::<Vec<_>>()), [false; 8]);
+    let walking = |look: u16| Component { flicker: 32 * 100, ..component((10 + 2 * look, 10), (4, 8)) };
+    assert!(moving(&(0..8).map(walking).collect::<Vec<_>>())[4]);
+}
