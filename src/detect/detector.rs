@@ -230,6 +230,7 @@ impl Detector {
         if look.is_repeat {
             self.scene.repeat(look.at, &mut self.numbers, out);
             self.end_old(look.at, out);
+            self.learn_repeat(look.at, out);
             // The time without motion is no gap.
             self.last_at = self.last_at.map(|last| last.max(look.at));
             return;
@@ -331,6 +332,15 @@ impl Detector {
         self.tracks.clear();
         self.noise = 16;
         self.mode = Mode::Learning { until: Timestamp::from_micros(at.as_micros() + LEARN_US) };
+    }
+
+    /// A picture without noise, such as a drawn one, is learnt although it only repeats.
+    fn learn_repeat(&mut self, at: Timestamp, out: &mut Vec<Change>) {
+        let since_us = self.last_at.and_then(|last| at.as_micros().checked_sub(last.as_micros()));
+        if let Some(since_us) = since_us.filter(|since_us| *since_us > 0 && self.phase() != Phase::Watching) {
+            self.last.clone_from(&self.levels);
+            self.go_on(at, since_us, out);
+        }
     }
 
     fn go_on(&mut self, at: Timestamp, since_us: u64, out: &mut Vec<Change>) {

@@ -8,6 +8,7 @@
 //! | [`sound`] | a microphone's detector |
 //! | `cells` | blocks as cells of a grid that is never large; brightness on a logarithmic scale |
 //! | `background` | what each cell shows while nothing happens, and how much that varies |
+//! | `alike` | steps from cell to cell that are those of the background |
 //! | `light` | changes of the light: of the whole picture, of rows, of smooth parts |
 //! | `components` | cells that count, joined |
 //! | `motion` | the passes of a look over all cells |
@@ -19,6 +20,7 @@
 //! same answers. No I/O, no threads and no floating-point numbers belong here: the first Pi's are slow, and it has many
 //! blocks. docs/detection.md explains the method and what it misses.
 
+mod alike;
 mod background;
 mod cells;
 mod components;

@@ -1,5 +1,6 @@
 //! The passes of a look over all cells, and what becomes motion.
 
+use super::alike::Alike;
 use super::background::Seen;
 use super::cells::{OCTAVE, Scale};
 use super::components::{Component, Found};
@@ -229,21 +230,38 @@ impl Detector {
     /// have a large shadow at the feet. Light with a hard edge changes the steps across its edge only, so those in one direction
     /// are enough; what hides the background changes both.
     fn is_light(&self, component: &Component, is_new_light: bool) -> bool {
-        let middle = usize::from(component.top + component.bottom) / 2 * self.grid.width;
+        let (all, inner) = (self.steps(component, false), self.steps(component, true));
+        // The edge of what hides the background is mixed with it, and shows its steps: inside of a larger thing are enough.
+        let [upper, lower] = if inner.iter().flatten().all(Alike::has_enough) { inner } else { all };
+        let is_whole_so = upper.iter().zip(&lower).any(|(upper, lower)| upper.with(lower).is_so());
+        let is_large = component.area >= if is_new_light { 2 * HALVES_MIN } else { HALVES_MIN };
+        is_whole_so && (!is_large || [upper, lower].iter().all(|half| half.iter().any(Alike::is_so)))
+    }
+
+    /// How the steps of a component go together with those of the background: in its upper and its lower half, across and
+    /// down; all of them, or those of cells that have only others of the component around them.
+    fn steps(&self, component: &Component, is_inner: bool) -> [[Alike; 2]; 2] {
+        let width = self.grid.width;
+        let middle = usize::from(component.top + component.bottom) / 2 * width;
+        let counts = |cell: usize| cell < self.cells.len() && self.counting.has(cell);
+        let is_inside = |cell: usize| {
+            let around = [cell.wrapping_sub(1), cell + 1, cell.wrapping_sub(width), cell + width];
+            counts(cell) && (!is_inner || around.into_iter().all(counts))
+        };
         let mut halves = [[Alike::default(); 2]; 2];
         self.finder.cells(component, self.grid, |cell| {
+            if !is_inside(cell) {
+                return;
+            }
             let half = &mut halves[usize::from(cell >= middle)];
-            for (alike, next) in half.iter_mut().zip([cell + 1, cell + self.grid.width]) {
-                if next < self.cells.len() && self.counting.has(next) {
+            for (alike, next) in half.iter_mut().zip([cell + 1, cell + width]) {
+                if is_inside(next) {
                     let of_background = self.cells[next].mean() - self.cells[cell].mean();
                     alike.add(of_background, i32::from(self.levels[next]) - i32::from(self.levels[cell]));
                 }
             }
         });
-        let [upper, lower] = &halves;
-        let is_whole_so = upper.iter().zip(lower).any(|(upper, lower)| upper.with(lower).is_so());
-        let is_large = component.area >= if is_new_light { 2 * HALVES_MIN } else { HALVES_MIN };
-        is_whole_so && (!is_large || halves.iter().all(|half| half.iter().any(Alike::is_so)))
+        halves
     }
 
     /// A track that moves, in each of its zones.
@@ -314,39 +332,6 @@ impl Detector {
             }
             self.cells[at].learn(&Seen { level, last, rest, threshold, is_foreground }, pace);
         }
-    }
-}
-
-/// How much two series of steps go together.
-#[derive(Clone, Copy, Default)]
-struct Alike {
-    products: i64,
-    squares: i64,
-    other_squares: i64,
-}
-
-impl Alike {
-    fn add(&mut self, step: i32, other: i32) {
-        self.products += i64::from(step * other);
-        self.squares += i64::from(step * step);
-        self.other_squares += i64::from(other * other);
-    }
-
-    fn with(&self, other: &Self) -> Self {
-        Self {
-            products: self.products + other.products,
-            squares: self.squares + other.squares,
-            other_squares: self.other_squares + other.other_squares,
-        }
-    }
-
-    /// Whether their correlation is at least one half: it is more for nearly all light, even with noise, and less for nearly
-    /// all people.
-    fn is_so(&self) -> bool {
-        // Steps are less than 2^13, cells less than 2^15: units of 2^12 keep the products within range.
-        let [products, squares, other_squares] =
-            [self.products, self.squares, self.other_squares].map(|sum| sum >> 12);
-        products > 0 && 4 * products * products >= squares * other_squares
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod alarms;
 
-use super::detector::{Change, Detector, Kind};
+use super::detector::{Change, Detector, Kind, Phase};
 use super::look::Look;
 use super::settings::Settings;
 use crate::jpeg::dc::DcPlane;
@@ -119,6 +119,44 @@ fn somebody_who_walks_is_one_detection() {
     assert!(detection.best.as_micros() <= first.as_micros() + 200_000, "told within two looks");
     let after = camera.looks(40, |_, _, grey| grey);
     assert_eq!((began(&after), ended(&after)), (0, 1), "{after:?}");
+}
+
+#[test]
+fn a_flat_thing_before_a_flat_wall_is_found_wherever_it_is() {
+    // Bars of one grey, above other ones, and a box of one grey that is brighter than all of them; its foot is mixed with
+    // what it hides.
+    let bars = |(x, y): (usize, usize)| {
+        let greys = if y < 38 { [180, 160, 140, 120, 100, 80, 60] } else { [35, 16, 84, 16, 130, 16, 180] };
+        8 * greys[x * 7 / WIDTH]
+    };
+    for noise in [0, 2, 8] {
+        let mut camera = Camera::new(Settings::default());
+        camera.noise = noise;
+        camera.looks(50, |_, at, _| bars(at));
+        let changes = camera.looks(35, |look, (x, y), _| {
+            let left = 2 * look as usize;
+            let wall = bars((x, y));
+            match (left..left + 10).contains(&x) {
+                true if (20..39).contains(&y) => 8 * 235,
+                true if y == 39 => (8 * 235 + 3 * wall) / 4,
+                _ => wall,
+            }
+        });
+        let Some(Change::Began(detection)) = changes.first() else { panic!("noise {noise}: {changes:?}") };
+        assert!(detection.area.left < 20_000, "noise {noise}: {detection:?}");
+        assert_eq!((began(&changes), ended(&changes)), (1, 0), "noise {noise}: {changes:?}");
+        assert!(camera.counting() > 100, "noise {noise}");
+    }
+}
+
+#[test]
+fn a_picture_without_noise_is_learnt_from_its_repeats() {
+    let mut camera = Camera::new(Settings::default());
+    camera.noise = 0;
+    camera.looks(1, |_, _, grey| grey);
+    camera.repeats(20);
+    assert_eq!(camera.detector.phase(), Phase::Watching);
+    assert_eq!(began(&camera.looks(10, |look, at, grey| person(10 + look as usize, at, grey))), 1);
 }
 
 #[test]
