@@ -88,7 +88,7 @@ mod tests {
         let data = text.strip_prefix("event: look\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
         assert!(miniserde::json::from_str::<miniserde::json::Value>(data).is_ok(), "{data}");
         for part in [
-            r#""state":"watching","width":5,"height":2,"blocks":"AwI=","boxes":[[0,0,1,0.1]]}"#,
+            r#""state":"watching","width":5,"height":2,"blocks":"AwI=","boxes":[[0.0,0.0,1.0,0.1]]}"#,
             r#"{"at":"20"#,
         ] {
             assert!(data.contains(part), "{part}: {data}");
