@@ -68,9 +68,14 @@ fn a_tone_in_a_quiet_room_is_one_sound() {
         })
         .collect();
     let tone = 15 * RATE_HZ as usize..17 * RATE_HZ as usize;
-    samples[tone].iter_mut().enumerate().for_each(|(at, sample)| *sample += if at % 64 < 32 { 8000 } else { -8000 });
+    samples[tone]
+        .iter_mut()
+        .enumerate()
+        .for_each(|(at, sample)| *sample += if at % 64 < 32 { 8000 } else { -8000 });
     let player = vm.play(0, &samples, RATE_HZ, 1);
-    let section = format!("[microphone.front]\ndevice = \"{MICROPHONE}\"\nrate_hz = {RATE_HZ}\n[microphone.front.noise]\n");
+    let section = format!(
+        "[microphone.front]\ndevice = \"{MICROPHONE}\"\nrate_hz = {RATE_HZ}\n[microphone.front.noise]\n"
+    );
     let server = Server::start(&vm, &section);
     let seen = wait_for("the end of the sound", || {
         let seen = events(&server, "sound");
