@@ -77,6 +77,7 @@ impl Recording {
             is_thinned: false,
             size: (1280, 720),
             sound: None,
+            microphone: String::new(),
         };
         let file = self.file.try_clone().expect("a handle");
         SegmentWriter::create(file, SEGMENT_BYTES, &head).expect("a segment")
@@ -111,6 +112,7 @@ pub fn footage(folder: &Path, count: u64) {
             is_thinned: false,
             size: (1280, 720),
             sound: None,
+            microphone: String::new(),
         };
         let mut writer = SegmentWriter::create(NoSync(file), 1 << 20, &head).expect("a segment");
         for group in 0..4_u64 {
