@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::day::{Day, DayFile};
 use super::error::{JournalError, KEPT};
-use super::ranges::Ranges;
 use super::record::{EventQuery, EventRecord};
 use crate::media::{Area, CameraName, Event, EventKind, Timestamp};
 
@@ -37,7 +36,6 @@ pub(super) struct Index {
     deleted: BTreeSet<u32>,
     /// Ids of events of which the disk lacks something, or that have to be deleted there.
     unwritten: BTreeSet<u32>,
-    older: Ranges,
     /// The files, the one with the newest line last.
     pub(super) files: Vec<DayFile>,
     limit: usize,
@@ -79,7 +77,6 @@ impl Index {
             complete_from: 0,
             deleted: BTreeSet::new(),
             unwritten: BTreeSet::new(),
-            older: Ranges::default(),
             files: Vec::new(),
             limit,
             next_id: 1,
@@ -247,15 +244,15 @@ impl Index {
         held.chain(self.deleted.iter().copied()).collect()
     }
 
-    /// When there were events at a camera, in microseconds since 1970; with `only_kept` only those that are kept.
-    pub(super) fn ranges(&self, camera: &CameraName, only_kept: bool) -> Vec<(u64, u64)> {
+    /// When there were events at a camera that are kept, in microseconds since 1970.
+    pub(super) fn kept_ranges(&self, camera: &CameraName) -> Vec<(u64, u64)> {
         let held = self.held.values().map(|held| &held.record);
-        let held = held.filter(|record| record.event.camera == *camera && (!only_kept || record.is_kept));
         // A lost camera has no footage.
-        let held = held.filter(|record| record.event.kind != EventKind::CameraLost);
-        let held = held.map(|record| (record.wall_start_us, record.wall_end_us().unwrap_or(u64::MAX)));
-        let older = self.older.of(camera).filter(|_| !only_kept);
-        let mut ranges: Vec<(u64, u64)> = older.chain(held).collect();
+        let kept = held.filter(|record| {
+            record.is_kept && record.event.camera == *camera && record.event.kind != EventKind::CameraLost
+        });
+        let range = |record: &EventRecord| (record.wall_start_us, record.wall_end_us().unwrap_or(u64::MAX));
+        let mut ranges: Vec<(u64, u64)> = kept.map(range).collect();
         ranges.sort_unstable();
         ranges.dedup_by(|next, range| {
             let touches = next.0 <= range.1;
@@ -297,12 +294,7 @@ impl Index {
         for id in dropped {
             self.dropped = self.dropped.saturating_add(u32::from(self.unwritten.remove(&id)));
             self.complete_from = self.complete_from.max(id + 1);
-            if let Some(Held { record, .. }) = self.held.remove(&id)
-                && record.event.kind != EventKind::CameraLost
-            {
-                let end_us = record.wall_end_us().unwrap_or(record.wall_start_us);
-                self.older.add(record.event.camera, (record.wall_start_us, end_us));
-            }
+            self.held.remove(&id);
         }
     }
 }

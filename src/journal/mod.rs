@@ -21,7 +21,6 @@ mod files;
 mod index;
 mod line;
 mod older;
-mod ranges;
 mod record;
 mod writer;
 
@@ -125,12 +124,6 @@ impl Journal {
     /// A reader of the events that begin and end from now on.
     pub fn follow(&self) -> EventReader<Event> {
         self.events.reader()
-    }
-
-    /// An id for an event that is posted to the broadcast directly. No other event has, had or will have it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "detectors will use it"))]
-    pub fn new_id(&self) -> u32 {
-        self.index().new_id()
     }
 
     /// Begins an event, and posts that.
@@ -261,14 +254,7 @@ impl Journal {
     /// When events at a camera were whose footage is kept: microseconds since 1970, in order, apart from each other. One
     /// that goes on ends at `u64::MAX`.
     pub fn kept_ranges(&self, camera: &CameraName) -> Vec<(u64, u64)> {
-        self.index().ranges(camera, true)
-    }
-
-    /// As [`Journal::kept_ranges`], of all events at a camera that have footage. Ranges of old events are rounded up to seconds,
-    /// and joined across short pauses.
-    #[cfg_attr(not(test), expect(dead_code, reason = "detectors will use it"))]
-    pub fn event_ranges(&self, camera: &CameraName) -> Vec<(u64, u64)> {
-        self.index().ranges(camera, false)
+        self.index().kept_ranges(camera)
     }
 
     /// How well it works.
