@@ -102,7 +102,7 @@ test("video and sound are stopped only after a confirmation", async (t) => {
     await page.getByRole("dialog").waitFor({ state: "hidden" });
   }
   const { services } = server.status();
-  assert.deepEqual(services, { video: true, audio: true, recording: true });
+  assert.deepEqual(services, { video: true, audio: true, recording: true, motion: true });
 });
 
 test("a stopped picture offers its start to those who may", async (t) => {
