@@ -76,7 +76,7 @@ test("each setting that can be changed has a field on the page", async (t) => {
   const { settings } = await page.evaluate(() => fetch("api/1.0/settings").then((response) => response.json()));
   const keys = settings.map(({ name }) => name.split(".")).filter(([section, name]) => section === "camera" && name === "front").map((parts) => parts[2]);
   assert.ok(keys.includes("fps") && keys.includes("quality"), String(keys));
-  // Masks are drawn, and recording is set in a place of its own.
-  for (const key of keys) assert.equal(await page.locator(`form.settings [name="${key}"]`).count(), ["masks", "record"].includes(key) ? 0 : 1, key);
+  // Masks are drawn, and recording and motion are set in places of their own.
+  for (const key of keys) assert.equal(await page.locator(`form.settings [name="${key}"]`).count(), ["masks", "record", "motion"].includes(key) ? 0 : 1, key);
   assert.equal(await page.getByRole("link", { name: "Edit masks" }).count(), 1);
 });
