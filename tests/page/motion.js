@@ -17,7 +17,7 @@ const LOOK = {
 // A window on a camera whose changes are collected; `hand` says what the server answers.
 async function opened(t, { path = "/?camera=front&edit=motion", motion = {}, settings = {}, more = {}, ...options } = {}) {
   const server = await new Server(t).start();
-  const page = await open(server, { expected: /401|400|404/, ...options });
+  const page = await open(server, { expected: /401|400|409/, ...options });
   const found = {
     name: "front", ...more, controls: [], sizes: [],
     settings: { width: 640, height: 480, fps: 10, rotate: 0, flip: "none", masks: [], ...settings, motion: motion && { ...MOTION, ...motion } },
