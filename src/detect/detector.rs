@@ -334,10 +334,11 @@ impl Detector {
         self.mode = Mode::Learning { until: Timestamp::from_micros(at.as_micros() + LEARN_US) };
     }
 
-    /// A picture without noise, such as a drawn one, is learnt although it only repeats.
+    /// A picture without noise, such as a drawn one, is learnt although it only repeats, and what has come into it is seen again.
     fn learn_repeat(&mut self, at: Timestamp, out: &mut Vec<Change>) {
         let since_us = self.last_at.and_then(|last| at.as_micros().checked_sub(last.as_micros()));
-        if let Some(since_us) = since_us.filter(|since_us| *since_us > 0 && self.phase() != Phase::Watching) {
+        let is_quiet = self.phase() == Phase::Watching && self.tracks.is_empty();
+        if let Some(since_us) = since_us.filter(|since_us| *since_us > 0 && !is_quiet) {
             self.last.clone_from(&self.levels);
             self.go_on(at, since_us, out);
         }

@@ -160,6 +160,16 @@ fn a_picture_without_noise_is_learnt_from_its_repeats() {
 }
 
 #[test]
+fn what_comes_into_a_picture_without_noise_is_found_in_its_repeats() {
+    let mut camera = Camera::new(Settings::default());
+    camera.noise = 0;
+    camera.looks(50, |_, _, grey| grey);
+    camera.looks(1, |_, at, grey| person(30, at, grey));
+    let changes = camera.repeats(60);
+    assert_eq!((began(&changes), ended(&changes)), (1, 1), "{changes:?}");
+}
+
+#[test]
 fn nothing_begins_in_an_empty_room() {
     let mut camera = Camera::new(Settings::default());
     assert_eq!(camera.looks(600, |_, _, grey| grey), []);

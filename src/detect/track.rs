@@ -84,6 +84,10 @@ impl Tracks {
         self.tracks.clear();
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.tracks.is_empty()
+    }
+
     /// Follows the components of a look, `since_us` after the last one. While
     /// the light is new, what is followed must travel to become motion.
     pub(super) fn follow(&mut self, at: Timestamp, since_us: u64, components: &[Component], light: NewLight) {
