@@ -65,7 +65,7 @@ pub struct ArmedTime {
     days: u8,
     /// When it begins, in minutes of the day.
     from: u16,
-    /// When it ends, in minutes of the day; on the next day if that is before the begin.
+    /// When it ends, in minutes of the day; on the next day if that is not after the begin.
     until: u16,
 }
 
@@ -105,7 +105,7 @@ impl Armed {
 
 impl ArmedTime {
     /// Reads a time such as `22:00-06:00`, `mon-fri 08:00-18:00` or `sat,sun 00:00-24:00`; `None` for anything else. A time
-    /// that ends before it begins goes on until the next day.
+    /// that ends before it begins, or then, goes on until the next day.
     pub fn parse(text: &str) -> Option<Self> {
         let (days, times) = match text.split_once(' ') {
             Some((days, times)) => (days_of(days)?, times),
@@ -113,8 +113,7 @@ impl ArmedTime {
         };
         let (from, until) = times.split_once('-')?;
         let (from, until) = (minute_of(from)?, minute_of(until)?);
-        let is_time = from != until && from < DAY_MIN;
-        is_time.then(|| Self { text: text.to_owned(), days, from, until })
+        (from < DAY_MIN).then(|| Self { text: text.to_owned(), days, from, until })
     }
 
     /// As it was written.
@@ -215,6 +214,8 @@ mod tests {
         ] {
             assert_eq!(night.at(weekday, minute), expected, "{weekday} {minute}");
         }
+        let whole = armed(&["mon 08:00-08:00"]);
+        assert!(whole.at(MON, 8 * 60) && whole.at(MON + 1, 8 * 60 - 1) && !whole.at(MON + 1, 8 * 60));
         let weekend = armed(&["fri-mon 10:00-11:00", "wed 00:00-01:00"]);
         let days: Vec<u8> = (0..7).filter(|day| weekend.at(*day, 600)).collect();
         assert_eq!(days, [0, 4, 5, 6]);
@@ -227,7 +228,6 @@ mod tests {
             "",
             "22:00",
             "22:00-",
-            "22:00-22:00",
             "24:00-06:00",
             "22:60-23:00",
             "2:00-3:00",

@@ -41,7 +41,10 @@ fn a_stopped_service_names_who_stopped_it_and_keeps_viewers() {
     let refused = server.get("/snapshot");
     assert_eq!((refused.status, refused.text().contains("stopped by ada")), (503, true), "{refused:?}");
     let status = server.get("/api/1.0/status").text();
-    assert!(status.contains(r#""services":{"video":false,"audio":true,"recording":true,"motion":true}"#), "{status}");
+    assert!(
+        status.contains(r#""services":{"video":false,"audio":true,"recording":true,"motion":true}"#),
+        "{status}"
+    );
     let shown = parts(&file);
     wait_for("no-signal frames", || (parts(&file) > shown + 2).then_some(()));
 
