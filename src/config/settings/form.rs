@@ -184,10 +184,12 @@ impl Form {
 
     fn zones(&self, list: &[Value]) -> Result<Value, Fault> {
         check_count("zones", list.len())?;
+        let mut taken: Vec<String> = Vec::new();
         let mut zones = Vec::new();
         for (at, found) in list.iter().enumerate() {
             let number = format!("zone {}", at + 1);
-            let (name, points) = zone(found, &number).map_err(|fault| fault.inside(at))?;
+            let (name, points) = zone(found, &number, &taken).map_err(|fault| fault.inside(at))?;
+            taken.push(name.to_ascii_lowercase());
             zones.push(Value::Table(vec![("name".to_owned(), name.into()), ("points".to_owned(), points)]));
         }
         Ok(Value::List(zones))
@@ -293,8 +295,8 @@ fn point(pair: &Value) -> Option<(i64, i64)> {
     Some((side(x)?, side(y)?))
 }
 
-/// The name and the points of one zone. Several of one name are parts of what is called so.
-fn zone(value: &Value, number: &str) -> Result<(String, Value), Fault> {
+/// The name and the points of one zone; `taken` are the names before it, in lower case.
+fn zone(value: &Value, number: &str, taken: &[String]) -> Result<(String, Value), Fault> {
     let Value::Table(entries) = value else {
         let found = format!("{number} is {}", shown(&value.to_string()));
         return Err(fault(found, "a table such as { name = \"door\", points = [...] }".to_owned()));
@@ -317,6 +319,12 @@ fn zone(value: &Value, number: &str) -> Result<(String, Value), Fault> {
             ));
         }
     };
+    if taken.contains(&name.to_ascii_lowercase()) {
+        return Err(fault(
+            format!("{number} is the second named \"{name}\""),
+            "names that differ in more than upper and lower case".to_owned(),
+        ));
+    }
     let Some(points) = value.get("points") else {
         return Err(fault(format!("{number} has no points"), "points = [[x, y], ...]".to_owned()));
     };

@@ -210,6 +210,11 @@ fn each_mistake_names_its_line_its_key_and_what_was_expected() {
         ("zones = [{ points = [] }]", &["zone 1 has no name"]),
         ("zones = [{ name = \"a\" }]", &["zone 1 has no points; expected points = [[x, y], ...]"]),
         ("zones = [{ name = \"a\", pionts = [] }]", &["unknown key `pionts`", "did you mean `points`?"]),
+        (
+            "zones = [{ name = \"a\", points = [[0, 0], [0, 1], [1, 0]] },\n\
+             { name = \"A\", points = [[0, 0], [0, 1], [1, 0]] }]",
+            &["d.conf:3:1: zones in [camera.front]: zone 2 is the second named \"A\""],
+        ),
         ("zones = [{ name = \"a\", points = [[0, 0]] }]", &["zone \"a\" has 1 points; expected 3 to 32"]),
         ("stamp = \"123456789\"", &["expected text of at most 8 characters on one line"]),
         ("stamp = \"a\\nb\"", &["expected text of at most 8 characters on one line"]),
