@@ -291,6 +291,7 @@ impl<K: Kind> Devices<K> {
                 }
                 before => self.start(settings, stopped_by, before),
             };
+            // One device that cannot start is no reason to lose the others.
             match started {
                 Ok(running) => self.running.push(running),
                 Err(error) => failed = Some(error),
@@ -315,7 +316,7 @@ impl<K: Kind> Devices<K> {
         }
     }
 
-    /// Ends every device and its readers' waits, and joins the threads.
+    /// Ends every device and its readers' waits; returns when the threads are done.
     pub(super) fn stop(&mut self) {
         for running in &self.running {
             running.stop.request();
