@@ -2,9 +2,9 @@
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-use crate::nuisance::Weather;
+use crate::nuisance::{LIGHT_STEP, Weather};
 use crate::random::{Random, smooth};
-use crate::scene::{Clip, HEIGHT, LOOKS, Nuisance, Person, WIDTH};
+use crate::scene::{Clip, HEIGHT, LOOKS, Nuisance, Person, WIDTH, each_pixel};
 
 /// Draws one clip.
 pub struct Artist<'c> {
@@ -20,9 +20,6 @@ pub struct Artist<'c> {
     luma: Vec<f32>,
     random: Random,
 }
-
-/// Points of the map of the light are so many pixels apart.
-pub const LIGHT_STEP: usize = 4;
 
 impl<'c> Artist<'c> {
     pub fn new(clip: &'c Clip) -> Self {
@@ -164,14 +161,4 @@ fn draw_person(person: &Person, at: f32, map: &[f32], luma: &mut [f32], is_dark:
         let pixel = &mut luma[y * WIDTH + x];
         *pixel += (tone * fold.max(0.3) * light(x, y) - *pixel) * part;
     });
-}
-
-/// Visits the pixels of a rectangle that are in the picture.
-pub fn each_pixel([left, top, right, bottom]: [f32; 4], mut visit: impl FnMut(usize, usize)) {
-    let clip = |value: f32, most: usize| (value.max(0.0) as usize).min(most);
-    for y in clip(top, HEIGHT)..clip(bottom.ceil(), HEIGHT) {
-        for x in clip(left, WIDTH)..clip(right.ceil(), WIDTH) {
-            visit(x, y);
-        }
-    }
 }

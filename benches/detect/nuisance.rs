@@ -2,9 +2,11 @@
 
 use std::f32::consts::TAU;
 
-use crate::draw::{LIGHT_STEP, each_pixel};
 use crate::random::{Random, smooth};
-use crate::scene::{Clip, HEIGHT, Nuisance, WIDTH};
+use crate::scene::{Clip, HEIGHT, Nuisance, WIDTH, each_pixel};
+
+/// Points of the map of the light are so many pixels apart.
+pub const LIGHT_STEP: usize = 4;
 
 /// The weather, the lamps and the camera's automatics of one clip.
 pub struct Weather {

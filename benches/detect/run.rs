@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use defender::detect::detector::{Change, Detector, Kind};
+use defender::detect::detection::{Change, Kind};
+use defender::detect::detector::Detector;
 use defender::detect::look::Look;
 use defender::detect::settings::Settings;
 use defender::jpeg::dc::{DcPlane, DcReader, Planes};

@@ -180,3 +180,13 @@ impl Clip {
         spans.collect()
     }
 }
+
+/// Visits the pixels of a rectangle that are in the picture.
+pub fn each_pixel([left, top, right, bottom]: [f32; 4], mut visit: impl FnMut(usize, usize)) {
+    let clip = |value: f32, most: usize| (value.max(0.0) as usize).min(most);
+    for y in clip(top, HEIGHT)..clip(bottom.ceil(), HEIGHT) {
+        for x in clip(left, WIDTH)..clip(right.ceil(), WIDTH) {
+            visit(x, y);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Which people were found, and what was found where nobody was.
 
-use defender::detect::detector::{Change, Kind};
+use defender::detect::detection::{Change, Kind};
 use defender::media::Area;
 
 use crate::scene::{Clip, HEIGHT, Person, WARM_UP_S, WIDTH};

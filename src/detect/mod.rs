@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`look`] | what goes in: one picture at an eighth of its size, and when it was taken |
 //! | [`settings`] | what a person chooses |
+//! | [`detection`] | what comes out: begins and ends of what is detected |
 //! | [`detector`] | a camera's detector: looks in, begins and ends of detections out |
 //! | [`sound`] | a microphone's detector |
 //! | `cells` | blocks as cells of a grid that is never large; brightness on a logarithmic scale |
@@ -24,6 +25,7 @@ mod alike;
 mod background;
 mod cells;
 mod components;
+pub mod detection;
 pub mod detector;
 mod light;
 pub mod look;

@@ -4,7 +4,7 @@
 //! last for seconds before it is known, so that nothing that passes is.
 
 use super::cells::{Grid, OCTAVE, Scale};
-use super::detector::{Change, Detection, Kind};
+use super::detection::{Change, Detection, Kind};
 use crate::media::{Area, Timestamp};
 
 /// What a look says of the whole picture.

@@ -2,7 +2,8 @@
 
 mod alarms;
 
-use super::detector::{Change, Detector, Kind, Phase};
+use super::detection::{Change, Kind};
+use super::detector::{Detector, Phase};
 use super::look::Look;
 use super::settings::Settings;
 use crate::jpeg::dc::DcPlane;

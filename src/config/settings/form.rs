@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::record::OFF;
 use super::value::{ONE, Value, decimal_text, quoted};
 use crate::base::{did_you_mean, names};
 use crate::config::quoted::shown;
@@ -14,6 +13,9 @@ const MOST_ENTRIES: usize = 128;
 
 /// Most polygons or zones of a picture, and most corners of one: all are looked at for each frame.
 const MOST_POLYGONS: usize = 32;
+
+/// The word for a section that is not in use, in the settings of one that may be.
+pub(in crate::config) const OFF: &str = "off";
 
 /// The words of [`Form::Armed`].
 const ARMED_WORDS: [&str; 3] = [Armed::ALWAYS, Armed::NEVER, OFF];

@@ -1,6 +1,6 @@
 //! The tables of detection: a row for each setting, in the order of defender.conf.
 
-use super::record::OFF;
+use super::form::OFF;
 use super::{Form, Setting, Value};
 use crate::media::{Armed, ArmedTime, MotionChoice, NoiseChoice};
 

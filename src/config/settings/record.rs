@@ -4,13 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::devices::named;
+use super::form::OFF;
 use super::server::seconds;
 use super::value::ONE;
 use super::{Form, Setting, Value};
 use crate::media::{RecordChoice, RecordSound, RecordStore, RecordWhen};
-
-/// The word for a camera that is not recorded.
-pub(in crate::config) const OFF: &str = "off";
 
 /// Longest name of a microphone of another Defender: two names and a hyphen.
 pub(in crate::config) const MOST_NAME_CHARS: usize = 65;
