@@ -32,6 +32,8 @@ mod stop;
 #[cfg(not(loom))]
 mod stream;
 #[cfg(not(loom))]
+mod switch;
+#[cfg(not(loom))]
 mod totals;
 
 #[cfg(not(loom))]
@@ -46,5 +48,7 @@ pub use smaller::SmallerPictures;
 pub use stop::Stop;
 #[cfg(not(loom))]
 pub use stream::{StreamFeed, StreamState};
+#[cfg(not(loom))]
+pub use switch::Switch;
 #[cfg(not(loom))]
 pub use totals::{BOUNDS_US, Histogram, LocalTotals, Sums, Totals};

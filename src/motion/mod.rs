@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::base::lock;
-use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop};
+use crate::hub::{CameraFeed, FeedList, MicrophoneFeed, Stop, Switch};
 use crate::journal::Journal;
 use crate::memory::Account;
 
@@ -35,8 +35,7 @@ pub struct Motion {
     /// For the looks that are remembered.
     memory: Arc<Account>,
     watches: Mutex<BTreeMap<String, Arc<Watch>>>,
-    /// Who disarmed motion and noise everywhere, while that is so.
-    stopped_by: Mutex<Option<String>>,
+    switch: Switch,
     /// Events that go on.
     open: Mutex<Vec<u32>>,
     /// Held during a replay: one at a time.
@@ -57,7 +56,7 @@ impl Motion {
             journal,
             memory: account,
             watches: Mutex::default(),
-            stopped_by: Mutex::default(),
+            switch: Switch::default(),
             open: Mutex::default(),
             replaying: Mutex::default(),
         }
@@ -78,18 +77,8 @@ impl Motion {
         lock(&self.watches).get(camera).cloned()
     }
 
-    /// Who disarmed motion and noise, while they are.
-    pub fn stopped_by(&self) -> Option<String> {
-        lock(&self.stopped_by).clone()
-    }
-
-    /// Disarms motion and noise everywhere in the name of a user, or arms them again; false if that is so already.
-    pub fn set_stopped(&self, by: Option<&str>) -> bool {
-        let mut stopped_by = lock(&self.stopped_by);
-        let changes = stopped_by.is_some() != by.is_some();
-        if changes {
-            *stopped_by = by.map(str::to_owned);
-        }
-        changes
+    /// Disarms motion and noise everywhere, and arms them again.
+    pub fn switch(&self) -> &Switch {
+        &self.switch
     }
 }

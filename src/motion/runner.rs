@@ -66,7 +66,7 @@ impl<'m> Runner<'m> {
         let local = self.clock.at(wall);
         let day = local.weekday().number_days_from_monday();
         let minute = u16::from(local.hour()) * 60 + u16::from(local.minute());
-        let is_stopped = self.motion.stopped_by().is_some();
+        let is_stopped = self.motion.switch().stopped_by().is_some();
         let is_armed = |armed: &Armed| !is_stopped && armed.at(day, minute);
         let cameras = self.motion.cameras.all();
         let wanted = |feed: &Arc<CameraFeed>| cameras.iter().any(|other| Arc::ptr_eq(other, feed));

@@ -169,7 +169,7 @@ impl Shared {
 
     /// Begins and ends the recording of cameras, as their settings ask for it.
     fn choose(&self, cameras: &mut Vec<CameraRecorder>, gap: &mut GapReason, space: &Space<'_>) {
-        let is_stopped = self.recordings.stopped_by().is_some();
+        let is_stopped = self.recordings.switch().stopped_by().is_some();
         if is_stopped {
             *gap = GapReason::Stopped;
         }
@@ -217,7 +217,7 @@ impl Shared {
     }
 
     fn show(&self, cameras: &mut [CameraRecorder]) {
-        let stopped = self.recordings.stopped_by().is_some();
+        let stopped = self.recordings.switch().stopped_by().is_some();
         let mut status: Vec<CameraStatus> =
             cameras.iter_mut().map(|camera| camera.status().clone()).collect();
         if stopped {

@@ -15,7 +15,7 @@ use super::status::{CameraStatus, Sacrificed, State};
 use super::tombstones::{Next, Tombstones};
 use crate::base::disk::lock_exclusively;
 use crate::base::{lock, volume};
-use crate::hub::Flag;
+use crate::hub::{Flag, Switch};
 use crate::journal::Journal;
 use crate::media::{CameraName, RecordStore, Timestamp};
 
@@ -39,7 +39,7 @@ pub struct Recordings {
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
     unreadable: Mutex<BTreeSet<PathBuf>>,
     deletions: Mutex<Vec<(String, u64, u64)>>,
-    stopped_by: Mutex<Option<String>>,
+    switch: Switch,
     /// Whether the whole folder has been read.
     pub is_read: Flag,
     pub(super) tombstones: Tombstones,
@@ -79,7 +79,7 @@ impl Recordings {
             damaged: Mutex::default(),
             unreadable: Mutex::default(),
             deletions: Mutex::default(),
-            stopped_by: Mutex::default(),
+            switch: Switch::default(),
             is_read: Flag::default(),
             journal,
             lock_file: Mutex::default(),
@@ -298,19 +298,9 @@ impl Recordings {
         *lock(&self.loss) = loss;
     }
 
-    /// Who stopped recording, while it is stopped.
-    pub fn stopped_by(&self) -> Option<String> {
-        lock(&self.stopped_by).clone()
-    }
-
-    /// Stops recording in the name of a user, or starts it again; false if that is so already.
-    pub fn set_stopped(&self, by: Option<&str>) -> bool {
-        let mut stopped_by = lock(&self.stopped_by);
-        let changes = stopped_by.is_some() != by.is_some();
-        if changes {
-            *stopped_by = by.map(str::to_owned);
-        }
-        changes
+    /// Stops recording, and starts it again.
+    pub fn switch(&self) -> &Switch {
+        &self.switch
     }
 
     /// What is wrong with the folder as a whole, for people.

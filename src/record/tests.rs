@@ -297,10 +297,10 @@ fn stopped_recording_begins_again_with_a_gap() {
     let mut world = World::new(&always());
     world.publish(now_us(), 1000);
     wait_until(|| world.counted().0 == 1);
-    assert!(world.recordings.set_stopped(Some("ada")));
-    assert!(!world.recordings.set_stopped(Some("eve")));
+    assert!(world.recordings.switch().set_stopped(Some("ada")));
+    assert!(!world.recordings.switch().set_stopped(Some("eve")));
     wait_until(|| world.publisher.readers() == 0);
-    assert!(world.recordings.set_stopped(None));
+    assert!(world.recordings.switch().set_stopped(None));
     wait_until(|| world.publisher.readers() == 1);
     world.publish(now_us(), 1000);
     world.stop();

@@ -139,7 +139,7 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
         read: recordings.is_read.get(),
         problem: recordings.problem(),
         warning: warning(state, user),
-        stopped_by: recordings.stopped_by(),
+        stopped_by: recordings.switch().stopped_by(),
         fits_days: free_bytes.and_then(|free| fits_days(state, &footage, free)),
         cameras: names.iter().map(camera).collect(),
         deleted: deleted.collect(),

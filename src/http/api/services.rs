@@ -9,6 +9,7 @@ use crate::http::reply::Reply;
 use crate::http::route::Service;
 use crate::http::state::AppState;
 use crate::http::{audit, body};
+use crate::hub::Switch;
 
 #[derive(Serialize)]
 struct Services {
@@ -54,19 +55,16 @@ pub fn change(call: &mut Call<'_>, service: Service) -> Reply {
     let verb = if wanted.running { "started" } else { "stopped" };
     let what = format!("{verb} {}", service.name());
     let log = || audit::changed(pending.peer(), admin, &what);
+    let turn = |switch: &Switch| {
+        if switch.set_stopped((!wanted.running).then_some(admin.name.as_str())) {
+            log();
+        }
+        one(state, service)
+    };
     let media = match service {
         Service::Capture(media) => media,
-        Service::Recording | Service::Motion => {
-            let by = (!wanted.running).then_some(admin.name.as_str());
-            let changes = match service {
-                Service::Motion => state.motion.set_stopped(by),
-                _ => state.recordings.set_stopped(by),
-            };
-            if changes {
-                log();
-            }
-            return one(state, service);
-        }
+        Service::Recording => return turn(state.recordings.switch()),
+        Service::Motion => return turn(state.motion.switch()),
     };
     let requester = Requester { name: &admin.name, may: &|| state.accounts.holds(admin), log: &log };
     match state.control.set_running(media, wanted.running, &requester) {
@@ -78,8 +76,8 @@ pub fn change(call: &mut Call<'_>, service: Service) -> Reply {
 fn running(state: &AppState, service: Service) -> Running {
     let stopped_by = match service {
         Service::Capture(media) => state.control.stopped_by(media),
-        Service::Recording => state.recordings.stopped_by(),
-        Service::Motion => state.motion.stopped_by(),
+        Service::Recording => state.recordings.switch().stopped_by(),
+        Service::Motion => state.motion.switch().stopped_by(),
     };
     Running { running: stopped_by.is_none(), stopped_by }
 }

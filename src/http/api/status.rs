@@ -74,8 +74,8 @@ pub fn status(state: &AppState, user: &Identity) -> Reply {
         services: Running {
             video: state.control.stopped_by(Media::Video).is_none(),
             audio: state.control.stopped_by(Media::Audio).is_none(),
-            recording: state.recordings.stopped_by().is_none(),
-            motion: state.motion.stopped_by().is_none(),
+            recording: state.recordings.switch().stopped_by().is_none(),
+            motion: state.motion.switch().stopped_by().is_none(),
         },
         uptime_s: state.started.elapsed().as_secs(),
         cameras: cameras::cameras(state, user),
