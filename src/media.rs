@@ -84,6 +84,11 @@ impl Timestamp {
         let now = Self::now();
         (now_wall + self.since(now)).saturating_sub(now.since(self))
     }
+
+    /// [`Timestamp::wall_time`] in microseconds.
+    pub fn wall_us(self) -> u64 {
+        self.wall_time().as_micros() as u64
+    }
 }
 
 /// How the pixels of an image lie in memory. Names and layouts are those of V4L2

@@ -75,7 +75,7 @@ impl Motion {
         if !is_recorded && let Some(watch) = self.watch(camera) {
             // The thread that looks waits for this lock, so it is held to copy only.
             let looks = lock(&watch.memory).copy();
-            looks.each(|at, detail, plane| run.look(wall_us(at), detail, plane));
+            looks.each(|at, detail, plane| run.look(at.wall_us(), detail, plane));
         }
         Some(run.finish(is_recorded))
     }
@@ -145,8 +145,4 @@ fn event(found: &Detection, end: Timestamp, settings: &MotionSettings) -> Replay
         area: if found.kind == Kind::Motion { found.area } else { whole },
         zone: zone.map(|zone| zone.name.clone()),
     }
-}
-
-fn wall_us(at: Timestamp) -> u64 {
-    u64::try_from(at.wall_time().as_micros()).unwrap_or(0)
 }

@@ -167,5 +167,5 @@ fn place(spare: &Path, path: &Path, folder: &Path) -> std::io::Result<()> {
 
 /// The wall clock at a moment of the monotonic clock, in microseconds since 1970.
 fn wall_us(monotonic_us: u64) -> u64 {
-    Timestamp::from_micros(monotonic_us).wall_time().as_micros() as u64
+    Timestamp::from_micros(monotonic_us).wall_us()
 }

@@ -247,7 +247,7 @@ impl Sender {
         let Some(live) = &self.live else { return false };
         let reached = self.playback.player.wall_us().zip(live.frames.front()).is_some_and(|(at, first)| {
             // Footage has its times to the millisecond.
-            at + 2000 >= wall_us(first)
+            at + 2000 >= first.captured().wall_us()
         });
         reached || live.since.elapsed() >= LATEST_FOOTAGE || live.is_full
     }
@@ -262,7 +262,7 @@ impl Sender {
             if began.elapsed() >= MAX_LAG {
                 break;
             }
-            if wall_us(&frame) > after && pace.takes(frame.captured()) {
+            if frame.captured().wall_us() > after && pace.takes(frame.captured()) {
                 client.write_all(frame.part())?;
             }
         }
@@ -312,10 +312,6 @@ impl Live {
             }
         }
     }
-}
-
-fn wall_us(frame: &Frame) -> u64 {
-    frame.captured().wall_time().as_micros() as u64
 }
 
 #[cfg(test)]
