@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::request::{field, path_and_query};
 use super::route::Route;
 use crate::gate::COOKIE_PREFIX;
-use crate::users::{Denied, whole_seconds};
+use crate::users::Denied;
 
 /// The reply to a request without a user. A browser that opens a page gets the sign-in form. A browser that
 /// loads a part of a page gets a plain 401: a challenge would make it show its own dialog over the page. All
@@ -74,9 +74,7 @@ pub fn retry_later(denied: Denied) -> Option<Reply> {
             Some(Reply::error(503, "too many logins at once, try again").with("Retry-After", "2"))
         }
         Denied::Throttled(wait) | Denied::WrongWhileThrottled(wait) => {
-            let seconds = whole_seconds(wait);
-            let why = format!("too many failed logins, try again in {seconds} s");
-            Some(Reply::error(429, &why).with("Retry-After", seconds.to_string()))
+            Some(Reply::too_many("failed logins", wait))
         }
         _ => None,
     }

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::io::Cursor;
+use std::time::Duration;
 
 use miniserde::{Deserialize, Serialize, json};
 use tiny_http::{Header, Response, StatusCode};
 
 use crate::gate::{Job, connection_field};
+use crate::users::whole_seconds;
 
 /// What the page may load: itself, and nothing inline (Content Security Policy Level 3).
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
@@ -86,6 +88,13 @@ impl Reply {
     /// 503 for a reply that finds no memory.
     pub fn out_of_memory() -> Self {
         Self::error(503, "not enough memory for this reply now; try again").with("Retry-After", "5")
+    }
+
+    /// 429 for a client that has to wait, because there are too many of `what`.
+    pub fn too_many(what: &str, wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        Self::error(429, &format!("too many {what}, try again in {seconds} s"))
+            .with("Retry-After", seconds.to_string())
     }
 
     /// A response without a body, and so without a `Content-Type` (RFC 9110, section 8.3).

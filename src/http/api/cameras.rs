@@ -229,8 +229,9 @@ pub(super) fn read_change(request: &mut Request, known: &CameraKeys) -> Result<(
     };
     let mut values = Vec::new();
     for (key, found) in fields {
-        let is_value = collect(key.clone(), &found, known, &mut values).is_some();
-        is_value.then_some(()).ok_or_else(|| body::wrong_value(&key, EXAMPLE))?;
+        if collect(key.clone(), &found, known, &mut values).is_none() {
+            return Err(body::wrong_value(&key, EXAMPLE));
+        }
     }
     Ok((CameraChange { values }, saves))
 }
