@@ -12,7 +12,7 @@ use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::journal::{EventRecord, JournalError, NOTE_CHARS, NewEnd, NewEvent};
 use crate::media::{Area, CameraName, Event, EventKind};
-use crate::users::{Identity, Role, whole_seconds};
+use crate::users::{Identity, Role};
 
 /// Longest `duration_s`, and the longest time that an event goes on which was begun with `running`.
 const MAX_DURATION_S: u32 = 3600;
@@ -117,9 +117,7 @@ pub fn add(call: &mut Call<'_>) -> Reply {
     }
     let reporter = user.actor().replace('`', "");
     if let Err(wait) = state.reports.count(&reporter, Instant::now()) {
-        let seconds = whole_seconds(wait);
-        let why = format!("too many reported events, try again in {seconds} s");
-        return Reply::error(429, &why).with("Retry-After", seconds.to_string());
+        return Reply::too_many("reported events", wait);
     }
     let new = NewEvent { end, note, reporter, ..NewEvent::new(camera, EventKind::Manual) };
     match state.journal.start(&new) {
@@ -201,11 +199,6 @@ pub fn document(record: &EventRecord) -> Document {
 /// The sides of an area, in shares of the picture's width and height.
 pub fn sides(Area { left, top, right, bottom }: Area) -> [f64; 4] {
     [left, top, right, bottom].map(|side| (f64::from(side) * 10_000.0 / 65_535.0).round() / 10_000.0)
-}
-
-/// The same as text, with commas between them.
-pub fn shares(area: Area) -> String {
-    sides(area).map(|side| miniserde::json::to_string(&side)).join(",")
 }
 
 /// The event, if the user may see it. To others it does not exist.

@@ -3,29 +3,19 @@
 //! A client costs a cursor, and no memory for what it has not read. One that reads too slowly loses events, and a
 //! message says so.
 
-use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use miniserde::json;
 
+use super::sse;
 use crate::base::text::printable_json;
-use crate::gate::{After, Client, Job};
+use crate::gate::Job;
 use crate::http::api::events::{document, may_see};
-use crate::http::reply::{ResponseContext, stream_head};
-use crate::hub::{EventReader, Received};
+use crate::http::reply::ResponseContext;
+use crate::hub::Received;
 use crate::journal::{EventRecord, Journal};
 use crate::media::Event;
 use crate::users::Identity;
-
-/// How long to wait for an event before checking that the client is still connected and still allowed.
-const CHECK_EVERY: Duration = Duration::from_millis(500);
-
-/// After so long without an event a comment is sent, so that no proxy takes the connection for dead.
-const COMMENT_EVERY: Duration = Duration::from_secs(15);
-
-/// A browser connects again after two seconds.
-const RETRY: &str = "retry: 2000\n\n";
 
 /// Said of events that the client was too slow for.
 const LOST: &str = "event: lost\ndata: {}\n\n";
@@ -33,54 +23,24 @@ const LOST: &str = "event: lost\ndata: {}\n\n";
 /// The job that sends events that the user may see; only the head of the response if `head_only`.
 pub fn stream(journal: Arc<Journal>, user: Identity, head_only: bool, context: ResponseContext) -> Job {
     let mut reader = journal.follow();
-    Box::new(move |client: &mut Client| {
-        // nginx collects a response before it passes it on, unless this header forbids it.
-        let mut opening = stream_head("text/event-stream", &[("X-Accel-Buffering", "no")], &context);
-        if !head_only {
-            opening.extend_from_slice(RETRY.as_bytes());
-        }
-        client.write_all(&opening)?;
-        if !head_only {
-            send(client, &mut reader, &journal, &user)?;
-        }
-        Ok(After::Close)
-    })
-}
-
-/// Sends until the client disconnects or the server ends.
-fn send(
-    client: &mut Client,
-    reader: &mut EventReader<Event>,
-    journal: &Journal,
-    user: &Identity,
-) -> io::Result<()> {
-    let mut sent = Instant::now();
-    loop {
+    let next = move |wait| {
         let mut text = String::new();
-        match reader.next(CHECK_EVERY) {
+        match reader.next(wait) {
             Received::Posted { value, lost } => {
                 if lost > 0 {
                     text.push_str(LOST);
                 }
-                if may_see(user, &value) {
+                if may_see(&user, &value) {
                     let record = journal.record_of(&value);
                     messages(&value, record, &mut text);
                 }
             }
             Received::TimedOut => {}
-            Received::Closed => return Ok(()),
+            Received::Closed => return None,
         }
-        if client.is_gone() {
-            return Ok(());
-        }
-        if text.is_empty() && sent.elapsed() >= COMMENT_EVERY {
-            text.push_str(":\n\n");
-        }
-        if !text.is_empty() {
-            client.write_all(text.as_bytes())?;
-            sent = Instant::now();
-        }
-    }
+        Some(text)
+    };
+    sse::stream(head_only, context, Box::new(next))
 }
 
 /// The messages about a post: `start`, `end`, or both of an instant.

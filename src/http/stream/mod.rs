@@ -10,6 +10,7 @@ mod playback;
 mod playback_sound;
 pub(super) mod query;
 mod snapshot;
+mod sse;
 mod thumbnails;
 mod video;
 
