@@ -21,6 +21,12 @@ pub struct DcPlane {
 }
 
 impl DcPlane {
+    /// The mean of a block in eighths of a grey step, which is its DC coefficient (ITU-T T.81, section A.3.3), quantised by
+    /// `step`.
+    pub fn eighths_of(coefficient: i16, step: u16) -> u16 {
+        (i32::from(coefficient) * i32::from(step) + 8 * 128).clamp(0, 8 * 255) as u16
+    }
+
     /// A mean in whole grey steps.
     pub fn rounded(eighths: u16) -> u8 {
         ((eighths + 4) >> 3).min(255) as u8
@@ -77,11 +83,11 @@ impl DcReader {
             (plane.width, plane.height) = (shown.blocks_across, shown.blocks_down);
             plane.eighths.clear();
             plane.step = header.quantization(component)[0];
-            let step = i32::from(plane.step);
             for &row in &numbers.rows(component)[..plane.height] {
                 let columns = &numbers.columns(component)[..plane.width];
                 let coefficients = columns.iter().map(|&column| self.coefficients[(row + column) as usize]);
-                plane.eighths.extend(coefficients.map(|coefficient| eighths(coefficient, step)));
+                let step = plane.step;
+                plane.eighths.extend(coefficients.map(|coefficient| DcPlane::eighths_of(coefficient, step)));
             }
         }
         Ok(())
@@ -100,11 +106,6 @@ impl DcReader {
         self.tables.read(jpeg, header, wanted, &mut Skip { to: &mut self.coefficients })?;
         Ok(&self.coefficients)
     }
-}
-
-/// Eight times the mean of the samples of a block, which is what its DC coefficient is (ITU-T T.81, section A.3.3).
-fn eighths(coefficient: i16, step: i32) -> u16 {
-    (i32::from(coefficient) * step + 8 * 128).clamp(0, 8 * 255) as u16
 }
 
 /// Stores the DC coefficients.

@@ -147,9 +147,8 @@ impl PastLooks {
                 (plane.width, plane.height) = (head.width.into(), head.height.into());
                 plane.step = head.step;
                 plane.eighths.clear();
-                let step = i32::from(head.step.max(1));
-                let eighths = |steps: &i16| (i32::from(*steps) * step + GREY).clamp(0, 8 * 255) as u16;
-                plane.eighths.extend(last.iter().map(eighths));
+                let step = head.step.max(1);
+                plane.eighths.extend(last.iter().map(|steps| DcPlane::eighths_of(*steps, step)));
                 see(head.at, head.detail, &plane);
             }
         }
