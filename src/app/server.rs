@@ -281,10 +281,11 @@ fn look_for_faults(
             let cameras = control.cameras().all();
             let is_stopped = control.stopped_by(Media::Video).is_some();
             let cameras = cameras.iter().map(|camera| &**camera);
+            let (unrecorded, slowed) = (faults::unrecorded(&recordings), faults::slowed(Path::new("/sys")));
             let (now, mut faults) = (Timestamp::now(), lock(&faults));
             faults.cameras(&journal, cameras, is_stopped, now);
-            faults.disk(&journal, faults::unrecorded(&recordings), now);
-            faults.board(&journal, faults::slowed(Path::new("/sys")), now);
+            faults.disk(&journal, unrecorded, now);
+            faults.board(&journal, slowed, now);
         }
     }
 }
