@@ -17,7 +17,7 @@ pub use device::{
 };
 pub use edits::{Corner, Flip, PictureEdits, Rotation, StampClock};
 pub use event::{Area, CameraName, Event, EventKind};
-pub use motion::{Armed, ArmedTime, MotionChoice, MotionSettings, NoiseChoice, NoiseSettings};
+pub use motion::{Armed, ArmedTime, Choice, MotionChoice, MotionSettings, NoiseChoice, NoiseSettings};
 pub use pace::Pace;
 pub use raw_picture::RawPicture;
 pub use record::{GapReason, RecordChoice, RecordSettings, RecordSound, RecordStore, RecordWhen};

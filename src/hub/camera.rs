@@ -263,11 +263,10 @@ impl CameraFeed {
         }
     }
 
-    /// Time between the frames that are needed while nobody but a detector reads them; `None` while others do.
-    pub fn only_looks(&self) -> Option<Duration> {
+    /// How motion is looked for while nobody but a detector reads the frames; `None` while others do.
+    pub fn only_motion(&self) -> Option<Arc<MotionSettings>> {
         let is_alone = self.detected.get() && self.frames.readers() == 1;
-        let looks = is_alone.then(|| self.motion()).flatten()?.looks;
-        Some(Duration::from_secs(1) / looks.max(1))
+        is_alone.then(|| self.motion()).flatten()
     }
 
     /// The values that the camera's controls should have, by name.

@@ -1,15 +1,24 @@
 //! What is asked of detection: whether and when motion at a camera and sound at a microphone are reported, and where.
 
+use std::fmt;
+use std::time::Duration;
+
 use super::{Polygon, Zone};
 
-/// Whether and how motion is looked for at a camera.
+/// Whether and how something is looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MotionChoice {
-    /// Whether it is looked for, and for alarms of the scene.
+pub struct Choice<S> {
+    /// Whether it is looked for.
     pub is_on: bool,
     /// How it is, or would be.
-    pub settings: MotionSettings,
+    pub settings: S,
 }
+
+/// Whether and how motion is looked for at a camera, and with it alarms of the scene.
+pub type MotionChoice = Choice<MotionSettings>;
+
+/// Whether and how sound is looked for at a microphone.
+pub type NoiseChoice = Choice<NoiseSettings>;
 
 /// How motion is looked for at a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +33,6 @@ pub struct MotionSettings {
     pub masks: Vec<Polygon>,
     /// When it counts.
     pub armed: Armed,
-}
-
-/// Whether and how sound is looked for at a microphone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NoiseChoice {
-    /// Whether it is looked for.
-    pub is_on: bool,
-    /// How it is, or would be.
-    pub settings: NoiseSettings,
 }
 
 /// How sound is looked for at a microphone.
@@ -73,17 +73,25 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 const DAY_MIN: u16 = 24 * 60;
 
-impl MotionChoice {
-    /// How motion is looked for; `None` if it is not.
-    pub fn active(&self) -> Option<&MotionSettings> {
+/// A camera's frames come a little early or late.
+const EARLY: Duration = Duration::from_millis(8);
+
+impl<S> Choice<S> {
+    /// How it is looked for; `None` if it is not.
+    pub fn active(&self) -> Option<&S> {
         self.is_on.then_some(&self.settings)
     }
 }
 
-impl NoiseChoice {
-    /// How sound is looked for; `None` if it is not.
-    pub fn active(&self) -> Option<&NoiseSettings> {
-        self.is_on.then_some(&self.settings)
+impl MotionSettings {
+    /// Time between two looks.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs(1) / self.looks.max(1)
+    }
+
+    /// Whether a frame is to be looked at that was captured so long after the last one that was.
+    pub fn is_due(&self, since: Duration) -> bool {
+        since + EARLY >= self.interval()
     }
 }
 
@@ -99,6 +107,20 @@ impl Armed {
             Self::Always => true,
             Self::Never => false,
             Self::Times(times) => times.iter().any(|time| time.holds(day, minute)),
+        }
+    }
+}
+
+impl fmt::Display for Armed {
+    /// The word, or the times with commas between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => f.write_str(Self::ALWAYS),
+            Self::Never => f.write_str(Self::NEVER),
+            Self::Times(times) => {
+                let texts: Vec<_> = times.iter().map(ArmedTime::text).collect();
+                f.write_str(&texts.join(", "))
+            }
         }
     }
 }

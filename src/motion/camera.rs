@@ -20,9 +20,6 @@ use crate::media::{Area, CameraName, EventKind, Frame, MotionSettings, PictureEd
 /// The largest picture that is looked at.
 pub(super) const LIMITS: Limits = Limits { max_pixels: 1 << 26 };
 
-/// A camera's frames come a little early or late.
-const EARLY: Duration = Duration::from_millis(8);
-
 /// A camera that gave no frame for so long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 
@@ -125,14 +122,13 @@ impl CameraRun {
             self.is_lost(motion);
             return;
         }
-        let interval = Duration::from_secs(1) / self.settings.looks.max(1);
         if let Some(last) = &self.last {
             let since = frame.captured().since(last.captured());
-            if since + EARLY < interval && frame.captured() > last.captured() {
+            if !self.settings.is_due(since) && frame.captured() > last.captured() {
                 return;
             }
             // Frames that came in between could have been looked at.
-            let late = (since.as_millis() / interval.as_millis().max(1)) as u32;
+            let late = (since.as_millis() / self.settings.interval().as_millis().max(1)) as u32;
             if late > 1 && missed > 0 && since < LOST_AFTER {
                 self.watch.skipped.add((late - 1).min(missed));
             }

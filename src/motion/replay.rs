@@ -1,6 +1,7 @@
 //! The last looks once more, with other settings: why did this fire, and why did that not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Motion;
 use super::camera::{LIMITS, kind_of};
@@ -83,16 +84,16 @@ impl Motion {
     /// Runs the recorded frames of the last minutes; false if there are none.
     fn run_recorded(&self, recordings: &Arc<Recordings>, camera: &str, run: &mut Run<'_>) -> bool {
         let from_us = clock::wall_us().saturating_sub(SPAN_US);
-        let interval_us = 1_000_000 / u64::from(run.settings.looks.max(1));
         let mut player = Player::new(recordings, camera);
         let Some(mut lease) = self.memory.lease(1) else { return false };
         let (mut reader, mut planes, mut jpeg) = (DcReader::new(), Vec::new(), Vec::new());
-        let mut due_us = from_us;
+        let mut looked_us = None;
         let mut has_more = player.seek(from_us);
         while has_more {
             let at_us = player.wall_us().unwrap_or(0);
-            if at_us >= due_us {
-                due_us = (at_us + interval_us).saturating_sub(8_000);
+            let since = |before_us: u64| Duration::from_micros(at_us.saturating_sub(before_us));
+            if at_us >= from_us && looked_us.is_none_or(|before_us| run.settings.is_due(since(before_us))) {
+                looked_us = Some(at_us);
                 jpeg.clear();
                 let is_read = lease.resize(player.bytes() as usize)
                     && player.read(&mut jpeg).is_ok()

@@ -52,12 +52,8 @@ pub static CAMERA_MOTION: [Setting<MotionChoice>; 5] = [
         "armed",
         "When motion counts",
         Form::Armed,
-        |motion| if motion.is_on { shown(&motion.settings.armed) } else { OFF.into() },
-        |motion, value| {
-            let armed = armed(value);
-            motion.is_on = armed.is_some();
-            motion.settings.armed = armed.unwrap_or_default();
-        },
+        |motion| shown(motion.active().map(|motion| &motion.armed)),
+        |motion, value| set_armed(value, &mut motion.is_on, &mut motion.settings.armed),
     )
     .hint("always, never, or local times; off: no alarms of the scene either")
     .live(),
@@ -76,31 +72,29 @@ pub static MICROPHONE_NOISE: [Setting<NoiseChoice>; 2] = [
         "armed",
         "When sound counts",
         Form::Armed,
-        |noise| if noise.is_on { shown(&noise.settings.armed) } else { OFF.into() },
-        |noise, value| {
-            let armed = armed(value);
-            noise.is_on = armed.is_some();
-            noise.settings.armed = armed.unwrap_or_default();
-        },
+        |noise| shown(noise.active().map(|noise| &noise.armed)),
+        |noise, value| set_armed(value, &mut noise.is_on, &mut noise.settings.armed),
     ),
 ];
 
-/// When it counts; `None` for `off`.
-fn armed(value: &Value) -> Option<Armed> {
-    match value {
-        Value::Text(word) if word == OFF => None,
-        Value::Text(word) if word == Armed::NEVER => Some(Armed::Never),
+/// Sets whether something is looked for, and when it counts.
+fn set_armed(value: &Value, is_on: &mut bool, armed: &mut Armed) {
+    *is_on = !matches!(value, Value::Text(word) if word == OFF);
+    *armed = match value {
+        Value::Text(word) if word == Armed::NEVER => Armed::Never,
         Value::List(times) => {
-            Some(Armed::Times(times.iter().filter_map(|time| ArmedTime::parse(time.text())).collect()))
+            Armed::Times(times.iter().filter_map(|time| ArmedTime::parse(time.text())).collect())
         }
-        _ => Some(Armed::Always),
-    }
+        _ => Armed::Always,
+    };
 }
 
-fn shown(armed: &Armed) -> Value {
+/// When it counts; `None` while it is not looked for.
+fn shown(armed: Option<&Armed>) -> Value {
     match armed {
-        Armed::Always => Armed::ALWAYS.into(),
-        Armed::Never => Armed::NEVER.into(),
-        Armed::Times(times) => Value::List(times.iter().map(|time| time.text().into()).collect()),
+        None => OFF.into(),
+        Some(Armed::Always) => Armed::ALWAYS.into(),
+        Some(Armed::Never) => Armed::NEVER.into(),
+        Some(Armed::Times(times)) => Value::List(times.iter().map(|time| time.text().into()).collect()),
     }
 }

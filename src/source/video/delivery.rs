@@ -32,7 +32,7 @@ pub(super) struct Delivery<'c, 'a> {
     /// What was wrong with the last picture, if it was not whole.
     unusable: Option<Unusable>,
     /// When the last frame was published.
-    looked: Option<Timestamp>,
+    published: Option<Timestamp>,
 }
 
 impl<'c, 'a> Delivery<'c, 'a> {
@@ -52,7 +52,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
             began: None,
             last_whole,
             unusable: None,
-            looked: None,
+            published: None,
         }
     }
 
@@ -130,7 +130,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
         // In this order: a viewer who sees the picture finds its camera online.
         self.count_whole(finished.as_ref().map(Prepared::size), has_changed);
         if let Some(finished) = finished {
-            self.looked = Some(self.context.session.now());
+            self.published = Some(self.context.session.now());
             self.context.output.publish(finished);
         }
         Ok(())
@@ -147,11 +147,10 @@ impl<'c, 'a> Delivery<'c, 'a> {
 
     /// Whether it is time for the next frame, while only a detector watches: it needs few.
     fn is_look_due(&self) -> bool {
-        let (Some(interval), Some(looked)) = (self.context.feed.only_looks(), self.looked) else {
+        let (Some(motion), Some(published)) = (self.context.feed.only_motion(), self.published) else {
             return true;
         };
-        // A camera's frames come a little early or late.
-        self.context.session.now().since(looked) + Duration::from_millis(8) >= interval
+        motion.is_due(self.context.session.now().since(published))
     }
 
     /// Takes a new description; whether the camera there came or went.
