@@ -1,5 +1,6 @@
 //! `defender check`: explains a configuration, and whether the server would start with it.
 
+mod detection;
 mod disk;
 mod recording;
 

@@ -11,7 +11,7 @@ use super::{Report, disk};
 use crate::base::disk::folder_of;
 use crate::base::volume;
 use crate::config::{Config, estimated_frame_bytes};
-use crate::media::{Armed, ArmedTime, RecordSettings, RecordSound, RecordStore, RecordWhen};
+use crate::media::{RecordSettings, RecordSound, RecordStore, RecordWhen};
 use crate::source::{CameraSettings, MicrophoneSettings};
 
 const HOUR_S: u64 = 3600;
@@ -50,27 +50,6 @@ impl Report {
             self.line("recordings", format_args!("NOT RECORDED now: {}: {why}", config.record.dir.display()));
         } else if tries_disk {
             self.disk(&config.record.dir, sum);
-        }
-    }
-
-    /// The lines about motion and noise; none where nothing is looked for.
-    pub(super) fn detection(&mut self, config: &Config) {
-        let armed = |armed: &Armed| match armed {
-            Armed::Always => Armed::ALWAYS.to_owned(),
-            Armed::Never => Armed::NEVER.to_owned(),
-            Armed::Times(times) => times.iter().map(ArmedTime::text).collect::<Vec<_>>().join(", "),
-        };
-        for camera in &config.cameras {
-            let Some(motion) = camera.motion.active() else { continue };
-            let (zones, looks) = (motion.zones.len(), motion.looks);
-            let when = armed(&motion.armed);
-            let text = format!("{looks} looks a second, zones: {zones}, armed: {when}");
-            self.line(&format!("motion {}", camera.name), text);
-        }
-        for microphone in &config.microphones {
-            let Some(noise) = microphone.noise.active() else { continue };
-            let text = format!("{} dB over the floor, armed: {}", noise.over_floor_db, armed(&noise.armed));
-            self.line(&format!("noise {}", microphone.name), text);
         }
     }
 
