@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 }
 
 fn table(options: &Options) {
-    println!("| {:<22} | people | found | recall | told | right | precision | slowest |", "class");
+    println!("| {:<22} | people | found | recall | reported | right | precision | slowest |", "class");
     println!("| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let mut all = Score::default();
     for (nuisance, name) in Nuisance::ALL {

@@ -60,11 +60,11 @@ impl Eye {
         let look = Look { at, luma: &self.planes[0], is_repeat: false, detail };
         let mut changes = Vec::new();
         self.detector.look(&look, &mut changes);
-        let told = number as f32 / LOOKS as f32;
+        let at_s = number as f32 / LOOKS as f32;
         if !self.detector.moving().is_empty() {
-            self.looks.push((told, self.detector.moving().to_vec()));
+            self.looks.push((at_s, self.detector.moving().to_vec()));
         }
-        self.changes.extend(changes.into_iter().map(|change| (told, change)));
+        self.changes.extend(changes.into_iter().map(|change| (at_s, change)));
     }
 }
 

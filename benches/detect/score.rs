@@ -21,7 +21,7 @@ pub struct Score {
     pub found: usize,
     pub detections: usize,
     pub right: usize,
-    /// Longest time from the first look with 0.75 % of a person to the look that told it, in seconds, of 95 in 100.
+    /// Longest time from the first look with 0.75 % of a person to the look that reported it, in seconds, of 95 in 100.
     pub delays: Vec<f32>,
     /// Times of people who were missed, and of what was wrong.
     pub missed: Vec<f32>,
@@ -97,10 +97,10 @@ fn touches(person: &Person, at: f32, area: &Area) -> bool {
     person.seen(at).is_some_and(|[l, t, r, b]| l < right + 8.0 && left < r + 8.0 && t < bottom && top < b)
 }
 
-/// From when to when each detection of motion went on, told at these times.
+/// From when to when each detection of motion went on, reported at these times.
 pub fn spans(changes: &[(f32, Change)], end: f32) -> Vec<(f32, f32)> {
-    let began = changes.iter().filter_map(|(told, change)| match change {
-        Change::Began(detection) if detection.kind == Kind::Motion => Some((*told, detection.number)),
+    let began = changes.iter().filter_map(|(reported, change)| match change {
+        Change::Began(detection) if detection.kind == Kind::Motion => Some((*reported, detection.number)),
         _ => None,
     });
     let ended = |number: u32| {
@@ -109,7 +109,7 @@ pub fn spans(changes: &[(f32, Change)], end: f32) -> Vec<(f32, f32)> {
             _ => None,
         })
     };
-    began.map(|(told, number)| (told, ended(number).unwrap_or(end))).collect()
+    began.map(|(reported, number)| (reported, ended(number).unwrap_or(end))).collect()
 }
 
 /// Clips begin a minute after the machine.

@@ -89,7 +89,7 @@ pub(super) enum Mode {
 pub(super) struct Ongoing {
     pub(super) detection: Detection,
     pub(super) seen: Timestamp,
-    pub(super) told: Timestamp,
+    pub(super) reported: Timestamp,
 }
 
 /// The detector of one camera. It needs about 26 bytes for each cell: 125 KB for 640x480, 210 KB for 1920x1080.

@@ -26,8 +26,8 @@ const LIKE_GREY: i32 = 4;
 /// It is looked at again after this time, calm or not.
 const SETTLE_US: u64 = 4_000_000;
 
-/// A change is told so long after the one before.
-const TELL_US: u64 = 1_000_000;
+/// A change is reported so long after the one before at the earliest.
+const REPORT_US: u64 = 1_000_000;
 
 /// For so long after the light has changed nothing becomes motion, and what is seen must travel to become motion: it may be
 /// the light.
@@ -183,7 +183,7 @@ impl Detector {
         let moving: Vec<Track> = self.tracks.moving(at).copied().collect();
         for track in &moving {
             self.moving.push(self.area(&track.component));
-            self.tell(at, track, out);
+            self.report(at, track, out);
         }
     }
 
@@ -266,7 +266,7 @@ impl Detector {
     }
 
     /// A track that moves, in each of its zones.
-    fn tell(&mut self, at: Timestamp, track: &Track, out: &mut Vec<Change>) {
+    fn report(&mut self, at: Timestamp, track: &Track, out: &mut Vec<Change>) {
         let component = &track.component;
         let mut zones = component.zones;
         while zones != 0 {
@@ -285,16 +285,16 @@ impl Detector {
                     first: track.first,
                     best: at,
                 };
-                self.ongoing.push(Ongoing { detection, seen: at, told: at });
+                self.ongoing.push(Ongoing { detection, seen: at, reported: at });
                 out.push(Change::Began(detection));
                 continue;
             };
             ongoing.seen = at;
             let best = &mut ongoing.detection;
-            let is_told_before = at.as_micros().saturating_sub(ongoing.told.as_micros()) < TELL_US;
-            if u32::from(score) * 4 >= u32::from(best.score) * 5 && !is_told_before {
+            let is_reported_before = at.as_micros().saturating_sub(ongoing.reported.as_micros()) < REPORT_US;
+            if u32::from(score) * 4 >= u32::from(best.score) * 5 && !is_reported_before {
                 (best.score, best.area, best.best) = (score, area, at);
-                ongoing.told = at;
+                ongoing.reported = at;
                 out.push(Change::Rose(*best));
             }
         }

@@ -117,7 +117,7 @@ fn somebody_who_walks_is_one_detection() {
     assert_eq!((detection.kind, detection.zone), (Kind::Motion, None));
     let first = Timestamp::from_micros(1_000_000 + 51 * 200_000);
     assert_eq!(detection.first, first, "the first look with somebody in it");
-    assert!(detection.best.as_micros() <= first.as_micros() + 200_000, "told within two looks");
+    assert!(detection.best.as_micros() <= first.as_micros() + 200_000, "reported within two looks");
     let after = camera.looks(40, |_, _, grey| grey);
     assert_eq!((began(&after), ended(&after)), (0, 1), "{after:?}");
 }

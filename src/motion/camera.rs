@@ -113,7 +113,7 @@ impl CameraRun {
     /// Ends what goes on, because the camera is not looked at any more.
     pub(super) fn end(&mut self, motion: &Motion) {
         self.detector.end_all(&mut self.changes);
-        self.tell(motion);
+        self.report(motion);
         self.feed.detected.set(false);
     }
 
@@ -152,7 +152,7 @@ impl CameraRun {
             lock(&self.watch.memory).push(at, detail, luma);
         }
         self.last = Some(frame);
-        self.tell(motion);
+        self.report(motion);
         let state = self.state();
         self.watch.set_state(state, None);
         self.show(at, state);
@@ -180,7 +180,7 @@ impl CameraRun {
         // Ended with the settings that it began with: zones are known by their place.
         let settings = self.seen_settings();
         self.detector.change(settings, &mut self.changes);
-        self.tell(motion);
+        self.report(motion);
     }
 
     fn is_lost(&mut self, motion: &Motion) {
@@ -191,7 +191,7 @@ impl CameraRun {
 
     fn end_all(&mut self, motion: &Motion) {
         self.detector.end_all(&mut self.changes);
-        self.tell(motion);
+        self.report(motion);
     }
 
     fn state(&self) -> State {
@@ -204,7 +204,7 @@ impl CameraRun {
     }
 
     /// Makes events of what the detector said.
-    fn tell(&mut self, motion: &Motion) {
+    fn report(&mut self, motion: &Motion) {
         for change in std::mem::take(&mut self.changes) {
             match change {
                 Change::Began(found) => self.begin(motion, found),

@@ -4,12 +4,12 @@ use super::*;
 
 /// What began (`+`) and ended (`-`).
 fn alarms(changes: &[Change]) -> Vec<(char, Kind)> {
-    let told = changes.iter().filter_map(|change| match change {
+    let reported = changes.iter().filter_map(|change| match change {
         Change::Began(detection) => Some(('+', detection.kind)),
         Change::Ended(detection, _) => Some(('-', detection.kind)),
         Change::Rose(_) => None,
     });
-    told.filter(|(_, kind)| *kind != Kind::Motion).collect()
+    reported.filter(|(_, kind)| *kind != Kind::Motion).collect()
 }
 
 /// A camera that has seen its room for half a minute.
