@@ -16,7 +16,7 @@ use crate::edits::{ADMIN, change};
 use crate::footage::{document, number, stretches};
 use crate::streams::metric;
 use crate::support::{Background, PASSWORD, Server, Setup, USER, add_user, wait_for};
-use crate::unix_source::Feeder;
+use crate::unix_source::{Feeder, drawn};
 
 /// What the camera sees.
 const STILL: u32 = 0;
@@ -77,15 +77,8 @@ impl Room {
     }
 }
 
-/// JPEGs of what ffmpeg draws.
-fn pictures(folder: &Path, name: &str, drawn: &str, count: u32) -> Vec<Vec<u8>> {
-    let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", drawn, "-q:v", "3"])
-        .args(["-frames:v", &count.to_string()])
-        .arg(folder.join(format!("{name}-%d.jpg")))
-        .status();
-    assert!(made.expect("ffmpeg runs").success());
-    (1..=count).map(|number| fs::read(folder.join(format!("{name}-{number}.jpg"))).expect("made")).collect()
+fn pictures(folder: &Path, name: &str, source: &str, count: u32) -> Vec<Vec<u8>> {
+    drawn(folder, name, source, &["-q:v", "3"], count)
 }
 
 /// A server with a camera that sees a room.

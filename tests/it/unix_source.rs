@@ -89,14 +89,19 @@ fn wait_status(server: &Server, text: &str) {
 
 /// Some JPEGs of ffmpeg, one after another.
 pub fn jpegs(folder: &Path, size: &str, count: u32) -> Vec<Vec<u8>> {
-    let pattern = folder.join(format!("{size}-%d.jpg"));
+    drawn(folder, size, &format!("testsrc=size={size}:rate=10"), &[], count)
+}
+
+/// JPEGs of what ffmpeg draws, by files with this name.
+pub fn drawn(folder: &Path, name: &str, source: &str, options: &[&str], count: u32) -> Vec<Vec<u8>> {
     let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", &format!("testsrc=size={size}:rate=10")])
+        .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", source])
+        .args(options)
         .args(["-frames:v", &count.to_string()])
-        .arg(&pattern)
+        .arg(folder.join(format!("{name}-%d.jpg")))
         .status();
     assert!(made.expect("ffmpeg runs").success());
-    (1..=count).map(|number| fs::read(folder.join(format!("{size}-{number}.jpg"))).expect("made")).collect()
+    (1..=count).map(|number| fs::read(folder.join(format!("{name}-{number}.jpg"))).expect("made")).collect()
 }
 
 /// Sends `pictures` again and again until Defender hangs up.
