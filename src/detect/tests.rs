@@ -161,7 +161,7 @@ fn a_picture_without_noise_is_learnt_from_its_repeats() {
 }
 
 #[test]
-fn what_comes_into_a_picture_without_noise_is_found_in_its_repeats() {
+fn what_comes_into_a_still_picture_is_found_in_its_repeats() {
     let mut camera = Camera::new(Settings::default());
     camera.noise = 0;
     camera.looks(50, |_, _, grey| grey);
