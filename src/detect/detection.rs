@@ -31,8 +31,8 @@ pub struct Detection {
     pub score: u8,
     /// Where it is at its best; the whole picture for alarms.
     pub area: Area,
-    /// The zone, by its place in [`Settings::zones`]; `None` without zones, and for alarms. Motion in two zones is two
-    /// detections.
+    /// The zone, by its place in [`Settings::zones`](super::settings::Settings::zones); `None` without zones, and for
+    /// alarms. Motion in two zones is two detections.
     pub zone: Option<u8>,
     /// When the first frame with it was captured. That is before it began to count as a detection.
     pub first: Timestamp,
