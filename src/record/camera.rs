@@ -70,13 +70,14 @@ struct Judged {
 }
 
 impl CameraRecorder {
-    /// Begins to read the camera.
+    /// Begins to read the camera, with a plan that may know of events that are under way.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(super) fn start(
         feed: &Arc<CameraFeed>,
         settings: Arc<RecordSettings>,
+        plan: Plan,
         microphone: Option<Arc<MicrophoneFeed>>,
         gap: GapReason,
     ) -> io::Result<Self> {
@@ -85,7 +86,7 @@ impl CameraRecorder {
         let (edits, version) = feed.edits();
         let (frames, sound) = (frames.expect("it is the first one"), sound.expect("it is the first one"));
         Ok(Self {
-            plan: Plan::new(&settings),
+            plan,
             status: CameraStatus { camera: feed.name().to_owned(), ..CameraStatus::default() },
             feed: Arc::clone(feed),
             settings,
@@ -125,6 +126,11 @@ impl CameraRecorder {
         self.is_stale || self.intake.has_ended()
     }
 
+    /// Whether its camera has other masks by now.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
     /// Notes an event of this camera. What came before a new one is written at once.
     pub(super) fn note(&mut self, event: &Event) {
         self.is_urgent |= self.plan.note(event);
@@ -146,8 +152,8 @@ impl CameraRecorder {
         }
     }
 
-    /// Writes what is left and closes the segment.
-    pub(super) fn finish(mut self, recordings: &Recordings, space: &Space<'_>) {
+    /// Writes what is left and closes the segment. The plan knows of the events that are under way.
+    pub(super) fn finish(mut self, recordings: &Recordings, space: &Space<'_>) -> Plan {
         self.check_masks();
         let now_us = Timestamp::now().as_micros();
         let done = if self.is_stale { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
@@ -155,6 +161,7 @@ impl CameraRecorder {
         if let Err(error) = done {
             self.fail(&error, now_us);
         }
+        self.plan
     }
 
     /// Forgets the file that it writes to: the folder is not there any more.

@@ -13,6 +13,7 @@ use super::camera::CameraRecorder;
 use super::error::RecordError;
 use super::folder::Listing;
 use super::keeper;
+use super::plan::Plan;
 use super::recordings::Recordings;
 use super::retention::Rules;
 use super::space::Space;
@@ -146,7 +147,8 @@ impl Shared {
                 warn!("recording: the disk did not answer for {} s", took_us / 1_000_000);
             }
             let now_us = Timestamp::now().as_micros();
-            if chosen_us.is_none_or(|at| now_us.saturating_sub(at) >= CHOOSE_US) {
+            let is_due = chosen_us.is_none_or(|at| now_us.saturating_sub(at) >= CHOOSE_US);
+            if is_due || cameras.iter().any(CameraRecorder::is_stale) {
                 chosen_us = Some(now_us);
                 // What goes by age goes by the keeper.
                 let rules = self.rules().into_iter();
@@ -164,7 +166,9 @@ impl Shared {
                 camera.work(&self.recordings, &space);
             }
         }
-        cameras.drain(..).for_each(|camera| camera.finish(&self.recordings, &space));
+        for camera in cameras.drain(..) {
+            camera.finish(&self.recordings, &space);
+        }
     }
 
     /// Begins and ends the recording of cameras, as their settings ask for it.
@@ -174,13 +178,14 @@ impl Shared {
             *gap = GapReason::Stopped;
         }
         let wanted = if is_stopped { Vec::new() } else { self.wanted() };
-        let mut stay = Vec::new();
+        let (mut stay, mut ended) = (Vec::new(), Vec::new());
         for mut camera in cameras.drain(..) {
             let settings = wanted.iter().find(|(feed, _)| Arc::ptr_eq(feed, &camera.feed));
             if settings.is_some_and(|(_, settings)| camera.set(settings)) && !camera.has_ended() {
                 stay.push(camera);
             } else {
-                camera.finish(&self.recordings, space);
+                let feed = Arc::clone(&camera.feed);
+                ended.push((feed, camera.finish(&self.recordings, space)));
             }
         }
         *cameras = stay;
@@ -190,7 +195,13 @@ impl Shared {
             }
             let microphone = settings.microphone.as_deref();
             let microphone = microphone.and_then(|name| self.microphones.find(Some(name), |_| true));
-            match CameraRecorder::start(&feed, settings, microphone, *gap) {
+            let mut plan = Plan::new(&settings);
+            // Events that are under way are recorded by who comes after.
+            if let Some(at) = ended.iter().position(|(of, _)| Arc::ptr_eq(of, &feed)) {
+                plan = ended.swap_remove(at).1;
+                plan.set(&settings);
+            }
+            match CameraRecorder::start(&feed, settings, plan, microphone, *gap) {
                 Ok(camera) => cameras.push(camera),
                 Err(error) => warn!("camera {}: not recorded: no thread: {error}", feed.name()),
             }
