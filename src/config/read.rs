@@ -127,6 +127,31 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Records sections `[KEY.NAME.BELOW]` without a section `[KEY.NAME]` where a section of a similar name is there: a mistyped
+    /// name would silently be one more of its kind.
+    pub(super) fn check_headers(&self, key: &'static str) {
+        let Some(DeValue::Table(tables)) = self.table.get(key).map(Spanned::get_ref) else { return };
+        let is_headless = |name: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>| match value.get_ref() {
+            // A table that only its sections below imply has the place of its name in the first of them.
+            DeValue::Table(table) => {
+                name.span() == value.span()
+                    && table.values().all(|value| matches!(value.get_ref(), DeValue::Table(_)))
+            }
+            _ => false,
+        };
+        let (headless, others): (Vec<_>, Vec<_>) =
+            tables.iter().partition(|(name, value)| is_headless(name, value));
+        let others: Vec<&str> = others.iter().map(|(name, _)| name.get_ref().as_ref()).collect();
+        for (name, _) in headless {
+            let hint = did_you_mean(name.get_ref(), &others);
+            if !hint.is_empty() {
+                let path = joined(&joined(&self.name, key), &shown(name.get_ref()));
+                let message = format!("a section below [{path}], but no section [{path}]{hint}");
+                self.document.problem(name.span(), message);
+            }
+        }
+    }
+
     fn named(&self, key: &'static str, most: usize) -> Vec<(String, Section<'a>)> {
         let Some(tables) = self.table_of(key, ".NAME") else { return Vec::new() };
         let path = joined(&self.name, key);

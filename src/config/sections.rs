@@ -68,6 +68,8 @@ fn config(root: &Section<'_>, document: &Document<'_>, paths: &Paths<'_>) -> Con
         );
         document.problem(key.span(), message);
     }
+    root.check_headers("camera");
+    root.check_headers("microphone");
     let mut server = default_server(paths.folder);
     root.section("server", |section| read_all(&SERVER, &mut server, section, paths));
     let mut store = default_record_store(&server.users);

@@ -124,17 +124,27 @@ fn each_mistake_names_its_position_and_what_was_expected() {
             "[camera.front]\nformat = \"i420:64x48\"",
             &["a pixel format without a size; only that of a socket"],
         ),
-        ("[camera.front]\ndevice = \"unix:/run/cam\"\nformat = \"i420\"", &["such as \"i420:1280x720\""]),
+        (
+            "[camera.front]\ndevice = \"unix:/run/cam\"\nformat = \"i420\"",
+            &["such as \"i420:1280x720\"", "one of the formats yuyv, uyvy, nv12, i420, rgb3, grey"],
+        ),
         (
             "[camera.front]\ndevice = \"unix:/run/cam\"\nformat = \"i420:63x48\"",
             &["even sides from 16 to 8192"],
         ),
-        ("[camera.front]\ndevice = \"unix:/run/cam\"\nformat = \"mjpeg:64x48\"", &["\"auto\" for JPEGs"]),
+        ("[camera.front]\ndevice = \"unix:/run/cam\"\nformat = \"mjpeg:64x48\"", &["\"mjpeg\" for JPEGs"]),
         ("[camera.front]\nquality = 101", &["from 1 to 100"]),
         ("[camera.front]\nchroma = 420", &["one of \"auto\", \"420\""]),
         ("[camera.\"a b\"]", &["camera name `a b`"]),
         ("[camera.front]\n[camera.Front]", &["d.conf:2:9: a second camera is named `Front`"]),
         ("[camera.front]\n[camera.front]", &["d.conf:2:"]),
+        (
+            "[camera.front]\n[camera.fornt.record]",
+            &[
+                "d.conf:2:9: a section below [camera.fornt], but no section [camera.fornt]; did you mean `front`?",
+            ],
+        ),
+        ("[microphone.door]\n[microphone.dor.noise]", &["d.conf:2:13: a section below [microphone.dor]"]),
         ("[microphone.m]\nchannels = 9", &["from 1 to 8"]),
         ("[server]\nport = = 1", &["d.conf:2:"]),
     ];

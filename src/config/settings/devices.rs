@@ -212,9 +212,7 @@ fn read_format(camera: &mut CameraSettings, section: &Section<'_>, _paths: &Path
     let is_socket = matches!(camera.device, DeviceChoice::Unix(_));
     let is_sized = section.text("format").is_some_and(|found| found.contains(':'));
     if is_socket {
-        let expected = "\"auto\" for JPEGs, or the format and size of raw pictures such as \"i420:1280x720\", with even \
-                        sides from 16 to 8192";
-        let found = section.string("format", expected, (None, None), |found| match found {
+        let found = section.string("format", &formats_of_sockets(), (None, None), |found| match found {
             "auto" => Some((None, None)),
             "mjpeg" => Some((Some(PixelFormat::Mjpeg), None)),
             sized => raw_format(sized).map(|(format, size)| (Some(format), Some(size))),
@@ -231,6 +229,16 @@ fn read_format(camera: &mut CameraSettings, section: &Section<'_>, _paths: &Path
 
 fn formats() -> Vec<&'static str> {
     std::iter::once("auto").chain(PixelFormat::ALL.map(PixelFormat::name)).collect()
+}
+
+/// What a socket's format may be.
+fn formats_of_sockets() -> String {
+    let raw = PixelFormat::ALL.into_iter().filter(|format| *format != PixelFormat::Mjpeg);
+    let raw = raw.map(PixelFormat::name).collect::<Vec<_>>().join(", ");
+    format!(
+        "\"auto\" or \"mjpeg\" for JPEGs, or format and size of raw pictures such as \"i420:1280x720\", with even sides \
+         from 16 to 8192 and one of the formats {raw}"
+    )
 }
 
 /// A raw format and its size in `i420:1280x720`.
