@@ -91,7 +91,12 @@ impl MotionSettings {
 
     /// Whether a frame is to be looked at that was captured so long after the last one that was.
     pub fn is_due(&self, since: Duration) -> bool {
-        since + EARLY >= self.interval()
+        self.due_in(since).is_zero()
+    }
+
+    /// How long it is until a frame may be looked at, so long after the last one that was.
+    pub fn due_in(&self, since: Duration) -> Duration {
+        self.interval().saturating_sub(since + EARLY)
     }
 }
 
@@ -206,6 +211,16 @@ mod tests {
     const FRI: u8 = 4;
     const SAT: u8 = 5;
     const SUN: u8 = 6;
+
+    #[test]
+    fn a_look_is_due_a_little_before_its_time() {
+        let settings = MotionSettings { looks: 5, ..MotionSettings::default() };
+        for (since_ms, due_in_ms) in [(0, 192), (150, 42), (191, 1), (192, 0), (1000, 0)] {
+            let since = Duration::from_millis(since_ms);
+            assert_eq!(settings.due_in(since), Duration::from_millis(due_in_ms), "after {since_ms} ms");
+            assert_eq!(settings.is_due(since), due_in_ms == 0, "after {since_ms} ms");
+        }
+    }
 
     #[test]
     fn a_time_ends_at_its_end() {

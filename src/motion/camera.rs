@@ -110,6 +110,12 @@ impl CameraRun {
         }
     }
 
+    /// How long it is from `now` until the next frame is to be looked at, at least.
+    pub(super) fn due_in(&self, now: Timestamp) -> Duration {
+        let last = self.last.as_ref().filter(|last| last.captured() <= now);
+        last.map_or(Duration::ZERO, |last| self.settings.due_in(now.since(last.captured())))
+    }
+
     /// Ends what goes on, because the camera is not looked at any more.
     pub(super) fn end(&mut self, motion: &Motion) {
         self.detector.end_all(&mut self.changes);

@@ -12,6 +12,9 @@ use crate::media::{CameraName, EventKind, Level, NoiseSettings, Timestamp};
 /// Pieces of sound in a second, of which each has a level.
 const LEVELS_A_SECOND: u32 = 20;
 
+/// The time of a piece.
+pub(super) const PIECE: Duration = Duration::from_millis(1000 / LEVELS_A_SECOND as u64);
+
 /// A microphone that is listened to.
 pub(super) struct MicrophoneRun {
     pub(super) feed: Arc<MicrophoneFeed>,
@@ -56,7 +59,6 @@ impl MicrophoneRun {
         }
         let format = self.listening.format;
         let frames = (format.rate_hz / LEVELS_A_SECOND).max(1);
-        let length = Duration::from_secs(1) / LEVELS_A_SECOND;
         while self.listening.reader.behind() >= frames {
             let Some(captured) = self.listening.next_captured() else { return };
             self.samples.resize((frames * format.channels) as usize, 0);
@@ -64,7 +66,7 @@ impl MicrophoneRun {
             if got.lost > 0 || got.frames < frames as usize {
                 continue;
             }
-            let change = self.detector.hear(captured.after(length), level(&self.samples));
+            let change = self.detector.hear(captured.after(PIECE), level(&self.samples));
             self.note(motion, change);
         }
     }

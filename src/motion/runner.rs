@@ -5,21 +5,18 @@ use std::time::Duration;
 
 use super::Motion;
 use super::camera::CameraRun;
-use super::microphone::MicrophoneRun;
+use super::microphone::{MicrophoneRun, PIECE};
 use crate::base::{clock, lock};
 use crate::draw::LocalClock;
 use crate::hub::{CameraFeed, MicrophoneFeed, Named, Stop};
 use crate::journal::NewEvent;
 use crate::media::{Armed, Timestamp};
 
-/// The longest pause between two rounds: sound comes all the time, and a frame may be late.
+/// The shortest pause between two rounds: while a frame is due, it may come at any time.
 const ROUND: Duration = Duration::from_millis(20);
 
-/// The pause while nothing is to be detected.
-const IDLE: Duration = Duration::from_millis(200);
-
-/// Time between two looks at the settings, in microseconds.
-const CHOOSE_US: u64 = 200_000;
+/// Time between two looks at the settings, and the longest pause.
+const CHOOSE: Duration = Duration::from_millis(200);
 
 /// All that is looked at and listened to.
 pub(super) struct Runner<'m> {
@@ -37,18 +34,21 @@ impl<'m> Runner<'m> {
     }
 
     pub(super) fn run(mut self, stop: &Stop) {
-        loop {
-            let is_idle = self.cameras.is_empty() && self.microphones.is_empty();
-            if stop.sleep(if is_idle { IDLE } else { ROUND }) {
-                return;
-            }
+        while !stop.sleep(self.pause(Timestamp::now())) {
             self.round(Timestamp::now(), clock::since_epoch());
         }
     }
 
+    /// How long nothing is to be looked at or listened to.
+    fn pause(&self, now: Timestamp) -> Duration {
+        let cameras = self.cameras.iter().map(|camera| camera.due_in(now));
+        let microphones = self.microphones.iter().map(|_| PIECE);
+        cameras.chain(microphones).min().unwrap_or(CHOOSE).clamp(ROUND, CHOOSE)
+    }
+
     /// Looks at what is due at `now`, which is `wall` since 1970.
     pub(super) fn round(&mut self, now: Timestamp, wall: Duration) {
-        let is_due = self.chosen.is_none_or(|at| now.since(at).as_micros() as u64 >= CHOOSE_US);
+        let is_due = self.chosen.is_none_or(|at| now.since(at) >= CHOOSE);
         if is_due {
             self.chosen = Some(now);
             self.choose(wall);
