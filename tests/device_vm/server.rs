@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use crate::vm::{GUEST_WORK, Job, Vm, wait_for};
 
 /// On the host.
-const BINARY: &str = env!("CARGO_BIN_EXE_defender");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_defender");
 
 /// In the guest's memory.
 pub const DEFENDER: &str = "/run/defender";
