@@ -1,7 +1,12 @@
 //! Whether the steps from cell to cell of a part of the picture are those of the background: then only its light is another.
 
+use super::cells::OCTAVE;
+
 /// So many steps say enough.
 const STEPS_MIN: u32 = 6;
+
+/// A background with steps of this size in the mean has edges that light would show.
+const CLEAR: i64 = (OCTAVE / 16) as i64;
 
 /// How much two series of steps go together.
 #[derive(Clone, Copy, Default)]
@@ -43,5 +48,15 @@ impl Alike {
         let [products, squares, other_squares] =
             [self.products, self.squares, self.other_squares].map(i128::from);
         products > 0 && 4 * products * products >= squares * other_squares
+    }
+
+    /// Whether the other steps miss what the first ones clearly have, and are no larger: a thing hides them. Light over a
+    /// background keeps its steps, and a beam adds larger ones of its own.
+    pub(super) fn is_hidden(&self) -> bool {
+        let is_clear = self.squares >= i64::from(self.count) * CLEAR * CLEAR;
+        let [products, squares, other_squares] =
+            [self.products, self.squares, self.other_squares].map(i128::from);
+        let is_other = products <= 0 || 16 * products * products < squares * other_squares;
+        self.has_enough() && is_clear && other_squares <= squares && is_other
     }
 }

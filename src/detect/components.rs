@@ -60,6 +60,8 @@ pub(super) struct Component {
     pub(super) flicker: u32,
     /// Zones that a cell of it is in.
     pub(super) zones: u32,
+    /// Whether it is known to hide the background: no light does.
+    pub(super) is_opaque: bool,
     /// By which [`Finder::cells`] knows it.
     pub(super) label: u16,
 }

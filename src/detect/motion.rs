@@ -16,7 +16,7 @@ const WHOLE_PERCENT: usize = 50;
 /// Or when its brightness has, by so much.
 const JUMP: i32 = OCTAVE / 6;
 
-/// It is calm when so few do, for so many looks: somebody near the camera changes less of it, where he comes and where he goes.
+/// It is calm when so few do, for so many looks: somebody near the camera changes less of it.
 const CALM_PERCENT: usize = 20;
 const CALM_LOOKS: u32 = 2;
 
@@ -74,8 +74,10 @@ impl Detector {
                 let threshold = view.cells[at].threshold(self.levels[at], self.noise, self.step_eighths);
                 self.thresholds[at] = threshold.min(u16::MAX.into()) as u16;
                 let rest = self.light.rest(&view, at, (column, row)).clamp(-8192, 8191);
-                // Only what the light does not explain has changed by itself.
-                let changed = rest.abs_diff(self.rests[at].into()) as i32;
+                // Only what the light does not explain has changed by itself. What is as in the last look has not, although
+                // the light may be explained in another way.
+                let level_change = u32::from(self.levels[at].abs_diff(view.last[at]));
+                let changed = rest.abs_diff(self.rests[at].into()).min(level_change) as i32;
                 self.rests[at] = rest as i16;
                 if at.is_multiple_of(4) {
                     noise.add(rest.abs(), view.cells[at].noise(self.step_eighths));
@@ -224,7 +226,26 @@ impl Detector {
             }
             !is_light
         });
+        if is_new_light {
+            for component in components.iter_mut().filter(|component| component.area >= HALVES_MIN) {
+                component.is_opaque = self.is_opaque(component);
+            }
+        }
         self.components = components;
+    }
+
+    /// Whether a component hides steps of the background. What the sensor cut off says nothing.
+    fn is_opaque(&self, component: &Component) -> bool {
+        let mut cut_off = 0;
+        self.finder.cells(component, self.grid, |cell| {
+            let level = self.levels[cell];
+            cut_off += u32::from(level <= self.scale.black() || level >= self.scale.white());
+        });
+        let [upper, lower] = self.steps(component, true);
+        let mut directions = upper.iter().zip(&lower).map(|(upper, lower)| upper.with(lower));
+        cut_off * 8 < component.area
+            && directions.clone().any(|steps| steps.is_hidden())
+            && !directions.any(|steps| steps.is_so())
     }
 
     /// Whether the steps from cell to cell are those of the background, in the upper half and in the lower one: somebody may

@@ -89,8 +89,9 @@ impl Tracks {
     }
 
     /// Follows the components of a look, `since_us` after the last one. While
-    /// the light is new, what is followed must travel to become motion.
+    /// the light is new, what is followed must travel to become motion, unless it hides the background.
     pub(super) fn follow(&mut self, at: Timestamp, since_us: u64, components: &[Component], light: NewLight) {
+        let light_of = |component: &Component| if component.is_opaque { NewLight::No } else { light };
         let known = self.tracks.len();
         let mut taken = [false; TRACKS_MAX];
         let mut follows = [None; COMPONENTS_MAX];
@@ -109,13 +110,13 @@ impl Tracks {
                     candidates.min_by_key(|&number| distance(&self.tracks[number].component, component));
                 if let Some(number) = *follows {
                     taken[number] = true;
-                    self.tracks[number].go_on(at, component, light);
+                    self.tracks[number].go_on(at, component, light_of(component));
                 }
             }
         }
         for (component, _) in components.iter().zip(follows).filter(|(_, follows)| follows.is_none()) {
             if self.tracks.len() < TRACKS_MAX {
-                self.tracks.push(Track::new(at, component, light));
+                self.tracks.push(Track::new(at, component, light_of(component)));
             }
         }
         for (track, is_seen) in self.tracks[..known].iter_mut().zip(taken) {
@@ -173,7 +174,7 @@ impl Track {
     }
 
     fn go_on(&mut self, at: Timestamp, component: &Component, light: NewLight) {
-        self.must_travel |= light != NewLight::No;
+        self.must_travel = light != NewLight::No || self.must_travel && !component.is_opaque;
         self.is_in_beam |= light == NewLight::Beam;
         let before = self.component;
         // One cell in eight of a person who stands and breathes does not.
