@@ -31,7 +31,7 @@ export function armedField(changed) {
     return row;
   };
   const number = () => rows.forEach((row, at) => row.number(at + 1, rows.length > 1));
-  const add = make("button", { type: "button", name: "add-time" }, "Add a time");
+  const add = make("button", { type: "button", name: "add-time" }, "Add a period");
   add.addEventListener("click", () => {
     put(FIRST).focus();
     changed();
@@ -95,16 +95,16 @@ function timeRow(text, changed, removed) {
     },
     focus: () => select.focus(),
     number(at, isRemovable) {
-      select.setAttribute("aria-label", `Days of time ${at}`);
-      begin.setAttribute("aria-label", `Begin of time ${at}`);
-      end.setAttribute("aria-label", `End of time ${at}`);
-      remove.setAttribute("aria-label", `Remove time ${at}`);
+      select.setAttribute("aria-label", `Days of period ${at}`);
+      begin.setAttribute("aria-label", `Start of period ${at}`);
+      end.setAttribute("aria-label", `End of period ${at}`);
+      remove.setAttribute("aria-label", `Remove period ${at}`);
       remove.hidden = !isRemovable;
     },
     wrong() {
       const empty = [begin, end].find(({ value }) => !value);
       const input = empty ?? (begin.value === end.value && end.value !== MIDNIGHT ? end : undefined);
-      if (input) setWrong(input, empty ? "enter the hour and the minute" : "this is the time at which it begins");
+      if (input) setWrong(input, empty ? "enter the hour and the minute" : "the end must differ from the start");
       return input;
     },
   };

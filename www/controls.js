@@ -4,7 +4,7 @@
 // A slider that moves would otherwise write the stored settings at each step.
 
 import { ask, askIfThere } from "./api.js";
-import { act, field, labelled, make, note, plural, say, sentence, setWrong } from "./dom.js";
+import { act, field, labelled, make, NOT_SAVED, note, plural, say, sentence, setWrong } from "./dom.js";
 import { blame, settingInput, showIn, shownIn } from "./inputs.js";
 import { OverridesList, settingsOf } from "./overrides.js";
 import { turnButtons } from "./turn.js";
@@ -103,7 +103,7 @@ function masksRow(name, now) {
 function saving(keeps, sender, saved) {
   const words = make("p", { class: "quiet" });
   if (keeps === false) {
-    words.textContent = "Changes take effect at once and last until the server restarts: it cannot save them.";
+    words.textContent = `Changes take effect at once. ${NOT_SAVED}`;
     return [words];
   }
   words.textContent = "Changes take effect at once. Save them to keep them after a restart.";
@@ -214,7 +214,7 @@ const sideValues = (form) => ({ width: form.elements.width.value, height: form.e
 
 // What the camera has; a choice fills in both numbers.
 function sizeField(sizes) {
-  const select = make("select", {}, sizes.map((size) => make("option", { value: sizeName(size) }, sizeName(size))), make("option", { value: "" }, "another"));
+  const select = make("select", {}, sizes.map((size) => make("option", { value: sizeName(size) }, sizeName(size))), make("option", { value: "" }, "other size"));
   select.dataset.sizes = "";
   select.addEventListener("input", (event) => {
     event.stopPropagation();
@@ -230,13 +230,13 @@ function sizeField(sizes) {
 }
 
 function defaultsButton(name, sender) {
-  const button = make("button", { type: "button", name: "defaults" }, "Back to the camera's own values");
+  const button = make("button", { type: "button", name: "defaults" }, "Reset controls to the camera's defaults");
   button.addEventListener("click", () => act(button, async () => {
     // As they are now: a control that an automatic governs cannot be set.
     const { controls } = await ask("GET", path(name));
     const plain = controls.filter(({ kind, read_only, inactive }) => kind !== "button" && !read_only && !inactive);
     await sender.send({ controls: Object.fromEntries(plain.map((control) => [control.name, control.default])) });
-    return "the camera has its own values again";
+    return "the controls were reset";
   }));
   return button;
 }

@@ -50,6 +50,9 @@ export const inRow = (words) => words.filter(Boolean).join("\u00a0· ");
 
 export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
+// Where a server has no place to save settings.
+export const NOT_SAVED = "The server cannot save changes; they last until it restarts.";
+
 // What was last heard of so long ago is not the present.
 export const FRESH_MS = 3000;
 

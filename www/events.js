@@ -209,7 +209,7 @@ class List {
       if (this.#items.children[at] !== element) this.#items.insertBefore(element, this.#items.children[at] ?? null);
     });
     this.#more.hidden = !this.#hasMore;
-    say(this.#none, this.#entries.size ? "" : "Nothing happened here.");
+    say(this.#none, this.#entries.size ? "" : "No events.");
   }
 
   #entry(event) {

@@ -9,7 +9,7 @@ import { dayAndTime, lengthWords, momentIn, timeOf } from "./moments.js";
 export const LEAD_S = 2;
 
 export const KINDS = {
-  manual: "Recorded by hand",
+  manual: "Reported",
   motion: "Motion",
   sound: "Sound",
   covered: "Lens covered",

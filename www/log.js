@@ -1,7 +1,7 @@
 // The last lines of the server's log and its level, for admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, localTime, make, whileSeen } from "./dom.js";
+import { act, localTime, make, NOT_SAVED, whileSeen } from "./dom.js";
 import { OverridesList, settingsOf } from "./overrides.js";
 import { zoneWords } from "./zone.js";
 
@@ -61,7 +61,7 @@ function levelForm({ level: now, keeps }, rows) {
     make("label", { class: "check" }, "Level", select),
     keeps === false ? undefined : make("label", { class: "check" }, save, "Save for the next start"),
     make("button", {}, "Set"),
-    keeps === false ? make("p", { class: "quiet" }, "The level lasts until the server restarts: it cannot save it.") : undefined);
+    keeps === false ? make("p", { class: "quiet" }, NOT_SAVED) : undefined);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {

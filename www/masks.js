@@ -2,7 +2,7 @@
 // it is applied, and lasts after a restart only if it is saved.
 
 import { ask, askIfThere } from "./api.js";
-import { act, confirmed, make, plural, say, sentence, styled } from "./dom.js";
+import { act, confirmed, make, NOT_SAVED, plural, say, sentence, styled } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { layOver } from "./overlay.js";
 
@@ -96,7 +96,7 @@ function editor(host, camera, { path, found, done }) {
     wrong,
     make("div", { class: "row save" }, apply, found.keeps === false ? undefined : save, done),
     make("p", { class: "quiet" }, found.keeps === false
-      ? "Applied masks last until the server restarts: it cannot save them."
+      ? NOT_SAVED
       : "Applied masks take effect at once. Save them to keep them after a restart."),
     make("p", { class: "quiet" }, HELP),
     status,

@@ -6,7 +6,7 @@ import { Player } from "./sound.js";
 
 const WORDS = {
   playing: "you are listening",
-  blocked: "click on the page: the browser requires that before it plays sound",
+  blocked: "click anywhere on the page: the browser plays sound only after a click",
   late: "no sound arrives now",
   lost: "the sound was cut off; trying again",
   missing: "",

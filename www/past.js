@@ -142,10 +142,10 @@ class Past {
     speed.addEventListener("change", () => this.#setSpeed(Number(speed.value)));
     const bar = make("div", { class: "bar", role: "group", "aria-label": "Playing" },
       button("jump", `${SKIP_S} seconds back`, () => this.#goTo(this.#footage.at - SKIP_S), "−10 s"),
-      button("step", "One picture back", () => this.#step(-1), "‹"),
+      button("step", "Previous picture", () => this.#step(-1), "‹"),
       button("play main", "Pause", () => this.#toggle(), icon("i-play")),
-      button("step", "One picture on", () => this.#step(1), "›"),
-      button("jump", `${SKIP_S} seconds on`, () => this.#goTo(this.#footage.at + SKIP_S), "+10 s"),
+      button("step", "Next picture", () => this.#step(1), "›"),
+      button("jump", `${SKIP_S} seconds forward`, () => this.#goTo(this.#footage.at + SKIP_S), "+10 s"),
       speed,
       button("sound", "Sound", () => this.#toggleSound(), icon("i-sound")));
     const live = make("a", { class: "pill", href: `?camera=${encodeURIComponent(this.name)}` }, "Live");
@@ -249,7 +249,7 @@ class Past {
     const button = this.#find(".sound");
     button.disabled = state === "missing";
     if (state === "missing") button.title = "No sound was recorded";
-    if (state === "blocked") note("press a button on the page: the browser wants that before it plays sound");
+    if (state === "blocked") note("click anywhere on the page: the browser plays sound only after a click");
     return state !== "missing";
   }
 

@@ -124,10 +124,10 @@ class Tile {
     const running = this.#running;
     if (!running.length) {
       this.running = [eventOf(await ask("POST", "events", { camera: this.name, kind: "manual", running: true }))];
-      return `${this.name} is being recorded`;
+      return `an event at ${this.name} was started`;
     }
     for (const { id } of running) await ask("PUT", `events/${id}`, { ended: true });
     this.running = [];
-    return `the recording of ${this.name} ends`;
+    return `the event at ${this.name} was ended`;
   }
 }

@@ -1,7 +1,7 @@
 // What is recorded, how much room it takes, and how each camera is recorded; for admins.
 
 import { ask, askIfThere } from "./api.js";
-import { act, confirmed, field, make, plural, say, sentence, styled, whileSeen } from "./dom.js";
+import { act, confirmed, field, make, NOT_SAVED, plural, say, sentence, styled, whileSeen } from "./dom.js";
 import { blame, settingInput, showIn, shownIn } from "./inputs.js";
 import { dayAndTime, sizeWords } from "./moments.js";
 import { OverridesList, settingsOf } from "./overrides.js";
@@ -14,8 +14,8 @@ const STATES = {
   stopped: "stopped", failed: "recording failed", off: "not recorded",
 };
 const REASONS = {
-  age: "older than their days", "camera limit": "over the limit of their camera",
-  space: "to make room", "space events": "to make room, with events in them",
+  age: "older than the set number of days", "camera limit": "above the limit of the camera",
+  space: "to make room", "space events": "to make room, although they contain events",
 };
 const WHEN = { off: "never", always: "always", events: "at events", "idle+events": "at events in full, a few pictures a second between them" };
 
@@ -152,7 +152,7 @@ function recordForm(name, { camera, record, rows, microphones, prefix }) {
     make("div", { class: "grid" }, first.map(fields)),
     more.length ? make("details", { class: "more" }, make("summary", {}, "More"), make("div", { class: "grid" }, more.map(fields))) : undefined,
     make("div", { class: "row" }, make("button", { class: "main" }, camera.keeps === false ? "Apply" : "Save")),
-    camera.keeps === false ? make("p", { class: "quiet" }, "This lasts until the server restarts: it cannot save it.") : undefined);
+    camera.keeps === false ? make("p", { class: "quiet" }, NOT_SAVED) : undefined);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     act(form, async () => {

@@ -17,7 +17,7 @@ const KINDS = {
   },
   motion: {
     title: "Motion and noise",
-    off: "They are not reported at any camera or microphone. Covered, moved and lost cameras still are.",
+    off: "Motion and noise are not reported at any camera or microphone. Covered, moved and lost cameras are still reported.",
     question: "Disarm? Motion and noise are not reported until they are armed again.",
     verbs: ["Arm", "Disarm"],
     states: ["Armed.", "Disarmed."],

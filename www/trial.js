@@ -8,7 +8,7 @@ import { inAddress, lengthWords, momentIn, timeOf } from "./moments.js";
 // What the two report of the same motion need not begin and end at the same look.
 const NEAR_S = 2;
 const MOST = 1000;
-const SOURCES = { memory: "kept in memory", recordings: "of its recordings" };
+const SOURCES = { memory: "kept in memory", recordings: "from its recordings" };
 
 // `settings` gives those to try, or undefined where something is wrong with them. `changed` is to be called when they change.
 export function trial(name, settings) {
@@ -30,7 +30,7 @@ export function trial(name, settings) {
   return {
     changed: () => { stale.hidden = !host.childElementCount; },
     element: make("section", { class: "trial", "aria-label": "Try" },
-      make("h3", {}, "Why did this fire, why did this not?"),
+      make("h3", {}, "Try the settings"),
       make("p", { class: "quiet" }, "Try shows what these settings would have reported in the last 10 minutes, before you apply them."),
       make("div", { class: "row" }, button), summary, stale, host),
   };
@@ -39,7 +39,7 @@ export function trial(name, settings) {
 async function fill(name, motion, summary, host) {
   const { from, to, looks, source, events } = await ask("POST", `cameras/${encodeURIComponent(name)}/motion/replay`, { motion });
   if (!looks) {
-    say(summary, "No looks of this camera are there yet. Try again when it has watched for a minute.");
+    say(summary, "The detector has not examined this camera yet. Try again in a minute.");
     return;
   }
   const span = new URLSearchParams({ camera: name, kind: "motion", from, to, limit: MOST });
@@ -47,7 +47,7 @@ async function fill(name, motion, summary, host) {
   const found = events.filter(({ kind }) => kind === "motion").map(eventOf);
   const before = eventsOf(reported) ?? [];
   const [begin, end] = [from, to].map(momentIn);
-  say(summary, `${lengthWords(end - begin)} until ${timeOf(end)} (${plural(looks, "look")} ${SOURCES[source] ?? ""}). ` +
+  say(summary, `${lengthWords(end - begin)} until ${timeOf(end)} (${plural(looks, "examined picture")} ${SOURCES[source] ?? ""}). ` +
     `Reported: ${before.length}. With these settings: ${found.length}.`);
   const camera = recordings?.cameras.find((each) => each.name === name);
   const isRecorded = (at) => camera?.first && at >= camera.first && (at <= camera.last || camera.state === "recording");

@@ -4,7 +4,7 @@
 import { ask, askIfThere } from "./api.js";
 import { armedField } from "./armed.js";
 import { Blocks } from "./blocks.js";
-import { act, confirmed, field, make, plural, say, sentence, setWrong, styled } from "./dom.js";
+import { act, confirmed, field, make, NOT_SAVED, plural, say, sentence, setWrong, styled } from "./dom.js";
 import { percentWords } from "./happenings.js";
 import { layOver } from "./overlay.js";
 import { Shapes } from "./shapes.js";
@@ -13,7 +13,7 @@ import { trial } from "./trial.js";
 
 const STATES = {
   learning: "Learning how the picture usually looks. Nothing is reported yet.",
-  settling: "The light changes. Nothing begins until the picture is calm.",
+  settling: "The light changes. No event begins until the picture is stable.",
   watching: "Watching.",
   disarmed: "Disarmed. Motion is not reported now.",
   "no picture": "The camera gives no picture.",
@@ -66,9 +66,9 @@ function without(path, found, begin) {
   const button = make("button", { type: "button", class: "main", name: "turn-on" }, "Turn motion detection on");
   button.addEventListener("click", () => act(button, async () => {
     begin((await ask("PUT", path, { motion: { armed: "always" }, ...kept(found) })).settings.motion);
-    return "motion is detected";
+    return "motion detection is on";
   }));
-  return [make("p", {}, "Nothing looks for motion at this camera."), make("div", { class: "row" }, button)];
+  return [make("p", {}, "Motion detection is off at this camera."), make("div", { class: "row" }, button)];
 }
 
 class Tune {
@@ -151,13 +151,13 @@ class Tune {
     const form = make("form", { noValidate: true },
       this.#size.element,
       this.#shapes.controls,
-      field("Looks per second", this.#looks),
+      field("Pictures examined per second", this.#looks),
       this.#armed.element,
       this.#wrong,
       this.#unapplied,
       make("div", { class: "row save" }, apply, keeps ? save : undefined, this.#undo, this.#server.done),
       make("p", { class: "quiet" }, keeps ? "Applied changes take effect at once. Save them to keep them after a restart."
-        : "Applied changes last until the server restarts: it cannot save them."),
+        : NOT_SAVED),
       status);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -173,7 +173,7 @@ class Tune {
       const question = "Turn motion detection off? A camera that is covered, moved, frozen or out of focus is not reported then either.";
       if (!await confirmed(question, "Turn off")) return undefined;
       begin((await ask("PUT", path, { motion: { armed: "off" }, ...kept(found) })).settings.motion);
-      return "motion is not detected";
+      return "motion detection is off";
     }));
     return off;
   }
@@ -232,7 +232,7 @@ class Tune {
 
 function countWords({ count, all, parts }) {
   if (count === undefined) return "";
-  if (!count) return "No block counts.";
+  if (!count) return "No motion.";
   const part = `${percentWords((count / all) * 100)} of the picture`;
   return `${plural(count, "block")} ${count === 1 ? "counts" : "count"}, ${part}${parts ? `, ${parts} ${parts === 1 ? "box" : "boxes"}` : ""}.`;
 }

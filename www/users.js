@@ -92,7 +92,7 @@ function removeButton(name, refill) {
 }
 
 const passwordField = (label, required) => field(label,
-  make("input", { name: "password", type: "password", autocomplete: "new-password", required, minLength: 10 }));
+  make("input", { name: "password", type: "password", autocomplete: "new-password", required }));
 
 function roleField(now) {
   const options = ["viewer", "admin"].map((role) => make("option", { value: role, selected: role === now }, role));

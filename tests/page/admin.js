@@ -52,6 +52,16 @@ test("a weak password is refused with the reason", async (t) => {
   await form.locator(".field", { hasText: "Password" }).getByText(/The password is one of the most common/).waitFor();
 });
 
+test("a short password that is hard to guess is taken", async (t) => {
+  const server = await new Server(t).start();
+  const page = await signedIn(server, "ada", { path: "/?settings=users" });
+  const form = page.locator("#new-user");
+  await form.getByLabel("Name").fill("bob");
+  await form.getByLabel("Password").fill("x7#Kq!2pZ");
+  await form.getByRole("button", { name: "Add" }).click();
+  await page.getByText("Added bob").waitFor();
+});
+
 test("changing the own password ends the other sessions", async (t) => {
   const server = await new Server(t).start();
   const page = await signedIn(server, "eve", { path: "/?settings=account", expected: /401|403/ });
@@ -190,6 +200,6 @@ test("saving a log level is not offered if it cannot be saved", async (t) => {
   await page.route("**/api/1.0/logging", (route) => route.fulfill({ json: { level: "info", keeps: false } }));
   await page.goto(server.url("/?settings=log"));
   await fillIn(page, "ada");
-  await page.getByText("lasts until the server restarts").waitFor();
+  await page.getByText("they last until it restarts").waitFor();
   assert.equal(await page.getByLabel("Save").count(), 0);
 });

@@ -66,7 +66,7 @@ test("a slider takes arrow keys and announces its value", async (t) => {
 
 test("saving is not offered if the server cannot save", async (t) => {
   const { page } = await opened(t, { keeps: false });
-  await page.getByText("last until the server restarts").waitFor();
+  await page.getByText("they last until it restarts").waitFor();
   assert.equal(await page.getByRole("button", { name: "Save changes" }).count(), 0);
   await assertAccessible(page, "controls that are not saved");
 });

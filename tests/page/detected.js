@@ -103,7 +103,7 @@ test("events are chosen by zone", async (t) => {
   await entry(page, "garden").waitFor();
   assert.equal(new URL(page.url()).search, "?events&zone=garden");
   await choice.selectOption("roof");
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
   await page.goBack();
   await entry(page, "garden").waitFor();
   await page.getByRole("link", { name: "Show all" }).click();
@@ -156,7 +156,7 @@ test("an admin disarms and arms all cameras, and it is said at the pictures", as
   await page.getByRole("link", { name: "Services" }).click();
   await page.getByRole("button", { name: "Disarm motion and noise" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Disarm motion and noise" }).click();
-  await page.getByText("Disarmed. They are not reported").waitFor();
+  await page.getByText("Disarmed. Motion and noise are not reported").waitFor();
   await assertAccessible(page, "disarmed");
   await picture(page, "desk-disarmed-services");
   assert.equal(await said.isVisible(), false, "it is said at the pictures only");

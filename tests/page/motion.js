@@ -217,22 +217,22 @@ test("zones stay on the scene when the picture is turned", async (t) => {
 
 test("motion is armed at times of a list", async (t) => {
   const { page, changes } = await opened(t, { motion: { armed: ["sat,sun 00:00-24:00", "mon 22:00-00:00"] } });
-  assert.equal(await page.getByLabel("Days of time 1").inputValue(), "sat,sun");
+  assert.equal(await page.getByLabel("Days of period 1").inputValue(), "sat,sun");
   assert.equal(await page.getByText("Not applied yet.").count(), 0);
-  await page.getByRole("button", { name: "Add a time" }).press("Enter");
+  await page.getByRole("button", { name: "Add a period" }).press("Enter");
   await page.getByText("of the next day").waitFor();
-  await page.getByLabel("Days of time 3").selectOption("Monday to Friday");
-  await page.getByLabel("End of time 3").fill("22:00");
+  await page.getByLabel("Days of period 3").selectOption("Monday to Friday");
+  await page.getByLabel("End of period 3").fill("22:00");
   await page.getByRole("button", { name: "Apply" }).click();
-  await page.getByRole("alert").getByText("This is the time at which it begins.").waitFor();
-  assert.ok(await page.getByLabel("End of time 3").evaluate((element) => element === document.activeElement));
-  await page.getByLabel("End of time 3").fill("");
+  await page.getByRole("alert").getByText("The end must differ from the start.").waitFor();
+  assert.ok(await page.getByLabel("End of period 3").evaluate((element) => element === document.activeElement));
+  await page.getByLabel("End of period 3").fill("");
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByRole("alert").getByText("Enter the hour and the minute.").waitFor();
   await assertAccessible(page, "a wrong time");
-  await page.getByLabel("End of time 3").fill("06:30");
+  await page.getByLabel("End of period 3").fill("06:30");
   await apply(page);
-  await page.getByRole("button", { name: "Remove time 1" }).click();
+  await page.getByRole("button", { name: "Remove period 1" }).click();
   await apply(page);
   await page.getByLabel("Never", { exact: true }).check();
   await apply(page);
@@ -250,13 +250,13 @@ test("a trial shows what other settings would have reported", async (t) => {
   });
   hand.replay = { from: null, to: null, looks: 0, source: "memory", events: [] };
   await page.getByRole("button", { name: "Try" }).click();
-  await page.getByText("No looks of this camera are there yet.").waitFor();
+  await page.getByText("The detector has not examined this camera yet.").waitFor();
   hand.replay = { from: moment(0), to: moment(300), looks: 1500, source: "memory", events: [event(61, 70, 36, { zone: "door" }), event(200, null, 26)] };
   hand.events = [event(120, 121, 15), event(60, 72, 36)];
   hand.recordings = [{ name: "front", state: "recording", first: Date.parse(moment(0)) / 1000, last: Date.parse(moment(150)) / 1000, problem: null }];
   await page.getByLabel("Smallest size, in percent").fill("0.9");
   await page.getByRole("button", { name: "Try" }).click();
-  await page.getByText(/^5 min until .* \(1500 looks kept in memory\)\. Reported: 2\. With these settings: 2\.$/).waitFor();
+  await page.getByText(/^5 min until .* \(1500 examined pictures kept in memory\)\. Reported: 2\. With these settings: 2\.$/).waitFor();
   assert.deepEqual(hand.tries[1], { motion: { ...MOTION, size_percent: 0.9, zones: [DOOR] } });
   assert.deepEqual(hand.changes, [], "nothing is applied");
   const rows = await page.locator(".trial tbody tr").evaluateAll((all) => all.map((row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent)));
@@ -276,13 +276,13 @@ test("a trial shows what other settings would have reported", async (t) => {
 
 test("motion detection is turned on, and off", async (t) => {
   const { page, changes } = await opened(t, { motion: null });
-  await page.getByText("Nothing looks for motion at this camera.").waitFor();
+  await page.getByText("Motion detection is off at this camera.").waitFor();
   await assertAccessible(page, "no detection");
   await page.getByRole("button", { name: "Turn motion detection on" }).click();
   await page.getByText("3 blocks count").waitFor();
   await page.getByRole("button", { name: "Turn motion detection off" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Turn off" }).click();
-  await page.getByText("Nothing looks for motion at this camera.").waitFor();
+  await page.getByText("Motion detection is off at this camera.").waitFor();
   assert.equal(await page.locator(".masks").count(), 0);
   assert.deepEqual(changes, [{ motion: { armed: "always" }, save: true }, { motion: { armed: "off" }, save: true }]);
 });
@@ -291,7 +291,7 @@ test("unapplied settings of motion are not left unasked, or overwritten", async 
   const hand = await opened(t, { path: "/?camera=front" });
   const { page, changes, found } = hand;
   await page.getByRole("link", { name: "Motion", exact: true }).click();
-  await page.getByLabel("Looks per second").fill("3");
+  await page.getByLabel("Pictures examined per second").fill("3");
   await page.goBack();
   await page.getByRole("dialog").getByText("not applied").waitFor();
   await page.keyboard.press("Escape");
@@ -301,7 +301,7 @@ test("unapplied settings of motion are not left unasked, or overwritten", async 
   await page.getByRole("button", { name: "Undo changes" }).click();
   // What another admin applies is shown, because nothing is changed here.
   found.settings.motion = { ...MOTION, looks: 7, zones: [DOOR] };
-  await until("the other admin's looks", async () => (await page.getByLabel("Looks per second").inputValue()) === "7");
+  await until("the other admin's looks", async () => (await page.getByLabel("Pictures examined per second").inputValue()) === "7");
   assert.equal(await page.getByLabel("Name of zone 1").inputValue(), "door");
   await page.keyboard.press("Escape");
   assert.deepEqual(changes, []);

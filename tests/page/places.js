@@ -29,22 +29,22 @@ test("places have addresses, and the browser goes back and on between them", asy
   await untilItMoves(page);
   await camera(page).locator(".picture").click();
   await page.getByRole("link", { name: "Events" }).click();
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
   await isAt(page, "Events");
   assert.equal(await page.title(), "Events · Defender");
   await page.getByRole("link", { name: "Settings" }).click();
   await page.getByRole("heading", { name: "Account" }).waitFor();
   await isAt(page, "Settings");
   await page.goBack();
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
   await page.goBack();
   await untilItMoves(page);
   await isAt(page, "Live");
   assert.equal(new URL(page.url()).search, "?camera=front");
   await page.goForward();
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
   await page.reload();
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
 });
 
 test("a server that keeps no events has no place for them", async (t) => {

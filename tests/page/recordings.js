@@ -67,7 +67,7 @@ test("an event is listed at once, played from before it, kept, noted and deleted
   const server = await new Server(t, { sections: ALWAYS }).start();
   const page = await signedIn(server, "ada", { path: "/?events", expected: /401|404/ });
   await recorded(page, 4);
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
   const { id, start } = await api(page, "POST", "events", { camera: "front", kind: "manual", running: true });
   const event = page.locator(".event");
   await event.getByText(/since/).waitFor();
@@ -78,7 +78,7 @@ test("an event is listed at once, played from before it, kept, noted and deleted
   assert.equal((await api(page, "GET", `events/${id}`)).kept, true);
   await page.reload();
   await event.locator("img[src]").waitFor();
-  await event.getByRole("link", { name: /Recorded by hand/ }).click();
+  await event.getByRole("link", { name: /Reported/ }).click();
   await isState(page, "playing", "paused", "ended");
   assert.equal(new URL(page.url()).search, `?event=${id}`);
   const first = await shownAt(page);
@@ -93,7 +93,7 @@ test("an event is listed at once, played from before it, kept, noted and deleted
   await event.getByText("the postman").waitFor();
   await event.getByRole("button", { name: /^Delete/ }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
 });
 
 test("what is chosen of the events is in the address, and Back undoes it", async (t) => {
@@ -107,7 +107,7 @@ test("what is chosen of the events is in the address, and Back undoes it", async
   await until("one event", async () => (await events.count()) === 1);
   assert.equal(new URL(page.url()).search, "?events&camera=yard");
   await page.getByLabel("kind", { exact: true }).selectOption("motion");
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
   await page.goBack();
   await until("one event again", async () => (await events.count()) === 1);
   await page.goBack();
@@ -119,7 +119,7 @@ test("what is chosen of the events is in the address, and Back undoes it", async
 test("new events are counted beside the word, until they are looked at", async (t) => {
   const server = await new Server(t, { sections: AT_EVENTS }).start();
   const page = await signedIn(server, "ada", { path: "/?events" });
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
   await page.getByRole("link", { name: "Live" }).click();
   await api(page, "POST", "events", { camera: "front", kind: "manual" });
   await page.getByRole("link", { name: "Events 1 new" }).click();
@@ -141,9 +141,9 @@ for (const [kind, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     await page.getByRole("button", { name: "Pause" }).click();
     await isState(page, "paused");
     const paused = await shownAt(page);
-    await page.getByRole("button", { name: "One picture back" }).click();
+    await page.getByRole("button", { name: "Previous picture" }).click();
     await until("the picture before", async () => (await shownAt(page)) < paused);
-    await page.getByRole("button", { name: "One picture on" }).click();
+    await page.getByRole("button", { name: "Next picture" }).click();
     await until("the same picture again", async () => (await shownAt(page)) === paused);
     await assertNotWide(page, "a recording");
     await assertAccessible(page, "a recording");
@@ -233,7 +233,7 @@ test("a confined user sees events of their cameras only", async (t) => {
   for (const name of ["front", "yard"]) await api(page, "POST", "events", { camera: name, kind: "manual" });
   const theirs = await signedIn(server, "bob", { path: "/?events" });
   await theirs.locator(".event").first().waitFor();
-  assert.deepEqual(await theirs.locator(".event .what > :first-child").allTextContents(), ["Recorded by hand yard"]);
+  assert.deepEqual(await theirs.locator(".event .what > :first-child").allTextContents(), ["Reported yard"]);
   assert.equal(await theirs.getByRole("button", { name: /^Delete/ }).count(), 0, "a viewer deletes nothing");
   assert.deepEqual(await theirs.getByLabel("camera", { exact: true }).locator("option").allTextContents(), ["All cameras", "yard"]);
 });

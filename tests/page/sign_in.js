@@ -121,7 +121,7 @@ test("events, recordings and the CA are found below a reverse proxy's path", asy
   const page = await open(server, { expected: /401|404/ });
   await page.goto(url("/cam/?events"));
   await fillIn(page, "eve");
-  await page.getByText("Nothing happened here").waitFor();
+  await page.getByText("No events").waitFor();
   const found = (path) => page.evaluate(async (asked) => (await fetch(asked)).status, path);
   await until("footage", async () => (await found(`api/1.0/recordings/front/clip.mkv?from=${Date.now() / 1000 - 3}&to=${Date.now() / 1000}`)) === 200);
   await page.goto(url(`/cam/?camera=front&at=${Date.now() / 1000 - 2}`));

@@ -24,7 +24,7 @@ pub static CAMERA_MOTION: [Setting<MotionChoice>; 5] = [
     .live(),
     Setting::<MotionChoice>::new(
         "looks",
-        "Looks a second",
+        "Pictures examined per second",
         Form::Integer(LOOKS),
         |motion| motion.settings.looks.into(),
         |motion, value| motion.settings.looks = value.number(),
