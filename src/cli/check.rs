@@ -19,7 +19,7 @@ use crate::base::text::printable;
 use crate::config::{Config, Flags, Mode, ServerConfig, Store};
 use crate::media::{Flip, PictureEdits, Rotation};
 use crate::memory::{self, Account};
-use crate::remote::{Endpoint, RemoteSettings};
+use crate::remote::{Endpoint, RemoteError, RemoteSettings};
 use crate::source::{CameraSettings, DeviceChoice, MicrophoneSettings, probe_camera, probe_microphone};
 use crate::users;
 
@@ -121,7 +121,8 @@ impl Report {
         if !server.tls && !server.is_loopback_only() {
             self.trouble(
                 "TLS",
-                "without TLS only 127.0.0.1 is allowed; set tls = true or address = \"127.0.0.1\"",
+                "without TLS only loopback addresses (127.0.0.1, ::1) are allowed; set tls = true or \
+                 address = \"127.0.0.1\"",
             );
         }
         self.line(
@@ -329,9 +330,19 @@ fn answers(remote: &RemoteSettings) -> (String, Option<String>) {
     match asked {
         Ok((listing, advice)) => (format!("{}: {}", remote.address, listing.summary()), advice),
         // The server would start: the other one may be trusted, or switched on, later.
-        Err(error) => {
-            let what = if error.is_untrusted() { "NOT TRUSTED" } else { "NO ANSWER now" };
-            (format!("{what}: {}: {error}", remote.address), None)
+        Err(error) => (format!("{}: {}: {error}", fault(&error), remote.address), None),
+    }
+}
+
+/// What is wrong with another Defender, in the words that stand before its address and the error.
+fn fault(error: &RemoteError) -> &'static str {
+    match error {
+        error if error.is_untrusted() => "NOT TRUSTED",
+        RemoteError::Token(..) => "TOKEN NOT READABLE",
+        RemoteError::SignedOut | RemoteError::NotAllowed => "TOKEN REFUSED",
+        RemoteError::Client(_) | RemoteError::Stopped => "NO ANSWER now",
+        RemoteError::Missing | RemoteError::Status(_) | RemoteError::Garbled(_) | RemoteError::NoMemory => {
+            "NOT USABLE now"
         }
     }
 }

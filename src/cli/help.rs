@@ -36,7 +36,8 @@ const CONFIG: [Flag; 1] = [flag(
     "-c",
     "--config",
     "FILE",
-    "configuration file; default: ./defender.conf, ~/.defender/defender.conf, /etc/defender/defender.conf",
+    "configuration file; default: the first that exists of ./defender.conf, ~/.defender/defender.conf, \
+     /etc/defender/defender.conf",
 )];
 
 const OVERRIDES: [Flag; 9] = [
@@ -122,7 +123,8 @@ pub const COMMANDS: [CommandHelp; 22] = [
         words: &["check"],
         operands: "",
         about: "Explain the configuration and what each camera would deliver, without starting the server. Fails if \
-                the server would not start, if a camera gives no picture, or if nothing can be recorded.",
+                the server would not start, if a camera that is named by its device gives no picture, or if nothing \
+                can be recorded.",
         flags: &[&CONFIG, &OVERRIDES, &DISK],
     },
     CommandHelp {
@@ -277,7 +279,8 @@ impl CommandHelp {
         list(&mut text, "Flags", &flags);
         if self.words.is_empty() {
             text.push_str(
-                "\nSee `defender help COMMAND`. Exit codes: 0 success, 1 failure, 2 wrong usage.\n",
+                "\nSee `defender help COMMAND`. Exit codes: 0 success, 1 failure, 2 wrong usage\n\
+                 or an error in the configuration.\n",
             );
         }
         text

@@ -160,7 +160,7 @@ fn edit(users: &Path, name: &str, change: &Change) -> Result<(), UserCommandErro
     what.extend(change.microphones.as_ref().map(|names| format!("the microphones {}", names.join(", "))));
     what.extend(change.unconfined.then(|| "all cameras and microphones".to_owned()));
     what.extend(change.past.map(|past| if past { "recordings" } else { "no recordings" }.to_owned()));
-    say(&format!("gave {name} {} in {}\n", what.join(" and "), users.display()));
+    say(&format!("changed {name}: {} (in {})\n", what.join(" and "), users.display()));
     Ok(())
 }
 

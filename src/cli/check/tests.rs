@@ -22,7 +22,7 @@ fn check(text: &str, files: &[(&str, &str)]) -> Report {
 #[test]
 fn what_would_keep_the_server_from_starting_is_a_problem() {
     let rows: &[Row] = &[
-        ("tls = false", &[], "without TLS only 127.0.0.1 is allowed"),
+        ("tls = false", &[], "without TLS only loopback addresses (127.0.0.1, ::1) are allowed"),
         ("", &[("server.pem", "")], "key.pem is missing"),
         ("", &[("key.pem", "")], "server.pem is missing"),
         ("cert = \".\"\nkey = \"gone/k.pem\"", &[], "gone/k.pem is missing"),
@@ -73,4 +73,20 @@ fn a_silent_camera_is_no_start_problem() {
 fn a_configuration_without_cameras_is_remarked() {
     assert!(check("", &[]).text.contains("none is configured"));
     assert!(!check("[server]\nmode = \"server\"\n", &[]).text.contains("none is configured"));
+}
+
+#[test]
+fn a_token_is_not_reported_as_a_missing_answer() {
+    let remote = "[remote.attic]\nurl = \"https://127.0.0.1:9/\"\ntoken_file = \"gone\"\n";
+    let report = check(remote, &[]);
+    assert!(report.text.contains("TOKEN NOT READABLE: "), "{}", report.text);
+    assert!(report.would_start, "{}", report.text);
+    for (error, expected) in [
+        (RemoteError::SignedOut, "TOKEN REFUSED"),
+        (RemoteError::NotAllowed, "TOKEN REFUSED"),
+        (RemoteError::Status(500), "NOT USABLE now"),
+        (RemoteError::Stopped, "NO ANSWER now"),
+    ] {
+        assert_eq!(fault(&error), expected, "{error}");
+    }
 }
