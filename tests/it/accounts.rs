@@ -262,7 +262,7 @@ fn users_are_added_changed_and_removed_over_curl() {
     assert_eq!(as_admin(&server, "PUT", "/api/1.0/users/bob", "{\"past\":false}").status, 204);
     assert!(as_admin(&server, "GET", "/api/1.0/users", "").text().contains("\"past\":false}"));
     assert!(server.curl("/api/1.0/status", &bob).text().contains("\"role\":\"viewer\",\"past\":false,"));
-    assert!(server.log_until_now().contains("gave `bob` no recordings"));
+    assert!(server.log_until_now().contains("changed `bob`: no recordings"));
     assert_eq!(as_admin(&server, "PUT", "/api/1.0/users/ada", "{\"past\":false}").status, 400);
     assert_eq!(as_admin(&server, "PUT", "/api/1.0/users/bob", "{\"confined\":false}").status, 204);
     assert_eq!(server.curl("/snapshot/front", &bob).status, 200);
@@ -458,7 +458,7 @@ fn the_audit_log_has_who_did_what_from_where_and_no_secret() {
         "login of `eve` refused: wrong password",
         "`eve` may not GET /api/1.0/users",
         "login of `ada` by password",
-        "`ada` gave `eve` another password",
+        "`ada` changed `eve`: another password",
         "user `eve` has another password",
         "token `ha` of user `eve` added",
     ] {

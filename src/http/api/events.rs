@@ -274,8 +274,9 @@ fn refusal(error: JournalError) -> Reply {
     Reply::error(status, &error.to_string())
 }
 
-fn not_the_past() -> Reply {
-    Reply::error(403, "this user may see what happens now, and not what is over")
+/// The answer to a user without the right to the past.
+pub fn not_the_past() -> Reply {
+    Reply::error(403, "this user may not see recordings and past events")
 }
 
 fn no_longer() -> Reply {

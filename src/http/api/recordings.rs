@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use miniserde::Serialize;
 
+use super::events::not_the_past;
 use crate::base::{clock, utc};
 use crate::codec::part;
 use crate::http::audit;
@@ -93,7 +94,7 @@ struct Stretch {
 pub fn check(call: &Call<'_>, name: &str) -> Result<(), Reply> {
     let user = call.user;
     if !user.may_see_past() {
-        return Err(Reply::error(403, "you may watch live, and see no recordings"));
+        return Err(not_the_past());
     }
     if !user.scope.sees(name) {
         return Err(Reply::error(404, &format!("no camera is named {name}")));
@@ -107,7 +108,7 @@ pub fn check(call: &Call<'_>, name: &str) -> Result<(), Reply> {
 /// `GET /api/1.0/recordings`: of the cameras that the user may see.
 pub fn list(state: &AppState, user: &Identity) -> Reply {
     if !user.may_see_past() {
-        return Reply::error(403, "you may watch live, and see no recordings");
+        return not_the_past();
     }
     let recordings = &state.recordings;
     let footage = recordings.cameras();

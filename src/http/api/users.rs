@@ -133,7 +133,7 @@ pub fn change(call: &mut Call<'_>, name: &str) -> Reply {
     }
     match state.accounts.change(name, &change, admin, pending.peer().ip()) {
         Ok(()) => {
-            audit::changed(pending.peer(), admin, &format!("gave `{name}` {}", summary(&change)));
+            audit::changed(pending.peer(), admin, &format!("changed `{name}`: {}", summary(&change)));
             Reply::no_content()
         }
         Err(error) => users_error(&error),
