@@ -38,9 +38,12 @@ pub fn estimated_frame_bytes(camera: &CameraSettings) -> u64 {
 }
 
 fn name(camera: &str) -> Option<String> {
-    RecordStore::TAKEN_NAMES
-        .contains(&camera)
-        .then(|| format!("a camera named {camera} is not recorded: the folder of recordings needs this name"))
+    RecordStore::TAKEN_NAMES.contains(&camera).then(|| {
+        format!(
+            "a camera named {camera} is not recorded: the name is reserved in the folder of recordings; rename \
+             the camera"
+        )
+    })
 }
 
 /// Of a limit, one file is being written and one has to stay.

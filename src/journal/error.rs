@@ -24,7 +24,7 @@ impl fmt::Display for JournalError {
         match self {
             Self::NoSuchEvent => f.write_str("there is no such event"),
             Self::TooManyOpen => f.write_str("too many events go on already; end some of them first"),
-            Self::TooManyKept => write!(f, "{KEPT} events are kept already; let go of some of them first"),
+            Self::TooManyKept => write!(f, "{KEPT} events are marked as kept; unmark some of them first"),
         }
     }
 }

@@ -71,14 +71,22 @@ impl fmt::Display for RecordError {
                 };
                 let mebibytes = needed_bytes >> 20;
                 let folder = folder.display();
-                write!(f, "{folder}: no space for {mebibytes} MiB: {limit}, and all that is left is kept")
+                write!(
+                    f,
+                    "{folder}: no space for {mebibytes} MiB: {limit}, and no recording is left that may be deleted; \
+                     those of events that are marked as kept stay"
+                )
             }
             Self::Frame(bytes) => {
                 let mebibytes = bytes >> 20;
                 write!(f, "a frame is larger than a file of {mebibytes} MiB: raise segment_mb of [record]")
             }
             Self::Name(name) => {
-                write!(f, "a camera with the name `{name}` cannot be recorded: the folder needs this name")
+                write!(
+                    f,
+                    "a camera with the name `{name}` cannot be recorded: the name is reserved in the folder of \
+                     recordings; rename the camera"
+                )
             }
             Self::Numbers(name) => {
                 write!(

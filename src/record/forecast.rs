@@ -158,7 +158,7 @@ impl Loss {
             (days, _) => format!("in {days} days"),
         };
         let (early, fewer) =
-            if *has_events { ("", "") } else { (", before its days are over", ", or set fewer days") };
+            if *has_events { ("", "") } else { (", before `days` have passed", ", or set fewer days") };
         let space = if *is_own_limit { "raise its max_gb" } else { "raise max_gb or free space" };
         format!(
             "at the present rate, {what} of camera {camera} that is {age} old now is deleted \

@@ -390,7 +390,7 @@ fn what_retention_will_delete_too_early_is_said_before() {
     };
     for (path, field) in [("/api/1.0/recordings", "warning"), ("/api/1.0/status", "recording_warning")] {
         let text = said(path, USER, field);
-        assert!(text.contains("before its days are over: raise max_gb or free space"), "{path}: {text}");
+        assert!(text.contains("before `days` have passed: raise max_gb or free space"), "{path}: {text}");
         assert_eq!(said(path, "guest", field), "null", "{path}, for a user who sees not all of it");
     }
     let in_s = metric(&server, "defender_footage_loss_seconds");
