@@ -244,7 +244,7 @@ fn document(state: &AppState, user: &Identity, feed: &CameraFeed) -> Reply {
 pub(super) fn read_change(request: &mut Request, known: &CameraKeys) -> Result<(CameraChange, bool), Reply> {
     let mut keys = known.top();
     keys.push("save");
-    let mut fields: BTreeMap<String, json::Value> = body::read_strictly(request, &keys, EXAMPLE)?;
+    let mut fields: BTreeMap<String, json::Value> = body::read_settings(request, &keys, EXAMPLE)?;
     let saves = match fields.remove("save") {
         None => false,
         Some(json::Value::Bool(saves)) => saves,
