@@ -108,7 +108,7 @@ impl Motion {
     /// Runs the recorded frames of the last minutes; false if there are none.
     fn run_recorded(&self, recordings: &Arc<Recordings>, camera: &str, run: &mut Run<'_>) -> bool {
         let from_us = run.limit.to_us.saturating_sub(SPAN_US);
-        let mut player = Player::new(recordings, camera);
+        let mut player = Player::new(recordings, camera, &self.memory);
         let Some(mut lease) = self.memory.lease(1) else { return false };
         let (mut reader, mut planes, mut jpeg) = (DcReader::new(), Vec::new(), Vec::new());
         let mut looked_us = None;

@@ -16,6 +16,7 @@ mod video;
 
 use std::sync::Arc;
 
+use super::api::recordings::nothing_at;
 use super::audit;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
@@ -175,9 +176,9 @@ fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     let to_us = query::moment(query, "to")?;
     let speed = query::speed(query)?;
     let interval = query::interval(query)?;
-    let mut player = Player::new(&call.state.recordings, name);
+    let mut player = Player::new(&call.state.recordings, name, call.state.memory.for_footage());
     if !player.seek(from_us) {
-        return Err(Reply::error(404, "nothing is recorded of this camera"));
+        return Err(nothing_at(&player));
     }
     // The frame before `from` is that moment's picture, unless it is long gone.
     if speed > 0.0 && player.wall_us().is_some_and(|at| at.saturating_add(3_000_000) < from_us) {

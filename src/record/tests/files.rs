@@ -162,3 +162,21 @@ fn each_file_is_read_once_at_the_start() {
     let few = reads(0, 20);
     assert_eq!(reads(20, 120) - few, 100);
 }
+
+#[test]
+fn a_player_leases_what_it_remembers_of_a_segment() {
+    let mut world = World::new(&always());
+    for count in 1..=10 {
+        world.publish(now_us(), 1000);
+        wait_until(|| world.counted().0 == count);
+    }
+    let (enough, little) = (Memory::new(64 * 1024), Memory::new(256));
+    let used = || enough.usage()[1].1.used_bytes;
+    let mut player = Player::new(&world.recordings, "front", enough.for_footage());
+    assert!(player.seek(0) && !player.lacks_memory());
+    assert_eq!(used(), 10 * 16, "16 bytes for each frame");
+    drop(player);
+    assert_eq!(used(), 0);
+    let mut player = Player::new(&world.recordings, "front", little.for_footage());
+    assert!(!player.seek(0) && player.lacks_memory());
+}
