@@ -133,12 +133,15 @@ fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
     let needed = |name| query::needed_moment(query, name);
     let (from_us, to_us) = (needed("from")?, needed("to")?);
     let hears = |microphone: &str| call.state.hears_footage(name, microphone, call.user);
-    let wanted = Wanted { from_us, to_us, kind, hears: &hears };
+    let is_awaited = || call.pending.is_wanted() && call.state.accounts.holds(call.user);
+    let wanted = Wanted { from_us, to_us, kind, hears: &hears, is_awaited: &is_awaited };
     let memory = call.state.memory.for_footage();
     let made = Clip::new(&call.state.recordings, name, &wanted, memory).map_err(|why| match why {
         NoClip::Nothing => thumbnails::nothing(),
         NoClip::TooLong => Reply::error(400, "a clip has at most 24 hours and 4 GiB: ask for a shorter time"),
         NoClip::NoMemory => Reply::out_of_memory(),
+        // Nobody reads this, or the right to the clip has ended.
+        NoClip::Unwanted => Reply::error(403, "the right to do this has ended meanwhile"),
         NoClip::Unfit(error) => Reply::error(400, &format!("ask for another kind of clip: {error}")),
         NoClip::Unreadable(error) => Reply::error(503, &format!("the recording cannot be read: {error}")),
     })?;
