@@ -180,3 +180,18 @@ fn a_player_leases_what_it_remembers_of_a_segment() {
     let mut player = Player::new(&world.recordings, "front", little.for_footage());
     assert!(!player.seek(0) && player.lacks_memory());
 }
+
+#[test]
+fn a_clip_that_nobody_waits_for_is_not_put_together() {
+    let world = World::new(&always());
+    wait_until(|| world.recordings.is_read.get());
+    let info = footage(&world, 7, &head(1, 100, 1_790_000_000), &[0, 100, 200]);
+    let put_together = |is_awaited: bool| {
+        let (from_us, to_us) = (info.start_us(), info.end_us());
+        let (hears, is_awaited) = (|_: &str| true, || is_awaited);
+        let wanted = Wanted { from_us, to_us, kind: ClipKind::Mkv, hears: &hears, is_awaited: &is_awaited };
+        Clip::new(&world.recordings, "front", &wanted, &Account::unlimited()).map(|_| ())
+    };
+    assert!(put_together(true).is_ok());
+    assert!(matches!(put_together(false), Err(NoClip::Unwanted)));
+}
