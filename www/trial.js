@@ -37,7 +37,7 @@ export function trial(name, settings) {
 }
 
 async function fill(name, motion, summary, host) {
-  const { from, to, looks, source, events } = await ask("POST", `cameras/${encodeURIComponent(name)}/motion/replay`, { motion });
+  const { from, to, looks, source, stopped_early: isCut, events } = await ask("POST", `cameras/${encodeURIComponent(name)}/motion/replay`, { motion });
   if (!looks) {
     say(summary, "The detector has not examined this camera yet. Try again in a minute.");
     return;
@@ -48,7 +48,7 @@ async function fill(name, motion, summary, host) {
   const before = eventsOf(reported) ?? [];
   const [begin, end] = [from, to].map(momentIn);
   say(summary, `${lengthWords(end - begin)} until ${timeOf(end)} (${plural(looks, "examined picture")} ${SOURCES[source] ?? ""}). ` +
-    `Reported: ${before.length}. With these settings: ${found.length}.`);
+    `Reported: ${before.length}. With these settings: ${found.length}.${isCut ? " This took too long: later pictures are left out." : ""}`);
   const camera = recordings?.cameras.find((each) => each.name === name);
   const isRecorded = (at) => camera?.first && at >= camera.first && (at <= camera.last || camera.state === "recording");
   const rows = paired(before, found).map(([was, is]) => {

@@ -82,14 +82,17 @@ impl Acceptor {
     ) {
         let peer = caller.address();
         let socket = Arc::new(socket);
-        let evicted = Arc::clone(&socket);
+        // Weak: a request that goes on after the connection does not keep its socket open.
+        let evicted = Arc::downgrade(&socket);
         let close: Close = Arc::new(move || {
             debug!("{peer}: closed to make room for another connection");
-            // This does not block: it only marks the socket and wakes its thread.
-            let _ = evicted.shutdown(Shutdown::Both);
+            if let Some(evicted) = evicted.upgrade() {
+                // This does not block: it only marks the socket and wakes its thread.
+                let _ = evicted.shutdown(Shutdown::Both);
+            }
         });
         let permit = match self.admission.admit(peer.ip(), close) {
-            Ok(permit) => permit,
+            Ok(permit) => Arc::new(permit),
             Err(which) => {
                 debug!("{peer}: rejected, {which:?} limit of connections reached");
                 return self.reject(&socket);
@@ -102,7 +105,7 @@ impl Acceptor {
             .spawn_scoped(scope, move || {
                 let _held = &entry;
                 let served = panic::catch_unwind(AssertUnwindSafe(|| {
-                    connection::serve(&self.context, socket, caller, permit.slot())
+                    connection::serve(&self.context, socket, caller, &permit)
                 }));
                 if served.is_err() {
                     // The panic itself was logged; other connections continue.

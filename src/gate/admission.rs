@@ -40,7 +40,7 @@ pub struct Admission {
     leaving: usize,
 }
 
-/// An admitted connection; returns its slot when dropped.
+/// An admitted connection; returns its slot when dropped. Its requests hold it as well, until they are answered.
 pub struct Permit(Slot);
 
 /// The slot of a connection, for code that knows more about the connection. The connection may have ended.

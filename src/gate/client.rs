@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -54,6 +54,9 @@ pub struct Client {
     /// Only for a live stream.
     send_buffer: Option<SendBuffer>,
 }
+
+/// Whether a client is connected, for others than its own thread. It does not keep the connection.
+pub(super) struct Presence(Weak<TcpStream>);
 
 /// The permission that the work of [`Client::run_while`] depends on.
 struct Permission {
@@ -224,9 +227,12 @@ impl Client {
         if self.is_revoked() {
             return true;
         }
-        let mut polled = [PollFd::new(&*self.socket, PollFlags::RDHUP)];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
+        has_hung_up(&self.socket)
+    }
+
+    /// What says to others whether the client is connected.
+    pub(super) fn presence(&self) -> Presence {
+        Presence(Arc::downgrade(&self.socket))
     }
 
     fn is_revoked(&self) -> bool {
@@ -260,6 +266,19 @@ impl Client {
             }
         }
     }
+}
+
+impl Presence {
+    /// Whether the client has closed its side, or the connection has ended. It does not block.
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.upgrade().is_none_or(|socket| has_hung_up(&socket))
+    }
+}
+
+fn has_hung_up(socket: &TcpStream) -> bool {
+    let mut polled = [PollFd::new(socket, PollFlags::RDHUP)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
 }
 
 /// Whether an error is a timeout, which Linux reports as `WouldBlock`.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
-use super::admission::{Slot, Stage};
+use super::admission::{Permit, Stage};
 use super::client::{Caller, Client, is_timeout};
 use super::head::{HeadError, RequestHead, complete_head};
 use super::limits::Limits;
@@ -42,10 +42,10 @@ pub(super) struct Context {
 }
 
 /// Serves one client from the first byte to the last.
-pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, slot: &Slot) {
+pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, permit: &Arc<Permit>) {
     let peer = caller.address();
     let outcome = Client::new(socket, caller, &context.limits)
-        .and_then(|client| Connection::run(context, client, slot));
+        .and_then(|client| Connection::run(context, client, permit));
     if let Err(error) = outcome {
         debug!("{peer}: connection ended: {error}");
     }
@@ -53,7 +53,7 @@ pub(super) fn serve(context: &Context, socket: Arc<TcpStream>, caller: Caller, s
 
 struct Connection<'a> {
     context: &'a Context,
-    slot: &'a Slot,
+    permit: &'a Arc<Permit>,
     client: Client,
     /// Received bytes that are not processed yet.
     received: Vec<u8>,
@@ -68,7 +68,7 @@ enum NoRequest {
 }
 
 impl<'a> Connection<'a> {
-    fn run(context: &'a Context, mut client: Client, slot: &'a Slot) -> io::Result<()> {
+    fn run(context: &'a Context, mut client: Client, permit: &'a Arc<Permit>) -> io::Result<()> {
         let deadline = Instant::now() + context.limits.head_timeout;
         let redirects = match (&context.tls, client.peek(deadline)?) {
             (_, None) => return Ok(()),
@@ -84,7 +84,7 @@ impl<'a> Connection<'a> {
             }
             (tls, Some(_)) => tls.is_some(),
         };
-        let mut connection = Self { context, slot, client, received: Vec::new() };
+        let mut connection = Self { context, permit, client, received: Vec::new() };
         if redirects { connection.redirect() } else { connection.requests() }?;
         // Only after success: a client that cannot be written to cannot receive a close either.
         connection.client.finish();
@@ -103,7 +103,7 @@ impl<'a> Connection<'a> {
             if after == After::Close {
                 return Ok(());
             }
-            self.slot.set_stage(Stage::Idle);
+            self.permit.slot().set_stage(Stage::Idle);
             begin_within = self.context.limits.idle_timeout;
         }
     }
@@ -159,14 +159,14 @@ impl<'a> Connection<'a> {
             Err(error) if is_timeout(&error) => return self.refuse(408, "the request body took too long"),
             Err(error) => return Err(error),
         };
-        self.slot.set_stage(Stage::Request);
-        let open = self.context.pending.open(&self.client, head.keep_alive, self.slot)?;
+        self.permit.slot().set_stage(Stage::Request);
+        let open = self.context.pending.open(&self.client, head.keep_alive, self.permit)?;
         let mut request = head.canonical(&open.id);
         request.extend_from_slice(&body);
         let give_up = Instant::now() + RESEND_FOR;
         loop {
             let mut reply = match self.send_to_http(&request) {
-                Ok(channel) => ReplyReader::new(channel, self.context, self.slot),
+                Ok(channel) => ReplyReader::new(channel, self.context, self.permit),
                 Err(error) => {
                     warn!("cannot pass a request to the HTTP layer: {error}");
                     return self.refuse(503, "the server is starting, try again");
@@ -180,7 +180,7 @@ impl<'a> Connection<'a> {
                     thread::sleep(RESEND_PAUSE);
                 }
                 Carried::Nothing => return self.run_job(&open),
-                Carried::Broken(error) if self.slot.is_evicted() => return Err(error),
+                Carried::Broken(error) if self.permit.slot().is_evicted() => return Err(error),
                 Carried::Broken(error) => {
                     let path = head.target.split('?').next().unwrap_or_default();
                     warn!("the HTTP layer's reply to {} {path} is invalid: {error}", head.method);
@@ -254,13 +254,13 @@ impl<'a> Connection<'a> {
 struct ReplyReader<'a> {
     channel: UnixStream,
     context: &'a Context,
-    slot: &'a Slot,
+    permit: &'a Permit,
     give_up: Instant,
 }
 
 impl<'a> ReplyReader<'a> {
-    fn new(channel: UnixStream, context: &'a Context, slot: &'a Slot) -> Self {
-        Self { channel, context, slot, give_up: Instant::now() + REPLY_TIMEOUT }
+    fn new(channel: UnixStream, context: &'a Context, permit: &'a Permit) -> Self {
+        Self { channel, context, permit, give_up: Instant::now() + REPLY_TIMEOUT }
     }
 }
 
@@ -273,7 +273,7 @@ impl Read for ReplyReader<'_> {
                 Err(error) if is_timeout(&error) => {}
                 done => return done,
             }
-            if self.slot.is_evicted() {
+            if self.permit.slot().is_evicted() {
                 return Err(ErrorKind::ConnectionAborted.into());
             }
             if Instant::now() >= self.give_up {
@@ -307,11 +307,11 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, peer) = listener.accept().unwrap();
         client.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-        let permit = Admission::new(&context.limits).admit(peer.ip(), Arc::new(|| {})).unwrap();
+        let permit = Arc::new(Admission::new(&context.limits).admit(peer.ip(), Arc::new(|| {})).unwrap());
         let mut answer = String::new();
         thread::scope(|scope| {
             scope.spawn(|| http(library));
-            scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), permit.slot()));
+            scope.spawn(|| serve(&context, Arc::new(socket), Caller::Remote(peer), &permit));
             client.read_to_string(&mut answer).unwrap();
         });
         answer

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Largest request body, in bytes. The HTTP layer takes less, but for the settings of a camera.
+pub const MAX_BODY_BYTES: usize = 128 * 1024;
+
 /// Limits on connections and requests.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -30,7 +33,7 @@ impl Default for Limits {
             connections: 128,
             connections_per_address: 64,
             head_bytes: 16 * 1024,
-            body_bytes: 64 * 1024,
+            body_bytes: MAX_BODY_BYTES,
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             write_stall: Duration::from_secs(10),

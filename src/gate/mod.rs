@@ -40,7 +40,7 @@ pub use error::GateError;
 #[cfg(test)]
 pub use head::is_passed_on;
 pub use head::{COOKIE_PREFIX, REQUEST_ID_HEADER};
-pub use limits::Limits;
+pub use limits::{Limits, MAX_BODY_BYTES};
 pub use listeners::Listeners;
 pub use local::LocalGate;
 pub use pending::{After, Job, PendingRequest, PendingRequests};

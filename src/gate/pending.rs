@@ -14,11 +14,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::admission::Slot;
+use super::admission::Permit;
 use super::channel::Channel;
-use super::client::{Caller, Client};
+use super::client::{Caller, Client, Presence};
 use crate::base::{hex, lock};
 use crate::memory::{Account, Lease};
 
@@ -37,13 +38,16 @@ pub enum After {
     Close,
 }
 
-/// One request that the HTTP layer answers.
+/// One request that the HTTP layer answers. It holds the connection's slot, also after the connection has ended: so the
+/// limits on connections are limits on requests as well.
 pub struct PendingRequest {
     caller: Caller,
     secure: bool,
     keep_alive: bool,
+    /// Whether the gate still waits for the reply.
+    is_open: AtomicBool,
     /// `None` in tests of handlers.
-    slot: Option<Slot>,
+    held: Option<(Arc<Permit>, Presence)>,
     job: Mutex<Option<Job>>,
 }
 
@@ -73,9 +77,18 @@ impl PendingRequest {
 
     /// Marks the request as signed in, so that the gate does not evict its connection for strangers.
     pub fn mark_signed_in(&self) {
-        if let Some(slot) = &self.slot {
-            slot.mark_signed_in();
+        if let Some((permit, _)) = &self.held {
+            permit.slot().mark_signed_in();
         }
+    }
+
+    /// Whether anybody still waits for the answer: the client has not closed its side and was not evicted, and the gate
+    /// has not given up. It does not block. Whoever lets a request wait asks it a few times a second.
+    pub fn is_wanted(&self) -> bool {
+        let is_there =
+            |(permit, presence): &(Arc<Permit>, Presence)| !permit.slot().is_evicted() && !presence.is_gone();
+        // Relaxed: it is seen some time later.
+        self.is_open.load(Ordering::Relaxed) && self.held.as_ref().is_none_or(is_there)
     }
 
     /// Has the connection's thread run `job` on the client after the reply ends without a byte.
@@ -90,8 +103,8 @@ impl PendingRequest {
     /// A pending request without a connection, for tests of handlers.
     #[cfg(test)]
     pub fn of(peer: SocketAddr, secure: bool) -> Self {
-        let (caller, keep_alive) = (Caller::Remote(peer), true);
-        Self { caller, secure, keep_alive, slot: None, job: Mutex::new(None) }
+        let (caller, is_open) = (Caller::Remote(peer), AtomicBool::new(true));
+        Self { caller, secure, keep_alive: true, is_open, held: None, job: Mutex::new(None) }
     }
 }
 
@@ -157,10 +170,21 @@ impl PendingRequests {
     }
 
     /// Registers a request under a fresh random id of 128 bits.
-    pub(super) fn open(&self, client: &Client, keep_alive: bool, slot: &Slot) -> io::Result<OpenRequest<'_>> {
+    pub(super) fn open(
+        &self,
+        client: &Client,
+        keep_alive: bool,
+        permit: &Arc<Permit>,
+    ) -> io::Result<OpenRequest<'_>> {
         let id = hex::random_id()?;
-        let (caller, secure, slot) = (client.caller(), client.is_secure(), Some(slot.clone()));
-        let request = Arc::new(PendingRequest { caller, secure, keep_alive, slot, job: Mutex::default() });
+        let request = Arc::new(PendingRequest {
+            caller: client.caller(),
+            secure: client.is_secure(),
+            keep_alive,
+            is_open: AtomicBool::new(true),
+            held: Some((Arc::clone(permit), client.presence())),
+            job: Mutex::default(),
+        });
         lock(&self.live).insert(id.clone(), Arc::clone(&request));
         Ok(OpenRequest { pending: self, id, request })
     }
@@ -175,6 +199,7 @@ impl OpenRequest<'_> {
 
 impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
+        self.request.is_open.store(false, Ordering::Relaxed);
         lock(&self.pending.live).remove(&self.id);
     }
 }
@@ -206,7 +231,7 @@ mod tests {
 
     /// A connection over loopback of a client that looks like `caller`; its other end; and its slot, the only one
     /// of `admission`.
-    fn connection(caller: Option<Caller>) -> (Client, TcpStream, Admission, Permit) {
+    fn connection(caller: Option<Caller>) -> (Client, TcpStream, Admission, Arc<Permit>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, peer) = listener.accept().unwrap();
@@ -214,14 +239,14 @@ mod tests {
         let client = Client::new(Arc::new(socket), caller.unwrap_or(Caller::Remote(peer)), &limits).unwrap();
         let admission = Admission::new(&limits);
         let permit = admission.admit(peer.ip(), Arc::new(|| {})).unwrap();
-        (client, other, admission, permit)
+        (client, other, admission, Arc::new(permit))
     }
 
     #[test]
     fn an_id_works_once_and_while_the_request_is_pending() {
         let pending = pending();
         let (client, _other, admission, permit) = connection(None);
-        let open = pending.open(&client, true, permit.slot()).unwrap();
+        let open = pending.open(&client, true, &permit).unwrap();
         assert!(pending.claim("another id").is_none() && open.is_unclaimed());
         let claimed = pending.claim(&open.id).unwrap();
         assert!(pending.claim(&open.id).is_none() && !open.is_unclaimed());
@@ -231,7 +256,7 @@ mod tests {
         assert!(open.request.take_job().is_some() && open.request.take_job().is_none());
         claimed.mark_signed_in();
         assert!(admission.admit([10, 0, 0, 1].into(), Arc::new(|| {})).is_err(), "the user keeps the slot");
-        let second = pending.open(&client, false, permit.slot()).unwrap();
+        let second = pending.open(&client, false, &permit).unwrap();
         let id = second.id.clone();
         assert!(!second.request.keeps_alive() && id != open.id);
         drop(second);
@@ -239,10 +264,47 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_once_the_connection_or_the_gate_has_ended() {
+        type End = fn(TcpStream, &Admission, OpenRequest<'_>, Client);
+        let ways: [(&str, End); 4] = [
+            ("the client closes", |other, _, open, client| drop((other, open.id.len(), client.peer()))),
+            ("it is evicted", |_, admission, open, _| {
+                let _admitted = admission.admit([10, 0, 0, 1].into(), Arc::new(|| {})).unwrap();
+                assert!(!open.request.is_wanted());
+            }),
+            ("the gate gives up", |_, _, open, _| drop(open)),
+            ("the connection ends", |_, _, _, client| drop(client)),
+        ];
+        for (way, end) in ways {
+            let pending = pending();
+            let (client, other, admission, permit) = connection(None);
+            let open = pending.open(&client, true, &permit).unwrap();
+            let claimed = pending.claim(&open.id).unwrap();
+            drop(permit);
+            assert!(claimed.is_wanted(), "{way}");
+            end(other, &admission, open, client);
+            assert!(!claimed.is_wanted(), "{way}");
+        }
+    }
+
+    #[test]
+    fn a_request_holds_the_slot_of_its_connection() {
+        let pending = pending();
+        let (client, _other, admission, permit) = connection(None);
+        let open = pending.open(&client, true, &permit).unwrap();
+        let claimed = pending.claim(&open.id).unwrap();
+        // The connection has ended, and its request goes on.
+        drop((open, client, permit));
+        assert_eq!(admission.connections(), 1);
+        drop(claimed);
+        assert_eq!(admission.connections(), 0);
+    }
+
+    #[test]
     fn a_client_of_the_local_socket_has_a_user() {
         let (client, _other, _admission, permit) = connection(Some(Caller::Local { uid: 1234 }));
         let pending = pending();
-        assert_eq!(pending.open(&client, true, permit.slot()).unwrap().request.local_uid(), Some(1234));
+        assert_eq!(pending.open(&client, true, &permit).unwrap().request.local_uid(), Some(1234));
     }
 
     #[test]

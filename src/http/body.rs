@@ -12,8 +12,12 @@ use zeroize::Zeroizing;
 use super::reply::Reply;
 use crate::base::did_you_mean;
 
-/// Largest body that is read, in bytes: the masks of a camera, written with all their digits, take 40 KiB.
-const MAX_BYTES: u64 = 64 * 1024;
+/// Largest body that is read, in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// Largest body with settings of a camera: each list of polygons, written with all digits of its numbers, takes 42 KiB,
+/// and a camera has three of them.
+const MAX_SETTINGS_BYTES: usize = crate::gate::MAX_BODY_BYTES;
 
 /// Deepest nesting that is read. The deepest document of the API has two levels.
 const MAX_DEPTH: u32 = 8;
@@ -23,12 +27,17 @@ const MAX_DEPTH: u32 = 8;
 /// # Errors
 /// 400 with `example` if it is not such a document, 413 if it is too large.
 pub fn read<T: Deserialize>(request: &mut Request, example: &str) -> Result<T, Reply> {
+    read_within(request, MAX_BYTES, example)
+}
+
+fn read_within<T: Deserialize>(request: &mut Request, most: usize, example: &str) -> Result<T, Reply> {
+    let length = request.body_length().map_or(most, |length| length.min(most));
     // Allocated once: growing would leave pieces of a password in freed memory.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
     let wrong = || expected(example);
-    request.as_reader().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|_| wrong())?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Reply::error(413, "the body is larger than 64 KiB"));
+    request.as_reader().take(most as u64 + 1).read_to_end(&mut bytes).map_err(|_| wrong())?;
+    if bytes.len() > most {
+        return Err(Reply::error(413, &format!("the body is larger than {} KiB", most / 1024)));
     }
     let text = str::from_utf8(&bytes).map_err(|_| wrong())?;
     // Walking or freeing a nested value recurses as deep as it is nested, and this thread's stack is small.
@@ -48,7 +57,28 @@ pub fn read_strictly<T: Deserialize>(
     keys: &[&str],
     example: &str,
 ) -> Result<T, Reply> {
-    let mut document: Value = read(request, example)?;
+    read_strictly_within(request, MAX_BYTES, keys, example)
+}
+
+/// As [`read_strictly`], with settings of a camera, which may be longer.
+///
+/// # Errors
+/// As [`read_strictly`].
+pub fn read_settings<T: Deserialize>(
+    request: &mut Request,
+    keys: &[&str],
+    example: &str,
+) -> Result<T, Reply> {
+    read_strictly_within(request, MAX_SETTINGS_BYTES, keys, example)
+}
+
+fn read_strictly_within<T: Deserialize>(
+    request: &mut Request,
+    most: usize,
+    keys: &[&str],
+    example: &str,
+) -> Result<T, Reply> {
+    let mut document: Value = read_within(request, most, example)?;
     make_whole(&mut document);
     let Value::Object(fields) = &document else { return Err(expected(example)) };
     for (key, value) in fields {

@@ -40,25 +40,26 @@ impl FailedLogins {
         if why == Denied::Ended {
             return;
         }
-        let storm = {
-            let mut now = lock(&self.now);
-            let is_of_late = |storm: &Storm| at.saturating_duration_since(storm.began) < APART;
-            let storm = now.as_mut().filter(|storm| journal.goes_on(storm.id, QUIET) || is_of_late(storm));
-            storm.map(|storm| {
-                storm.count = storm.count.saturating_add(1);
-                *storm
-            })
-        };
-        match storm {
+        if let Some(Storm { id, count, .. }) = self.count(journal, peer, at)
+            && count > 1
+            && count.is_power_of_two()
+        {
             // Written at each power of two: a storm of them is a few lines on disk.
-            Some(Storm { id, count, .. }) if count.is_power_of_two() => {
-                let note = format!("at least {count} failed sign-ins, the last one from {}", peer.ip());
-                // It may have been deleted meanwhile.
-                let _ = journal.note(id, &note);
-            }
-            Some(_) => {}
-            None => *lock(&self.now) = begin(journal, peer, at),
+            let note = format!("at least {count} failed sign-ins, the last one from {}", peer.ip());
+            // It may have been deleted meanwhile. Without the lock, for an old event is read from its file.
+            let _ = journal.note(id, &note);
         }
+    }
+
+    /// Counts one more, and begins an event where there is none: under one lock, or two requests begin two events.
+    fn count(&self, journal: &Journal, peer: SocketAddr, at: Instant) -> Option<Storm> {
+        let mut now = lock(&self.now);
+        let is_of_late = |storm: &Storm| at.saturating_duration_since(storm.began) < APART;
+        match now.as_mut().filter(|storm| journal.goes_on(storm.id, QUIET) || is_of_late(storm)) {
+            Some(storm) => storm.count = storm.count.saturating_add(1),
+            None => *now = begin(journal, peer, at),
+        }
+        *now
     }
 }
 
@@ -102,5 +103,28 @@ mod tests {
         assert_eq!(notes(), ["at least 1024 failed sign-ins, the last one from 192.0.2.7"]);
         failed.add_at(&journal, peer, Denied::WrongPassword, later);
         assert_eq!(notes().len(), 2, "another one after that is over");
+    }
+
+    #[test]
+    fn failed_logins_at_once_are_one_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&folder.path().join("events"), crate::hub::events(64));
+        let peer = SocketAddr::from(([192, 0, 2, 7], 9));
+        for round in 1..=200 {
+            let (failed, together) = (FailedLogins::default(), std::sync::Barrier::new(4));
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        together.wait();
+                        failed.add(&journal, peer, Denied::WrongPassword);
+                    });
+                }
+            });
+            let query =
+                EventQuery { from_us: None, to_us: None, is_wanted: &|_| true, before: None, limit: 999 };
+            let found = journal.find(&query);
+            assert_eq!(found.len(), round);
+            journal.end(found[0].event.id).unwrap();
+        }
     }
 }

@@ -109,8 +109,8 @@ impl HttpServer {
         retired.retain(|(since, _)| since.elapsed() < RETIRED_FOR);
     }
 
-    /// Answers a request on a thread of its own: the gate's limits bound their number, and a password hash or
-    /// a handler that hangs delays no other request.
+    /// Answers a request on a thread of its own: a password hash or a handler that hangs delays no other request. The
+    /// gate's limits bound their number, because a request holds the slot of its connection until it is answered.
     fn spawn<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, request: Request) {
         let thread = thread::Builder::new().name("request".to_owned()).stack_size(STACK_BYTES);
         if let Err(error) = thread.spawn_scoped(scope, move || self.service.answer(request)) {

@@ -1,5 +1,6 @@
 //! Answers a request: claims it, signs its user in, checks that they may do this, and has it dispatched.
 
+use std::net::IpAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use super::route::{Access, Route};
 use super::state::AppState;
 use super::{audit, challenge, cors, dispatch, page};
 use crate::gate::{PendingRequest, PendingRequests, REQUEST_ID_HEADER};
-use crate::users::{Identity, Role};
+use crate::users::{Asker, Identity, Role};
 
 /// Replies with a body up to this size, in bytes, take no lease of memory.
 const SMALL_REPLY_BYTES: usize = 4096;
@@ -68,6 +69,17 @@ impl Service {
         if let Err(error) = request.respond(reply.into_response(context)) {
             debug!("{peer}: reply lost: {error}");
         }
+    }
+}
+
+/// A request whose client waits.
+impl Asker for PendingRequest {
+    fn address(&self) -> IpAddr {
+        self.peer().ip()
+    }
+
+    fn waits(&self) -> bool {
+        self.is_wanted()
     }
 }
 
@@ -133,7 +145,7 @@ fn sign_in(state: &AppState, request: &Request, pending: &PendingRequest) -> Res
         }
         Some(Credentials::Secret(secret)) => ("", state.accounts.by_secret(secret)),
         Some(Credentials::Basic(basic)) => {
-            let signed_in = state.accounts.authenticate(&basic.name, &basic.password, peer.ip());
+            let signed_in = state.accounts.authenticate(&basic.name, &basic.password, pending);
             (basic.name.as_str(), signed_in)
         }
     };

@@ -23,7 +23,9 @@ pub(super) struct DayFile {
     pub(super) last_n: u32,
     /// Whether it says which ids are reserved.
     pub(super) has_ids: bool,
-    /// Lines with a whole event.
+    /// Bytes of lines about events that people and programs reported.
+    reported_bytes: u64,
+    /// Lines with a whole event, but for those that were reported.
     events: u32,
     /// Least and greatest id among them.
     ids: (u32, u32),
@@ -34,9 +36,10 @@ pub(super) struct DayFile {
 /// How much may be stored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DayLimits {
-    /// Events of a day. Beyond that only those are stored that people made, keep or wrote about.
+    /// Events of a day that Defender finds. Beyond that only those are stored that people keep or wrote about.
     pub(super) day_events: u32,
-    /// Bytes of a day's file, beyond which nothing is added but kept events.
+    /// Bytes of a day's file, beyond which nothing is added but kept events. Events that are reported take half of them at
+    /// the most, however many there are: the rest is for what Defender finds.
     pub(super) day_bytes: u64,
     /// Bytes of all files; beyond that the oldest ones are removed.
     pub(super) bytes: u64,
@@ -48,6 +51,7 @@ pub(super) struct DayLimits {
 pub(super) struct Room {
     events: u32,
     has_bytes: bool,
+    has_bytes_for_reported: bool,
 }
 
 impl Day {
@@ -71,14 +75,19 @@ impl Day {
 impl DayFile {
     pub(super) fn new(day: Day) -> Self {
         let (none, wall_us) = ((u32::MAX, 0), (u64::MAX, 0));
-        Self { day, bytes: 0, last_n: 0, has_ids: false, events: 0, ids: none, wall_us }
+        Self { day, bytes: 0, last_n: 0, has_ids: false, reported_bytes: 0, events: 0, ids: none, wall_us }
+    }
+
+    /// So many bytes of it are about this event.
+    pub(super) fn count_bytes(&mut self, record: &EventRecord, bytes: u64) {
+        self.reported_bytes += if is_reported(record) { bytes } else { 0 };
     }
 
     /// A line with a whole event is in it.
     pub(super) fn saw(&mut self, record: &EventRecord) {
         let id = record.event.id;
         let end_us = record.wall_end_us().unwrap_or(record.wall_start_us);
-        self.events = self.events.saturating_add(1);
+        self.events = self.events.saturating_add(u32::from(!is_reported(record)));
         self.ids = (self.ids.0.min(id), self.ids.1.max(id));
         self.wall_us = (self.wall_us.0.min(record.wall_start_us), self.wall_us.1.max(end_us));
     }
@@ -103,8 +112,11 @@ impl DayLimits {
 
     /// The room in the file of a day, which need not be there yet.
     pub(super) fn room(&self, file: Option<&DayFile>) -> Room {
-        let (events, bytes) = file.map_or((0, 0), |file| (file.events, file.bytes));
-        Room { events: self.day_events.saturating_sub(events), has_bytes: bytes < self.day_bytes }
+        let new = DayFile::new(Day(0));
+        let DayFile { events, bytes, reported_bytes, .. } = file.unwrap_or(&new);
+        let has_bytes = *bytes < self.day_bytes;
+        let has_bytes_for_reported = has_bytes && *reported_bytes < self.day_bytes / 2;
+        Room { events: self.day_events.saturating_sub(*events), has_bytes, has_bytes_for_reported }
     }
 
     /// The file to be removed next, where there are too many or too large ones; never the newest one.
@@ -118,17 +130,23 @@ impl DayLimits {
 impl Room {
     /// Whether there is room for a line with this event, which takes it.
     pub(super) fn take(&mut self, record: &EventRecord) -> bool {
-        let is_of_people = record.event.kind == EventKind::Manual || !record.note.is_empty();
-        let has_room = self.has_bytes && (self.events > 0 || is_of_people);
-        self.events = self.events.saturating_sub(1);
+        let is_counted = !is_reported(record);
+        let has_room =
+            self.has_bytes_for(record) && (!is_counted || self.events > 0 || !record.note.is_empty());
+        self.events = self.events.saturating_sub(u32::from(is_counted));
         // There are few that are kept, and they move from file to file.
         has_room || record.is_kept
     }
 
-    /// Whether there is room for a short line.
-    pub(super) fn has_bytes(&self) -> bool {
-        self.has_bytes
+    /// Whether there is room for a short line about this event.
+    pub(super) fn has_bytes_for(&self, record: &EventRecord) -> bool {
+        if is_reported(record) { self.has_bytes_for_reported } else { self.has_bytes }
     }
+}
+
+/// Whether a person or a program reported it, and not Defender.
+fn is_reported(record: &EventRecord) -> bool {
+    record.event.kind == EventKind::Manual
 }
 
 #[cfg(test)]

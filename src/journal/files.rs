@@ -52,8 +52,13 @@ pub(super) fn days(folder: &Path) -> io::Result<Vec<Day>> {
     Ok(days)
 }
 
-/// Reads the file of a day line by line; `take` says whether it can use one.
-pub(super) fn read(folder: &Path, day: Day, mut take: impl FnMut(u32, Entry) -> bool) -> io::Result<Remains> {
+/// Reads the file of a day line by line; `take` gets the number, the content and the length of each, and says whether it
+/// can use that one.
+pub(super) fn read(
+    folder: &Path,
+    day: Day,
+    mut take: impl FnMut(u32, Entry, usize) -> bool,
+) -> io::Result<Remains> {
     let file = open(&folder.join(day.name()), OpenOptions::new().read(true))?;
     let mut remains = Remains { bytes: file.metadata()?.len(), ..Remains::default() };
     if remains.bytes > FILE_BYTES {
@@ -73,7 +78,7 @@ pub(super) fn read(folder: &Path, day: Day, mut take: impl FnMut(u32, Entry) -> 
         if !is_start {
             continue;
         }
-        let is_taken = line::parse(trimmed(&line)).is_some_and(|(n, entry)| take(n, entry));
+        let is_taken = line::parse(trimmed(&line)).is_some_and(|(n, entry)| take(n, entry, line.len()));
         remains.is_cut |= !is_taken && !is_whole && !is_inside;
         remains.garbage += u32::from(!is_taken && (is_whole || is_inside));
     }
@@ -197,7 +202,7 @@ mod tests {
 
     fn ids(folder: &Path, day: Day) -> (Vec<u32>, Remains) {
         let mut ids = Vec::new();
-        let remains = read(folder, day, |n, _| {
+        let remains = read(folder, day, |n, _, _| {
             ids.push(n);
             true
         });
@@ -254,7 +259,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&other).unwrap(), "secret");
         fs::remove_file(&path).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert!(read(folder.path(), day, |_, _| true).is_err());
+        assert!(read(folder.path(), day, |_, _, _| true).is_err());
         assert!(Appender::new(folder.path()).append(day, b"x\n").is_err());
         assert_eq!(days(folder.path()).unwrap(), [day], "other files are none of the journal's");
     }

@@ -14,8 +14,11 @@ use crate::media::{Area, CameraName, Event, EventKind, Timestamp};
 /// Longest line, in bytes: a note whose characters are all escaped takes 12 bytes for each.
 pub(super) const LINE_BYTES: usize = 8 * 1024;
 
-/// Longest name of a zone.
-const ZONE_CHARS: usize = 32;
+/// Longest name of a zone or a microphone; one of another Defender has the names of both.
+const NAME_CHARS: usize = 65;
+
+/// How the note begins that Defender writes about a sound. Earlier versions named the microphone there only.
+const HEARD_BY: &str = "microphone ";
 
 /// What a line says.
 #[derive(Debug, PartialEq)]
@@ -52,6 +55,7 @@ struct Raw {
     by: Option<String>,
     below: Option<u32>,
     zone: Option<String>,
+    microphone: Option<String>,
     best_us: Option<u64>,
 }
 
@@ -96,12 +100,16 @@ fn event(raw: Raw) -> Option<EventRecord> {
         score: raw.score.unwrap_or(0),
         area,
     };
+    let note = raw.note.unwrap_or_default();
+    let heard_by = note.strip_prefix(HEARD_BY).filter(|_| event.kind == EventKind::Sound);
+    let microphone = raw.microphone.as_deref().or(heard_by).unwrap_or_default();
     Some(EventRecord {
         is_kept: raw.keep.unwrap_or(false),
         is_interrupted: raw.interrupted.unwrap_or(false),
-        note: cut(&raw.note.unwrap_or_default(), NOTE_CHARS),
+        note: cut(&note, NOTE_CHARS),
         reporter: cut(&raw.by.unwrap_or_default(), REPORTER_CHARS),
-        zone: cut(&raw.zone.unwrap_or_default(), ZONE_CHARS),
+        zone: cut(&raw.zone.unwrap_or_default(), NAME_CHARS),
+        microphone: cut(microphone, NAME_CHARS),
         best: raw.best_us.map(Timestamp::from_micros),
         ..EventRecord::new(event, raw.wall_us?, raw.boot?)
     })
@@ -152,7 +160,8 @@ fn write_event(text: &mut String, n: u32, record: &EventRecord) -> std::fmt::Res
     if let Some(best) = record.best {
         write!(text, r#","best_us":{}"#, best.as_micros())?;
     }
-    for (key, value) in [("zone", &record.zone), ("note", &record.note), ("by", &record.reporter)] {
+    let EventRecord { zone, microphone, note, reporter, .. } = record;
+    for (key, value) in [("zone", zone), ("microphone", microphone), ("note", note), ("by", reporter)] {
         if !value.is_empty() {
             write!(text, r#","{key}":{}"#, quoted(value))?;
         }
@@ -203,6 +212,7 @@ mod tests {
             note: "a \"bell\"\\\n\u{202e}\u{1b}\u{e0041} ünï 👩".into(),
             reporter: "ada by token door".into(),
             zone: "door".into(),
+            microphone: "hall".into(),
             best: Some(Timestamp::from_micros(7_000_001)),
             ..record()
         };
@@ -231,6 +241,21 @@ mod tests {
             ..record()
         };
         assert!(text(u32::MAX, &Entry::Event(long)).len() < LINE_BYTES);
+    }
+
+    #[test]
+    fn the_note_of_an_old_sound_names_its_microphone() {
+        let heard_by = |kind, note: &str| {
+            let event = Event { kind, ..record().event };
+            let line = text(1, &Entry::Event(EventRecord { note: note.into(), event, ..record() }));
+            match parse(line.trim_end().as_bytes()) {
+                Some((1, Entry::Event(record))) => record.microphone.to_string(),
+                other => panic!("{line}: {other:?}"),
+            }
+        };
+        assert_eq!(heard_by(EventKind::Sound, "microphone hall"), "hall");
+        assert_eq!(heard_by(EventKind::Sound, "the dog, at the microphone hall"), "");
+        assert_eq!(heard_by(EventKind::Manual, "microphone hall"), "");
     }
 
     #[test]

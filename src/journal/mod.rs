@@ -152,6 +152,7 @@ impl Journal {
             note: record::cut(&new.note, NOTE_CHARS),
             reporter: record::cut(&new.reporter, REPORTER_CHARS),
             zone: new.zone.as_str().into(),
+            microphone: new.microphone.as_str().into(),
             best: new.best,
             ..EventRecord::new(event, now.wall_us.saturating_sub(ago_us), self.setting.boot)
         };
@@ -198,7 +199,7 @@ impl Journal {
             return found;
         }
         drop(index);
-        let is_it = |event: &Event| event.id == id;
+        let is_it = |record: &EventRecord| record.event.id == id;
         let before = id.checked_add(1);
         let query = EventQuery { from_us: None, to_us: None, is_wanted: &is_it, before, limit: 1 };
         self.older(&query).pop()

@@ -55,7 +55,7 @@ fn read(
     query: &EventQuery<'_>,
 ) -> std::io::Result<BTreeMap<u32, EventRecord>> {
     let mut events: BTreeMap<u32, EventRecord> = BTreeMap::new();
-    files::read(folder, file.day, |_, entry| {
+    files::read(folder, file.day, |_, entry, _| {
         match entry {
             Entry::Event(record) => {
                 let id = record.event.id;

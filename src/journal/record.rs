@@ -29,6 +29,8 @@ pub struct EventRecord {
     pub reporter: Box<str>,
     /// The zone of the camera in which it happened; empty without one.
     pub zone: Box<str>,
+    /// The microphone that heard it; empty without one.
+    pub microphone: Box<str>,
     /// When its best frame was captured, where that is known.
     pub best: Option<Timestamp>,
 }
@@ -50,6 +52,8 @@ pub struct NewEvent {
     pub best: Option<Timestamp>,
     /// The zone of the camera in which it happens; empty without one.
     pub zone: String,
+    /// The microphone that hears it; empty without one.
+    pub microphone: String,
     /// When it ends.
     pub end: NewEnd,
     /// What is to be written about it, cut to [`NOTE_CHARS`].
@@ -69,6 +73,7 @@ impl NewEvent {
             start: None,
             best: None,
             zone: String::new(),
+            microphone: String::new(),
             end: NewEnd::Open,
             note: String::new(),
             reporter: "Defender".to_owned(),
@@ -94,7 +99,7 @@ pub struct EventQuery<'q> {
     /// Those that began at this moment or earlier.
     pub to_us: Option<u64>,
     /// Those that this says yes to. It is called for many, while others wait.
-    pub is_wanted: &'q dyn Fn(&Event) -> bool,
+    pub is_wanted: &'q dyn Fn(&EventRecord) -> bool,
     /// Those with a smaller id.
     pub before: Option<u32>,
     /// At most so many: the newest ones.
@@ -125,6 +130,7 @@ impl EventRecord {
             note: Box::default(),
             reporter: Box::default(),
             zone: Box::default(),
+            microphone: Box::default(),
             best: None,
         }
     }
@@ -145,7 +151,7 @@ impl EventQuery<'_> {
     pub(super) fn may_match(&self, record: &EventRecord) -> bool {
         self.before.is_none_or(|before| record.event.id < before)
             && self.to_us.is_none_or(|to_us| record.wall_start_us <= to_us)
-            && (self.is_wanted)(&record.event)
+            && (self.is_wanted)(record)
     }
 }
 

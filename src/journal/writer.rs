@@ -233,16 +233,18 @@ fn load(folder: &Path, appender: &mut Appender, index: &mut Index) -> Option<Str
 fn load_day(folder: &Path, day: Day, index: &mut Index, last_known: &mut HashMap<u32, Timestamp>) {
     let mut file = DayFile::new(day);
     let mut boot = 0;
-    let read = files::read(folder, day, |n, entry| {
+    let read = files::read(folder, day, |n, entry, bytes| {
         let mut known = None;
         match &entry {
             Entry::Event(record) => {
                 boot = record.boot;
                 known = record.event.end.or(Some(record.event.start));
                 file.saw(record);
+                file.count_bytes(record, bytes as u64);
             }
             Entry::End { id, end, .. } => {
                 if let Some(record) = index.get(*id) {
+                    file.count_bytes(record, bytes as u64);
                     known = Some(*end);
                     boot = record.boot;
                     let length_us = end.since(record.event.start).as_micros() as u64;

@@ -185,6 +185,11 @@ impl Account {
 }
 
 impl Lease {
+    /// The account that it is of.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
     /// Makes it a lease of `bytes`; false, and no change, where there is no room for more. One that
     /// becomes smaller always does.
     pub fn resize(&mut self, bytes: usize) -> bool {

@@ -114,6 +114,7 @@ impl MicrophoneRun {
             start: Some(noise.first),
             best: Some(noise.best),
             note: format!("microphone {name}"),
+            microphone: name.to_owned(),
             ..NewEvent::new(CameraName::new(camera)?, EventKind::Sound)
         })
     }

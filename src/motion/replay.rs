@@ -1,7 +1,7 @@
 //! The last looks once more, with other settings: why did this fire, and why did that not.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Motion;
 use super::camera::{LIMITS, kind_of};
@@ -17,6 +17,12 @@ use crate::record::{Player, Recordings};
 /// How far back a replay goes, in microseconds.
 const SPAN_US: u64 = 600_000_000;
 
+/// Longest time of a replay: on the slowest board fewer looks are seen again than are remembered.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// How often it is asked whether the replay may go on.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+
 /// What would have been found.
 #[derive(Debug)]
 pub struct Replay {
@@ -26,6 +32,8 @@ pub struct Replay {
     pub looks: u32,
     /// Whether the frames were recorded ones.
     pub is_recorded: bool,
+    /// Whether it stopped before the last look.
+    pub is_cut: bool,
     /// What was found, in the order of its begin. Whether it is armed does not matter.
     pub events: Vec<ReplayedEvent>,
 }
@@ -55,20 +63,32 @@ struct Run<'s> {
     changes: Vec<Change>,
     span_us: Option<(u64, u64)>,
     looks: u32,
+    limit: Limit<'s>,
+}
+
+/// What ends a replay.
+struct Limit<'s> {
+    /// The moment at which it began, by the wall clock: later frames are none of its own.
+    to_us: u64,
+    give_up: Instant,
+    ask_at: Instant,
+    may_go_on: &'s dyn Fn() -> bool,
+    is_cut: bool,
 }
 
 impl Motion {
     /// Runs the last looks at a camera against other settings: on recorded frames where all frames are recorded, else on the looks
-    /// that are remembered. `None` while another replay runs.
+    /// that are remembered. It stops early when `may_go_on` says no, and after some time. `None` while another replay runs.
     pub fn replay(
         &self,
         recordings: &Arc<Recordings>,
         camera: &str,
         settings: &MotionSettings,
         edits: &PictureEdits,
+        may_go_on: &dyn Fn() -> bool,
     ) -> Option<Replay> {
         let _one = self.replaying.try_lock().ok()?;
-        let mut run = Run { settings, edits, detector: None, changes: Vec::new(), span_us: None, looks: 0 };
+        let mut run = Run::new(settings, edits, Limit::new(may_go_on));
         let feed = self.cameras.find(Some(camera), |_| true);
         let recording = feed.and_then(|feed| feed.recording());
         let is_recorded = recording.is_some_and(|recording| recording.when == RecordWhen::Always)
@@ -76,20 +96,24 @@ impl Motion {
         if !is_recorded && let Some(watch) = self.watch(camera) {
             // The thread that looks waits for this lock, so it is held to copy only.
             let looks = lock(&watch.memory).copy();
-            looks.each(|at, detail, plane| run.look(at.wall_us(), detail, plane));
+            looks.each(|at, detail, plane| {
+                if run.limit.allows(at.wall_us()) {
+                    run.look(at.wall_us(), detail, plane);
+                }
+            });
         }
         Some(run.finish(is_recorded))
     }
 
     /// Runs the recorded frames of the last minutes; false if there are none.
     fn run_recorded(&self, recordings: &Arc<Recordings>, camera: &str, run: &mut Run<'_>) -> bool {
-        let from_us = clock::wall_us().saturating_sub(SPAN_US);
-        let mut player = Player::new(recordings, camera);
+        let from_us = run.limit.to_us.saturating_sub(SPAN_US);
+        let mut player = Player::new(recordings, camera, &self.memory);
         let Some(mut lease) = self.memory.lease(1) else { return false };
         let (mut reader, mut planes, mut jpeg) = (DcReader::new(), Vec::new(), Vec::new());
         let mut looked_us = None;
         let mut has_more = player.seek(from_us);
-        while has_more {
+        while has_more && run.limit.allows(player.wall_us().unwrap_or(0)) {
             let at_us = player.wall_us().unwrap_or(0);
             let since = |before_us: u64| Duration::from_micros(at_us.saturating_sub(before_us));
             if at_us >= from_us && looked_us.is_none_or(|before_us| run.settings.is_due(since(before_us))) {
@@ -108,7 +132,28 @@ impl Motion {
     }
 }
 
-impl Run<'_> {
+impl<'s> Limit<'s> {
+    fn new(may_go_on: &'s dyn Fn() -> bool) -> Self {
+        let now = Instant::now();
+        Self { to_us: clock::wall_us(), give_up: now + LONGEST, ask_at: now, may_go_on, is_cut: false }
+    }
+
+    /// Whether the replay goes on to a frame of this moment.
+    fn allows(&mut self, at_us: u64) -> bool {
+        let now = Instant::now();
+        if now >= self.ask_at && !self.is_cut {
+            self.ask_at = now + ASK_EVERY;
+            self.is_cut = now >= self.give_up || !(self.may_go_on)();
+        }
+        at_us <= self.to_us && !self.is_cut
+    }
+}
+
+impl<'s> Run<'s> {
+    fn new(settings: &'s MotionSettings, edits: &'s PictureEdits, limit: Limit<'s>) -> Self {
+        Self { settings, edits, detector: None, changes: Vec::new(), span_us: None, looks: 0, limit }
+    }
+
     fn look(&mut self, at_us: u64, detail: u32, plane: &DcPlane) {
         let size = (plane.width as u32 * 8, plane.height as u32 * 8);
         let (settings, edits) = (self.settings, self.edits);
@@ -131,7 +176,8 @@ impl Run<'_> {
         });
         let mut events: Vec<_> = ended.collect();
         events.sort_by_key(|event| event.start_us);
-        Replay { span_us: self.span_us, looks: self.looks, is_recorded, events }
+        let is_cut = self.limit.is_cut;
+        Replay { span_us: self.span_us, looks: self.looks, is_recorded, is_cut, events }
     }
 }
 
@@ -145,5 +191,30 @@ fn event(found: &Detection, end: Timestamp, settings: &MotionSettings) -> Replay
         score: found.score,
         area: if found.kind == Kind::Motion { found.area } else { whole },
         zone: zone.map(|zone| zone.name.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_replay_ends_at_its_begin_and_when_nobody_waits() {
+        let may_go_on = Cell::new(true);
+        let ask = || may_go_on.get();
+        let mut limit = Limit::new(&ask);
+        let begin_us = limit.to_us;
+        assert!(limit.allows(begin_us - 1) && limit.allows(begin_us) && !limit.is_cut);
+        assert!(!limit.allows(begin_us + 1) && !limit.is_cut, "what is recorded meanwhile is not awaited");
+        may_go_on.set(false);
+        limit.ask_at = Instant::now();
+        assert!(!limit.allows(begin_us) && limit.is_cut);
+        may_go_on.set(true);
+        limit.ask_at = Instant::now();
+        assert!(!limit.allows(begin_us), "it has ended");
+        let mut late = Limit { give_up: Instant::now(), ..Limit::new(&ask) };
+        assert!(!late.allows(begin_us) && late.is_cut);
     }
 }

@@ -61,6 +61,8 @@ pub struct Wanted<'a> {
     pub kind: ClipKind,
     /// Whether the sound of this microphone may be in it.
     pub hears: &'a dyn Fn(&str) -> bool,
+    /// Whether somebody still waits for the clip, while it is put together.
+    pub is_awaited: &'a dyn Fn() -> bool,
 }
 
 /// A clip.
@@ -84,6 +86,8 @@ pub enum NoClip {
     TooLong,
     /// There is no memory for it now.
     NoMemory,
+    /// Nobody waits for it any more.
+    Unwanted,
     /// This kind of file cannot hold it.
     Unfit(SegmentError),
     /// The footage cannot be read.

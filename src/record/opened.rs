@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::folder;
+use crate::memory::{Account, Lease};
 use crate::segment::{IndexEntry, SegmentError, Summary, read_index, read_summary};
 
 /// A segment that is read.
@@ -27,6 +28,24 @@ impl Opened {
         }
         let file = folder::open(info.path(), false).map_err(RecordError::io(info.path()))?;
         Ok(Self { info: Arc::clone(info), file, index: written(info) })
+    }
+
+    /// As [`Self::open`], with a lease for the memory of the index, which is taken before that is read; `None` where there is
+    /// no room for it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn leased(
+        info: &Arc<SegmentInfo>,
+        memory: &Arc<Account>,
+    ) -> Result<Option<(Self, Lease)>, RecordError> {
+        let bytes = |entries: usize| entries * size_of::<IndexEntry>();
+        let written = || info.written.iter().map(|group| group.len()).sum();
+        let expected = if info.summary.is_closed { info.summary.frames as usize } else { written() };
+        let Some(mut lease) = memory.lease(bytes(expected)) else { return Ok(None) };
+        let opened = Self::open(info)?;
+        // The file itself may have others than the catalogue knows of.
+        Ok(lease.resize(bytes(opened.index.len())).then_some((opened, lease)))
     }
 
     /// As [`Self::open`], also of one that is being written only if its head says that it is this segment.

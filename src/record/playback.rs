@@ -1,6 +1,7 @@
 //! Playback: finding frames by their time, and walking over them in both directions, across segments and gaps.
 //!
 //! A player reads files that others may delete meanwhile. A segment that cannot be read is skipped, and said once in the log.
+//! Where the frames of a segment lie takes memory of an account; without room for that, a player stands still.
 
 use std::sync::Arc;
 
@@ -10,19 +11,23 @@ use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::opened::Opened;
 use super::recordings::Recordings;
+use crate::memory::{Account, Lease};
 use crate::segment::{ReadAt, SegmentError, Stretch};
 
 /// Walks over the frames of one camera.
 pub struct Player {
     recordings: Arc<Recordings>,
     camera: String,
+    memory: Arc<Account>,
     place: Option<Place>,
+    lacks_memory: bool,
 }
 
 /// A frame of an open segment.
 struct Place {
     opened: Opened,
     at: usize,
+    _lease: Lease,
 }
 
 /// A place in footage where a player has stood.
@@ -44,9 +49,15 @@ impl Spot {
 }
 
 impl Player {
-    /// A player that stands nowhere yet.
-    pub fn new(recordings: &Arc<Recordings>, camera: &str) -> Self {
-        Self { recordings: Arc::clone(recordings), camera: camera.to_owned(), place: None }
+    /// A player that stands nowhere yet. It leases what it needs from `memory`.
+    pub fn new(recordings: &Arc<Recordings>, camera: &str, memory: &Arc<Account>) -> Self {
+        let (recordings, camera, memory) = (Arc::clone(recordings), camera.to_owned(), Arc::clone(memory));
+        Self { recordings, camera, memory, place: None, lacks_memory: false }
+    }
+
+    /// Whether it could not go somewhere because there was no memory for it.
+    pub fn lacks_memory(&self) -> bool {
+        self.lacks_memory
     }
 
     /// Goes to the last frame that was captured at `wall_us` or before, or to the first one after it; false where there is no frame.
@@ -57,8 +68,7 @@ impl Player {
         });
         if !is_here {
             let found = self.recordings.segment_at(&self.camera, wall_us);
-            self.place =
-                found.and_then(|info| self.open_near(&info, true)).map(|opened| Place { opened, at: 0 });
+            self.place = found.and_then(|info| self.open_near(&info, true));
         }
         let Some(place) = &mut self.place else { return false };
         let at_ms = place.opened.info.at_ms(wall_us);
@@ -77,15 +87,15 @@ impl Player {
         // It may have been written to since.
         if !place.opened.info.summary.is_closed
             && let Some(info) = self.recordings.segment(&self.camera, sequence)
-            && let Ok(opened) = Opened::open(&info)
-            && opened.index.len() > frames
+            && let Some(place) = self.open(&info)
+            && place.opened.index.len() > frames
         {
-            self.place = Some(Place { opened, at: frames });
+            self.place = Some(Place { at: frames, ..place });
             return true;
         }
         let Some(next) = self.recordings.neighbour(&self.camera, sequence, true) else { return false };
-        let Some(opened) = self.open_near(&next, true) else { return false };
-        self.place = Some(Place { opened, at: 0 });
+        let Some(place) = self.open_near(&next, true) else { return false };
+        self.place = Some(place);
         true
     }
 
@@ -98,9 +108,9 @@ impl Player {
         }
         let sequence = place.opened.info.sequence();
         let Some(before) = self.recordings.neighbour(&self.camera, sequence, false) else { return false };
-        let Some(opened) = self.open_near(&before, false) else { return false };
-        let at = opened.index.len() - 1;
-        self.place = Some(Place { opened, at });
+        let Some(place) = self.open_near(&before, false) else { return false };
+        let at = place.opened.index.len() - 1;
+        self.place = Some(Place { at, ..place });
         true
     }
 
@@ -173,15 +183,28 @@ impl Player {
     }
 
     /// Opens a segment, or, where that cannot be read, the next one that can, forwards or backwards.
-    fn open_near(&self, info: &Arc<SegmentInfo>, is_forward: bool) -> Option<Opened> {
+    fn open_near(&mut self, info: &Arc<SegmentInfo>, is_forward: bool) -> Option<Place> {
         let mut info = Arc::clone(info);
         loop {
-            match Opened::open(&info) {
-                Ok(opened) if !opened.index.is_empty() => return Some(opened),
-                Ok(_) => {}
-                Err(error) => self.recordings.note_unreadable(&info, &error),
+            match self.open(&info) {
+                Some(place) if !place.opened.index.is_empty() => return Some(place),
+                None if self.lacks_memory => return None,
+                _ => {}
             }
             info = self.recordings.neighbour(&self.camera, info.sequence(), is_forward)?;
+        }
+    }
+
+    /// Opens a segment at its first frame.
+    fn open(&mut self, info: &Arc<SegmentInfo>) -> Option<Place> {
+        let opened = Opened::leased(info, &self.memory);
+        self.lacks_memory = matches!(opened, Ok(None));
+        match opened {
+            Ok(opened) => opened.map(|(opened, lease)| Place { opened, at: 0, _lease: lease }),
+            Err(error) => {
+                self.recordings.note_unreadable(info, &error);
+                None
+            }
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn strip(
     lease: &mut Lease,
     mut is_wanted: impl FnMut() -> bool,
 ) -> Option<(Vec<u8>, Vec<Option<u64>>)> {
-    let (mut player, mut reader) = (Player::new(recordings, camera), DcReader::new());
+    let (mut player, mut reader) = (Player::new(recordings, camera, lease.account()), DcReader::new());
     let (mut jpeg, mut planes) = (Vec::new(), Vec::new());
     let mut strip: Option<Strip> = None;
     let mut times = Vec::new();

@@ -23,6 +23,7 @@ use crate::media::{
     CameraName, EventKind, Frame, GapReason, PictureEdits, Point, RecordSettings, RecordStore, RecordWhen,
     Timestamp,
 };
+use crate::memory::{Account, Memory};
 use crate::segment::{
     Block, Group, IndexEntry, Moment, ReadAt, SegmentHead, SegmentWriter, Summary, Track, read_index,
     read_summary,
@@ -239,7 +240,7 @@ fn a_lost_camera_parts_footage_and_a_slow_one_does_not() {
         world.publish(start_us + at_us, 1000);
         wait_until(|| world.counted().0 == count);
     }
-    let mut player = Player::new(&world.recordings, "front");
+    let mut player = Player::new(&world.recordings, "front", &Account::unlimited());
     assert!(player.seek(0));
     let mut walk = |step: fn(&mut Player) -> bool| {
         let mut apart = Vec::new();

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
+use super::asker::Asker;
 use super::attempt::{Attempt, PasswordChecks};
 use super::edits::{self, Change};
 use super::file::{Record, UserFile};
@@ -60,17 +61,17 @@ impl Accounts {
         self.saver.stop();
     }
 
-    /// Checks a name and password given by a client at `from`. Slow (one PBKDF2) unless the same
-    /// sign-in worked lately from there. A token of the user's is as good as the password.
+    /// Checks a name and password that a client gave. Slow (one PBKDF2) unless the same sign-in worked
+    /// lately from there. A token of the user's is as good as the password.
     ///
     /// # Errors
     /// See `Denied`. An unknown user and a wrong password cost the same.
-    pub fn authenticate(&self, name: &str, password: &str, from: IpAddr) -> Result<Identity, Denied> {
+    pub fn authenticate(&self, name: &str, password: &str, asker: impl Asker) -> Result<Identity, Denied> {
         let users = self.file.users();
         if let Some(identity) = token_identity(&users, password).filter(|user| user.name == name) {
             return Ok(identity);
         }
-        let attempt = Attempt::new(&self.checks, &self.file, &users, (name, password), Network::of(from));
+        let attempt = Attempt::new(&self.checks, &self.file, &users, (name, password), &asker);
         let is_new = attempt.sign_in()?;
         let grant = Grant::Password(Arc::clone(attempt.record()));
         Ok(Identity { is_new, ..Identity::new(attempt.record(), grant) })
@@ -158,18 +159,30 @@ impl Accounts {
     ///
     /// # Errors
     /// As [`super::add`]; [`UsersError::Busy`], [`UsersError::NotAllowed`].
-    pub fn add(&self, name: &str, new: &Change, by: &Identity, from: IpAddr) -> Result<Role, UsersError> {
+    pub fn add(
+        &self,
+        name: &str,
+        new: &Change,
+        by: &Identity,
+        asker: impl Asker,
+    ) -> Result<Role, UsersError> {
         let may = |file: &UserFile| self.must_be_admin(by, file);
-        edits::add_with(self.file.path(), name, new, &may, |password| self.hash(password, from))
+        edits::add_with(self.file.path(), name, new, &may, |password| self.hash(password, &asker))
     }
 
     /// Changes a user, as `super::change` does; the password's hash takes its turn behind others.
     ///
     /// # Errors
     /// As `super::change`; [`UsersError::Busy`], [`UsersError::NotAllowed`].
-    pub fn change(&self, name: &str, change: &Change, by: &Identity, from: IpAddr) -> Result<(), UsersError> {
+    pub fn change(
+        &self,
+        name: &str,
+        change: &Change,
+        by: &Identity,
+        asker: impl Asker,
+    ) -> Result<(), UsersError> {
         let may = |file: &UserFile| self.must_be_admin(by, file);
-        edits::change_with(self.file.path(), name, change, &may, |password| self.hash(password, from))
+        edits::change_with(self.file.path(), name, change, &may, |password| self.hash(password, &asker))
     }
 
     /// Changes the password of the user `by`, who gave the present one as `present`. What let both in
@@ -182,14 +195,14 @@ impl Accounts {
         by: &Identity,
         present: &Identity,
         new: Zeroizing<String>,
-        from: IpAddr,
+        asker: impl Asker,
     ) -> Result<(), UsersError> {
         let change = Change { password: Some(new), ..Change::default() };
         let may = |file: &UserFile| {
             let hold = self.holds_by(by, file) && self.holds_by(present, file);
             if hold && present.name == by.name { Ok(()) } else { Err(UsersError::NotAllowed) }
         };
-        edits::change_with(self.file.path(), &by.name, &change, &may, |password| self.hash(password, from))
+        edits::change_with(self.file.path(), &by.name, &change, &may, |password| self.hash(password, &asker))
     }
 
     /// Removes a user and their tokens.
@@ -234,10 +247,11 @@ impl Accounts {
     }
 
     /// Hashes a new password for a user who is signed in.
-    fn hash(&self, password: &str, from: IpAddr) -> Result<PasswordHash, UsersError> {
+    fn hash(&self, password: &str, asker: &dyn Asker) -> Result<PasswordHash, UsersError> {
         let account = Digest::of("a new password");
-        let requester = Requester { network: Network::of(from), account, is_known: true };
-        let hashed = self.checks.queue.alone(requester, || PasswordHash::new(password));
+        let requester = Requester { network: Network::of(asker.address()), account, is_known: true };
+        let is_wanted = || asker.waits();
+        let hashed = self.checks.queue.alone(requester, &is_wanted, || PasswordHash::new(password));
         hashed.map_err(|_| UsersError::Busy)?.map_err(UsersError::Random)
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::asker::Asker;
 use super::file::Record;
 use super::followed::Followed;
 use super::identity::Denied;
@@ -32,6 +33,7 @@ pub struct Attempt<'a> {
     users: &'a UserIndex,
     name: &'a str,
     password: &'a str,
+    asker: &'a dyn Asker,
     network: Network,
     account: Digest,
     record: &'a Arc<Record>,
@@ -66,18 +68,19 @@ impl PasswordChecks {
 }
 
 impl<'a> Attempt<'a> {
-    /// A password given for `name` by a client of `network`.
+    /// A password given for `name` by a client.
     pub fn new(
         checks: &'a PasswordChecks,
         file: &'a Followed,
         users: &'a UserIndex,
         (name, password): (&'a str, &'a str),
-        network: Network,
+        asker: &'a dyn Asker,
     ) -> Self {
+        let network = Network::of(asker.address());
         let record = users.find(name).unwrap_or(&checks.nobody);
         let tag = checks.tag_key.tag(record, password, network);
         let account = Digest::of(name);
-        Self { checks, file, users, name, password, network, account, record, tag }
+        Self { checks, file, users, name, password, asker, network, account, record, tag }
     }
 
     /// The line that the password is checked against: the user's, or one that no password is known for.
@@ -99,7 +102,8 @@ impl<'a> Attempt<'a> {
                 Precheck::Free => {}
             }
             let key = self.checks.tag_key.check_tag(self.name, self.record, self.password);
-            match self.checks.queue.check(self.requester(), key, || self.check()) {
+            let is_wanted = || self.asker.waits();
+            match self.checks.queue.check(self.requester(), key, &is_wanted, || self.check()) {
                 Err(Full) => return Err(self.refused()),
                 Ok(Outcome::Own(result)) => return result.and_then(|is_new| self.if_current(is_new)),
                 Ok(Outcome::Shared { is_right: Some(is_right), is_first_of_network }) => {

@@ -4,6 +4,7 @@
 //! running server's view of them all. What must not: HTTP, prompts, the command line.
 
 mod accounts;
+mod asker;
 mod attempt;
 mod audit;
 mod edits;
@@ -30,6 +31,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use accounts::Accounts;
+pub(crate) use asker::Asker;
 pub use edits::{Change, add, add_token};
 pub(crate) use edits::{change, first_admin, list, remove, remove_token};
 pub(crate) use file::is_valid_name;

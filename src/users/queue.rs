@@ -4,8 +4,12 @@
 //! Users who signed in from the same network before have slots of their own and three of four turns, so that no flood of
 //! strangers keeps them out, and they do not keep strangers out. Among strangers the networks take turns. Requests that
 //! bring the same name and password as one that waits already share its hash and take no slot.
+//!
+//! A request leaves the queue when nobody waits for its answer any more, so that it holds its thread no longer than its
+//! connection.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::remembered::Tag;
 use super::secret::Digest;
@@ -19,6 +23,12 @@ pub const SHARE: usize = 56;
 
 /// Slots that one account may have at a network from where its owner signed in before.
 pub const KNOWN_SHARE: usize = 4;
+
+/// Requests that wait for one check, beside that which has the slot.
+pub const SHARING: usize = 256;
+
+/// How often a request that waits asks whether its answer is still wanted.
+const ASK_EVERY: Duration = Duration::from_millis(250);
 
 /// Turns of known requesters in a row, after which a stranger has one: a user who keeps the queue busy, by changing
 /// their password again and again, must not keep all new sign-ins out.
@@ -49,9 +59,12 @@ pub enum Outcome<T> {
     },
 }
 
-/// There is no free slot in the queue.
+/// There was no free slot in the queue, or nobody waited for the answer any more before its turn came.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
+
+/// Whether the answer to a request that waits is still wanted.
+type IsWanted<'a> = &'a dyn Fn() -> bool;
 
 /// The queue. The lock is held for a look at the list and no longer; a hash runs without it.
 #[derive(Default)]
@@ -92,10 +105,15 @@ impl Queue {
     /// Runs a hash while no other runs.
     ///
     /// # Errors
-    /// At once, when the requester's slots are taken.
-    pub fn alone<T>(&self, requester: Requester, hash: impl FnOnce() -> T) -> Result<T, Full> {
+    /// At once, when the requester's slots are taken; soon, when the answer is no longer wanted.
+    pub fn alone<T>(
+        &self,
+        requester: Requester,
+        is_wanted: IsWanted<'_>,
+        hash: impl FnOnce() -> T,
+    ) -> Result<T, Full> {
         let mut slot = self.take(&mut self.lock(), requester, None).ok_or(Full)?;
-        slot.wait();
+        slot.wait(is_wanted)?;
         Ok(hash())
     }
 
@@ -104,23 +122,26 @@ impl Queue {
     /// right, if it found that out.
     ///
     /// # Errors
-    /// At once, when the requester's slots are taken and there is no check to wait for.
+    /// At once, when the requester's slots are taken and there is no check to wait for, or too many wait for it; soon,
+    /// when the answer is no longer wanted.
     pub fn check<T>(
         &self,
         requester: Requester,
         key: Option<Tag>,
+        is_wanted: IsWanted<'_>,
         check: impl FnOnce() -> (T, Option<bool>),
     ) -> Result<Outcome<T>, Full> {
         let mut state = self.lock();
         if let Some(shared) = key.and_then(|key| state.join(&requester, &key)) {
             drop(state);
-            return Ok(self.wait_for(&shared, requester.network));
+            let shared = shared?;
+            return self.wait_for(&shared, requester.network, is_wanted);
         }
         let shared = key.map(|key| Arc::new(Shared::new(key, requester.network)));
         let slot = self.take(&mut state, requester, shared.clone());
         drop(state);
         let mut slot = slot.ok_or(Full)?;
-        slot.wait();
+        slot.wait(is_wanted)?;
         let (made, is_right) = check();
         if let Some(shared) = shared {
             let _ = shared.result.set(is_right);
@@ -128,21 +149,44 @@ impl Queue {
         Ok(Outcome::Own(made))
     }
 
-    fn wait_for<T>(&self, shared: &Shared, network: Network) -> Outcome<T> {
-        let mut state = self.lock();
-        let is_right = loop {
-            match shared.result.get() {
-                Some(is_right) => break *is_right,
-                None => state = unpoisoned(self.changed.wait(state)),
-            }
-        };
-        drop(state);
+    fn wait_for<T>(
+        &self,
+        shared: &Shared,
+        network: Network,
+        is_wanted: IsWanted<'_>,
+    ) -> Result<Outcome<T>, Full> {
+        drop(self.wait_until(|_| shared.result.get().is_some(), is_wanted)?);
+        let is_right = shared.result.get().copied().flatten();
         let mut networks = lock(&shared.networks);
         let is_first_of_network = !networks.contains(&network);
         if is_first_of_network {
             networks.push(network);
         }
-        Outcome::Shared { is_right, is_first_of_network }
+        Ok(Outcome::Shared { is_right, is_first_of_network })
+    }
+
+    /// Waits until something is so, as long as the answer is wanted. That is asked without the lock.
+    fn wait_until(
+        &self,
+        is_so: impl Fn(&State) -> bool,
+        is_wanted: IsWanted<'_>,
+    ) -> Result<MutexGuard<'_, State>, Full> {
+        let mut state = self.lock();
+        let mut ask_at = Instant::now() + ASK_EVERY;
+        while !is_so(&state) {
+            let left = ask_at.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                state = unpoisoned(self.changed.wait_timeout(state, left)).0;
+                continue;
+            }
+            drop(state);
+            if !is_wanted() {
+                return Err(Full);
+            }
+            ask_at = Instant::now() + ASK_EVERY;
+            state = self.lock();
+        }
+        Ok(state)
     }
 
     fn take(&self, state: &mut State, requester: Requester, shared: Option<Arc<Shared>>) -> Option<Slot<'_>> {
@@ -164,13 +208,18 @@ impl Queue {
 }
 
 impl State {
-    /// The check of this key that waits or runs. It is served as early as the earliest of those who
+    /// The check of this key that waits or runs, if there is one. It is served as early as the earliest of those who
     /// share it would be.
-    fn join(&mut self, requester: &Requester, key: &Tag) -> Option<Arc<Shared>> {
+    fn join(&mut self, requester: &Requester, key: &Tag) -> Option<Result<Arc<Shared>, Full>> {
         let is_same = |entry: &&mut Entry| entry.shared.as_ref().is_some_and(|shared| shared.key == *key);
         let entry = self.entries.iter_mut().find(is_same)?;
+        let shared = entry.shared.as_ref()?;
+        // One reference is the entry's and one is that of the request that has the slot.
+        if Arc::strong_count(shared) >= SHARING + 2 {
+            return Some(Err(Full));
+        }
         entry.requester.is_known |= requester.is_known;
-        entry.shared.clone()
+        Some(Ok(Arc::clone(shared)))
     }
 
     fn has_slot_for(&self, requester: &Requester) -> bool {
@@ -207,18 +256,18 @@ struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// Waits for its turn.
-    fn wait(&mut self) {
-        let mut state = self.queue.lock();
-        while state.is_hashing || state.next().is_none_or(|next| next.id != self.id) {
-            state = unpoisoned(self.queue.changed.wait(state));
-        }
+    /// Waits for its turn, as long as the answer is wanted.
+    fn wait(&mut self, is_wanted: IsWanted<'_>) -> Result<(), Full> {
+        let is_turn =
+            |state: &State| !state.is_hashing && state.next().is_some_and(|next| next.id == self.id);
+        let mut state = self.queue.wait_until(is_turn, is_wanted)?;
         state.is_hashing = true;
         match state.next().filter(|next| !next.requester.is_known).map(|next| next.turn) {
             Some(turn) => (state.turn, state.known_in_a_row) = (turn, 0),
             None => state.known_in_a_row = state.known_in_a_row.saturating_add(1),
         }
         self.is_served = true;
+        Ok(())
     }
 }
 
@@ -228,7 +277,7 @@ impl Drop for Slot<'_> {
         if let Some(at) = state.entries.iter().position(|entry| entry.id == self.id) {
             let entry = state.entries.swap_remove(at);
             if let Some(shared) = entry.shared {
-                // Has no effect unless the check panicked; then no request waits for it without end.
+                // Has no effect unless the check panicked or did not begin; then no request waits for it without end.
                 let _ = shared.result.set(None);
             }
         }

@@ -178,6 +178,35 @@ fn each_attack_alone_is_survived_plain_and_over_tls() {
 }
 
 #[test]
+fn logins_that_wait_are_as_few_as_connections() {
+    const EVICTED: usize = 60;
+    // A wrong password costs what the slowest user's hash costs: one that keeps the queue standing.
+    let setup = Setup::new().plain().server("max_connections = 16");
+    let slow = format!("slow:viewer:$pbkdf2-sha512$i=10000000,l=64$c2FsdHNhbHQ${}\n", "A".repeat(86));
+    fs::write(setup.path().join("users"), slow).unwrap();
+    let server = setup.start();
+    let evicted = || server.log().matches("closed to make room for another connection").count();
+    let mut sockets = Vec::new();
+    let (mut most, end) = (0, Instant::now() + PATIENCE);
+    while evicted() < EVICTED {
+        assert!(Instant::now() < end, "{} connections were evicted", evicted());
+        // The same login again and again from one address, and others from others.
+        for (attacker, login) in [(0, "bm9ib2R5Ondyb25n"), (0, "bm9ib2R5Ondyb25n"), (1, "YTpi"), (2, "Yzpk")]
+        {
+            let Some(mut socket) = connect_from(attacker, &server) else { continue };
+            let head = format!("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login}\r\n\r\n");
+            send(&mut socket, head.as_bytes());
+            sockets.push(socket);
+        }
+        sockets.drain(..sockets.len().saturating_sub(200));
+        most = most.max(server.tasks("request", 'S'));
+        thread::sleep(Duration::from_millis(5));
+    }
+    // 16, and 8 that are leaving; a busy machine may show some that end at once.
+    assert!(most <= 2 * (16 + 8), "{most} requests waited");
+}
+
+#[test]
 fn a_half_closed_client_is_answered() {
     let server = Setup::new().plain().start();
     let mut socket = server.connect();

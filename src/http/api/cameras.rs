@@ -17,7 +17,7 @@ use crate::http::state::AppState;
 use crate::http::{audit, body};
 use crate::hub::{CameraFeed, Named, StreamFeed};
 use crate::media::{CameraControl, ControlKind, PixelFormat, Timestamp};
-use crate::users::Identity;
+use crate::users::{Identity, Role};
 
 /// A camera. `settings` is null for a camera of another server. `controls` and `sizes` are null in lists, because
 /// the driver is asked for them. `fps` is the rate that the driver promised, `interval_ms` the observed time
@@ -107,7 +107,7 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
 /// `GET /api/1.0/cameras/NAME`.
 pub fn one(state: &AppState, user: &Identity, name: &str) -> Reply {
     match state.camera(Some(name), user) {
-        Ok(feed) => document(state, &feed),
+        Ok(feed) => document(state, user, &feed),
         Err(reply) => reply,
     }
 }
@@ -135,7 +135,7 @@ pub fn change(call: &mut Call<'_>, name: &str) -> Reply {
     };
     let requester = Requester { name: &admin.name, may: &|| state.accounts.holds(admin), log: &log };
     match state.control.change_camera(name, &change, saves, &requester) {
-        Ok(()) => document(state, &feed),
+        Ok(()) => document(state, admin, &feed),
         Err(error) => control_error(&error),
     }
 }
@@ -144,12 +144,15 @@ pub fn change(call: &mut Call<'_>, name: &str) -> Reply {
 pub fn cameras(state: &AppState, user: &Identity) -> Vec<Camera> {
     let all = state.cameras.all();
     let own = all.iter().filter(|feed| user.scope.sees(feed.name()));
-    own.map(|feed| camera(state, feed)).collect()
+    own.map(|feed| camera(state, user, feed)).collect()
 }
 
-fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
+fn camera(state: &AppState, user: &Identity, feed: &CameraFeed) -> Camera {
     let now = feed.state();
-    let asked = state.control.camera_values(feed.name());
+    let mut asked = state.control.camera_values(feed.name());
+    if let Some(values) = &mut asked {
+        hide(values, user.role == Role::Admin, |microphone| user.scope.hears(microphone));
+    }
     let (detection, detection_problem) = detection(state, feed);
     Camera {
         name: feed.name().to_owned(),
@@ -176,6 +179,26 @@ fn camera(state: &AppState, feed: &CameraFeed) -> Camera {
         streams: feed.streams().all().iter().map(|found| stream(found, (now.width, now.height))).collect(),
         controls: None,
         sizes: None,
+    }
+}
+
+/// Empties what a user may not know of a camera's settings: how its device is reached is for admins, and the name of a
+/// microphone for who may hear it.
+fn hide(values: &mut [(String, Value)], is_admin: bool, hears: impl Fn(&str) -> bool) {
+    for (key, value) in values {
+        match (key.as_str(), value) {
+            ("device" | "login_file" | "fingerprint", Value::Text(text)) if !is_admin => text.clear(),
+            ("record", Value::Table(entries)) => {
+                for (key, value) in entries {
+                    if let (true, Value::Text(name)) = (key == "microphone", value)
+                        && !hears(name)
+                    {
+                        name.clear();
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -210,18 +233,18 @@ pub(super) fn seconds_since(moment: Option<Timestamp>) -> u64 {
     moment.map_or(0, |moment| Timestamp::now().since(moment).as_secs())
 }
 
-fn document(state: &AppState, feed: &CameraFeed) -> Reply {
+fn document(state: &AppState, user: &Identity, feed: &CameraFeed) -> Reply {
     let controls = state.control.camera_controls(feed).into_iter().map(control).collect();
     let sizes = state.control.camera_sizes(feed).into_iter();
     let sizes = sizes.map(|(width, height)| Size { width, height }).collect();
-    Reply::json(200, &Camera { controls: Some(controls), sizes: Some(sizes), ..camera(state, feed) })
+    Reply::json(200, &Camera { controls: Some(controls), sizes: Some(sizes), ..camera(state, user, feed) })
 }
 
 /// The change that a request asks for, and whether it is to be saved.
 pub(super) fn read_change(request: &mut Request, known: &CameraKeys) -> Result<(CameraChange, bool), Reply> {
     let mut keys = known.top();
     keys.push("save");
-    let mut fields: BTreeMap<String, json::Value> = body::read_strictly(request, &keys, EXAMPLE)?;
+    let mut fields: BTreeMap<String, json::Value> = body::read_settings(request, &keys, EXAMPLE)?;
     let saves = match fields.remove("save") {
         None => false,
         Some(json::Value::Bool(saves)) => saves,
@@ -271,5 +294,38 @@ fn control(found: CameraControl) -> Control {
         inactive: found.is_inactive,
         read_only: found.is_read_only,
         menu: choices.into_iter().map(|(value, name)| Choice { value, name }).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_name_no_device_and_no_microphone_of_others() {
+        let text = |key: &str, value: &str| (key.to_owned(), Value::from(value));
+        let record = vec![text("when", "always"), text("microphone", "hall")];
+        let all = [
+            text("device", "http://192.0.2.7/"),
+            text("login_file", "login"),
+            text("fingerprint", "sha256:00"),
+            text("format", "auto"),
+            ("record".to_owned(), Value::Table(record)),
+        ];
+        for (is_admin, hears, hidden) in [
+            (true, true, vec![]),
+            (false, true, vec!["192.0.2.7", "login", "sha256:00"]),
+            (false, false, vec!["192.0.2.7", "login", "sha256:00", "hall"]),
+        ] {
+            let mut values = all.to_vec();
+            hide(&mut values, is_admin, |_| hears);
+            let (before, after) = (json::to_string(&Values(all.to_vec())), json::to_string(&Values(values)));
+            let expected = hidden.iter().fold(before, |text, word| match *word {
+                "192.0.2.7" => text.replace("http://192.0.2.7/", ""),
+                "login" => text.replace("\"login\"", "\"\""),
+                word => text.replace(word, ""),
+            });
+            assert_eq!(after, expected);
+        }
     }
 }

@@ -57,12 +57,14 @@ struct ChangeBody {
 }
 
 /// Whether a user may see this event: one at a camera of theirs, or, for admins of everything, one that belongs to no
-/// camera.
-pub fn may_see(user: &Identity, event: &Event) -> bool {
-    match event.camera.as_str() {
+/// camera. A sound is for those only who may hear its microphone as well.
+pub fn may_see(user: &Identity, record: &EventRecord) -> bool {
+    let may_hear = record.event.kind != EventKind::Sound || user.scope.hears(&record.microphone);
+    let may_see = match record.event.camera.as_str() {
         "" => user.role == Role::Admin && user.scope.names().is_none(),
         camera => user.scope.sees(camera),
-    }
+    };
+    may_hear && may_see
 }
 
 /// `GET /api/1.0/events`: the newest first.
@@ -74,7 +76,7 @@ pub fn list(call: &Call<'_>) -> Reply {
         Ok(wanted) => wanted,
         Err(error) => return Reply::error(400, &error),
     };
-    let is_wanted = |event: &Event| may_see(call.user, event) && wanted.is_wanted(event);
+    let is_wanted = |record: &EventRecord| may_see(call.user, record) && wanted.is_wanted(&record.event);
     let found = call.state.journal.find(&wanted.query(&is_wanted));
     Reply::json(200, &List { events: found.iter().map(document).collect() })
 }
@@ -204,7 +206,7 @@ pub fn sides(Area { left, top, right, bottom }: Area) -> [f64; 4] {
 /// The event, if the user may see it. To others it does not exist.
 fn find(call: &Call<'_>, id: &str) -> Result<EventRecord, Reply> {
     let record = id.parse().ok().and_then(|id| call.state.journal.get(id));
-    let own = record.filter(|record| may_see(call.user, &record.event));
+    let own = record.filter(|record| may_see(call.user, record));
     own.ok_or_else(|| refusal(JournalError::NoSuchEvent))
 }
 
@@ -279,6 +281,7 @@ pub fn not_the_past() -> Reply {
     Reply::error(403, "this user may not see recordings and past events")
 }
 
-fn no_longer() -> Reply {
+/// 403 to who lost the right to something while it was done.
+pub(super) fn no_longer() -> Reply {
     Reply::error(403, "the right to do this has ended meanwhile")
 }

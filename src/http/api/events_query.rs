@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::base::utc;
-use crate::journal::EventQuery;
+use crate::journal::{EventQuery, EventRecord};
 use crate::media::{Event, EventKind};
 
 const DEFAULT_EVENTS: usize = 100;
@@ -28,7 +28,7 @@ impl Wanted {
     }
 
     /// The query to the journal, of those events that `is_wanted` lets pass.
-    pub fn query<'q>(&self, is_wanted: &'q dyn Fn(&Event) -> bool) -> EventQuery<'q> {
+    pub fn query<'q>(&self, is_wanted: &'q dyn Fn(&EventRecord) -> bool) -> EventQuery<'q> {
         let Self { from_us, to_us, before, limit, .. } = *self;
         EventQuery { from_us, to_us, is_wanted, before, limit }
     }

@@ -41,7 +41,7 @@ pub fn login(state: &AppState, request: &mut Request, pending: &PendingRequest) 
         Err(reply) => return reply,
     };
     let (password, peer) = (Zeroizing::new(body.password), pending.peer());
-    let user = match state.accounts.authenticate(&body.user, &password, peer.ip()) {
+    let user = match state.accounts.authenticate(&body.user, &password, pending) {
         Ok(user) => user,
         Err(denied) => {
             state.refused(peer, &body.user, denied);
@@ -81,7 +81,7 @@ pub fn password(call: &mut Call<'_>) -> Reply {
     };
     let (old, new) = (Zeroizing::new(body.old), Zeroizing::new(body.new));
     let peer = pending.peer();
-    let current = match state.accounts.authenticate(&user.name, &old, peer.ip()) {
+    let current = match state.accounts.authenticate(&user.name, &old, *pending) {
         Ok(current) if current.has_given_password() => current,
         Ok(_) => return Reply::error(403, "`old` is a token; expected the password"),
         Err(denied) => {
@@ -90,7 +90,7 @@ pub fn password(call: &mut Call<'_>) -> Reply {
                 .unwrap_or_else(|| Reply::error(403, "the old password is wrong"));
         }
     };
-    match state.accounts.change_own_password(user, &current, new, peer.ip()) {
+    match state.accounts.change_own_password(user, &current, new, *pending) {
         Ok(()) => {
             audit::changed_own(peer, user, "changed the own password");
             Reply::no_content()

@@ -4,7 +4,7 @@ use miniserde::Serialize;
 
 use super::cameras::read_change;
 use super::errors::control_error;
-use super::events::sides;
+use super::events::{no_longer, sides};
 use crate::base::utc;
 use crate::http::call::Call;
 use crate::http::reply::Reply;
@@ -17,6 +17,7 @@ struct Document {
     to: Option<String>,
     looks: u32,
     source: &'static str,
+    stopped_early: bool,
     events: Vec<EventDocument>,
 }
 
@@ -50,13 +51,18 @@ pub fn replay(call: &mut Call<'_>, name: &str) -> Reply {
         Ok(settings) => settings,
         Err(error) => return control_error(&error),
     };
-    match state.motion.replay(&state.recordings, name, &settings.motion.settings, &settings.edits) {
+    let (pending, admin) = (call.pending, call.user);
+    let may_go_on = || pending.is_wanted() && state.accounts.holds(admin);
+    let (motion, edits) = (&settings.motion.settings, &settings.edits);
+    match state.motion.replay(&state.recordings, name, motion, edits, &may_go_on) {
+        Some(replay) if replay.is_cut && !state.accounts.holds(admin) => no_longer(),
         Some(replay) => {
             let (from, to) = replay.span_us.unzip();
             let document = Document {
                 from: from.map(utc::rfc3339),
                 to: to.map(utc::rfc3339),
                 looks: replay.looks,
+                stopped_early: replay.is_cut,
                 source: if replay.is_recorded { "recordings" } else { "memory" },
                 events: replay.events.into_iter().map(event).collect(),
             };

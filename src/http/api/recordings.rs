@@ -193,9 +193,9 @@ pub fn frame(call: &Call<'_>, name: &str) -> Reply {
         Ok(at) => at,
         Err(error) => return error.into(),
     };
-    let mut player = Player::new(&call.state.recordings, name);
+    let mut player = Player::new(&call.state.recordings, name, call.state.memory.for_footage());
     if !player.seek(at) {
-        return Reply::error(404, "nothing is recorded of this camera");
+        return nothing_at(&player);
     }
     // It is given back before the reply is sent, and keeps a picture that is too large from being read.
     let bytes = player.bytes() as usize;
@@ -217,6 +217,14 @@ pub fn frame(call: &Call<'_>, name: &str) -> Reply {
         }
     }
     reply
+}
+
+/// The answer where a player finds no frame.
+pub fn nothing_at(player: &Player) -> Reply {
+    if player.lacks_memory() {
+        return Reply::out_of_memory();
+    }
+    Reply::error(404, "nothing is recorded of this camera")
 }
 
 /// `GET .../timeline`: a byte for each step of time.

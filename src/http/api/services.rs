@@ -3,6 +3,7 @@
 use miniserde::{Deserialize, Serialize};
 
 use super::errors::control_error;
+use super::events::no_longer;
 use crate::control::{Media, Requester};
 use crate::http::call::Call;
 use crate::http::reply::Reply;
@@ -56,6 +57,10 @@ pub fn change(call: &mut Call<'_>, service: Service) -> Reply {
     let what = format!("{verb} {}", service.name());
     let log = || audit::changed(pending.peer(), admin, &what);
     let turn = |switch: &Switch| {
+        // The body took its time.
+        if !state.accounts.holds(admin) {
+            return no_longer();
+        }
         if switch.set_stopped((!wanted.running).then_some(admin.name.as_str())) {
             log();
         }

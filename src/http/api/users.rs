@@ -97,7 +97,7 @@ pub fn add(call: &mut Call<'_>) -> Reply {
         unconfined: false,
         past: body.past,
     };
-    match state.accounts.add(&body.name, &new, admin, pending.peer().ip()) {
+    match state.accounts.add(&body.name, &new, admin, *pending) {
         Ok(role) => {
             let what = format!("added the {} `{}`", role.name(), body.name);
             audit::changed(pending.peer(), admin, &what);
@@ -131,7 +131,7 @@ pub fn change(call: &mut Call<'_>, name: &str) -> Reply {
     if change.is_nothing() {
         return body::expected(example);
     }
-    match state.accounts.change(name, &change, admin, pending.peer().ip()) {
+    match state.accounts.change(name, &change, admin, *pending) {
         Ok(()) => {
             audit::changed(pending.peer(), admin, &format!("changed `{name}`: {}", summary(&change)));
             Reply::no_content()

@@ -30,8 +30,8 @@ pub fn stream(journal: Arc<Journal>, user: Identity, head_only: bool, context: R
                 if lost > 0 {
                     text.push_str(LOST);
                 }
-                if may_see(&user, &value) {
-                    let record = journal.record_of(&value);
+                let record = journal.record_of(&value);
+                if may_see(&user, &record) {
                     messages(&value, record, &mut text);
                 }
             }

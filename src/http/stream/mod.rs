@@ -16,6 +16,7 @@ mod video;
 
 use std::sync::Arc;
 
+use super::api::recordings::nothing_at;
 use super::audit;
 use super::call::Call;
 use super::reply::{Outcome, Reply};
@@ -132,12 +133,15 @@ fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
     let needed = |name| query::needed_moment(query, name);
     let (from_us, to_us) = (needed("from")?, needed("to")?);
     let hears = |microphone: &str| call.state.hears_footage(name, microphone, call.user);
-    let wanted = Wanted { from_us, to_us, kind, hears: &hears };
+    let is_awaited = || call.pending.is_wanted() && call.state.accounts.holds(call.user);
+    let wanted = Wanted { from_us, to_us, kind, hears: &hears, is_awaited: &is_awaited };
     let memory = call.state.memory.for_footage();
     let made = Clip::new(&call.state.recordings, name, &wanted, memory).map_err(|why| match why {
         NoClip::Nothing => thumbnails::nothing(),
         NoClip::TooLong => Reply::error(400, "a clip has at most 24 hours and 4 GiB: ask for a shorter time"),
         NoClip::NoMemory => Reply::out_of_memory(),
+        // Nobody reads this, or the right to the clip has ended.
+        NoClip::Unwanted => Reply::error(403, "the right to do this has ended meanwhile"),
         NoClip::Unfit(error) => Reply::error(400, &format!("ask for another kind of clip: {error}")),
         NoClip::Unreadable(error) => Reply::error(503, &format!("the recording cannot be read: {error}")),
     })?;
@@ -175,9 +179,9 @@ fn play(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     let to_us = query::moment(query, "to")?;
     let speed = query::speed(query)?;
     let interval = query::interval(query)?;
-    let mut player = Player::new(&call.state.recordings, name);
+    let mut player = Player::new(&call.state.recordings, name, call.state.memory.for_footage());
     if !player.seek(from_us) {
-        return Err(Reply::error(404, "nothing is recorded of this camera"));
+        return Err(nothing_at(&player));
     }
     // The frame before `from` is that moment's picture, unless it is long gone.
     if speed > 0.0 && player.wall_us().is_some_and(|at| at.saturating_add(3_000_000) < from_us) {

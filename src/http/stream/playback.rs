@@ -153,6 +153,9 @@ impl Sender {
         let Some(before_us) = self.playback.player.wall_us() else { return Ok(false) };
         let before = self.playback.player.spot();
         while !self.step() {
+            if self.playback.player.lacks_memory() {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
             // The end, of what there is now.
             if !self.may_go_live() || !self.wait_for_more(client) {
                 return Ok(false);

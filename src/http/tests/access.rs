@@ -296,3 +296,22 @@ fn is_about_accounts(route: &Route, reads: bool) -> bool {
         _ => false,
     }
 }
+
+#[test]
+fn a_switch_turns_only_for_who_still_may() {
+    use crate::http::api::services;
+    use crate::http::call::Call;
+    use crate::http::route::Service;
+    let fixture = Fixture::new();
+    let user = fixture.state.accounts.by_secret(&fixture.admin).unwrap();
+    assert!(fixture.state.accounts.end_session(&user));
+    let (state, pending) = (&fixture.state, &PendingRequest::of(peer(), true));
+    for service in [Service::Recording, Service::Motion] {
+        let body = TestRequest::new().with_method(tiny_http::Method::Put).with_body("{\"running\":false}");
+        let request = &mut body.into();
+        let reply = services::change(&mut Call { state, request, pending, user: &user }, service);
+        assert_eq!(reply.status(), 403);
+    }
+    let stoppers = [state.recordings.switch().stopped_by(), state.motion.switch().stopped_by()];
+    assert_eq!(stoppers, [None, None]);
+}

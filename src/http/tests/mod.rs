@@ -1,6 +1,8 @@
 //! Tests of whole requests, without a socket.
 
 mod access;
+mod bodies;
+mod confined;
 mod openapi;
 mod sign_in;
 

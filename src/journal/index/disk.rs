@@ -20,7 +20,8 @@ const GREATEST_ID: u32 = 4_000_000_000;
 pub(in crate::journal) struct Batch {
     pub(in crate::journal) text: String,
     pub(in crate::journal) lines: u32,
-    events: Vec<(u32, Lacks)>,
+    /// What is said of which event, and the bytes of the lines that say it.
+    events: Vec<(u32, Lacks, u64)>,
     wholes: Vec<u32>,
     deleted: Vec<u32>,
     reserved: Option<u32>,
@@ -100,17 +101,18 @@ impl Index {
             };
             let lacks = std::mem::take(&mut held.lacks);
             let is_there = held.stored == Some(day);
+            let before = batch.text.len();
             if (lacks.event || !is_there) && room.take(&held.record) {
                 batch.wholes.push(id);
                 batch.add(&mut self.next_n, &Entry::Event(held.record.clone()));
             } else if !is_there {
                 self.left_out = self.left_out.saturating_add(1);
                 continue;
-            } else if room.has_bytes() {
+            } else if room.has_bytes_for(&held.record) {
                 held.lines(lacks, |entry| batch.add(&mut self.next_n, &entry));
             }
             held.n = batch.last_n;
-            batch.events.push((id, lacks));
+            batch.events.push((id, lacks, (batch.text.len() - before) as u64));
         }
         batch
     }
@@ -122,6 +124,11 @@ impl Index {
         file.bytes += batch.text.len() as u64;
         file.last_n = batch.last_n;
         file.has_ids |= batch.reserved.is_some();
+        for (id, _, bytes) in &batch.events {
+            if let Some(held) = self.held.get(id) {
+                file.count_bytes(&held.record, *bytes);
+            }
+        }
         for id in &batch.wholes {
             if let Some(held) = self.held.get_mut(id) {
                 held.stored = Some(day);
@@ -137,7 +144,7 @@ impl Index {
         if let Some(before) = batch.reserved {
             self.reserved_below = before;
         }
-        for (id, lacks) in batch.events {
+        for (id, lacks, _) in batch.events {
             if let Some(held) = self.held.get_mut(&id) {
                 held.lacks.event |= lacks.event;
                 held.lacks.end |= lacks.end;

@@ -37,6 +37,35 @@ fn a_storm_does_not_fill_the_disk() {
 }
 
 #[test]
+fn reports_leave_room_for_what_defender_finds() {
+    let machine = Machine::new();
+    let mut opened = machine.open();
+    let report = |opened: &mut Opened| {
+        let note = "n".repeat(NOTE_CHARS);
+        let new = NewEvent { note, ..new("front", EventKind::Manual, NewEnd::Open) };
+        let id = opened.journal.start(&new).unwrap().event.id;
+        opened.write();
+        opened.journal.end(id).unwrap();
+        opened.write();
+    };
+    (0..400).for_each(|_| report(&mut opened));
+    assert!(opened.journal.health().left_out > 0, "there were too many reports");
+    // The same after a restart.
+    opened.stop();
+    let mut opened = machine.open();
+    (0..100).for_each(|_| report(&mut opened));
+    for _ in 0..LIMITS.day_events {
+        opened.start(EventKind::Motion, NewEnd::AtOnce);
+    }
+    opened.write();
+    opened.stop();
+    let found = machine.open().all();
+    let of = |kind| found.iter().filter(|record| record.event.kind == kind).count();
+    assert_eq!(of(EventKind::Motion), LIMITS.day_events as usize);
+    assert!((50..100).contains(&of(EventKind::Manual)), "{}", of(EventKind::Manual));
+}
+
+#[test]
 fn files_are_bounded_in_bytes_as_well() {
     let mut machine = Machine::new();
     machine.limits = DayLimits { days: 1000, day_events: 1000, ..LIMITS };

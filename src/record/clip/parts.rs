@@ -71,6 +71,9 @@ impl<'a> Parts<'a> {
             if !parts.continues(info) {
                 break;
             }
+            if !(wanted.is_awaited)() {
+                return Err(NoClip::Unwanted);
+            }
             parts.add(info)?;
         }
         Ok(parts)
@@ -91,7 +94,7 @@ impl<'a> Parts<'a> {
 
     fn add(&mut self, info: &Arc<SegmentInfo>) -> Result<(), NoClip> {
         let opened = Opened::open_checked(info).map_err(NoClip::Unreadable)?;
-        let Wanted { from_us, to_us, kind, hears } = self.wanted;
+        let Wanted { from_us, to_us, kind, hears, .. } = self.wanted;
         let is_wanted = |entry: &IndexEntry| (from_us..=to_us).contains(&info.wall_us(entry.at_ms));
         let clusters = opened.clusters(is_wanted);
         let head = &info.summary.head;

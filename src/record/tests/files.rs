@@ -162,3 +162,37 @@ fn each_file_is_read_once_at_the_start() {
     let few = reads(0, 20);
     assert_eq!(reads(20, 120) - few, 100);
 }
+
+#[test]
+fn a_player_leases_what_it_remembers_of_a_segment() {
+    let mut world = World::new(&always());
+    for count in 1..=10 {
+        world.publish(now_us(), 1000);
+        wait_until(|| world.counted().0 == count);
+    }
+    let (enough, little) = (Memory::new(64 * 1024), Memory::new(256));
+    let used = || enough.usage()[1].1.used_bytes;
+    let mut player = Player::new(&world.recordings, "front", enough.for_footage());
+    assert!(player.seek(0) && !player.lacks_memory());
+    assert_eq!(used(), 10 * 16, "16 bytes for each frame");
+    drop(player);
+    assert_eq!(used(), 0);
+    let mut player = Player::new(&world.recordings, "front", little.for_footage());
+    assert!(!player.seek(0) && player.lacks_memory());
+}
+
+#[test]
+fn a_clip_that_nobody_waits_for_is_not_put_together() {
+    let mut world = World::new(&RecordSettings::default());
+    // Nobody deletes what is old.
+    world.stop();
+    let info = footage(&world, 7, &head(1, 100, 1_790_000_000), &[0, 100, 200]);
+    let put_together = |is_awaited: bool| {
+        let (from_us, to_us) = (info.start_us(), info.end_us());
+        let (hears, is_awaited) = (|_: &str| true, || is_awaited);
+        let wanted = Wanted { from_us, to_us, kind: ClipKind::Mkv, hears: &hears, is_awaited: &is_awaited };
+        Clip::new(&world.recordings, "front", &wanted, &Account::unlimited()).map(|_| ())
+    };
+    assert!(put_together(true).is_ok());
+    assert!(matches!(put_together(false), Err(NoClip::Unwanted)));
+}

@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope};
 
 use super::*;
@@ -34,6 +35,12 @@ impl Drop for Stopped<'_> {
     }
 }
 
+fn wait_until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        thread::yield_now();
+    }
+}
+
 fn stranger(number: u32) -> Requester {
     let network = Network::of(IpAddr::V4(number.into()));
     Requester { network, account: Digest::of("eve"), is_known: false }
@@ -51,7 +58,7 @@ fn queue_up<'scope>(
     name: &'static str,
 ) {
     let before = queue.waiting();
-    scope.spawn(move || queue.alone(requester, || lock(served).push(name)).unwrap());
+    scope.spawn(move || queue.alone(requester, &|| true, || lock(served).push(name)).unwrap());
     while queue.waiting() == before {
         thread::yield_now();
     }
@@ -77,10 +84,10 @@ fn one_address_cannot_fill_the_queue() {
     assert_eq!(flood.len(), SHARE);
     let others: Vec<_> = (0..100).filter_map(|number| take(100 + number)).collect();
     assert_eq!(flood.len() + others.len(), SLOTS);
-    assert_eq!(queue.alone(stranger(300), || 7), Err(Full));
+    assert_eq!(queue.alone(stranger(300), &|| true, || 7), Err(Full));
     drop((flood, others));
     assert_eq!(queue.waiting(), 0);
-    assert_eq!(queue.alone(stranger(1), || 7), Ok(7));
+    assert_eq!(queue.alone(stranger(1), &|| true, || 7), Ok(7));
 }
 
 #[test]
@@ -126,7 +133,8 @@ fn requests_of_one_key_share_a_check_and_take_no_slot() {
     let queue = Queue::default();
     let stopped = queue.stop();
     let outcomes: Vec<_> = thread::scope(|scope| {
-        let ask = |number| queue.check(stranger(number), Some([1; 32]), || ((), Some(true))).unwrap();
+        let ask =
+            |number| queue.check(stranger(number), Some([1; 32]), &|| true, || ((), Some(true))).unwrap();
         let mut asked = vec![scope.spawn(move || ask(1))];
         while queue.waiting() == 0 {
             thread::yield_now();
@@ -153,7 +161,8 @@ fn a_check_that_panics_leaves_no_request_waiting() {
     let stopped = queue.stop();
     thread::scope(|scope| {
         let queue = &queue;
-        let check = move |check: fn() -> ((), Option<bool>)| queue.check(stranger(1), Some([1; 32]), check);
+        let check =
+            move |check: fn() -> ((), Option<bool>)| queue.check(stranger(1), Some([1; 32]), &|| true, check);
         let first = scope.spawn(move || check(|| panic!("meant to be")));
         while queue.waiting() == 0 {
             thread::yield_now();
@@ -167,5 +176,51 @@ fn a_check_that_panics_leaves_no_request_waiting() {
         let not_found_out = Outcome::Shared { is_right: None, is_first_of_network: false };
         assert_eq!(second.join().unwrap(), Ok(not_found_out));
     });
-    assert_eq!(queue.alone(stranger(1), || 7), Ok(7));
+    assert_eq!(queue.alone(stranger(1), &|| true, || 7), Ok(7));
+}
+
+#[test]
+fn a_request_that_is_not_wanted_leaves_the_queue() {
+    let queue = Queue::default();
+    let (of_others, of_holder) = (AtomicBool::new(true), AtomicBool::new(true));
+    // Nothing is served meanwhile.
+    let stopped = queue.stop();
+    thread::scope(|scope| {
+        let (queue, of_others, of_holder) = (&queue, &of_others, &of_holder);
+        let ask = move |number, is_wanted: &AtomicBool| {
+            let is_wanted = || is_wanted.load(Ordering::Relaxed);
+            queue.check(stranger(number), Some([1; 32]), &is_wanted, || ((), Some(true)))
+        };
+        let alone =
+            scope.spawn(move || queue.alone(known(9, "eve"), &|| of_others.load(Ordering::Relaxed), || ()));
+        let holder = scope.spawn(move || ask(1, of_holder));
+        wait_until(|| queue.waiting() == 2);
+        let sharers = [1, 2].map(|number| scope.spawn(move || ask(number, of_others)));
+        let other = scope.spawn(move || ask(3, &AtomicBool::new(true)));
+        wait_until(|| queue.sharing() == 3);
+        of_others.store(false, Ordering::Relaxed);
+        assert_eq!(alone.join().unwrap(), Err(Full));
+        assert_eq!(sharers.map(|one| one.join().unwrap().err()), [Some(Full), Some(Full)]);
+        assert_eq!((queue.waiting(), queue.sharing()), (1, 1));
+        of_holder.store(false, Ordering::Relaxed);
+        assert_eq!(holder.join().unwrap(), Err(Full));
+        // Asks anew: the check did not begin.
+        let not_found_out = Outcome::Shared { is_right: None, is_first_of_network: true };
+        assert_eq!(other.join().unwrap(), Ok(not_found_out));
+        drop(stopped);
+    });
+    assert_eq!(queue.alone(stranger(1), &|| false, || 7), Ok(7), "without a wait it is not asked");
+}
+
+#[test]
+fn the_requests_that_share_a_check_are_bounded() {
+    let queue = Queue::default();
+    let key = [1; 32];
+    let shared = Arc::new(Shared::new(key, stranger(1).network));
+    let _slot = queue.take(&mut queue.lock(), stranger(1), Some(Arc::clone(&shared))).unwrap();
+    let join = || queue.lock().join(&stranger(2), &key).unwrap();
+    let mut joined: Vec<_> = (0..2 * SHARING).filter_map(|_| join().ok()).collect();
+    assert_eq!((joined.len(), join().err()), (SHARING, Some(Full)));
+    joined.pop();
+    assert!(join().is_ok());
 }
