@@ -13,6 +13,7 @@ mod cors;
 mod edits;
 mod events;
 mod faults;
+mod feeder;
 mod footage;
 mod foreign;
 mod gate;
