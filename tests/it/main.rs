@@ -20,6 +20,8 @@ mod gate;
 mod hostile;
 mod hostile_footage;
 mod http_camera;
+mod http_dialects;
+mod http_faults;
 mod http_source;
 mod life;
 mod links;

@@ -172,6 +172,10 @@ impl VideoSource for HttpPictures<'_> {
             (None, None) => Ok(Arrival { lost, picture: None }),
         }
     }
+
+    fn stall_reason(&self) -> Option<VideoError> {
+        self.pictures.stall().map(|problem| error(self.url, self.settings, problem).into())
+    }
 }
 
 /// Asks a camera for one picture, and says what it sends.
@@ -203,6 +207,9 @@ fn first_size(pictures: &mut Pictures<'_>) -> Result<(u32, u32), Problem> {
     loop {
         let look = match pictures.next(Duration::from_millis(100)) {
             Err(Problem::Client(ClientError::Stopped)) if damaged > 0 => return Err(Problem::Parts),
+            Err(Problem::Client(ClientError::Stopped)) => {
+                return Err(pictures.stall().unwrap_or(ClientError::Stalled.into()));
+            }
             look => look?,
         };
         damaged += look.dropped.damaged();
@@ -210,7 +217,7 @@ fn first_size(pictures: &mut Pictures<'_>) -> Result<(u32, u32), Problem> {
             return match Scanner::new().scan(jpeg) {
                 Ok(found) => Ok((found.width, found.height)),
                 Err(ScanError::NoEnd) => Err(Problem::Parts),
-                Err(_) => Err(Problem::NoPicture),
+                Err(_) => Err(Problem::NoPicture(String::new())),
             };
         }
     }
