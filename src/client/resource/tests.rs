@@ -167,6 +167,29 @@ fn a_redirect_on_the_same_host_is_followed_and_no_other() {
 }
 
 #[test]
+fn another_port_gets_a_login_only_when_it_asks_itself() {
+    let basic = "HTTP/1.1 401 No\r\nContent-Length: 0\r\nWWW-Authenticate: Basic realm=\"cam\"\r\n\r\n";
+    for challenge in [basic, DIGEST] {
+        for answers in [&[OK][..], &[challenge, OK]] {
+            let (there, asked_there) = server(answers);
+            let to = format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://{there}/x\r\n\r\n");
+            let (here, asked_here) = server(&[challenge, &to]);
+            let mut resource = resource(&here, Some("ada:secret"));
+            let (body, kept) = next(&mut resource, None, &|| true).unwrap();
+            assert_eq!(body, "ok");
+            next(&mut resource, Some(kept), &|| true).unwrap();
+            let signed = |requests: Receiver<(usize, String)>| -> Vec<bool> {
+                requests.try_iter().map(|(_, request)| request.contains("Authorization: ")).collect()
+            };
+            assert_eq!(signed(asked_here), [false, true], "{challenge}");
+            // The second picture comes over the same connection.
+            let asks = answers.len() > 1;
+            assert_eq!(signed(asked_there), if asks { vec![false, true, true] } else { vec![false, false] });
+        }
+    }
+}
+
+#[test]
 fn a_compressed_answer_is_refused() {
     let answer = |coding: &str| {
         format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 2\r\n\r\nok")
