@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::challenge::{Challenge, strongest};
 use super::connection::Connection;
+use super::response::Heads;
 use super::{
     Address, Authorization, Body, ClientError, Fingerprint, Login, Request, Response, SYSTEM_ROOTS, Trust,
     Url, digest,
@@ -137,7 +138,7 @@ impl Resource {
             }
         };
         body.send(&head, &[])?;
-        Response::read(body, true)
+        Response::read(body, Heads::Lenient)
     }
 
     fn trust(&mut self) -> Result<&Trust, ClientError> {

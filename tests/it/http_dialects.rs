@@ -78,10 +78,45 @@ fn dialects(jpeg: &[u8]) -> Vec<(&'static str, Dialect)> {
     ]
 }
 
+/// Heads that no server should send, and some cameras do.
+fn odd_heads(jpeg: &[u8]) -> Vec<(&'static str, Dialect)> {
+    let part = [b"--b\r\n\r\n", jpeg, b"\r\n"].concat();
+    let stream = |head: &str| streams(&format!("{head}\n"), &part[..]);
+    let ok = |fields: &str| stream(&format!("HTTP/1.1 200 OK\n{fields}\n"));
+    let mixed = "Content-Type: multipart/x-mixed-replace;boundary=b";
+    let chunk = [format!("{:x}\r\n", jpeg.len()).as_bytes(), jpeg, b"\r\n"].concat();
+    let chunked = "Content-Type: video/mjpeg\nTransfer-Encoding: chunked";
+    let snapshot = |fields: &str| {
+        [format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n{fields}\r\n\r\n").as_bytes(), jpeg].concat()
+    };
+    vec![
+        ("negative-length", ok(&format!("{mixed}\nContent-Length: -1"))),
+        ("huge-length", ok(&format!("{mixed}\nContent-Length: 99999999999999999999"))),
+        ("two-lengths", ok(&format!("Content-Length: 7\n{mixed}\nContent-Length: 9"))),
+        ("negative-length-of-a-snapshot", says(snapshot("Content-Length: -1"))),
+        ("space-before-the-colon", ok(&format!("Server : x\n{}", mixed.replace(':', " :")))),
+        ("folded", ok(&mixed.replace(": ", ":\n ").replace(';', ";\n\t"))),
+        ("no-colon", ok(&format!("Server\n{mixed}"))),
+        ("two-spaces", stream(&format!("HTTP/1.1  200 OK\n{mixed}\n"))),
+        ("old-chunks", streams(&format!("HTTP/1.0 200 OK\n{chunked}\n\n"), &chunk[..])),
+        (
+            "length-and-chunks",
+            streams(&format!("HTTP/1.1 200 OK\nContent-Length: 0\n{chunked}\n\n"), &chunk[..]),
+        ),
+        ("identity", ok(&format!("{mixed}\nTransfer-Encoding: identity"))),
+    ]
+}
+
 #[test]
 fn every_dialect_gives_the_camera_s_own_pictures() {
     let jpeg = picture(96, 64);
     assert_shown(&jpeg, dialects(&jpeg));
+}
+
+#[test]
+fn odd_heads_give_the_camera_s_own_pictures() {
+    let jpeg = picture(96, 64);
+    assert_shown(&jpeg, odd_heads(&jpeg));
 }
 
 /// Asserts that viewers of cameras with these dialects see the picture `jpeg`.
