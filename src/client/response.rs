@@ -17,7 +17,7 @@ pub(super) enum Heads {
     /// unless the request `takes_chunks`.
     Strict { takes_chunks: bool },
     /// As cameras write them: with spaces before colons, values on several lines, fields without a colon, and lengths that
-    /// are none, or disagree.
+    /// are none, or disagree, or leave no room for a part.
     ///
     /// Two readers who find different ends of a message are a danger where others' messages follow on the connection. Here
     /// one reader asks one camera, one request at a time, and takes the connection again only where nothing was left on it;
@@ -158,7 +158,9 @@ fn framing(
         }
         Heads::Lenient => {
             let coding = codings.find(|coding| !coding.eq_ignore_ascii_case("identity"));
-            (coding, length(fields).unwrap_or_default())
+            let has_parts = named(fields, "Content-Type").any(is_multipart);
+            // Parts need bytes.
+            (coding, length(fields).unwrap_or_default().filter(|length| *length > 0 || !has_parts))
         }
     };
     let is_chunked = coding.is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
@@ -171,6 +173,10 @@ fn framing(
         Some(length) => Framing::Length(length),
         None => Framing::UntilClose,
     })
+}
+
+fn is_multipart(content_type: &str) -> bool {
+    content_type.get(..10).is_some_and(|name| name.eq_ignore_ascii_case("multipart/"))
 }
 
 const OTHER_CODING: ClientError = ClientError::Garbled("an answer in a transfer coding other than chunks");

@@ -90,6 +90,7 @@ fn odd_heads(jpeg: &[u8]) -> Vec<(&'static str, Dialect)> {
         [format!("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n{fields}\r\n\r\n").as_bytes(), jpeg].concat()
     };
     vec![
+        ("no-bytes", ok(&format!("{mixed}\nContent-Length: 0"))),
         ("negative-length", ok(&format!("{mixed}\nContent-Length: -1"))),
         ("huge-length", ok(&format!("{mixed}\nContent-Length: 99999999999999999999"))),
         ("two-lengths", ok(&format!("Content-Length: 7\n{mixed}\nContent-Length: 9"))),
