@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use crate::memory::Account;
 use connection::Connection;
+use response::Heads;
 
 pub use address::Address;
 pub use body::Body;
@@ -76,7 +77,7 @@ impl Client {
         let trust = self.address.is_secure.then_some(&self.trust);
         let mut body = Body::new(Connection::open(&self.address, trust, is_wanted)?, lease, is_wanted);
         body.send(&head, request.body())?;
-        Response::read(body, request.takes_chunks())
+        Response::read(body, Heads::Strict { takes_chunks: request.takes_chunks() })
     }
 }
 

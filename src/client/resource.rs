@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::challenge::{Challenge, strongest};
 use super::connection::Connection;
+use super::response::Heads;
 use super::{
-    Authorization, Body, ClientError, Fingerprint, Login, Request, Response, SYSTEM_ROOTS, Trust, Url, digest,
+    Address, Authorization, Body, ClientError, Fingerprint, Login, Request, Response, SYSTEM_ROOTS, Trust,
+    Url, digest,
 };
 use crate::base::hex;
 use crate::base::text::printable;
@@ -28,8 +30,16 @@ pub struct Resource {
     account: Arc<Account>,
     /// Made for the first connection with TLS.
     trust: Option<Trust>,
-    /// What the server asked for, and how many requests answered it.
-    challenge: Option<(Challenge, u32)>,
+    /// What a server asked for.
+    asked: Option<Asked>,
+}
+
+/// What a server asked for, which is answered nowhere else: what listens on another port of its host may be another's.
+struct Asked {
+    origin: Address,
+    challenge: Challenge,
+    /// So many requests answered it.
+    count: u32,
 }
 
 impl Resource {
@@ -41,12 +51,12 @@ impl Resource {
         login: Option<Login>,
         account: Arc<Account>,
     ) -> Self {
-        Self { found_at: url.clone(), url, fingerprint, login, account, trust: None, challenge: None }
+        Self { found_at: url.clone(), url, fingerprint, login, account, trust: None, asked: None }
     }
 
     /// How it is signed in: "Basic" or "Digest". `None` before the server has asked for that.
     pub fn login_kind(&self) -> Option<&'static str> {
-        self.challenge.as_ref().map(|(challenge, _)| match challenge {
+        self.asked.as_ref().map(|asked| match asked.challenge {
             Challenge::Basic => "Basic",
             Challenge::Digest(_) => "Digest",
         })
@@ -87,7 +97,7 @@ impl Resource {
             match response.status() {
                 401 => {
                     let challenge = strongest(response.fields("WWW-Authenticate"));
-                    self.take_challenge(challenge, answers)?;
+                    self.take_challenge(challenge, &at, answers)?;
                     answers += 1;
                 }
                 301 | 302 | 303 | 307 | 308 => {
@@ -95,7 +105,11 @@ impl Resource {
                     if redirects > REDIRECTS {
                         return Err(ClientError::Circle);
                     }
-                    at = next_place(&at, response.field("Location"))?;
+                    let next = next_place(&at, response.field("Location"))?;
+                    if !is_same_origin(next.address(), at.address()) {
+                        answers = 0;
+                    }
+                    at = next;
                 }
                 _ => {
                     self.found_at = at;
@@ -124,7 +138,7 @@ impl Resource {
             }
         };
         body.send(&head, &[])?;
-        Response::read(body, true)
+        Response::read(body, Heads::Lenient)
     }
 
     fn trust(&mut self) -> Result<&Trust, ClientError> {
@@ -137,9 +151,10 @@ impl Resource {
         Ok(self.trust.as_ref().expect("it was just made"))
     }
 
-    /// Adds the login, where the server has asked for one.
+    /// Adds the login, where the server there has asked for one.
     fn sign<'r>(&mut self, request: Request<'r>, at: &Url) -> Result<Request<'r>, ClientError> {
-        let (Some(login), Some((challenge, count))) = (&self.login, &mut self.challenge) else {
+        let asked = self.asked.as_mut().filter(|asked| is_same_origin(&asked.origin, at.address()));
+        let (Some(login), Some(Asked { challenge, count, .. })) = (&self.login, asked) else {
             return Ok(request);
         };
         *count += 1;
@@ -156,10 +171,15 @@ impl Resource {
         })
     }
 
-    /// Takes what an answer 401 asks for, for the next request. So many `answers` were given to challenges that came for
-    /// this request already.
-    fn take_challenge(&mut self, challenge: Option<Challenge>, answers: u32) -> Result<(), ClientError> {
-        self.challenge = None;
+    /// Takes what an answer 401 of the server `at` a place asks for, for the next request. So many `answers` were given to
+    /// challenges of it that came for this request already.
+    fn take_challenge(
+        &mut self,
+        challenge: Option<Challenge>,
+        at: &Url,
+        answers: u32,
+    ) -> Result<(), ClientError> {
+        self.asked = None;
         if self.login.is_none() {
             return Err(ClientError::LoginMissing);
         }
@@ -168,7 +188,8 @@ impl Resource {
         if answers > u32::from(is_stale) {
             return Err(ClientError::LoginRefused);
         }
-        self.challenge = Some((challenge.ok_or(ClientError::LoginUnknown)?, 0));
+        let challenge = challenge.ok_or(ClientError::LoginUnknown)?;
+        self.asked = Some(Asked { origin: at.address().clone(), challenge, count: 0 });
         Ok(())
     }
 }
@@ -179,6 +200,11 @@ fn checked(response: Response<'_>) -> Result<Response<'_>, ClientError> {
     let coding = codings.find(|coding| !coding.eq_ignore_ascii_case("identity")).map(quoted);
     drop(codings);
     coding.map_or(Ok(response), |coding| Err(ClientError::Compressed(coding)))
+}
+
+/// Whether two addresses are of one server (RFC 6454). Names are the same in capital letters.
+fn is_same_origin(one: &Address, other: &Address) -> bool {
+    one.host.eq_ignore_ascii_case(&other.host) && (one.port, one.is_secure) == (other.port, other.is_secure)
 }
 
 /// Where a redirect leads, if it is on the same host, and not from TLS to none.

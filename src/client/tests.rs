@@ -77,7 +77,10 @@ fn an_answer_is_read_however_its_end_is_said() {
 #[test]
 fn an_answer_that_can_be_read_in_two_ways_is_refused() {
     let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(20);
-    let broken: [(&[u8], &str); 9] = [
+    let broken: [(&[u8], &str); 12] = [
+        (b"HTTP/1.1 200 OK\r\nX-Field : y\r\n\r\n", "the head"),
+        (b"HTTP/1.1 200 OK\r\nX-Field:\r\n y\r\n\r\n", "the head"),
+        (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "the head"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "the head"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na", "the head"),
         (

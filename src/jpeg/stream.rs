@@ -10,6 +10,7 @@
 //! newest whole picture is kept. Whether decoders would show it is for [`super::scanner`] to say.
 
 mod dropped;
+mod stray;
 
 use std::ops::Range;
 
@@ -42,6 +43,8 @@ pub struct JpegStream {
     thumbnails_end: usize,
     endings: Endings,
     dropped: Dropped,
+    /// The first bytes since the last whole picture that belong to none.
+    stray: Vec<u8>,
     sizes: Sizes,
 }
 
@@ -95,6 +98,7 @@ impl JpegStream {
             thumbnails_end: 0,
             endings: Endings::default(),
             dropped: Dropped::default(),
+            stray: Vec::new(),
             sizes: Sizes::default(),
         }
     }
@@ -196,8 +200,7 @@ impl JpegStream {
             [.., 0xFF] => self.end - 1,
             _ => self.end,
         });
-        self.dropped.skipped_bytes += (next - self.at) as u64;
-        self.search_from(next);
+        self.skip_to(next);
         found.map(|start| self.begin(start))
     }
 
@@ -303,6 +306,7 @@ impl JpegStream {
     /// The picture that is being read ends at `end`, and is the newest.
     fn keep(&mut self, end: usize) {
         let picture = self.start..end;
+        self.stray.clear();
         self.sizes.pictures += 1;
         self.sizes.largest = self.sizes.largest.max(picture.len());
         if self.newest.replace(picture).is_some() {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
+use crate::feeder::{Feeder, send_for_ever};
 use crate::remote::{section, wait_status};
 use crate::support::{PASSWORD, Server, Setup, USER, add_token, add_user, defender, stderr, wait_for, watch};
-use crate::unix_source::{Feeder, send_for_ever};
 
 pub const ADMIN: &str = "ada";
 

@@ -10,9 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::edits::{ADMIN, Decoded, change, quarters};
+use crate::feeder::{Feeder, send_for_ever};
 use crate::remote::{section, wait_status};
 use crate::support::{Server, Setup, USER, add_token, add_user, wait_for, watch};
-use crate::unix_source::{Feeder, send_for_ever};
 
 /// The right upper quarter, and a little more.
 const MASK: &str = "[[0.48, 0], [1, 0], [1, 0.52], [0.48, 0.52]]";

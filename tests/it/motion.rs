@@ -13,10 +13,10 @@ use std::time::Duration;
 use miniserde::json::{Object, Value};
 
 use crate::edits::{ADMIN, change};
+use crate::feeder::{Feeder, drawn};
 use crate::footage::{document, number, stretches};
 use crate::streams::metric;
 use crate::support::{Background, PASSWORD, Server, Setup, USER, add_user, wait_for};
-use crate::unix_source::{Feeder, drawn};
 
 /// What the camera sees.
 const STILL: u32 = 0;

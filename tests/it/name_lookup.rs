@@ -2,9 +2,9 @@
 //! own, whose name server does not answer, which needs root.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::support::{PASSWORD, Server, Setup, USER, wait_for};
+use crate::support::{PASSWORD, Server, Setup, USER, binary, stdout, wait_for};
 
 /// For long enough that the server gives up first.
 const RESOLVER: &str = "nameserver 192.0.2.53\noptions timeout:30 attempts:5\n";
@@ -45,6 +45,10 @@ fn a_name_that_is_never_resolved_holds_nothing_up() {
          [remote.attic]\nurl = \"https://attic.example:8443/\"\ntoken = \"dft_x\"\n",
     );
     fs::write(setup.path().join("resolv.conf"), RESOLVER).unwrap();
+    setup.write_config();
+    let mut check = Command::new("unshare");
+    check.args(["--net", "--mount", "sh", "-c", ALONE, binary(), "check", "-c", "defender.conf"]);
+    let check = check.current_dir(setup.path()).stdout(Stdio::piped()).spawn().expect("unshare runs");
     let mut server = setup.under(&["unshare", "--net", "--mount", "sh", "-c", ALONE]).start();
     wait_for("a thread that resolves", || (server.tasks("resolve", 'S') > 0).then_some(()));
     wait_for("the reasons, and a camera that works", || {
@@ -58,4 +62,9 @@ fn a_name_that_is_never_resolved_holds_nothing_up() {
     let ended = server.wait_end().expect("it ends while the resolver hangs");
     assert!(ended.success(), "{ended}");
     server.wait_log("http://camera.example/stream: ");
+    let said = stdout(&check.wait_with_output().expect("it ends"));
+    for device in ["camera lost", "remote attic"] {
+        let line = said.lines().find(|line| line.starts_with(device)).unwrap_or_default();
+        assert!(line.contains("its name cannot be resolved: timed out"), "{line}\n{said}");
+    }
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use crate::feeder::{Feeder, jpegs, send_for_ever};
 use crate::support::{PASSWORD, Server, Setup, USER, parts, wait_for, watch};
-use crate::unix_source::{Feeder, jpegs, send_for_ever};
 
 fn two_cameras() -> Server {
     Setup::new()

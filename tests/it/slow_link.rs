@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::feeder::Feeder;
 use crate::links::{
     MEASURE, NEAR, Namespace, PROMISED, SETTLE, SLACK, join, run, try_far, try_near, try_playback, try_relay,
 };
 use crate::support::{Background, PASSWORD, Setup, USER};
-use crate::unix_source::Feeder;
 
 #[test]
 fn a_viewer_on_a_slow_link_sees_the_present() {

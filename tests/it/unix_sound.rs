@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::feeder::{Feeder, ffmpeg};
 use crate::support::{Setup, wait_for, watch};
-use crate::unix_source::{Feeder, ffmpeg};
 
 #[test]
 fn sound_of_ffmpeg_is_heard_and_silence_while_it_is_gone() {

@@ -1,12 +1,12 @@
-// One camera of each kind side by side: a socket, a stream and snapshots of the network, another Defender, the test card; and
-// some that give nothing, with the reason.
+// One camera of each kind side by side: a socket, a stream and snapshots of the network, another Defender, the test card, a ribbon
+// camera; and some that give nothing, with the reason.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { DESK, PHONE, Server, addToken, assertNotWide, camera, picture, signedIn, until, untilItMoves, test } from "./support.js";
 
@@ -70,7 +70,34 @@ async function attic(t) {
   return section;
 }
 
-const NAMES = ["door", "gate", "street", "card", "attic-roof"];
+// The socket of a ribbon camera is in /run. A server has a /run of its own where this command may do that, which needs root.
+const OWN_RUN = ["unshare", "--mount", "sh", "-c", 'mount --bind run /run && exec "$0" "$@"'];
+const hasRibbon = spawnSync("unshare", ["--mount", "true"]).status === 0;
+if (!hasRibbon) console.error("no ribbon camera is tested: a /run of its own needs root");
+
+// The section of a ribbon camera, whose socket the package's script feeds from a stand-in for rpicam-vid.
+async function ribbon(t, server) {
+  const [run, bin, pictures] = ["run", "bin", "pictures"].map((name) => join(server.folder, name));
+  for (const folder of [join(run, "defender"), bin, pictures]) mkdirSync(folder, { recursive: true });
+  symlinkSync(resolve("tests/packaging/rpicam-vid"), join(bin, "rpicam-vid"));
+  film(server.folder, 240).forEach((jpeg, number) => writeFileSync(join(pictures, `640x480-${10 + number}.jpg`), jpeg));
+  const programs = new Set();
+  // The program has the connection alone, as in a unit with Accept=yes.
+  const feed = (connection) => {
+    const program = spawn("sh", ["packaging/ribbon", "defender-ribbon", run], {
+      env: { ...process.env, PATH: `${bin}:${process.env.PATH}`, STANDIN_FOLDER: pictures },
+      stdio: [connection, connection, "ignore"],
+    });
+    programs.add(program.once("exit", () => programs.delete(program)));
+    connection.destroy();
+  };
+  await listening(t, net.createServer({ pauseOnConnect: true }, feed), join(run, "defender-ribbon"));
+  t.after(() => programs.forEach((program) => program.kill()));
+  server.under = OWN_RUN;
+  return '[camera.nest]\ndevice = "ribbon"\nfps = 10\n';
+}
+
+const NAMES = ["door", "gate", "street", "card", "attic-roof", ...(hasRibbon ? ["nest"] : [])];
 
 // A server with a camera of each kind, that all give pictures.
 async function everyKind(t) {
@@ -81,7 +108,7 @@ async function everyKind(t) {
   const url = await network(t, film(server.folder, 120));
   const device = (name, named, more = "") => `[camera.${name}]\ndevice = "${named}"\nfps = 10\n${more}`;
   server.sections = device("door", `unix:${path}`) + device("gate", `${url}/stream`) + device("street", `${url}/snapshot`)
-    + device("card", "test") + await attic(t);
+    + device("card", "test") + await attic(t) + (hasRibbon ? await ribbon(t, server) : "");
   return server.start();
 }
 
@@ -107,7 +134,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
       if (each !== "attic-roof") {
         // Only what has an effect on the pictures can be set.
         await page.getByRole("heading", { name: "Image" }).waitFor();
-        assert.equal(await page.getByLabel("JPEG quality").count(), each === "card" ? 1 : 0, each);
+        assert.equal(await page.getByLabel("JPEG quality").count(), ["card", "nest"].includes(each) ? 1 : 0, each);
       }
       await picture(page, `kinds-${name}-${each}`);
       await camera(page, each).getByRole("link", { name: "All cameras" }).click();

@@ -61,6 +61,8 @@ export class Server {
   // What closes each window that looks at it.
   windows = [];
   environment = {};
+  // A command that becomes the server, such as `unshare`.
+  under = [];
 
   constructor(t, { keys = "", sections = CAMERA, viewers = {} } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "defender-page-"));
@@ -88,7 +90,8 @@ export class Server {
       `[server]\n${page}\naddress = "127.0.0.1"\nport = ${this.port ?? 0}\nuser = "root"\n${this.keys}\n${this.sections}`);
     const log = join(this.folder, "log");
     const output = openSync(log, "w");
-    this.child = spawn(binary, ["-c", "defender.conf"],
+    const [command, ...words] = [...this.under, binary, "-c", "defender.conf"];
+    this.child = spawn(command, words,
       { cwd: this.folder, env: { ...process.env, HOME: this.folder, ...this.environment }, stdio: ["ignore", output, output] });
     this.child.once("error", (fault) => { throw fault; });
     this.port = await until("the line `listening on`", () => {

@@ -204,7 +204,7 @@ mod tests {
     fn days_that_fit_come_from_the_settings() {
         let text = "[record]\nmax_gb = 20\n[camera.a]\nfps = 15\n[camera.a.record]\nwhen = \"always\"\n\
                     [camera.b]\n[camera.b.record]\nwhen = \"idle+events\"\nidle_fps = 2\n[microphone.b]\n\
-                    [camera.c.record]\nsound = \"pcm\"\nmicrophone = \"b\"\n";
+                    [camera.c]\n[camera.c.record]\nsound = \"pcm\"\nmicrophone = \"b\"\n";
         let config = Config::of_text(text, Path::new("d.conf")).unwrap();
         let rates: Vec<Rate> = config
             .cameras

@@ -167,6 +167,59 @@ fn a_redirect_on_the_same_host_is_followed_and_no_other() {
 }
 
 #[test]
+fn another_port_gets_a_login_only_when_it_asks_itself() {
+    let basic = "HTTP/1.1 401 No\r\nContent-Length: 0\r\nWWW-Authenticate: Basic realm=\"cam\"\r\n\r\n";
+    for challenge in [basic, DIGEST] {
+        for answers in [&[OK][..], &[challenge, OK]] {
+            let (there, asked_there) = server(answers);
+            let to = format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: http://{there}/x\r\n\r\n");
+            let (here, asked_here) = server(&[challenge, &to]);
+            let mut resource = resource(&here, Some("ada:secret"));
+            let (body, kept) = next(&mut resource, None, &|| true).unwrap();
+            assert_eq!(body, "ok");
+            next(&mut resource, Some(kept), &|| true).unwrap();
+            let signed = |requests: Receiver<(usize, String)>| -> Vec<bool> {
+                requests.try_iter().map(|(_, request)| request.contains("Authorization: ")).collect()
+            };
+            assert_eq!(signed(asked_here), [false, true], "{challenge}");
+            // The second picture comes over the same connection.
+            let asks = answers.len() > 1;
+            assert_eq!(signed(asked_there), if asks { vec![false, true, true] } else { vec![false, false] });
+        }
+    }
+}
+
+#[test]
+fn an_odd_head_is_read_as_it_is_meant() {
+    let chunks = "2\r\nok\r\n0\r\n\r\n";
+    for (head, body, has_end) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\nX: a b", "ok", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\nX: a b", "ok", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX: a b\r\nContent-Length: 2", "ok", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length :2\r\nX \t: a b", "ok", true),
+        ("HTTP/1.1 200 OK\r\nX:\r\n  a\r\n\tb\r\nContent-Length: 2", "ok", true),
+        ("HTTP/1.1  200 OK\r\nnonsense\r\nX: a b\r\nContent-Length: 2", "ok", true),
+        ("HTTP/1.0 200 OK\r\nX: a b\r\nTransfer-Encoding: chunked", chunks, true),
+        ("HTTP/1.1 200 OK\r\nX: a b\r\nContent-Length: 9\r\nTransfer-Encoding: chunked", chunks, true),
+        ("HTTP/1.1 200 OK\r\nX: a b\r\nContent-Length: 2\r\nTransfer-Encoding: identity", "ok", true),
+    ] {
+        let (address, _requests) = server(&[&format!("{head}\r\n\r\n{body}")]);
+        let response = resource(&address, None).get(None, &|| true).unwrap();
+        assert_eq!((response.status(), response.field("x")), (200, Some("a b")), "{head}");
+        let mut body = response.into_body();
+        while body.ahead() != b"ok" {
+            body.fill(std::time::Instant::now() + std::time::Duration::from_secs(3600)).unwrap();
+        }
+        while has_end && !body.is_complete() {
+            body.fill(std::time::Instant::now() + std::time::Duration::from_secs(3600)).unwrap();
+        }
+        assert_eq!(body.is_complete(), has_end, "{head}");
+    }
+    let gzip = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n";
+    assert!(why(&server(&[gzip]).0, None).contains("a transfer coding other than chunks"));
+}
+
+#[test]
 fn a_compressed_answer_is_refused() {
     let answer = |coding: &str| {
         format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 2\r\n\r\nok")

@@ -272,3 +272,21 @@ fn a_buffer_for_large_pictures_becomes_small_again() {
     assert!(held_bytes.last().unwrap() * 2 <= largest, "{held_bytes:?}");
     assert_eq!(stream.buffer.len(), *held_bytes.last().unwrap());
 }
+
+#[test]
+fn the_first_bytes_that_are_no_picture_are_kept() {
+    let jpeg = picture(8, false, 0);
+    let sent = [b"first", &jpeg[..], b"--b\n", &[b'x'; 2000], b"\xff\xd8\xff"].concat();
+    for piece_bytes in [1, 7, 100] {
+        let mut stream = JpegStream::new(LIMIT);
+        let mut feed = |bytes: &[u8]| {
+            for piece in bytes.chunks(piece_bytes) {
+                assert_eq!(stream.feed(piece, &mut hold), piece.len());
+            }
+            stream.stray().to_vec()
+        };
+        let stray = feed(&sent);
+        assert!(stray.starts_with(b"--b\nxx") && stray.len() < 1000, "{}", stray.escape_ascii());
+        assert!(feed(&jpeg[3..]).is_empty(), "a picture came");
+    }
+}

@@ -5,7 +5,7 @@ use crate::base::text::printable;
 use crate::client::Response;
 use crate::jpeg::stream::MAX_PICTURE_BYTES;
 
-/// Longest type that an error repeats, in characters.
+/// Longest text of a camera that an error repeats, in characters.
 const QUOTED_CHARS: usize = 80;
 
 /// What a body holds.
@@ -31,29 +31,49 @@ pub(super) fn kind_of(response: &Response<'_>) -> Result<Kind, Problem> {
 }
 
 fn kind(content_type: &str, length: Option<u64>) -> Result<Kind, Problem> {
-    let name = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let name = type_name(content_type);
     let kind = match name.as_str() {
         "image/jpeg" | "image/jpg" | "image/pjpeg" => Kind::Snapshot,
         "text/html" | "application/xhtml+xml" => return Err(Problem::WebPage),
-        // Cameras that do not say, or say something of their own. The pictures show what it is.
-        ""
-        | "application/octet-stream"
-        | "video/x-motion-jpeg"
-        | "video/x-mjpeg"
-        | "video/mjpeg"
-        | "video/x-jpeg"
-        | "image/x-jpeg"
-        | "image/mjpeg" => match length {
+        name if is_jpeg(name) => match length {
             Some(_) => Kind::Snapshot,
             None => Kind::Stream,
         },
         name if name.starts_with("multipart/") => Kind::Stream,
-        other => return Err(Problem::Type(printable(other).chars().take(QUOTED_CHARS).collect())),
+        other => return Err(Problem::Type(short(other))),
     };
     match (kind, length) {
         (Kind::Snapshot, Some(length)) if length > MAX_PICTURE_BYTES as u64 => Err(Problem::TooLarge),
         (kind, _) => Ok(kind),
     }
+}
+
+/// The name in a `Content-Type`, without parameters, in small letters.
+pub(super) fn type_name(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether JPEGs may be in what has this type. Cameras do not say, or say something of their own; then the pictures show
+/// what it is.
+pub(super) fn is_jpeg(name: &str) -> bool {
+    matches!(
+        name,
+        "" | "application/octet-stream"
+            | "image/jpeg"
+            | "image/jpg"
+            | "image/pjpeg"
+            | "image/mjpeg"
+            | "image/x-jpeg"
+            | "video/mjpeg"
+            | "video/x-jpeg"
+            | "video/x-mjpeg"
+            | "video/x-motion-jpeg"
+    )
+}
+
+/// Text of a camera, short and without harm to a log.
+pub(super) fn short(text: &str) -> String {
+    printable(text).chars().take(QUOTED_CHARS).collect()
 }
 
 #[cfg(test)]

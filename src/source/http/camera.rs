@@ -1,5 +1,6 @@
 //! A camera of the network, as a source of video.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,8 +25,11 @@ const MOST_FPS: u64 = 500;
 /// How long a login that was refused is not tried again, while it stays the same: cameras lock users out after a few tries.
 const REFUSED_FOR: Duration = Duration::from_secs(300);
 
-/// For [`probe`] to get a picture.
+/// For [`probe`] to get a picture of a camera that answers.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For [`probe`] in all. The client gives up a name, an address or an answer before that, and says which.
+const PROBE_WHOLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A camera of the network, to be opened.
 pub(in crate::source) struct HttpCamera<'s> {
@@ -172,6 +176,10 @@ impl VideoSource for HttpPictures<'_> {
             (None, None) => Ok(Arrival { lost, picture: None }),
         }
     }
+
+    fn stall_reason(&self) -> Option<VideoError> {
+        self.pictures.stall().map(|problem| error(self.url, self.settings, problem).into())
+    }
 }
 
 /// Asks a camera for one picture, and says what it sends.
@@ -179,10 +187,11 @@ impl VideoSource for HttpPictures<'_> {
 /// # Errors
 /// Why it sends none.
 pub(in crate::source) fn probe(url: &Url, settings: &CameraSettings) -> Result<String, VideoError> {
-    let end = Instant::now() + PROBE_TIMEOUT;
-    let is_wanted = || Instant::now() < end;
+    let end = Cell::new(Instant::now() + PROBE_WHOLE_TIMEOUT);
+    let is_wanted = || Instant::now() < end.get();
     let found = read_login(settings).and_then(|login| {
         let mut pictures = open(url, settings, login, &Account::unlimited(), &is_wanted)?;
+        end.set(end.get().min(Instant::now() + PROBE_TIMEOUT));
         let (width, height) = first_size(&mut pictures)?;
         let login =
             pictures.resource().login_kind().map(|kind| format!(", login by {kind}")).unwrap_or_default();
@@ -203,6 +212,9 @@ fn first_size(pictures: &mut Pictures<'_>) -> Result<(u32, u32), Problem> {
     loop {
         let look = match pictures.next(Duration::from_millis(100)) {
             Err(Problem::Client(ClientError::Stopped)) if damaged > 0 => return Err(Problem::Parts),
+            Err(Problem::Client(ClientError::Stopped)) => {
+                return Err(pictures.stall().unwrap_or(ClientError::Stalled.into()));
+            }
             look => look?,
         };
         damaged += look.dropped.damaged();
@@ -210,7 +222,7 @@ fn first_size(pictures: &mut Pictures<'_>) -> Result<(u32, u32), Problem> {
             return match Scanner::new().scan(jpeg) {
                 Ok(found) => Ok((found.width, found.height)),
                 Err(ScanError::NoEnd) => Err(Problem::Parts),
-                Err(_) => Err(Problem::NoPicture),
+                Err(_) => Err(Problem::NoPicture(String::new())),
             };
         }
     }

@@ -31,12 +31,14 @@ pub(super) enum Problem {
     Type(String),
     /// It announces a picture that is too large.
     TooLarge,
-    /// What it sends holds no picture.
-    NoPicture,
+    /// What it sends holds no picture, but this; empty where nothing can be said of it.
+    NoPicture(String),
     /// It sends a picture without end.
     NoEnd,
     /// It sends only parts of pictures.
     Parts,
+    /// It sent a part of a picture, and then nothing; whether it ended the connection there.
+    Half { has_ended: bool },
 }
 
 impl HttpError {
@@ -90,9 +92,18 @@ impl fmt::Display for HttpError {
             ),
             Problem::Type(name) => write!(f, "the camera sends {name}; Defender takes JPEG pictures only"),
             Problem::TooLarge => f.write_str("the camera announces a picture of more than 8 MiB"),
-            Problem::NoPicture => f.write_str("what the camera sends holds no JPEG picture"),
+            Problem::NoPicture(found) => {
+                let but = if found.is_empty() { "" } else { ", but " };
+                write!(f, "what the camera sends holds no JPEG picture{but}{found}")
+            }
             Problem::NoEnd => f.write_str("the camera sends a JPEG without end (no FF D9 in 8 MiB)"),
             Problem::Parts => f.write_str("none of its pictures can be shown: a part of it is missing"),
+            Problem::Half { has_ended: true } => {
+                f.write_str("the camera ended the connection in the middle of a JPEG")
+            }
+            Problem::Half { has_ended: false } => {
+                f.write_str("nothing more comes, or too slowly, in the middle of a JPEG")
+            }
         }
     }
 }

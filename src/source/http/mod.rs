@@ -13,5 +13,6 @@ mod answer;
 mod camera;
 mod error;
 mod pictures;
+mod stray;
 
 pub(super) use camera::{HttpCamera, probe};

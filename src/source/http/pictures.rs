@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Kind, kind_of};
 use super::error::Problem;
+use super::stray::Stray;
 use crate::client::{Body, ClientError, Resource};
 use crate::jpeg::stream::{Dropped, JpegStream, MAX_PICTURE_BYTES};
 use crate::memory::{Account, Lease};
@@ -35,6 +36,8 @@ pub(super) struct Pictures<'w> {
     stray_bytes: u64,
     /// Whether a picture without end came since the last whole one.
     has_endless: bool,
+    /// Whether a whole one ever came.
+    had_picture: bool,
 }
 
 /// What came of a look for pictures.
@@ -70,6 +73,7 @@ impl<'w> Pictures<'w> {
             lease,
             stray_bytes: 0,
             has_endless: false,
+            had_picture: false,
         })
     }
 
@@ -95,11 +99,46 @@ impl<'w> Pictures<'w> {
         self.has_endless |= dropped.too_long > 0;
         let has_picture = self.splitter.has_picture();
         if has_picture {
-            (self.stray_bytes, self.has_endless) = (0, false);
+            (self.stray_bytes, self.has_endless, self.had_picture) = (0, false, true);
         } else if self.stray_bytes > STRAY_BYTES {
-            return Err(if self.has_endless { Problem::NoEnd } else { Problem::NoPicture });
+            return Err(if self.has_endless { Problem::NoEnd } else { self.no_picture() });
         }
         Ok(Look { picture: self.splitter.take(), dropped })
+    }
+
+    /// Why no picture came for some time, where more is known than that.
+    pub(super) fn stall(&self) -> Option<Problem> {
+        if self.has_endless {
+            Some(Problem::NoEnd)
+        } else if self.splitter.unfinished_bytes() > 0 {
+            Some(Problem::Half { has_ended: false })
+        } else {
+            self.other().or_else(|| (!self.had_picture).then(|| ClientError::Stalled.into()))
+        }
+    }
+
+    /// What comes instead of pictures. Bytes that are nothing known may be padding where there were pictures.
+    fn other(&self) -> Option<Problem> {
+        match Stray::of(self.splitter.stray()) {
+            Stray::Other(problem) => Some(problem),
+            Stray::Unknown(problem) if !self.had_picture => Some(problem),
+            Stray::Unknown(_) | Stray::Nothing => None,
+        }
+    }
+
+    /// That what comes holds no picture, and what it is.
+    fn no_picture(&self) -> Problem {
+        match Stray::of(self.splitter.stray()) {
+            Stray::Other(problem) | Stray::Unknown(problem) => problem,
+            Stray::Nothing => Problem::NoPicture(String::new()),
+        }
+    }
+
+    /// That the connection ended, or what it ended with.
+    fn end(&self) -> Problem {
+        let is_half = !self.had_picture && self.splitter.unfinished_bytes() > 0;
+        let half = is_half.then_some(Problem::Half { has_ended: true });
+        half.or_else(|| self.other()).unwrap_or_else(|| ClientError::Ended.into())
     }
 
     fn read_stream(&mut self, end: Instant) -> Result<(), Problem> {
@@ -111,6 +150,7 @@ impl<'w> Pictures<'w> {
                 Err(ClientError::Stalled) => return Ok(()),
                 // The next look finds the end again.
                 Err(_) if self.splitter.has_picture() => return Ok(()),
+                Err(ClientError::Ended) => return Err(self.end()),
                 Err(error) => return Err(error.into()),
             }
             if self.splitter.has_picture() {
@@ -128,7 +168,7 @@ impl<'w> Pictures<'w> {
             let response = self.resource.get(self.body.take(), self.is_wanted)?;
             // A camera may show its sign-in page from some time on.
             if kind_of(&response)? != Kind::Snapshot {
-                return Err(Problem::NoPicture);
+                return Err(Problem::NoPicture(String::new()));
             }
             self.body = Some(response.into_body());
         }
@@ -139,12 +179,13 @@ impl<'w> Pictures<'w> {
             match read(&mut body, &mut self.splitter, &mut self.lease, end) {
                 Ok(()) => {}
                 Err(ClientError::Ended) => break,
+                Err(ClientError::Stalled) => return Err(self.stall().unwrap_or(ClientError::Stalled.into())),
                 Err(error) => return Err(error.into()),
             }
         }
         if !self.splitter.has_picture() {
             if self.splitter.unfinished_bytes() == 0 {
-                return Err(Problem::NoPicture);
+                return Err(self.no_picture());
             }
             // The next one does not begin in the middle of this one.
             self.splitter.finish();
