@@ -206,7 +206,7 @@ fn round(
     if space.pool()?.is_empty() && space.missing_bytes(length)?.0 == 0 {
         space.make(length)?;
     }
-    thin::oldest(recordings, &space.rules, unfit, stop);
+    thin::oldest(space, unfit, stop);
     Ok(())
 }
 

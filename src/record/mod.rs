@@ -18,6 +18,7 @@
 mod camera;
 mod catalogue;
 mod clip;
+mod deletions;
 mod error;
 mod folder;
 mod forecast;

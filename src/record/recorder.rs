@@ -15,7 +15,7 @@ use super::folder::Listing;
 use super::keeper;
 use super::plan::Plan;
 use super::recordings::Recordings;
-use super::retention::Rules;
+use super::retention::{Rolls, Rules};
 use super::space::Space;
 use super::status::{CameraStatus, STALL_US, State};
 use crate::base::lock;
@@ -153,6 +153,7 @@ impl Shared {
                 // What goes by age goes by the keeper.
                 let rules = self.rules().into_iter();
                 space.rules = rules.map(|(camera, rules)| (camera, rules.without_age())).collect();
+                self.recordings.set_rolls(self.rolls());
                 self.choose(cameras, &mut gap, &space);
                 self.show(cameras);
                 if !self.recordings.is_claimed() {
@@ -225,6 +226,15 @@ impl Shared {
             max_bytes: settings.max_bytes,
         };
         self.wanted().iter().map(|(feed, settings)| (feed.name().to_owned(), rules(settings))).collect()
+    }
+
+    /// How much footage belongs to an event of the cameras that are to be recorded.
+    fn rolls(&self) -> BTreeMap<String, Rolls> {
+        let rolls = |settings: &RecordSettings| Rolls {
+            pre_us: settings.pre.as_micros() as u64,
+            post_us: settings.post.as_micros() as u64,
+        };
+        self.wanted().iter().map(|(feed, settings)| (feed.name().to_owned(), rolls(settings))).collect()
     }
 
     fn show(&self, cameras: &mut [CameraRecorder]) {

@@ -11,13 +11,14 @@ use super::catalogue::{Catalogue, SegmentInfo, Taken};
 use super::error::RecordError;
 use super::folder;
 use super::forecast::Loss;
+use super::retention::Rolls;
 use super::status::{CameraStatus, Sacrificed, State};
 use super::tombstones::{Next, Tombstones};
 use crate::base::disk::lock_exclusively;
 use crate::base::{lock, volume};
 use crate::hub::{Flag, Switch};
 use crate::journal::Journal;
-use crate::media::{CameraName, RecordStore, Timestamp};
+use crate::media::{RecordStore, Timestamp};
 
 /// How long another process may have the folder before that is an error: one that is being stopped.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -38,7 +39,8 @@ pub struct Recordings {
     loss: Mutex<Option<Loss>>,
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
     unreadable: Mutex<BTreeSet<PathBuf>>,
-    deletions: Mutex<Vec<(String, u64, u64)>>,
+    pub(super) deletions: Mutex<Vec<(String, u64, u64)>>,
+    pub(super) rolls: Mutex<BTreeMap<String, Rolls>>,
     switch: Switch,
     /// Whether the whole folder has been read.
     pub is_read: Flag,
@@ -79,6 +81,7 @@ impl Recordings {
             damaged: Mutex::default(),
             unreadable: Mutex::default(),
             deletions: Mutex::default(),
+            rolls: Mutex::default(),
             switch: Switch::default(),
             is_read: Flag::default(),
             journal,
@@ -211,42 +214,6 @@ impl Recordings {
     pub(super) fn is_first_look(&self, path: &Path) -> bool {
         let mut unreadable = lock(&self.unreadable);
         unreadable.len() < MOST_UNREADABLE && unreadable.insert(path.to_owned())
-    }
-
-    /// Asks the keeper to delete the files of a camera whose footage lies within a span of time, but for those of events that are kept, and that
-    /// are being written; how many there are now.
-    pub fn request_deletion(&self, camera: &str, from_us: u64, to_us: u64) -> u64 {
-        let count = self.deletable(camera, from_us, to_us).len() as u64;
-        if count > 0 {
-            lock(&self.deletions).push((camera.to_owned(), from_us, to_us));
-        }
-        count
-    }
-
-    /// The segments that such a request is about.
-    pub(super) fn deletable(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
-        let kept = self.kept(camera);
-        let mut segments = self.segments(camera, from_us, to_us);
-        segments.retain(|info| {
-            let is_within = info.start_us() >= from_us && info.end_us() <= to_us;
-            is_within && info.summary.is_closed && !info.overlaps(&kept)
-        });
-        segments
-    }
-
-    /// From when to when there were events of a camera that are kept, in microseconds since 1970.
-    pub(super) fn kept(&self, camera: &str) -> Vec<(u64, u64)> {
-        CameraName::new(camera).map_or_else(Vec::new, |name| self.journal.kept_ranges(&name))
-    }
-
-    /// Whether a deletion was asked for.
-    pub(super) fn has_deletions(&self) -> bool {
-        !lock(&self.deletions).is_empty()
-    }
-
-    /// The deletions that were asked for since the last call.
-    pub(super) fn take_deletions(&self) -> Vec<(String, u64, u64)> {
-        std::mem::take(&mut *lock(&self.deletions))
     }
 
     /// Free bytes of the disk with the footage; `None` if it does not tell.

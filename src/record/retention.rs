@@ -16,6 +16,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::media::RecordSettings;
+
 /// A step of the wall clock of more than this between two looks, in microseconds, makes it doubtful.
 const STEP_US: u64 = 60_000_000;
 
@@ -48,6 +50,15 @@ pub(super) struct Rules {
     pub(super) thin_fps: u32,
     /// Most bytes of its footage.
     pub(super) max_bytes: Option<u64>,
+}
+
+/// The footage of a camera that belongs to an event beside the event itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rolls {
+    /// Before it, in microseconds.
+    pub(super) pre_us: u64,
+    /// Behind it, in microseconds.
+    pub(super) post_us: u64,
 }
 
 /// The wall clock, as far as it was watched.
@@ -85,6 +96,14 @@ impl Rules {
     /// The rules while nothing is old.
     pub(super) fn without_age(self) -> Self {
         Self { keep_us: None, keep_events_us: None, thin_after_us: None, ..self }
+    }
+}
+
+impl Default for Rolls {
+    /// Those of a camera that is not recorded any more.
+    fn default() -> Self {
+        let RecordSettings { pre, post, .. } = RecordSettings::default();
+        Self { pre_us: pre.as_micros() as u64, post_us: post.as_micros() as u64 }
     }
 }
 

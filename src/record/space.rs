@@ -19,7 +19,7 @@ use super::error::{Limit, RecordError};
 use super::folder::{self, POOL};
 use super::forecast::{self, Loss};
 use super::recordings::Recordings;
-use super::retention::{self, Candidate, Rules, Victim};
+use super::retention::{self, Candidate, Rolls, Rules, Victim};
 use crate::base::{clock, volume};
 use crate::media::Timestamp;
 use crate::segment::SegmentHead;
@@ -33,7 +33,7 @@ pub(super) struct Spare {
 
 /// Makes and recycles files.
 pub(super) struct Space<'r> {
-    recordings: &'r Recordings,
+    pub(super) recordings: &'r Recordings,
     /// The rules of the cameras that are configured.
     pub(super) rules: BTreeMap<String, Rules>,
 }
@@ -131,10 +131,10 @@ impl<'r> Space<'r> {
         all: &[&Arc<SegmentInfo>],
         judge: impl FnOnce(&[Candidate<'_>], &BTreeMap<&str, Rules>, u64) -> T,
     ) -> T {
-        let ends = ends(all);
+        let (ends, events) = (ends(all), events(all, |camera| self.recordings.rolls(camera)));
         let mut kept: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
         let mut candidates = Vec::with_capacity(all.len());
-        for (info, end_us) in all.iter().zip(ends) {
+        for ((info, end_us), has_events) in all.iter().zip(ends).zip(events) {
             let ranges = kept.entry(info.camera()).or_insert_with(|| self.recordings.kept(info.camera()));
             let is_kept = info.overlaps(ranges);
             candidates.push(Candidate {
@@ -142,7 +142,7 @@ impl<'r> Space<'r> {
                 sequence: info.sequence(),
                 end_us,
                 bytes: info.summary.length,
-                has_events: info.summary.has_events,
+                has_events,
                 is_pinned: is_kept || !info.summary.is_closed,
             });
         }
@@ -217,6 +217,27 @@ impl<'r> Space<'r> {
     fn pool_path(&self, info: &SegmentInfo) -> PathBuf {
         self.recordings.dir().join(POOL).join(format!("{}-{}.mkv", info.camera(), info.sequence()))
     }
+}
+
+/// Whether each segment has footage of an event. Where all is recorded, the time before an event may lie in an older segment than the
+/// event does, and was written before anybody knew of it. The segments of a camera are in the order of their making.
+pub(super) fn events(all: &[&Arc<SegmentInfo>], rolls: impl Fn(&str) -> Rolls) -> Vec<bool> {
+    let ends = ends(all);
+    let mut found = vec![false; all.len()];
+    // The camera, the time before its events, and when its last segment with an event began.
+    let mut event: Option<(&str, u64, u64)> = None;
+    for (at, info) in all.iter().enumerate().rev() {
+        let camera = info.camera();
+        let known = event.filter(|(of, ..)| *of == camera);
+        if info.summary.has_events {
+            let pre_us = known.map_or_else(|| rolls(camera).pre_us, |(_, pre_us, _)| pre_us);
+            let start_us = ends[at].saturating_sub(info.end_us().saturating_sub(info.start_us()));
+            event = Some((camera, pre_us, start_us));
+        }
+        let is_before = |(_, pre_us, start_us): (&str, u64, u64)| ends[at].abs_diff(start_us) <= pre_us;
+        found[at] = info.summary.has_events || known.is_some_and(is_before);
+    }
+    found
 }
 
 /// When each segment ended, in microseconds since 1970, by the last wall clock that its boot had. A board without a clock of its own

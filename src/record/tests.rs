@@ -1,6 +1,7 @@
 //! A recorder with cameras that tests play: what is on the disk afterwards.
 
 mod files;
+mod sacrifice;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,0 +1,65 @@
+//! What is deleted and thinned around events, and what stays.
+
+use super::files::{footage, head};
+use super::*;
+
+/// A world without a recorder, whose camera keeps so many seconds before an event and behind it.
+fn world(pre_s: u64, post_s: u64) -> World {
+    let (pre, post) = (Duration::from_secs(pre_s), Duration::from_secs(post_s));
+    let mut world = World::new(&RecordSettings { pre, post, ..RecordSettings::default() });
+    world.stop();
+    world
+}
+
+/// Footage of a second each that begins so many seconds after `from_s`, in seconds since 1970; numbered from 0 on.
+fn seconds_of_footage(world: &World, from_s: u64, after_s: &[u64]) {
+    for (sequence, after_s) in (0..).zip(after_s) {
+        footage(world, sequence, &head(1, 100 + after_s, from_s + after_s), &[0, 1000]);
+    }
+}
+
+#[test]
+fn kept_events_keep_the_time_before_and_after_them() {
+    let world = world(5, 5);
+    let camera = CameraName::new("front").unwrap();
+    let event = NewEvent { end: NewEnd::AtOnce, ..NewEvent::new(camera, EventKind::Manual) };
+    let event = world.journal.start(&event).unwrap();
+    world.journal.keep(event.event.id, true).unwrap();
+    // 60 and 4 s before it, at it, 3 and 15 s after it.
+    seconds_of_footage(&world, event.wall_start_us / 1_000_000 - 60, &[0, 56, 60, 63, 75]);
+    let deletable = || {
+        let infos = world.recordings.deletable("front", 0, u64::MAX);
+        infos.iter().map(|info| info.sequence()).collect::<Vec<_>>()
+    };
+    assert_eq!(deletable(), [0, 4]);
+    let space = Space::new(&world.recordings, BTreeMap::new());
+    let victims: Vec<u64> = space.victims(u64::MAX).iter().map(|victim| victim.sequence).collect();
+    assert_eq!(victims, [0, 4], "for want of space");
+    // Of a camera that is not recorded any more, 10 s before and 20 s behind.
+    world.recordings.set_rolls(BTreeMap::new());
+    assert_eq!(deletable(), [0]);
+}
+
+#[test]
+fn the_time_before_an_event_is_footage_of_it() {
+    let world = world(5, 0);
+    seconds_of_footage(&world, 1000, &[0, 40, 56, 60, 64]);
+    let info = world.recordings.segment("front", 3).unwrap();
+    let mut summary = info.summary.clone();
+    summary.has_events = true;
+    world.recordings.put(Arc::new(info.updated(summary, Vec::new())));
+    drop(info);
+    let space = Space::new(&world.recordings, BTreeMap::new());
+    let victims = space.victims(u64::MAX);
+    let victims: Vec<_> = victims.iter().map(|victim| (victim.sequence, victim.reason)).collect();
+    let (plain, event) = (Reason::Space, Reason::SpaceEvents);
+    assert_eq!(victims, [(0, plain), (1, plain), (4, plain), (2, event), (3, event)]);
+
+    let rules = Rules { thin_after_us: Some(1), thin_fps: 1, ..Rules::default() };
+    let space = Space::new(&world.recordings, [("front".to_owned(), rules)].into());
+    for _ in 0..5 {
+        thin::oldest(&space, &mut Default::default(), &Stop::new());
+    }
+    let is_thinned = |sequence| world.recordings.segment("front", sequence).unwrap().summary.head.is_thinned;
+    assert_eq!([0, 1, 2, 3, 4].map(is_thinned), [true, true, false, false, true]);
+}
