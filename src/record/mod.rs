@@ -33,6 +33,8 @@ mod playback;
 mod recorder;
 mod recordings;
 mod retention;
+mod sizes;
+mod sounds;
 mod space;
 mod status;
 pub mod strip;

@@ -325,3 +325,22 @@ fn the_oldest_footage_makes_room_for_the_newest() {
     let tombstones = fs::read_to_string(world.folder.path().join("footage/tombstones")).unwrap();
     assert_eq!(tombstones.lines().count() as u64, kept[0]);
 }
+
+#[test]
+fn a_camera_of_two_sizes_makes_few_files() {
+    let mut world = World::new(&always());
+    let start_us = now_us() - 2_000_000;
+    for number in 0..60 {
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&[0xff, 0xd8, 0xff, 0xd9]);
+            Ok::<(), ()>(())
+        };
+        let at = Timestamp::from_micros(start_us + number * 20_000);
+        let size = (16 + 8 * (number as u32 % 2), 16);
+        world.publisher.publish(part::build(Vec::new(), at, size, write).unwrap());
+        thread::sleep(Duration::from_millis(3));
+    }
+    wait_until(|| world.counted().0 + world.counted().1 >= 50);
+    world.stop();
+    assert!(world.files().len() <= 4, "{} files", world.files().len());
+}
