@@ -199,6 +199,22 @@ impl Recordings {
         })
     }
 
+    /// The segment that footage from `wall_us` on begins in.
+    pub(super) fn segment_from(&self, camera: &str, wall_us: u64) -> Option<Arc<SegmentInfo>> {
+        let info = self.segment_at(camera, wall_us)?;
+        if info.end_us() >= wall_us { Some(info) } else { self.neighbour(camera, info.sequence(), true) }
+    }
+
+    /// The segments with a frame from `from_us` to `to_us`, in the order of their making. They begin with the one that a player begins with:
+    /// where the wall clock was set back, older ones have the same time.
+    pub(super) fn segments_played(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
+        let first = self.segment_from(camera, from_us).map(|info| info.sequence());
+        let mut segments = self.segments(camera, from_us, to_us);
+        let before = segments.iter().position(|info| Some(info.sequence()) == first).unwrap_or(0);
+        segments.drain(..before);
+        segments
+    }
+
     /// A segment by its number.
     pub(super) fn segment(&self, camera: &str, sequence: u64) -> Option<Arc<SegmentInfo>> {
         self.with_segments(camera, |segments| {

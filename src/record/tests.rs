@@ -2,6 +2,7 @@
 
 mod files;
 mod sacrifice;
+mod times;
 
 use std::collections::BTreeMap;
 use std::fs;
