@@ -10,6 +10,7 @@ use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::opened::Opened;
 use super::recordings::Recordings;
+use crate::media::GapReason;
 use crate::segment::{ReadAt, SegmentError, Stretch};
 
 /// Walks over the frames of one camera.
@@ -213,6 +214,36 @@ impl Recordings {
         let before = segments.iter().position(|info| Some(info.sequence()) == first).unwrap_or(0);
         segments.drain(..before);
         segments
+    }
+
+    /// Looks at each stretch of a camera's footage from `from_us` to `to_us`, in the order of their making: when it begins and ends, why
+    /// there is nothing before it, and whether it goes on from the one that was looked at before. It does not after a step of the wall clock,
+    /// though nothing is missing.
+    pub fn look_at_stretches(
+        &self,
+        camera: &str,
+        (from_us, to_us): (u64, u64),
+        look: &mut dyn FnMut(u64, u64, Option<GapReason>, bool),
+    ) {
+        // Until all is read, more is missing than was deleted.
+        let is_read = self.is_read.get();
+        let mut is_shown = false;
+        self.with_segments(camera, |segments| {
+            for (at, info) in segments.iter().enumerate() {
+                let before = at.checked_sub(1).and_then(|at| segments.get(at));
+                is_shown &= before.is_some_and(|before| before.has_clock_of(info));
+                let is_missing = before.map_or(info.sequence() > 0, |before| !before.is_before(info));
+                let mut missing = (is_read && is_missing).then_some(GapReason::Deleted);
+                for (start, end, stretch) in info.stretches() {
+                    let gap = stretch.gap_before.or(missing.take());
+                    let goes_on = is_shown && gap.is_none();
+                    is_shown = start <= to_us && end >= from_us;
+                    if is_shown {
+                        look(start, end, gap, goes_on);
+                    }
+                }
+            }
+        });
     }
 
     /// A segment by its number.

@@ -59,6 +59,8 @@ pub struct CameraFootage {
     pub first_us: u64,
     /// When its last frame was captured.
     pub last_us: u64,
+    /// Time of the boots in which it was recorded, from the first frame to the last, in microseconds.
+    pub covered_us: u64,
     /// Bytes of its files.
     pub bytes: u64,
     /// Number of its files.
@@ -172,6 +174,7 @@ impl Recordings {
                 camera: camera.to_owned(),
                 first_us: segments.iter().map(|segment| segment.start_us()).min().unwrap_or(0),
                 last_us: segments.iter().map(|segment| segment.end_us()).max().unwrap_or(0),
+                covered_us: catalogue.covered_us(camera),
                 bytes: segments.iter().map(|segment| segment.summary.length).sum(),
                 segments: segments.len(),
             }

@@ -1,6 +1,6 @@
 //! Footage of a board whose wall clock was set.
 
-use super::files::head;
+use super::files::{footage, head};
 use super::*;
 use crate::memory::Memory;
 
@@ -71,4 +71,61 @@ fn sound_from_a_gap_begins_behind_it() {
         [Some(1), Some(1), Some(2), Some(2), None]
     );
     assert_eq!(begins(1), Some(1));
+}
+
+#[test]
+fn deleted_footage_is_a_gap() {
+    let mut world = World::new(&RecordSettings::default());
+    world.stop();
+    for (sequence, after_s) in [(1, 0), (2, 10), (4, 30), (6, 31), (7, 500)] {
+        footage(&world, sequence, &head(1, 100 + after_s, START_S + after_s), &[0, 500]);
+    }
+    let deleted = Some(GapReason::Deleted);
+    world.recordings.is_read.set(true);
+    // A number that was never used is no footage: nothing can have been between two that touch.
+    let gaps = [(deleted, false), (None, true), (deleted, false), (None, true), (None, true)];
+    assert_eq!(shown(&world, 0), gaps);
+    world.recordings.is_read.set(false);
+    let gaps = [(None, false), (None, true), (None, true), (None, true), (None, true)];
+    assert_eq!(shown(&world, 0), gaps, "what is not read yet is not deleted");
+}
+
+/// Why there is nothing before each stretch from a moment on, in seconds, and whether it goes on from the one before.
+fn shown(world: &World, from_s: u64) -> Vec<(Option<GapReason>, bool)> {
+    let mut shown = Vec::new();
+    let mut look = |_, _, gap, goes_on| shown.push((gap, goes_on));
+    world.recordings.look_at_stretches("front", (from_s * 1_000_000, u64::MAX), &mut look);
+    shown
+}
+
+#[test]
+fn a_step_of_the_clock_parts_footage() {
+    let mut world = World::new(&RecordSettings::default());
+    world.stop();
+    world.recordings.is_read.set(true);
+    // A slow camera, and a clock that begins in 1970, is an hour ahead, and right in the end.
+    for (sequence, monotonic_s, wall_s) in [
+        (0, 10, 10),
+        (1, 200, 200),
+        (2, 210, START_S + 3600),
+        (3, 400, START_S + 3790),
+        (4, 600, START_S + 400),
+        (5, 800, START_S + 601),
+    ] {
+        footage(&world, sequence, &head(1, monotonic_s, wall_s), &[0, 500]);
+    }
+    let goes_on = |from_s| shown(&world, from_s).iter().map(|(_, goes_on)| *goes_on).collect::<Vec<_>>();
+    assert_eq!(goes_on(0), [false, true, false, true, false, true]);
+    assert_eq!(goes_on(START_S + 500), [false, true, false], "which go on from what is not shown");
+}
+
+#[test]
+fn a_clock_that_was_set_adds_no_time_to_footage() {
+    let mut world = World::new(&RecordSettings::default());
+    world.stop();
+    footage(&world, 0, &head(1, 10, 10), &[0, 500]);
+    footage(&world, 1, &head(1, 70, START_S), &[0, 500]);
+    footage(&world, 2, &head(2, 5, 1000), &[0, 500]);
+    let found = &world.recordings.cameras()[0];
+    assert_eq!(found.covered_us, 61_000_000, "of two boots");
 }
