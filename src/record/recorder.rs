@@ -94,22 +94,26 @@ impl Shared {
         let mut problem = None;
         // They outlive the loss of the folder: what they have in memory is written when it is back.
         let mut cameras = Vec::new();
+        // Of what happens meanwhile, too.
+        let mut events = self.recordings.journal().follow();
         while !self.stop.is_requested() {
             self.recordings.note_round();
             if cameras.is_empty() && self.wanted().is_empty() && !self.recordings.has_footage() {
                 self.recordings.set_status(Vec::new());
-                self.stop.sleep(ROUND * 5);
+                take_events(&mut events, &mut cameras);
+                self.stop.sleep(ROUND * 4);
                 continue;
             }
             match self.recordings.claim().and_then(|()| keeper::prepare(&self.recordings)) {
                 Ok(listing) => {
                     self.recordings.set_problem(None);
                     problem = None;
-                    self.record_with(listing, &mut cameras);
+                    self.record_with(listing, &mut cameras, &mut events);
                     self.recordings.release();
                 }
                 Err(error) => {
                     self.note_problem(&mut problem, &error);
+                    take_events(&mut events, &mut cameras);
                     self.stop.sleep(PAUSE);
                 }
             }
@@ -117,7 +121,12 @@ impl Shared {
     }
 
     /// Records with the keeper beside it, until the folder is lost or the stop is requested.
-    fn record_with(&self, listing: Listing, cameras: &mut Vec<CameraRecorder>) {
+    fn record_with(
+        &self,
+        listing: Listing,
+        cameras: &mut Vec<CameraRecorder>,
+        events: &mut EventReader<Event>,
+    ) {
         let end = &Stop::new();
         thread::scope(|scope| {
             let keeper = thread::Builder::new().name("keeper".to_owned()).stack_size(STACK_BYTES);
@@ -129,13 +138,12 @@ impl Shared {
                 warn!("recording: nothing is deleted: no thread: {error}");
             }
             let _end = RequestAtEnd(end);
-            self.follow(cameras);
+            self.follow(cameras, events);
         });
     }
 
     /// Serves all cameras until the folder is lost or the stop is requested.
-    fn follow(&self, cameras: &mut Vec<CameraRecorder>) {
-        let mut events = self.recordings.journal().follow();
+    fn follow(&self, cameras: &mut Vec<CameraRecorder>, events: &mut EventReader<Event>) {
         let mut gap = GapReason::NotRunning;
         let mut space = Space::new(&self.recordings, BTreeMap::new());
         let mut chosen_us = None;
@@ -162,7 +170,7 @@ impl Shared {
                     return;
                 }
             }
-            take_events(&mut events, cameras);
+            take_events(events, cameras);
             for camera in cameras.iter_mut() {
                 camera.work(&self.recordings, &space);
             }

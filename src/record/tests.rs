@@ -328,6 +328,36 @@ fn the_oldest_footage_makes_room_for_the_newest() {
 }
 
 #[test]
+fn an_event_that_begins_while_the_folder_is_away_is_recorded() {
+    let (pre, post) = (Duration::ZERO, Duration::ZERO);
+    let settings = RecordSettings { when: RecordWhen::Events, pre, post, ..RecordSettings::default() };
+    let mut world = World::new(&settings);
+    wait_until(|| world.recordings.is_read.get());
+    let dir = world.recordings.dir().to_owned();
+    fs::rename(&dir, world.folder.path().join("pulled")).unwrap();
+    fs::write(&dir, "").unwrap();
+    wait_until(|| world.recordings.problem().is_some());
+    let camera = CameraName::new("front").unwrap();
+    world.journal.start(&NewEvent::new(camera, EventKind::Manual)).unwrap();
+    let during = world.published;
+    world.publish(now_us(), 1000);
+    fs::remove_file(&dir).unwrap();
+    fs::rename(world.folder.path().join("pulled"), &dir).unwrap();
+    wait_until(|| world.recordings.problem().is_none() && world.recordings.is_read.get());
+    world.publish(now_us(), 1000);
+    // This one is recorded in any case.
+    let event = NewEvent { end: NewEnd::AtOnce, ..NewEvent::new(camera, EventKind::Manual) };
+    while world.counted().0 == 0 {
+        world.journal.start(&event).unwrap();
+        world.publish(now_us(), 1000);
+    }
+    world.stop();
+    let (_, index, path) = &world.segments()[0];
+    let first = number(&fs::File::open(path).unwrap(), &index[0]);
+    assert!((during..=during + 1).contains(&first), "from {first} on, not from {during}");
+}
+
+#[test]
 fn a_camera_of_two_sizes_makes_few_files() {
     let mut world = World::new(&always());
     let start_us = now_us() - 2_000_000;
