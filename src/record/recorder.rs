@@ -1,7 +1,7 @@
 //! The recorder: one thread that writes what all cameras have in memory, and the keeper beside it.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -105,6 +105,23 @@ impl Shared {
                 continue;
             }
             match self.recordings.claim().and_then(|()| keeper::prepare(&self.recordings)) {
+                Ok(listing) if self.recordings.is_read_only.get() => {
+                    let why = RecordError::Io(
+                        self.recordings.dir().to_owned(),
+                        ErrorKind::ReadOnlyFilesystem.into(),
+                    );
+                    self.note_problem(&mut problem, &why);
+                    keeper::read_all(listing, &self.recordings, &self.stop);
+                    while self.recordings.is_claimed()
+                        && !self.recordings.can_be_written()
+                        && !self.stop.sleep(PAUSE)
+                    {
+                        self.recordings.note_round();
+                        self.note_problem(&mut problem, &why);
+                        take_events(&mut events, &mut cameras);
+                    }
+                    self.recordings.release();
+                }
                 Ok(listing) => {
                     self.recordings.set_problem(None);
                     problem = None;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -44,6 +45,8 @@ pub struct Recordings {
     switch: Switch,
     /// Whether the whole folder has been read.
     pub is_read: Flag,
+    /// Whether nothing can be written to the folder that is claimed.
+    pub(super) is_read_only: Flag,
     pub(super) tombstones: Tombstones,
     journal: Arc<Journal>,
     /// Keeps other processes away for as long as it is open; `None` until the folder is there.
@@ -86,6 +89,7 @@ impl Recordings {
             rolls: Mutex::default(),
             switch: Switch::default(),
             is_read: Flag::default(),
+            is_read_only: Flag::default(),
             journal,
             lock_file: Mutex::default(),
         }
@@ -100,7 +104,8 @@ impl Recordings {
         if *is_mount { volume::check_mounted(dir).map_err(RecordError::io(dir)) } else { Ok(()) }
     }
 
-    /// Makes the folder if it is missing, and keeps other processes from recording into it. Does nothing if that was done.
+    /// Makes the folder if it is missing, and keeps other processes from recording into it. Does nothing if that was done. A folder of a disk
+    /// that is read-only can be read.
     ///
     /// # Errors
     /// Why it cannot be used, now.
@@ -115,14 +120,17 @@ impl Recordings {
             .map_err(RecordError::io(dir))?;
         let path = dir.join("lock");
         let file = match folder::create(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => folder::open(&path, true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => folder::open(&path, true),
             made => made,
         };
+        let is_read_only = file.as_ref().is_err_and(|error| error.kind() == ErrorKind::ReadOnlyFilesystem);
+        let file = if is_read_only { folder::open(&path, false) } else { file };
         let file = file.map_err(RecordError::io(&path))?;
         lock_exclusively(&file, LOCK_WAIT).map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => RecordError::Locked(dir.clone()),
+            ErrorKind::WouldBlock => RecordError::Locked(dir.clone()),
             _ => RecordError::Io(path.clone(), error),
         })?;
+        self.is_read_only.set(is_read_only);
         *lock(&self.next) = self.tombstones.next();
         *lock(&self.lock_file) = Some(file);
         Ok(())
@@ -135,6 +143,11 @@ impl Recordings {
         let is_same =
             |(held, found): (Metadata, Metadata)| (held.dev(), held.ino()) == (found.dev(), found.ino());
         held.zip(found).is_some_and(is_same)
+    }
+
+    /// Whether a disk that was read-only is so no longer.
+    pub(super) fn can_be_written(&self) -> bool {
+        folder::open(&self.store.dir.join("lock"), true).is_ok()
     }
 
     /// Gives the folder back and forgets what is in it.

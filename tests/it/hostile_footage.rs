@@ -170,6 +170,38 @@ fn stretches_are_parted_by_deletions_and_by_steps_of_the_clock() {
 }
 
 #[test]
+fn footage_of_a_disk_that_is_read_only_is_shown() {
+    let setup = Setup::new();
+    segment(setup.path(), 1, &[0, 100]);
+    let dir = setup.path().join("recordings");
+    fs::create_dir(dir.join("pool")).unwrap();
+    fs::write(dir.join("lock"), "").unwrap();
+    let script = format!("mount --bind {0} {0} && mount -o remount,bind,ro {0}", dir.display());
+    let run = |after: &str| {
+        vec![
+            "unshare".to_owned(),
+            "-m".to_owned(),
+            "sh".to_owned(),
+            "-c".to_owned(),
+            format!("{script} && {after}"),
+        ]
+    };
+    let tried = run("true");
+    if !Command::new(&tried[0]).args(&tried[1..]).status().is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: nothing can be mounted here (root is needed)");
+    }
+    let under = run("exec \"$0\" \"$@\"");
+    let under: Vec<&str> = under.iter().map(String::as_str).collect();
+    let always = FRONT.replace("[camera.front.record]\n", "[camera.front.record]\nwhen = \"always\"\n");
+    let server = setup.plain().sections(&always).under(&under).start();
+    server.wait_log("nothing is recorded: ");
+    let at = seconds(START_US + 3_600_000_000);
+    wait_for("the picture", || (recordings(&server, &format!("/frame?at={at}")).status == 200).then_some(()));
+    let found = server.get("/api/1.0/recordings").text();
+    assert!(found.contains(r#""state":"failed""#) && found.contains("read-only"), "{found}");
+}
+
+#[test]
 fn forged_files_cost_no_more_than_themselves() {
     let setup = Setup::new();
     let times = [0, 100, 200];
