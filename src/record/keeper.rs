@@ -4,6 +4,7 @@
 //! rest follows. A file that is not understood is named in the log and left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,7 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
             names.join(", ")
         );
     }
+    listing.parts.iter().for_each(|part| drop(fs::remove_file(part)));
     for (camera, segments) in &listing.cameras {
         if let Some(newest) = segments.last() {
             recordings.note_next(camera, Next { sequence: newest.sequence + 1, frame: 0 });
@@ -191,9 +193,8 @@ fn round(
     delete_requested(recordings, space)?;
     let (missing, _) = space.missing_bytes(0)?;
     if missing > 0 {
-        for spare in space.pool()? {
-            std::fs::remove_file(&spare).map_err(RecordError::io(&spare))?;
-        }
+        // The recorder may have taken it, and what cannot be removed must not keep the rest.
+        space.pool()?.iter().for_each(|spare| drop(fs::remove_file(spare)));
     }
     let (missing, _) = space.missing_bytes(0)?;
     for victim in space.victims(missing).iter().take(MOST_DELETED) {

@@ -2,6 +2,7 @@
 
 mod files;
 mod sacrifice;
+mod spare;
 mod times;
 
 use std::collections::BTreeMap;

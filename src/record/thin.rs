@@ -10,11 +10,11 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
-use super::folder::{self, POOL};
+use super::folder::{self, THIN_PART};
 use super::opened::Opened;
 use super::space::{self, Space};
 use crate::base::clock;
-use crate::base::disk::sync_folder;
+use crate::base::disk::{folder_of, sync_folder};
 use crate::base::hex;
 use crate::hub::Stop;
 use crate::media::GapReason;
@@ -54,7 +54,8 @@ pub(super) fn oldest(space: &Space<'_>, unfit: &mut BTreeSet<PathBuf>, stop: &St
     });
     let Some(info) = oldest else { return };
     let interval_ms = 1000 / rules.get(info.camera()).map_or(1, |rules| rules.thin_fps).max(1);
-    let part = recordings.dir().join(POOL).join("thin.part");
+    // In its folder: Landlock lets nothing go to another one before Linux 5.19.
+    let part = folder_of(info.path()).join(THIN_PART);
     if let Err(error) = thin(&info, interval_ms, space, &part, stop) {
         unfit.insert(info.path().to_owned());
         if recordings.is_first_look(info.path()) {
@@ -78,10 +79,14 @@ fn thin(
         return Err(RecordError::Segment(path.to_owned(), SegmentError::Damaged { offset: 0, what }));
     }
     let kept = every(&index, interval_ms);
-    let _ = fs::remove_file(part);
-    let copy = folder::create(part).map_err(RecordError::io(part))?;
     let frames: u64 = kept.iter().map(|entry| u64::from(entry.length) + OVERHEAD_A_FRAME_BYTES).sum();
     let length = (frames + OVERHEAD_BYTES).next_multiple_of(4096);
+    if space.short_bytes(length)? > 0 {
+        // The next round asks again.
+        return Ok(());
+    }
+    let _ = fs::remove_file(part);
+    let copy = folder::create(part).map_err(RecordError::io(part))?;
     if fallocate(&copy, FallocateFlags::empty(), 0, length).is_err() {
         copy.set_len(length).map_err(RecordError::io(part))?;
     }

@@ -63,3 +63,16 @@ fn the_time_before_an_event_is_footage_of_it() {
     let is_thinned = |sequence| world.recordings.segment("front", sequence).unwrap().summary.head.is_thinned;
     assert_eq!([0, 1, 2, 3, 4].map(is_thinned), [true, true, false, false, true]);
 }
+
+#[test]
+fn thinning_leaves_free_what_is_to_stay_free() {
+    let mut world = world(0, 0);
+    let store = RecordStore { min_free_bytes: 1 << 60, ..world.recordings.store().clone() };
+    world.recordings = Arc::new(Recordings::new(store, Arc::clone(&world.journal)));
+    footage(&world, 0, &head(1, 10, 1000), &[0, 100, 200]);
+    let rules = Rules { thin_after_us: Some(1), thin_fps: 1, ..Rules::default() };
+    let space = Space::new(&world.recordings, [("front".to_owned(), rules)].into());
+    let mut unfit = Default::default();
+    thin::oldest(&space, &mut unfit, &Stop::new());
+    assert!(!world.recordings.segment("front", 0).unwrap().summary.head.is_thinned && unfit.is_empty());
+}
