@@ -99,11 +99,15 @@ fn thin(
         ..info.summary.head.clone()
     };
     let mut writer = SegmentWriter::create(copy, length, &head).map_err(RecordError::segment(part))?;
+    // Numbers of frames go on behind those that are left out: they count as missed.
+    let all = info.summary.frames.saturating_add(info.summary.missed);
+    let mut left_out = all.saturating_sub(kept.len() as u32);
     for group in groups(&kept, &info.summary.stretches) {
         if stop.is_requested() {
             return Ok(());
         }
-        append(&mut writer, &file, &group).map_err(RecordError::segment(part))?;
+        let missed_before = std::mem::take(&mut left_out);
+        append(&mut writer, &file, &group, missed_before).map_err(RecordError::segment(part))?;
     }
     let summary = writer.close().map_err(RecordError::segment(part))?;
     if recordings.segment(info.camera(), info.sequence()).is_none_or(|now| !Arc::ptr_eq(&now, info)) {
@@ -183,6 +187,7 @@ fn append(
     writer: &mut SegmentWriter<fs::File>,
     file: &fs::File,
     group: &Thinned,
+    missed_before: u32,
 ) -> Result<(), SegmentError> {
     let mut frames = Vec::with_capacity(group.entries.len());
     for entry in &group.entries {
@@ -196,7 +201,7 @@ fn append(
     }
     let blocks: Vec<Block<'_>> =
         frames.iter().map(|(at_us, bytes)| Block { track: Track::Picture, at_us: *at_us, bytes }).collect();
-    writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: group.gap_before })
+    writer.append(&Group { blocks: &blocks, missed_before, gap_before: group.gap_before })
 }
 
 #[cfg(test)]

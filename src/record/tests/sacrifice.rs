@@ -65,6 +65,22 @@ fn the_time_before_an_event_is_footage_of_it() {
 }
 
 #[test]
+fn numbers_of_frames_go_on_after_thinning() {
+    let world = world(0, 0);
+    let times: Vec<u64> = (0..40).map(|number| number * 100).collect();
+    let head = SegmentHead { first_frame: 500, ..head(1, 10, 1000) };
+    footage(&world, 0, &head, &times);
+    let rules = Rules { thin_after_us: Some(1), thin_fps: 1, ..Rules::default() };
+    let space = Space::new(&world.recordings, [("front".to_owned(), rules)].into());
+    thin::oldest(&space, &mut Default::default(), &Stop::new());
+    let summary = world.recordings.segment("front", 0).unwrap().summary.clone();
+    assert!(summary.head.is_thinned && summary.frames < 6, "{}", summary.frames);
+    world.recordings.release();
+    keeper::prepare(&world.recordings).unwrap();
+    assert_eq!(world.recordings.next_numbers("front").frame, 540);
+}
+
+#[test]
 fn thinning_leaves_free_what_is_to_stay_free() {
     let mut world = world(0, 0);
     let store = RecordStore { min_free_bytes: 1 << 60, ..world.recordings.store().clone() };
