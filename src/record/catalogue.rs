@@ -139,6 +139,24 @@ impl Catalogue {
         }
     }
 
+    /// Enters segments of a camera that are not known yet, in any order. One after the other in front of the others would move all of
+    /// these each time.
+    pub(super) fn put_all(&mut self, camera: &str, infos: &mut Vec<Arc<SegmentInfo>>) {
+        if infos.is_empty() {
+            return;
+        }
+        let segments = self.cameras.entry(camera.to_owned()).or_default();
+        self.bytes += infos.iter().map(|info| info.summary.length).sum::<u64>();
+        segments.append(infos);
+        segments.sort_by_key(|info| info.sequence());
+        let bytes = &mut self.bytes;
+        segments.dedup_by(|second, first| {
+            let is_known = second.sequence() == first.sequence();
+            *bytes -= if is_known { second.summary.length } else { 0 };
+            is_known
+        });
+    }
+
     /// Takes a segment out; `None` where another thread was first.
     pub(super) fn take(&mut self, camera: &str, sequence: u64) -> Option<Taken> {
         let segments = self.cameras.get_mut(camera)?;

@@ -44,6 +44,9 @@ const MOST_DELETED: usize = 100;
 /// Most files that are named one by one in the log.
 const MOST_NAMED: usize = 5;
 
+/// Segments of a camera that are entered together: what was read can be played soon.
+const ENTERED_TOGETHER: usize = 1000;
+
 /// Segments of a camera that are tried to find where its numbers go on.
 const NEWEST_TRIED: usize = 8;
 
@@ -88,7 +91,11 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
 pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
     let (mut segments, mut refused) = (0, 0);
     for (camera, found) in &listing.cameras {
+        let mut infos = Vec::new();
         for found in found.iter().rev() {
+            if infos.len() >= ENTERED_TOGETHER {
+                recordings.put_all(camera, &mut infos);
+            }
             if stop.is_requested() {
                 return;
             }
@@ -100,7 +107,7 @@ pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
             match read(camera, found, u64::MAX) {
                 Ok(info) => {
                     segments += 1;
-                    recordings.put(Arc::new(info));
+                    infos.push(Arc::new(info));
                 }
                 Err(why) => {
                     refused += 1;
@@ -110,6 +117,7 @@ pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
                 }
             }
         }
+        recordings.put_all(camera, &mut infos);
     }
     if refused > MOST_NAMED {
         warn!("recording: files that cannot be read and are left alone: {refused}");

@@ -318,6 +318,11 @@ impl Recordings {
         lock(&self.catalogue).put(info);
     }
 
+    /// Enters segments of a camera that are not known yet.
+    pub(super) fn put_all(&self, camera: &str, infos: &mut Vec<Arc<SegmentInfo>>) {
+        lock(&self.catalogue).put_all(camera, infos);
+    }
+
     pub(super) fn take(&self, camera: &str, sequence: u64) -> Option<Taken> {
         lock(&self.catalogue).take(camera, sequence)
     }

@@ -2,6 +2,7 @@
 
 use super::files::{footage, head};
 use super::*;
+use crate::base::clock;
 
 /// A world without a recorder, whose camera keeps so many seconds before an event and behind it.
 fn world(pre_s: u64, post_s: u64) -> World {
@@ -91,4 +92,24 @@ fn thinning_leaves_free_what_is_to_stay_free() {
     let mut unfit = Default::default();
     thin::oldest(&space, &mut unfit, &Stop::new());
     assert!(!world.recordings.segment("front", 0).unwrap().summary.head.is_thinned && unfit.is_empty());
+}
+
+#[test]
+fn segments_that_are_read_together_are_entered_in_order() {
+    let world = world(0, 0);
+    let now_s = clock::since_epoch().as_secs();
+    seconds_of_footage(&world, now_s, &[0, 1, 2, 3, 4]);
+    let known = world.recordings.segment("front", 4).unwrap();
+    let bytes = world.recordings.bytes();
+    let mut read: Vec<Arc<SegmentInfo>> =
+        world.recordings.with_all(|all| all.iter().rev().map(|info| Arc::clone(info)).collect());
+    for sequence in 0..4 {
+        world.recordings.take("front", sequence);
+    }
+    // One is known already, and stays as it is.
+    read[0] = Arc::new(SegmentInfo::new("elsewhere".into(), known.summary.clone()));
+    world.recordings.put_all("front", &mut read);
+    let found = world.recordings.with_all(|all| all.iter().map(|info| info.sequence()).collect::<Vec<_>>());
+    assert_eq!((found, world.recordings.bytes()), (vec![0, 1, 2, 3, 4], bytes));
+    assert_eq!(world.recordings.segment("front", 4).unwrap().path(), known.path());
 }
