@@ -12,10 +12,11 @@
 //! free. Before footage without an event is deleted for its age it can be thinned: see [`Rules::thin_after_us`].
 //!
 //! What goes by age goes by the wall clock, and a board without a clock of its own may start with any time. So nothing is old while
-//! the clock is doubtful: in the first hour, and for an hour after a step (see [`Clock`]).
+//! the clock is doubtful: in the first hour, for an hour after a step, and while it is 20 years ahead of the release (see [`Clock`]).
 
 use std::collections::BTreeMap;
 
+use crate::base::clock::RELEASED_S;
 use crate::media::RecordSettings;
 
 /// A step of the wall clock of more than this between two looks, in microseconds, makes it doubtful.
@@ -23,6 +24,9 @@ const STEP_US: u64 = 60_000_000;
 
 /// For how long it is doubtful then, in microseconds.
 const DOUBT_US: u64 = 3_600_000_000;
+
+/// 20 years after the release, in microseconds since 1970: a clock that shows a later time is wrong, however long it does so.
+const LAST_YEAR_US: u64 = (RELEASED_S.unsigned_abs() + 20 * 365 * 86_400) * 1_000_000;
 
 /// What retention knows of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +120,8 @@ impl Clock {
             self.since_us = Some(monotonic_us);
         }
         self.offset_us = offset_us;
-        self.since_us.is_some_and(|since| monotonic_us.saturating_sub(since) >= DOUBT_US)
+        wall_us < LAST_YEAR_US
+            && self.since_us.is_some_and(|since| monotonic_us.saturating_sub(since) >= DOUBT_US)
     }
 }
 
@@ -314,5 +319,10 @@ mod tests {
         // It is set back to the truth, and drifts a little.
         assert!(!believed(60, now) && !believed(119, now + 1_000_000) && believed(120, now + 2_000_000));
         assert!(!believed(121, now + MINUTE_US + 2_000_001));
+        // A battery that is empty: the clock begins anywhere, and stays there.
+        let wrong = 90 * 366 * DAY_US;
+        assert!(!believed(200, wrong) && !believed(600, wrong));
+        let right = (RELEASED_S as u64 + 86_400) * 1_000_000;
+        assert!(!believed(601, right) && believed(700, right));
     }
 }
