@@ -7,16 +7,17 @@ use std::time::Duration;
 use log::{info, warn};
 
 use super::error::RecordError;
-use super::intake::{Intake, Piece};
+use super::intake::Intake;
 use super::open::OpenSegment;
-use super::pending::{self, Pending, Sound};
+use super::pending::{self, Pending};
 use super::plan::{Plan, Verdict};
 use super::recordings::Recordings;
+use super::sizes::Sizes;
+use super::sounds::{self, Sounds};
 use super::space::Space;
 use super::status::{CameraStatus, State};
-use crate::codec::sound::Codec;
 use crate::hub::{CameraFeed, MicrophoneFeed, Named, RecentItem, RecentReader};
-use crate::media::{Event, Frame, GapReason, Polygon, RecordSettings, RecordSound, RecordWhen, Timestamp};
+use crate::media::{Event, Frame, GapReason, Polygon, RecordSettings, RecordWhen, Timestamp};
 use crate::segment::{SegmentError, SoundTrack};
 
 /// Time between two frames that is a gap, in microseconds, unless the camera is that slow.
@@ -38,14 +39,18 @@ pub(super) struct CameraRecorder {
     plan: Plan,
     intake: Intake,
     frames: RecentReader<Frame>,
-    sound: RecentReader<Piece>,
+    sound: Sounds,
     next_frame: Option<RecentItem<Frame>>,
-    next_piece: Option<RecentItem<Piece>>,
     judged: Option<Judged>,
     pending: Pending,
     open: Option<OpenSegment>,
     /// When the last frame that was kept was captured.
     last_us: Option<u64>,
+    /// When the last frame that was judged was captured.
+    judged_us: Option<u64>,
+    sizes: Sizes,
+    /// Frames that were lost before the next one that is kept.
+    missed: u32,
     /// Why frames before the next one are missing.
     gap: Option<GapReason>,
     is_urgent: bool,
@@ -54,8 +59,6 @@ pub(super) struct CameraRecorder {
     /// How often the edits of the pictures had been replaced, and the masks of that time.
     masks: (u32, Vec<Polygon>),
     is_stale: bool,
-    /// Whether its sound cannot be stored.
-    is_silent: bool,
 }
 
 /// A frame that is to be kept.
@@ -92,19 +95,20 @@ impl CameraRecorder {
             settings,
             intake,
             frames,
-            sound,
+            sound: Sounds::new(sound),
             next_frame: None,
-            next_piece: None,
             judged: None,
             pending: Pending::default(),
             open: None,
             last_us: None,
+            judged_us: None,
+            sizes: Sizes::default(),
+            missed: 0,
             gap: Some(gap),
             is_urgent: false,
             retry_at_us: 0,
             masks: (version, edits.masks.clone()),
             is_stale: false,
-            is_silent: false,
         })
     }
 
@@ -233,19 +237,42 @@ impl CameraRecorder {
 
     /// Judges a frame; one that is kept is added next.
     fn judge(&mut self, item: RecentItem<Frame>) {
-        let is_event = match self.plan.judge(item.captured_us) {
+        let captured_us = item.captured_us;
+        let before_us = self.judged_us.replace(captured_us).unwrap_or(captured_us);
+        let is_event_lost = item.lost > 0 && self.plan.is_event_between(before_us, captured_us);
+        let is_event = match self.plan.judge(captured_us) {
             Verdict::Full { is_event } => is_event,
             Verdict::Idle => false,
             Verdict::Drop => {
+                if is_event_lost {
+                    self.miss(item.lost);
+                    let is_gap = captured_us.saturating_sub(before_us) > GAP_US;
+                    if is_gap && matches!(self.gap, None | Some(GapReason::NoEvent)) {
+                        self.gap = Some(GapReason::Disk);
+                    }
+                }
                 if self.last_us.is_some() {
                     self.gap.get_or_insert(GapReason::NoEvent);
                 }
                 return;
             }
         };
+        self.miss(item.lost);
+        if !self.sizes.takes(item.value.size(), captured_us) {
+            self.miss(1);
+            self.sizes.warn_once(self.feed.name(), item.value.size());
+            return;
+        }
         let gap = self.gap.take().or_else(|| self.gap_before(&item));
-        self.last_us = Some(item.captured_us);
-        self.judged = Some(Judged { frame: item.value, lost: item.lost, is_event, gap });
+        self.last_us = Some(captured_us);
+        let lost = std::mem::take(&mut self.missed);
+        self.judged = Some(Judged { frame: item.value, lost, is_event, gap });
+    }
+
+    /// Counts frames that were lost; the file tells of them with the next frame that is kept.
+    fn miss(&mut self, frames: u32) {
+        self.missed = self.missed.saturating_add(frames);
+        self.status.missed += u64::from(frames);
     }
 
     /// Adds a frame to what is pending. A gap, and another size, are between two groups: what is pending is written before. If that
@@ -270,7 +297,6 @@ impl CameraRecorder {
         self.pending.gap = judged.gap.or(self.pending.gap);
         self.pending.missed = self.pending.missed.saturating_add(judged.lost);
         self.pending.has_event |= judged.is_event;
-        self.status.missed += u64::from(judged.lost);
         self.pending.add_frame(judged.frame, now_us);
         Ok(())
     }
@@ -292,34 +318,12 @@ impl CameraRecorder {
 
     /// Takes the sound until the moment `until_us`.
     fn take_sound(&mut self, until_us: u64, now_us: u64) {
-        loop {
-            let Some(item) = self.next_piece.take().or_else(|| self.sound.read()) else { return };
-            if item.captured_us > until_us {
-                self.next_piece = Some(item);
-                return;
-            }
-            let is_alone = self.last_us.is_none_or(|last| item.captured_us > last + SOUND_ALONE_US);
-            if is_alone || !self.plan.keeps_sound(item.captured_us) {
-                continue;
-            }
-            let codec = match self.settings.sound {
-                RecordSound::Flac => Codec::Flac,
-                RecordSound::Pcm => Codec::Wav,
-            };
-            let Piece { format, samples } = &*item.value;
-            let packet = match codec.encode(*format, samples) {
-                Ok(packet) => packet,
-                Err(error) => {
-                    // The pictures are recorded without it.
-                    if !std::mem::replace(&mut self.is_silent, true) {
-                        warn!("camera {}: its sound is not recorded: {error}", self.feed.name());
-                    }
-                    continue;
-                }
-            };
-            let sound = Sound { at_us: item.captured_us, format: *format, packet };
-            self.pending.add_sound(sound, samples.len() * 2, now_us);
-        }
+        let (last_us, plan) = (self.last_us, &self.plan);
+        let is_kept = |at_us: u64| {
+            last_us.is_some_and(|last| at_us <= last + SOUND_ALONE_US) && plan.keeps_sound(at_us)
+        };
+        let form = (self.feed.name(), self.settings.sound);
+        self.sound.take((until_us, now_us), is_kept, form, &mut self.pending);
     }
 
     /// Writes what is pending as one group. If that fails, it stays pending.
@@ -369,10 +373,7 @@ impl CameraRecorder {
     }
 
     fn close(&mut self, recordings: &Recordings) -> Result<(), RecordError> {
-        match self.open.take() {
-            Some(open) => open.close(recordings),
-            None => Ok(()),
-        }
+        self.open.take().map_or(Ok(()), |open| open.close(recordings))
     }
 
     /// The sound track that a new segment gets.
@@ -381,10 +382,7 @@ impl CameraRecorder {
             Some(sound) => sound.format,
             None => self.intake.sound_format()?,
         };
-        Some(match self.settings.sound {
-            RecordSound::Flac => SoundTrack::Flac { format, private: Codec::Flac.opening(format) },
-            RecordSound::Pcm => SoundTrack::Pcm { format },
-        })
+        Some(sounds::track(self.settings.sound, format))
     }
 
     fn fail(&mut self, error: &RecordError, now_us: u64) {
@@ -396,3 +394,6 @@ impl CameraRecorder {
         self.status.problem = Some(problem);
     }
 }
+
+#[cfg(test)]
+mod tests;

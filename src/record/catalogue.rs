@@ -8,7 +8,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::segment::{IndexEntry, Stretch, Summary};
+use crate::segment::{IndexEntry, Moment, Stretch, Summary};
+
+/// Time between two segments that nothing was recorded between, in microseconds.
+const TOUCHING_US: u64 = 1_000_000;
+
+/// A step of the wall clock of more than this, in microseconds, is shown.
+const CLOCK_STEP_US: u64 = 60_000_000;
 
 /// One segment, as of the moment at which it was looked up.
 #[derive(Clone, Debug)]
@@ -83,6 +89,26 @@ impl SegmentInfo {
         u32::try_from(since_us / 1000).unwrap_or(u32::MAX)
     }
 
+    /// Whether no segment between this one and `next` was deleted. A number that was never used is missing, too, but no time.
+    pub(super) fn is_before(&self, next: &Self) -> bool {
+        self.sequence() + 1 == next.sequence() || self.end_us().abs_diff(next.start_us()) <= TOUCHING_US
+    }
+
+    /// Whether the wall clock was not set between this segment and the other one; of another boot that is not known.
+    pub(super) fn has_clock_of(&self, other: &Self) -> bool {
+        let offset = |Moment { monotonic_us, wall_us }: Moment| wall_us.wrapping_sub(monotonic_us);
+        let (head, other) = (&self.summary.head, &other.summary.head);
+        let step_us = offset(head.start).wrapping_sub(offset(other.start)).cast_signed().unsigned_abs();
+        head.boot_id == other.boot_id && step_us <= CLOCK_STEP_US
+    }
+
+    /// From when to when there is footage of it in microseconds of its boot's monotonic clock.
+    fn monotonic_us(&self) -> (u64, u64) {
+        let Moment { monotonic_us, wall_us } = self.summary.head.start;
+        let at = |of_wall_us: u64| monotonic_us.saturating_add(of_wall_us.saturating_sub(wall_us));
+        (at(self.start_us()), at(self.end_us()))
+    }
+
     /// Whether it has a frame in one of the ranges, in microseconds since 1970.
     pub(super) fn overlaps(&self, ranges: &[(u64, u64)]) -> bool {
         let (start, end) = (self.start_us(), self.end_us());
@@ -113,6 +139,24 @@ impl Catalogue {
         }
     }
 
+    /// Enters segments of a camera that are not known yet, in any order. One after the other in front of the others would move all of
+    /// these each time.
+    pub(super) fn put_all(&mut self, camera: &str, infos: &mut Vec<Arc<SegmentInfo>>) {
+        if infos.is_empty() {
+            return;
+        }
+        let segments = self.cameras.entry(camera.to_owned()).or_default();
+        self.bytes += infos.iter().map(|info| info.summary.length).sum::<u64>();
+        segments.append(infos);
+        segments.sort_by_key(|info| info.sequence());
+        let bytes = &mut self.bytes;
+        segments.dedup_by(|second, first| {
+            let is_known = second.sequence() == first.sequence();
+            *bytes -= if is_known { second.summary.length } else { 0 };
+            is_known
+        });
+    }
+
     /// Takes a segment out; `None` where another thread was first.
     pub(super) fn take(&mut self, camera: &str, sequence: u64) -> Option<Taken> {
         let segments = self.cameras.get_mut(camera)?;
@@ -135,6 +179,20 @@ impl Catalogue {
     /// The segments of a camera, in the order of their sequence numbers.
     pub(super) fn segments(&self, camera: &str) -> &[Arc<SegmentInfo>] {
         self.cameras.get(camera).map_or(&[], Vec::as_slice)
+    }
+
+    /// The time from the first footage of each boot to its last, together, in microseconds: a wall clock that is set adds none.
+    pub(super) fn covered_us(&self, camera: &str) -> u64 {
+        let mut covered_us = 0_u64;
+        let mut before: Option<([u8; 16], u64)> = None;
+        for info in self.segments(camera) {
+            let (boot, (start_us, end_us)) = (info.summary.head.boot_id, info.monotonic_us());
+            let from_us =
+                before.filter(|(of, _)| *of == boot && boot != [0; 16]).map_or(start_us, |(_, at)| at);
+            covered_us = end_us.saturating_sub(from_us).saturating_add(covered_us);
+            before = Some((boot, end_us));
+        }
+        covered_us
     }
 
     /// The segments of all cameras.

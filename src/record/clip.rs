@@ -172,7 +172,7 @@ impl Clip {
         memory: &Arc<Account>,
     ) -> Result<Self, NoClip> {
         let Wanted { from_us, to_us, .. } = *wanted;
-        let segments = recordings.segments(camera, from_us, to_us);
+        let segments = recordings.segments_played(camera, from_us, to_us);
         if !segments.is_empty() && to_us.saturating_sub(from_us) > LONGEST_US {
             return Err(NoClip::TooLong);
         }

@@ -18,6 +18,13 @@ use crate::media::RecordStore;
 /// The folder of files that are ready to be written. A camera of this name cannot be recorded.
 pub(super) const POOL: &str = "pool";
 
+/// The name of a file that is to become footage of a day, in the folder of that day. One that is left there by a power cut is removed at
+/// the start.
+pub(super) const PART: &str = "new.part";
+
+/// The same of older footage that is thinned.
+pub(super) const THIN_PART: &str = "thin.part";
+
 /// Numbers of segments are below this one. A name with a higher number is none of ours: what follows it could not be counted.
 pub(super) const NUMBERS: u64 = 1_000_000_000_000_000_000;
 
@@ -38,6 +45,8 @@ pub(super) struct Found {
 pub(super) struct Listing {
     /// Each camera with its segments, in the order of their sequence numbers.
     pub(super) cameras: Vec<(String, Vec<Found>)>,
+    /// Files that a power cut kept from becoming footage.
+    pub(super) parts: Vec<PathBuf>,
     /// Names that are not understood: the first ones, and how many there are.
     pub(super) unknown: (Vec<PathBuf>, usize),
 }
@@ -160,8 +169,10 @@ impl Listing {
             }
             for file in self.entries(&day.path()) {
                 let is_file = file.file_type().is_ok_and(|kind| kind.is_file());
-                match sequence_of(&file.file_name().to_string_lossy()).filter(|_| is_file) {
+                let name = file.file_name();
+                match sequence_of(&name.to_string_lossy()).filter(|_| is_file) {
                     Some(sequence) => segments.push(Found { sequence, path: file.path() }),
+                    None if is_file && (name == PART || name == THIN_PART) => self.parts.push(file.path()),
                     None => self.note_unknown(file.path()),
                 }
             }

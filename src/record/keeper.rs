@@ -4,6 +4,7 @@
 //! rest follows. A file that is not understood is named in the log and left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,9 @@ const MOST_DELETED: usize = 100;
 /// Most files that are named one by one in the log.
 const MOST_NAMED: usize = 5;
 
+/// Segments of a camera that are entered together: what was read can be played soon.
+const ENTERED_TOGETHER: usize = 1000;
+
 /// Segments of a camera that are tried to find where its numbers go on.
 const NEWEST_TRIED: usize = 8;
 
@@ -60,6 +64,7 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
             names.join(", ")
         );
     }
+    listing.parts.iter().for_each(|part| drop(fs::remove_file(part)));
     for (camera, segments) in &listing.cameras {
         if let Some(newest) = segments.last() {
             recordings.note_next(camera, Next { sequence: newest.sequence + 1, frame: 0 });
@@ -86,7 +91,11 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
 pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
     let (mut segments, mut refused) = (0, 0);
     for (camera, found) in &listing.cameras {
+        let mut infos = Vec::new();
         for found in found.iter().rev() {
+            if infos.len() >= ENTERED_TOGETHER {
+                recordings.put_all(camera, &mut infos);
+            }
             if stop.is_requested() {
                 return;
             }
@@ -98,7 +107,7 @@ pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
             match read(camera, found, u64::MAX) {
                 Ok(info) => {
                     segments += 1;
-                    recordings.put(Arc::new(info));
+                    infos.push(Arc::new(info));
                 }
                 Err(why) => {
                     refused += 1;
@@ -108,6 +117,7 @@ pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
                 }
             }
         }
+        recordings.put_all(camera, &mut infos);
     }
     if refused > MOST_NAMED {
         warn!("recording: files that cannot be read and are left alone: {refused}");
@@ -191,9 +201,8 @@ fn round(
     delete_requested(recordings, space)?;
     let (missing, _) = space.missing_bytes(0)?;
     if missing > 0 {
-        for spare in space.pool()? {
-            std::fs::remove_file(&spare).map_err(RecordError::io(&spare))?;
-        }
+        // The recorder may have taken it, and what cannot be removed must not keep the rest.
+        space.pool()?.iter().for_each(|spare| drop(fs::remove_file(spare)));
     }
     let (missing, _) = space.missing_bytes(0)?;
     for victim in space.victims(missing).iter().take(MOST_DELETED) {
@@ -206,7 +215,7 @@ fn round(
     if space.pool()?.is_empty() && space.missing_bytes(length)?.0 == 0 {
         space.make(length)?;
     }
-    thin::oldest(recordings, &space.rules, unfit, stop);
+    thin::oldest(space, unfit, stop);
     Ok(())
 }
 

@@ -18,6 +18,7 @@ const MOST_BYTES: u32 = 1 << 20;
 pub struct SoundPlayer {
     recordings: Arc<Recordings>,
     camera: String,
+    /// Of the first segment, sound from here on. Behind it a wall clock that was set back may show any time.
     from_us: u64,
     format: SoundFormat,
     microphone: String,
@@ -53,7 +54,7 @@ impl SoundPlayer {
         from_us: u64,
         hears: &dyn Fn(&str) -> bool,
     ) -> Option<Self> {
-        let info = recordings.segments(camera, from_us, u64::MAX).into_iter().next()?;
+        let info = recordings.segment_from(camera, from_us)?;
         let head = &info.summary.head;
         let format = head.sound.as_ref().filter(|_| hears(&head.microphone))?.format();
         let mut player = Self {
@@ -143,6 +144,7 @@ impl SoundPlayer {
             }
         }
         let next = self.recordings.neighbour(&self.camera, sequence, true);
+        self.from_us = 0;
         next.is_some_and(|info| self.open(&info))
     }
 }

@@ -18,6 +18,7 @@
 mod camera;
 mod catalogue;
 mod clip;
+mod deletions;
 mod error;
 mod folder;
 mod forecast;
@@ -32,6 +33,8 @@ mod playback;
 mod recorder;
 mod recordings;
 mod retention;
+mod sizes;
+mod sounds;
 mod space;
 mod status;
 pub mod strip;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ impl OpenSegment {
         if folder::is_reserved(camera) {
             return Err(RecordError::Name(camera.to_owned()));
         }
-        let Spare { file, path: spare } = space.acquire()?;
+        let spare = space.acquire()?;
         let Next { sequence, frame } = recordings.next_numbers(camera);
         if sequence >= folder::NUMBERS {
             return Err(RecordError::Numbers(camera.to_owned()));
@@ -58,7 +59,7 @@ impl OpenSegment {
             sequence,
             first_frame: frame,
             boot_id: clock::boot_id(),
-            uuid: hex::random_bytes().map_err(RecordError::io(&spare))?,
+            uuid: hex::random_bytes().map_err(RecordError::io(&spare.path))?,
             start: Moment { monotonic_us: start_us, wall_us: wall_us(start_us) },
             is_clock_synchronised: clock::since_epoch().as_secs() >= RELEASED_S.unsigned_abs(),
             is_thinned: false,
@@ -66,10 +67,16 @@ impl OpenSegment {
             sound,
             microphone: microphone.unwrap_or_default().to_owned(),
         };
-        let length = recordings.store().segment_bytes;
-        let writer = SegmentWriter::create(file, length, &head).map_err(RecordError::segment(&spare))?;
         let path = folder::segment_path(recordings.dir(), camera, head.start.wall_us, sequence);
-        place(&spare, &path, recordings.dir()).map_err(RecordError::io(&path))?;
+        let pooled = spare.path.clone();
+        let writer = match create(spare, &path, &head, recordings) {
+            // Landlock lets nothing go to another folder before Linux 5.19.
+            Err(RecordError::Io(_, error)) if error.kind() == ErrorKind::CrossesDevices => {
+                fs::remove_file(&pooled).map_err(RecordError::io(&pooled))?;
+                create(space.make_beside(&path)?, &path, &head, recordings)?
+            }
+            created => created?,
+        };
         let info = Arc::new(SegmentInfo::new(path, writer.summary().clone()));
         Ok(Self { writer, info, written: Vec::new(), head, packets: 0 })
     }
@@ -155,6 +162,19 @@ impl OpenSegment {
         self.info = Arc::new(self.info.updated(self.writer.summary().clone(), self.written.clone()));
         recordings.put(Arc::clone(&self.info));
     }
+}
+
+/// Begins a segment in a spare file, and gives it its name.
+fn create(
+    Spare { file, path: spare }: Spare,
+    path: &Path,
+    head: &SegmentHead,
+    recordings: &Recordings,
+) -> Result<SegmentWriter<File>, RecordError> {
+    let length = recordings.store().segment_bytes;
+    let writer = SegmentWriter::create(file, length, head).map_err(RecordError::segment(&spare))?;
+    place(&spare, path, recordings.dir()).map_err(RecordError::io(path))?;
+    Ok(writer)
 }
 
 /// Moves a file out of the pool, to a name that a power cut does not take away.

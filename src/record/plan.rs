@@ -103,6 +103,11 @@ impl Plan {
         self.windows.iter().any(|window| window.holds(now_us))
     }
 
+    /// Whether an event asks for something of the time from one moment to another. Only what is judged next is remembered.
+    pub(super) fn is_event_between(&self, from_us: u64, to_us: u64) -> bool {
+        self.windows.iter().any(|window| window.from_us <= to_us && window.end_us() >= from_us)
+    }
+
     /// Judges the next frame. Frames must come in the order of capture.
     pub(super) fn judge(&mut self, captured_us: u64) -> Verdict {
         self.windows.retain(|window| window.end_us() >= captured_us);

@@ -11,6 +11,7 @@ use super::catalogue::SegmentInfo;
 use super::error::RecordError;
 use super::opened::Opened;
 use super::recordings::Recordings;
+use crate::media::GapReason;
 use crate::memory::{Account, Lease};
 use crate::segment::{ReadAt, SegmentError, Stretch};
 
@@ -220,6 +221,52 @@ impl Recordings {
             };
             segments.iter().rev().find(covers).or_else(before).or(segments.first()).cloned()
         })
+    }
+
+    /// The segment that footage from `wall_us` on begins in.
+    pub(super) fn segment_from(&self, camera: &str, wall_us: u64) -> Option<Arc<SegmentInfo>> {
+        let info = self.segment_at(camera, wall_us)?;
+        if info.end_us() >= wall_us { Some(info) } else { self.neighbour(camera, info.sequence(), true) }
+    }
+
+    /// The segments with a frame from `from_us` to `to_us`, in the order of their making. They begin with the one that a player begins with:
+    /// where the wall clock was set back, older ones have the same time.
+    pub(super) fn segments_played(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
+        let first = self.segment_from(camera, from_us).map(|info| info.sequence());
+        let mut segments = self.segments(camera, from_us, to_us);
+        let before = segments.iter().position(|info| Some(info.sequence()) == first).unwrap_or(0);
+        segments.drain(..before);
+        segments
+    }
+
+    /// Looks at each stretch of a camera's footage from `from_us` to `to_us`, in the order of their making: when it begins and ends, why
+    /// there is nothing before it, and whether it goes on from the one that was looked at before. It does not after a step of the wall clock,
+    /// though nothing is missing.
+    pub fn look_at_stretches(
+        &self,
+        camera: &str,
+        (from_us, to_us): (u64, u64),
+        look: &mut dyn FnMut(u64, u64, Option<GapReason>, bool),
+    ) {
+        // Until all is read, more is missing than was deleted.
+        let is_read = self.is_read.get();
+        let mut is_shown = false;
+        self.with_segments(camera, |segments| {
+            for (at, info) in segments.iter().enumerate() {
+                let before = at.checked_sub(1).and_then(|at| segments.get(at));
+                is_shown &= before.is_some_and(|before| before.has_clock_of(info));
+                let is_missing = before.map_or(info.sequence() > 0, |before| !before.is_before(info));
+                let mut missing = (is_read && is_missing).then_some(GapReason::Deleted);
+                for (start, end, stretch) in info.stretches() {
+                    let gap = stretch.gap_before.or(missing.take());
+                    let goes_on = is_shown && gap.is_none();
+                    is_shown = start <= to_us && end >= from_us;
+                    if is_shown {
+                        look(start, end, gap, goes_on);
+                    }
+                }
+            }
+        });
     }
 
     /// A segment by its number.

@@ -1,7 +1,7 @@
 //! The recorder: one thread that writes what all cameras have in memory, and the keeper beside it.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -15,7 +15,7 @@ use super::folder::Listing;
 use super::keeper;
 use super::plan::Plan;
 use super::recordings::Recordings;
-use super::retention::Rules;
+use super::retention::{Rolls, Rules};
 use super::space::Space;
 use super::status::{CameraStatus, STALL_US, State};
 use crate::base::lock;
@@ -94,22 +94,43 @@ impl Shared {
         let mut problem = None;
         // They outlive the loss of the folder: what they have in memory is written when it is back.
         let mut cameras = Vec::new();
+        // Of what happens meanwhile, too.
+        let mut events = self.recordings.journal().follow();
         while !self.stop.is_requested() {
             self.recordings.note_round();
             if cameras.is_empty() && self.wanted().is_empty() && !self.recordings.has_footage() {
                 self.recordings.set_status(Vec::new());
-                self.stop.sleep(ROUND * 5);
+                take_events(&mut events, &mut cameras);
+                self.stop.sleep(ROUND * 4);
                 continue;
             }
             match self.recordings.claim().and_then(|()| keeper::prepare(&self.recordings)) {
+                Ok(listing) if self.recordings.is_read_only.get() => {
+                    let why = RecordError::Io(
+                        self.recordings.dir().to_owned(),
+                        ErrorKind::ReadOnlyFilesystem.into(),
+                    );
+                    self.note_problem(&mut problem, &why);
+                    keeper::read_all(listing, &self.recordings, &self.stop);
+                    while self.recordings.is_claimed()
+                        && !self.recordings.can_be_written()
+                        && !self.stop.sleep(PAUSE)
+                    {
+                        self.recordings.note_round();
+                        self.note_problem(&mut problem, &why);
+                        take_events(&mut events, &mut cameras);
+                    }
+                    self.recordings.release();
+                }
                 Ok(listing) => {
                     self.recordings.set_problem(None);
                     problem = None;
-                    self.record_with(listing, &mut cameras);
+                    self.record_with(listing, &mut cameras, &mut events);
                     self.recordings.release();
                 }
                 Err(error) => {
                     self.note_problem(&mut problem, &error);
+                    take_events(&mut events, &mut cameras);
                     self.stop.sleep(PAUSE);
                 }
             }
@@ -117,7 +138,12 @@ impl Shared {
     }
 
     /// Records with the keeper beside it, until the folder is lost or the stop is requested.
-    fn record_with(&self, listing: Listing, cameras: &mut Vec<CameraRecorder>) {
+    fn record_with(
+        &self,
+        listing: Listing,
+        cameras: &mut Vec<CameraRecorder>,
+        events: &mut EventReader<Event>,
+    ) {
         let end = &Stop::new();
         thread::scope(|scope| {
             let keeper = thread::Builder::new().name("keeper".to_owned()).stack_size(STACK_BYTES);
@@ -129,13 +155,12 @@ impl Shared {
                 warn!("recording: nothing is deleted: no thread: {error}");
             }
             let _end = RequestAtEnd(end);
-            self.follow(cameras);
+            self.follow(cameras, events);
         });
     }
 
     /// Serves all cameras until the folder is lost or the stop is requested.
-    fn follow(&self, cameras: &mut Vec<CameraRecorder>) {
-        let mut events = self.recordings.journal().follow();
+    fn follow(&self, cameras: &mut Vec<CameraRecorder>, events: &mut EventReader<Event>) {
         let mut gap = GapReason::NotRunning;
         let mut space = Space::new(&self.recordings, BTreeMap::new());
         let mut chosen_us = None;
@@ -153,6 +178,7 @@ impl Shared {
                 // What goes by age goes by the keeper.
                 let rules = self.rules().into_iter();
                 space.rules = rules.map(|(camera, rules)| (camera, rules.without_age())).collect();
+                self.recordings.set_rolls(self.rolls());
                 self.choose(cameras, &mut gap, &space);
                 self.show(cameras);
                 if !self.recordings.is_claimed() {
@@ -161,7 +187,7 @@ impl Shared {
                     return;
                 }
             }
-            take_events(&mut events, cameras);
+            take_events(events, cameras);
             for camera in cameras.iter_mut() {
                 camera.work(&self.recordings, &space);
             }
@@ -225,6 +251,15 @@ impl Shared {
             max_bytes: settings.max_bytes,
         };
         self.wanted().iter().map(|(feed, settings)| (feed.name().to_owned(), rules(settings))).collect()
+    }
+
+    /// How much footage belongs to an event of the cameras that are to be recorded.
+    fn rolls(&self) -> BTreeMap<String, Rolls> {
+        let rolls = |settings: &RecordSettings| Rolls {
+            pre_us: settings.pre.as_micros() as u64,
+            post_us: settings.post.as_micros() as u64,
+        };
+        self.wanted().iter().map(|(feed, settings)| (feed.name().to_owned(), rolls(settings))).collect()
     }
 
     fn show(&self, cameras: &mut [CameraRecorder]) {

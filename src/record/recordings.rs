@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -11,13 +12,14 @@ use super::catalogue::{Catalogue, SegmentInfo, Taken};
 use super::error::RecordError;
 use super::folder;
 use super::forecast::Loss;
+use super::retention::Rolls;
 use super::status::{CameraStatus, Sacrificed, State};
 use super::tombstones::{Next, Tombstones};
 use crate::base::disk::lock_exclusively;
 use crate::base::{lock, volume};
 use crate::hub::{Flag, Switch};
 use crate::journal::Journal;
-use crate::media::{CameraName, RecordStore, Timestamp};
+use crate::media::{RecordStore, Timestamp};
 
 /// How long another process may have the folder before that is an error: one that is being stopped.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -38,10 +40,13 @@ pub struct Recordings {
     loss: Mutex<Option<Loss>>,
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
     unreadable: Mutex<BTreeSet<PathBuf>>,
-    deletions: Mutex<Vec<(String, u64, u64)>>,
+    pub(super) deletions: Mutex<Vec<(String, u64, u64)>>,
+    pub(super) rolls: Mutex<BTreeMap<String, Rolls>>,
     switch: Switch,
     /// Whether the whole folder has been read.
     pub is_read: Flag,
+    /// Whether nothing can be written to the folder that is claimed.
+    pub(super) is_read_only: Flag,
     pub(super) tombstones: Tombstones,
     journal: Arc<Journal>,
     /// Keeps other processes away for as long as it is open; `None` until the folder is there.
@@ -57,6 +62,8 @@ pub struct CameraFootage {
     pub first_us: u64,
     /// When its last frame was captured.
     pub last_us: u64,
+    /// Time of the boots in which it was recorded, from the first frame to the last, in microseconds.
+    pub covered_us: u64,
     /// Bytes of its files.
     pub bytes: u64,
     /// Number of its files.
@@ -79,8 +86,10 @@ impl Recordings {
             damaged: Mutex::default(),
             unreadable: Mutex::default(),
             deletions: Mutex::default(),
+            rolls: Mutex::default(),
             switch: Switch::default(),
             is_read: Flag::default(),
+            is_read_only: Flag::default(),
             journal,
             lock_file: Mutex::default(),
         }
@@ -95,7 +104,8 @@ impl Recordings {
         if *is_mount { volume::check_mounted(dir).map_err(RecordError::io(dir)) } else { Ok(()) }
     }
 
-    /// Makes the folder if it is missing, and keeps other processes from recording into it. Does nothing if that was done.
+    /// Makes the folder if it is missing, and keeps other processes from recording into it. Does nothing if that was done. A folder of a disk
+    /// that is read-only can be read.
     ///
     /// # Errors
     /// Why it cannot be used, now.
@@ -110,14 +120,17 @@ impl Recordings {
             .map_err(RecordError::io(dir))?;
         let path = dir.join("lock");
         let file = match folder::create(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => folder::open(&path, true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => folder::open(&path, true),
             made => made,
         };
+        let is_read_only = file.as_ref().is_err_and(|error| error.kind() == ErrorKind::ReadOnlyFilesystem);
+        let file = if is_read_only { folder::open(&path, false) } else { file };
         let file = file.map_err(RecordError::io(&path))?;
         lock_exclusively(&file, LOCK_WAIT).map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => RecordError::Locked(dir.clone()),
+            ErrorKind::WouldBlock => RecordError::Locked(dir.clone()),
             _ => RecordError::Io(path.clone(), error),
         })?;
+        self.is_read_only.set(is_read_only);
         *lock(&self.next) = self.tombstones.next();
         *lock(&self.lock_file) = Some(file);
         Ok(())
@@ -130,6 +143,11 @@ impl Recordings {
         let is_same =
             |(held, found): (Metadata, Metadata)| (held.dev(), held.ino()) == (found.dev(), found.ino());
         held.zip(found).is_some_and(is_same)
+    }
+
+    /// Whether a disk that was read-only is so no longer.
+    pub(super) fn can_be_written(&self) -> bool {
+        folder::open(&self.store.dir.join("lock"), true).is_ok()
     }
 
     /// Gives the folder back and forgets what is in it.
@@ -169,6 +187,7 @@ impl Recordings {
                 camera: camera.to_owned(),
                 first_us: segments.iter().map(|segment| segment.start_us()).min().unwrap_or(0),
                 last_us: segments.iter().map(|segment| segment.end_us()).max().unwrap_or(0),
+                covered_us: catalogue.covered_us(camera),
                 bytes: segments.iter().map(|segment| segment.summary.length).sum(),
                 segments: segments.len(),
             }
@@ -211,42 +230,6 @@ impl Recordings {
     pub(super) fn is_first_look(&self, path: &Path) -> bool {
         let mut unreadable = lock(&self.unreadable);
         unreadable.len() < MOST_UNREADABLE && unreadable.insert(path.to_owned())
-    }
-
-    /// Asks the keeper to delete the files of a camera whose footage lies within a span of time, but for those of events that are kept, and that
-    /// are being written; how many there are now.
-    pub fn request_deletion(&self, camera: &str, from_us: u64, to_us: u64) -> u64 {
-        let count = self.deletable(camera, from_us, to_us).len() as u64;
-        if count > 0 {
-            lock(&self.deletions).push((camera.to_owned(), from_us, to_us));
-        }
-        count
-    }
-
-    /// The segments that such a request is about.
-    pub(super) fn deletable(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
-        let kept = self.kept(camera);
-        let mut segments = self.segments(camera, from_us, to_us);
-        segments.retain(|info| {
-            let is_within = info.start_us() >= from_us && info.end_us() <= to_us;
-            is_within && info.summary.is_closed && !info.overlaps(&kept)
-        });
-        segments
-    }
-
-    /// From when to when there were events of a camera that are kept, in microseconds since 1970.
-    pub(super) fn kept(&self, camera: &str) -> Vec<(u64, u64)> {
-        CameraName::new(camera).map_or_else(Vec::new, |name| self.journal.kept_ranges(&name))
-    }
-
-    /// Whether a deletion was asked for.
-    pub(super) fn has_deletions(&self) -> bool {
-        !lock(&self.deletions).is_empty()
-    }
-
-    /// The deletions that were asked for since the last call.
-    pub(super) fn take_deletions(&self) -> Vec<(String, u64, u64)> {
-        std::mem::take(&mut *lock(&self.deletions))
     }
 
     /// Free bytes of the disk with the footage; `None` if it does not tell.
@@ -333,6 +316,11 @@ impl Recordings {
 
     pub(super) fn put(&self, info: Arc<SegmentInfo>) {
         lock(&self.catalogue).put(info);
+    }
+
+    /// Enters segments of a camera that are not known yet.
+    pub(super) fn put_all(&self, camera: &str, infos: &mut Vec<Arc<SegmentInfo>>) {
+        lock(&self.catalogue).put_all(camera, infos);
     }
 
     pub(super) fn take(&self, camera: &str, sequence: u64) -> Option<Taken> {

@@ -12,15 +12,21 @@
 //! free. Before footage without an event is deleted for its age it can be thinned: see [`Rules::thin_after_us`].
 //!
 //! What goes by age goes by the wall clock, and a board without a clock of its own may start with any time. So nothing is old while
-//! the clock is doubtful: in the first hour, and for an hour after a step (see [`Clock`]).
+//! the clock is doubtful: in the first hour, for an hour after a step, and while it is 20 years ahead of the release (see [`Clock`]).
 
 use std::collections::BTreeMap;
+
+use crate::base::clock::RELEASED_S;
+use crate::media::RecordSettings;
 
 /// A step of the wall clock of more than this between two looks, in microseconds, makes it doubtful.
 const STEP_US: u64 = 60_000_000;
 
 /// For how long it is doubtful then, in microseconds.
 const DOUBT_US: u64 = 3_600_000_000;
+
+/// 20 years after the release, in microseconds since 1970: a clock that shows a later time is wrong, however long it does so.
+const LAST_YEAR_US: u64 = (RELEASED_S.unsigned_abs() + 20 * 365 * 86_400) * 1_000_000;
 
 /// What retention knows of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +54,15 @@ pub(super) struct Rules {
     pub(super) thin_fps: u32,
     /// Most bytes of its footage.
     pub(super) max_bytes: Option<u64>,
+}
+
+/// The footage of a camera that belongs to an event beside the event itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rolls {
+    /// Before it, in microseconds.
+    pub(super) pre_us: u64,
+    /// Behind it, in microseconds.
+    pub(super) post_us: u64,
 }
 
 /// The wall clock, as far as it was watched.
@@ -88,6 +103,14 @@ impl Rules {
     }
 }
 
+impl Default for Rolls {
+    /// Those of a camera that is not recorded any more.
+    fn default() -> Self {
+        let RecordSettings { pre, post, .. } = RecordSettings::default();
+        Self { pre_us: pre.as_micros() as u64, post_us: post.as_micros() as u64 }
+    }
+}
+
 impl Clock {
     /// Looks at it, in microseconds since 1970, at a moment of the monotonic clock. Whether it can be believed.
     pub(super) fn look(&mut self, wall_us: u64, monotonic_us: u64) -> bool {
@@ -97,7 +120,8 @@ impl Clock {
             self.since_us = Some(monotonic_us);
         }
         self.offset_us = offset_us;
-        self.since_us.is_some_and(|since| monotonic_us.saturating_sub(since) >= DOUBT_US)
+        wall_us < LAST_YEAR_US
+            && self.since_us.is_some_and(|since| monotonic_us.saturating_sub(since) >= DOUBT_US)
     }
 }
 
@@ -295,5 +319,10 @@ mod tests {
         // It is set back to the truth, and drifts a little.
         assert!(!believed(60, now) && !believed(119, now + 1_000_000) && believed(120, now + 2_000_000));
         assert!(!believed(121, now + MINUTE_US + 2_000_001));
+        // A battery that is empty: the clock begins anywhere, and stays there.
+        let wrong = 90 * 366 * DAY_US;
+        assert!(!believed(200, wrong) && !believed(600, wrong));
+        let right = (RELEASED_S as u64 + 86_400) * 1_000_000;
+        assert!(!believed(601, right) && believed(700, right));
     }
 }

@@ -5,9 +5,10 @@
 //! already, so writing them again changes nothing that the file system would have to record.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use log::{info, warn};
@@ -16,12 +17,13 @@ use rustix::io::Errno;
 
 use super::catalogue::SegmentInfo;
 use super::error::{Limit, RecordError};
-use super::folder::{self, POOL};
+use super::folder::{self, PART, POOL};
 use super::forecast::{self, Loss};
 use super::recordings::Recordings;
-use super::retention::{self, Candidate, Rules, Victim};
+use super::retention::{self, Candidate, Rolls, Rules, Victim};
+use crate::base::disk::{folder_of, sync_folder};
 use crate::base::{clock, volume};
-use crate::media::Timestamp;
+use crate::media::{RecordStore, Timestamp};
 use crate::segment::SegmentHead;
 
 /// A file that new footage may be written to; it lies in the pool.
@@ -33,7 +35,7 @@ pub(super) struct Spare {
 
 /// Makes and recycles files.
 pub(super) struct Space<'r> {
-    recordings: &'r Recordings,
+    pub(super) recordings: &'r Recordings,
     /// The rules of the cameras that are configured.
     pub(super) rules: BTreeMap<String, Rules>,
 }
@@ -69,7 +71,7 @@ impl<'r> Space<'r> {
         }
     }
 
-    /// Deletes a segment. If `may_recycle`, a file of full length that nobody reads goes to the pool.
+    /// Deletes a segment. If `may_recycle`, a file of full length that nobody reads and that has no other name goes to the pool.
     ///
     /// # Errors
     /// Those of the file system. The segment stays in the catalogue.
@@ -82,8 +84,9 @@ impl<'r> Space<'r> {
             warn!("recording: the deletion cannot be noted: {error}");
         }
         let is_whole = length == self.recordings.store().segment_bytes;
-        let done = if may_recycle && is_whole && !taken.is_in_use {
-            fs::rename(&path, self.pool_path(&taken.info))
+        let may_recycle = may_recycle && is_whole && !taken.is_in_use;
+        let done = if may_recycle && fs::symlink_metadata(&path).is_ok_and(|found| has_one_name(&found)) {
+            self.recycle(&path, &taken.info)
         } else {
             fs::remove_file(&path)
         };
@@ -100,6 +103,17 @@ impl<'r> Space<'r> {
         // Best effort: a day with other footage stays.
         let _ = path.parent().map(fs::remove_dir);
         Ok(())
+    }
+
+    /// Puts a segment's file into the pool. The disk knows of it before another segment is written to it: under its old name the file
+    /// would be none of ours after a power cut.
+    fn recycle(&self, path: &Path, info: &SegmentInfo) -> io::Result<()> {
+        let pooled = self.pool_path(info);
+        match fs::rename(path, &pooled) {
+            // Landlock lets nothing go to another folder before Linux 5.19.
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => fs::remove_file(path),
+            renamed => renamed.and_then(|()| sync_folder(&pooled)).and_then(|()| sync_folder(path)),
+        }
     }
 
     /// What has to go so that all rules hold.
@@ -131,10 +145,10 @@ impl<'r> Space<'r> {
         all: &[&Arc<SegmentInfo>],
         judge: impl FnOnce(&[Candidate<'_>], &BTreeMap<&str, Rules>, u64) -> T,
     ) -> T {
-        let ends = ends(all);
+        let (ends, events) = (ends(all), events(all, |camera| self.recordings.rolls(camera)));
         let mut kept: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
         let mut candidates = Vec::with_capacity(all.len());
-        for (info, end_us) in all.iter().zip(ends) {
+        for ((info, end_us), has_events) in all.iter().zip(ends).zip(events) {
             let ranges = kept.entry(info.camera()).or_insert_with(|| self.recordings.kept(info.camera()));
             let is_kept = info.overlaps(ranges);
             candidates.push(Candidate {
@@ -142,7 +156,7 @@ impl<'r> Space<'r> {
                 sequence: info.sequence(),
                 end_us,
                 bytes: info.summary.length,
-                has_events: info.summary.has_events,
+                has_events,
                 is_pinned: is_kept || !info.summary.is_closed,
             });
         }
@@ -158,20 +172,33 @@ impl<'r> Space<'r> {
         let store = self.recordings.store();
         let used = self.recordings.bytes().saturating_add(length);
         let over = store.max_bytes.map_or(0, |most| used.saturating_sub(most));
-        let free = volume::space(&store.dir).map_err(RecordError::io(&store.dir))?.free;
-        let short = store.min_free_bytes.saturating_add(length).saturating_sub(free);
+        let short = self.short_bytes(length)?;
         Ok(if over == 0 { (short, Limit::Free) } else { (over.max(short), Limit::Most) })
     }
 
-    /// The files of the pool that can be used. Others are removed.
+    /// Bytes that the disk has too few of before `length` more may be used.
+    ///
+    /// # Errors
+    /// Those of asking the file system.
+    pub(super) fn short_bytes(&self, length: u64) -> Result<u64, RecordError> {
+        let store = self.recordings.store();
+        let free = volume::space(&store.dir).map_err(RecordError::io(&store.dir))?.free;
+        Ok(store.min_free_bytes.saturating_add(length).saturating_sub(free))
+    }
+
+    /// A file of the pool that can be used. Those of another length, or with another name, are removed; one that cannot be written
+    /// is passed over.
     fn pooled(&self) -> Result<Option<Spare>, RecordError> {
         for path in self.pool()? {
-            let file = folder::open(&path, true).map_err(RecordError::io(&path))?;
-            let length = file.metadata().map_err(RecordError::io(&path))?.len();
-            if length == self.recordings.store().segment_bytes {
+            let Ok(file) = folder::open(&path, true) else { continue };
+            let is_fit = |found: Metadata| {
+                found.len() == self.recordings.store().segment_bytes && has_one_name(&found)
+            };
+            if file.metadata().is_ok_and(is_fit) {
                 return Ok(Some(Spare { file, path }));
             }
-            fs::remove_file(&path).map_err(RecordError::io(&path))?;
+            // If that fails, it is passed over the next time, too.
+            let _ = fs::remove_file(&path);
         }
         Ok(None)
     }
@@ -196,27 +223,77 @@ impl<'r> Space<'r> {
     /// Those of making it.
     pub(super) fn make(&self, length: u64) -> Result<Option<Spare>, RecordError> {
         let pool = self.recordings.dir().join(POOL);
-        let path = (0..).map(|number| pool.join(format!("new-{number}.mkv"))).find(|path| !path.exists());
-        let path = path.expect("there are more numbers than files");
-        let file = folder::create(&path).map_err(RecordError::io(&path))?;
-        let made = match fallocate(&file, FallocateFlags::empty(), 0, length) {
-            // A file system without extents, such as FAT.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(length),
-            made => made.map_err(Into::into),
-        };
-        match made {
-            Ok(()) => Ok(Some(Spare { file, path })),
-            Err(error) => {
-                let _ = fs::remove_file(&path);
-                let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-                if is_full { Ok(None) } else { Err(RecordError::Io(path, error)) }
+        let make = |number: u32| {
+            let path = pool.join(format!("new-{number}.mkv"));
+            match folder::create(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
+                made => Some((made, path)),
             }
-        }
+        };
+        let (made, path) = (0..).find_map(make).expect("there are more numbers than files");
+        allocate(made.map_err(RecordError::io(&path))?, path, length)
+    }
+
+    /// Makes a file in the folder of a segment at `path`, for kernels that let no file of the pool go there.
+    ///
+    /// # Errors
+    /// [`RecordError::NoSpace`] if the disk is full; those of making it.
+    pub(super) fn make_beside(&self, path: &Path) -> Result<Spare, RecordError> {
+        let part = folder_of(path).join(PART);
+        let _ = fs::remove_file(&part);
+        let file = folder::create(&part).map_err(RecordError::io(&part))?;
+        let RecordStore { dir: folder, segment_bytes: needed_bytes, .. } = self.recordings.store().clone();
+        let no_space = RecordError::NoSpace { folder, needed_bytes, limit: Limit::Free };
+        allocate(file, part, needed_bytes)?.ok_or(no_space)
     }
 
     fn pool_path(&self, info: &SegmentInfo) -> PathBuf {
         self.recordings.dir().join(POOL).join(format!("{}-{}.mkv", info.camera(), info.sequence()))
     }
+}
+
+/// Whether a file has no other name. A hard link may be somebody's backup, and must not be written to.
+fn has_one_name(file: &Metadata) -> bool {
+    // Some file systems do not count, and say 0.
+    file.nlink() <= 1
+}
+
+/// Gives a new file its length; `None`, and no file, if the disk is full.
+fn allocate(file: File, path: PathBuf, length: u64) -> Result<Option<Spare>, RecordError> {
+    let made = match fallocate(&file, FallocateFlags::empty(), 0, length) {
+        // A file system without extents, such as FAT.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(length),
+        made => made.map_err(Into::into),
+    };
+    match made {
+        Ok(()) => Ok(Some(Spare { file, path })),
+        Err(error) => {
+            let _ = fs::remove_file(&path);
+            let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            if is_full { Ok(None) } else { Err(RecordError::Io(path, error)) }
+        }
+    }
+}
+
+/// Whether each segment has footage of an event. Where all is recorded, the time before an event may lie in an older segment than the
+/// event does, and was written before anybody knew of it. The segments of a camera are in the order of their making.
+pub(super) fn events(all: &[&Arc<SegmentInfo>], rolls: impl Fn(&str) -> Rolls) -> Vec<bool> {
+    let ends = ends(all);
+    let mut found = vec![false; all.len()];
+    // The camera, the time before its events, and when its last segment with an event began.
+    let mut event: Option<(&str, u64, u64)> = None;
+    for (at, info) in all.iter().enumerate().rev() {
+        let camera = info.camera();
+        let known = event.filter(|(of, ..)| *of == camera);
+        if info.summary.has_events {
+            let pre_us = known.map_or_else(|| rolls(camera).pre_us, |(_, pre_us, _)| pre_us);
+            let start_us = ends[at].saturating_sub(info.end_us().saturating_sub(info.start_us()));
+            event = Some((camera, pre_us, start_us));
+        }
+        let is_before = |(_, pre_us, start_us): (&str, u64, u64)| ends[at].abs_diff(start_us) <= pre_us;
+        found[at] = info.summary.has_events || known.is_some_and(is_before);
+    }
+    found
 }
 
 /// When each segment ended, in microseconds since 1970, by the last wall clock that its boot had. A board without a clock of its own

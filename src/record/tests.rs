@@ -1,6 +1,9 @@
 //! A recorder with cameras that tests play: what is on the disk afterwards.
 
 mod files;
+mod sacrifice;
+mod spare;
+mod times;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -324,4 +327,53 @@ fn the_oldest_footage_makes_room_for_the_newest() {
     assert!(sacrificed.deleted.iter().any(|(reason, ..)| *reason == Reason::Space), "{sacrificed:?}");
     let tombstones = fs::read_to_string(world.folder.path().join("footage/tombstones")).unwrap();
     assert_eq!(tombstones.lines().count() as u64, kept[0]);
+}
+
+#[test]
+fn an_event_that_begins_while_the_folder_is_away_is_recorded() {
+    let (pre, post) = (Duration::ZERO, Duration::ZERO);
+    let settings = RecordSettings { when: RecordWhen::Events, pre, post, ..RecordSettings::default() };
+    let mut world = World::new(&settings);
+    wait_until(|| world.recordings.is_read.get());
+    let dir = world.recordings.dir().to_owned();
+    fs::rename(&dir, world.folder.path().join("pulled")).unwrap();
+    fs::write(&dir, "").unwrap();
+    wait_until(|| world.recordings.problem().is_some());
+    let camera = CameraName::new("front").unwrap();
+    world.journal.start(&NewEvent::new(camera, EventKind::Manual)).unwrap();
+    let during = world.published;
+    world.publish(now_us(), 1000);
+    fs::remove_file(&dir).unwrap();
+    fs::rename(world.folder.path().join("pulled"), &dir).unwrap();
+    wait_until(|| world.recordings.problem().is_none() && world.recordings.is_read.get());
+    world.publish(now_us(), 1000);
+    // This one is recorded in any case.
+    let event = NewEvent { end: NewEnd::AtOnce, ..NewEvent::new(camera, EventKind::Manual) };
+    while world.counted().0 == 0 {
+        world.journal.start(&event).unwrap();
+        world.publish(now_us(), 1000);
+    }
+    world.stop();
+    let (_, index, path) = &world.segments()[0];
+    let first = number(&fs::File::open(path).unwrap(), &index[0]);
+    assert!((during..=during + 1).contains(&first), "from {first} on, not from {during}");
+}
+
+#[test]
+fn a_camera_of_two_sizes_makes_few_files() {
+    let mut world = World::new(&always());
+    let start_us = now_us() - 2_000_000;
+    for number in 0..60 {
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&[0xff, 0xd8, 0xff, 0xd9]);
+            Ok::<(), ()>(())
+        };
+        let at = Timestamp::from_micros(start_us + number * 20_000);
+        let size = (16 + 8 * (number as u32 % 2), 16);
+        world.publisher.publish(part::build(Vec::new(), at, size, write).unwrap());
+        thread::sleep(Duration::from_millis(3));
+    }
+    wait_until(|| world.counted().0 + world.counted().1 >= 50);
+    world.stop();
+    assert!(world.files().len() <= 4, "{} files", world.files().len());
 }

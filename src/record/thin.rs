@@ -1,6 +1,6 @@
 //! Thinning: old footage without an event is written anew with fewer frames and without sound, in the place of the old file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,13 +10,11 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::catalogue::SegmentInfo;
 use super::error::RecordError;
-use super::folder::{self, POOL};
+use super::folder::{self, THIN_PART};
 use super::opened::Opened;
-use super::recordings::Recordings;
-use super::retention::Rules;
-use super::space;
+use super::space::{self, Space};
 use crate::base::clock;
-use crate::base::disk::sync_folder;
+use crate::base::disk::{folder_of, sync_folder};
 use crate::base::hex;
 use crate::hub::Stop;
 use crate::media::GapReason;
@@ -35,32 +33,30 @@ const GROUP_BYTES: u64 = 1 << 20;
 
 /// Thins the oldest segment that is due: one in a round, so that the disk is not busy with it. One for which that fails stays as it
 /// is and is named in the log; it is put into `unfit`, so that it does not keep the others.
-pub(super) fn oldest(
-    recordings: &Recordings,
-    rules: &BTreeMap<String, Rules>,
-    unfit: &mut BTreeSet<PathBuf>,
-    stop: &Stop,
-) {
+pub(super) fn oldest(space: &Space<'_>, unfit: &mut BTreeSet<PathBuf>, stop: &Stop) {
+    let Space { recordings, rules } = space;
     if rules.values().all(|rules| rules.thin_after_us.is_none()) {
         return;
     }
     let now_us = clock::wall_us();
-    let is_due = |(info, end_us): &(&&Arc<SegmentInfo>, u64)| {
+    let is_due = |((info, end_us), has_events): &((&&Arc<SegmentInfo>, u64), bool)| {
         let Some(rules) = rules.get(info.camera()) else { return false };
         let summary = &info.summary;
-        let can_be = summary.is_closed && !summary.has_events && !summary.head.is_thinned;
+        let can_be = summary.is_closed && !has_events && !summary.head.is_thinned;
         can_be
             && rules.thin_after_us.is_some_and(|after| now_us.saturating_sub(*end_us) > after)
             && !unfit.contains(info.path())
     };
     let oldest = recordings.with_all(|all| {
-        let due = all.iter().zip(space::ends(all)).filter(is_due);
-        due.min_by_key(|(_, end_us)| *end_us).map(|(info, _)| Arc::clone(info))
+        let events = space::events(all, |camera| recordings.rolls(camera));
+        let due = all.iter().zip(space::ends(all)).zip(events).filter(is_due);
+        due.min_by_key(|((_, end_us), _)| *end_us).map(|((info, _), _)| Arc::clone(info))
     });
     let Some(info) = oldest else { return };
     let interval_ms = 1000 / rules.get(info.camera()).map_or(1, |rules| rules.thin_fps).max(1);
-    let part = recordings.dir().join(POOL).join("thin.part");
-    if let Err(error) = thin(&info, interval_ms, recordings, &part, stop) {
+    // In its folder: Landlock lets nothing go to another one before Linux 5.19.
+    let part = folder_of(info.path()).join(THIN_PART);
+    if let Err(error) = thin(&info, interval_ms, space, &part, stop) {
         unfit.insert(info.path().to_owned());
         if recordings.is_first_look(info.path()) {
             warn!("recording: {} is not thinned: {error}", info.path().display());
@@ -72,21 +68,25 @@ pub(super) fn oldest(
 fn thin(
     info: &Arc<SegmentInfo>,
     interval_ms: u32,
-    recordings: &Recordings,
+    space: &Space<'_>,
     part: &Path,
     stop: &Stop,
 ) -> Result<(), RecordError> {
-    let path = info.path();
+    let (path, recordings) = (info.path(), space.recordings);
     let Opened { file, index, .. } = Opened::open(info)?;
     if index.len() != info.summary.frames as usize {
         let what = "not all of its frames are found";
         return Err(RecordError::Segment(path.to_owned(), SegmentError::Damaged { offset: 0, what }));
     }
     let kept = every(&index, interval_ms);
-    let _ = fs::remove_file(part);
-    let copy = folder::create(part).map_err(RecordError::io(part))?;
     let frames: u64 = kept.iter().map(|entry| u64::from(entry.length) + OVERHEAD_A_FRAME_BYTES).sum();
     let length = (frames + OVERHEAD_BYTES).next_multiple_of(4096);
+    if space.short_bytes(length)? > 0 {
+        // The next round asks again.
+        return Ok(());
+    }
+    let _ = fs::remove_file(part);
+    let copy = folder::create(part).map_err(RecordError::io(part))?;
     if fallocate(&copy, FallocateFlags::empty(), 0, length).is_err() {
         copy.set_len(length).map_err(RecordError::io(part))?;
     }
@@ -99,11 +99,15 @@ fn thin(
         ..info.summary.head.clone()
     };
     let mut writer = SegmentWriter::create(copy, length, &head).map_err(RecordError::segment(part))?;
+    // Numbers of frames go on behind those that are left out: they count as missed.
+    let all = info.summary.frames.saturating_add(info.summary.missed);
+    let mut left_out = all.saturating_sub(kept.len() as u32);
     for group in groups(&kept, &info.summary.stretches) {
         if stop.is_requested() {
             return Ok(());
         }
-        append(&mut writer, &file, &group).map_err(RecordError::segment(part))?;
+        let missed_before = std::mem::take(&mut left_out);
+        append(&mut writer, &file, &group, missed_before).map_err(RecordError::segment(part))?;
     }
     let summary = writer.close().map_err(RecordError::segment(part))?;
     if recordings.segment(info.camera(), info.sequence()).is_none_or(|now| !Arc::ptr_eq(&now, info)) {
@@ -183,6 +187,7 @@ fn append(
     writer: &mut SegmentWriter<fs::File>,
     file: &fs::File,
     group: &Thinned,
+    missed_before: u32,
 ) -> Result<(), SegmentError> {
     let mut frames = Vec::with_capacity(group.entries.len());
     for entry in &group.entries {
@@ -196,7 +201,7 @@ fn append(
     }
     let blocks: Vec<Block<'_>> =
         frames.iter().map(|(at_us, bytes)| Block { track: Track::Picture, at_us: *at_us, bytes }).collect();
-    writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: group.gap_before })
+    writer.append(&Group { blocks: &blocks, missed_before, gap_before: group.gap_before })
 }
 
 #[cfg(test)]

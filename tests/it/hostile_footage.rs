@@ -129,6 +129,79 @@ fn a_time_line_of_no_length_has_no_steps() {
 }
 
 #[test]
+fn a_time_line_and_a_list_show_what_happened() {
+    let setup = Setup::new();
+    segment(setup.path(), 1, &[0, 1000, 2000, 3000, 4000]);
+    let begin = START_US + 3_600_000_000;
+    fs::create_dir_all(setup.path().join("events")).unwrap();
+    let event = |id: u32, kind: &str, (from_s, to_s): (u64, u64), score: u8| {
+        let (wall_us, start_us, end_us) = (begin + from_s * 1_000_000, from_s * 1_000_000, to_s * 1_000_000);
+        format!(
+            r#"{{"n":{id},"do":"event","id":{id},"camera":"front","kind":"{kind}","wall_us":{wall_us},"boot":1,"#
+        ) + &format!("\"start_us\":{start_us},\"end_us\":{end_us},\"score\":{score}}}\n")
+    };
+    let events =
+        [event(1, "motion", (1, 2), 255), event(2, "motion", (2, 9), 70), event(3, "dark", (0, 4), 99)];
+    fs::write(setup.path().join("events/2026-11-20.events"), events.concat()).unwrap();
+    let server = start(setup);
+    let span = format!("from={}&to={}", seconds(begin), seconds(begin + 7_000_000));
+    let bytes = recordings(&server, &format!("/timeline?{span}&step_s=1")).body;
+    assert_eq!(bytes, [0, 254, 254, 70, 70, 255, 255], "the strongest; 255 where nothing is recorded");
+    let list = recordings(&server, &format!("?{span}")).text();
+    let one = server.get("/api/1.0/events/2").text();
+    assert!(list.contains(&format!("{one},")) && list.matches("\"kind\"").count() == 3, "{list}");
+}
+
+#[test]
+fn stretches_are_parted_by_deletions_and_by_steps_of_the_clock() {
+    let setup = Setup::new();
+    for sequence in [0, 1, 3] {
+        segment(setup.path(), sequence, &[0, 1000]);
+    }
+    let server = start(setup);
+    let span = format!("?from={}&to={}", seconds(START_US), seconds(START_US + 20 * 3_600_000_000));
+    let text = recordings(&server, &span).text();
+    let stretch = |hour: u64, gap: &str| {
+        let from_s = (START_US + hour * 3_600_000_000) / 1_000_000;
+        format!(r#"{{"from":{from_s}.0,"to":{}.0,"gap":{gap}}}"#, from_s + 1)
+    };
+    let stretches = [stretch(0, "null"), stretch(1, "null"), stretch(3, r#""deleted""#)].join(",");
+    assert!(text.replace(".0", "").contains(&stretches.replace(".0", "")), "{text} without {stretches}");
+}
+
+#[test]
+fn footage_of_a_disk_that_is_read_only_is_shown() {
+    let setup = Setup::new();
+    segment(setup.path(), 1, &[0, 100]);
+    let dir = setup.path().join("recordings");
+    fs::create_dir(dir.join("pool")).unwrap();
+    fs::write(dir.join("lock"), "").unwrap();
+    let script = format!("mount --bind {0} {0} && mount -o remount,bind,ro {0}", dir.display());
+    let run = |after: &str| {
+        vec![
+            "unshare".to_owned(),
+            "-m".to_owned(),
+            "sh".to_owned(),
+            "-c".to_owned(),
+            format!("{script} && {after}"),
+        ]
+    };
+    let tried = run("true");
+    if !Command::new(&tried[0]).args(&tried[1..]).status().is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: nothing can be mounted here (root is needed)");
+    }
+    let under = run("exec \"$0\" \"$@\"");
+    let under: Vec<&str> = under.iter().map(String::as_str).collect();
+    let always = FRONT.replace("[camera.front.record]\n", "[camera.front.record]\nwhen = \"always\"\n");
+    let server = setup.plain().sections(&always).under(&under).start();
+    server.wait_log("nothing is recorded: ");
+    let at = seconds(START_US + 3_600_000_000);
+    wait_for("the picture", || (recordings(&server, &format!("/frame?at={at}")).status == 200).then_some(()));
+    let found = server.get("/api/1.0/recordings").text();
+    assert!(found.contains(r#""state":"failed""#) && found.contains("read-only"), "{found}");
+}
+
+#[test]
 fn forged_files_cost_no_more_than_themselves() {
     let setup = Setup::new();
     let times = [0, 100, 200];

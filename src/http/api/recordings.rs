@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use miniserde::Serialize;
 
-use super::events::not_the_past;
+use super::events::{self, not_the_past};
 use crate::base::{clock, utc};
 use crate::codec::part;
 use crate::http::audit;
@@ -12,6 +12,8 @@ use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::http::stream::query;
+use crate::journal::{EventQuery, EventRecord};
+use crate::media::{EventKind, GapReason};
 use crate::record::{CameraFootage, CameraStatus, Player, State};
 use crate::users::Identity;
 
@@ -24,6 +26,12 @@ const MOST_STRETCHES: usize = 5000;
 
 /// Most bytes of a timeline.
 const MOST_STEPS: u64 = 100_000;
+
+/// Most events in a reply.
+const MOST_EVENTS: usize = 100;
+
+/// Most events of motion in a timeline.
+const MOST_MOTIONS: usize = 5000;
 
 /// The byte of a timeline for a step without footage.
 const NOTHING: u8 = 255;
@@ -77,6 +85,7 @@ struct Recording {
     camera: String,
     stretches: Vec<Stretch>,
     more: Option<f64>,
+    events: Vec<events::Document>,
 }
 
 #[derive(Serialize)]
@@ -166,25 +175,34 @@ pub fn one(call: &Call<'_>, name: &str) -> Reply {
     };
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut more = None;
-    call.state.recordings.look_at_segments(name, from_us, to_us, &mut |segment| {
-        for (start, end, stretch) in
-            segment.stretches().filter(|(start, end, _)| *start <= to_us && *end >= from_us)
-        {
-            let gap = stretch.gap_before.map(|reason| reason.name());
-            let is_full = stretches.len() >= MOST_STRETCHES;
-            match stretches.last_mut() {
-                // It goes on from the segment before.
-                Some(last) if gap.is_none() => last.to = seconds_after(end),
-                _ if !is_full => {
-                    stretches.push(Stretch { from: seconds(start), to: seconds_after(end), gap });
-                }
-                _ => {
-                    more = more.or(Some(seconds(start)));
-                }
+    call.state.recordings.look_at_stretches(name, (from_us, to_us), &mut |start, end, gap, goes_on| {
+        let is_full = stretches.len() >= MOST_STRETCHES;
+        match stretches.last_mut() {
+            _ if more.is_some() => {}
+            Some(last) if goes_on => last.to = last.to.max(seconds_after(end)),
+            _ if !is_full => {
+                let gap = gap.map(GapReason::name);
+                stretches.push(Stretch { from: seconds(start), to: seconds_after(end), gap });
             }
+            _ => more = Some(seconds(start)),
         }
     });
-    Reply::json(200, &Recording { camera: name.to_owned(), stretches, more })
+    let is_of_it =
+        |record: &EventRecord| record.event.camera.as_str() == name && events::may_see(call.user, record);
+    let found = events_between(call.state, (from_us, to_us), &is_of_it, MOST_EVENTS);
+    let events = found.iter().map(events::document).collect();
+    Reply::json(200, &Recording { camera: name.to_owned(), stretches, more, events })
+}
+
+/// The newest events of a span of time.
+fn events_between(
+    state: &AppState,
+    (from_us, to_us): (u64, u64),
+    is_wanted: &dyn Fn(&EventRecord) -> bool,
+    limit: usize,
+) -> Vec<EventRecord> {
+    let query = EventQuery { from_us: Some(from_us), to_us: Some(to_us), is_wanted, before: None, limit };
+    state.journal.find(&query)
 }
 
 /// `GET .../frame`: the picture at a moment.
@@ -227,7 +245,7 @@ pub fn nothing_at(player: &Player) -> Reply {
     Reply::error(404, "nothing is recorded of this camera")
 }
 
-/// `GET .../timeline`: a byte for each step of time.
+/// `GET .../timeline`: a byte for each step of time, with the score of what moved.
 pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
     let (from_us, to_us) = match query::span(call.query()) {
         Ok(span) => span,
@@ -242,13 +260,24 @@ pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
     let step_us = step_us.max(span_us.div_ceil(MOST_STEPS));
     let steps = span_us.div_ceil(step_us);
     let mut bytes = vec![NOTHING; steps as usize];
-    call.state.recordings.look_at_segments(name, from_us, to_us, &mut |segment| {
-        for (start, end, _) in segment.stretches().filter(|(start, end, _)| *start < to_us && *end >= from_us)
-        {
-            let step = |at: u64| (at.saturating_sub(from_us) / step_us) as usize;
-            bytes.iter_mut().take(step(end).saturating_add(1)).skip(step(start)).for_each(|byte| *byte = 0);
-        }
+    let mut put = |start: u64, end: u64, change: &dyn Fn(&mut u8)| {
+        let step = |at: u64| (at.saturating_sub(from_us) / step_us) as usize;
+        bytes.iter_mut().take(step(end).saturating_add(1)).skip(step(start)).for_each(change);
+    };
+    let span = (from_us, to_us);
+    call.state.recordings.look_at_stretches(name, span, &mut |start, end, _, _| {
+        put(start, end, &|byte| *byte = 0);
     });
+    let is_motion = |EventRecord { event, .. }: &EventRecord| {
+        event.kind == EventKind::Motion && event.camera.as_str() == name
+    };
+    for record in events_between(call.state, span, &is_motion, MOST_MOTIONS) {
+        let score = record.event.score.min(NOTHING - 1);
+        let end_us = record.wall_end_us().unwrap_or(to_us);
+        put(record.wall_start_us, end_us, &|byte| {
+            *byte = if *byte == NOTHING { NOTHING } else { score.max(*byte) };
+        });
+    }
     let step = format!("{}.{:06}", step_us / SECOND_US, step_us % SECOND_US);
     Reply::new(200, "application/octet-stream", bytes.into())
         .with("Cache-Control", "no-store")
@@ -318,7 +347,7 @@ fn fits_days(state: &AppState, footage: &[CameraFootage], free_bytes: u64) -> Op
         .iter()
         .filter(|footage| is_recorded(&footage.camera))
         .map(|footage| {
-            let covered_us = footage.last_us.saturating_sub(footage.first_us).max(60 * SECOND_US);
+            let covered_us = footage.covered_us.max(60 * SECOND_US);
             footage.bytes as f64 * DAY_US as f64 / covered_us as f64
         })
         .sum();

@@ -3,7 +3,12 @@
 use super::*;
 
 /// A closed segment of the world's camera with pictures at these milliseconds, as the keeper would have read it.
-fn footage(world: &World, sequence: u64, head: &SegmentHead, pictures_ms: &[u64]) -> Arc<SegmentInfo> {
+pub(super) fn footage(
+    world: &World,
+    sequence: u64,
+    head: &SegmentHead,
+    pictures_ms: &[u64],
+) -> Arc<SegmentInfo> {
     let path = folder::segment_path(world.recordings.dir(), "front", head.start.wall_us, sequence);
     folder::make(path.parent().unwrap()).unwrap();
     let file = folder::create(&path).unwrap();
@@ -19,7 +24,7 @@ fn footage(world: &World, sequence: u64, head: &SegmentHead, pictures_ms: &[u64]
     info
 }
 
-fn head(boot: u8, monotonic_s: u64, wall_s: u64) -> SegmentHead {
+pub(super) fn head(boot: u8, monotonic_s: u64, wall_s: u64) -> SegmentHead {
     SegmentHead {
         camera: String::new(),
         sequence: 0,
@@ -71,10 +76,10 @@ fn footage_that_is_not_whole_is_not_thinned_and_keeps_no_other() {
     bytes[8192..].fill(0);
     fs::write(damaged.path(), &bytes).unwrap();
     let rules = Rules { thin_after_us: Some(1), thin_fps: 1, ..Rules::default() };
-    let rules = [("front".to_owned(), rules)].into();
+    let rules: BTreeMap<_, _> = [("front".to_owned(), rules)].into();
     let mut unfit = Default::default();
     for _ in 0..2 {
-        thin::oldest(&world.recordings, &rules, &mut unfit, &crate::hub::Stop::new());
+        thin::oldest(&Space::new(&world.recordings, rules.clone()), &mut unfit, &Stop::new());
     }
     assert_eq!(fs::read(damaged.path()).unwrap(), bytes, "it is left as it is");
     let thinned = read_summary(&fs::File::open(whole.path()).unwrap()).unwrap();
