@@ -44,6 +44,8 @@ pub enum Fault {
     Restart,
     /// A DC coefficient out of range.
     Range,
+    /// More data than the blocks of the picture, or of a restart interval.
+    Rest,
 }
 
 /// What cannot be changed, although it may be whole.
@@ -110,6 +112,7 @@ impl fmt::Display for Fault {
             Self::Code => "a code that is in no Huffman table, or a coefficient past the last one",
             Self::Restart => "no restart marker (RST), or one out of order",
             Self::Range => "a coefficient out of range",
+            Self::Rest => "more data than for all blocks",
         })
     }
 }

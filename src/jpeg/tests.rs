@@ -16,6 +16,7 @@ use super::write::{Restarts, ScanWriter, WriteTables};
 use crate::media::{Corner, Flip, Rotation, Scale};
 
 mod faults;
+mod shifts;
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 20 };
 

@@ -109,7 +109,7 @@ impl<'a> Editing<'a> {
     ) -> Result<(u32, u32), Unusable> {
         self.draw_stamp(captured, self.edits.turned((found.width, found.height)));
         let edit = Edit { turn: self.turn, mask: self.mask.as_ref(), stamps: &self.stamps };
-        match self.editor.apply(&jpeg[found.range.clone()], self.limits, &edit, out) {
+        match self.editor.apply(scan::with_rest(jpeg, found), self.limits, &edit, out) {
             Ok(edited) => {
                 self.refused = None;
                 Ok((edited.width, edited.height))

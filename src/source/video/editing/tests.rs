@@ -122,6 +122,33 @@ fn a_jpeg_that_no_mask_can_be_put_on_makes_no_frame() {
     }
 }
 
+/// What is behind the last block may be blocks that an error has moved: those under a mask may be seen beside it.
+#[test]
+fn without_eoi_only_padding_follows_a_masked_picture() {
+    let whole = jpeg(false);
+    let frame = |behind: &[u8]| [&whole[..whole.len() - 2], behind].concat();
+    for (edits, is_refused) in [(PictureEdits::default(), false), (masked(), true)] {
+        for (behind, is_padding) in [
+            (&b""[..], true),
+            (&[0; 64], true),
+            (&[0xFF; 64], true),
+            (&[0x55; 64], true),
+            (&[1, 2, 3], false),
+            (&whole[whole.len() - 40..whole.len() - 2], false),
+        ] {
+            with_output(&edits, |output, feed| {
+                let made = made(output, feed, &frame(behind));
+                if is_refused && !is_padding {
+                    let why = made[0].as_ref().unwrap_err();
+                    assert!(why.contains("more data"), "{behind:?}: {why}");
+                } else {
+                    assert!(made[0].as_ref().unwrap().jpeg().ends_with(b"\xff\xd9"), "{behind:?}");
+                }
+            });
+        }
+    }
+}
+
 #[test]
 fn without_a_mask_a_jpeg_of_another_kind_is_passed_through() {
     with_output(&turned(), |output, feed| {
