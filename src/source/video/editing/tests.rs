@@ -7,7 +7,7 @@ use super::*;
 use crate::hub::{Publisher, Stop, latest};
 use crate::jpeg::coefficients::Reader;
 use crate::media::{Frame, Rotation};
-use crate::memory::Account;
+use crate::memory::{Account, Memory};
 use crate::source::clock::SystemClock;
 use crate::source::clock::fake::FakeClock;
 use crate::source::session::Session;
@@ -146,6 +146,43 @@ fn without_eoi_only_padding_follows_a_masked_picture() {
                 }
             });
         }
+    }
+}
+
+#[test]
+fn what_editing_takes_is_counted_for_a_picture_from_elsewhere() {
+    // Noise has as many coefficients as there can be.
+    let mut state = 1u32;
+    let pixel = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as u8
+    };
+    let pixels: Vec<u8> = std::iter::repeat_with(pixel).take(512 * 512).collect();
+    let mut noise = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut noise, 100);
+    encoder.encode(&pixels, 512, 512, jpeg_encoder::ColorType::Luma).unwrap();
+    for (bytes, is_enough) in [(2 << 20, false), (16 << 20, true)] {
+        let memory = Memory::new(bytes);
+        let used = || memory.usage()[0].1.used_bytes;
+        with_output(&turned(), |output, feed| {
+            let account = memory.for_remote();
+            let mut prepare = |jpeg: &[u8]| {
+                let content = Content::UntrustedJpeg { jpeg, account: &account, is_no_signal: false };
+                output.prepare(&Picture { content, captured: None, is_description_new: false }).map(drop)
+            };
+            let prepared = prepare(&noise);
+            if is_enough {
+                assert!(prepared.is_ok() && used() > 512 * 512 * 4, "{}", used());
+            } else {
+                assert!(matches!(prepared, Err(Unusable::NoMemory)));
+                assert!(prepare(&jpeg(false)).is_ok(), "a usual one");
+            }
+            feed.set_edits(&PictureEdits::default());
+            prepare(&jpeg(false)).unwrap();
+            assert_eq!(used(), 0, "it is given back");
+        });
     }
 }
 
