@@ -47,6 +47,8 @@ pub(super) struct Editing<'a> {
     limits: Limits,
     /// Why the last JPEG was passed through.
     refused: Option<JpegError>,
+    /// Columns and rows of pixels that the last JPEG lost by its turn.
+    trimmed: (u32, u32),
 }
 
 impl<'a> Editing<'a> {
@@ -65,6 +67,7 @@ impl<'a> Editing<'a> {
             lease: None,
             limits: Limits { max_pixels: MOST_PIXELS },
             refused: None,
+            trimmed: (0, 0),
         };
         editing.take(edits);
         editing
@@ -84,7 +87,7 @@ impl<'a> Editing<'a> {
         let promised = size.map(|(width, height)| width.saturating_mul(height).max(USUAL_PIXELS));
         self.limits = Limits { max_pixels: promised.unwrap_or(MOST_PIXELS) };
         self.free();
-        self.refused = None;
+        (self.refused, self.trimmed) = (None, (0, 0));
     }
 
     /// Gives up the memory of what was edited.
@@ -107,6 +110,11 @@ impl<'a> Editing<'a> {
         self.refused
     }
 
+    /// Columns and rows of pixels that the last JPEG lost by its turn, as they would be seen.
+    pub(super) fn trimmed(&self) -> (u32, u32) {
+        self.trimmed
+    }
+
     /// Appends the picture that `found` is in `jpeg` to `out`, edited, and returns its size. On an error nothing is
     /// appended. A JPEG of a kind that cannot be edited is passed through if there is no mask. What editing takes is memory of `account`, if there is one.
     pub(super) fn jpeg(
@@ -125,6 +133,7 @@ impl<'a> Editing<'a> {
         match self.editor.apply_within(scan::with_rest(jpeg, found), self.limits, &edit, out, may_hold) {
             Ok(edited) => {
                 self.refused = None;
+                self.trimmed = (edited.trimmed_columns, edited.trimmed_rows);
                 Ok((edited.width, edited.height))
             }
             Err(JpegError::NoMemory) => {
@@ -132,7 +141,7 @@ impl<'a> Editing<'a> {
                 Err(Unusable::NoMemory)
             }
             Err(error) if error.is_lasting() && self.mask.is_none() => {
-                self.refused = Some(error);
+                (self.refused, self.trimmed) = (Some(error), (0, 0));
                 scan::append_with_tables(jpeg, found, out);
                 Ok((found.width, found.height))
             }
@@ -158,7 +167,7 @@ impl<'a> Editing<'a> {
             .then(|| Mask { polygons: edits.masks.iter().map(polygon).collect(), level: MASK_LEVEL });
         self.stamps.clear();
         self.stamped = None;
-        self.refused = None;
+        (self.refused, self.trimmed) = (None, (0, 0));
         self.free();
         self.edits = edits;
     }

@@ -134,6 +134,11 @@ impl<'a> Output<'a> {
         self.editing.refused()
     }
 
+    /// Columns and rows of pixels that the last picture lost by its turn.
+    pub(super) fn trimmed(&self) -> (u32, u32) {
+        self.editing.trimmed()
+    }
+
     /// Gives up memory that only the source that was closed needed.
     pub(super) fn end_source(&mut self) {
         if self.spare.1.is_some() {

@@ -15,11 +15,15 @@ use crate::source::settings::{CameraSettings, testing};
 
 /// A JPEG of 48x32 pixels whose brightness grows to the right.
 fn jpeg(is_progressive: bool) -> Vec<u8> {
+    jpeg_of((48, 32), is_progressive)
+}
+
+fn jpeg_of((width, height): (u16, u16), is_progressive: bool) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
     encoder.set_progressive(is_progressive);
-    let pixels: Vec<u8> = (0..32).flat_map(|_| (0..48).map(|x| x * 5)).collect();
-    encoder.encode(&pixels, 48, 32, jpeg_encoder::ColorType::Luma).unwrap();
+    let pixels: Vec<u8> = (0..height).flat_map(|_| (0..width).map(|x| (x * 5) as u8)).collect();
+    encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Luma).unwrap();
     jpeg
 }
 
@@ -253,4 +257,30 @@ fn a_camera_that_cannot_be_turned_is_online_with_the_reason() {
     let state = world.feed.state();
     assert!(state.online && state.problem.unwrap().contains("progressive"));
     assert_eq!((state.width, state.height), (48, 32));
+}
+
+#[test]
+fn the_state_says_what_a_turn_cuts_off() {
+    let around = PictureEdits { rotation: Rotation::Around, ..PictureEdits::default() };
+    for (edits, size, trimmed) in [
+        (PictureEdits::default(), (51, 37), (0, 0)),
+        (turned(), (32, 51), (5, 0)),
+        (around.clone(), (48, 32), (3, 5)),
+    ] {
+        let world = World::new(CameraSettings { edits, ..testing::settings() });
+        let clock = FakeClock::new();
+        world.watch();
+        clock.at(1_500, || assert_eq!(world.feed.state().trimmed, trimmed));
+        // What is turned otherwise from now on.
+        clock.at(1_600, || world.feed.set_edits(&around));
+        let odd: &'static [u8] = jpeg_of((51, 37), false).leak();
+        let mut camera = FakeCamera::new(&clock, move |_| Ok(Film { jpeg: Some(odd), ..FILM }));
+        clock.at(1_550, || {
+            let state = world.feed.state();
+            assert_eq!((state.width, state.height), size);
+        });
+        world.run(&clock, &mut camera, 3_000);
+        let state = world.feed.state();
+        assert_eq!((state.width, state.height, state.trimmed), (48, 32, (3, 5)));
+    }
 }
