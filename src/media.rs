@@ -287,6 +287,11 @@ impl Frame {
         self.is_no_signal
     }
 
+    /// Whether its memory is counted, as that of all pictures from elsewhere.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.lease.is_some()
+    }
+
     /// Keeps `lease` for as long as the frame's buffer is in use.
     pub(crate) fn with_lease(self, lease: Lease) -> Self {
         Self { lease: Some(lease), ..self }

@@ -18,7 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 26] = [
     ("remote", &["client", "media", "memory"]),
     ("draw", &["codec", "media"]),
     ("source", &["client", "codec", "draw", "hub", "jpeg", "media", "memory", "remote"]),
-    ("streams", &["codec", "hub", "jpeg", "media"]),
+    ("streams", &["codec", "hub", "jpeg", "media", "memory"]),
     ("segment", &["media"]),
     ("journal", &["hub", "media"]),
     ("record", &["codec", "hub", "jpeg", "journal", "media", "memory", "segment"]),

@@ -88,9 +88,9 @@ export class Drawing {
     return { mask: this.#mask, point: this.#point };
   }
 
-  // How the picture is turned, as the camera's settings say, and its size as it is seen.
-  turn(settings, size) {
-    [this.#settings, this.#kept] = [settings, keptParts(settings, size)];
+  // How the picture is turned, as the camera's settings say, and the status with its size as it is seen.
+  turn(settings, status) {
+    [this.#settings, this.#kept] = [settings, keptParts(settings, status)];
     this.#draw();
   }
 

@@ -78,9 +78,10 @@ function editor(host, camera, { path, found, done }) {
     shape: (ratio) => { drawing.ratio = ratio; }, cancel: () => drawing.cancel(), done,
   });
   // Of another admin too, but not over what is drawn here.
-  const show = ({ settings, width, height }) => {
+  const show = (status) => {
+    const { settings } = status;
     if (!settings) return;
-    drawing.turn(settings, { width, height });
+    drawing.turn(settings, status);
     if (drawing.isBusy || isChanged() || !settings.masks || JSON.stringify(settings.masks) === JSON.stringify(applied)) return;
     applied = settings.masks;
     drawing.polygons = applied;

@@ -39,13 +39,8 @@ const about = ([a, b, c, d], [x, y]) => [a * (x - 0.5) + c * (y - 0.5) + 0.5, b 
 export const isOnItsSide = ({ rotate = 0 }) => rotate % 180 !== 0;
 
 // The parts of a sent picture's width and height that are left when it is turned: sides that are no multiple of the
-// blocks are trimmed. `seen` is the size of the turned picture. Where the camera does not send the size that is
-// configured, nothing is known.
-const LARGEST_BLOCK_PX = 32;
-export function keptParts(settings, { width, height }) {
-  const left = isOnItsSide(settings) ? [height, width] : [width, height];
-  return [settings.width, settings.height].map((sent, at) => {
-    const trimmed = sent - left[at];
-    return trimmed > 0 && trimmed < LARGEST_BLOCK_PX ? left[at] / sent : 1;
-  });
+// blocks are trimmed, as the camera's status says.
+export function keptParts(settings, { width, height, trimmed_columns = 0, trimmed_rows = 0 }) {
+  const kept = [width / (width + trimmed_columns), height / (height + trimmed_rows)].map((part) => part || 1);
+  return isOnItsSide(settings) ? kept.reverse() : kept;
 }

@@ -61,8 +61,8 @@ export class Shapes {
     return this.#drawing.isBusy;
   }
 
-  turn(settings, size) {
-    for (const drawing of Object.values(this.#drawings)) drawing.turn(settings, size);
+  turn(settings, status) {
+    for (const drawing of Object.values(this.#drawings)) drawing.turn(settings, status);
   }
 
   cancel() {

@@ -108,9 +108,10 @@ class Tune {
   }
 
   // Of another admin too, but not over what is changed here.
-  show({ settings, width, height }) {
+  show(status) {
+    const { settings } = status;
     if (!settings) return;
-    this.#shapes.turn(settings, { width, height });
+    this.#shapes.turn(settings, status);
     if (!settings.motion || this.#shapes.isBusy || this.isChanged() || same(settings.motion, this.#applied)) return;
     this.#set(settings.motion);
   }

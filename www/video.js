@@ -308,7 +308,9 @@ export async function draw(jpeg, context, signal) {
 
 // A picture of these bytes; one that takes too long is none.
 async function decoded(jpeg) {
-  const decoding = createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
+  // As it is coded, whatever its EXIF says: masks, zones, small pictures and recordings are of the coded picture, and what
+  // lies otherwise is turned by the camera's setting.
+  const decoding = createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }), { imageOrientation: "none" });
   let limit;
   const late = new Promise((_, failed) => {
     limit = setTimeout(() => failed(new Error("it takes too long to decode")), PAINT_LIMIT_MS);

@@ -192,7 +192,9 @@ impl Kind for Camera {
         account: &Arc<Account>,
     ) {
         let CameraWriter { frames, streams } = writer;
-        streams::run_beside(feed, streams, || run_camera(settings, stopped_by, feed, frames, stop, account));
+        streams::run_beside(feed, streams, account, || {
+            run_camera(settings, stopped_by, feed, frames, stop, account)
+        });
     }
 
     fn set_failed(feed: &CameraFeed, problem: String) {

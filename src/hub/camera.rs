@@ -146,6 +146,8 @@ pub struct CameraState {
     pub width: u32,
     /// Rows, as viewers see them.
     pub height: u32,
+    /// Columns and rows of pixels that a turn has cut off, as viewers would see them.
+    pub trimmed: (u32, u32),
     /// Frames a second that the driver announced.
     pub fps: f32,
     /// Since when `online` has its value.
@@ -232,6 +234,7 @@ impl CameraFeed {
         if held.swaps_sides() != edits.swaps_sides() {
             let mut state = self.lock();
             (state.width, state.height) = (state.height, state.width);
+            state.trimmed = (state.trimmed.1, state.trimmed.0);
         }
         *held = Arc::new(edits.clone());
         self.edits_version.add(1);

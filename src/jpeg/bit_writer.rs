@@ -4,6 +4,7 @@ use super::bits::{Bits, FILLED_BITS, ff_bytes};
 use super::huffman::WriteTable;
 use super::marker;
 use super::read_table::Token;
+use super::room::MayHold;
 
 /// Bits that are held at a time: those of a register.
 const HELD_BITS: u32 = usize::BITS;
@@ -22,6 +23,12 @@ const BLOCK_BYTES_MAX: usize = 2 * (64 * 4 + 2 * WORD_BYTES);
 /// Appends to a buffer.
 pub(super) struct BitWriter<'o> {
     out: &'o mut Vec<u8>,
+    /// Where the first byte went.
+    start: usize,
+    /// Asked before the buffer grows, for its whole size.
+    may_hold: &'o mut MayHold<'o>,
+    /// Whether it may not. What was written has no meaning then.
+    is_full: bool,
     /// Where the next byte goes. Behind it the buffer has room.
     at: usize,
     /// The last bits of this that were not yet written; those above have no meaning.
@@ -31,15 +38,17 @@ pub(super) struct BitWriter<'o> {
 }
 
 impl<'o> BitWriter<'o> {
-    pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
-        Self { at: out.len(), out, held: 0, free: HELD_BITS }
+    pub(super) fn new(out: &'o mut Vec<u8>, may_hold: &'o mut MayHold<'o>) -> Self {
+        let start = out.len();
+        Self { out, start, may_hold, is_full: false, at: start, held: 0, free: HELD_BITS }
     }
 
     /// Makes room for a block.
     #[inline(always)]
     fn make_room(&mut self) {
-        if self.out.len() - self.at < BLOCK_BYTES_MAX {
-            grow(self.out);
+        let is_short = self.out.len() - self.at < BLOCK_BYTES_MAX;
+        if is_short && (self.is_full || !grow(self.out, self.start, self.may_hold)) {
+            (self.at, self.is_full) = (self.start, true);
         }
     }
 
@@ -141,11 +150,12 @@ impl<'o> BitWriter<'o> {
         (self.held, self.free) = (0, HELD_BITS);
     }
 
-    /// Ends the scan and the picture.
-    pub(super) fn finish(mut self) {
+    /// Ends the scan and the picture; false if there was no memory for it, and what was written has no meaning.
+    pub(super) fn finish(mut self) -> bool {
         self.end();
         self.out.truncate(self.at);
         self.out.extend_from_slice(&[0xFF, marker::EOI]);
+        !self.is_full
     }
 }
 
@@ -195,8 +205,14 @@ fn put_bytes(out: &mut [u8], mut at: usize, word: usize) -> usize {
     at
 }
 
+/// Makes room for more blocks; returns false if there is no memory for them. Then there is room at `start` for one.
 #[cold]
 #[inline(never)]
-fn grow(out: &mut Vec<u8>) {
-    out.resize(out.len().max(1 << 13) + out.len() / 2 + BLOCK_BYTES_MAX, 0);
+fn grow(out: &mut Vec<u8>, start: usize, may_hold: &mut MayHold<'_>) -> bool {
+    let length = out.len().max(1 << 13) + out.len() / 2 + BLOCK_BYTES_MAX;
+    let is_allowed = length <= out.capacity() || may_hold(length);
+    let more = if is_allowed { length } else { start + BLOCK_BYTES_MAX }.saturating_sub(out.len());
+    out.reserve_exact(more);
+    out.resize(out.len() + more, 0);
+    is_allowed
 }

@@ -25,6 +25,13 @@ pub(super) struct Bits<'d> {
     skipped: usize,
 }
 
+/// Equal bytes behind the last bits.
+pub(super) struct Filling {
+    pub(super) count: usize,
+    /// How many more of them are right before.
+    pub(super) before: usize,
+}
+
 impl<'d> Bits<'d> {
     /// The bits from the byte at `at` on.
     pub(super) fn new(data: &'d [u8], at: usize) -> Self {
@@ -121,6 +128,46 @@ impl<'d> Bits<'d> {
             at -= if self.data[..at].ends_with(&[0xFF, 0x00]) { 2 } else { 1 };
         }
         at
+    }
+
+    /// The bytes of which no bit was taken, before the next marker or the end of the data. `None` if they differ, or if
+    /// it is a restart marker with more behind it.
+    pub(super) fn filling(&self) -> Option<Filling> {
+        let start = self.offset();
+        let (mut value, mut count, mut at) = (0, 0, start);
+        loop {
+            let (byte, bytes) = match self.data[at..] {
+                [0xFF, 0x00, ..] => (0xFF, 2),
+                // A marker may begin with any number of them (section B.1.1.2).
+                [0xFF, 0xFF, ..] => {
+                    at += 1;
+                    continue;
+                }
+                [0xFF, marker::RST0..=marker::RST7, ref behind @ ..]
+                    if !matches!(behind, [] | [0xFF])
+                        && !behind.first_chunk().is_some_and(|&[first, code]| first == 0xFF && code > 0) =>
+                {
+                    return None;
+                }
+                [0xFF, ..] | [] => break,
+                [byte, ..] => (byte, 1),
+            };
+            if count > 0 && byte != value {
+                return None;
+            }
+            (value, count, at) = (byte, count + 1, at + bytes);
+        }
+        let before = self.data[..start].iter().rev().take_while(|&&byte| byte == value).count();
+        Some(Filling { count, before })
+    }
+
+    /// Whether there is less than a byte left before the next marker or the end of the data, and only ones.
+    #[inline(always)]
+    pub(super) fn is_padded(&self) -> bool {
+        let mut bits = *self;
+        bits.fill();
+        let left = bits.count.wrapping_sub(bits.missing);
+        bits.missing > 0 && left < 8 && (left == 0 || bits.peek(left) == (1 << left) - 1)
     }
 
     /// Goes on after the restart marker with this number, which must follow the bits of the last byte.

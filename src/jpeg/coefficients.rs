@@ -6,6 +6,7 @@ use super::header::{Header, Limits};
 use super::layout::Layout;
 use super::read::{Read, Sink, Tables};
 use super::read_table::{AcTable, Token};
+use super::room::MayHold;
 
 /// The quantised coefficients of one picture. Its memory is kept for the next one.
 ///
@@ -18,6 +19,9 @@ pub struct Coefficients {
     /// The AC coefficients of all blocks that are not zero. Those behind `used` are left over.
     tokens: Vec<Token>,
     used: usize,
+    /// How many pictures were read since memory was given up last, and the most tokens of one.
+    pictures: u32,
+    most: usize,
 }
 
 /// One block of 8 x 8 coefficients.
@@ -36,6 +40,12 @@ const BLOCK_TOKENS: usize = 64;
 
 /// Place for so many tokens is taken at first.
 const TOKENS_MIN: usize = 1 << 14;
+
+/// After so many pictures it is seen whether there is place for far too many tokens.
+const PICTURES_WATCHED: u32 = 64;
+
+/// Most tokens of a block.
+const TOKENS_MAX: usize = 63;
 
 impl Coefficients {
     /// The AC coefficients of a block that are not zero, in the order of the zigzag.
@@ -63,25 +73,84 @@ impl Coefficients {
         self.layout.planes().iter().map(|plane| (plane.blocks_across, plane.blocks_down))
     }
 
-    /// Reads the coefficients of all scans up to place `last` of the zigzag; the others become zero.
+    /// Reads the coefficients of all scans up to place `last` of the zigzag; the others become zero. `may_hold` is asked
+    /// before there are more of them than before.
     pub(super) fn read(
         &mut self,
         jpeg: &[u8],
         header: &mut Header,
         tables: &mut Tables,
         last: u32,
+        may_hold: &mut MayHold<'_>,
     ) -> Result<(), JpegError> {
         self.layout = header.layout;
-        self.blocks.clear();
-        self.blocks.resize(self.layout.blocks(), Block::default());
         self.used = 0;
+        self.prepare(self.layout.blocks(), may_hold)?;
         let is_padded = header.is_whole_in_one_scan();
         let components = header.components().len();
-        tables.read(jpeg, header, components, &mut Store { to: self, last })?;
+        let mut store = Store { to: self, last, may_hold, is_full: false };
+        let read = tables.read(jpeg, header, components, &mut store);
+        if store.is_full {
+            self.give_up(may_hold);
+            return Err(JpegError::NoMemory);
+        }
+        read?;
+        (self.pictures, self.most) = (self.pictures + 1, self.most.max(self.used));
         if !is_padded {
             self.pad();
         }
         Ok(())
+    }
+
+    /// Bytes of memory that are held.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes_with(self.tokens.len())
+    }
+
+    fn bytes_with(&self, tokens: usize) -> usize {
+        self.blocks.capacity() * size_of::<Block>() + tokens * size_of::<Token>()
+    }
+
+    /// Makes room for so many blocks, and gives up memory that pictures like the last ones do not need.
+    fn prepare(&mut self, blocks: usize, may_hold: &mut MayHold<'_>) -> Result<(), JpegError> {
+        let has_many = self.tokens.len() > 4 * self.most.max(TOKENS_MIN);
+        if self.pictures >= PICTURES_WATCHED {
+            (self.pictures, self.most) = (0, 0);
+            if has_many {
+                self.give_up(may_hold);
+            }
+        }
+        let held = self.blocks.capacity();
+        if blocks > held || blocks < held / 2 {
+            self.give_up(may_hold);
+            if !may_hold(blocks * size_of::<Block>()) {
+                return Err(JpegError::NoMemory);
+            }
+            self.blocks.reserve_exact(blocks);
+        }
+        self.blocks.clear();
+        self.blocks.resize(blocks, Block::default());
+        Ok(())
+    }
+
+    /// Makes room for more tokens; false if there is no memory for them.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, may_hold: &mut MayHold<'_>) -> bool {
+        let most = TOKENS_MAX * self.blocks.len() + BLOCK_TOKENS;
+        let length = (2 * self.tokens.len()).max(TOKENS_MIN).min(most);
+        let may_grow = may_hold(self.bytes_with(length));
+        if may_grow {
+            self.tokens.reserve_exact(length - self.tokens.len());
+            self.tokens.resize(length, 0);
+        }
+        may_grow
+    }
+
+    /// Gives up all memory.
+    fn give_up(&mut self, may_hold: &mut MayHold<'_>) {
+        (self.blocks, self.tokens) = (Vec::new(), Vec::new());
+        may_hold(0);
     }
 
     /// Gives the blocks at the edges that show nothing the DC of the last one that does: a scan of one component has
@@ -105,18 +174,22 @@ impl Coefficients {
 }
 
 /// Stores blocks with their coefficients up to place `last` of the zigzag.
-struct Store<'c> {
+struct Store<'c, 'm> {
     to: &'c mut Coefficients,
     last: u32,
+    may_hold: &'c mut MayHold<'m>,
+    /// Whether there was no memory for more tokens.
+    is_full: bool,
 }
 
-impl<'d> Sink<'d> for Store<'_> {
+impl<'d> Sink<'d> for Store<'_, '_> {
     #[inline(always)]
     fn block(&mut self, read: Read<'d>, bits: &mut Bits<'d>, table: &AcTable) -> Option<()> {
         let used = self.to.used;
         if used + BLOCK_TOKENS > self.to.tokens.len() {
-            self.to.tokens.resize((self.to.tokens.len() * 2).max(TOKENS_MIN), 0);
+            self.is_full = !self.to.grow(self.may_hold);
         }
+        // None after it could not grow.
         let place = self.to.tokens[used..].first_chunk_mut::<BLOCK_TOKENS>()?;
         let count = table.take(bits, self.last, place)?;
         self.to.blocks[read.number] = Block { start: used as u32, dc: read.dc as i16, count: count as u8 };
@@ -153,7 +226,7 @@ impl Reader {
     /// When `jpeg` cannot be read as coefficients, is damaged, or is larger than `limits` allow.
     pub fn read(&mut self, jpeg: &[u8], limits: Limits) -> Result<&Coefficients, JpegError> {
         let mut header = Header::parse(jpeg, limits)?;
-        self.coefficients.read(jpeg, &mut header, &mut self.tables, 63)?;
+        self.coefficients.read(jpeg, &mut header, &mut self.tables, 63, &mut |_| true)?;
         Ok(&self.coefficients)
     }
 }

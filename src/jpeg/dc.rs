@@ -6,6 +6,7 @@ use super::header::{Header, Limits};
 use super::layout::{BlockNumbers, Layout};
 use super::read::{Read, Sink, Tables};
 use super::read_table::AcTable;
+use super::room::MayHold;
 
 /// One component of a picture at an eighth of its size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct DcReader {
     /// By a block's number.
     coefficients: Vec<i16>,
     numbers: Option<(Layout, BlockNumbers)>,
+    /// Bytes of memory that it was asked for.
+    held: usize,
 }
 
 impl DcReader {
@@ -70,7 +73,33 @@ impl DcReader {
         planes: Planes,
         out: &mut Vec<DcPlane>,
     ) -> Result<(), JpegError> {
+        self.read_within(jpeg, limits, planes, out, &mut |_| true)
+    }
+
+    /// The same. `may_hold` is asked before the reader and `out` hold more memory than before.
+    ///
+    /// # Errors
+    /// Also when `may_hold` says no.
+    pub fn read_within(
+        &mut self,
+        jpeg: &[u8],
+        limits: Limits,
+        planes: Planes,
+        out: &mut Vec<DcPlane>,
+        may_hold: &mut MayHold<'_>,
+    ) -> Result<(), JpegError> {
         let mut header = Header::parse(jpeg, limits)?;
+        // A coefficient and a mean of each.
+        let bytes = 2 * size_of::<u16>() * header.layout.blocks();
+        if bytes != self.held {
+            (self.coefficients, self.held) = (Vec::new(), bytes);
+            out.clear();
+            if !may_hold(bytes) {
+                self.held = 0;
+                may_hold(0);
+                return Err(JpegError::NoMemory);
+            }
+        }
         self.read_coefficients(jpeg, &mut header, planes)?;
         let wanted = if planes == Planes::Luma { 1 } else { header.components().len() };
         out.resize_with(wanted, DcPlane::default);
@@ -82,6 +111,7 @@ impl DcReader {
         for (component, (plane, shown)) in out.iter_mut().zip(layout.planes()).enumerate() {
             (plane.width, plane.height) = (shown.blocks_across, shown.blocks_down);
             plane.eighths.clear();
+            plane.eighths.reserve_exact(plane.width * plane.height);
             plane.step = header.quantization(component)[0];
             for &row in &numbers.rows(component)[..plane.height] {
                 let columns = &numbers.columns(component)[..plane.width];

@@ -9,6 +9,7 @@ use super::layout::{BlockNumbers, Layout};
 use super::mask::Mask;
 use super::overlay::Overlay;
 use super::read::Tables;
+use super::room::MayHold;
 use super::stamp::Stamp;
 use super::turn::{BlockTurn, Turn, moved, transposed};
 use super::write::{ScanWriter, Transcoder, WriteTables, write_turned};
@@ -68,20 +69,45 @@ impl Editor {
         edit: &Edit<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Edited, JpegError> {
+        self.apply_within(jpeg, limits, edit, out, &mut |_| true)
+    }
+
+    /// The same. `may_hold` is asked before the editor holds more memory than before, or `out` has more than it can hold
+    /// now. What `out` takes is not counted any more when this is done.
+    ///
+    /// # Errors
+    /// Also when `may_hold` says no.
+    pub fn apply_within(
+        &mut self,
+        jpeg: &[u8],
+        limits: Limits,
+        edit: &Edit<'_>,
+        out: &mut Vec<u8>,
+        may_hold: &mut MayHold<'_>,
+    ) -> Result<Edited, JpegError> {
         let mut header = Header::parse(jpeg, limits)?;
         if self.plan.as_ref().is_none_or(|plan| !plan.is_for(&header, edit)) {
+            self.plan = None;
+            if !may_hold(self.coefficients.bytes() + Plan::bytes(&header.layout)) {
+                return Err(JpegError::NoMemory);
+            }
             self.plan = Some(Plan::new(&header, edit)?);
         }
         let Some(plan) = &self.plan else { return Err(Unsupported::TooSmall.into()) };
-        let start = out.len();
+        let (start, room, plan_bytes) = (out.len(), out.capacity(), Plan::bytes(&header.layout));
         let written = write(
             jpeg,
             &mut header,
             plan,
             (&mut self.tables, &mut self.write_tables),
             &mut self.coefficients,
-            out,
+            (out, &mut |coefficients, length| {
+                may_hold(plan_bytes + coefficients + length.saturating_sub(room))
+            }),
         );
+        if out.capacity() > room {
+            may_hold(plan_bytes + self.coefficients.bytes());
+        }
         if written.is_err() {
             out.truncate(start);
         }
@@ -96,30 +122,34 @@ fn write(
     plan: &Plan,
     (tables, write_tables): (&mut Tables, &mut WriteTables),
     coefficients: &mut Coefficients,
-    out: &mut Vec<u8>,
+    (out, may_hold): (&mut Vec<u8>, &mut dyn FnMut(usize, usize) -> bool),
 ) -> Result<(), JpegError> {
     let start = out.len();
     let mut changes = plan.changes.clone();
     let first = header.clone();
     if plan.turn.is_none() && !changes.has_standard_tables && write_tables.prepare(header, false).is_some() {
         head::write(jpeg, header, &changes, out);
-        let writer = ScanWriter::new(out, write_tables);
+        let held = coefficients.bytes();
+        let may_grow = &mut |length| may_hold(held, length);
+        let writer = ScanWriter::new(out, write_tables, may_grow);
         let mut transcoder = Transcoder::new(writer, &plan.overlay);
         let components = header.components().len();
         tables.read(jpeg, header, components, &mut transcoder)?;
-        if transcoder.finish() {
+        if transcoder.finish()? {
             return Ok(());
         }
         out.truncate(start);
     }
-    coefficients.read(jpeg, header, tables, 63)?;
+    coefficients.read(jpeg, header, tables, 63, &mut |bytes| may_hold(bytes, 0))?;
+    let held = coefficients.bytes();
     loop {
         if write_tables.prepare(&first, changes.has_standard_tables).is_some() {
             head::write(jpeg, &first, &changes, out);
-            let writer = ScanWriter::new(out, write_tables);
+            let may_grow = &mut |length| may_hold(held, length);
+            let writer = ScanWriter::new(out, write_tables, may_grow);
             let moves = (&plan.moves, &plan.block_turn);
             let interval = changes.restart_interval;
-            if write_turned(coefficients, &plan.layout, moves, &plan.overlay, interval, writer) {
+            if write_turned(coefficients, &plan.layout, moves, &plan.overlay, interval, writer)? {
                 return Ok(());
             }
             out.truncate(start);
@@ -153,6 +183,11 @@ struct Plan {
 }
 
 impl Plan {
+    /// Bytes of memory at the most: what replaces each block, before it is turned and behind that.
+    fn bytes(layout: &Layout) -> usize {
+        2 * size_of::<u16>() * layout.blocks()
+    }
+
     fn is_for(&self, header: &Header, edit: &Edit<'_>) -> bool {
         let mut quantization = self.quantization.iter().enumerate();
         self.size == (header.width, header.height)

@@ -28,6 +28,9 @@ pub(super) fn end(jpeg: &[u8]) -> Option<usize> {
 struct End(usize);
 
 impl<'d> Sink<'d> for End {
+    /// Cameras without EOI send anything behind the last block.
+    const IS_WHOLE: bool = false;
+
     #[inline(always)]
     fn block(&mut self, _: Read<'d>, bits: &mut Bits<'d>, table: &AcTable) -> Option<()> {
         table.skip(bits, 1)
@@ -45,7 +48,7 @@ const PADDING_BYTES: usize = 16;
 const ZEROS_KEPT: usize = 1;
 
 /// The offset of the padding after the scan that begins at `from`; [`ZEROS_KEPT`] zeros do not count as padding.
-fn unpadded(jpeg: &[u8], from: usize) -> usize {
+pub(super) fn unpadded(jpeg: &[u8], from: usize) -> usize {
     let scan = &jpeg[from..];
     let run = |byte: u8| scan.iter().rev().take_while(|&&last| last == byte).count();
     match scan.last() {

@@ -21,6 +21,8 @@ pub enum JpegError {
         /// Rows.
         height: u32,
     },
+    /// There is no memory for what is needed to read or to change it.
+    NoMemory,
     /// A whole JPEG of a kind that cannot be changed. All frames of one camera are of the same kind.
     Unsupported(Unsupported),
 }
@@ -44,6 +46,8 @@ pub enum Fault {
     Restart,
     /// A DC coefficient out of range.
     Range,
+    /// More data than the blocks of the picture, or of a restart interval.
+    Rest,
 }
 
 /// What cannot be changed, although it may be whole.
@@ -94,6 +98,7 @@ impl fmt::Display for JpegError {
             Self::TooLarge { width, height } => {
                 write!(f, "a JPEG of {width}x{height} pixels is larger than what the camera was set to")
             }
+            Self::NoMemory => f.write_str("there is no memory for what this JPEG needs"),
             Self::Unsupported(kind) => write!(f, "this JPEG cannot be changed without decoding it: {kind}"),
         }
     }
@@ -110,6 +115,7 @@ impl fmt::Display for Fault {
             Self::Code => "a code that is in no Huffman table, or a coefficient past the last one",
             Self::Restart => "no restart marker (RST), or one out of order",
             Self::Range => "a coefficient out of range",
+            Self::Rest => "more data than for all blocks",
         })
     }
 }

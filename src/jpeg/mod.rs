@@ -28,6 +28,7 @@ mod overlay;
 mod quantise;
 mod read;
 mod read_table;
+pub mod room;
 pub mod scan;
 pub mod scanner;
 mod segments;

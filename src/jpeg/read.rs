@@ -18,6 +18,10 @@ pub(super) struct Tables {
 /// written.
 const DC_MAX: i32 = 2047;
 
+/// So many bytes of the last blocks may be like the filling behind them: what a camera fills with could be read as
+/// blocks that are missing.
+const LIKE_FILLING_MAX: usize = 2;
+
 /// A block whose DC coefficient was read.
 pub(super) struct Read<'d> {
     /// Its number in the layout.
@@ -33,6 +37,10 @@ pub(super) struct Read<'d> {
 pub(super) trait Sink<'d> {
     /// Must take the AC coefficients of the block, which begin at `bits`; `None` if that fails.
     fn block(&mut self, read: Read<'d>, bits: &mut Bits<'d>, table: &AcTable) -> Option<()>;
+
+    /// Whether nothing but filling may follow the last block. If an error has made blocks of what is none, all
+    /// others are not where they should be, and some are left over.
+    const IS_WHOLE: bool = true;
 
     /// The block before was the last one before a restart marker.
     fn restart(&mut self, _bits: &Bits<'d>, _number: u32) {}
@@ -93,11 +101,11 @@ impl Tables {
     /// # Errors
     /// When the scan is damaged or ends early; blocks before were good then.
     #[inline(always)]
-    fn read_scan<'d>(
+    fn read_scan<'d, S: Sink<'d>>(
         &mut self,
         jpeg: &'d [u8],
         header: &Header,
-        sink: &mut impl Sink<'d>,
+        sink: &mut S,
     ) -> Result<usize, JpegError> {
         self.prepare(header)?;
         let mut walk = Walk::new(header);
@@ -106,6 +114,9 @@ impl Tables {
         let mut last_dc = [0i32; COMPONENTS_MAX];
         while let Some(unit) = walk.next_unit() {
             if let Some(number) = unit.restart {
+                if S::IS_WHOLE && !bits.is_padded() && is_unit(bits, walk.unit_blocks(), &parts) {
+                    return Err(fault(&bits, Fault::Rest));
+                }
                 sink.restart(&bits, number);
                 bits.restart(number)?;
                 last_dc = [0; COMPONENTS_MAX];
@@ -130,6 +141,9 @@ impl Tables {
                 return Err(JpegError::Truncated);
             }
         }
+        if S::IS_WHOLE {
+            check_rest(&bits, walk.unit_blocks(), &parts)?;
+        }
         sink.end(&bits);
         Ok(bits.offset())
     }
@@ -142,6 +156,38 @@ impl Tables {
         }
         parts
     }
+}
+
+/// Checks that what is behind the last unit is filling, and no unit.
+///
+/// # Errors
+/// When it may be one.
+#[inline(never)]
+fn check_rest(
+    bits: &Bits<'_>,
+    unit_blocks: &[(usize, usize)],
+    parts: &[Option<Part<'_>>; COMPONENTS_MAX],
+) -> Result<(), JpegError> {
+    let is_filling =
+        bits.filling().is_some_and(|filling| filling.count == 0 || filling.before <= LIKE_FILLING_MAX);
+    if is_filling && !is_unit(*bits, unit_blocks, parts) {
+        return Ok(());
+    }
+    Err(JpegError::broken(bits.offset(), Fault::Rest))
+}
+
+/// Whether another unit can be read.
+#[cold]
+#[inline(never)]
+fn is_unit(
+    mut bits: Bits<'_>,
+    unit_blocks: &[(usize, usize)],
+    parts: &[Option<Part<'_>>; COMPONENTS_MAX],
+) -> bool {
+    unit_blocks.iter().all(|&(_, part)| {
+        let Some(Part { dc, ac, .. }) = parts[part & 3] else { return false };
+        dc.take(&mut bits).is_some() && ac.skip(&mut bits, 1).is_some() && !bits.is_behind_end()
+    })
 }
 
 /// The error at this place; what comes after the end of the data is no code, either.

@@ -105,6 +105,16 @@ pub fn append_with_tables(data: &[u8], scan: &Scan, out: &mut Vec<u8>) {
     }
 }
 
+/// The picture that `scan` found in `data`. If it ends without EOI, what is behind its last block comes with it, except
+/// padding: it may be a part of the picture that an error has moved there.
+///
+/// # Panics
+/// When `scan` is the result for other, longer data.
+pub fn with_rest<'d>(data: &'d [u8], scan: &Scan) -> &'d [u8] {
+    let end = if scan.has_end { scan.range.end } else { entropy::unpadded(data, scan.first_scan) };
+    &data[scan.range.start..end.max(scan.range.end)]
+}
+
 /// Most bytes that [`append_with_tables`] adds to a picture.
 pub const MAX_TABLES_BYTES: usize = STANDARD_TABLES.len();
 

@@ -8,6 +8,7 @@ use super::header::{Header, Limits, Quantization};
 use super::layout::{BlockNumbers, Layout};
 use super::quantise::{Requantiser, quality_tables};
 use super::read::Tables;
+use super::room::MayHold;
 use super::shrink::{self, BlockShrinker};
 use super::write::{Restarts, ScanWriter, WriteTables};
 use crate::media::Scale;
@@ -72,18 +73,54 @@ impl VariantMaker {
         variant: &Variant,
         out: &mut Vec<u8>,
     ) -> Result<Edited, JpegError> {
+        self.make_within(jpeg, limits, variant, out, &mut |_| true)
+    }
+
+    /// The same. `may_hold` is asked before the maker holds more memory than before, or `out` has more than it can hold
+    /// now. What `out` takes is not counted any more when this is done.
+    ///
+    /// # Errors
+    /// Also when `may_hold` says no.
+    pub fn make_within(
+        &mut self,
+        jpeg: &[u8],
+        limits: Limits,
+        variant: &Variant,
+        out: &mut Vec<u8>,
+        may_hold: &mut MayHold<'_>,
+    ) -> Result<Edited, JpegError> {
+        let room = out.capacity();
+        let made = self.write(jpeg, limits, variant, out, may_hold);
+        if out.capacity() > room {
+            may_hold(self.coefficients.bytes());
+        }
+        made
+    }
+
+    fn write(
+        &mut self,
+        jpeg: &[u8],
+        limits: Limits,
+        variant: &Variant,
+        out: &mut Vec<u8>,
+        may_hold: &mut MayHold<'_>,
+    ) -> Result<Edited, JpegError> {
         let mut header = Header::parse(jpeg, limits)?;
         let first = header.clone();
         let changes = self.prepare(&header, variant)?;
-        self.coefficients.read(jpeg, &mut header, &mut self.tables, shrink::last_place(variant.scale))?;
+        let last = shrink::last_place(variant.scale);
+        self.coefficients.read(jpeg, &mut header, &mut self.tables, last, may_hold)?;
+        let (room, held) = (out.capacity(), self.coefficients.bytes());
         let layout = Layout::of(changes.width, changes.height, first.components())?;
         let start = out.len();
         for is_standard in [changes.has_standard_tables, true] {
             if self.write_tables.prepare(&first, is_standard).is_some() {
                 let changes = Changes { has_standard_tables: is_standard, ..changes.clone() };
                 head::write(jpeg, &first, &changes, out);
-                let writer = ScanWriter::new(out, &self.write_tables);
-                if self.write_blocks(&layout, changes.restart_interval, writer) {
+                let may_grow = &mut |length: usize| may_hold(held + length.saturating_sub(room));
+                let writer = ScanWriter::new(out, &self.write_tables, may_grow);
+                let written = self.write_blocks(&layout, changes.restart_interval, writer);
+                if written.inspect_err(|_| out.truncate(start))? {
                     let Changes { width, height, .. } = changes;
                     return Ok(Edited { width, height, trimmed_columns: 0, trimmed_rows: 0 });
                 }
@@ -141,8 +178,13 @@ impl VariantMaker {
         Ok(changes)
     }
 
-    /// Writes all blocks; false as [`ScanWriter::finish`].
-    fn write_blocks(&self, layout: &Layout, restart_interval: u32, writer: ScanWriter<'_>) -> bool {
+    /// Writes all blocks; ends as [`ScanWriter::finish`].
+    fn write_blocks(
+        &self,
+        layout: &Layout,
+        restart_interval: u32,
+        writer: ScanWriter<'_>,
+    ) -> Result<bool, JpegError> {
         match &self.blocks {
             Blocks::Same(requantisers) => self.write_same(layout, restart_interval, requantisers, writer),
             Blocks::Fewer(numbers, shrinkers) => {
@@ -157,7 +199,7 @@ impl VariantMaker {
         restart_interval: u32,
         requantisers: &[Requantiser],
         mut writer: ScanWriter<'_>,
-    ) -> bool {
+    ) -> Result<bool, JpegError> {
         let unit_blocks: Vec<_> = layout.unit().collect();
         let mut restarts = Restarts::new(restart_interval);
         for unit in self.coefficients.blocks.chunks_exact(layout.unit_blocks) {
@@ -179,7 +221,7 @@ impl VariantMaker {
         restart_interval: u32,
         (numbers, shrinkers): (&BlockNumbers, &[BlockShrinker]),
         mut writer: ScanWriter<'_>,
-    ) -> bool {
+    ) -> Result<bool, JpegError> {
         let unit_blocks: Vec<_> = layout.unit().collect();
         let mut restarts = Restarts::new(restart_interval);
         let mut room = [0; 64];

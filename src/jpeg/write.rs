@@ -3,6 +3,7 @@
 use super::bit_writer::BitWriter;
 use super::bits::Bits;
 use super::coefficients::Coefficients;
+use super::error::JpegError;
 use super::head::standard_table;
 use super::header::Header;
 use super::huffman::{AC_SIZE_MAX, Codes, DC_SIZE_MAX, WriteTable};
@@ -11,6 +12,7 @@ use super::layout::{BlockNumbers, Layout};
 use super::overlay::{Overlay, Prepared};
 use super::read::{Read, Sink};
 use super::read_table::{AcTable, Token};
+use super::room::MayHold;
 use super::turn::BlockTurn;
 
 /// The tables that a picture's components are written with. They are made once, and anew only if a frame has others.
@@ -55,8 +57,9 @@ pub(super) struct ScanWriter<'w> {
 }
 
 impl<'w> ScanWriter<'w> {
-    pub(super) fn new(out: &'w mut Vec<u8>, tables: &'w WriteTables) -> Self {
-        Self { bits: BitWriter::new(out), tables, last_dc: [0; COMPONENTS_MAX], is_good: true }
+    /// Appends to `out`. `may_hold` is asked before that grows, for its whole size.
+    pub(super) fn new(out: &'w mut Vec<u8>, tables: &'w WriteTables, may_hold: &'w mut MayHold<'w>) -> Self {
+        Self { bits: BitWriter::new(out, may_hold), tables, last_dc: [0; COMPONENTS_MAX], is_good: true }
     }
 
     #[inline(always)]
@@ -74,14 +77,16 @@ impl<'w> ScanWriter<'w> {
     }
 
     /// Ends the picture; false if a symbol had no code, and what was written has no meaning.
-    pub(super) fn finish(self) -> bool {
-        self.bits.finish();
-        self.is_good
+    ///
+    /// # Errors
+    /// When there was no memory for it.
+    pub(super) fn finish(self) -> Result<bool, JpegError> {
+        if self.bits.finish() { Ok(self.is_good) } else { Err(JpegError::NoMemory) }
     }
 }
 
 /// Writes all blocks of a picture of layout `layout`, each turned and from where `moves` says, or what `overlay` has
-/// in its place; false as [`ScanWriter::finish`].
+/// in its place; ends as [`ScanWriter::finish`].
 pub(super) fn write_turned(
     coefficients: &Coefficients,
     layout: &Layout,
@@ -89,7 +94,7 @@ pub(super) fn write_turned(
     overlay: &Overlay,
     restart_interval: u32,
     mut writer: ScanWriter<'_>,
-) -> bool {
+) -> Result<bool, JpegError> {
     let unit_blocks: Vec<_> = layout.unit().collect();
     let mut restarts = Restarts::new(restart_interval);
     let mut room = [0; 64];
@@ -160,8 +165,8 @@ impl<'w, 'd> Transcoder<'w, 'd> {
         Self { writer, overlay, read_dc: [0; COMPONENTS_MAX], run: None }
     }
 
-    /// Ends the picture; false as [`ScanWriter::finish`].
-    pub(super) fn finish(self) -> bool {
+    /// Ends the picture as [`ScanWriter::finish`].
+    pub(super) fn finish(self) -> Result<bool, JpegError> {
         self.writer.finish()
     }
 

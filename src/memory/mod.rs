@@ -7,8 +7,8 @@
 //! of their sum. Code that allocates a large buffer takes a [`Lease`] of its size first and keeps it as
 //! long as the buffer.
 //!
-//! Three quarters are for pictures of other Defenders and of network cameras; each of them leaves as much free as it uses. One quarter
-//! is for replies, pieces of files and request bodies; bodies come from strangers as well, so they leave as much
+//! Three quarters are for pictures of other Defenders and of network cameras, and for what it takes to change those;
+//! each of them leaves as much free as it uses. One quarter is for replies, pieces of files and request bodies; bodies come from strangers as well, so they leave as much
 //! free as they use. Clips and played footage may take hours to send, so they leave a quarter of that free. A body of
 //! 4 KiB or less is not counted, so that a sign-in always fits. Frames of the board's own cameras are not counted, so
 //! that they are never refused.

@@ -16,6 +16,7 @@ use crate::journal::NewEvent;
 use crate::jpeg::dc::{DcPlane, DcReader, Planes};
 use crate::jpeg::header::Limits;
 use crate::media::{Area, CameraName, EventKind, Frame, MotionSettings, PictureEdits, Timestamp};
+use crate::memory::Lease;
 
 /// The largest picture that is looked at.
 pub(super) const LIMITS: Limits = Limits { max_pixels: 1 << 26 };
@@ -37,6 +38,8 @@ pub(super) struct CameraRun {
     reader: Option<Reader<Frame>>,
     detector: Detector,
     dc: DcReader,
+    /// Of the memory of what the reader reads.
+    means: Option<Lease>,
     planes: Vec<DcPlane>,
     /// The last frame that was looked at.
     last: Option<Arc<Frame>>,
@@ -70,6 +73,7 @@ impl CameraRun {
             size: (0, 0),
             reader: None,
             dc: DcReader::new(),
+            means: motion.memory.lease(0),
             planes: Vec::new(),
             last: None,
             seen_at: Timestamp::now(),
@@ -142,7 +146,11 @@ impl CameraRun {
         self.seen_at = now;
         self.follow_edits(motion, frame.size());
         let is_repeat = self.last.as_ref().is_some_and(|last| last.jpeg() == frame.jpeg());
-        if !is_repeat && let Err(why) = self.dc.read(frame.jpeg(), LIMITS, Planes::Luma, &mut self.planes) {
+        let may_hold = &mut |bytes| self.means.as_mut().is_some_and(|lease| lease.resize(bytes));
+        if !is_repeat
+            && let Err(why) =
+                self.dc.read_within(frame.jpeg(), LIMITS, Planes::Luma, &mut self.planes, may_hold)
+        {
             self.end_all(motion);
             self.watch.set_state(State::Failed, Some(format!("its pictures cannot be looked at: {why}")));
             self.last = Some(frame);

@@ -109,7 +109,9 @@ impl Motion {
     fn run_recorded(&self, recordings: &Arc<Recordings>, camera: &str, run: &mut Run<'_>) -> bool {
         let from_us = run.limit.to_us.saturating_sub(SPAN_US);
         let mut player = Player::new(recordings, camera, &self.memory);
-        let Some(mut lease) = self.memory.lease(1) else { return false };
+        let (Some(mut lease), Some(mut means)) = (self.memory.lease(1), self.memory.lease(0)) else {
+            return false;
+        };
         let (mut reader, mut planes, mut jpeg) = (DcReader::new(), Vec::new(), Vec::new());
         let mut looked_us = None;
         let mut has_more = player.seek(from_us);
@@ -119,9 +121,10 @@ impl Motion {
             if at_us >= from_us && looked_us.is_none_or(|before_us| run.settings.is_due(since(before_us))) {
                 looked_us = Some(at_us);
                 jpeg.clear();
+                let may_hold = &mut |bytes| means.resize(bytes);
                 let is_read = lease.resize(player.bytes() as usize)
                     && player.read(&mut jpeg).is_ok()
-                    && reader.read(&jpeg, LIMITS, Planes::Luma, &mut planes).is_ok();
+                    && reader.read_within(&jpeg, LIMITS, Planes::Luma, &mut planes, may_hold).is_ok();
                 if let Some(plane) = planes.first().filter(|_| is_read) {
                     run.look(at_us, jpeg.len() as u32, plane);
                 }

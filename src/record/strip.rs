@@ -48,6 +48,8 @@ pub fn strip(
     let (mut jpeg, mut planes) = (Vec::new(), Vec::new());
     let mut strip: Option<Strip> = None;
     let mut times = Vec::new();
+    // What the means of a frame's blocks take.
+    let mut means = 0;
     let part_us = to_us.saturating_sub(from_us).div_ceil(u64::from(pictures));
     for number in 0..pictures {
         if !is_wanted() {
@@ -56,11 +58,16 @@ pub fn strip(
         let at_us = from_us + u64::from(number) * part_us;
         let found = first_in(&mut player, at_us, part_us);
         jpeg.clear();
-        // The frame, and the means of its blocks.
-        let bytes = memory_bytes(pictures).saturating_add(2 * player.bytes() as usize);
-        let is_read = found.is_some() && lease.resize(bytes) && player.read(&mut jpeg).is_ok();
+        let bytes = memory_bytes(pictures).saturating_add(player.bytes() as usize);
+        let is_read =
+            found.is_some() && lease.resize(bytes.saturating_add(means)) && player.read(&mut jpeg).is_ok();
+        let may_hold = &mut |more| {
+            let is_held = lease.resize(bytes.saturating_add(more));
+            means = if is_held { more } else { means };
+            is_held
+        };
         // A frame that is no baseline JPEG is left out as if there was none.
-        if is_read && reader.read(&jpeg, LIMITS, Planes::All, &mut planes).is_ok() {
+        if is_read && reader.read_within(&jpeg, LIMITS, Planes::All, &mut planes, may_hold).is_ok() {
             let strip = strip.get_or_insert_with(|| Strip::new(&planes[0], pictures as usize));
             strip.put(number as usize, &planes);
             times.push(found);

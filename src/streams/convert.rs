@@ -12,8 +12,10 @@ use crate::jpeg::error::JpegError;
 use crate::jpeg::header::Limits;
 use crate::jpeg::variant::{Variant, VariantMaker};
 use crate::media::{RawImage, Scale};
+use crate::memory::Lease;
 
-/// Most pixels of a picture that another is made of: 4096 x 4096. Its coefficients then take 50 to 100 MB.
+/// Most pixels of a picture that another is made of: 4096 x 4096. Its coefficients then take 6 MB and 4 bytes for each
+/// that is not zero.
 const MOST_PIXELS: u32 = 1 << 24;
 
 /// Makes pictures of one scale and quality.
@@ -21,6 +23,8 @@ pub(super) struct Converter {
     variant: Variant,
     maker: VariantMaker,
     encoder: Encoder,
+    /// Of the maker's memory, where that is counted.
+    lease: Option<Lease>,
 }
 
 /// Why a picture was not made.
@@ -29,13 +33,25 @@ pub(super) enum Refused {
     Unchangeable(JpegError),
     /// It cannot be read.
     Broken(JpegError),
+    /// There is no memory for what it needs.
+    NoMemory,
 }
 
 impl Converter {
     /// Raw pictures are encoded as `encoding` says, unless a `quality` is asked for.
     pub(super) fn new(scale: Scale, quality: Option<u8>, encoding: Settings) -> Self {
         let encoder = Encoder::new(Settings { quality: quality.unwrap_or(encoding.quality), ..encoding });
-        Self { variant: Variant { scale, quality }, maker: VariantMaker::new(), encoder }
+        Self { variant: Variant { scale, quality }, maker: VariantMaker::new(), encoder, lease: None }
+    }
+
+    /// Counts the memory for pictures from now on in `lease`, which is of no bytes now.
+    pub(super) fn count_in(&mut self, lease: Lease) {
+        (self.maker, self.lease) = (VariantMaker::new(), Some(lease));
+    }
+
+    /// Whether the memory is counted.
+    pub(super) fn is_counted(&self) -> bool {
+        self.lease.is_some()
     }
 
     /// Appends the picture made of `jpeg`, which is of `size`, to `out`, and returns its width and height. On an error
@@ -51,8 +67,10 @@ impl Converter {
             return Ok((width, height));
         }
         let limits = Limits { max_pixels: width.saturating_mul(height).min(MOST_PIXELS) };
-        match self.maker.make(jpeg, limits, &self.variant, out) {
+        let may_hold = &mut |bytes| self.lease.as_mut().is_none_or(|lease| lease.resize(bytes));
+        match self.maker.make_within(jpeg, limits, &self.variant, out, may_hold) {
             Ok(made) => Ok((made.width, made.height)),
+            Err(JpegError::NoMemory) => Err(Refused::NoMemory),
             Err(error) if error.is_lasting() => Err(Refused::Unchangeable(error)),
             Err(error) => Err(Refused::Broken(error)),
         }

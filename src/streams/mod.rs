@@ -9,21 +9,22 @@
 //! watch (`http`).
 
 mod convert;
+mod once;
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use log::{error, info, warn};
 
-use crate::base::lock;
 use crate::codec::jpeg::Settings as Encoding;
 use crate::codec::part;
 use crate::hub::{CameraFeed, LocalTotals, Named, Publisher, Reader, Stop, StreamFeed, StreamState, Wait};
-use crate::jpeg::error::JpegError;
-use crate::media::{Chroma, Frame, Pace, RawPicture, Scale, StreamSettings, Timestamp};
+use crate::media::{Chroma, Frame, Pace, RawPicture, StreamSettings, Timestamp};
+use crate::memory::{Account, Lease};
 use convert::{Converter, Refused};
+pub use once::shrink;
 
 /// How raw pictures are encoded before anything else is asked for: small ones need no second thread.
 const ENCODING: Encoding = Encoding { quality: 80, chroma: Chroma::AsCaptured, threads: 1 };
@@ -36,6 +37,9 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// How long a stream goes on without viewers, so that a page that is loaded again does not end and begin it.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Why there are no pictures of a camera whose memory is counted.
+const NO_MEMORY: &str = "the memory for pictures of other servers is used up; raise memory_mb in [server], or let the camera send smaller ones";
 
 /// Pause after a panic, and while the camera has no place for another reader.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -87,7 +91,13 @@ impl StreamWriter {
 
 /// Runs `work`, which captures `camera`, with the threads of its `streams` beside it. They end when `work` ends, also by
 /// a panic.
-pub fn run_beside(camera: &CameraFeed, streams: &mut [StreamWriter], work: impl FnOnce()) {
+/// Their pictures lie in memory of `account` if those of the camera are counted.
+pub fn run_beside(
+    camera: &CameraFeed,
+    streams: &mut [StreamWriter],
+    account: &Arc<Account>,
+    work: impl FnOnce(),
+) {
     let stop = Stop::new();
     thread::scope(|scope| {
         let _end = RequestAtEnd(&stop);
@@ -96,30 +106,13 @@ pub fn run_beside(camera: &CameraFeed, streams: &mut [StreamWriter], work: impl 
             let stop = &stop;
             let thread = thread::Builder::new().name(name).stack_size(STACK_BYTES);
             let feed = Arc::clone(&stream.feed);
-            if let Err(error) = thread.spawn_scoped(scope, move || supervise(camera, stream, stop)) {
+            if let Err(error) = thread.spawn_scoped(scope, move || supervise(camera, stream, account, stop)) {
                 warn!("camera {}: stream {} has no thread: {error}", camera.name(), feed.name());
                 feed.set_state(StreamState { problem: Some(format!("no thread: {error}")), size: None });
             }
         }
         work();
     });
-}
-
-/// Held while a frame is made smaller for one request: that takes several times the memory of the frame, and one core
-/// that works on requests one after another is as fast as all of them at once.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// The JPEG of a frame made smaller, as soon as no other request is at that.
-///
-/// # Errors
-/// Why that is not possible.
-pub fn shrink(frame: &Frame, scale: Scale) -> Result<Vec<u8>, JpegError> {
-    let mut out = Vec::new();
-    let _alone = lock(&ONE_AT_A_TIME);
-    match Converter::new(scale, None, ENCODING).convert(frame.jpeg(), frame.size(), &mut out) {
-        Ok(_) => Ok(out),
-        Err(Refused::Unchangeable(why) | Refused::Broken(why)) => Err(why),
-    }
 }
 
 /// Requests the stop when dropped.
@@ -132,9 +125,9 @@ impl Drop for RequestAtEnd<'_> {
 }
 
 /// Makes the stream until `stop` is requested; a panic costs this stream a second, and its camera nothing.
-fn supervise(camera: &CameraFeed, stream: &mut StreamWriter, stop: &Stop) {
+fn supervise(camera: &CameraFeed, stream: &mut StreamWriter, account: &Arc<Account>, stop: &Stop) {
     while !stop.is_requested() {
-        let made = panic::catch_unwind(AssertUnwindSafe(|| Stream::new(camera, stream).run(stop)));
+        let made = panic::catch_unwind(AssertUnwindSafe(|| Stream::new(camera, stream, account).run(stop)));
         if made.is_err() {
             error!(
                 "camera {}: stream {} failed after a fault in Defender and is started again",
@@ -198,16 +191,18 @@ fn arrived<T>(
 struct Stream<'a> {
     camera: &'a CameraFeed,
     writer: &'a mut StreamWriter,
+    /// The memory of what is made of pictures whose memory is counted.
+    account: &'a Arc<Account>,
     converter: Converter,
-    /// The buffer of an old frame nobody reads any more.
-    spare: Vec<u8>,
+    /// The buffer of an old frame nobody reads any more, with its lease if it has one.
+    spare: (Vec<u8>, Option<Lease>),
     state: StreamState,
 }
 
 impl<'a> Stream<'a> {
-    fn new(camera: &'a CameraFeed, writer: &'a mut StreamWriter) -> Self {
+    fn new(camera: &'a CameraFeed, writer: &'a mut StreamWriter, account: &'a Arc<Account>) -> Self {
         let converter = writer.converter();
-        Self { camera, writer, converter, spare: Vec::new(), state: StreamState::default() }
+        Self { camera, writer, account, converter, spare: (Vec::new(), None), state: StreamState::default() }
     }
 
     fn run(&mut self, stop: &Stop) {
@@ -227,7 +222,7 @@ impl<'a> Stream<'a> {
             }
             // The memory of the coefficients is needed only while somebody watches.
             self.converter = self.writer.converter();
-            self.spare = Vec::new();
+            self.spare = (Vec::new(), None);
         }
     }
 
@@ -266,7 +261,7 @@ impl<'a> Stream<'a> {
     fn publish(&mut self, made: Frame, totals: &mut LocalTotals, began: Timestamp, missed: u32) {
         let (bytes, captured) = (made.jpeg().len() as u64, made.captured());
         if let Some(old) = self.writer.publisher.publish(made) {
-            self.spare = old.into_buffer().0;
+            self.spare = old.into_buffer();
         }
         let now = Timestamp::now();
         totals.add(now, |sums| {
@@ -298,7 +293,7 @@ impl<'a> Stream<'a> {
 
     /// The stream's frame of a raw picture; `None` for one that cannot be encoded.
     fn encode(&mut self, picture: &RawPicture) -> Option<Frame> {
-        let (size, buffer) = ((picture.width, picture.height), std::mem::take(&mut self.spare));
+        let (size, buffer) = ((picture.width, picture.height), std::mem::take(&mut self.spare).0);
         match part::build(buffer, picture.captured, size, |out| self.converter.encode(&picture.image(), out))
         {
             Ok(made) => {
@@ -316,8 +311,14 @@ impl<'a> Stream<'a> {
     /// The stream's frame of a camera's frame; `None` for one that cannot be read.
     fn make(&mut self, frame: &Frame) -> Option<Frame> {
         let (mut size, mut problem) = (frame.size(), None);
-        let buffer = std::mem::take(&mut self.spare);
+        let (buffer, lease) = std::mem::take(&mut self.spare);
         let converter = &mut self.converter;
+        if frame.is_counted()
+            && !converter.is_counted()
+            && let Some(lease) = self.account.lease(0)
+        {
+            converter.count_in(lease);
+        }
         let made = part::build(buffer, frame.captured(), frame.size(), |out| {
             match converter.convert(frame.jpeg(), frame.size(), out) {
                 Ok(made) => size = made,
@@ -325,10 +326,14 @@ impl<'a> Stream<'a> {
                     problem = Some(format!("the camera's pictures are passed through unchanged: {why}"));
                     out.extend_from_slice(frame.jpeg());
                 }
-                Err(Refused::Broken(why)) => return Err(why),
+                Err(Refused::Broken(why)) => {
+                    return Err(format!("the camera's pictures cannot be read: {why}"));
+                }
+                Err(Refused::NoMemory) => return Err(NO_MEMORY.to_owned()),
             }
             Ok(())
         });
+        let made = made.and_then(|made| self.count(frame, made, lease));
         let made = match made {
             // Of a picture from elsewhere one could be made that ends its part: see `codec::part`.
             Ok(made) if part::holds_boundary(made.jpeg()) => {
@@ -336,8 +341,8 @@ impl<'a> Stream<'a> {
                 return None;
             }
             Ok(made) => made.with_size(size),
-            Err(why) => {
-                self.set_problem(Some(format!("the camera's pictures cannot be read: {why}")));
+            Err(problem) => {
+                self.set_problem(Some(problem));
                 return None;
             }
         };
@@ -347,6 +352,18 @@ impl<'a> Stream<'a> {
             return Some(made);
         }
         Some(made.into_no_signal())
+    }
+
+    /// Counts the memory of what was made of a picture, if that of the picture is counted; `lease` is that of its buffer.
+    fn count(&self, frame: &Frame, made: Frame, lease: Option<Lease>) -> Result<Frame, String> {
+        if !frame.is_counted() {
+            return Ok(made);
+        }
+        let mut lease = lease.or_else(|| self.account.lease(0));
+        match lease.take_if(|lease| lease.resize(made.memory_bytes())) {
+            Some(lease) => Ok(made.with_lease(lease)),
+            None => Err(NO_MEMORY.to_owned()),
+        }
     }
 
     /// Logs a new problem once, and that it is over.
@@ -362,34 +379,5 @@ impl<'a> Stream<'a> {
         if self.writer.feed.state() != self.state {
             self.writer.feed.set_state(self.state.clone());
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::sync::mpsc;
-
-    use super::*;
-
-    #[test]
-    fn requests_for_smaller_pictures_take_turns() {
-        let frame = part::build(Vec::new(), Timestamp::now(), (8, 8), |_| Ok::<(), ()>(())).unwrap();
-        let (sender, receiver) = mpsc::channel();
-        let first = lock(&ONE_AT_A_TIME);
-        thread::scope(|scope| {
-            let second = scope.spawn(|| {
-                sender.send(rustix::thread::gettid()).unwrap();
-                shrink(&frame, Scale::Half).is_err()
-            });
-            let stat = format!("/proc/self/task/{}/stat", receiver.recv().unwrap().as_raw_nonzero());
-            let is_waiting = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S "));
-            while !second.is_finished() && !is_waiting() {
-                thread::yield_now();
-            }
-            assert!(!second.is_finished(), "it did not wait");
-            drop(first);
-            assert!(second.join().unwrap(), "no JPEG is made smaller than none");
-        });
     }
 }

@@ -21,8 +21,7 @@ impl<A: Asker + ?Sized> Asker for &A {
     }
 }
 
-/// A client that waits as long as it takes.
-#[cfg(test)]
+/// A client that waits as long as it takes, for tests and benches.
 impl Asker for IpAddr {
     fn address(&self) -> IpAddr {
         *self

@@ -97,10 +97,9 @@ impl Picture {
         if scale == Scale::Whole {
             return Ok(Self { frame, smaller: None });
         }
-        let shrunk = streams::shrink(&frame, scale);
-        let jpeg = shrunk.map_err(|why| NoPicture::Unchangeable(why.to_string()))?;
-        let lease = memory.lease(jpeg.capacity()).ok_or(NoPicture::NoMemory)?;
-        Ok(Self { frame, smaller: Some((jpeg, lease)) })
+        let shrunk = streams::shrink(&frame, scale, memory);
+        let shrunk = shrunk.map_err(|why| NoPicture::Unchangeable(why.to_string()))?;
+        Ok(Self { frame, smaller: Some(shrunk.ok_or(NoPicture::NoMemory)?) })
     }
 
     fn jpeg(&self) -> &[u8] {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use log::info;
+
 use super::context::Context;
 use super::output::Prepared;
 use super::{Content, Description, Picture, Stall, Unusable, VideoError, VideoSource};
@@ -19,6 +21,8 @@ pub(super) struct Delivery<'c, 'a> {
     description: Description,
     /// The size of the pictures, as the state has it.
     size: (u32, u32),
+    /// What a turn has cut off, as the state has it.
+    trimmed: (u32, u32),
     /// Whether `size` is that of a picture turned to its side.
     is_sideways: bool,
     /// What is not done to the pictures, and why.
@@ -46,6 +50,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
             context,
             description,
             size,
+            trimmed: (0, 0),
             is_sideways,
             warning: None,
             slow_interval: None,
@@ -100,6 +105,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
         if is_sideways != self.is_sideways {
             self.is_sideways = is_sideways;
             self.size = (self.size.1, self.size.0);
+            self.trimmed = (self.trimmed.1, self.trimmed.0);
             if self.began.is_some() || self.description.is_drawn {
                 self.set_state();
             }
@@ -176,6 +182,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
         self.last_whole = now;
         self.unusable = None;
         let is_other_warning = size.is_some() && self.find_warning();
+        let is_other_trim = size.is_some() && self.find_trim();
         if size.is_some() {
             self.is_sideways = self.context.output.edits_used().swaps_sides();
         }
@@ -186,7 +193,10 @@ impl<'c, 'a> Delivery<'c, 'a> {
         // A source that is drawn was announced when it was opened.
         if (is_first && !self.description.is_drawn) || has_changed {
             self.announce();
-        } else if is_other_size || is_other_warning || self.context.pace.slow_interval() != self.slow_interval
+        } else if is_other_size
+            || is_other_warning
+            || is_other_trim
+            || self.context.pace.slow_interval() != self.slow_interval
         {
             self.set_state();
         }
@@ -201,6 +211,20 @@ impl<'c, 'a> Delivery<'c, 'a> {
         }
         let is_new = warning != self.warning;
         self.warning = warning;
+        is_new
+    }
+
+    /// Looks what a turn cuts off, and says it once; whether that is new.
+    fn find_trim(&mut self) -> bool {
+        let trimmed = self.context.output.trimmed();
+        let is_new = trimmed != self.trimmed;
+        if is_new && trimmed != (0, 0) {
+            let (subject, (columns, rows)) = (self.context.log.subject(), trimmed);
+            info!(
+                "{subject}: the turn cuts off {columns} columns and {rows} rows of pixels, which are no whole blocks"
+            );
+        }
+        self.trimmed = trimmed;
         is_new
     }
 
@@ -235,6 +259,7 @@ impl<'c, 'a> Delivery<'c, 'a> {
             format: described.format,
             width: self.size.0,
             height: self.size.1,
+            trimmed: self.trimmed,
             fps: described.fps,
             since: None,
             node: described.node.clone(),

@@ -18,6 +18,7 @@ use crate::jpeg::scan::{self, Scan};
 use crate::jpeg::stamp::Stamp;
 use crate::jpeg::turn::Turn;
 use crate::media::{PictureEdits, Point, Polygon, RawImage, StampClock, Timestamp};
+use crate::memory::{Account, Lease};
 
 /// The brightness of what a mask covers: mid grey.
 const MASK_LEVEL: u8 = 128;
@@ -41,9 +42,13 @@ pub(super) struct Editing<'a> {
     stamped: Option<(u64, (u32, u32))>,
     clock: LocalClock,
     editor: Editor,
+    /// Of the editor's memory, for pictures whose memory is counted.
+    lease: Option<Lease>,
     limits: Limits,
     /// Why the last JPEG was passed through.
     refused: Option<JpegError>,
+    /// Columns and rows of pixels that the last JPEG lost by its turn.
+    trimmed: (u32, u32),
 }
 
 impl<'a> Editing<'a> {
@@ -59,8 +64,10 @@ impl<'a> Editing<'a> {
             stamped: None,
             clock: LocalClock::default(),
             editor: Editor::new(),
+            lease: None,
             limits: Limits { max_pixels: MOST_PIXELS },
             refused: None,
+            trimmed: (0, 0),
         };
         editing.take(edits);
         editing
@@ -79,8 +86,13 @@ impl<'a> Editing<'a> {
     pub(super) fn begin_source(&mut self, size: Option<(u32, u32)>) {
         let promised = size.map(|(width, height)| width.saturating_mul(height).max(USUAL_PIXELS));
         self.limits = Limits { max_pixels: promised.unwrap_or(MOST_PIXELS) };
-        self.editor = Editor::new();
-        self.refused = None;
+        self.free();
+        (self.refused, self.trimmed) = (None, (0, 0));
+    }
+
+    /// Gives up the memory of what was edited.
+    fn free(&mut self) {
+        (self.editor, self.lease) = (Editor::new(), None);
     }
 
     /// Whether pictures stay as they are.
@@ -98,24 +110,38 @@ impl<'a> Editing<'a> {
         self.refused
     }
 
+    /// Columns and rows of pixels that the last JPEG lost by its turn, as they would be seen.
+    pub(super) fn trimmed(&self) -> (u32, u32) {
+        self.trimmed
+    }
+
     /// Appends the picture that `found` is in `jpeg` to `out`, edited, and returns its size. On an error nothing is
-    /// appended. A JPEG of a kind that cannot be edited is passed through if there is no mask.
+    /// appended. A JPEG of a kind that cannot be edited is passed through if there is no mask. What editing takes is memory of `account`, if there is one.
     pub(super) fn jpeg(
         &mut self,
         jpeg: &[u8],
         found: &Scan,
         captured: Timestamp,
-        out: &mut Vec<u8>,
+        (out, account): (&mut Vec<u8>, Option<&Arc<Account>>),
     ) -> Result<(u32, u32), Unusable> {
         self.draw_stamp(captured, self.edits.turned((found.width, found.height)));
         let edit = Edit { turn: self.turn, mask: self.mask.as_ref(), stamps: &self.stamps };
-        match self.editor.apply(&jpeg[found.range.clone()], self.limits, &edit, out) {
+        if self.lease.is_none() {
+            self.lease = account.and_then(|account| account.lease(0));
+        }
+        let may_hold = &mut |bytes| self.lease.as_mut().is_none_or(|lease| lease.resize(bytes));
+        match self.editor.apply_within(scan::with_rest(jpeg, found), self.limits, &edit, out, may_hold) {
             Ok(edited) => {
                 self.refused = None;
+                self.trimmed = (edited.trimmed_columns, edited.trimmed_rows);
                 Ok((edited.width, edited.height))
             }
+            Err(JpegError::NoMemory) => {
+                self.free();
+                Err(Unusable::NoMemory)
+            }
             Err(error) if error.is_lasting() && self.mask.is_none() => {
-                self.refused = Some(error);
+                (self.refused, self.trimmed) = (Some(error), (0, 0));
                 scan::append_with_tables(jpeg, found, out);
                 Ok((found.width, found.height))
             }
@@ -141,7 +167,8 @@ impl<'a> Editing<'a> {
             .then(|| Mask { polygons: edits.masks.iter().map(polygon).collect(), level: MASK_LEVEL });
         self.stamps.clear();
         self.stamped = None;
-        self.refused = None;
+        (self.refused, self.trimmed) = (None, (0, 0));
+        self.free();
         self.edits = edits;
     }
 

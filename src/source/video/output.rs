@@ -134,6 +134,11 @@ impl<'a> Output<'a> {
         self.editing.refused()
     }
 
+    /// Columns and rows of pixels that the last picture lost by its turn.
+    pub(super) fn trimmed(&self) -> (u32, u32) {
+        self.editing.trimmed()
+    }
+
     /// Gives up memory that only the source that was closed needed.
     pub(super) fn end_source(&mut self) {
         if self.spare.1.is_some() {
@@ -255,7 +260,7 @@ impl<'a> Output<'a> {
         let found = self.scan(jpeg).map_err(Unusable::Broken)?;
         if !self.editing.is_none() {
             let buffer = part::sized(self.take_buffer(), self.edited_room(jpeg));
-            return self.edit(jpeg, &found, captured, buffer);
+            return self.edit(jpeg, &found, captured, (buffer, None));
         }
         let size = (found.width, found.height);
         let buffer = part::sized(self.take_buffer(), jpeg.len() + scan::MAX_TABLES_BYTES);
@@ -266,18 +271,18 @@ impl<'a> Output<'a> {
         Ok(Finished { frame, busy: Duration::ZERO })
     }
 
-    /// Edits a JPEG into a buffer.
+    /// Edits a JPEG into a buffer. What that takes beside it is memory of the account, if there is one.
     fn edit(
         &mut self,
         jpeg: &[u8],
         found: &Scan,
         captured: Option<Timestamp>,
-        buffer: Vec<u8>,
+        (buffer, account): (Vec<u8>, Option<&Arc<Account>>),
     ) -> Result<Finished, Unusable> {
         let (captured, began) = (self.stamp(captured), self.session.now());
         let mut size = (found.width, found.height);
         let frame = part::build(buffer, captured, size, |out| {
-            size = self.editing.jpeg(jpeg, found, captured, out)?;
+            size = self.editing.jpeg(jpeg, found, captured, (out, account))?;
             Ok(())
         })?;
         self.edited_bytes = frame.jpeg().len();
@@ -320,7 +325,7 @@ impl<'a> Output<'a> {
         let (buffer, mut lease) = self.leased_buffer(room, account).ok_or(Unusable::NoMemory)?;
         let (size, leased_bytes) = ((found.width, found.height), buffer.capacity());
         let Finished { frame, busy } = if is_edited {
-            self.edit(jpeg, found, captured, buffer)?
+            self.edit(jpeg, found, captured, (buffer, Some(account)))?
         } else {
             let Ok(frame) = part::build(buffer, self.stamp(captured), size, |out| {
                 scan::append_with_tables(jpeg, found, out);

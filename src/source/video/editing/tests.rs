@@ -7,7 +7,7 @@ use super::*;
 use crate::hub::{Publisher, Stop, latest};
 use crate::jpeg::coefficients::Reader;
 use crate::media::{Frame, Rotation};
-use crate::memory::Account;
+use crate::memory::{Account, Memory};
 use crate::source::clock::SystemClock;
 use crate::source::clock::fake::FakeClock;
 use crate::source::session::Session;
@@ -15,11 +15,15 @@ use crate::source::settings::{CameraSettings, testing};
 
 /// A JPEG of 48x32 pixels whose brightness grows to the right.
 fn jpeg(is_progressive: bool) -> Vec<u8> {
+    jpeg_of((48, 32), is_progressive)
+}
+
+fn jpeg_of((width, height): (u16, u16), is_progressive: bool) -> Vec<u8> {
     let mut jpeg = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
     encoder.set_progressive(is_progressive);
-    let pixels: Vec<u8> = (0..32).flat_map(|_| (0..48).map(|x| x * 5)).collect();
-    encoder.encode(&pixels, 48, 32, jpeg_encoder::ColorType::Luma).unwrap();
+    let pixels: Vec<u8> = (0..height).flat_map(|_| (0..width).map(|x| (x * 5) as u8)).collect();
+    encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Luma).unwrap();
     jpeg
 }
 
@@ -122,6 +126,70 @@ fn a_jpeg_that_no_mask_can_be_put_on_makes_no_frame() {
     }
 }
 
+/// What is behind the last block may be blocks that an error has moved: those under a mask may be seen beside it.
+#[test]
+fn without_eoi_only_padding_follows_a_masked_picture() {
+    let whole = jpeg(false);
+    let frame = |behind: &[u8]| [&whole[..whole.len() - 2], behind].concat();
+    for (edits, is_refused) in [(PictureEdits::default(), false), (masked(), true)] {
+        for (behind, is_padding) in [
+            (&b""[..], true),
+            (&[0; 64], true),
+            (&[0xFF; 64], true),
+            (&[0x55; 64], true),
+            (&[1, 2, 3], false),
+            (&whole[whole.len() - 40..whole.len() - 2], false),
+        ] {
+            with_output(&edits, |output, feed| {
+                let made = made(output, feed, &frame(behind));
+                if is_refused && !is_padding {
+                    let why = made[0].as_ref().unwrap_err();
+                    assert!(why.contains("more data"), "{behind:?}: {why}");
+                } else {
+                    assert!(made[0].as_ref().unwrap().jpeg().ends_with(b"\xff\xd9"), "{behind:?}");
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn what_editing_takes_is_counted_for_a_picture_from_elsewhere() {
+    // Noise has as many coefficients as there can be.
+    let mut state = 1u32;
+    let pixel = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as u8
+    };
+    let pixels: Vec<u8> = std::iter::repeat_with(pixel).take(512 * 512).collect();
+    let mut noise = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut noise, 100);
+    encoder.encode(&pixels, 512, 512, jpeg_encoder::ColorType::Luma).unwrap();
+    for (bytes, is_enough) in [(2 << 20, false), (16 << 20, true)] {
+        let memory = Memory::new(bytes);
+        let used = || memory.usage()[0].1.used_bytes;
+        with_output(&turned(), |output, feed| {
+            let account = memory.for_remote();
+            let mut prepare = |jpeg: &[u8]| {
+                let content = Content::UntrustedJpeg { jpeg, account: &account, is_no_signal: false };
+                output.prepare(&Picture { content, captured: None, is_description_new: false }).map(drop)
+            };
+            let prepared = prepare(&noise);
+            if is_enough {
+                assert!(prepared.is_ok() && used() > 512 * 512 * 4, "{}", used());
+            } else {
+                assert!(matches!(prepared, Err(Unusable::NoMemory)));
+                assert!(prepare(&jpeg(false)).is_ok(), "a usual one");
+            }
+            feed.set_edits(&PictureEdits::default());
+            prepare(&jpeg(false)).unwrap();
+            assert_eq!(used(), 0, "it is given back");
+        });
+    }
+}
+
 #[test]
 fn without_a_mask_a_jpeg_of_another_kind_is_passed_through() {
     with_output(&turned(), |output, feed| {
@@ -189,4 +257,30 @@ fn a_camera_that_cannot_be_turned_is_online_with_the_reason() {
     let state = world.feed.state();
     assert!(state.online && state.problem.unwrap().contains("progressive"));
     assert_eq!((state.width, state.height), (48, 32));
+}
+
+#[test]
+fn the_state_says_what_a_turn_cuts_off() {
+    let around = PictureEdits { rotation: Rotation::Around, ..PictureEdits::default() };
+    for (edits, size, trimmed) in [
+        (PictureEdits::default(), (51, 37), (0, 0)),
+        (turned(), (32, 51), (5, 0)),
+        (around.clone(), (48, 32), (3, 5)),
+    ] {
+        let world = World::new(CameraSettings { edits, ..testing::settings() });
+        let clock = FakeClock::new();
+        world.watch();
+        clock.at(1_500, || assert_eq!(world.feed.state().trimmed, trimmed));
+        // What is turned otherwise from now on.
+        clock.at(1_600, || world.feed.set_edits(&around));
+        let odd: &'static [u8] = jpeg_of((51, 37), false).leak();
+        let mut camera = FakeCamera::new(&clock, move |_| Ok(Film { jpeg: Some(odd), ..FILM }));
+        clock.at(1_550, || {
+            let state = world.feed.state();
+            assert_eq!((state.width, state.height), size);
+        });
+        world.run(&clock, &mut camera, 3_000);
+        let state = world.feed.state();
+        assert_eq!((state.width, state.height, state.trimmed), (48, 32, (3, 5)));
+    }
 }
