@@ -11,8 +11,12 @@ use crate::feed::CAMERAS;
 use crate::footage::{Recording, check};
 use crate::vm;
 
-/// Cuts while the same server runs. The next one goes on with what the last cut left.
-const CUTS_OF_A_LIFE: usize = 5;
+/// Cuts while the same server runs, where there are few and where there are many. The next server goes on with what the
+/// last cut left.
+const CUTS_OF_A_LIFE: [usize; 2] = [5, 50];
+
+/// More than so many are many.
+const FEW: usize = 50;
 
 /// What may be lost of a camera: the time until a flush, and what that takes.
 const MOST_LOST_US: u64 = 2_500_000;
@@ -34,15 +38,16 @@ fn cuts() -> usize {
 fn live_through(cuts: usize, kind: &'static str) {
     let vm = vm::with_cards();
     let recording = Recording::new(&vm, kind);
+    let cuts_of_a_life = CUTS_OF_A_LIFE[usize::from(cuts > FEW)];
     let mut longest_us = 0;
-    for life in 0..cuts.div_ceil(CUTS_OF_A_LIFE) {
+    for life in 0..cuts.div_ceil(cuts_of_a_life) {
         recording.mount();
         // Segments are used again from the first one on.
         let server = recording.start("max_gb = 0.04");
         server.wait_recorded(1);
         recording.feed.wait(Duration::from_secs(3));
         let mut images = Vec::new();
-        for _ in 0..CUTS_OF_A_LIFE.min(cuts - life * CUTS_OF_A_LIFE) {
+        for _ in 0..cuts_of_a_life.min(cuts - life * cuts_of_a_life) {
             thread::sleep(Duration::from_millis(below(2000).into()));
             images.push((recording.feed.last(), vm.card("card").after_a_cut()));
         }
