@@ -2,7 +2,7 @@
 
 use crate::bars::{BARS, assert_bars};
 use crate::devices::{LOOPBACK, VIVID};
-use crate::server::Server;
+use crate::server::{Picture, Server, Viewer};
 use crate::vm;
 
 /// How far JPEG may move a colour in the middle of a bar.
@@ -88,6 +88,78 @@ fn a_jpeg_camera_is_passed_through_and_may_come_and_go() {
     let _feeder = vm.feed_loopback();
     server.wait_status("\"online\":true");
     assert_bars(&server.snapshot().pixels, 320, TOLERANCE);
+}
+
+/// Covers the first two bars.
+const MASKED: &str = "masks = [[[0, 0], [0.25, 0], [0.25, 1], [0, 1]]]\n";
+
+#[test]
+fn a_turned_jpeg_camera_keeps_its_mask_when_plugged() {
+    let vm = vm::lock();
+    vm.set_controls("test_pattern=1,osd_text_mode=2");
+    let keys = format!("width = 320\nheight = 180\nrotate = 180\n{MASKED}");
+    let server = Server::start(&vm, &camera(LOOPBACK, &keys));
+    let viewer = server.watch("/video", "recording");
+    for _ in 0..2 {
+        let feeder = vm.feed_loopback();
+        server.wait_status("\"format\":\"mjpeg\"");
+        let picture = server.snapshot();
+        // Rows that are half of a block cannot be turned.
+        assert_eq!((picture.width, picture.height), (320, 176));
+        assert_masked(&picture);
+        assert_eq!((server.count("trimmed_rows"), server.count("encoded")), (4, 0));
+        viewer.wait_parts(3);
+        drop(feeder);
+        server.wait_status("\"online\":false");
+    }
+    assert_never_unmasked(&viewer);
+}
+
+#[test]
+fn a_flipped_raw_camera_keeps_its_mask_when_its_size_changes() {
+    let vm = vm::lock();
+    let bars = || vm.set_controls("test_pattern=1,osd_text_mode=2");
+    bars();
+    let sized = |(width, height): (usize, usize)| {
+        let keys = format!("width = {width}\nheight = {height}\nflip = \"horizontal\"\n{MASKED}");
+        camera(VIVID, &keys)
+    };
+    let server = Server::start(&vm, &sized((640, 480)));
+    let viewer = server.watch("/video", "recording");
+    assert_masked(&server.snapshot());
+    server.reconfigure(&sized((320, 180)));
+    server.wait_status("\"width\":320,\"height\":180");
+    let picture = server.snapshot();
+    assert_eq!((picture.width, picture.height), (320, 180));
+    assert_masked(&picture);
+    vm.unplug();
+    server.wait_status("\"online\":false");
+    vm.plug();
+    server.wait_status("\"online\":true");
+    bars();
+    viewer.wait_parts(3);
+    assert_masked(&server.snapshot());
+    assert_never_unmasked(&viewer);
+}
+
+/// Fails unless the bars are there from right to left, and the first two are grey.
+fn assert_masked(picture: &Picture) {
+    let row = &picture.pixels[3 * picture.width * (picture.height / 2)..][..3 * picture.width];
+    for (bar, colour) in BARS.into_iter().enumerate() {
+        let seen = &row[3 * ((2 * (7 - bar) + 1) * picture.width / 16)..][..3];
+        let expected = if bar < 2 { [128; 3] } else { colour };
+        let is_so = seen.iter().zip(expected).all(|(seen, expected)| seen.abs_diff(expected) <= TOLERANCE);
+        assert!(is_so, "bar {bar}: {seen:?}, expected {expected:?}");
+    }
+}
+
+/// Fails if any frame shows the yellow bar, which is masked: no other is yellow.
+fn assert_never_unmasked(viewer: &Viewer) {
+    let pictures = viewer.pictures();
+    for (number, (_, picture)) in pictures.iter().enumerate() {
+        let is_yellow = |pixel: &[u8]| pixel[0] > 200 && pixel[1] > 200 && pixel[2] < 60;
+        assert!(!picture.pixels.chunks_exact(3).any(is_yellow), "frame {number} of {}", pictures.len());
+    }
 }
 
 /// The bars' luma by ITU-R BT.709, with which vivid makes its grey pictures.

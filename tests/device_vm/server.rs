@@ -174,10 +174,7 @@ impl<'a> Server<'a> {
             let (status, body) = self.fetch(path);
             (status == 200).then_some(body)
         });
-        let mut decoder = jpeg_decoder::Decoder::new(jpeg.as_slice());
-        let pixels = decoder.decode().expect("a whole JPEG");
-        let info = decoder.info().expect("decoded");
-        Picture { width: info.width.into(), height: info.height.into(), pixels }
+        Picture::of(&jpeg)
     }
 
     /// A listener that takes `bytes_per_second` at the most.
@@ -210,6 +207,15 @@ impl<'a> Server<'a> {
     }
 }
 
+impl Picture {
+    fn of(jpeg: &[u8]) -> Self {
+        let mut decoder = jpeg_decoder::Decoder::new(jpeg);
+        let pixels = decoder.decode().expect("a whole JPEG");
+        let info = decoder.info().expect("decoded");
+        Self { width: info.width.into(), height: info.height.into(), pixels }
+    }
+}
+
 impl Viewer {
     pub fn is_watching(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -230,23 +236,30 @@ impl Viewer {
 
     /// Of each frame received so far its `X-Timestamp` in seconds, and its mean brightness.
     pub fn frames(&self) -> Vec<(f64, f64)> {
+        let mean = |(stamp_s, picture): (f64, Picture)| {
+            let sum: f64 = picture.pixels.iter().map(|byte| f64::from(*byte)).sum();
+            (stamp_s, sum / picture.pixels.len() as f64)
+        };
+        self.pictures().into_iter().map(mean).collect()
+    }
+
+    /// Each frame received so far, with its `X-Timestamp` in seconds.
+    pub fn pictures(&self) -> Vec<(f64, Picture)> {
         let bytes = self.bytes();
         let boundary = boundary(&bytes);
         let ends = bytes.windows(boundary.len()).enumerate().filter(|(_, window)| *window == boundary);
         let mut begin = 0;
-        let mut frames = Vec::new();
+        let mut pictures = Vec::new();
         for (end, _) in ends {
             let part = &bytes[begin..end];
             let split = part.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
             let head = String::from_utf8_lossy(&part[..split]).into_owned();
             let stamp = head.split("X-Timestamp: ").nth(1).and_then(|rest| rest.lines().next());
-            let mut decoder = jpeg_decoder::Decoder::new(&part[split..]);
-            let pixels = decoder.decode().expect("a whole JPEG");
-            let sum: f64 = pixels.iter().map(|byte| f64::from(*byte)).sum();
-            frames.push((stamp.expect("a stamp").parse().expect("seconds"), sum / pixels.len() as f64));
+            let stamp_s = stamp.expect("a stamp").parse().expect("seconds");
+            pictures.push((stamp_s, Picture::of(&part[split..])));
             begin = end + boundary.len();
         }
-        frames
+        pictures
     }
 
     /// What was received so far.
