@@ -32,7 +32,7 @@ test("a browser that needs a click to play is asked for one", async (t) => {
   const devtools = await first.context().newCDPSession(page);
   const evaluate = async (expression) => (await devtools.send("Runtime.evaluate", { expression })).result.value;
   await until("the button", () => evaluate("document.querySelector('.listen')?.click() === undefined && document.querySelector('.listen') !== null"));
-  await until("the page to ask for a click", () => evaluate("document.querySelector('.sound').textContent.includes('click on the page')"));
+  await until("the page to ask for a click", () => evaluate("document.querySelector('.sound').textContent.includes('click anywhere on the page')"));
   await page.getByRole("heading", { name: "Defender" }).click();
   await page.getByText("you are listening").waitFor();
 });
