@@ -107,7 +107,7 @@ fn a_turned_jpeg_camera_keeps_its_mask_when_plugged() {
         // Rows that are half of a block cannot be turned.
         assert_eq!((picture.width, picture.height), (320, 176));
         assert_masked(&picture);
-        assert_eq!((server.count("trimmed_rows"), server.count("encoded")), (4, 0));
+        assert_eq!(server.count("trimmed_rows"), 4);
         viewer.wait_parts(3);
         drop(feeder);
         server.wait_status("\"online\":false");
