@@ -125,6 +125,8 @@ pub struct Detector {
     pub(super) active_cells: usize,
     /// When the light changed last.
     pub(super) settled: Timestamp,
+    /// When the whole picture had become calm again after a change.
+    pub(super) calm: Timestamp,
     /// How many times the usual the noise was in the last look, in sixteenths.
     pub(super) noise: i32,
     pub(super) step_eighths: u16,
@@ -160,6 +162,7 @@ impl Detector {
             thresholds: Vec::new(),
             active_cells: 0,
             settled: Timestamp::from_micros(0),
+            calm: Timestamp::from_micros(0),
             noise: 16,
             step_eighths: 8,
         }

@@ -1,5 +1,7 @@
 //! The passes of a look over all cells, and what becomes motion.
 
+use std::time::Duration;
+
 use super::alike::Alike;
 use super::background::Seen;
 use super::cells::{OCTAVE, Scale};
@@ -29,9 +31,11 @@ const SETTLE_US: u64 = 4_000_000;
 /// A change is reported so long after the one before at the earliest.
 const REPORT_US: u64 = 1_000_000;
 
-/// For so long after the light has changed nothing becomes motion, and what is seen must travel to become motion: it may be
-/// the light.
+/// For so long after the light has changed, what is seen must travel to become motion: it may be the light.
 const NEW_LIGHT_US: u64 = 500_000;
+
+/// For so long after the whole picture has changed, other steps from cell to cell say nothing.
+const NEW_STEPS: Duration = Duration::from_secs(2);
 
 /// The light of all is steady if it changes by no more than this from look to look.
 const STEADY: i32 = OCTAVE / 50;
@@ -74,8 +78,7 @@ impl Detector {
                 let threshold = view.cells[at].threshold(self.levels[at], self.noise, self.step_eighths);
                 self.thresholds[at] = threshold.min(u16::MAX.into()) as u16;
                 let rest = self.light.rest(&view, at, (column, row)).clamp(-8192, 8191);
-                // Only what the light does not explain has changed by itself. What is as in the last look has not, although
-                // the light may be explained in another way.
+                // Only what the light does not explain has changed by itself, and not what is as in the last look.
                 let level_change = u32::from(self.levels[at].abs_diff(view.last[at]));
                 let changed = rest.abs_diff(self.rests[at].into()).min(level_change) as i32;
                 self.rests[at] = rest as i16;
@@ -108,7 +111,7 @@ impl Detector {
                 let waited_us = at.as_micros().saturating_sub(since.as_micros());
                 self.mode = if calm_looks >= CALM_LOOKS || waited_us >= SETTLE_US {
                     self.take_over();
-                    self.settled = at;
+                    (self.settled, self.calm) = (at, at);
                     Mode::Watching
                 } else {
                     Mode::Settling { since, calm_looks }
@@ -226,7 +229,8 @@ impl Detector {
             }
             !is_light
         });
-        if is_new_light {
+        // Soon after a switch to infrared light all surfaces have other steps.
+        if is_new_light && self.settled.since(self.calm) >= NEW_STEPS {
             for component in components.iter_mut().filter(|component| component.area >= HALVES_MIN) {
                 component.is_opaque = self.is_opaque(component);
             }
