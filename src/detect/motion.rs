@@ -34,7 +34,7 @@ const REPORT_US: u64 = 1_000_000;
 /// For so long after the light has changed, what is seen must travel to become motion: it may be the light.
 const NEW_LIGHT_US: u64 = 500_000;
 
-/// For so long after the whole picture has changed, other steps from cell to cell say nothing.
+/// For so long after the whole picture has changed, other steps say nothing.
 const NEW_STEPS: Duration = Duration::from_secs(2);
 
 /// The light of all is steady if it changes by no more than this from look to look.
@@ -48,7 +48,7 @@ const STRENGTH_MAX: u8 = 48;
 const STRENGTH_MIN: u8 = 8;
 const STRENGTH_ONE: u8 = 16;
 
-/// A component of so many cells is judged by halves, too: a half of less says little. In a new light, one of twice as many.
+/// A component of so many cells is judged by halves, too. In a new light, one of twice as many.
 const HALVES_MIN: u32 = 100;
 
 /// A cell counts if it, twice, and those around it have so much together; if all were just at their threshold, they had 160.
@@ -125,8 +125,7 @@ impl Detector {
         }
     }
 
-    /// How many cells have changed since the last look by something else than the light of all. What the background was
-    /// says nothing about that while the picture is another one.
+    /// How many cells have changed since the last look by something else than the light of all.
     fn unlike_last(&self) -> usize {
         let light = self.light.since_last;
         let steps = self
@@ -140,8 +139,7 @@ impl Detector {
         steps.filter(unlike).count()
     }
 
-    /// What is seen now is the background. But if most of the picture is as it was before, only the light has come and
-    /// gone, and what is left may be somebody.
+    /// What is seen now is the background. If most is as before, what is left may be somebody.
     fn take_over(&mut self) {
         let other = self.strengths.iter().filter(|&&strength| strength >= STRENGTH_ONE).count();
         if other * 100 < self.grid.cells() * BACK_PERCENT {
@@ -264,8 +262,7 @@ impl Detector {
         is_whole_so && (!is_large || [upper, lower].iter().all(|half| half.iter().any(Alike::is_so)))
     }
 
-    /// How the steps of a component go together with those of the background: in its upper and its lower half, across and
-    /// down; all of them, or those of cells that have only others of the component around them.
+    /// How the steps of a component go together with those of the background, by halves, across and down; all, or inner ones.
     fn steps(&self, component: &Component, is_inner: bool) -> [[Alike; 2]; 2] {
         let width = self.grid.width;
         let middle = usize::from(component.top + component.bottom) / 2 * width;
