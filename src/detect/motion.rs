@@ -227,7 +227,6 @@ impl Detector {
             }
             !is_light
         });
-        // Soon after a switch to infrared light all surfaces have other steps.
         if is_new_light && self.settled.since(self.calm) >= NEW_STEPS {
             for component in components.iter_mut().filter(|component| component.area >= HALVES_MIN) {
                 component.is_opaque = self.is_opaque(component);
