@@ -145,7 +145,8 @@ impl<'r> Space<'r> {
         all: &[&Arc<SegmentInfo>],
         judge: impl FnOnce(&[Candidate<'_>], &BTreeMap<&str, Rules>, u64) -> T,
     ) -> T {
-        let (ends, events) = (ends(all), events(all, |camera| self.recordings.rolls(camera)));
+        let ends = ends(all);
+        let events = events(all, &ends, |camera| self.recordings.rolls(camera));
         let mut kept: BTreeMap<&str, Vec<(u64, u64)>> = BTreeMap::new();
         let mut candidates = Vec::with_capacity(all.len());
         for ((info, end_us), has_events) in all.iter().zip(ends).zip(events) {
@@ -276,9 +277,9 @@ fn allocate(file: File, path: PathBuf, length: u64) -> Result<Option<Spare>, Rec
 }
 
 /// Whether each segment has footage of an event. Where all is recorded, the time before an event may lie in an older segment than the
-/// event does, and was written before anybody knew of it. The segments of a camera are in the order of their making.
-pub(super) fn events(all: &[&Arc<SegmentInfo>], rolls: impl Fn(&str) -> Rolls) -> Vec<bool> {
-    let ends = ends(all);
+/// event does, and was written before anybody knew of it. The segments of a camera are in the order of their making; `ends` are those of
+/// [`ends`].
+pub(super) fn events(all: &[&Arc<SegmentInfo>], ends: &[u64], rolls: impl Fn(&str) -> Rolls) -> Vec<bool> {
     let mut found = vec![false; all.len()];
     // The camera, the time before its events, and when its last segment with an event began.
     let mut event: Option<(&str, u64, u64)> = None;

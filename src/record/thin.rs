@@ -48,8 +48,9 @@ pub(super) fn oldest(space: &Space<'_>, unfit: &mut BTreeSet<PathBuf>, stop: &St
             && !unfit.contains(info.path())
     };
     let oldest = recordings.with_all(|all| {
-        let events = space::events(all, |camera| recordings.rolls(camera));
-        let due = all.iter().zip(space::ends(all)).zip(events).filter(is_due);
+        let ends = space::ends(all);
+        let events = space::events(all, &ends, |camera| recordings.rolls(camera));
+        let due = all.iter().zip(ends).zip(events).filter(is_due);
         due.min_by_key(|((_, end_us), _)| *end_us).map(|((info, _), _)| Arc::clone(info))
     });
     let Some(info) = oldest else { return };
