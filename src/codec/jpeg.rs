@@ -6,12 +6,16 @@
 use std::fmt;
 
 use crate::media::{Chroma, PixelFormat, RawImage};
+#[cfg(test)]
+pub(crate) use noise::noise;
 use picture::Picture;
 #[cfg(not(feature = "turbo"))]
 use plain::Engine;
 #[cfg(feature = "turbo")]
 use turbo::Engine;
 
+#[cfg(test)]
+mod noise;
 mod picture;
 #[cfg(not(feature = "turbo"))]
 mod plain;

@@ -155,18 +155,7 @@ fn without_eoi_only_padding_follows_a_masked_picture() {
 
 #[test]
 fn what_editing_takes_is_counted_for_a_picture_from_elsewhere() {
-    // Noise has as many coefficients as there can be.
-    let mut state = 1u32;
-    let pixel = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as u8
-    };
-    let pixels: Vec<u8> = std::iter::repeat_with(pixel).take(512 * 512).collect();
-    let mut noise = Vec::new();
-    let encoder = jpeg_encoder::Encoder::new(&mut noise, 100);
-    encoder.encode(&pixels, 512, 512, jpeg_encoder::ColorType::Luma).unwrap();
+    let noise = crate::codec::jpeg::noise(512);
     for (bytes, is_enough) in [(2 << 20, false), (16 << 20, true)] {
         let memory = Memory::new(bytes);
         let used = || memory.usage()[0].1.used_bytes;
