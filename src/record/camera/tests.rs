@@ -80,7 +80,7 @@ fn frames_of_another_size_are_missed_after_a_change() {
     assert!((2..10).contains(&changes), "{changes}");
     let missed: u64 = kept.iter().map(|(_, judged)| u64::from(judged.lost)).sum();
     let last = kept.last().unwrap().0;
-    assert_eq!(kept.len() as u64 + missed, last + 1, "each is kept or told of in the file");
+    assert_eq!(kept.len() as u64 + missed, last + 1, "each is kept or counted as missed in the file");
     assert_eq!(camera.status.missed, missed + 8999 - last);
 }
 

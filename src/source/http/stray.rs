@@ -109,7 +109,7 @@ mod tests {
             assert_eq!(Stray::of(first.as_bytes()), expected, "{first:?}");
         }
         let long = format!("--b\nContent-Type: text/plain\n\n{}", "x".repeat(400));
-        let Stray::Other(Problem::NoPicture(told)) = Stray::of(long.as_bytes()) else { panic!("no text") };
-        assert!(told.len() < 100, "{told}");
+        let Stray::Other(Problem::NoPicture(quoted)) = Stray::of(long.as_bytes()) else { panic!("no text") };
+        assert!(quoted.len() < 100, "{quoted}");
     }
 }
