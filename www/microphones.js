@@ -2,11 +2,11 @@
 
 import { named, recall, remember } from "./api.js";
 import { FRESH_MS, announce, copyOf, inRow, plural, say } from "./dom.js";
-import { Player } from "./sound.js";
+import { BLOCKED, Player } from "./sound.js";
 
 const WORDS = {
   playing: "you are listening",
-  blocked: "click anywhere on the page: the browser plays sound only after a click",
+  blocked: BLOCKED,
   late: "no sound arrives now",
   lost: "the sound was cut off; trying again",
   missing: "",

@@ -12,7 +12,7 @@ import { icon } from "./icons.js";
 import { leaveConnections } from "./live.js";
 import { silence } from "./microphones.js";
 import { dayOf, dayWords, inAddress, lengthWords, momentIn, timeOf } from "./moments.js";
-import { Player } from "./sound.js";
+import { BLOCKED, Player } from "./sound.js";
 
 const SPEEDS = [-16, -4, -1, 1, 2, 4, 16, 64, 256, 512];
 const SKIP_S = 10;
@@ -249,7 +249,7 @@ class Past {
     const button = this.#find(".sound");
     button.disabled = state === "missing";
     if (state === "missing") button.title = "No sound was recorded";
-    if (state === "blocked") note("click anywhere on the page: the browser plays sound only after a click");
+    if (state === "blocked") note(BLOCKED);
     return state !== "missing";
   }
 

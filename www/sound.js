@@ -14,6 +14,9 @@ const FRESH_MS = 2500;
 const STALL_MS = 5000;
 const SILENCE_DBFS = -100;
 
+// What a person has to do where the browser wants a click first.
+export const BLOCKED = "click anywhere on the page: the browser plays sound only after a click";
+
 // Plays one stream until it is stopped. The URL may be a function, which says where to go on. Calls `say` with "playing", "blocked" (the browser wants a
 // click first), "late" (none comes now), "lost", "missing" (there is none: false ends it) or "stopped", and `level` with the RMS of what comes, in
 // dBFS; with nothing while none does.
