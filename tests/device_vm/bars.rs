@@ -29,7 +29,7 @@ pub fn assert_bars(rgb: &[u8], width: usize, tolerance: u8) {
 }
 
 /// The pixel in the middle of each bar of a row.
-fn middles(row: &[u8]) -> [[u8; 3]; 8] {
+pub fn middles(row: &[u8]) -> [[u8; 3]; 8] {
     let pixels: Vec<&[u8]> = row.chunks_exact(3).collect();
     std::array::from_fn(|bar| {
         let pixel = pixels[(2 * bar + 1) * pixels.len() / 16];
