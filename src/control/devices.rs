@@ -187,14 +187,12 @@ impl Kind for Camera {
         settings: &CameraSettings,
         stopped_by: Option<&str>,
         feed: &CameraFeed,
-        writer: &mut CameraWriter,
+        CameraWriter { frames, streams }: &mut CameraWriter,
         stop: &Stop,
         account: &Arc<Account>,
     ) {
-        let CameraWriter { frames, streams } = writer;
-        streams::run_beside(feed, streams, account, || {
-            run_camera(settings, stopped_by, feed, frames, stop, account)
-        });
+        let capture = || run_camera(settings, stopped_by, feed, frames, stop, account);
+        streams::run_beside(feed, streams, account, capture);
     }
 
     fn set_failed(feed: &CameraFeed, problem: String) {
