@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use pico_args::Arguments;
 
-use super::board::BoardCommand;
+use super::board::{BoardCommand, SERVICES};
 use super::certificate::{CertificateCommand, Form};
 use super::help::{self, CommandHelp};
 use super::settings::SettingsCommand;
@@ -71,15 +71,16 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Command, UsageError> {
         return Ok(Command::Version);
     }
     let lists = command.words.is_empty() && arguments.contains("--list-devices");
+    // Each verb is named: what `help.rs` has and nothing reads must not become another command.
     let parsed = match command.words {
         [] if lists => Command::ListDevices,
         [] | ["run"] => Command::Run(flags(&mut arguments)?),
         ["check"] => Command::Check(flags(&mut arguments)?, arguments.contains("--disk")),
         ["status" | "service" | "logging"] => board(command, &mut arguments)?,
-        ["settings", verb] => settings(verb, command, &mut arguments)?,
-        ["certificate", verb] => certificate(verb, command, &mut arguments)?,
-        ["user", verb] => user(verb, command, &mut arguments)?,
-        ["token", verb] => token(verb, command, &mut arguments)?,
+        ["settings", verb @ ("list" | "reset")] => settings(verb, command, &mut arguments)?,
+        ["certificate", verb @ ("show" | "export" | "renew")] => certificate(verb, command, &mut arguments)?,
+        ["user", verb @ ("add" | "edit" | "remove" | "list")] => user(verb, command, &mut arguments)?,
+        ["token", verb @ ("add" | "remove" | "list")] => token(verb, command, &mut arguments)?,
         _ => {
             let verbs = command.operands.replace('|', ", ");
             return Err(UsageError(format!(
@@ -178,9 +179,10 @@ fn board(command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Com
 fn service(command: &CommandHelp, arguments: &mut Arguments) -> Result<Option<(String, bool)>, UsageError> {
     let Some(name) = optional_operand(arguments, command)? else { return Ok(None) };
     let verb = optional_operand(arguments, command)?;
-    match (name.as_str(), verb.as_deref()) {
-        ("video" | "audio", Some("start")) => Ok(Some((name, true))),
-        ("video" | "audio", Some("stop")) => Ok(Some((name, false))),
+    let is_known = SERVICES.contains(&name.as_str());
+    match verb.as_deref() {
+        Some("start") if is_known => Ok(Some((name, true))),
+        Some("stop") if is_known => Ok(Some((name, false))),
         _ => {
             let words = [Some(name), verb].into_iter().flatten().collect::<Vec<_>>().join(" ");
             Err(UsageError(format!(

@@ -14,6 +14,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket
 
 use crate::base::text::{printable, printable_json};
 
+/// What can be stopped and started, by its names in the API.
+pub const SERVICES: [&str; 4] = ["video", "audio", "recording", "motion"];
+
 /// Longest wait for an answer. Stopping a camera takes a second at most.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -25,7 +28,7 @@ const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 pub enum BoardCommand {
     /// Show the status.
     Status,
-    /// Show whether video and audio run, or start (true) or stop one of them.
+    /// Show which services run, or start (true) or stop one of them.
     Service(Option<(String, bool)>),
     /// How much is logged, or log so much and perhaps save that.
     Logging(Option<String>, bool),
@@ -93,9 +96,7 @@ pub fn run(command: &BoardCommand, socket: &Path, as_json: bool) -> Result<Strin
     let document = json::from_str(&text).map_err(|_| BoardError::Garbled(socket.to_owned()))?;
     Ok(match command {
         BoardCommand::Status => status(&document),
-        BoardCommand::Service(None) => {
-            format!("{}{}", service(&document, "video"), service(&document, "audio"))
-        }
+        BoardCommand::Service(None) => SERVICES.iter().map(|name| service(&document, name)).collect(),
         BoardCommand::Service(Some((name, _))) => running(name, &document),
         BoardCommand::Logging(..) => format!("{}\n", text_of(&document, "level")),
         BoardCommand::Settings | BoardCommand::Reset(_) => overrides(&document),
@@ -215,9 +216,11 @@ fn status(document: &Value) -> String {
         };
         let _ = writeln!(
             text,
-            "camera {}: {}, {size}{format}{rate}, {viewers} watching",
+            "camera {}: {}, {size}{format}{rate}, {viewers} watching{}{}",
             text_of(camera, "name"),
-            source(camera)
+            source(camera),
+            activity(camera, "recording"),
+            activity(camera, "detection")
         );
     }
     for microphone in list_of(document, "microphones") {
@@ -239,7 +242,22 @@ fn status(document: &Value) -> String {
         };
         let _ = writeln!(text, "remote {}: {how}", text_of(remote, "name"));
     }
+    if let Some(Value::String(warning)) = field(document, "recording_warning") {
+        let _ = writeln!(text, "recording: {}", printable(warning));
+    }
+    if let Some(Value::String(problem)) = field(document, "journal").and_then(|it| field(it, "problem")) {
+        let _ = writeln!(text, "events: {}", printable(problem));
+    }
     text
+}
+
+/// What recording or detection does at a camera, behind a comma; nothing where it is not to be done.
+fn activity(camera: &Value, what: &str) -> String {
+    match field(camera, what) {
+        Some(Value::String(state)) if state == what => format!(", {what}"),
+        Some(Value::String(state)) => format!(", {what}: {}", printable(state)),
+        _ => String::new(),
+    }
 }
 
 /// Frames a second: what the driver promised. Another Defender promises none; the rate is what was observed then.
@@ -364,10 +382,12 @@ mod tests {
     fn the_status_names_each_device_and_its_problem() {
         let text = r#"{"version":"1","uptime_s":7300,"connections":2,"cameras":[{"name":"front",
             "source":"C210","problem":"cable","since_s":61,"width":640,"height":480,"format":"mjpeg",
-            "fps":30,"viewers":1}],"microphones":[]}"#;
+            "fps":30,"viewers":1,"recording":"recording","detection":"disarmed"}],"microphones":[],
+            "recording_warning":"front: too little space","journal":{"problem":"disk full"}}"#;
         let document = json::from_str(text).unwrap();
         let expected = "Defender 1, up 2 h, 2 connections\n\
-            camera front: cable (for 61 s), 640x480 mjpeg at 30 fps, 1 watching\n";
+            camera front: cable (for 61 s), 640x480 mjpeg at 30 fps, 1 watching, recording, detection: disarmed\n\
+            recording: front: too little space\nevents: disk full\n";
         assert_eq!(status(&document), expected);
         let relayed = |interval| {
             let text = r#"{"version":"1","uptime_s":1,"connections":1,"cameras":[{"name":"attic-front","source":"attic",

@@ -135,8 +135,8 @@ pub const COMMANDS: [CommandHelp; 22] = [
     },
     CommandHelp {
         words: &["service"],
-        operands: "[video|audio start|stop]",
-        about: "Stop or start capture in the running server; without operands show what runs.",
+        operands: "[video|audio|recording|motion start|stop]",
+        about: "Stop or start a service of the running server; without operands show what runs.",
         flags: &[&CONFIG, &USERS, &JSON],
     },
     CommandHelp {
