@@ -300,7 +300,43 @@ impl Route {
         match self {
             Self::Password | Self::Sessions | Self::Session(_) => false,
             Self::Users | Self::User(_) => ["GET", "HEAD"].contains(&method),
-            _ => true,
+            // Each is named, so that a new route has to decide.
+            Self::Health
+            | Self::Versions
+            | Self::Authority
+            | Self::AuthorityProfile
+            | Self::Trust
+            | Self::Login
+            | Self::Logout
+            | Self::Status
+            | Self::Cameras
+            | Self::Camera(_)
+            | Self::LiveMotion(_)
+            | Self::MotionReplay(_)
+            | Self::Microphones
+            | Self::Microphone(_)
+            | Self::Devices
+            | Self::Services
+            | Self::ServiceOf(_)
+            | Self::Events
+            | Self::LiveEvents
+            | Self::Event(_)
+            | Self::Logging
+            | Self::Settings
+            | Self::Setting(_)
+            | Self::Logs
+            | Self::Description
+            | Self::Recordings
+            | Self::Recording(_)
+            | Self::Footage(..)
+            | Self::Metrics
+            | Self::Video(_)
+            | Self::Snapshot(_)
+            | Self::VideoStream(..)
+            | Self::StreamSnapshot(..)
+            | Self::Audio(_)
+            | Self::SignIn(_)
+            | Self::Page(_) => true,
         }
     }
 

@@ -293,7 +293,42 @@ fn is_about_accounts(route: &Route, reads: bool) -> bool {
     match route {
         Route::Password | Route::Sessions | Route::Session(_) => true,
         Route::Users | Route::User(_) => !reads,
-        _ => false,
+        Route::Health
+        | Route::Versions
+        | Route::Authority
+        | Route::AuthorityProfile
+        | Route::Trust
+        | Route::Login
+        | Route::Logout
+        | Route::Status
+        | Route::Cameras
+        | Route::Camera(_)
+        | Route::LiveMotion(_)
+        | Route::MotionReplay(_)
+        | Route::Microphones
+        | Route::Microphone(_)
+        | Route::Devices
+        | Route::Services
+        | Route::ServiceOf(_)
+        | Route::Events
+        | Route::LiveEvents
+        | Route::Event(_)
+        | Route::Logging
+        | Route::Settings
+        | Route::Setting(_)
+        | Route::Logs
+        | Route::Description
+        | Route::Recordings
+        | Route::Recording(_)
+        | Route::Footage(..)
+        | Route::Metrics
+        | Route::Video(_)
+        | Route::Snapshot(_)
+        | Route::VideoStream(..)
+        | Route::StreamSnapshot(..)
+        | Route::Audio(_)
+        | Route::SignIn(_)
+        | Route::Page(_) => false,
     }
 }
 
