@@ -37,6 +37,11 @@ impl Stop {
         self.shared.set.load(Ordering::Relaxed)
     }
 
+    /// Requests the stop when the guard is dropped, also by a panic.
+    pub fn request_at_end(&self) -> RequestAtEnd<'_> {
+        RequestAtEnd(self)
+    }
+
     /// Sleeps for `pause`, or until the stop is requested; true when it was.
     pub fn sleep(&self, pause: Duration) -> bool {
         let end = Instant::now() + pause;
@@ -51,6 +56,16 @@ impl Stop {
             }
             self.shared.requested.wait(ticket, Some(left));
         }
+    }
+}
+
+/// Requests its stop when dropped. Made by [`Stop::request_at_end`].
+#[derive(Debug)]
+pub struct RequestAtEnd<'s>(&'s Stop);
+
+impl Drop for RequestAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.request();
     }
 }
 

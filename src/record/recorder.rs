@@ -19,6 +19,7 @@ use super::retention::{Rolls, Rules};
 use super::space::Space;
 use super::status::{CameraStatus, STALL_US, State};
 use crate::base::lock;
+use crate::base::utc::DAY_US;
 use crate::hub::{CameraFeed, EventReader, FeedList, MicrophoneFeed, Named, Received, Stop};
 use crate::media::{Event, GapReason, RecordSettings, Timestamp};
 
@@ -33,8 +34,6 @@ const CHOOSE_US: u64 = 1_000_000;
 
 /// Stack of the threads: frames are on the heap.
 const STACK_BYTES: usize = 256 * 1024;
-
-const DAY_US: u64 = 86_400_000_000;
 
 /// What recorder and keeper work with.
 struct Shared {
@@ -154,7 +153,7 @@ impl Shared {
             if let Err(error) = keeper.spawn_scoped(scope, keep) {
                 warn!("recording: nothing is deleted: no thread: {error}");
             }
-            let _end = RequestAtEnd(end);
+            let _end = end.request_at_end();
             self.follow(cameras, events);
         });
     }
@@ -290,15 +289,6 @@ impl Shared {
         self.recordings.set_status(self.wanted().iter().map(row).collect());
         self.recordings.set_problem(Some(problem.clone()));
         *known = Some(problem);
-    }
-}
-
-/// Requests the stop when dropped.
-struct RequestAtEnd<'s>(&'s Stop);
-
-impl Drop for RequestAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.request();
     }
 }
 

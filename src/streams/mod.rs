@@ -100,7 +100,7 @@ pub fn run_beside(
 ) {
     let stop = Stop::new();
     thread::scope(|scope| {
-        let _end = RequestAtEnd(&stop);
+        let _end = stop.request_at_end();
         for stream in streams {
             let name = format!("stream-{}-{}", camera.name(), stream.name());
             let stop = &stop;
@@ -113,15 +113,6 @@ pub fn run_beside(
         }
         work();
     });
-}
-
-/// Requests the stop when dropped.
-struct RequestAtEnd<'s>(&'s Stop);
-
-impl Drop for RequestAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.request();
-    }
 }
 
 /// Makes the stream until `stop` is requested; a panic costs this stream a second, and its camera nothing.
