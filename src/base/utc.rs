@@ -4,10 +4,14 @@
 
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
-const US_A_SECOND: u64 = 1_000_000;
+/// Microseconds in a second.
+pub const SECOND_US: u64 = 1_000_000;
+
+/// Microseconds in a day.
+pub const DAY_US: u64 = 86_400 * SECOND_US;
 
 /// The last moment that is taken, in microseconds since 1970: the end of the year 9999.
-pub const LAST_US: u64 = 253_402_300_799 * US_A_SECOND;
+pub const LAST_US: u64 = 253_402_300_799 * SECOND_US;
 
 /// The calendar's view of a moment, in UTC.
 pub fn calendar(wall_us: u64) -> OffsetDateTime {
@@ -49,7 +53,7 @@ pub fn for_file_name(wall_us: u64, text: &str) -> String {
 /// The start of a day such as `2026-11-29`; `None` for what is no day.
 pub fn of_day(text: &str) -> Option<u64> {
     let start = date(text)?.with_time(Time::MIDNIGHT).assume_utc().unix_timestamp();
-    u64::try_from(start).ok().map(|start| start * US_A_SECOND)
+    u64::try_from(start).ok().map(|start| start * SECOND_US)
 }
 
 /// A moment in RFC 3339, with any offset and any fraction, or in seconds since 1970. One before 1970 counts as that, one
@@ -69,7 +73,7 @@ fn date_and_time(at: OffsetDateTime) -> String {
 
 fn seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    digits(whole)?.checked_mul(US_A_SECOND)?.checked_add(micros(fraction)?)
+    digits(whole)?.checked_mul(SECOND_US)?.checked_add(micros(fraction)?)
 }
 
 /// RFC 3339, section 5.6. A leap second counts as the one before it.
@@ -84,7 +88,7 @@ fn date_time(text: &str) -> Option<u64> {
     let [hour, minute, second] = two_digits(clock, 3)?[..] else { return None };
     let time = Time::from_hms(hour, minute, second.min(59)).ok().filter(|_| second <= 60)?;
     let at = date(day)?.with_time(time).assume_offset(offset(zone)?).unix_timestamp();
-    u64::try_from(at).unwrap_or(0).checked_mul(US_A_SECOND)?.checked_add(micros(fraction)?)
+    u64::try_from(at).unwrap_or(0).checked_mul(SECOND_US)?.checked_add(micros(fraction)?)
 }
 
 fn date(text: &str) -> Option<Date> {
@@ -136,7 +140,7 @@ mod tests {
         for at in [0, AT, 951_782_400_000_000, LAST_US] {
             assert_eq!(parse(&rfc3339(at)), Some(at));
             let start = of_day(&day(at)).unwrap();
-            assert!(start <= at && at - start < 86_400 * US_A_SECOND, "{at}");
+            assert!(start <= at && at - start < 86_400 * SECOND_US, "{at}");
         }
     }
 

@@ -1,10 +1,8 @@
 //! The journal's files: one for each day in UTC, by the wall clock as it is set when a line is written.
 
 use super::record::EventRecord;
-use crate::base::utc;
+use crate::base::utc::{self, DAY_US};
 use crate::media::EventKind;
-
-const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
 /// The ending of the files' names.
 const ENDING: &str = ".events";

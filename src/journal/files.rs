@@ -191,8 +191,7 @@ fn trimmed(line: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DAY_US: u64 = 24 * 3600 * 1_000_000;
+    use crate::base::utc::DAY_US;
 
     fn lines(ids: std::ops::Range<u32>) -> String {
         let mut text = String::new();

@@ -31,7 +31,7 @@ use parts::Parts;
 use sound::{Packet, Sound};
 
 /// Longest clip, in microseconds.
-pub const LONGEST_US: u64 = 86_400_000_000;
+pub const LONGEST_US: u64 = crate::base::utc::DAY_US;
 
 /// Fewer bytes than this are in a clip, beside its heads.
 pub const MOST_BYTES: u64 = 4 << 30;

@@ -10,13 +10,12 @@
 use std::collections::BTreeMap;
 
 use super::retention::{Candidate, Rules};
+use crate::base::utc::{DAY_US, SECOND_US};
 
 const DAY_S: u64 = 86_400;
 
-const SECOND_US: u64 = 1_000_000;
-
 /// The time whose footage says what the rate is.
-const WINDOW_US: u64 = DAY_S * SECOND_US;
+const WINDOW_US: u64 = DAY_US;
 
 /// What was recorded in less time than this says nothing about a day.
 const LEAST_US: u64 = 3600 * SECOND_US;
@@ -133,7 +132,7 @@ impl Warnings {
     /// Whether a loss is to be said at `now_us`: once a day.
     pub(super) fn is_news(&mut self, loss: &Loss, now_us: u64) -> bool {
         let key = (loss.camera.clone(), loss.has_events);
-        let is_news = self.at_us.get(&key).is_none_or(|at_us| now_us.abs_diff(*at_us) >= DAY_S * SECOND_US);
+        let is_news = self.at_us.get(&key).is_none_or(|at_us| now_us.abs_diff(*at_us) >= DAY_US);
         if is_news {
             self.at_us.insert(key, now_us);
         }
@@ -171,7 +170,6 @@ impl Loss {
 mod tests {
     use super::*;
 
-    const DAY_US: u64 = DAY_S * SECOND_US;
     const NOW_US: u64 = 100 * DAY_US;
     const GB: u64 = 1_000_000_000;
 

@@ -217,8 +217,7 @@ fn victim(candidate: &Candidate<'_>, reason: Reason) -> Victim {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DAY_US: u64 = 86_400_000_000;
+    use crate::base::utc::DAY_US;
 
     fn segment(camera: &str, sequence: u64, day: u64, has_events: bool) -> Candidate<'_> {
         Candidate { camera, sequence, end_us: day * DAY_US, bytes: 10, has_events, is_pinned: false }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use miniserde::Serialize;
 
 use super::events::{self, not_the_past};
-use crate::base::{clock, utc};
+use crate::base::clock;
+use crate::base::utc::{self, DAY_US, SECOND_US};
 use crate::codec::part;
 use crate::http::audit;
 use crate::http::call::Call;
@@ -16,10 +17,6 @@ use crate::journal::{EventQuery, EventRecord};
 use crate::media::{EventKind, GapReason};
 use crate::record::{CameraFootage, CameraStatus, Player, State};
 use crate::users::Identity;
-
-const SECOND_US: u64 = 1_000_000;
-
-const DAY_US: u64 = 86_400 * SECOND_US;
 
 /// Most stretches in a reply.
 const MOST_STRETCHES: usize = 5000;

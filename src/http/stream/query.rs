@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-use crate::base::{clock, utc};
+use crate::base::clock;
+use crate::base::utc::{self, DAY_US};
 use crate::codec::sound::Codec;
 use crate::http::reply::Reply;
 use crate::media::Scale;
 use crate::record::strip::MOST_PICTURES;
-
-const DAY_US: u64 = 86_400_000_000;
 
 /// Highest `fps`: more than any camera delivers.
 const MAX_FPS: f64 = 1000.0;
