@@ -12,6 +12,8 @@ mod lock;
 pub mod names;
 mod nearest;
 mod network;
+#[cfg(test)]
+pub(crate) mod patience;
 pub mod text;
 pub mod utc;
 pub mod volume;

@@ -183,6 +183,7 @@ fn take_sound(listening: &mut Listening, into: &mut RecentWriter<Piece>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::patience::wait_until;
     use crate::codec::part;
     use crate::hub::{Publisher, latest};
 
@@ -197,12 +198,6 @@ mod tests {
     fn camera() -> (Publisher<Frame>, Arc<CameraFeed>) {
         let (publisher, frames) = latest(2);
         (publisher, Arc::new(CameraFeed::new("front", frames)))
-    }
-
-    fn wait_until(mut is_so: impl FnMut() -> bool) {
-        while !is_so() {
-            thread::sleep(Duration::from_millis(2));
-        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::error::RecordError;
 use super::retention::{Reason, Rules, Victim};
 use super::space::Space;
 use super::*;
+use crate::base::patience::wait_until;
 use crate::codec::part;
 use crate::hub::{CameraFeed, CameraState, FeedList, Publisher, Stop, events, latest};
 use crate::journal::{Journal, NewEnd, NewEvent};
@@ -115,12 +116,6 @@ impl World {
             (summary, index, path)
         };
         self.files().into_iter().map(read).collect()
-    }
-}
-
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    while !is_so() {
-        thread::sleep(Duration::from_millis(2));
     }
 }
 

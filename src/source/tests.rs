@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::settings::testing;
 use super::*;
+use crate::base::patience::wait_until;
 use crate::hub::{CameraFeed, CameraState, Reader, Stop, Wait, latest};
 use crate::media::Frame;
 use crate::memory::Account;
@@ -38,7 +39,7 @@ impl Running {
     /// Sleeps until the state is as wanted.
     fn await_state(&self, wanted: impl Fn(&CameraState) -> bool) -> CameraState {
         let mut state = self.feed.state();
-        wait_for("another state", || {
+        wait_until(|| {
             state = self.feed.state();
             wanted(&state)
         });
@@ -85,7 +86,7 @@ fn the_test_card_moves_and_each_picture_is_newer() {
 fn nothing_is_encoded_while_nobody_watches() {
     let running = Running::start(settings(DeviceChoice::Test));
     let rounds = running.feed.pulse.get();
-    wait_for("some rounds of its thread", || running.feed.pulse.get() >= rounds + 3);
+    wait_until(|| running.feed.pulse.get() >= rounds + 3);
     assert_eq!(running.feed.counters.encoded.get(), 0);
     next(&mut running.watch());
     assert!(running.feed.counters.encoded.get() > 0);
@@ -140,13 +141,5 @@ fn a_closed_hub_ends_capture() {
     let running = Running::start(settings(DeviceChoice::Test));
     let _reader = running.watch();
     running.feed.frames().close();
-    wait_for("the end of the thread", || running.thread.as_ref().unwrap().is_finished());
-}
-
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + LONG;
-    while !is_so() {
-        assert!(Instant::now() < end, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
+    wait_until(|| running.thread.as_ref().unwrap().is_finished());
 }

@@ -43,11 +43,10 @@ pub fn shrink(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::sync::mpsc;
     use std::thread;
 
     use super::*;
+    use crate::base::patience::asleep;
     use crate::codec::part;
     use crate::media::Timestamp;
     use crate::memory::Memory;
@@ -81,18 +80,9 @@ mod tests {
     #[test]
     fn requests_for_smaller_pictures_take_turns() {
         let frame = part::build(Vec::new(), Timestamp::now(), (8, 8), |_| Ok::<(), ()>(())).unwrap();
-        let (sender, receiver) = mpsc::channel();
         let first = lock(&ONE_AT_A_TIME);
         thread::scope(|scope| {
-            let second = scope.spawn(|| {
-                sender.send(rustix::thread::gettid()).unwrap();
-                shrink(&frame, Scale::Half, &Account::unlimited()).is_err()
-            });
-            let stat = format!("/proc/self/task/{}/stat", receiver.recv().unwrap().as_raw_nonzero());
-            let is_waiting = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S "));
-            while !second.is_finished() && !is_waiting() {
-                thread::yield_now();
-            }
+            let second = asleep(scope, || shrink(&frame, Scale::Half, &Account::unlimited()).is_err());
             assert!(!second.is_finished(), "it did not wait");
             drop(first);
             assert!(second.join().unwrap(), "no JPEG is made smaller than none");

@@ -202,6 +202,7 @@ mod tests {
 
     use super::*;
     use crate::base::clock;
+    use crate::base::patience::wait_until;
     use crate::users::password::PasswordHash;
     use crate::users::{Role, Scope, SessionLimits};
 
@@ -315,9 +316,7 @@ mod tests {
                 saving.begin();
                 lock(&saving.saver.writing).last = None;
                 saving.saver.has_new();
-                while saving.stored() != Some(count) {
-                    std::thread::yield_now();
-                }
+                wait_until(|| saving.stored() == Some(count));
             }
             saving.saver.stop();
         });
@@ -377,9 +376,7 @@ mod tests {
         let late = Restored { counted: Duration::ZERO, ..restored };
         std::thread::scope(|scope| {
             scope.spawn(|| saving.saver.run(&saving.sessions, Some(late)));
-            while saving.sessions.list(Instant::now())[0].age.as_secs() < 2060 {
-                std::thread::yield_now();
-            }
+            wait_until(|| saving.sessions.list(Instant::now())[0].age.as_secs() >= 2060);
             saving.saver.stop();
         });
     }

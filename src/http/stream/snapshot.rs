@@ -170,6 +170,7 @@ impl Error for NoPicture {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::patience::asleep;
     use crate::hub::{CameraState, Publisher, latest};
 
     fn frame(captured: Timestamp) -> Frame {
@@ -193,13 +194,11 @@ mod tests {
         let (mut publisher, feed, mut reader) = camera(true);
         let requested = Timestamp::now();
         publisher.publish(frame(Timestamp::from_micros(requested.as_micros() - 1)));
-        let later = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(20));
+        std::thread::scope(|scope| {
+            let waiting = asleep(scope, || fresh(&feed, &mut reader, requested).unwrap().captured());
             publisher.publish(frame(Timestamp::now()));
-            publisher
+            assert!(waiting.join().unwrap() >= requested);
         });
-        assert!(fresh(&feed, &mut reader, requested).unwrap().captured() >= requested);
-        drop(later.join());
     }
 
     #[test]
@@ -224,13 +223,11 @@ mod tests {
         feed.set_state(CameraState { starting: true, ..feed.state() });
         let requested = Timestamp::now();
         publisher.publish(frame(Timestamp::now()).into_no_signal());
-        let later = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(20));
+        std::thread::scope(|scope| {
+            let waiting = asleep(scope, || fresh(&feed, &mut reader, requested).unwrap().is_no_signal());
             publisher.publish(frame(Timestamp::now()));
-            publisher
+            assert!(!waiting.join().unwrap());
         });
-        assert!(!fresh(&feed, &mut reader, requested).unwrap().is_no_signal());
-        drop(later.join());
     }
 
     #[test]

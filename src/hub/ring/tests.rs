@@ -1,6 +1,7 @@
 //! Tests of the ring, with real threads.
 
 use super::*;
+use crate::base::patience::asleep;
 use std::thread;
 
 /// The sample at a position of a known endless sequence.
@@ -106,26 +107,30 @@ fn a_write_wakes_and_the_writers_end_closes() {
 fn a_wait_for_many_frames_goes_on_over_short_writes() {
     let (mut writer, ring) = ring(8, 1);
     let reader = ring.reader();
-    let waiting = thread::spawn(move || (reader.wait(4, Duration::from_secs(3600)), reader.behind()));
-    for sample in 0..4 {
-        thread::sleep(Duration::from_millis(2));
-        writer.write(&[sample], 1);
-    }
-    assert_eq!(waiting.join().unwrap(), (true, 4));
+    thread::scope(|scope| {
+        let waiting = asleep(scope, move || (reader.wait(4, Duration::from_secs(3600)), reader.behind()));
+        for sample in 0..4 {
+            thread::sleep(Duration::from_millis(2));
+            writer.write(&[sample], 1);
+        }
+        assert_eq!(waiting.join().unwrap(), (true, 4));
+    });
 }
 
 #[test]
 fn a_spurious_wakeup_ends_no_wait() {
     let (mut writer, ring) = ring(8, 1);
     let reader = ring.reader();
-    let waiting = thread::spawn(move || reader.wait(1, Duration::from_secs(3600)));
-    for _ in 0..20 {
-        thread::sleep(Duration::from_millis(2));
-        // As a writer does that was preempted between a write and its notification.
-        ring.shared.came.notify();
-    }
-    writer.write(&[1], 1);
-    assert!(waiting.join().unwrap());
+    thread::scope(|scope| {
+        let waiting = asleep(scope, move || reader.wait(1, Duration::from_secs(3600)));
+        for _ in 0..20 {
+            thread::sleep(Duration::from_millis(2));
+            // As a writer does that was preempted between a write and its notification.
+            ring.shared.came.notify();
+        }
+        writer.write(&[1], 1);
+        assert!(waiting.join().unwrap());
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope};
 
 use super::*;
+use crate::base::patience::wait_until;
 
 /// Stops the queue for a test: no request is served meanwhile.
 pub struct Stopped<'a>(&'a Queue);
@@ -32,12 +33,6 @@ impl Drop for Stopped<'_> {
     fn drop(&mut self) {
         self.0.lock().is_hashing = false;
         self.0.changed.notify_all();
-    }
-}
-
-fn wait_until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        thread::yield_now();
     }
 }
 

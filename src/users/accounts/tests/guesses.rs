@@ -3,18 +3,13 @@
 use std::time::Duration;
 
 use super::*;
+use crate::base::patience::wait_until;
 use crate::users::queue::{Queue, SLOTS};
 use crate::users::remembered::Remembered;
 
 /// An address that no request came from before.
 fn new_address(number: u32) -> IpAddr {
     IpAddr::V4(std::net::Ipv4Addr::from(0x0a00_0000 + number))
-}
-
-fn wait_until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        std::thread::yield_now();
-    }
 }
 
 /// So many failures at an account that the wait, which begins with one second, outlasts every test.
