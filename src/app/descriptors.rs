@@ -6,8 +6,9 @@
 use log::{debug, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::base::limits::LOCAL_CONNECTIONS;
 use crate::config::Config;
-use crate::gate::{Limits, LocalGate};
+use crate::gate::Limits;
 
 /// For the log, the user file, certificates, signals, sockets that listen, name look-ups.
 const BASE: u64 = 64;
@@ -41,7 +42,7 @@ pub(super) fn allowed_connections(config: &Config) -> u32 {
 /// The descriptors of everything but public connections.
 fn reserve(config: &Config) -> u64 {
     let devices = (config.cameras.len() + config.microphones.len()) as u64 + UNNAMED_DEVICES;
-    let local = Limits::descriptors(LocalGate::CONNECTIONS);
+    let local = Limits::descriptors(LOCAL_CONNECTIONS);
     BASE + devices * PER_DEVICE + config.remotes.len() as u64 * PER_REMOTE + local
 }
 

@@ -124,8 +124,7 @@ impl Kind for Camera {
     }
 
     fn open(settings: &CameraSettings, max_readers: u32) -> (CameraWriter, CameraFeed) {
-        // Each stream is a reader as well, and so is the detector.
-        let (frames, reading) = latest(max_readers + limits::STREAMS as u32 + 1);
+        let (frames, reading) = latest(limits::camera_readers(max_readers));
         (CameraWriter { frames, streams: Vec::new() }, CameraFeed::new(&settings.name, reading))
     }
 

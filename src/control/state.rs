@@ -14,6 +14,7 @@ use super::error::ControlError;
 use super::relayed;
 use super::remotes::Follower;
 use super::save;
+use crate::base::limits;
 use crate::config::{Config, Overridden, Override, SectionValues, with_camera_setting};
 use crate::hub::{CameraFeed, FeedList, MicrophoneFeed};
 use crate::memory::Memory;
@@ -69,7 +70,7 @@ impl State {
         cameras: Arc<FeedList<CameraFeed>>,
         microphones: Arc<FeedList<MicrophoneFeed>>,
     ) -> Self {
-        let readers = config.server.max_connections;
+        let readers = limits::viewers(config.server.max_connections);
         Self {
             cameras: Devices::new(cameras, readers, memory.clone()),
             microphones: Devices::new(microphones, readers, memory.clone()),

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
+use crate::base::limits::leaving_connections;
 use crate::base::{Network, lock};
 
 /// How long an address is known after its last signed-in request.
@@ -128,7 +129,7 @@ impl Admission {
             total,
             for_unknown: total - reserved,
             per_address: limits.connections_per_address as usize,
-            leaving: Limits::leaving(limits.connections) as usize,
+            leaving: leaving_connections(limits.connections) as usize,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::limits::leaving_connections;
+
 /// Largest request body, in bytes. The HTTP layer takes less, but for the settings of a camera.
 pub const MAX_BODY_BYTES: usize = 128 * 1024;
 
@@ -43,14 +45,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How many evicted connections may still be ending, in addition to `connections`.
-    pub fn leaving(connections: u32) -> u32 {
-        (connections / 4).max(8)
-    }
-
     /// Descriptors that so many connections need in the whole server if each has a request under way.
     pub fn descriptors(connections: u32) -> u64 {
-        u64::from(connections + Self::leaving(connections)) * DESCRIPTORS_PER_REQUEST
+        u64::from(connections + leaving_connections(connections)) * DESCRIPTORS_PER_REQUEST
     }
 }
 
@@ -64,7 +61,7 @@ mod tests {
     #[test]
     fn evicted_connections_need_descriptors_as_well() {
         for (connections, leaving, descriptors) in [(128, 32, 800), (16, 8, 120), (1, 8, 45)] {
-            assert_eq!(Limits::leaving(connections), leaving);
+            assert_eq!(leaving_connections(connections), leaving);
             assert_eq!(Limits::descriptors(connections), descriptors);
         }
     }

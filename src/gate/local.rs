@@ -24,6 +24,7 @@ use super::client::Caller;
 use super::connection::Context;
 use super::limits::Limits;
 use super::pending::PendingRequests;
+use crate::base::limits::LOCAL_CONNECTIONS;
 
 /// The listening local socket. Its file is removed when this is dropped.
 pub struct LocalGate {
@@ -33,9 +34,6 @@ pub struct LocalGate {
 }
 
 impl LocalGate {
-    /// Most connections at a time: typed commands, and some scripts.
-    pub const CONNECTIONS: u32 = 16;
-
     /// Listens at `path`, to which only the server's user and root can connect. A socket that a dead server left
     /// there is replaced; any other file stays. Call it while there is no other thread: it changes the process'
     /// file mode mask for a moment.
@@ -50,8 +48,8 @@ impl LocalGate {
         let bound = UnixListener::bind(path);
         rustix::process::umask(before);
         let limits = Limits {
-            connections: Self::CONNECTIONS,
-            connections_per_address: Self::CONNECTIONS,
+            connections: LOCAL_CONNECTIONS,
+            connections_per_address: LOCAL_CONNECTIONS,
             ..Limits::default()
         };
         let acceptor = Acceptor::new(Context { limits, tls: None, pending });
