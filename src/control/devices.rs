@@ -131,7 +131,7 @@ impl Kind for Camera {
     fn prepare(settings: &CameraSettings, feed: &CameraFeed) {
         feed.set_controls(settings.controls.clone());
         feed.set_edits(&settings.edits);
-        feed.set_recording(settings.record.active());
+        feed.set_recording(&settings.record);
         feed.set_motion(settings.motion.active());
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::{FeedList, Latest, Named, SmallerPictures, StreamFeed, Totals};
 use crate::base::lock;
-use crate::media::{Frame, MotionSettings, PictureEdits, PixelFormat, RecordSettings, Timestamp};
+use crate::media::{
+    Frame, MotionSettings, PictureEdits, PixelFormat, RecordChoice, RecordSettings, Timestamp,
+};
 
 /// One camera as the rest of the program sees it: its frames, its counters, its state.
 pub struct CameraFeed {
@@ -38,7 +40,7 @@ pub struct CameraFeed {
     edits_version: Count,
     controls: Mutex<Vec<(String, i32)>>,
     controls_to_reset: Mutex<Vec<String>>,
-    recording: Mutex<Option<Arc<RecordSettings>>>,
+    recording: Mutex<(bool, Arc<RecordSettings>)>,
     motion: Mutex<Option<Arc<MotionSettings>>>,
 }
 
@@ -242,14 +244,21 @@ impl CameraFeed {
 
     /// How it is to be recorded; `None` if it is not.
     pub fn recording(&self) -> Option<Arc<RecordSettings>> {
-        lock(&self.recording).clone()
+        let (is_on, settings) = &*lock(&self.recording);
+        is_on.then(|| Arc::clone(settings))
     }
 
-    /// Replaces how it is to be recorded.
-    pub fn set_recording(&self, settings: Option<&RecordSettings>) {
-        let mut held = lock(&self.recording);
-        if held.as_deref() != settings {
-            *held = settings.cloned().map(Arc::new);
+    /// How long footage of it is kept, among other settings: they hold for what there is of a camera that is not recorded now, too.
+    pub fn retention(&self) -> Arc<RecordSettings> {
+        Arc::clone(&lock(&self.recording).1)
+    }
+
+    /// Replaces whether and how it is to be recorded.
+    pub fn set_recording(&self, choice: &RecordChoice) {
+        let (is_on, settings) = &mut *lock(&self.recording);
+        *is_on = choice.is_on;
+        if **settings != choice.settings {
+            *settings = Arc::new(choice.settings.clone());
         }
     }
 

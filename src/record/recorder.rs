@@ -239,7 +239,7 @@ impl Shared {
         feeds.iter().filter_map(|feed| Some((Arc::clone(feed), feed.recording()?))).collect()
     }
 
-    /// The rules of the cameras that are to be recorded.
+    /// The rules of all cameras, also of those whose recording is off: what was recorded of them before is deleted in time.
     fn rules(&self) -> BTreeMap<String, Rules> {
         let days = |days: Option<u32>| days.map(|days| u64::from(days) * DAY_US);
         let rules = |settings: &RecordSettings| Rules {
@@ -249,7 +249,8 @@ impl Shared {
             thin_fps: settings.idle_fps,
             max_bytes: settings.max_bytes,
         };
-        self.wanted().iter().map(|(feed, settings)| (feed.name().to_owned(), rules(settings))).collect()
+        let feeds = self.cameras.all();
+        feeds.iter().map(|feed| (feed.name().to_owned(), rules(&feed.retention()))).collect()
     }
 
     /// How much footage belongs to an event of the cameras that are to be recorded.

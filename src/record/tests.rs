@@ -24,8 +24,8 @@ use crate::codec::part;
 use crate::hub::{CameraFeed, CameraState, FeedList, Publisher, Stop, events, latest};
 use crate::journal::{Journal, NewEnd, NewEvent};
 use crate::media::{
-    CameraName, EventKind, Frame, GapReason, PictureEdits, Point, RecordSettings, RecordStore, RecordWhen,
-    Timestamp,
+    CameraName, EventKind, Frame, GapReason, PictureEdits, Point, RecordChoice, RecordSettings, RecordStore,
+    RecordWhen, Timestamp,
 };
 use crate::memory::{Account, Memory};
 use crate::segment::{
@@ -50,7 +50,7 @@ impl World {
         let (publisher, frames) = latest(4);
         let feed = Arc::new(CameraFeed::new("front", frames));
         feed.set_state(CameraState { online: true, ..CameraState::default() });
-        feed.set_recording(Some(settings));
+        feed.set_recording(&RecordChoice { is_on: true, is_own_sound: false, settings: settings.clone() });
         let journal = Arc::new(Journal::open(&folder.path().join("events"), events(64)));
         let store = RecordStore {
             segment_bytes: 1 << 20,
@@ -371,4 +371,15 @@ fn a_camera_of_two_sizes_makes_few_files() {
     wait_until(|| world.counted().0 + world.counted().1 >= 50);
     world.stop();
     assert!(world.files().len() <= 4, "{} files", world.files().len());
+}
+
+#[test]
+fn what_was_recorded_goes_after_recording_is_off_as_well() {
+    let mut world = World::new(&always());
+    world.publish(now_us(), 1000);
+    wait_until(|| world.counted().0 == 1);
+    let settings = RecordSettings { max_bytes: Some(1), ..always() };
+    world.feed.set_recording(&RecordChoice { is_on: false, is_own_sound: false, settings });
+    wait_until(|| world.files().is_empty());
+    world.stop();
 }
