@@ -97,7 +97,7 @@ function masksRow(name, now) {
   const link = (edit, words) => make("a", { href: `?camera=${encodeURIComponent(name)}&edit=${edit}` }, words);
   // An older server has none, where another one is null.
   const motion = now.motion === undefined ? undefined : link("motion", "Motion");
-  return { show, element: make("div", { class: "row" }, count, link("zones", "Edit masks"), motion) };
+  return { show, element: make("div", { class: "row" }, count, link("masks", "Edit masks"), motion) };
 }
 
 function saving(keeps, sender, saved) {

@@ -82,7 +82,7 @@ export function showServerGone() {
   recording?.then((shown) => shown.showUnknown(), () => {});
 }
 
-// One camera large, or with no name all of them. `edit` is what an admin changes on the picture: "zones" or "motion".
+// One camera large, or with no name all of them. `edit` is what an admin changes on the picture: "masks" or "motion".
 export function showSingle(name, edit) {
   single = name === undefined ? undefined : { name, edit, camera: cameras.get(name) };
   for (const camera of cameras.values()) {
@@ -96,7 +96,7 @@ export function showSingle(name, edit) {
 }
 
 const EDITORS = {
-  zones: async () => (await import("./masks.js")).showMasks,
+  masks: async () => (await import("./masks.js")).showMasks,
   motion: async () => (await import("./tune.js")).showTune,
 };
 

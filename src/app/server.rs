@@ -100,7 +100,7 @@ impl Server {
             Arc::clone(control.cameras()),
             Arc::clone(control.microphones()),
             Arc::clone(&journal),
-            memory.for_remote(),
+            memory.for_device(),
         ));
         let state = AppState {
             accounts: Arc::clone(&accounts),

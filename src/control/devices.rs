@@ -350,7 +350,7 @@ impl<K: Kind> Devices<K> {
         let stop = Stop::new();
         let stopped_by = stopped_by.map(str::to_owned);
         let mine = (settings.clone(), stopped_by.clone(), Arc::clone(&feed), stop.clone());
-        let account = self.memory.for_remote();
+        let account = self.memory.for_device();
         let thread = thread::Builder::new()
             .name(format!("{}-{name}", K::NAME))
             .stack_size(STACK_BYTES)

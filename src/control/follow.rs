@@ -26,7 +26,7 @@ impl Control {
                                 control.update_listing(endpoint, listing);
                             }
                         };
-                        Follower::start(settings, self.memory.for_remote(), report)
+                        Follower::start(settings, self.memory.for_device(), report)
                     }
                 };
                 match started {

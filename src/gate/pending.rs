@@ -199,6 +199,7 @@ impl OpenRequest<'_> {
 
 impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
+        // Relaxed: who sees it later works a little longer in vain; nothing is published by it.
         self.request.is_open.store(false, Ordering::Relaxed);
         lock(&self.pending.live).remove(&self.id);
     }

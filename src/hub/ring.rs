@@ -129,6 +129,7 @@ impl RingWriter {
 
     /// How many readers there are now.
     pub fn readers(&self) -> u32 {
+        // Relaxed: a statistic.
         self.shared.readers.load(Ordering::Relaxed)
     }
 }
@@ -149,6 +150,7 @@ impl Ring {
 
     /// How many readers there are now.
     pub fn readers(&self) -> u32 {
+        // Relaxed: a statistic.
         self.shared.readers.load(Ordering::Relaxed)
     }
 
@@ -274,6 +276,7 @@ impl RingReader {
 
 impl Drop for RingReader {
     fn drop(&mut self) {
+        // Relaxed: a statistic.
         self.shared.readers.fetch_sub(1, Ordering::Relaxed);
     }
 }

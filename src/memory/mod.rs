@@ -7,9 +7,9 @@
 //! of their sum. Code that allocates a large buffer takes a [`Lease`] of its size first and keeps it as
 //! long as the buffer.
 //!
-//! Three quarters are for pictures of other Defenders and of network cameras, and for what it takes to change those;
-//! each of them leaves as much free as it uses. One quarter is for replies, pieces of files and request bodies; bodies come from strangers as well, so they leave as much
-//! free as they use. Clips and played footage may take hours to send, so they leave a quarter of that free. A body of
+//! Three quarters are for pictures that come over a network or a socket, and for what it takes to change pictures and
+//! to find motion in them; each device leaves as much free as it uses. One quarter is for replies, pieces of files and
+//! request bodies; bodies come from strangers as well, so they leave as much free as they use. Clips and played footage may take hours to send, so they leave a quarter of that free. A body of
 //! 4 KiB or less is not counted, so that a sign-in always fits. Frames of the board's own cameras are not counted, so
 //! that they are never refused.
 
@@ -23,10 +23,10 @@ pub use machine::installed_bytes;
 /// Most bytes used where defender.conf names no limit.
 const DEFAULT_MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The server's memory for buffers, in two parts, so that no other Defender can take what requests need.
+/// The server's memory for buffers, in two parts, so that no device can take what requests need.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    relays: Arc<Pool>,
+    devices: Arc<Pool>,
     requests: Arc<Account>,
     bodies: Arc<Account>,
     footage: Arc<Account>,
@@ -70,13 +70,12 @@ pub struct Usage {
 }
 
 impl Memory {
-    /// Three quarters of `bytes` for the pictures of other Defenders, one quarter for requests and
-    /// replies.
+    /// Three quarters of `bytes` for pictures of devices, one quarter for requests and replies.
     pub fn new(bytes: usize) -> Self {
         let for_requests = bytes / 4;
         let requests = Arc::new(Pool::new(for_requests));
         Self {
-            relays: Arc::new(Pool::new(bytes - for_requests)),
+            devices: Arc::new(Pool::new(bytes - for_requests)),
             bodies: Arc::new(Account::new(Arc::clone(&requests), true)),
             footage: Arc::new(Account {
                 reserve_bytes: for_requests / 4,
@@ -91,10 +90,10 @@ impl Memory {
         Self::new(limit_bytes(configured_mb, installed_bytes()))
     }
 
-    /// An account for one other Defender. However much it sends, it leaves as much free for others as
-    /// it uses itself.
-    pub fn for_remote(&self) -> Arc<Account> {
-        Arc::new(Account::new(Arc::clone(&self.relays), true))
+    /// An account for one device, for one other Defender, or for the detector. However much is sent to it, it leaves as
+    /// much free for others as it uses itself.
+    pub fn for_device(&self) -> Arc<Account> {
+        Arc::new(Account::new(Arc::clone(&self.devices), true))
     }
 
     /// The account of replies.
@@ -114,9 +113,9 @@ impl Memory {
         &self.footage
     }
 
-    /// What is used by pictures of other Defenders, and by requests.
+    /// What is used by pictures of devices, which the metrics call `relays`, and by requests.
     pub fn usage(&self) -> [(&'static str, Usage); 2] {
-        [("relays", self.relays.usage()), ("requests", self.requests.pool.usage())]
+        [("relays", self.devices.usage()), ("requests", self.requests.pool.usage())]
     }
 }
 
@@ -236,10 +235,10 @@ mod tests {
     #[test]
     fn one_remote_leaves_room_for_another_and_for_requests() {
         let memory = Memory::new(64 * MIB);
-        let greedy = memory.for_remote();
+        let greedy = memory.for_device();
         let held: Vec<_> = std::iter::from_fn(|| greedy.lease(MIB)).take(1000).collect();
         assert_eq!(held.len(), 24, "half of three quarters");
-        let other = memory.for_remote();
+        let other = memory.for_device();
         assert!(other.lease(8 * MIB).is_some());
         assert!(memory.for_requests().lease(16 * MIB).is_some());
     }

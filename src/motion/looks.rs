@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn looks_are_remembered_as_they_were() {
-        let mut looks = Looks::new(Memory::new(64 << 20).for_remote());
+        let mut looks = Looks::new(Memory::new(64 << 20).for_device());
         let planes: Vec<DcPlane> =
             (0..200).map(|at| plane(at, if at < 150 { 16 } else { 7 }, 1 + at % 5)).collect();
         for (at, plane) in (0..).zip(&planes) {
@@ -282,7 +282,7 @@ mod tests {
     fn looks_take_at_most_two_mebibytes_and_ten_minutes() {
         let memory = Memory::new(64 << 20);
         let used = || memory.usage()[0].1.used_bytes;
-        let mut looks = Looks::new(memory.for_remote());
+        let mut looks = Looks::new(memory.for_device());
         for at in 0..4000 {
             looks.push(Timestamp::from_micros(at * 200_000), 0, &plane(at as u32, 16, 3));
         }
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn without_memory_nothing_is_remembered() {
-        let mut looks = Looks::new(Memory::new(100_000).for_remote());
+        let mut looks = Looks::new(Memory::new(100_000).for_device());
         for at in 0..100 {
             looks.push(Timestamp::from_micros(at * 200_000), 0, &plane(at as u32, 16, 3));
         }

@@ -116,7 +116,7 @@ fn a_picture_without_memory_is_skipped() {
     let small = b"--b\r\nContent-Length: 5\r\n\r\nsmall".to_vec();
     let sent = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), large, small].concat();
     let memory = Memory::new(4 * 1024 * 1024);
-    let endpoint = Endpoint::new(sends(sent).settings().clone(), memory.for_remote()).unwrap();
+    let endpoint = Endpoint::new(sends(sent).settings().clone(), memory.for_device()).unwrap();
     let is_wanted = || true;
     let mut parts = endpoint.video("trap", None, &is_wanted).unwrap();
     assert_eq!(parts.next_part().unwrap(), None);

@@ -12,7 +12,7 @@ import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, f
 const SQUARE = [[0.1, 0.2], [0.3, 0.2], [0.3, 0.4], [0.1, 0.4]];
 
 // A window on a camera whose changes are collected and not made; `refuse` is what the next ones are refused with.
-async function opened(t, { path = "/?camera=front&edit=zones", settings = {}, more = {}, ...options } = {}) {
+async function opened(t, { path = "/?camera=front&edit=masks", settings = {}, more = {}, ...options } = {}) {
   const server = await new Server(t).start();
   const page = await open(server, { expected: /401|400/, ...options });
   const found = {
@@ -146,7 +146,7 @@ test("lettering, rotation and flip have fields; masks have their editor", async 
   await page.getByText("1 mask", { exact: true }).waitFor();
   await page.getByRole("link", { name: "Edit masks" }).click();
   await frame(page).getByRole("button", { name: "Mask 1, 4 points" }).waitFor();
-  assert.equal(new URL(page.url()).search, "?camera=front&edit=zones");
+  assert.equal(new URL(page.url()).search, "?camera=front&edit=masks");
 });
 
 for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
@@ -315,7 +315,7 @@ test("masks of a picture that a turn has trimmed lie where they are seen", async
 
 test("nothing leaves the editor with unapplied masks unasked", async (t) => {
   const { page, changes } = await opened(t, { path: "/" });
-  const edits = () => new URL(page.url()).search === "?camera=front&edit=zones";
+  const edits = () => new URL(page.url()).search === "?camera=front&edit=masks";
   await page.getByRole("link", { name: "front" }).first().click();
   await page.getByRole("link", { name: "Edit masks" }).click();
   await page.getByRole("button", { name: "Add a mask" }).click();
@@ -344,7 +344,7 @@ test("nothing leaves the editor with unapplied masks unasked", async (t) => {
 test("a mask that is saved hides the picture, also when it is turned", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server);
-  await page.goto(server.url("/?camera=front&edit=zones"));
+  await page.goto(server.url("/?camera=front&edit=masks"));
   await fillIn(page, "ada");
   await untilItMoves(page);
   // How many colours a part of the picture has, left, top, width and height in parts of it.
@@ -389,7 +389,7 @@ test("a viewer finds neither the editor nor the buttons", async (t) => {
   const page = await open(server);
   const loaded = [];
   page.on("request", (request) => loaded.push(new URL(request.url()).pathname));
-  await page.goto(server.url("/?camera=front&edit=zones"));
+  await page.goto(server.url("/?camera=front&edit=masks"));
   await fillIn(page, "eve");
   await untilItMoves(page);
   await camera(page).getByText("viewer").first().waitFor();

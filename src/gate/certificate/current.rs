@@ -110,6 +110,7 @@ impl Certificates {
     /// Loads the files again if they changed, and makes a new certificate if the old one is due or the host
     /// name changed. If the new files cannot be used, it logs why and keeps the old certificate.
     pub fn reload_if_changed(&self) {
+        // Acquire, twin of the Release of the guard: the next check sees what this one did.
         if self.is_checking.swap(true, Ordering::Acquire) {
             return;
         }

@@ -123,7 +123,7 @@ fn app_state(users: &Path) -> AppState {
         Arc::clone(&cameras),
         Arc::clone(&microphones),
         Arc::clone(&journal),
-        memory.for_remote(),
+        memory.for_device(),
     );
     AppState {
         // The feeds above stand for devices.

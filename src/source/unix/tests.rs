@@ -154,7 +154,7 @@ fn what_is_read_is_counted_and_given_back() {
     let endless = [&whole[..whole.len() - 2], &vec![0x55; 9 << 20]].concat();
     let wire = Box::new(FakeWire::new(&clock, &[(0, &whole), (10, &endless)], None));
     with_session(&clock, &stop, |session| {
-        let mut feed = JpegFeed::new(path(), wire, session, 30, &memory.for_remote());
+        let mut feed = JpegFeed::new(path(), wire, session, 30, &memory.for_device());
         take(&mut feed);
         assert!(used() >= whole.len());
         let mut has_no_memory = false;
@@ -177,7 +177,7 @@ fn raw_pictures_are_taken_by_their_size() {
     with_session(&clock, &stop, |session| {
         let format = (PixelFormat::I420, (16, 16));
         let memory = Memory::new(6 * bytes);
-        let mut feed = PlaneFeed::new(path(), wire, session, format, 30, &memory.for_remote()).unwrap();
+        let mut feed = PlaneFeed::new(path(), wire, session, format, 30, &memory.for_device()).unwrap();
         assert!(feed.next(POLL).unwrap().picture.is_none(), "a byte is missing");
         let arrival = feed.next(POLL).unwrap();
         assert_eq!(arrival.lost, 2);
@@ -193,7 +193,7 @@ fn raw_pictures_are_taken_by_their_size() {
         let why = reason(&mut feed, 5);
         assert!(why.contains("closed in the middle of a picture, after 100 of 384 bytes"), "{why}");
         let other = Box::new(FakeWire::new(&clock, &[], None));
-        let refused = PlaneFeed::new(path(), other, session, format, 30, &memory.for_remote()).err().unwrap();
+        let refused = PlaneFeed::new(path(), other, session, format, 30, &memory.for_device()).err().unwrap();
         assert!(refused.to_string().contains("memory_mb"), "{refused}");
     });
 }

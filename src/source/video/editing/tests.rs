@@ -160,7 +160,7 @@ fn what_editing_takes_is_counted_for_a_picture_from_elsewhere() {
         let memory = Memory::new(bytes);
         let used = || memory.usage()[0].1.used_bytes;
         with_output(&turned(), |output, feed| {
-            let account = memory.for_remote();
+            let account = memory.for_device();
             let mut prepare = |jpeg: &[u8]| {
                 let content = Content::UntrustedJpeg { jpeg, account: &account, is_no_signal: false };
                 output.prepare(&Picture { content, captured: None, is_description_new: false }).map(drop)
