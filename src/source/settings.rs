@@ -69,6 +69,19 @@ pub enum DeviceChoice {
     Remote(RemoteDevice),
 }
 
+impl DeviceChoice {
+    /// The module that the log names.
+    pub(super) fn log_target(&self) -> &'static str {
+        match self {
+            Self::Auto | Self::Test | Self::Path(_) => "defender::source::video",
+            Self::Ribbon(_) => "defender::source::ribbon",
+            Self::Unix(_) => "defender::source::unix",
+            Self::Http(_) => "defender::source::http",
+            Self::Remote(_) => "defender::source::relay",
+        }
+    }
+}
+
 /// The settings of a microphone; the hardware may give something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MicrophoneSettings {
@@ -97,6 +110,17 @@ pub enum MicrophoneDevice {
     Remote(RemoteDevice),
     /// An ALSA PCM name such as `hw:1,0`, or part of a card's name.
     Named(String),
+}
+
+impl MicrophoneDevice {
+    /// The module that the log names.
+    pub(super) fn log_target(&self) -> &'static str {
+        match self {
+            Self::Auto | Self::Test | Self::Named(_) => "defender::source::audio",
+            Self::Unix(_) => "defender::source::unix",
+            Self::Remote(_) => "defender::source::relay",
+        }
+    }
 }
 
 /// A camera or microphone of another Defender.

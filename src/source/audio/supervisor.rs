@@ -11,7 +11,7 @@ use crate::hub::{MicrophoneFeed, MicrophoneState, SoundWriter};
 use crate::source::clock::POLL;
 use crate::source::problem_log::{Backoff, ProblemLog};
 use crate::source::session::Session;
-use crate::source::settings::{MicrophoneDevice, MicrophoneSettings};
+use crate::source::settings::MicrophoneSettings;
 
 /// How often something is written while there is no device to set the pace.
 const PACE: Duration = Duration::from_millis(20);
@@ -37,10 +37,7 @@ pub(in crate::source) fn supervise<'s>(
     session: &'s Session<'s>,
     opener: &mut dyn OpenAudio<'s>,
 ) {
-    let target = match settings.device {
-        MicrophoneDevice::Remote(_) => "defender::source::relay",
-        _ => "defender::source::audio",
-    };
+    let target = settings.device.log_target();
     let mut timeline = Timeline::new(feed, writer, session.now());
     // Listeners of former settings wait for the format that was asked for before.
     timeline.set_format(settings.format);

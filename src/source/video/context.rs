@@ -11,7 +11,7 @@ use crate::hub::{CameraFeed, CameraState, Publisher};
 use crate::media::Frame;
 use crate::source::problem_log::ProblemLog;
 use crate::source::session::Session;
-use crate::source::settings::{CameraSettings, DeviceChoice};
+use crate::source::settings::CameraSettings;
 
 /// What a camera's thread keeps.
 pub(super) struct Context<'a> {
@@ -32,11 +32,7 @@ impl<'a> Context<'a> {
         session: &'a Session<'a>,
         publisher: &'a mut Publisher<Frame>,
     ) -> Self {
-        let target = match settings.device {
-            DeviceChoice::Remote(_) => "defender::source::relay",
-            DeviceChoice::Http(_) => "defender::source::http",
-            _ => "defender::source::video",
-        };
+        let target = settings.device.log_target();
         Self {
             settings,
             feed,
