@@ -8,7 +8,7 @@ use super::read::{Read, Sink, Tables};
 use super::read_table::{AcTable, Token};
 use super::room::MayHold;
 
-/// The quantised coefficients of one picture. Its memory is kept for the next one.
+/// The quantised coefficients of one picture, or of one band of it. Its memory is kept for the next one.
 ///
 /// Most coefficients are zero and are left out, which takes a fifth of the memory that all of them would.
 #[derive(Default)]
@@ -83,12 +83,29 @@ impl Coefficients {
         last: u32,
         may_hold: &mut MayHold<'_>,
     ) -> Result<(), JpegError> {
-        self.layout = header.layout;
+        let rows = header.layout.units_down;
+        self.read_bands(jpeg, header, tables, (last, rows), may_hold, &mut |_| ())
+    }
+
+    /// The same band by band, each of at most `rows` rows of units: `take` gets one as soon as it is read, with the
+    /// layout of the band, and the next one takes its place. A picture of several scans is one band.
+    pub(super) fn read_bands(
+        &mut self,
+        jpeg: &[u8],
+        header: &mut Header,
+        tables: &mut Tables,
+        (last, rows): (u32, usize),
+        may_hold: &mut MayHold<'_>,
+        take: &mut dyn FnMut(&Self),
+    ) -> Result<(), JpegError> {
+        let (whole, is_padded) = (header.layout, header.is_whole_in_one_scan());
+        let rows = if is_padded { rows } else { whole.units_down };
+        self.layout = whole.band(0, rows);
         self.used = 0;
         self.prepare(self.layout.blocks(), may_hold)?;
-        let is_padded = header.is_whole_in_one_scan();
         let components = header.components().len();
-        let mut store = Store { to: self, last, may_hold, is_full: false };
+        let mut store =
+            Store { to: self, last, may_hold, is_full: false, whole, first: 0, first_row: 0, take };
         let read = tables.read(jpeg, header, components, &mut store);
         if store.is_full {
             self.give_up(may_hold);
@@ -99,6 +116,7 @@ impl Coefficients {
         if !is_padded {
             self.pad();
         }
+        take(self);
         Ok(())
     }
 
@@ -180,11 +198,33 @@ struct Store<'c, 'm> {
     may_hold: &'c mut MayHold<'m>,
     /// Whether there was no memory for more tokens.
     is_full: bool,
+    whole: Layout,
+    /// The number of the band's first block in the whole picture, and of its first row of units.
+    first: usize,
+    first_row: usize,
+    take: &'c mut dyn FnMut(&Coefficients),
+}
+
+impl Store<'_, '_> {
+    /// Hands a band over that is complete, and begins the next one.
+    #[cold]
+    #[inline(never)]
+    fn next_band(&mut self) {
+        (self.take)(self.to);
+        self.first += self.to.blocks.len();
+        self.first_row += self.to.layout.units_down;
+        self.to.most = self.to.most.max(std::mem::take(&mut self.to.used));
+        self.to.layout = self.whole.band(self.first_row, self.to.layout.units_down);
+        self.to.blocks.truncate(self.to.layout.blocks());
+    }
 }
 
 impl<'d> Sink<'d> for Store<'_, '_> {
     #[inline(always)]
     fn block(&mut self, read: Read<'d>, bits: &mut Bits<'d>, table: &AcTable) -> Option<()> {
+        if read.number - self.first >= self.to.blocks.len() {
+            self.next_band();
+        }
         let used = self.to.used;
         if used + BLOCK_TOKENS > self.to.tokens.len() {
             self.is_full = !self.to.grow(self.may_hold);
@@ -192,7 +232,8 @@ impl<'d> Sink<'d> for Store<'_, '_> {
         // None after it could not grow.
         let place = self.to.tokens[used..].first_chunk_mut::<BLOCK_TOKENS>()?;
         let count = table.take(bits, self.last, place)?;
-        self.to.blocks[read.number] = Block { start: used as u32, dc: read.dc as i16, count: count as u8 };
+        let block = Block { start: used as u32, dc: read.dc as i16, count: count as u8 };
+        *self.to.blocks.get_mut(read.number - self.first)? = block;
         self.to.used = used + count;
         Some(())
     }

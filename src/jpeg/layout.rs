@@ -95,6 +95,16 @@ impl Layout {
         Ok(layout)
     }
 
+    /// The layout of at most `rows` rows of units, from row `first` on.
+    pub(super) fn band(&self, first: usize, rows: usize) -> Self {
+        let units_down = rows.min(self.units_down - first);
+        let mut band = Self { units_down, ..*self };
+        for plane in &mut band.parts {
+            plane.blocks_down = (plane.blocks_down - first * plane.down).min(units_down * plane.down);
+        }
+        band
+    }
+
     /// The planes, one for each component.
     pub(super) fn planes(&self) -> &[Plane] {
         &self.parts[..self.count]

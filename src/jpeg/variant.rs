@@ -1,5 +1,7 @@
 //! Other streams of a camera: the same picture, but smaller or of a lower quality.
 
+use std::cell::{Cell, RefCell};
+
 use super::coefficients::Coefficients;
 use super::edit::{Edited, turned_interval};
 use super::error::{Fault, JpegError};
@@ -25,6 +27,8 @@ pub struct Variant {
 }
 
 /// Makes one variant of a camera's frames after another. Its tables and memory are kept for the next frame.
+///
+/// A picture is read and written band by band: coefficients of as many rows of units are held as become one row.
 #[derive(Default)]
 pub struct VariantMaker {
     tables: Tables,
@@ -32,6 +36,8 @@ pub struct VariantMaker {
     coefficients: Coefficients,
     made_for: Option<MadeFor>,
     blocks: Blocks,
+    /// Whether the last such picture could not be written with its own tables.
+    is_standard: bool,
 }
 
 /// What the blocks were prepared for.
@@ -45,7 +51,8 @@ struct MadeFor {
 /// How the blocks of each component are made.
 enum Blocks {
     Same(Vec<Requantiser>),
-    Fewer(BlockNumbers, Vec<BlockShrinker>),
+    /// So many rows of units become one.
+    Fewer(usize, BlockNumbers, Vec<BlockShrinker>),
 }
 
 impl Default for Blocks {
@@ -105,29 +112,55 @@ impl VariantMaker {
         out: &mut Vec<u8>,
         may_hold: &mut MayHold<'_>,
     ) -> Result<Edited, JpegError> {
-        let mut header = Header::parse(jpeg, limits)?;
-        let first = header.clone();
+        let header = Header::parse(jpeg, limits)?;
         let changes = self.prepare(&header, variant)?;
-        let last = shrink::last_place(variant.scale);
-        self.coefficients.read(jpeg, &mut header, &mut self.tables, last, may_hold)?;
-        let (room, held) = (out.capacity(), self.coefficients.bytes());
-        let layout = Layout::of(changes.width, changes.height, first.components())?;
+        let (width, height) = (changes.width, changes.height);
+        let layout = Layout::of(width, height, header.components())?;
         let start = out.len();
-        for is_standard in [changes.has_standard_tables, true] {
-            if self.write_tables.prepare(&first, is_standard).is_some() {
-                let changes = Changes { has_standard_tables: is_standard, ..changes.clone() };
-                head::write(jpeg, &first, &changes, out);
-                let may_grow = &mut |length: usize| may_hold(held + length.saturating_sub(room));
-                let writer = ScanWriter::new(out, &self.write_tables, may_grow);
-                let written = self.write_blocks(&layout, changes.restart_interval, writer);
+        self.is_standard |= changes.has_standard_tables;
+        loop {
+            if self.write_tables.prepare(&header, self.is_standard).is_some() {
+                let changes = Changes { has_standard_tables: self.is_standard, ..changes.clone() };
+                head::write(jpeg, &header, &changes, out);
+                let written =
+                    self.write_scan(jpeg, &header, (variant.scale, &layout), &changes, (out, may_hold));
                 if written.inspect_err(|_| out.truncate(start))? {
-                    let Changes { width, height, .. } = changes;
                     return Ok(Edited { width, height, trimmed_columns: 0, trimmed_rows: 0 });
                 }
                 out.truncate(start);
             }
+            if std::mem::replace(&mut self.is_standard, true) {
+                return Err(JpegError::broken(header.scan.entropy_coded, Fault::Range));
+            }
         }
-        Err(JpegError::broken(first.scan.entropy_coded, Fault::Range))
+    }
+
+    /// Writes all blocks; ends as [`ScanWriter::finish`].
+    fn write_scan(
+        &mut self,
+        jpeg: &[u8],
+        header: &Header,
+        (scale, layout): (Scale, &Layout),
+        changes: &Changes,
+        (out, may_hold): (&mut Vec<u8>, &mut MayHold<'_>),
+    ) -> Result<bool, JpegError> {
+        let (room, held) = (out.capacity(), Cell::new((self.coefficients.bytes(), 0)));
+        let may_hold = RefCell::new(may_hold);
+        let ask = |coefficients: usize, written: usize| {
+            held.set((coefficients, written));
+            (may_hold.borrow_mut())(coefficients + written)
+        };
+        let may_write = &mut |length: usize| ask(held.get().0, length.saturating_sub(room));
+        let mut writer = ScanWriter::new(out, &self.write_tables, may_write);
+        let mut restarts = Restarts::new(changes.restart_interval);
+        let unit_blocks: Vec<_> = layout.unit().collect();
+        let take = &mut |band: &Coefficients| {
+            self.blocks.write(band, (layout, &unit_blocks), &mut restarts, &mut writer);
+        };
+        let bounds = (shrink::last_place(scale), scale.divisor() as usize);
+        let may_read = &mut |bytes| ask(bytes, held.get().1);
+        self.coefficients.read_bands(jpeg, &mut header.clone(), &mut self.tables, bounds, may_read, take)?;
+        writer.finish()
     }
 
     /// What is different in the variant. Makes the tables for its blocks, if they are not those of the last frame.
@@ -169,77 +202,57 @@ impl VariantMaker {
             self.blocks = match variant.scale {
                 Scale::Whole => Blocks::Same(pairs.map(|(from, to)| Requantiser::new(from, to)).collect()),
                 scale => Blocks::Fewer(
+                    scale.divisor() as usize,
                     BlockNumbers::of(&header.layout),
                     pairs.map(|(from, to)| BlockShrinker::new(scale, from, to)).collect(),
                 ),
             };
+            self.is_standard = false;
             self.made_for = Some(MadeFor { variant: *variant, layout: header.layout, from, to });
         }
         Ok(changes)
     }
+}
 
-    /// Writes all blocks; ends as [`ScanWriter::finish`].
-    fn write_blocks(
+impl Blocks {
+    /// Writes the blocks that a band of the picture becomes. `layout` is that of the variant.
+    fn write(
         &self,
-        layout: &Layout,
-        restart_interval: u32,
-        writer: ScanWriter<'_>,
-    ) -> Result<bool, JpegError> {
-        match &self.blocks {
-            Blocks::Same(requantisers) => self.write_same(layout, restart_interval, requantisers, writer),
-            Blocks::Fewer(numbers, shrinkers) => {
-                self.write_fewer(layout, restart_interval, (numbers, shrinkers), writer)
-            }
-        }
-    }
-
-    fn write_same(
-        &self,
-        layout: &Layout,
-        restart_interval: u32,
-        requantisers: &[Requantiser],
-        mut writer: ScanWriter<'_>,
-    ) -> Result<bool, JpegError> {
-        let unit_blocks: Vec<_> = layout.unit().collect();
-        let mut restarts = Restarts::new(restart_interval);
-        for unit in self.coefficients.blocks.chunks_exact(layout.unit_blocks) {
-            if let Some(restart) = restarts.next_unit() {
-                writer.restart(restart);
-            }
-            for (block, &(component, ..)) in unit.iter().zip(&unit_blocks) {
-                let requantiser = &requantisers[component];
-                let tokens = requantiser.tokens(self.coefficients.tokens(block));
-                writer.block(component, requantiser.value(0, block.dc.into()), tokens);
-            }
-        }
-        writer.finish()
-    }
-
-    fn write_fewer(
-        &self,
-        layout: &Layout,
-        restart_interval: u32,
-        (numbers, shrinkers): (&BlockNumbers, &[BlockShrinker]),
-        mut writer: ScanWriter<'_>,
-    ) -> Result<bool, JpegError> {
-        let unit_blocks: Vec<_> = layout.unit().collect();
-        let mut restarts = Restarts::new(restart_interval);
-        let mut room = [0; 64];
-        for unit_row in 0..layout.units_down {
-            for unit in 0..layout.units_across {
-                if let Some(restart) = restarts.next_unit() {
-                    writer.restart(restart);
+        band: &Coefficients,
+        (layout, unit_blocks): (&Layout, &[(usize, usize, usize)]),
+        restarts: &mut Restarts,
+        writer: &mut ScanWriter<'_>,
+    ) {
+        match self {
+            Self::Same(requantisers) => {
+                for unit in band.blocks.chunks_exact(layout.unit_blocks) {
+                    if let Some(restart) = restarts.next_unit() {
+                        writer.restart(restart);
+                    }
+                    for (block, &(component, ..)) in unit.iter().zip(unit_blocks) {
+                        let requantiser = &requantisers[component];
+                        let tokens = requantiser.tokens(band.tokens(block));
+                        writer.block(component, requantiser.value(0, block.dc.into()), tokens);
+                    }
                 }
-                for &(component, column, row) in &unit_blocks {
-                    let plane = &layout.planes()[component];
-                    let shrinker = &shrinkers[component];
-                    let place = (unit * plane.across + column, unit_row * plane.down + row);
-                    let (dc, tokens) =
-                        shrinker.block((&self.coefficients, numbers), component, place, &mut room);
-                    writer.block(component, dc, tokens.iter().copied());
+            }
+            Self::Fewer(divisor, numbers, shrinkers) => {
+                let mut room = [0; 64];
+                for unit_row in 0..band.layout.units_down.div_ceil(*divisor) {
+                    for unit in 0..layout.units_across {
+                        if let Some(restart) = restarts.next_unit() {
+                            writer.restart(restart);
+                        }
+                        for &(component, column, row) in unit_blocks {
+                            let plane = &layout.planes()[component];
+                            let place = (unit * plane.across + column, unit_row * plane.down + row);
+                            let shrinker = &shrinkers[component];
+                            let (dc, tokens) = shrinker.block((band, numbers), component, place, &mut room);
+                            writer.block(component, dc, tokens.iter().copied());
+                        }
+                    }
                 }
             }
         }
-        writer.finish()
     }
 }
