@@ -130,8 +130,8 @@ impl<'p> Walk<'p> {
                 Ok(())
             }
             Owner::Root => {
-                let by_group = mode.contains(Mode::WGRP) && found.st_gid != 0;
-                let is_shared = by_group || mode.contains(Mode::WOTH);
+                // The bit of the group is also that of other users whom an access control list names (acl(5)).
+                let is_shared = mode.intersects(Mode::WGRP.union(Mode::WOTH));
                 self.is_sticky = is_shared && mode.contains(Mode::SVTX);
                 if is_shared && !self.is_sticky { Err(self.shared(found.st_mode)) } else { Ok(()) }
             }
@@ -142,7 +142,8 @@ impl<'p> Walk<'p> {
     fn check_link(&self, part: &OsStr, found: &Stat) -> Result<(), ConfineError> {
         let uid = match &self.owner {
             Owner::User { uid, .. } => *uid,
-            Owner::Root if self.is_sticky && found.st_uid != 0 => found.st_uid,
+            // Also where nobody else can make links now: one may be left from a time when others could.
+            Owner::Root if found.st_uid != 0 && system_user::is_mapped(found.st_uid) => found.st_uid,
             Owner::Root => return Ok(()),
         };
         Err(ConfineError::ForeignLink { path: self.shown.join(part), user: system_user::name_of(uid)? })
@@ -267,18 +268,21 @@ mod tests {
         symlink(at("root"), at("theirs/link")).unwrap();
         symlink("/etc/shadow", at("theirs/users")).unwrap();
         symlink(at("root"), at("tmp/link")).unwrap();
-        rustix::fs::chownat(
-            rustix::fs::CWD,
-            at("tmp/link"),
-            Some(Uid::from_raw(STRANGER)),
-            None,
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .unwrap();
+        symlink("/etc/shadow", at("root/left")).unwrap();
+        for planted in ["tmp/link", "root/left"] {
+            let owner = Some(Uid::from_raw(STRANGER));
+            rustix::fs::chownat(rustix::fs::CWD, at(planted), owner, None, AtFlags::SYMLINK_NOFOLLOW)
+                .unwrap();
+        }
         assert_eq!(uid_of(&at("root/link/new")), Ok(Some(STRANGER)));
-        for planted in
-            ["theirs/users", "theirs/link/users", "root/users", "root/link/users", "tmp/link/users"]
-        {
+        for planted in [
+            "theirs/users",
+            "theirs/link/users",
+            "root/users",
+            "root/link/users",
+            "tmp/link/users",
+            "root/left",
+        ] {
             let error = uid_of(&at(planted)).unwrap_err();
             assert!(error.contains("is a link"), "{planted}: {error}");
         }
@@ -293,9 +297,10 @@ mod tests {
         make(&at("open"), 0, 0o777);
         make(&at("group"), 0, 0o775);
         chown(at("group"), None, Some(STRANGER)).unwrap();
+        make(&at("listed"), 0, 0o775);
         make(&at("tmp"), 0, 0o1777);
         make(&at("open/inner"), 0, 0o700);
-        for shared in ["open/users", "group/users", "tmp/users", "open/inner/users"] {
+        for shared in ["open/users", "group/users", "listed/users", "tmp/users", "open/inner/users"] {
             let error = uid_of(&at(shared)).unwrap_err();
             assert!(error.contains("other users may create files"), "{shared}: {error}");
         }
