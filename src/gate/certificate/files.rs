@@ -6,7 +6,7 @@ use std::path::Path;
 
 use log::warn;
 use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
@@ -60,7 +60,7 @@ pub(super) fn load_chain(cert: &Path) -> Result<Vec<CertificateDer<'static>>, Ce
     let text = read(cert)?;
     let chain = CertificateDer::pem_slice_iter(disk::without_bom(&text)).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| {
-        CertificateError::Broken(cert.to_owned(), format!("not a PEM certificate: {error}"))
+        CertificateError::Broken(cert.to_owned(), format!("not a PEM certificate: {}", fault_of(&error)))
     })?;
     if chain.is_empty() {
         return Err(CertificateError::Empty(cert.to_owned(), "CERTIFICATE", found_instead(&text)));
@@ -76,11 +76,25 @@ pub(super) fn load_key(key: &Path) -> Result<PrivateKeyDer<'static>, Certificate
         return Err(CertificateError::Encrypted(key.to_owned()));
     }
     PrivateKeyDer::from_pem_slice(disk::without_bom(&text)).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => {
+        pem::Error::NoItemsFound => {
             CertificateError::Empty(key.to_owned(), "PRIVATE KEY", found_instead(&text))
         }
-        other => CertificateError::Broken(key.to_owned(), format!("not a PEM private key: {other}")),
+        other => {
+            CertificateError::Broken(key.to_owned(), format!("not a PEM private key: {}", fault_of(&other)))
+        }
     })
+}
+
+/// What is wrong with a PEM file. The error's own words quote the file, which may be a key.
+fn fault_of(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "a part of it has no END line; BEGIN, each 64 characters and END must have lines of their own"
+        }
+        pem::Error::IllegalSectionStart { .. } => "a BEGIN line is not `-----BEGIN NAME-----`",
+        pem::Error::Base64Decode(_) => "what is between BEGIN and END is not base64",
+        _ => "it cannot be read as text",
+    }
 }
 
 /// What a person should know about a working certificate that was not made here.
@@ -203,5 +217,28 @@ fn check_version(cert: &Path, certificate: &CertificateDer<'_>) -> Result<(), Ce
     match Fields::read(certificate) {
         Some(fields) if fields.version < 3 => Err(CertificateError::Version(cert.to_owned(), fields.version)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_quotes_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key.pem");
+        let begin = "-----BEGIN PRIVATE KEY-----";
+        for text in [
+            format!("{begin}SECRETSECRET-----END PRIVATE KEY-----"),
+            format!("{begin}\nSECRETSECRET\n"),
+            format!("{begin}\nSECRET*SECRET\n-----END PRIVATE KEY-----\n"),
+            format!("-----BEGIN SECRET\n{begin}\nSECRET"),
+        ] {
+            fs::write(&key, &text).unwrap();
+            let error = load_key(&key).map(drop).unwrap_err().to_string();
+            let quoted: Vec<String> = b"SECRET".iter().map(ToString::to_string).collect();
+            assert!(!error.contains("SECRET") && !error.contains(&quoted.join(", ")), "{text:?}: {error}");
+        }
     }
 }
