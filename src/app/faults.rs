@@ -107,7 +107,7 @@ impl Faults {
                 continue;
             }
             let known = self.cameras.remove(camera.name());
-            if let Some(id) = known.or_else(|| begin(journal, camera.name(), state)) {
+            if let Some(id) = known.or_else(|| begin(journal, camera)) {
                 lost.insert(camera.name().to_owned(), id);
             }
         }
@@ -124,9 +124,9 @@ fn is_lost(state: &CameraState, now: Timestamp) -> bool {
     !state.online && state.since.is_some_and(|since| now.since(since) >= LOST_AFTER)
 }
 
-fn begin(journal: &Journal, name: &str, state: CameraState) -> Option<u32> {
-    let lost = NewEvent::new(CameraName::new(name)?, EventKind::CameraLost);
-    let new = NewEvent { note: state.problem.unwrap_or_default(), ..lost };
+fn begin(journal: &Journal, camera: &CameraFeed) -> Option<u32> {
+    let lost = NewEvent::new(CameraName::new(camera.name())?, EventKind::CameraLost);
+    let new = NewEvent { note: camera.public_problem().unwrap_or_default(), ..lost };
     journal.start(&new).ok().map(|record| record.event.id)
 }
 

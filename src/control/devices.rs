@@ -1,5 +1,4 @@
-//! The capture threads: one for each camera and microphone, started, supervised, changed and
-//! joined.
+//! The capture threads: one for each camera and microphone, started, supervised, changed and joined.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -134,13 +133,14 @@ impl Kind for Camera {
         feed.set_recording(&settings.record);
         feed.set_motion(settings.motion.active());
         feed.relayed.set(matches!(settings.device, DeviceChoice::Remote(_)));
+        feed.networked.set(matches!(settings.device, DeviceChoice::Remote(_) | DeviceChoice::Http(_)));
     }
 
     fn is_live_change(before: &CameraSettings, after: &CameraSettings) -> bool {
-        // Recorder and detector read their settings from the feed. Masks wait for the end of the thread: no picture with the former ones is published after that.
-        let mut with = after.clone();
-        (with.edits, with.record) = (before.edits.clone(), before.record.clone());
-        with.motion = before.motion.clone();
+        // Recorder and detector read their settings from the feed. Masks wait for the end of the thread: no picture with the
+        // former ones is published after that.
+        let (edits, record, motion) = (before.edits.clone(), before.record.clone(), before.motion.clone());
+        let with = CameraSettings { edits, record, motion, ..after.clone() };
         before.edits.masks == after.edits.masks && *before == with
     }
 
@@ -223,6 +223,7 @@ impl Kind for Microphone {
 
     fn prepare(settings: &MicrophoneSettings, feed: &MicrophoneFeed) {
         feed.relayed.set(matches!(settings.device, MicrophoneDevice::Remote(_)));
+        feed.networked.set(feed.relayed.get());
         feed.set_noise(settings.noise.active());
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::public::public;
 use super::{FeedList, Latest, Named, SmallerPictures, StreamFeed, Totals};
 use crate::base::lock;
 use crate::media::{
@@ -30,6 +31,8 @@ pub struct CameraFeed {
     pub sent: Totals,
     /// Whether its pictures come from another Defender.
     pub relayed: Flag,
+    /// Whether its device is one of the network.
+    pub networked: Flag,
     /// Whether a recorder is among the readers of its frames.
     pub recorded: Flag,
     /// Whether a detector is among the readers of its frames.
@@ -140,7 +143,7 @@ pub struct CameraState {
     pub starting: bool,
     /// The time from one frame to the next, if that is seconds.
     pub slow_interval: Option<Duration>,
-    /// Why it is not online, as text for users.
+    /// Why it is not online, as text for admins; see [`CameraFeed::public_problem`].
     pub problem: Option<String>,
     /// The driver's pixel format.
     pub format: Option<PixelFormat>,
@@ -171,6 +174,7 @@ impl CameraFeed {
             published: Totals::default(),
             sent: Totals::default(),
             relayed: Flag::default(),
+            networked: Flag::default(),
             recorded: Flag::default(),
             detected: Flag::default(),
             state: Mutex::default(),
@@ -205,6 +209,11 @@ impl CameraFeed {
     /// A copy of the state as of now.
     pub fn state(&self) -> CameraState {
         self.lock().clone()
+    }
+
+    /// Why it is not online, for everybody who may see it: without the address of its device.
+    pub fn public_problem(&self) -> Option<String> {
+        self.state().problem.map(|problem| public(problem, self.networked.get()))
     }
 
     /// Replaces the state; `since` is kept while `online` stays what it was.

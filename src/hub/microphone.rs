@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::public::public;
 use super::{Count, Flag, Named, Ring, RingReader, RingWriter, Totals, ring};
 use crate::base::lock;
 use crate::media::{Level, NoiseSettings, SoundFormat, Timestamp};
@@ -27,6 +28,8 @@ pub struct MicrophoneFeed {
     pub sent: Totals,
     /// Whether its sound comes from another Defender.
     pub relayed: Flag,
+    /// Whether its device is one of the network.
+    pub networked: Flag,
     rms_bits: AtomicU32,
     peak_bits: AtomicU32,
     state: Mutex<MicrophoneState>,
@@ -47,7 +50,7 @@ pub struct MicrophoneState {
     pub source: String,
     /// Whether it delivers sound. If not, listeners hear silence.
     pub online: bool,
-    /// Why it is not online, as text for users.
+    /// Why it is not online, as text for admins; see [`MicrophoneFeed::public_problem`].
     pub problem: Option<String>,
     /// Since when `online` has its value.
     pub since: Option<Timestamp>,
@@ -81,6 +84,7 @@ impl MicrophoneFeed {
             pulse: Count::default(),
             sent: Totals::default(),
             relayed: Flag::default(),
+            networked: Flag::default(),
             rms_bits: AtomicU32::new(Level::SILENCE.rms_dbfs.to_bits()),
             peak_bits: AtomicU32::new(Level::SILENCE.peak_dbfs.to_bits()),
             state: Mutex::default(),
@@ -147,6 +151,11 @@ impl MicrophoneFeed {
     /// A copy of the state as of now.
     pub fn state(&self) -> MicrophoneState {
         lock(&self.state).clone()
+    }
+
+    /// Why it is not online, for everybody who may hear it: without the address of its device.
+    pub fn public_problem(&self) -> Option<String> {
+        self.state().problem.map(|problem| public(problem, self.networked.get()))
     }
 
     /// Replaces the state; `since` is kept while `online` stays what it was.

@@ -8,6 +8,7 @@
 
 mod events;
 mod latest;
+mod public;
 mod recent;
 mod ring;
 mod slots;

@@ -150,17 +150,18 @@ pub fn cameras(state: &AppState, user: &Identity) -> Vec<Camera> {
 }
 
 fn camera(state: &AppState, user: &Identity, feed: &CameraFeed) -> Camera {
-    let now = feed.state();
+    let (now, is_admin) = (feed.state(), user.role == Role::Admin);
     let mut asked = state.control.camera_values(feed.name());
     if let Some(values) = &mut asked {
-        hide(values, user.role == Role::Admin, |microphone| user.scope.hears(microphone));
+        hide(values, is_admin, |microphone| user.scope.hears(microphone));
     }
     let (detection, detection_problem) = detection(state, feed);
     Camera {
         name: feed.name().to_owned(),
-        source: now.source,
+        // How the device is reached is for admins.
+        source: if is_admin { now.source } else { String::new() },
         online: now.online,
-        problem: now.problem,
+        problem: if is_admin { now.problem } else { feed.public_problem() },
         width: now.width,
         height: now.height,
         trimmed_columns: now.trimmed.0,

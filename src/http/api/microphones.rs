@@ -6,7 +6,7 @@ use super::cameras::seconds_since;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::hub::{MicrophoneFeed, Named};
-use crate::users::Identity;
+use crate::users::{Identity, Role};
 
 /// A microphone.
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub fn list(state: &AppState, user: &Identity) -> Reply {
 /// `GET /api/1.0/microphones/NAME`.
 pub fn one(state: &AppState, user: &Identity, name: &str) -> Reply {
     match state.microphone(Some(name), user) {
-        Ok(feed) => Reply::json(200, &microphone(&feed)),
+        Ok(feed) => Reply::json(200, &microphone(&feed, user)),
         Err(reply) => reply,
     }
 }
@@ -48,17 +48,19 @@ pub fn one(state: &AppState, user: &Identity, name: &str) -> Reply {
 pub fn microphones(state: &AppState, user: &Identity) -> Vec<Microphone> {
     let all = state.microphones.all();
     let own = all.iter().filter(|feed| user.scope.hears(feed.name()));
-    own.map(|feed| microphone(feed)).collect()
+    own.map(|feed| microphone(feed, user)).collect()
 }
 
-fn microphone(feed: &MicrophoneFeed) -> Microphone {
+fn microphone(feed: &MicrophoneFeed, user: &Identity) -> Microphone {
+    let is_admin = user.role == Role::Admin;
     let (state, format, level) = (feed.state(), feed.format(), feed.level());
     let rounded = |dbfs: f32| (f64::from(dbfs) * 10.0).round() / 10.0;
     Microphone {
         name: feed.name().to_owned(),
-        source: state.source,
+        // How the device is reached is for admins.
+        source: if is_admin { state.source } else { String::new() },
         online: state.online,
-        problem: state.problem,
+        problem: if is_admin { state.problem } else { feed.public_problem() },
         rate_hz: format.rate_hz,
         channels: format.channels,
         captured: feed.captured.get(),

@@ -80,7 +80,7 @@ pub fn status(state: &AppState, user: &Identity) -> Reply {
         uptime_s: state.started.elapsed().as_secs(),
         cameras: cameras::cameras(state, user),
         microphones: microphones::microphones(state, user),
-        remotes: if user.scope.names().is_none() { remotes(state) } else { Vec::new() },
+        remotes: if user.scope.names().is_none() { remotes(state, user) } else { Vec::new() },
         connections: state.admission.connections(),
         journal: (user.role == Role::Admin).then(|| journal(state)),
         recording_warning: recordings::warning(state, user),
@@ -94,7 +94,15 @@ fn journal(state: &AppState) -> JournalHealth {
     JournalHealth { problem, unwritten, lost, left_out }
 }
 
-fn remotes(state: &AppState) -> Vec<Remote> {
-    let remotes = state.control.remotes().into_iter();
-    remotes.map(|(name, url, problem)| Remote { name, url, problem }).collect()
+/// The other Defenders; where they are, and files and keys that a problem may name, are for admins.
+fn remotes(state: &AppState, user: &Identity) -> Vec<Remote> {
+    let is_admin = user.role == Role::Admin;
+    let remotes = state.control.remotes().into_iter().map(|(name, url, problem)| match problem {
+        problem if is_admin => Remote { name, url, problem },
+        problem => {
+            let problem = problem.map(|_| "it does not answer as it should".to_owned());
+            Remote { name, url: String::new(), problem }
+        }
+    });
+    remotes.collect()
 }

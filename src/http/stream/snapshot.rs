@@ -128,14 +128,14 @@ fn fresh(
                 }
                 let state = feed.state();
                 if !state.online && !state.starting {
-                    return Err(offline(state.problem));
+                    return Err(offline(feed.public_problem()));
                 }
             }
             Wait::Fresh { .. } => {}
             Wait::TimedOut => {
                 let state = feed.state();
                 if !state.online {
-                    return Err(offline(state.problem));
+                    return Err(offline(feed.public_problem()));
                 }
                 let newest = reader.newest().filter(|frame| {
                     let age = Timestamp::now().since(frame.captured());

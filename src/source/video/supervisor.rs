@@ -195,7 +195,8 @@ impl Supervisor<'_, '_> {
             node: None,
             ..self.context.feed.state()
         });
-        self.context.no_signal.begin(heading, &self.context.settings.name, problem);
+        let shown = self.context.feed.public_problem();
+        self.context.no_signal.begin(heading, &self.context.settings.name, &shown.unwrap_or_default());
     }
 
     /// What the pictures come from, for people.
