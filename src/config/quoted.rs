@@ -29,15 +29,21 @@ pub(super) fn shown(piece: &str) -> String {
     text
 }
 
-/// The piece without a token, and without a name and password in a URL: messages go into logs.
+/// The piece without a token, without name and password before an `@`, and without the query of a URL, in which some
+/// cameras have a password: messages go into logs.
 fn without_secrets(piece: &str) -> String {
     if let Some(at) = piece.find(TOKEN_PREFIX) {
         return format!("{}{TOKEN_PREFIX}{HIDDEN}", &piece[..at]);
     }
-    match (piece.find("://"), piece.rfind('@')) {
-        (Some(scheme), Some(host)) if scheme < host => {
-            format!("{}://{HIDDEN}{}", &piece[..scheme], &piece[host..])
+    let (piece, query) = match piece.split_once('?') {
+        Some((piece, query)) if !query.is_empty() => (piece, "?..."),
+        _ => (piece, ""),
+    };
+    match piece.rfind('@') {
+        Some(host) => {
+            let scheme = piece[..host].find("://").map_or(0, |at| at + 3);
+            format!("{}{HIDDEN}{}{query}", &piece[..scheme], &piece[host..])
         }
-        _ => piece.to_owned(),
+        None => format!("{piece}{query}"),
     }
 }

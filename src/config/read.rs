@@ -277,6 +277,14 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// Reports `what` of the value of this key, which is not quoted.
+    pub(super) fn refuse(&self, key: &'static str, what: &str) {
+        self.known.borrow_mut().push(key);
+        if let Some(value) = self.table.get(key) {
+            self.document.problem(value.span(), format!("{key} in [{}] {what}", self.name));
+        }
+    }
+
     /// The value of this key, where it is a string.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         match self.table.get(key)?.get_ref() {

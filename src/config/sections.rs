@@ -177,6 +177,9 @@ fn remote(
         |found| Fingerprint::parse(found).map(Some),
     );
     let record = record(section, paths, known);
+    if token.is_some() && file.is_some() {
+        section.refuse("token_file", "stands beside token; name one of them");
+    }
     let address = section.needed("url", address)?;
     let key = if section.has("token_file") { "token_file" } else { "token" };
     let token = section.needed(key, token.or(file))?;

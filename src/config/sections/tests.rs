@@ -210,6 +210,41 @@ fn no_mistake_shows_a_secret() {
         let messages = read(&format!("[remote.attic]\n{line}\n")).unwrap_err().join("\n");
         assert!(messages.contains(":2:") && !messages.contains("SEC"), "{messages}");
     }
+    for line in [
+        "device = \"http://cam/a?user=eve&pwd=SECRET#x\"",
+        "device = \"http://cam:99999/a?pwd=SECRET\"",
+        "device = \" http://cam/a?pwd=SECRET\"",
+        "device = \"http:/cam/a?pwd=SECRET\"",
+        "device = \"eve:SECRET@cam/a\"",
+        "login_file = \"eve:SECRET\"",
+    ] {
+        let device = if line.starts_with("login") { "device = \"http://cam/\"\n" } else { "" };
+        let messages = read(&format!("[camera.front]\n{device}{line}\n")).unwrap_err().join("\n");
+        assert!(!messages.contains("SEC"), "{messages}");
+    }
+    let messages = read("[microphone.m]\ndevice = \"http://cam/a?pwd=SECRET\"\n").unwrap_err().join("\n");
+    assert!(messages.contains(":2:") && !messages.contains("SEC"), "{messages}");
+}
+
+#[test]
+fn origins_are_written_as_browsers_send_them() {
+    for (origin, is_good) in [
+        ("https://panel.example", true),
+        ("http://panel.example:443", true),
+        ("https://panel.example:443", false),
+        ("http://panel.example:80", false),
+        ("https://m\u{fc}nchen.example", false),
+    ] {
+        let read = read(&format!("[server]\ncors_origins = [\"{origin}\"]\n"));
+        assert_eq!(read.is_ok(), is_good, "{origin}: {read:?}");
+    }
+}
+
+#[test]
+fn a_remote_has_one_token() {
+    let text = "[remote.attic]\nurl = \"https://attic/\"\ntoken = \"dft_a\"\ntoken_file = \"t\"\n";
+    let messages = read(text).unwrap_err().join("\n");
+    assert!(messages.contains("d.conf:4:") && messages.contains("name one of them"), "{messages}");
 }
 
 #[test]

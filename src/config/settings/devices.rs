@@ -280,14 +280,28 @@ fn read_camera_device(camera: &mut CameraSettings, section: &Section<'_>, paths:
             "ribbon" | "ribbon:0" => Some(DeviceChoice::Ribbon(0)),
             "ribbon:1" => Some(DeviceChoice::Ribbon(1)),
             url if url.contains("://") => Url::parse(url).ok().map(DeviceChoice::Http),
-            path if path.contains('/') => paths.resolve(path).map(DeviceChoice::Path),
+            path if path.contains('/') && !is_like_url(path) => paths.resolve(path).map(DeviceChoice::Path),
             _ => None,
         });
+}
+
+/// Whether this was meant as a URL, which may have a password in it. As the name of a device it would be shown.
+fn is_like_url(device: &str) -> bool {
+    !device.starts_with('/') && (device.contains(['?', '@']) || device.contains(":/"))
 }
 
 fn read_login_file(camera: &mut CameraSettings, section: &Section<'_>, paths: &Paths<'_>) {
     let is_of_network = matches!(camera.device, DeviceChoice::Http(_));
     let expected = if is_of_network { "a path" } else { "\"\": the device is no URL, so there is no login" };
+    let is_login =
+        |found: &str| found.contains(':') && paths.resolve(found).is_none_or(|path| !path.exists());
+    if section.text("login_file").is_some_and(is_login) {
+        // Not quoted: it is a password.
+        return section.refuse(
+            "login_file",
+            "is a login; write user:password into a file of mode 600, and name that file here",
+        );
+    }
     camera.login_file = section.string("login_file", &paths.expected(expected), None, |found| match found {
         "" => Some(None),
         path => paths.resolve(path).filter(|_| is_of_network).map(Some),
@@ -316,7 +330,7 @@ fn read_microphone_device(microphone: &mut MicrophoneSettings, section: &Section
     };
     microphone.device = section.string("device", expected, MicrophoneDevice::Auto, |found| match found {
         // An empty name would be part of every card's; a NUL no name can hold.
-        found if found.trim().is_empty() || found.contains('\0') => None,
+        found if found.trim().is_empty() || found.contains('\0') || is_like_url(found) => None,
         "auto" => Some(MicrophoneDevice::Auto),
         "test" => Some(MicrophoneDevice::Test),
         socket if socket.starts_with("unix:") => socket_path(socket).map(MicrophoneDevice::Unix),

@@ -119,7 +119,11 @@ pub static SERVER: [Setting<ServerConfig>; 21] = [
     Setting::<ServerConfig>::new(
         "cors_origins",
         "Sites that may read the answers",
-        Form::Texts("a list of origins such as [\"https://panel.example\"]", is_origin),
+        Form::Texts(
+            "a list of origins such as [\"https://panel.example\"], as browsers send them: in small ASCII letters, and \
+             without the usual port",
+            is_origin,
+        ),
         |server| server.cors_origins.as_slice().into(),
         |server, value| server.cors_origins = value.texts(),
     ),
@@ -196,11 +200,13 @@ fn read_system_user(server: &mut ServerConfig, section: &Section<'_>, _paths: &P
 }
 
 /// Whether a browser could send this as an `Origin` (RFC 6454, section 6.2): a scheme, a host, perhaps a
-/// port, and nothing behind.
+/// port other than the usual one of the scheme, and nothing behind.
 fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
+    [("https://", ":443"), ("http://", ":80")].iter().any(|(scheme, port)| {
+        let host = text.strip_prefix(scheme).filter(|host| !host.is_empty() && !host.ends_with(port));
+        host.is_some_and(|host| host.bytes().all(is_plain))
+    })
 }
 
 /// Whether this could be the name or address of a host. Which names a certificate can have is not checked here.
