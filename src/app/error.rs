@@ -27,6 +27,8 @@ pub enum AppError {
     Certificate(CertificateError),
     /// This certificate does not exist yet.
     NoCertificate(PathBuf),
+    /// A path has two purposes, or lies where the page would show it.
+    Places(String),
     /// The web root cannot be used.
     Page(PageError),
     /// The address cannot be listened on.
@@ -50,7 +52,7 @@ impl Error for AppError {
         // Where the message is that of the cause, the source is the cause of that.
         match self {
             Self::System(error) => Some(error),
-            Self::NoCertificate(_) | Self::WithoutTls(_) | Self::WithoutUser(..) => None,
+            Self::NoCertificate(_) | Self::Places(_) | Self::WithoutTls(_) | Self::WithoutUser(..) => None,
             Self::Confine(error) => error.source(),
             Self::Certificate(error) => error.source(),
             Self::Gate(error) => error.source(),
@@ -78,6 +80,7 @@ impl fmt::Display for AppError {
                     cert.display()
                 )
             }
+            Self::Places(why) => f.write_str(why),
             Self::Page(error) => error.fmt(f),
             Self::Gate(error) => error.fmt(f),
             Self::Channel(error) => error.fmt(f),

@@ -5,6 +5,7 @@ mod descriptors;
 mod error;
 mod faults;
 mod notify;
+mod places;
 mod reload;
 mod rights;
 mod server;

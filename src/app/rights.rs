@@ -13,6 +13,7 @@ use log::{info, warn};
 use rustix::fs::{Access as Rights, access};
 
 use super::error::AppError;
+use super::places;
 use crate::base::disk::folder_of;
 use crate::config::{Config, ConfigError, Flags, ServerConfig, Store};
 use crate::confine::{self, AllowedPaths, Choice, ConfineError, Purpose, RequiredAccess, SystemUser};
@@ -32,8 +33,14 @@ pub struct RunsAs {
 /// the text that they are about.
 ///
 /// # Errors
-/// Those of the configuration, as [`Config::load`]; [`AppError::Confine`] if root does not read in that folder.
+/// Those of the configuration, as [`Config::load`]; [`AppError::Places`]; [`AppError::Confine`] if root does not read in that folder.
 pub fn load_config(flags: &Flags) -> Result<Config, AppError> {
+    let config = load(flags)?;
+    places::check(&config)?;
+    Ok(config)
+}
+
+fn load(flags: &Flags) -> Result<Config, AppError> {
     let Some(file) = Config::locate(flags) else { return Config::load(flags).map_err(AppError::Config) };
     let flags = Flags { config: Some(file.clone()), ..flags.clone() };
     let (loaded, user) = confine::as_owner(&file, || Config::load(&flags)).map_err(AppError::Confine)?;
