@@ -45,6 +45,45 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Checks that nobody could have changed an open file but root and the user that this process runs as.
+///
+/// # Errors
+/// Those of [`check_unshared`] and [`check_owner`].
+pub fn check_own(file: &File) -> io::Result<()> {
+    check_unshared(file)?;
+    check_owner(file.metadata()?.uid())
+}
+
+/// Checks that nobody may change an open file but its owner.
+///
+/// # Errors
+/// Where others may, with what to do about it.
+pub fn check_unshared(file: &File) -> io::Result<()> {
+    let mode = file.metadata()?.mode() & 0o777;
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let why = format!("others than its owner may change it (mode {mode:03o}); `chmod 600` it{FAT_HINT}");
+    Err(io::Error::other(why))
+}
+
+/// Checks that the owner of a file is root or the user that this process runs as: an owner may change it at any time.
+///
+/// # Errors
+/// Where it is another user, with what to do about it.
+pub fn check_owner(uid: u32) -> io::Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    if [0, own, UNMAPPED].contains(&uid) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "the user {uid} owns it and may change it, but is neither root nor the user {own} that this runs as; `chown` it"
+    )))
+}
+
+/// As whom a container sees users that it has not (user_namespaces(7)).
+const UNMAPPED: u32 = 65_534;
+
 /// Reads what is left of an open file, at most `most_bytes`. The length of a file is not asked for: one in
 /// /proc has none.
 ///

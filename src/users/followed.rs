@@ -76,7 +76,10 @@ impl Followed {
         if let Some(users) = self.users_at(FileStamp::of(&self.path)) {
             return (users, None);
         }
-        let read = store::read(&self.path);
+        let read = store::read(&self.path).and_then(|(file, stamp)| {
+            let checked = stamp.map_or(Ok(()), |stamp| stamp.check_owner());
+            checked.map(|()| (file, stamp)).map_err(|error| UsersError::Read(self.path.clone(), error))
+        });
         let outcome = match &read {
             // The stamp of what was read: the file may have changed since it was looked at.
             Ok((_, stamp)) => Outcome::Read(*stamp),
@@ -208,6 +211,18 @@ mod tests {
         assert!(!FileStamp::of(&path).unwrap().is_open_to_all());
         set_mode(0o644);
         assert!(FileStamp::of(&path).unwrap().is_open_to_all());
+    }
+
+    #[test]
+    fn a_file_of_another_user_admits_nobody() {
+        if !rustix::process::geteuid().is_root() {
+            return eprintln!("not run: only root makes files of other users");
+        }
+        let (_folder, path, followed) = followed();
+        std::os::unix::fs::chown(&path, Some(54_321), None).unwrap();
+        assert_eq!(count(&followed), 0);
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        assert_eq!(count(&followed), 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -105,9 +105,7 @@ impl SessionFile {
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        if metadata.mode() & 0o022 != 0 {
-            return Err(io::Error::other("others than its owner may change it; `chmod 600` it"));
-        }
+        disk::check_own(&file)?;
         let mut text = String::new();
         file.take(MAX_BYTES).read_to_string(&mut text)?;
         Ok(parse(&text))
@@ -191,6 +189,7 @@ fn parse_session(line: &str) -> Option<SavedSession> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     fn moment(boot: &str, running_s: u64, wall_s: u64) -> Moment {
         Moment { boot: boot.to_owned(), running_s, wall_s }

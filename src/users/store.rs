@@ -28,6 +28,7 @@ pub struct FileStamp {
     size_bytes: u64,
     inode: u64,
     mode: u32,
+    owner: u32,
 }
 
 impl FileStamp {
@@ -43,7 +44,16 @@ impl FileStamp {
             size_bytes: metadata.size(),
             inode: metadata.ino(),
             mode: metadata.mode(),
+            owner: metadata.uid(),
         }
+    }
+
+    /// Checks that no other user may change the file: for a server, which believes it.
+    ///
+    /// # Errors
+    /// Where one may, with what to do about it.
+    pub fn check_owner(&self) -> io::Result<()> {
+        disk::check_owner(self.owner)
     }
 
     /// Whether every user of the machine may read the hashes.
@@ -100,21 +110,9 @@ pub fn edit<T>(
 fn read_bounded(path: &Path) -> io::Result<(Vec<u8>, FileStamp)> {
     let file = disk::open_regular(path)?;
     let metadata = file.metadata()?;
-    if metadata.mode() & 0o022 != 0 {
-        return Err(open_to_others(metadata.mode()));
-    }
+    disk::check_unshared(&file)?;
     let text = disk::read_open(&file, MAX_FILE_BYTES)?;
     Ok((text, FileStamp::from_metadata(&metadata)))
-}
-
-/// Why a user file is not read that others could write, with what to do about it.
-fn open_to_others(mode: u32) -> io::Error {
-    let why = format!(
-        "others than its owner may change it (mode {:03o}); `chmod 600` it{}",
-        mode & 0o777,
-        disk::FAT_HINT
-    );
-    io::Error::other(why)
 }
 
 fn too_large() -> io::Error {

@@ -162,6 +162,7 @@ fn read(file: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
     if !opened.metadata().map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is not a regular file")));
     }
+    disk::check_own(&opened).map_err(failed)?;
     match disk::read_open(&opened, MAX_FILE_BYTES) {
         Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(ConfigError::TooLarge(file.to_owned())),
         read => read.map(Some).map_err(failed),
