@@ -4,8 +4,8 @@
 //! The name of the cookie ends with a digest of this id and the port. The id is in the file `server-id` beside
 //! the user file.
 
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use log::warn;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
-use crate::base::hex;
+use crate::base::{disk, hex};
 
 /// Name of the file that keeps the id, beside the user file.
 const FILE: &str = "server-id";
@@ -45,10 +45,16 @@ pub fn server_id(users: &Path, port: u16) -> io::Result<String> {
     Ok(hex::encode(&digest[..4]))
 }
 
+/// Makes the file where there is none, or one without a byte, as a full disk or a power cut leaves it.
 fn make(path: &Path) -> io::Result<String> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() || found.len() > 0 => return Err(ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let id = hex::random_id()?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(format!("{id}\n").as_bytes())?;
+    disk::replace(path, format!("{id}\n").as_bytes(), 0o600)?;
+    disk::sync_folder(path)?;
     Ok(id)
 }
 
@@ -70,7 +76,6 @@ fn read(path: &Path) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
 
     #[test]
@@ -83,6 +88,14 @@ mod tests {
         assert_eq!(fs::metadata(one.path().join(FILE)).unwrap().mode() & 0o777, 0o600);
         assert_ne!(server_id(&users, 8444).unwrap(), id);
         assert_ne!(server_id(&other.path().join("users"), 8443).unwrap(), id);
+    }
+
+    #[test]
+    fn an_empty_file_becomes_an_id_that_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().join("users");
+        fs::write(folder.path().join(FILE), "").unwrap();
+        assert_eq!(server_id(&users, 1).unwrap(), server_id(&users, 1).unwrap());
     }
 
     #[test]
