@@ -73,6 +73,10 @@ impl Client {
     pub(super) fn new(socket: Arc<TcpStream>, caller: Caller, limits: &Limits) -> io::Result<Self> {
         if let Caller::Remote(_) = caller {
             socket.set_nodelay(true)?;
+            // A client that went without a word, as a phone that sleeps, is seen by what is not acknowledged. Writes tell
+            // nothing while they fit into the buffer, as those of a stream of events do for hours.
+            let timeout_ms = limits.write_total.as_millis() as u32;
+            rustix::net::sockopt::set_tcp_user_timeout(&*socket, timeout_ms)?;
         }
         socket.set_write_timeout(Some(limits.write_stall))?;
         rustix::net::sockopt::set_socket_send_buffer_size(&*socket, SEND_BUFFER_BYTES)?;
