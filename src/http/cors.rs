@@ -19,6 +19,6 @@ impl Origins {
 pub fn preflight(methods: &[&str]) -> Reply {
     Reply::empty(204)
         .with("Access-Control-Allow-Methods", methods.join(", "))
-        .with("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match")
+        .with("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, If-Range, Range")
         .with("Access-Control-Max-Age", "600")
 }

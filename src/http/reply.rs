@@ -208,13 +208,14 @@ fn common_fields<'a>(
     always.into_iter().chain(hsts).chain(varies).chain(cross_origin)
 }
 
+/// What a page of another site may read beside the body.
+const EXPOSED: &str = "Content-Range, ETag, Location, Retry-After, X-Clip-From, X-Clip-To, X-Frame, X-Next, X-Previous, \
+                       X-Step, X-Times, X-Timestamp";
+
 /// The fields by which a browser lets a page of another site read the response (Fetch standard, "CORS
 /// protocol").
 fn cors_fields(origin: &str) -> [(&str, &str); 2] {
-    [
-        ("Access-Control-Allow-Origin", origin),
-        ("Access-Control-Expose-Headers", "ETag, Retry-After, X-Timestamp"),
-    ]
+    [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", EXPOSED)]
 }
 
 #[cfg(test)]

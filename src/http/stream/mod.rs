@@ -140,7 +140,7 @@ fn cut(call: &Call<'_>, name: &str, kind: ClipKind) -> Result<Job, Reply> {
         NoClip::Nothing => thumbnails::nothing(),
         NoClip::TooLong => Reply::error(400, "a clip has at most 24 hours and 4 GiB: ask for a shorter time"),
         NoClip::NoMemory => Reply::out_of_memory(),
-        // Nobody reads this, or the right to the clip has ended.
+        NoClip::Unwanted if call.state.accounts.holds(call.user) => thumbnails::half_closed(),
         NoClip::Unwanted => Reply::error(403, "the right to do this has ended meanwhile"),
         NoClip::Unfit(error) => Reply::error(400, &format!("ask for another kind of clip: {error}")),
         NoClip::Unreadable(error) => Reply::error(503, &format!("the recording cannot be read: {error}")),

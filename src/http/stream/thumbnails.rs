@@ -31,6 +31,8 @@ pub fn send(
             if !head_only {
                 client.write_all(&jpeg)?;
             }
+        } else if client.is_gone() {
+            client.write_all(&half_closed().into_bytes(&context, keep, !head_only))?;
         } else {
             client.write_all(&nothing().into_bytes(&context, keep, !head_only))?;
         }
@@ -41,4 +43,12 @@ pub fn send(
 /// 404 for a time without footage.
 pub fn nothing() -> Reply {
     Reply::error(404, "nothing is recorded of this camera in that time")
+}
+
+/// For a client that ended its side of the connection, and may be gone: what takes long is not made for it.
+pub fn half_closed() -> Reply {
+    Reply::error(
+        400,
+        "the client's side of the connection was closed before this was ready; keep it open until then",
+    )
 }
