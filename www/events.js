@@ -46,7 +46,7 @@ export function leave() {
 // Addresses of the list: what is chosen can be shared, and gone back to.
 function addressOf(filter) {
   const chosen = new URLSearchParams(Object.entries(filter).filter(([, value]) => value));
-  return `?events${chosen.size ? `&${chosen}` : ""}`;
+  return `?events${`&${chosen}`.replace(/&$/, "")}`;
 }
 
 // A link that the page follows as if it had been pressed.

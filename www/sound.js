@@ -138,7 +138,7 @@ export class Player {
     context.addEventListener("statechange", report, { signal });
     report();
     // Any click or key on the page is what the browser waits for.
-    const wake = () => context.state === "suspended" && context.resume();
+    const wake = () => context.state !== "running" && context.resume();
     for (const kind of ["click", "keydown"]) addEventListener(kind, wake, { signal });
     let next = 0;
     const play = (bytes) => {
