@@ -63,7 +63,7 @@ pub fn run(mut config: Config, flags: &Flags) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Without TLS only loopback addresses are listened on.
+/// Refuses to start without TLS, unless all addresses are loopback.
 fn refuse_plain_exposure(server: &ServerConfig) -> Result<(), AppError> {
     if server.tls || server.is_loopback_only() {
         return Ok(());

@@ -290,7 +290,7 @@ fn look_for_faults(
     }
 }
 
-/// Without a user only loopback addresses are listened on.
+/// Refuses to start without a user, unless all addresses are loopback.
 fn refuse_userless_exposure(server: &ServerConfig, accounts: &Accounts) -> Result<(), AppError> {
     if !accounts.is_empty() || server.is_loopback_only() {
         return Ok(());

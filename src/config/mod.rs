@@ -73,7 +73,7 @@ pub struct ServerConfig {
     pub addresses: Vec<IpAddr>,
     /// Port to listen on; 0 lets the kernel choose.
     pub port: u16,
-    /// Whether TLS is spoken; without it only loopback is listened on.
+    /// Whether TLS is spoken; without it the server starts only if all addresses are loopback.
     pub tls: bool,
     /// System user to become when started as root; `None`: the usual one, where there is one.
     pub user: Option<String>,

@@ -56,7 +56,7 @@ const STILL_UNITS: u8 = 200;
 /// How much one change adds to [`Cell::flicker`], which falls by one a second.
 const FLICKER_STEP: u8 = 8;
 
-/// A threshold is so many mean deviations, in fourths: 4 are 3.2 standard deviations of normal noise.
+/// A threshold is so many mean deviations: 4 are 3.2 standard deviations of normal noise.
 const DEVIATIONS: i32 = 4;
 
 /// The least threshold, in fourths of a grey step, and of the quantiser's step.

@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// and a camera has three of them.
 const MAX_SETTINGS_BYTES: usize = crate::gate::MAX_BODY_BYTES;
 
-/// Deepest nesting that is read. The deepest document of the API has two levels.
+/// Deepest nesting that is read. The deepest document of the API has six levels: a corner in a zone of the settings of motion.
 const MAX_DEPTH: u32 = 8;
 
 /// Reads the body of a request.

@@ -15,10 +15,10 @@ use super::line::{self, Entry, LINE_BYTES};
 use crate::base::disk;
 
 /// A longer file is not one of ours.
-const FILE_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Most files that are looked at.
-const FILES: usize = 10_000;
+const MAX_FILES: usize = 10_000;
 
 /// What is in a file beside lines that are understood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) struct Appender {
 /// The days that have a file, in order.
 pub(super) fn days(folder: &Path) -> io::Result<Vec<Day>> {
     let mut days = Vec::new();
-    for entry in fs::read_dir(folder)?.take(FILES) {
+    for entry in fs::read_dir(folder)?.take(MAX_FILES) {
         days.extend(entry?.file_name().to_str().and_then(Day::of_name));
     }
     days.sort_unstable();
@@ -61,10 +61,10 @@ pub(super) fn read(
 ) -> io::Result<Remains> {
     let file = open(&folder.join(day.name()), OpenOptions::new().read(true))?;
     let mut remains = Remains { bytes: file.metadata()?.len(), ..Remains::default() };
-    if remains.bytes > FILE_BYTES {
+    if remains.bytes > MAX_FILE_BYTES {
         return Err(io::Error::new(ErrorKind::FileTooLarge, "it is too large for a file of events"));
     }
-    let mut reader = BufReader::new(file.take(FILE_BYTES));
+    let mut reader = BufReader::new(file.take(MAX_FILE_BYTES));
     let (mut line, mut is_inside) = (Vec::new(), false);
     loop {
         line.clear();

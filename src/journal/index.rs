@@ -13,19 +13,19 @@ use crate::media::{Area, CameraName, Event, EventKind, Timestamp};
 pub(super) use disk::Batch;
 
 /// Most events that go on at a time.
-const OPEN: usize = 256;
+const MAX_OPEN_EVENTS: usize = 256;
 
 /// Most of them that were reported by people and programs: the rest is for those that Defender finds itself.
-const OPEN_REPORTED: usize = 192;
+const MAX_REPORTED_EVENTS: usize = 192;
 
 /// Most of them that were reported by one user, or by one token.
-const OPEN_OF_ONE: usize = 64;
+const MAX_EVENTS_OF_ONE: usize = 64;
 
-/// So many more than its limit are held before the oldest are dropped together.
-const SLACK: usize = 256;
+/// Events that are held beyond the limit before the oldest of them are dropped together.
+const MAX_SURPLUS_EVENTS: usize = 256;
 
-/// So many events wait for a disk that cannot be written to, beyond the limit.
-const WAITING: usize = 1024;
+/// Most events beyond the limit that wait for a disk that cannot be written to.
+const MAX_WAITING_EVENTS: usize = 1024;
 
 /// The events in memory.
 pub(super) struct Index {
@@ -132,8 +132,9 @@ impl Index {
         };
         let is_reported = |other: &EventRecord| other.event.kind == EventKind::Manual;
         let is_of_one = |other: &EventRecord| is_reported(other) && other.reporter == record.reporter;
-        open(&|_| true) < OPEN
-            && (!is_reported(record) || open(&is_reported) < OPEN_REPORTED && open(&is_of_one) < OPEN_OF_ONE)
+        open(&|_| true) < MAX_OPEN_EVENTS
+            && (!is_reported(record)
+                || open(&is_reported) < MAX_REPORTED_EVENTS && open(&is_of_one) < MAX_EVENTS_OF_ONE)
     }
 
     /// Takes in what was posted by others. `record` makes a record of an event that is not known yet. False for what is
@@ -269,16 +270,16 @@ impl Index {
 
     /// Drops the oldest events that are on disk, or, where the disk cannot be written to, the oldest ones.
     fn drop_oldest(&mut self) {
-        if self.held.len() <= self.limit + SLACK {
+        if self.held.len() <= self.limit + MAX_SURPLUS_EVENTS {
             return;
         }
         let kept = self.held.values().filter(|held| held.record.is_kept).count();
         let most = self.limit + kept;
-        if self.held.len() <= most + SLACK {
+        if self.held.len() <= most + MAX_SURPLUS_EVENTS {
             return;
         }
         let mut surplus = self.held.len() - most;
-        let waiting_surplus = surplus.saturating_sub(WAITING);
+        let waiting_surplus = surplus.saturating_sub(MAX_WAITING_EVENTS);
         let mut dropped = Vec::new();
         let droppable = self.held.iter().filter(|(_, held)| !held.record.is_kept && !held.is_open());
         for (id, _) in droppable {

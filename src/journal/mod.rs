@@ -39,8 +39,8 @@ use writer::Writer;
 pub use error::JournalError;
 pub use record::{EventQuery, EventRecord, NOTE_CHARS, NewEnd, NewEvent, REPORTER_CHARS};
 
-/// Events in memory, beside those that are kept: below 1 MB.
-const HELD: usize = 4096;
+/// Most events in memory, beside those that are kept: below 1 MB.
+const MAX_HELD_EVENTS: usize = 4096;
 
 /// The journal. All methods but [`Journal::run`] take at most a look into memory, or into files where they say so.
 pub struct Journal {
@@ -89,8 +89,12 @@ impl Journal {
     /// memory, the log says why, and writing is tried again and again.
     pub fn open(folder: &Path, events: Events<Event>) -> Self {
         let clock = || Moment { at: Timestamp::now(), wall_us: clock::wall_us() };
-        let setting =
-            Setting { clock: Box::new(clock), boot: boot(), limits: DayLimits::DEFAULT, held: HELD };
+        let setting = Setting {
+            clock: Box::new(clock),
+            boot: boot(),
+            limits: DayLimits::DEFAULT,
+            held: MAX_HELD_EVENTS,
+        };
         Self::open_with(folder, events, setting)
     }
 

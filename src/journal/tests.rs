@@ -37,7 +37,7 @@ impl Machine {
     }
 
     fn open(&self) -> Opened {
-        self.open_holding(HELD)
+        self.open_holding(MAX_HELD_EVENTS)
     }
 
     fn open_holding(&self, held: usize) -> Opened {

@@ -154,7 +154,7 @@ pub static CAMERA_RECORD: [Setting<RecordChoice>; 10] = [
         |record| record.settings.thin_after_days.unwrap_or(0).into(),
         |record, value| record.settings.thin_after_days = days(value),
     )
-    .hint("0: never")
+    .hint("0: never. The sound is removed, too. Footage of events stays")
     .live(),
     Setting::<RecordChoice>::new(
         "max_gb",

@@ -281,7 +281,7 @@ pub fn timeline(call: &Call<'_>, name: &str) -> Reply {
         .with("X-Step", step)
 }
 
-/// `DELETE /api/1.0/recordings/NAME`: deletes whole files of footage.
+/// `DELETE /api/1.0/recordings/NAME`: asks the keeper to delete whole files of footage; it does so later.
 pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
     if let Err(refused) = check(call, name) {
         return refused;
@@ -296,7 +296,7 @@ pub fn delete(call: &mut Call<'_>, name: &str) -> Reply {
     }
     let segments = call.state.recordings.request_deletion(name, from_us, to_us);
     let (from, to) = (utc::rfc3339(from_us), utc::rfc3339(to_us));
-    let what = format!("deleted footage of camera {name} from {from} to {to}, files: {segments}");
+    let what = format!("asked to delete footage of camera {name} from {from} to {to}, files: {segments}");
     audit::changed(call.pending.peer(), call.user, &what);
     Reply::json(200, &Thinned { segments, bytes: 0 })
 }

@@ -32,7 +32,7 @@ pub enum QueryError {
     Codec,
     /// `scale` is not the name of a scale.
     Scale,
-    /// `speed` is not a number from -16 to 512, or 0.
+    /// `speed` is not a number from -16 to -0.05 or from 0.05 to 512.
     Speed,
     /// The parameter of this name is no moment.
     Moment(&'static str),
@@ -80,7 +80,7 @@ pub fn scale(query: &str) -> Result<Scale, QueryError> {
 /// How much faster than it was captured footage is played, from `speed`; 1 if the query names none. Below 0: backwards.
 ///
 /// # Errors
-/// When it is not a number from -16 to 512, or 0.
+/// When it is not a number from -16 to -0.05 or from 0.05 to 512.
 pub fn speed(query: &str) -> Result<f64, QueryError> {
     let Some(value) = parameter(query, "speed=") else { return Ok(1.0) };
     let speed = value.parse::<f64>().map_err(|_| QueryError::Speed)?;
@@ -159,7 +159,7 @@ impl fmt::Display for QueryError {
             }
             Self::Step => f.write_str("step_s must be a number from 0.1 to 86400"),
             Self::Pictures => write!(f, "n must be a whole number from 1 to {MOST_PICTURES}"),
-            Self::Speed => f.write_str("speed must be a number from -16 to 512, and not 0"),
+            Self::Speed => f.write_str("speed must be a number from -16 to -0.05 or from 0.05 to 512"),
             Self::Moment(name) => write!(
                 f,
                 "{name} must be a time such as 2026-11-29T08:00:00Z, or in seconds since 1970 such as 1795939200.5"
