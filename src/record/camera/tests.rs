@@ -4,6 +4,7 @@ use super::*;
 use crate::codec::part;
 use crate::hub::latest;
 use crate::media::{CameraName, EventKind};
+use std::time::Duration;
 
 const SECOND: u64 = 1_000_000;
 
