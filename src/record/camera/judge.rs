@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::CameraRecorder;
 use crate::hub::{Named, RecentItem};
-use crate::media::{Frame, GapReason};
+use crate::media::{Frame, GapReason, RecordWhen};
 use crate::record::plan::Verdict;
 
 /// Time between two frames that is a gap, in microseconds, unless the camera is that slow.
@@ -39,7 +39,8 @@ impl CameraRecorder {
                         self.gap = Some(GapReason::Disk);
                     }
                 }
-                if self.last_us.is_some() {
+                // Between the few frames that are kept between events there is no gap.
+                if self.last_us.is_some() && self.settings.when == RecordWhen::Events {
                     self.gap.get_or_insert(GapReason::NoEvent);
                 }
                 return;

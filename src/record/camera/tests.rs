@@ -67,6 +67,14 @@ fn lost_frames_of_an_event_are_counted_and_their_gap_is_named() {
 }
 
 #[test]
+fn few_frames_between_events_are_no_gaps() {
+    let mut camera = recorder(RecordWhen::IdleAndEvents);
+    let frames = (1..=1000_u64).filter_map(|tenth| judge(&mut camera, tenth * SECOND / 10, 0, (64, 48)));
+    let gaps: Vec<Option<GapReason>> = frames.map(|judged| judged.gap).collect();
+    assert!(gaps.len() == 100 && gaps.iter().all(Option::is_none), "{gaps:?}");
+}
+
+#[test]
 fn frames_of_another_size_are_missed_after_a_change() {
     let mut camera = recorder(RecordWhen::Always);
     camera.last_us = Some(1000 * SECOND);
