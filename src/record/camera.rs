@@ -1,27 +1,26 @@
 //! Records one camera: takes its frames and its sound from memory, as its plan asks for, and writes them.
 
+mod judge;
+
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use log::{info, warn};
 
+use super::changes::Changes;
 use super::error::RecordError;
 use super::intake::Intake;
 use super::open::OpenSegment;
-use super::pending::{self, Pending};
-use super::plan::{Plan, Verdict};
+use super::pending::{self, HALF_PIECE_US, Pending};
+use super::plan::Plan;
 use super::recordings::Recordings;
-use super::sizes::Sizes;
 use super::sounds::{self, Sounds};
 use super::space::Space;
 use super::status::{CameraStatus, State};
 use crate::hub::{CameraFeed, MicrophoneFeed, Named, RecentItem, RecentReader};
 use crate::media::{Event, Frame, GapReason, Polygon, RecordSettings, RecordWhen, Timestamp};
 use crate::segment::{SegmentError, SoundTrack};
-
-/// Time between two frames that is a gap, in microseconds, unless the camera is that slow.
-const GAP_US: u64 = 5_000_000;
+use judge::Judged;
 
 /// Time without a frame after which a segment ends, in microseconds: a player would show a standing picture for as long.
 const LONGEST_GAP_US: u64 = 60_000_000;
@@ -31,6 +30,9 @@ const RETRY_US: u64 = 2_000_000;
 
 /// Sound without a frame for this time is not kept, in microseconds.
 const SOUND_ALONE_US: u64 = 2_000_000;
+
+/// How long a frame waits for the sound that was captured with it, which comes a little later, in microseconds.
+const LATE_SOUND_US: u64 = 300_000;
 
 /// The recording of one camera.
 pub(super) struct CameraRecorder {
@@ -48,7 +50,7 @@ pub(super) struct CameraRecorder {
     last_us: Option<u64>,
     /// When the last frame that was judged was captured.
     judged_us: Option<u64>,
-    sizes: Sizes,
+    sizes: Changes<(u32, u32)>,
     /// Frames that were lost before the next one that is kept.
     missed: u32,
     /// Why frames before the next one are missing.
@@ -59,17 +61,6 @@ pub(super) struct CameraRecorder {
     /// How often the edits of the pictures had been replaced, and the masks of that time.
     masks: (u32, Vec<Polygon>),
     is_stale: bool,
-}
-
-/// A frame that is to be kept.
-struct Judged {
-    frame: Arc<Frame>,
-    /// Frames that were lost before it.
-    lost: u32,
-    /// Whether an event asked for it.
-    is_event: bool,
-    /// Why there is no footage before it.
-    gap: Option<GapReason>,
 }
 
 impl CameraRecorder {
@@ -102,7 +93,7 @@ impl CameraRecorder {
             open: None,
             last_us: None,
             judged_us: None,
-            sizes: Sizes::default(),
+            sizes: Changes::new(),
             missed: 0,
             gap: Some(gap),
             is_urgent: false,
@@ -147,8 +138,11 @@ impl CameraRecorder {
             return;
         }
         let now_us = Timestamp::now().as_micros();
-        let done =
-            if now_us < self.retry_at_us { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
+        let done = if now_us < self.retry_at_us {
+            Ok(())
+        } else {
+            self.take_and_write(now_us, false, recordings, space)
+        };
         self.frames.release();
         self.sound.release();
         if let Err(error) = done {
@@ -160,7 +154,7 @@ impl CameraRecorder {
     pub(super) fn finish(mut self, recordings: &Recordings, space: &Space<'_>) -> Plan {
         self.check_masks();
         let now_us = Timestamp::now().as_micros();
-        let done = if self.is_stale { Ok(()) } else { self.take_and_write(now_us, recordings, space) };
+        let done = if self.is_stale { Ok(()) } else { self.take_and_write(now_us, true, recordings, space) };
         let done = done.and_then(|()| self.write(recordings, space)).and_then(|()| self.close(recordings));
         if let Err(error) = done {
             self.fail(&error, now_us);
@@ -187,39 +181,65 @@ impl CameraRecorder {
         &self.status
     }
 
+    /// Takes what can be judged, or all there is, and writes what is due.
     fn take_and_write(
         &mut self,
         now_us: u64,
+        is_end: bool,
         recordings: &Recordings,
         space: &Space<'_>,
     ) -> Result<(), RecordError> {
-        let horizon_us = self.plan.horizon_us(now_us);
-        let group_bytes = pending::group_bytes(recordings.store().segment_bytes);
+        let horizon_us = if is_end { now_us } else { self.plan.horizon_us(now_us) };
+        let waits_for_sound = !is_end && self.intake.sound_format().is_some();
         loop {
-            if self.pending.is_full(group_bytes) {
-                self.write(recordings, space)?;
-            }
             if let Some(judged) = self.judged.take() {
                 self.add(judged, now_us, recordings, space)?;
             }
             let next = self.next_frame.take().or_else(|| self.frames.read());
             let Some(item) = next else { break };
-            if item.captured_us > horizon_us {
+            let at_us = item.captured_us;
+            let is_heard = |camera: &mut Self| {
+                camera.take_sound(at_us.saturating_sub(HALF_PIECE_US), now_us)
+                    || !waits_for_sound
+                    || at_us + LATE_SOUND_US <= now_us
+            };
+            if at_us > horizon_us || !is_heard(self) {
                 self.next_frame = Some(item);
                 break;
             }
-            self.take_sound(item.captured_us, now_us);
             self.judge(item);
         }
         let flush_us = recordings.store().flush.as_micros() as u64;
         if self.pending.is_due(now_us, flush_us) || self.is_urgent && !self.pending.is_empty() {
-            self.write(recordings, space)?;
+            self.flush(horizon_us, now_us, recordings, space)?;
             self.is_urgent = false;
         }
         if self.last_us.is_some_and(|last| horizon_us.saturating_sub(last) > LONGEST_GAP_US) {
             self.close(recordings)?;
         }
         Ok(())
+    }
+
+    /// Writes what is pending before more has come, but for the last frame if sound will follow it.
+    fn flush(
+        &mut self,
+        horizon_us: u64,
+        now_us: u64,
+        recordings: &Recordings,
+        space: &Space<'_>,
+    ) -> Result<(), RecordError> {
+        let has_event = self.pending.has_event;
+        let last = self.pending.take_last();
+        if last.is_none() {
+            // The next frame will come late, or never.
+            self.take_sound(horizon_us.min(now_us.saturating_sub(LATE_SOUND_US)), now_us);
+        }
+        let written = self.write(recordings, space);
+        if let Some((frame, since_us)) = last {
+            self.pending.add_frame(frame, since_us);
+            self.pending.has_event |= has_event;
+        }
+        written
     }
 
     /// Forgets what is in memory if the camera has other masks by now: what they hide must not be written any more.
@@ -235,46 +255,6 @@ impl CameraRecorder {
         self.masks.0 = version;
     }
 
-    /// Judges a frame; one that is kept is added next.
-    fn judge(&mut self, item: RecentItem<Frame>) {
-        let captured_us = item.captured_us;
-        let before_us = self.judged_us.replace(captured_us).unwrap_or(captured_us);
-        let is_event_lost = item.lost > 0 && self.plan.is_event_between(before_us, captured_us);
-        let is_event = match self.plan.judge(captured_us) {
-            Verdict::Full { is_event } => is_event,
-            Verdict::Idle => false,
-            Verdict::Drop => {
-                if is_event_lost {
-                    self.miss(item.lost);
-                    let is_gap = captured_us.saturating_sub(before_us) > GAP_US;
-                    if is_gap && matches!(self.gap, None | Some(GapReason::NoEvent)) {
-                        self.gap = Some(GapReason::Disk);
-                    }
-                }
-                if self.last_us.is_some() {
-                    self.gap.get_or_insert(GapReason::NoEvent);
-                }
-                return;
-            }
-        };
-        self.miss(item.lost);
-        if !self.sizes.takes(item.value.size(), captured_us) {
-            self.miss(1);
-            self.sizes.warn_once(self.feed.name(), item.value.size());
-            return;
-        }
-        let gap = self.gap.take().or_else(|| self.gap_before(&item));
-        self.last_us = Some(captured_us);
-        let lost = std::mem::take(&mut self.missed);
-        self.judged = Some(Judged { frame: item.value, lost, is_event, gap });
-    }
-
-    /// Counts frames that were lost; the file tells of them with the next frame that is kept.
-    fn miss(&mut self, frames: u32) {
-        self.missed = self.missed.saturating_add(frames);
-        self.status.missed += u64::from(frames);
-    }
-
     /// Adds a frame to what is pending. A gap, and another size, are between two groups: what is pending is written before. If that
     /// fails, the frame waits.
     fn add(
@@ -287,12 +267,18 @@ impl CameraRecorder {
         let is_other_size = self.pending.size().is_some_and(|size| size != judged.frame.size());
         let most = pending::group_bytes(recordings.store().segment_bytes);
         let is_too_much = self.pending.extent().0 + judged.frame.jpeg().len() > most;
-        if (judged.gap.is_some() || is_other_size || is_too_much) && !self.pending.is_empty() {
+        let is_over = judged.gap.is_some() || is_other_size || is_too_much || self.pending.is_full(most);
+        if is_over && !self.pending.is_empty() {
             let written = self.write(recordings, space);
             if written.is_err() {
                 self.judged = Some(judged);
                 return written;
             }
+        }
+        let after_us = judged.frame.captured().as_micros().saturating_sub(self.pending.start_us());
+        if self.pending.is_empty() && (judged.gap.is_some() || after_us > SOUND_ALONE_US) {
+            // It is from before the gap.
+            self.pending.begin_with_picture();
         }
         self.pending.gap = judged.gap.or(self.pending.gap);
         self.pending.missed = self.pending.missed.saturating_add(judged.lost);
@@ -301,29 +287,14 @@ impl CameraRecorder {
         Ok(())
     }
 
-    /// Why there was nothing before a frame, if that is a gap.
-    fn gap_before(&self, item: &RecentItem<Frame>) -> Option<GapReason> {
-        let passed_us = item.captured_us.saturating_sub(self.last_us?);
-        if passed_us <= GAP_US {
-            return None;
-        }
-        let slow = self.feed.state().slow_interval.unwrap_or_default();
-        if Duration::from_micros(passed_us) <= slow * 3 {
-            return None;
-        }
-        let was_lost = self.intake.was_lost.get();
-        self.intake.was_lost.set(false);
-        Some(if item.lost > 0 && !was_lost { GapReason::Disk } else { GapReason::CameraLost })
-    }
-
-    /// Takes the sound until the moment `until_us`.
-    fn take_sound(&mut self, until_us: u64, now_us: u64) {
+    /// Takes the sound that was captured before the moment `until_us`. Returns whether that is all.
+    fn take_sound(&mut self, until_us: u64, now_us: u64) -> bool {
         let (last_us, plan) = (self.last_us, &self.plan);
         let is_kept = |at_us: u64| {
             last_us.is_some_and(|last| at_us <= last + SOUND_ALONE_US) && plan.keeps_sound(at_us)
         };
         let form = (self.feed.name(), self.settings.sound);
-        self.sound.take((until_us, now_us), is_kept, form, &mut self.pending);
+        self.sound.take((until_us, now_us), is_kept, form, &mut self.pending)
     }
 
     /// Writes what is pending as one group. If that fails, it stays pending.
@@ -334,6 +305,9 @@ impl CameraRecorder {
         let sound = self.sound_track();
         if self.open.as_ref().is_some_and(|open| !open.fits(&self.pending, sound.as_ref())) {
             self.close(recordings)?;
+        }
+        if self.open.is_none() {
+            self.pending.begin_with_picture();
         }
         let open = match &mut self.open {
             Some(open) => open,
@@ -378,11 +352,9 @@ impl CameraRecorder {
 
     /// The sound track that a new segment gets.
     fn sound_track(&self) -> Option<SoundTrack> {
-        let format = match self.pending.sound.first() {
-            Some(sound) => sound.format,
-            None => self.intake.sound_format()?,
-        };
-        Some(sounds::track(self.settings.sound, format))
+        let pending = self.pending.sound.first().map(|sound| sound.format);
+        let format = pending.or(self.sound.format()).or_else(|| self.intake.sound_format());
+        format.map(|format| sounds::track(self.settings.sound, format))
     }
 
     fn fail(&mut self, error: &RecordError, now_us: u64) {

@@ -1,4 +1,4 @@
-//! The sound of footage, packet by packet, across segments.
+//! The sound of footage, packet by packet, across segments. Where it lies in a segment takes memory of an account.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,6 +9,7 @@ use super::opened::Opened;
 use super::recordings::Recordings;
 use crate::codec::sound::decode_flac;
 use crate::media::SoundFormat;
+use crate::memory::{Account, Lease};
 use crate::segment::{BlockPlace, ReadAt, SoundTrack, Track, read_blocks};
 
 /// Largest packet of sound that is read, in bytes.
@@ -18,6 +19,8 @@ const MOST_BYTES: u32 = 1 << 20;
 pub struct SoundPlayer {
     recordings: Arc<Recordings>,
     camera: String,
+    memory: Arc<Account>,
+    lacks_memory: bool,
     /// Of the first segment, sound from here on. Behind it a wall clock that was set back may show any time.
     from_us: u64,
     format: SoundFormat,
@@ -43,16 +46,18 @@ struct OpenSound {
     clusters: Vec<u32>,
     /// How many of them were read.
     read: usize,
+    _lease: Lease,
 }
 
 impl SoundPlayer {
     /// The sound from `from_us` on, in microseconds since 1970; `None` where the footage at that time has none of a
-    /// microphone for which `hears` is true.
+    /// microphone for which `hears` is true. It leases what it needs from `memory`.
     pub fn new(
         recordings: &Arc<Recordings>,
         camera: &str,
         from_us: u64,
         hears: &dyn Fn(&str) -> bool,
+        memory: &Arc<Account>,
     ) -> Option<Self> {
         let info = recordings.segment_from(camera, from_us)?;
         let head = &info.summary.head;
@@ -60,6 +65,8 @@ impl SoundPlayer {
         let mut player = Self {
             recordings: Arc::clone(recordings),
             camera: camera.to_owned(),
+            memory: Arc::clone(memory),
+            lacks_memory: false,
             from_us,
             format,
             microphone: head.microphone.clone(),
@@ -68,6 +75,11 @@ impl SoundPlayer {
         };
         player.open(&info);
         Some(player)
+    }
+
+    /// Whether there was no memory for the segment that it could not open last.
+    pub fn lacks_memory(&self) -> bool {
+        self.lacks_memory
     }
 
     /// Rate and channels of its samples.
@@ -99,14 +111,17 @@ impl SoundPlayer {
         let head = &info.summary.head;
         let is_same = head.sound.as_ref().is_some_and(|sound| sound.format() == self.format)
             && head.microphone == self.microphone;
-        let opened = if is_same { Opened::open(info).ok() } else { None };
-        self.open = opened.map(|opened| {
+        // What is open is given back first.
+        self.open = None;
+        let opened = if is_same { Opened::leased(info, &self.memory) } else { return false };
+        self.lacks_memory = matches!(opened, Ok(None));
+        self.open = opened.ok().flatten().map(|(opened, lease)| {
             let clusters = opened.clusters(|_| true);
             let Opened { info, file, index } = opened;
             let before = index.partition_point(|entry| info.wall_us(entry.at_ms) <= self.from_us);
             let first = before.checked_sub(1).map_or(0, |at| index[at].cluster);
             let read = clusters.iter().position(|cluster| *cluster == first).unwrap_or(0);
-            OpenSound { info, file, clusters, read }
+            OpenSound { info, file, clusters, read, _lease: lease }
         });
         self.open.is_some()
     }

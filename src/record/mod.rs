@@ -17,6 +17,7 @@
 
 mod camera;
 mod catalogue;
+mod changes;
 mod clip;
 mod deletions;
 mod error;
@@ -33,7 +34,6 @@ mod playback;
 mod recorder;
 mod recordings;
 mod retention;
-mod sizes;
 mod sounds;
 mod space;
 mod status;

@@ -17,7 +17,9 @@ use crate::base::clock::{self, RELEASED_S};
 use crate::base::disk::{folder_of, sync_folder};
 use crate::base::hex;
 use crate::media::Timestamp;
-use crate::segment::{Block, Group, IndexEntry, Moment, SegmentHead, SegmentWriter, SoundTrack, Track};
+use crate::segment::{
+    Block, Group, IndexEntry, MAX_STRETCHES, Moment, SegmentHead, SegmentWriter, SoundTrack, Track,
+};
 
 /// A step of the wall clock of more than this, in microseconds, begins a new segment: a segment has one wall clock.
 const CLOCK_STEP_US: u64 = 500_000;
@@ -95,8 +97,9 @@ impl OpenSegment {
         });
         let is_same = pending.size() == Some(self.head.size)
             && (pending.sound.is_empty() || self.head.sound.as_ref() == sound);
+        let has_stretch = pending.gap.is_none() || self.writer.summary().stretches.len() < MAX_STRETCHES;
         let (bytes, blocks) = pending.extent();
-        is_same && is_same_clock && self.writer.has_room(bytes as u64, blocks)
+        is_same && is_same_clock && has_stretch && self.writer.has_room(bytes as u64, blocks)
     }
 
     /// Writes `pending` as the next group, and enters it in the catalogue; the bytes that were written.

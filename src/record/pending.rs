@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::intake::PIECES_A_SECOND;
 use crate::codec::sound::Packet;
 use crate::media::{Frame, GapReason, SoundFormat};
 
@@ -10,6 +11,9 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Time that a group covers at the most, in microseconds.
 const MOST_US: u64 = 2_000_000;
+
+/// Half of a piece of sound, in microseconds. Sound that is nearer to the first picture of a file than this is in the file with it.
+pub(super) const HALF_PIECE_US: u64 = 500_000 / PIECES_A_SECOND as u64;
 
 /// What is to be written as one group.
 #[derive(Default)]
@@ -25,6 +29,9 @@ pub(super) struct Pending {
     bytes: usize,
     /// When the first of them came here, in microseconds of the monotonic clock.
     since_us: Option<u64>,
+    /// The same of its last frame.
+    last_since_us: u64,
+    is_over: bool,
 }
 
 /// A piece of sound.
@@ -46,7 +53,19 @@ impl Pending {
     pub(super) fn add_frame(&mut self, frame: Arc<Frame>, now_us: u64) {
         self.bytes += frame.jpeg().len();
         self.since_us.get_or_insert(now_us);
+        self.last_since_us = now_us;
         self.frames.push(frame);
+    }
+
+    /// Takes out the last frame, and when it came here, if there is sound and another frame. A group that is written before the next frame
+    /// comes leaves it to the next group: that, which may be the first one of a file, begins with a picture and not with the sound before it.
+    pub(super) fn take_last(&mut self) -> Option<(Arc<Frame>, u64)> {
+        if self.frames.len() < 2 || self.sound.is_empty() {
+            return None;
+        }
+        let frame = self.frames.pop()?;
+        self.bytes -= frame.jpeg().len();
+        Some((frame, self.last_since_us))
     }
 
     /// Adds sound at `now_us`.
@@ -54,6 +73,23 @@ impl Pending {
         self.bytes += bytes;
         self.since_us.get_or_insert(now_us);
         self.sound.push(sound);
+    }
+
+    /// Leaves out the sound that comes before the first picture.
+    pub(super) fn begin_with_picture(&mut self) {
+        let first_us = self.frames.first().map_or(u64::MAX, |frame| frame.captured().as_micros());
+        self.sound.retain(|sound| sound.at_us >= first_us.saturating_sub(HALF_PIECE_US));
+    }
+
+    /// Takes no more sound: what follows has another format. Sound alone, which is not written, is left out.
+    pub(super) fn end(&mut self) {
+        self.is_over = !self.frames.is_empty();
+        self.sound.retain(|_| self.is_over);
+    }
+
+    /// Whether it takes no more sound.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Whether there is no frame. Sound alone is not written.
@@ -67,7 +103,7 @@ impl Pending {
         let covered = times.map_or(0, |(first, last)| {
             last.captured().as_micros().saturating_sub(first.captured().as_micros())
         });
-        self.bytes >= most_bytes || covered >= MOST_US
+        self.is_over || self.bytes >= most_bytes || covered >= MOST_US
     }
 
     /// Whether the first of them has waited for `flush_us`.

@@ -2,6 +2,7 @@
 
 use log::warn;
 
+use super::changes::Changes;
 use super::intake::Piece;
 use super::pending::{Pending, Sound};
 use crate::codec::sound::Codec;
@@ -13,13 +14,19 @@ use crate::segment::SoundTrack;
 pub(super) struct Sounds {
     reader: RecentReader<Piece>,
     next: Option<RecentItem<Piece>>,
+    formats: Changes<SoundFormat>,
     /// Whether it cannot be stored.
     is_silent: bool,
 }
 
 impl Sounds {
     pub(super) fn new(reader: RecentReader<Piece>) -> Self {
-        Self { reader, next: None, is_silent: false }
+        Self { reader, next: None, formats: Changes::new(), is_silent: false }
+    }
+
+    /// The format that is recorded, once there was sound.
+    pub(super) fn format(&self) -> Option<SoundFormat> {
+        self.formats.known()
     }
 
     /// Gives back the memory of what was taken.
@@ -27,28 +34,30 @@ impl Sounds {
         self.reader.release();
     }
 
-    /// Takes what was captured until the moment `until_us`, in the form `stored`; of it what is kept, at `now_us`.
+    /// Takes what was captured before the moment `until_us`, in the form `stored`; of it what is kept, at `now_us`. Returns whether
+    /// that is all: later sound has come.
     pub(super) fn take(
         &mut self,
         (until_us, now_us): (u64, u64),
         is_kept: impl Fn(u64) -> bool,
         (camera, stored): (&str, RecordSound),
         into: &mut Pending,
-    ) {
+    ) -> bool {
         loop {
-            let Some(item) = self.next.take().or_else(|| self.reader.read()) else { return };
-            if item.captured_us > until_us {
+            let Some(item) = self.next.take().or_else(|| self.reader.read()) else { return false };
+            let at_us = item.captured_us;
+            if at_us >= until_us {
                 self.next = Some(item);
-                return;
+                return true;
             }
-            if !is_kept(item.captured_us) {
+            let Piece { format, samples } = &*item.value;
+            if !is_kept(at_us) || !self.follows(*format, at_us, camera, into) {
                 continue;
             }
             let codec = match stored {
                 RecordSound::Flac => Codec::Flac,
                 RecordSound::Pcm => Codec::Wav,
             };
-            let Piece { format, samples } = &*item.value;
             let packet = match codec.encode(*format, samples) {
                 Ok(packet) => packet,
                 Err(error) => {
@@ -59,9 +68,21 @@ impl Sounds {
                     continue;
                 }
             };
-            let sound = Sound { at_us: item.captured_us, format: *format, packet };
-            into.add_sound(sound, samples.len() * 2, now_us);
+            into.add_sound(Sound { at_us, format: *format, packet }, samples.len() * 2, now_us);
         }
+    }
+
+    /// Whether sound of this format can be added. With another one than before, a new file begins, and that does with a picture.
+    fn follows(&mut self, format: SoundFormat, at_us: u64, camera: &str, into: &mut Pending) -> bool {
+        let before = self.formats.known();
+        if !self.formats.takes(format, at_us) {
+            self.formats.warn_once(camera, "the format of its sound", &format);
+            return false;
+        }
+        if before.is_some_and(|before| before != format) {
+            into.end();
+        }
+        !into.is_over()
     }
 }
 

@@ -54,16 +54,15 @@ pub fn stretches(server: &Server) -> Vec<Object> {
 }
 
 /// The files with footage of a camera.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let camera = folder.join("recordings/front");
-    let days = fs::read_dir(camera).into_iter().flatten().flatten();
+pub fn files(folder: &Path, camera: &str) -> Vec<PathBuf> {
+    let days = fs::read_dir(folder.join("recordings").join(camera)).into_iter().flatten().flatten();
     let mut files: Vec<_> = days.flat_map(|day| fs::read_dir(day.path()).unwrap().flatten()).collect();
     files.sort_by_key(|file| file.file_name());
     files.into_iter().map(|file| file.path()).collect()
 }
 
 /// Packets of pictures and of sound that ffprobe finds in a file, and what it complains of.
-fn probe(file: &Path) -> (Vec<f64>, Vec<f64>, String) {
+pub fn probe(file: &Path) -> (Vec<f64>, Vec<f64>, String) {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-show_entries", "packet=codec_type,pts_time", "-of", "csv=p=0"])
         .arg(file)
@@ -182,7 +181,7 @@ fn footage_outlives_a_kill() {
     recorded(&server, 60.0);
     server.signal("KILL");
     server.wait_end();
-    for file in files(server.path()) {
+    for file in files(server.path(), "front") {
         let (pictures, _, complaints) = probe(&file);
         assert!(!pictures.is_empty(), "{}: {complaints}", file.display());
     }

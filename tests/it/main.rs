@@ -36,6 +36,7 @@ mod notify;
 mod page;
 mod pictures;
 mod players;
+mod recording;
 mod remote;
 mod ribbon;
 mod slow_link;

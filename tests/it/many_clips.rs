@@ -121,6 +121,33 @@ fn twenty_slow_clips_hold_up_neither_recording_nor_viewers() {
 }
 
 #[test]
+fn clips_wait_for_memory_and_take_no_more_than_their_part() {
+    let limits = "max_connections_per_address = 100\nmemory_mb = 1";
+    let server = Setup::new().plain().server(limits).sections(SECTIONS).start();
+    let (first, last) = recorded(&server, 100.0);
+    let path = format!("/api/1.0/recordings/front/clip.mkv?from={first:.3}&to={last:.3}");
+    let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| ask(&server, &path)).collect();
+    let heads: Vec<String> = clients
+        .iter_mut()
+        .map(|client| {
+            let mut head = [0; 12];
+            client.read_exact(&mut head).expect("an answer");
+            String::from_utf8_lossy(&head).into_owned()
+        })
+        .collect();
+    let count = |status: &str| heads.iter().filter(|head| head.ends_with(status)).count();
+    assert!(count("200") > 0 && count("503") > 0 && count("200") + count("503") == CLIENTS, "{heads:?}");
+    let used = metric(&server, "defender_buffer_used_bytes{for=\"requests\"}");
+    let limit = metric(&server, "defender_buffer_limit_bytes{for=\"requests\"}");
+    assert!(used > 0.0 && used <= limit * 0.75, "{used} of {limit} bytes: a quarter is for other answers");
+    assert_eq!(server.get("/snapshot").status, 200);
+    drop(clients);
+    wait_for("free memory", || (server.get(&path).status == 200).then_some(()));
+    wait_recorded(&server, 5.0);
+    assert_eq!(stretches(&server).len(), 1, "no gap");
+}
+
+#[test]
 fn a_viewer_who_drags_leaves_nothing_behind() {
     let server = server();
     let (first, last) = recorded(&server, 60.0);

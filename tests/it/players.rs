@@ -131,7 +131,7 @@ fn players_show_a_file_while_it_is_written_and_after_a_kill() {
     let mut server = server(ALWAYS);
     recorded(&server, 80.0);
     let folder = open_folder(&server);
-    let file = files(server.path()).pop().expect("a file");
+    let file = files(server.path(), "front").pop().expect("a file");
     for above in file.ancestors().skip(1).take_while(|above| *above != server.path()) {
         open(above, 0o755);
     }

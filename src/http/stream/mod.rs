@@ -168,8 +168,12 @@ fn play_sound(call: &Call<'_>, name: &str) -> Result<Job, Reply> {
     let from_us = query::needed_moment(query, "from")?;
     let (to_us, codec) = (query::moment(query, "to")?, query::codec(query)?);
     let hears = |microphone: &str| call.state.hears_footage(name, microphone, call.user);
-    let player = SoundPlayer::new(&call.state.recordings, name, from_us, &hears)
+    let memory = call.state.memory.for_footage();
+    let player = SoundPlayer::new(&call.state.recordings, name, from_us, &hears, memory)
         .ok_or_else(|| Reply::error(404, "no sound is recorded of this camera at that time"))?;
+    if player.lacks_memory() {
+        return Err(Reply::out_of_memory());
+    }
     Ok(playback_sound::stream(player, to_us, codec, is_head(call.request), call.context()))
 }
 

@@ -147,7 +147,7 @@ impl Sender {
                 return Some(packet);
             }
             has_waited = true;
-            if since.elapsed() >= LATEST || client.is_gone() {
+            if since.elapsed() >= LATEST || self.player.lacks_memory() || client.is_gone() {
                 return None;
             }
             thread::sleep(CHECK_EVERY);

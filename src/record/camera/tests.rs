@@ -4,6 +4,7 @@ use super::*;
 use crate::codec::part;
 use crate::hub::latest;
 use crate::media::{CameraName, EventKind};
+use std::time::Duration;
 
 const SECOND: u64 = 1_000_000;
 
@@ -63,6 +64,14 @@ fn lost_frames_of_an_event_are_counted_and_their_gap_is_named() {
     // Without an event nobody misses them.
     assert!(judge(&mut camera, 200 * SECOND, 700, size).is_none());
     assert_eq!(camera.status.missed, 501);
+}
+
+#[test]
+fn few_frames_between_events_are_no_gaps() {
+    let mut camera = recorder(RecordWhen::IdleAndEvents);
+    let frames = (1..=1000_u64).filter_map(|tenth| judge(&mut camera, tenth * SECOND / 10, 0, (64, 48)));
+    let gaps: Vec<Option<GapReason>> = frames.map(|judged| judged.gap).collect();
+    assert!(gaps.len() == 100 && gaps.iter().all(Option::is_none), "{gaps:?}");
 }
 
 #[test]

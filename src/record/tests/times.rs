@@ -46,7 +46,8 @@ fn picture_sound_and_clips_are_of_the_same_footage() {
     let mut player = Player::new(&world.recordings, "front", &Account::unlimited());
     assert!(player.seek(at_us));
     assert_eq!(player.wall_us(), Some(at_us - 50_000), "the newer one is played");
-    let mut sound = SoundPlayer::new(&world.recordings, "front", at_us, &|_| true).unwrap();
+    let mut sound =
+        SoundPlayer::new(&world.recordings, "front", at_us, &|_| true, &Account::unlimited()).unwrap();
     let heard: Vec<i16> = std::iter::from_fn(|| sound.next()).map(|packet| packet.samples[0]).collect();
     assert_eq!((heard[0], heard.last(), heard.len()), (2, Some(&3), 150), "and goes on as the picture does");
     let (memory, hears) = (Memory::new(64 << 20), |_: &str| true);
@@ -63,7 +64,8 @@ fn sound_from_a_gap_begins_behind_it() {
     heard(&world, 1, (100, START_S), 0);
     heard(&world, 2, (200, START_S + 100), 0);
     let begins = |at_s: u64| {
-        let sound = SoundPlayer::new(&world.recordings, "front", at_s * 1_000_000, &|_| true);
+        let (at_us, memory) = (at_s * 1_000_000, Account::unlimited());
+        let sound = SoundPlayer::new(&world.recordings, "front", at_us, &|_| true, &memory);
         sound.and_then(|mut sound| sound.next()).map(|packet| packet.samples[0])
     };
     assert_eq!(
@@ -128,4 +130,26 @@ fn a_clock_that_was_set_adds_no_time_to_footage() {
     footage(&world, 2, &head(2, 5, 1000), &[0, 500]);
     let found = &world.recordings.cameras()[0];
     assert_eq!(found.covered_us, 61_000_000, "of two boots");
+}
+
+#[test]
+fn sound_leases_what_it_remembers_of_a_segment() {
+    let mut world = World::new(&RecordSettings::default());
+    world.stop();
+    heard(&world, 1, (100, START_S), 0);
+    heard(&world, 2, (110, START_S + 10), 0);
+    let listen = |memory: &Memory| {
+        SoundPlayer::new(&world.recordings, "front", 0, &|_| true, memory.for_footage()).unwrap()
+    };
+    let (enough, little) = (Memory::new(64 * 1024), Memory::new(256));
+    let used = || enough.usage()[1].1.used_bytes;
+    let mut sound = listen(&enough);
+    assert!(!sound.lacks_memory());
+    assert_eq!(used(), 100 * 16, "16 bytes for each frame");
+    assert_eq!(std::iter::from_fn(|| sound.next()).count(), 200);
+    assert!(used() <= 100 * 16, "of one segment at a time");
+    drop(sound);
+    assert_eq!(used(), 0);
+    let mut sound = listen(&little);
+    assert!(sound.lacks_memory() && sound.next().is_none());
 }

@@ -1,5 +1,7 @@
-//! Holds back a camera that changes the size of its pictures again and again: each change is a file of its own, which is allocated,
-//! synced and closed.
+//! Holds back a camera that changes the size of its pictures again and again, and a microphone that changes its format: each change is a
+//! file of its own, which is allocated, synced and closed.
+
+use std::fmt::Display;
 
 use log::warn;
 
@@ -9,19 +11,29 @@ const FIRST_PAUSE_US: u64 = 1_000_000;
 /// The longest pause between two changes, in microseconds.
 const LONGEST_PAUSE_US: u64 = 60_000_000;
 
-/// The size of a camera's pictures that is recorded. The first change is followed at once, the next ones after pauses that double.
-#[derive(Debug, Default)]
-pub(super) struct Sizes {
-    size: Option<(u32, u32)>,
+/// What is recorded of something that may change. The first change is followed at once, the next ones after pauses that double.
+#[derive(Debug)]
+pub(super) struct Changes<T> {
+    known: Option<T>,
     changed_us: Option<u64>,
     pause_us: u64,
     is_said: bool,
 }
 
-impl Sizes {
-    /// Whether a picture of this width and height, captured at `at_us`, is recorded.
-    pub(super) fn takes(&mut self, size: (u32, u32), at_us: u64) -> bool {
-        if self.size.is_some_and(|known| known != size) {
+impl<T: Copy + PartialEq> Changes<T> {
+    /// Nothing is known yet.
+    pub(super) fn new() -> Self {
+        Self { known: None, changed_us: None, pause_us: 0, is_said: false }
+    }
+
+    /// What is recorded now.
+    pub(super) fn known(&self) -> Option<T> {
+        self.known
+    }
+
+    /// Whether what was captured at `at_us`, and is `value`, is recorded.
+    pub(super) fn takes(&mut self, value: T, at_us: u64) -> bool {
+        if self.known.is_some_and(|known| known != value) {
             let since_us = self.changed_us.map(|changed| at_us.saturating_sub(changed));
             if since_us.is_some_and(|since| since < self.pause_us) {
                 return false;
@@ -31,16 +43,15 @@ impl Sizes {
             self.is_said &= !is_calm;
             self.changed_us = Some(at_us);
         }
-        self.size = Some(size);
+        self.known = Some(value);
         true
     }
 
-    /// Says once that pictures are left out, such as those of this width and height.
-    pub(super) fn warn_once(&mut self, camera: &str, (width, height): (u32, u32)) {
+    /// Says once that not all is recorded, because `what` of this camera changes too often.
+    pub(super) fn warn_once(&mut self, camera: &str, what: &str, left_out: &dyn Display) {
         if !std::mem::replace(&mut self.is_said, true) {
             warn!(
-                "camera {camera}: the size of its pictures changes too often: some are not recorded, such as those of \
-                 {width}x{height}"
+                "camera {camera}: {what} changes too often: some is not recorded, such as that of {left_out}"
             );
         }
     }
@@ -54,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_camera_of_two_sizes_is_followed_less_often() {
-        let mut sizes = Sizes::default();
+        let mut sizes = Changes::new();
         // 50 pictures a second, each of another size than the one before.
         let mut changes = |seconds: std::ops::Range<u64>| {
             let mut known = None;
@@ -74,11 +85,11 @@ mod tests {
 
     #[test]
     fn a_size_that_lasts_is_followed_at_once() {
-        let mut sizes = Sizes::default();
+        let mut sizes = Changes::new();
         for change in 0..10_u32 {
             assert!(sizes.takes((64 + change, 48), u64::from(change) * 121 * SECOND));
             assert!(!sizes.is_said, "a new series of changes is said again");
-            sizes.warn_once("front", (64, 48));
+            sizes.warn_once("front", "the size of its pictures", &"64x48");
         }
     }
 }
