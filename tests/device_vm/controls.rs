@@ -1,10 +1,10 @@
 //! A real driver's controls, listed and set while it streams.
 
 use std::fs;
-use std::process::Command;
 
 use crate::devices::VIVID;
-use crate::server::{LOGIN, Picture, Server};
+use crate::page::Page;
+use crate::server::{Picture, Server};
 use crate::vm::{self, wait_for};
 
 const CAMERA: &str = "[camera.front]\ndevice = \"/dev/video0\"\nformat = \"yuyv\"\nwidth = 320\nheight = 180\n\
@@ -67,20 +67,9 @@ fn a_slider_of_the_page_changes_the_picture() {
     vm.set_controls("brightness=128");
     let server = Server::start(&vm, CAMERA);
     let before = brightness(&server.snapshot());
-    let root = env!("CARGO_MANIFEST_DIR");
-    let (name, password) = LOGIN.split_once(':').expect("a name and a password");
-    let moved = Command::new("node")
-        .arg(format!("{root}/tests/page/slider.js"))
-        .args([&format!("https://{}", vm.address()), name, password, "250"])
-        .env("PAGE_MODULES", format!("{root}/.build/page/"))
-        .output()
-        .expect("node runs");
-    assert_eq!(
-        String::from_utf8_lossy(&moved.stdout).trim(),
-        "200",
-        "{}",
-        String::from_utf8_lossy(&moved.stderr)
-    );
+    let mut page = Page::open(&vm, "slider.js", &["250"]);
+    page.wait_said("200");
+    page.wait_end();
     wait_for("a brighter picture", || (brightness(&server.snapshot()) > before + 30.0).then_some(()));
 }
 

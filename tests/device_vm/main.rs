@@ -29,6 +29,7 @@ mod ground;
 mod links;
 mod motion;
 mod nbd;
+mod page;
 mod pictures;
 mod power_cuts;
 #[path = "../segment/reader.rs"]

@@ -1,5 +1,6 @@
 //! Webcams at the USB bus, with the kernel's own `uvcvideo` and `snd-usb-audio` as their drivers, and udev.
 
+use crate::page::Page;
 use crate::server::{DEFENDER, Picture, Server, bring_binary};
 use crate::soundcard::heard;
 use crate::usb_bus::{Bus, by_id};
@@ -86,6 +87,22 @@ fn a_camera_named_by_its_link_comes_back_to_its_viewers() {
     viewers.iter().for_each(|viewer| viewer.wait_parts(2));
     assert!(viewers.iter_mut().all(|viewer| viewer.is_watching()));
     drop(holder);
+}
+
+#[test]
+fn the_page_shows_a_usb_camera_through_its_plug() {
+    let vm = vm::lock();
+    let bus = Bus::new(&vm);
+    let camera = bus.plug(0, "serial=A1 red");
+    let server = Server::start(&vm, &format!("[camera.front]\ndevice = \"{}\"\n{MODE}", by_id("_A1")));
+    server.snapshot();
+    let mut page = Page::open(&vm, "plug.js", &[]);
+    page.wait_said("red");
+    drop(camera);
+    page.wait_said("none");
+    let _camera = bus.plug(0, "serial=A1 blue");
+    page.wait_said("blue");
+    page.wait_end();
 }
 
 #[test]

@@ -19,8 +19,8 @@ export const PHONE = { width: 390, height: 844 };
 export const SIDEWAYS = { width: 844, height: 390 };
 export const PASSWORD = "correct horse battery";
 
-// How long anything may take before a test gives up on it; nothing is asserted about less.
-const PATIENCE_MS = 120_000;
+// How long anything may take before a test gives up on it; nothing is asserted about less. A machine that is emulated takes longer.
+const PATIENCE_MS = Number(process.env.PAGE_PATIENCE_MS ?? 120_000);
 
 const binary = resolve(process.env.DEFENDER_BINARY);
 const screenshots = process.env.DEFENDER_SCREENSHOTS;
@@ -131,6 +131,9 @@ export class Server {
     return JSON.parse(out);
   }
 }
+
+// A server that somebody else has started.
+export const elsewhere = (url) => ({ windows: [], url: (path = "/") => url + path });
 
 // A token of `user` at `server`, for programs.
 export function addToken(server, user) {

@@ -25,6 +25,9 @@ const STALLED_AFTER: Duration = Duration::from_secs(3);
 /// The same before its first sample: a program that reads a network camera first learns about the camera's stream.
 const FIRST_SAMPLE_WITHIN: Duration = Duration::from_secs(10);
 
+/// A source that gave none has twice as long at each further try, up to this: a small board may need longer to load the program.
+const FIRST_SAMPLE_MAX: Duration = Duration::from_secs(80);
+
 /// Silence stays this far behind the present, so that a source that comes back finds its place.
 const SILENCE_LAG: Duration = Duration::from_millis(100);
 
@@ -49,6 +52,7 @@ pub(in crate::source) fn supervise<'s>(
         timeline,
         log: ProblemLog::new(target, format!("microphone {}", settings.name)),
         backoff: Backoff::new(),
+        patience: FIRST_SAMPLE_WITHIN,
         last: None,
     }
     .run();
@@ -62,6 +66,8 @@ struct Supervisor<'a, 'o> {
     timeline: Timeline<'a>,
     log: ProblemLog,
     backoff: Backoff,
+    /// How long a source has for its first sample.
+    patience: Duration,
     /// The source that ran last, by its name for people.
     last: Option<String>,
 }
@@ -126,6 +132,7 @@ impl Supervisor<'_, '_> {
                     let is_description_new = samples.is_description_new;
                     self.add(&samples, is_after_gap);
                     (is_after_gap, heard) = (false, self.session.now());
+                    self.patience = FIRST_SAMPLE_WITHIN;
                     if announced.is_none() || is_description_new {
                         let described = source.description();
                         if announced.as_ref() != Some(&described.problem) {
@@ -140,8 +147,11 @@ impl Supervisor<'_, '_> {
                     is_after_gap = true;
                 }
                 AudioArrival::Nothing => {
-                    let waited = if announced.is_none() { FIRST_SAMPLE_WITHIN } else { STALLED_AFTER };
+                    let waited = if announced.is_none() { self.patience } else { STALLED_AFTER };
                     if self.session.now().since(heard) >= waited {
+                        if announced.is_none() {
+                            self.patience = (waited * 2).min(FIRST_SAMPLE_MAX);
+                        }
                         return Err(AudioError::Stalled { device: description.device.clone(), waited });
                     }
                     self.fill_with_silence();

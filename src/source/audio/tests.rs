@@ -216,6 +216,23 @@ fn a_microphone_has_longer_for_its_first_sample() {
 }
 
 #[test]
+fn a_microphone_without_a_sample_has_longer_each_time() {
+    let world = World::new();
+    let clock = FakeClock::new();
+    // None five times, then a second of sound, then none.
+    let mut microphone = FakeMicrophone::new(&clock, |tried| {
+        Ok(Recording { pieces: if tried == 5 { 50 } else { 0 }, ..RECORDING })
+    });
+    world.run(&clock, &mut microphone, false, 250_000);
+    let opened_s: Vec<u64> = microphone.opened_ms.iter().map(|opened_ms| opened_ms / 1000).collect();
+    assert_eq!(
+        opened_s,
+        [0, 10, 31, 71, 152, 232, 237, 248],
+        "10, 20, 40, 80, 80, 4 and 10 s, and the pauses"
+    );
+}
+
+#[test]
 fn a_long_run_makes_pauses_short_again() {
     let world = World::new();
     let clock = FakeClock::new();
