@@ -24,8 +24,10 @@ fn capture_is_stopped_and_started_from_the_board() {
     assert_eq!(stdout(&stopped), "video: stopped by root (on the board)\n", "{}", stderr(&stopped));
     assert_eq!(
         stdout(&run(&server, &["service"])),
-        "video: stopped by root (on the board)\naudio: running\n"
+        "video: stopped by root (on the board)\naudio: running\nrecording: running\nmotion: running\n"
     );
+    let motion = stdout(&run(&server, &["service", "motion", "stop"]));
+    assert_eq!(motion, "motion: stopped by root (on the board)\n");
     assert!(server.get("/snapshot").text().contains("stopped by root"));
     let json = stdout(&run(&server, &["service", "video", "start", "--json"]));
     assert_eq!(json, "{\"running\":true,\"stopped_by\":null}\n");
@@ -41,7 +43,7 @@ fn capture_is_stopped_and_started_from_the_board() {
 fn a_mistyped_command_sends_no_request() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, why) in [
-        (&["service", "video"][..], "service takes [video|audio start|stop]; not `video`"),
+        (&["service", "video"][..], "service takes [video|audio|recording|motion start|stop]; not `video`"),
         (&["service", "vidoe", "stop"], "not `vidoe stop`"),
         (&["service", "video", "stop", "now"], "takes no operand `now`"),
         (&["status", "--save"], "has no flag `--save`"),

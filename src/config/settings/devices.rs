@@ -330,10 +330,11 @@ fn read_microphone_device(microphone: &mut MicrophoneSettings, section: &Section
     };
     microphone.device = section.string("device", expected, MicrophoneDevice::Auto, |found| match found {
         // An empty name would be part of every card's; a NUL no name can hold.
-        found if found.trim().is_empty() || found.contains('\0') || is_like_url(found) => None,
+        found if found.trim().is_empty() || found.contains('\0') => None,
         "auto" => Some(MicrophoneDevice::Auto),
         "test" => Some(MicrophoneDevice::Test),
         socket if socket.starts_with("unix:") => socket_path(socket).map(MicrophoneDevice::Unix),
+        url if is_like_url(url) => None,
         named => Some(MicrophoneDevice::Named(named.to_owned())),
     });
 }
