@@ -1,6 +1,6 @@
 // When motion counts: always, never, or at times of the server's clock such as "mon-fri 08:00-18:00".
 
-import { labelled, make, setWrong } from "./dom.js";
+import { button, labelled, make, setWrong } from "./dom.js";
 
 const DAYS = [
   ["", "Every day"], ["mon-fri", "Monday to Friday"], ["sat-sun", "Saturday and Sunday"], ["mon", "Monday"], ["tue", "Tuesday"],
@@ -31,8 +31,7 @@ export function armedField(changed) {
     return row;
   };
   const number = () => rows.forEach((row, at) => row.number(at + 1, rows.length > 1));
-  const add = make("button", { type: "button", name: "add-time" }, "Add a period");
-  add.addEventListener("click", () => {
+  const add = button("add-time", "Add a period", () => {
     put(FIRST).focus();
     changed();
   });

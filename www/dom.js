@@ -12,6 +12,13 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// A button of this name and label, and what a click does.
+export function button(name, label, work) {
+  const made = make("button", { type: "button", name }, label);
+  made.addEventListener("click", work);
+  return made;
+}
+
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");

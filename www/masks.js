@@ -2,7 +2,7 @@
 // it is applied, and lasts after a restart only if it is saved.
 
 import { ask, askIfThere } from "./api.js";
-import { act, confirmed, make, NOT_SAVED, plural, say, sentence, styled } from "./dom.js";
+import { act, button, confirmed, make, NOT_SAVED, plural, say, sentence, styled } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { layOver } from "./overlay.js";
 
@@ -27,11 +27,6 @@ export async function showMasks(host, camera, isWanted) {
 
 function editor(host, camera, { path, found, done }) {
   const [status, wrong] = [make("p", { role: "status", class: "quiet" }), make("p", { role: "alert", class: "bad" })];
-  const button = (name, label, work) => {
-    const made = make("button", { type: "button", name }, label);
-    made.addEventListener("click", work);
-    return made;
-  };
   let applied = found.settings.masks;
   const isChanged = () => JSON.stringify(drawing.polygons) !== JSON.stringify(applied);
   const changed = () => {

@@ -1,7 +1,7 @@
 // The zones and the masks of a detection, drawn on the picture: one kind at a time, while the other one is only seen.
 
 import { Drawing } from "./drawing.js";
-import { field, make, say, setWrong } from "./dom.js";
+import { button, field, make, say, setWrong } from "./dom.js";
 
 const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 const KINDS = {
@@ -96,16 +96,11 @@ export class Shapes {
   }
 
   #build() {
-    const button = (name, work) => {
-      const made = make("button", { type: "button", name });
-      made.addEventListener("click", work);
-      return made;
-    };
     const meant = () => this.#drawing.meant;
     this.#buttons = {
-      add: button("add", () => this.#drawing.add()),
-      point: button("remove-point", () => this.#drawing.remove(meant().mask, meant().point)),
-      shape: button("remove-shape", () => this.#drawing.remove(meant().mask)),
+      add: button("add", "", () => this.#drawing.add()),
+      point: button("remove-point", "", () => this.#drawing.remove(meant().mask, meant().point)),
+      shape: button("remove-shape", "", () => this.#drawing.remove(meant().mask)),
     };
     const choices = Object.entries(KINDS).map(([kind, { label }]) => {
       const input = make("input", { type: "radio", name: "draws", value: kind, checked: kind === this.#kind });

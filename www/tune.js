@@ -4,7 +4,7 @@
 import { ask, askIfThere } from "./api.js";
 import { armedField } from "./armed.js";
 import { Blocks } from "./blocks.js";
-import { act, confirmed, field, make, NOT_SAVED, plural, say, sentence, setWrong, styled } from "./dom.js";
+import { act, button, confirmed, field, make, NOT_SAVED, plural, say, sentence, setWrong, styled } from "./dom.js";
 import { percentWords } from "./happenings.js";
 import { layOver } from "./overlay.js";
 import { Shapes } from "./shapes.js";
@@ -63,12 +63,12 @@ const kept = ({ keeps }) => (keeps === false ? {} : { save: true });
 // Of a camera that has no detection.
 function without(path, found, begin) {
   if (found?.settings?.motion === undefined) return [make("p", {}, "The motion detection of this camera cannot be changed here.")];
-  const button = make("button", { type: "button", class: "main", name: "turn-on" }, "Turn motion detection on");
-  button.addEventListener("click", () => act(button, async () => {
+  const on = button("turn-on", "Turn motion detection on", () => act(on, async () => {
     begin((await ask("PUT", path, { motion: { armed: "always" }, ...kept(found) })).settings.motion);
     return "motion detection is on";
   }));
-  return [make("p", {}, "Motion detection is off at this camera."), make("div", { class: "row" }, button)];
+  on.className = "main";
+  return [make("p", {}, "Motion detection is off at this camera."), make("div", { class: "row" }, on)];
 }
 
 class Tune {
@@ -136,11 +136,6 @@ class Tune {
   }
 
   #form(status) {
-    const button = (name, label, work) => {
-      const made = make("button", { type: "button", name }, label);
-      made.addEventListener("click", work);
-      return made;
-    };
     this.#undo = button("undo", "Undo changes", () => {
       say(this.#wrong, "");
       this.#set(this.#applied);
@@ -169,8 +164,7 @@ class Tune {
 
   #offButton() {
     const { path, found, begin } = this.#server;
-    const off = make("button", { type: "button", name: "turn-off" }, "Turn motion detection off");
-    off.addEventListener("click", () => act(off, async () => {
+    const off = button("turn-off", "Turn motion detection off", () => act(off, async () => {
       const question = "Turn motion detection off? A camera that is covered, moved, frozen or out of focus is not reported then either.";
       if (!await confirmed(question, "Turn off")) return undefined;
       begin((await ask("PUT", path, { motion: { armed: "off" }, ...kept(found) })).settings.motion);

@@ -163,9 +163,8 @@ fn remote(
         None,
         |found| parse_address(found).map(Some),
     );
-    let is_token = |found: &str| !found.is_empty() && found.bytes().all(|byte| byte.is_ascii_graphic());
     let token = section.string("token", "what `defender token add` printed there", None, |found| {
-        is_token(found).then(|| Some(Token::Given(found.to_owned())))
+        Token::is_one(found).then(|| Some(Token::Given(found.to_owned())))
     });
     let mut file = PathBuf::new();
     section.path("token_file", paths, &mut file);

@@ -147,15 +147,9 @@ impl Control {
     }
 
     /// The settings that the camera was asked to have, but for its controls; `None` for one that is not this
-    /// server's own. The table `motion` is empty where no motion is looked for.
+    /// server's own.
     pub fn camera_values(&self, name: &str) -> Option<Vec<(String, Value)>> {
-        let mut settings = self.camera_settings(name)?;
-        let mut values = camera_values(&mut settings);
-        let motion = values.iter_mut().find(|(key, _)| key == "motion" && !settings.motion.is_on);
-        if let Some((_, Value::Table(entries))) = motion {
-            entries.clear();
-        }
-        Some(values)
+        self.camera_settings(name).map(|mut settings| camera_values(&mut settings))
     }
 
     /// The names of settings that a change of the camera can have. For one that is not this server's own they are

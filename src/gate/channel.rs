@@ -249,7 +249,17 @@ mod tests {
         let channel = Channel::open(folder.path()).unwrap();
         let descriptors = [channel.listener.as_fd(), channel.inode.as_fd(), channel._folder.as_fd()];
         assert!(descriptors.iter().all(|fd| fcntl_getfd(fd).unwrap().contains(FdFlags::CLOEXEC)));
+        let is_path = |fd: &_| rustix::fs::fcntl_getfl(fd).unwrap().contains(OFlags::PATH);
+        assert!(descriptors[1..].iter().all(is_path), "neither can be read");
         assert_eq!(rustix::fs::fstat(&channel.inode).unwrap().st_mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_error_names_each_folder_that_was_tried() {
+        let tried = ["/a", "/b"].map(|folder| (PathBuf::from(folder), io::Error::other("full")));
+        let error = ChannelError(tried.into());
+        assert!(error.to_string().ends_with("may write to: /a: full; /b: full"), "{error}");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("full"));
     }
 
     #[test]

@@ -53,3 +53,22 @@ impl fmt::Display for GateError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_used_comes_with_advice() {
+        for (kind, advice) in [
+            (ErrorKind::AddrInUse, "uses port 443; stop it, or choose another port with -p"),
+            (ErrorKind::PermissionDenied, "ports below 1024 need root"),
+            (ErrorKind::AddrNotAvailable, "this machine has no such address"),
+        ] {
+            let error = GateError::Bind(SocketAddr::from(([127, 0, 0, 1], 443)), kind.into());
+            let text = error.to_string();
+            assert!(text.starts_with("cannot listen on 127.0.0.1:443: ") && text.contains(advice), "{text}");
+            assert!(error.source().is_some());
+        }
+    }
+}

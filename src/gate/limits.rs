@@ -59,6 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_head_may_have_sixteen_kibibytes() {
+        assert_eq!(Limits::default().head_bytes, 16_384);
+    }
+
+    #[test]
     fn evicted_connections_need_descriptors_as_well() {
         for (connections, leaving, descriptors) in [(128, 32, 800), (16, 8, 120), (1, 8, 45)] {
             assert_eq!(leaving_connections(connections), leaving);

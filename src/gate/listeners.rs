@@ -226,6 +226,33 @@ mod tests {
     }
 
     #[test]
+    fn sockets_are_closed_on_exec_and_do_not_block() {
+        use rustix::fs::{OFlags, fcntl_getfl};
+        use rustix::io::{FdFlags, fcntl_getfd};
+        let listeners = bind(&["127.0.0.1"]);
+        let socket = &listeners.sockets()[0];
+        assert!(fcntl_getfd(socket).unwrap().contains(FdFlags::CLOEXEC));
+        assert!(fcntl_getfl(socket).unwrap().contains(OFlags::NONBLOCK));
+    }
+
+    #[test]
+    fn a_kernel_without_ipv6_is_known_by_its_error() {
+        for (code, expected) in
+            [(Errno::AFNOSUPPORT, true), (Errno::ADDRNOTAVAIL, true), (Errno::ADDRINUSE, false)]
+        {
+            assert_eq!(is_without_v6(&code.into()), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_an_error_that_names_it() {
+        let first = bind(&["::"]);
+        let address = first.addresses()[0];
+        let error = Listeners::bind(&[Ipv6Addr::UNSPECIFIED.into()], address.port()).unwrap_err().to_string();
+        assert!(error.contains(&address.to_string()), "{error}");
+    }
+
+    #[test]
     fn a_foreign_address_is_an_error_that_names_it() {
         let addresses = ["127.0.0.1".parse().unwrap(), "203.0.113.77".parse().unwrap()];
         let error = Listeners::bind(&addresses, 0).unwrap_err().to_string();

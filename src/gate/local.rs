@@ -18,6 +18,7 @@ use log::debug;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+use rustix::process::Uid;
 
 use super::acceptor::Acceptor;
 use super::client::Caller;
@@ -115,10 +116,14 @@ fn probe(address: &SocketAddrUnix) -> Result<(), Errno> {
 /// the same, but a mode can be changed by mistake.
 fn caller(socket: &UnixStream) -> io::Result<Caller> {
     let uid = rustix::net::sockopt::socket_peercred(socket)?.uid;
-    if uid.is_root() || uid == rustix::process::geteuid() {
+    if is_admitted(uid, rustix::process::geteuid()) {
         return Ok(Caller::Local { uid: uid.as_raw() });
     }
     Err(io::Error::new(ErrorKind::PermissionDenied, format!("the user {} is not admitted", uid.as_raw())))
+}
+
+fn is_admitted(uid: Uid, own: Uid) -> bool {
+    uid.is_root() || uid == own
 }
 
 #[cfg(test)]
@@ -158,6 +163,23 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
         assert!(error.to_string().contains("cannot find out"), "{error}");
         drop(living);
+    }
+
+    #[test]
+    fn the_socket_of_a_dead_server_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        drop(UnixListener::bind(&path).unwrap());
+        remove_dead(&path).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn root_and_the_servers_own_user_are_admitted() {
+        let own = Uid::from_raw(7);
+        for (uid, expected) in [(0, true), (7, true), (8, false)] {
+            assert_eq!(is_admitted(Uid::from_raw(uid), own), expected, "{uid}");
+        }
     }
 
     #[test]

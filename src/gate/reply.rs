@@ -196,7 +196,11 @@ fn invalid(what: &'static str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::client::Caller;
+    use super::super::limits::Limits;
     use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
 
     #[test]
     fn connection_fields_of_the_http_layer_are_replaced() {
@@ -251,6 +255,37 @@ mod tests {
             assert_eq!((beginning.left, beginning.first.len()), (expected, 0));
             assert!(String::from_utf8(beginning.head).unwrap().contains("Content-Length: 5\r\n"));
         }
+    }
+
+    /// Carries a reply to a client over a real socket; what came of it, and what the client got.
+    fn carried(reply: &str) -> (io::Result<Carried>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut receiver = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        let caller = Caller::Remote(peer);
+        let mut client = Client::new(Arc::new(socket), caller, &Limits::default()).unwrap();
+        let carried = carry(&mut reply.as_bytes(), &mut client, false, false);
+        drop(client);
+        let mut got = String::new();
+        receiver.read_to_string(&mut got).unwrap();
+        (carried, got)
+    }
+
+    #[test]
+    fn a_long_body_arrives_whole_or_is_cut_with_an_error() {
+        let body = "y".repeat(20_000);
+        let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n{body}");
+        let (whole, got) = carried(&reply);
+        assert!(matches!(whole, Ok(Carried::Response)) && got.ends_with(&body));
+        let (cut, got) = carried(&reply[..10_000]);
+        assert_eq!(cut.err().map(|error| error.kind()), Some(ErrorKind::UnexpectedEof));
+        assert!(got.ends_with('y'), "what there was has been sent");
+    }
+
+    #[test]
+    fn a_reply_may_take_a_while_and_longer_for_each_byte() {
+        assert_eq!(longest_reply(0), GRACE);
+        assert_eq!(longest_reply(3 * SLOWEST_BYTES_A_SECOND), GRACE + Duration::from_secs(3));
     }
 
     #[test]

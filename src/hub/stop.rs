@@ -86,6 +86,7 @@ mod tests {
 
     #[test]
     fn a_sleep_without_a_request_runs_out() {
-        assert!(!Stop::new().sleep(Duration::from_millis(5)));
+        let (began, pause) = (Instant::now(), Duration::from_millis(5));
+        assert!(!Stop::new().sleep(pause) && began.elapsed() >= pause);
     }
 }

@@ -139,12 +139,18 @@ mod tests {
                         local.add(Timestamp::from_micros(second * 700_000), |sums| {
                             sums.frames += 1;
                             sums.bytes += 5_000_000_000;
+                            sums.skipped += 2;
+                            sums.busy_us += 3;
+                            sums.age.count(Duration::from_micros(4));
                         });
                     }
                 });
             }
         });
-        assert_eq!((totals.sums().frames, totals.sums().bytes), (400, 2_000_000_000_000));
+        let sums = totals.sums();
+        assert_eq!((sums.frames, sums.bytes), (400, 2_000_000_000_000));
+        assert_eq!((sums.skipped, sums.busy_us), (800, 1200));
+        assert_eq!((sums.age.counts[0], sums.age.sum_us), (400, 1600));
     }
 
     #[test]

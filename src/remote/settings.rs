@@ -1,6 +1,7 @@
 //! What defender.conf says of another Defender.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use super::RemoteError;
@@ -48,13 +49,27 @@ impl Token {
     /// # Errors
     /// When the file cannot be read, or there is nothing in it that could be a token.
     pub(super) fn read(&self) -> Result<String, RemoteError> {
-        let token = match self {
-            Self::Given(token) => token.clone(),
+        match self {
+            Self::Given(token) => Ok(token.clone()),
             Self::File(path) => {
-                disk::secret_line(path).map_err(|error| RemoteError::Token(path.clone(), error))?
+                let token = disk::secret_line(path).and_then(checked);
+                token.map_err(|error| RemoteError::Token(path.clone(), error))
             }
-        };
-        let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        is_token.then_some(token).ok_or(RemoteError::SignedOut)
+        }
     }
+
+    /// Whether this can be a token.
+    pub fn is_one(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+}
+
+/// Takes the first line of a token's file, if it can be a token.
+fn checked(line: String) -> io::Result<String> {
+    if Token::is_one(&line) {
+        return Ok(line);
+    }
+    let found = if line.is_empty() { "the first line is empty" } else { "the first line is no token" };
+    let why = format!("{found}; expected what `defender token add` printed there");
+    Err(io::Error::new(ErrorKind::InvalidData, why))
 }

@@ -197,6 +197,16 @@ fn an_unusable_key_is_an_error_with_the_command_to_fix_it() {
             "{found} is missing in {message}"
         );
     }
+    let other = refusal(&|folder| {
+        certificate(folder, "a", &["-newkey", "ed448"]);
+        let key = fs::read(folder.join("key.pem")).unwrap();
+        certificate(folder, "a", &["-newkey", "rsa:2048"]);
+        fs::write(folder.join("key.pem"), key).unwrap();
+    });
+    assert!(
+        other.contains("a key of another kind"),
+        "what is wrong is the key, not the certificate: {other}"
+    );
     let pipe = refusal(&|folder| {
         certificate(folder, "a", &P256);
         fs::remove_file(folder.join("key.pem")).unwrap();

@@ -81,6 +81,10 @@ fn a_token_is_not_reported_as_a_missing_answer() {
     let report = check(remote, &[]);
     assert!(report.text.contains("TOKEN NOT READABLE: "), "{}", report.text);
     assert!(report.would_start, "{}", report.text);
+    for (held, expected) in [("", "the first line is empty"), ("dft_a b\n", "the first line is no token")] {
+        let text = check(remote, &[("gone", held)]).text;
+        assert!(text.contains(&format!("{expected}; expected what `defender token add` printed")), "{text}");
+    }
     for (error, expected) in [
         (RemoteError::SignedOut, "TOKEN REFUSED"),
         (RemoteError::NotAllowed, "TOKEN REFUSED"),

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::devices::{CAMERA, MICROPHONE};
+use super::form::OFF;
 use super::motion::{CAMERA_MOTION, MICROPHONE_NOISE};
 use super::record::{CAMERA_RECORD, RECORD};
 use super::server::SERVER;
@@ -126,12 +127,17 @@ pub fn with_camera_setting(
     find(name, &mut |visit| each_camera_section(camera, "", visit), call);
 }
 
-/// The values of a camera but for its controls, by their keys; those of a section within it are a table.
+/// The values of a camera but for its controls, by their keys; those of a section within it are a table, which is
+/// empty for a detection that is off.
 pub fn camera_values(camera: &mut CameraSettings) -> Vec<(String, Value)> {
     let mut values = Vec::new();
     each_camera_section(camera, "", &mut |section, settings| {
         let rows = settings.rows().into_iter().filter(|row| row.form.is_some());
-        insert(&mut values, section, rows.map(|row| (row.key, row.value)).collect());
+        let new: Vec<_> = rows.map(|row| (row.key, row.value)).collect();
+        if new.contains(&("armed".to_owned(), OFF.into())) {
+            return values.push((section.to_owned(), Value::Table(Vec::new())));
+        }
+        insert(&mut values, section, new);
     });
     values
 }

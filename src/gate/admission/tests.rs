@@ -215,7 +215,8 @@ fn known_addresses_are_bounded_and_forgotten_after_a_day() {
     assert_eq!(slots.known.len(), MAX_KNOWN);
     let last = Network::of(IpAddr::from((2 * MAX_KNOWN as u32 - 1).to_be_bytes()));
     assert!(slots.is_known(last, start) && !slots.is_known(Network::of(IpAddr::from([0, 0, 0, 0])), start));
-    assert!(!slots.is_known(last, start + KNOWN_FOR * 2));
+    let forgotten = start + Duration::from_secs(2 * MAX_KNOWN as u64 - 1) + KNOWN_FOR;
+    assert!(slots.is_known(last, forgotten - Duration::from_nanos(1)) && !slots.is_known(last, forgotten));
 }
 
 #[test]

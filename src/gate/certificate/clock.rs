@@ -134,6 +134,7 @@ mod tests {
         let authority = Validity::of_authority(RELEASED_S);
         let made = Validity::of_leaf(RELEASED_S, authority);
         assert_eq!((made.days(), day(made.not_before_s).as_str()), (397, "2026-11-26"));
+        assert_eq!(day(authority.not_before_s), "2026-11-26");
         let right_s = RELEASED_S + 390 * DAY_S;
         assert!(made.not_before_s < right_s && right_s < made.not_after_s && made.is_due(right_s));
         assert!(!made.is_due(RELEASED_S + 200 * DAY_S) && made.is_due(RELEASED_S - 3 * DAY_S));

@@ -225,3 +225,23 @@ fn make_key(path: &Path) -> Result<rcgen::KeyPair, CertificateError> {
     write(path, key.serialize_pem().as_bytes(), 0o600)?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::RELEASED_S;
+
+    #[test]
+    fn files_are_checked_at_most_once_in_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let [cert, key] = ["server.pem", "key.pem"].map(|file| folder.path().join(file));
+        let files = CertificateFiles::new(&cert, &key, &[]);
+        let certificates =
+            Certificates::open_with(files, Clock::of(|| RELEASED_S), || "attic".to_owned()).unwrap();
+        let now = Instant::now();
+        for (at, is_due) in [(now + Duration::from_secs(3600), false), (now - CHECK_EVERY, true)] {
+            certificates.lock_last_check().at = at;
+            assert_eq!(certificates.is_check_due(), is_due);
+        }
+    }
+}

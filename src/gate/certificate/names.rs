@@ -187,6 +187,8 @@ mod tests {
             ("ü", "xn--tda"),
             ("カメラ", "xn--lckxfya"),
             ("камера", "xn--80aaoslz"),
+            // Its second delta is the largest that is not scaled.
+            ("abäƚя", "xn--ab-wia24e78h"),
             // RFC 3492, section 7.1, (L), (M) and (N), in lower case.
             ("3年b組金八先生", "xn--3b-ww4c5e180e575a65lsy2b"),
             ("安室奈美恵-with-super-monkeys", "xn---with-super-monkeys-pc58ag80a8qai00g7n9n"),
@@ -264,6 +266,12 @@ mod tests {
         assert_eq!(full.dns[1..4], ["attic.example.org", "attic", "attic.local"]);
         assert_eq!(Names::of("localhost", &[]).0.dns, ["localhost"]);
         assert_eq!(Names::of(&"a".repeat(63), &[]).0.dns.len(), 6);
+    }
+
+    #[test]
+    fn the_host_name_is_the_kernels() {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        assert_eq!(host(), name.trim_end());
     }
 
     #[test]

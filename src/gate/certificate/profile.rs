@@ -81,7 +81,7 @@ fn uuid(purpose: &str, certificate: &[u8]) -> String {
 /// Base64 in lines of 64 characters.
 fn lines(bytes: &[u8]) -> String {
     let text = STANDARD.encode(bytes);
-    let mut lines = String::with_capacity(text.len() + text.len() / 64 + 1);
+    let mut lines = String::new();
     for (at, c) in text.chars().enumerate() {
         if at > 0 && at % 64 == 0 {
             lines.push('\n');

@@ -7,6 +7,12 @@ fn parse(head: &str) -> Result<RequestHead, HeadError> {
 }
 
 #[test]
+fn a_bare_carriage_return_is_named_in_the_refusal() {
+    let refused = parse("GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n").map(drop).unwrap_err();
+    assert_eq!(refused.to_string(), "malformed request: a bare carriage return");
+}
+
+#[test]
 fn a_plain_request_passes() {
     let head = parse("GET /video?fps=5 HTTP/1.1\r\nHost: board:8443\r\nAccept: */*\r\n\r\n").unwrap();
     assert_eq!((head.method.as_str(), head.target.as_str()), ("GET", "/video?fps=5"));

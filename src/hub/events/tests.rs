@@ -96,6 +96,14 @@ fn numbers_wrap() {
 }
 
 #[test]
+fn stamps_are_ordered_across_the_wrap() {
+    let before = [(complete(3), 4), (claimed(3), 4), (complete(u32::MAX), 0)];
+    assert!(before.into_iter().all(|(stamp, number)| is_before(stamp, number)));
+    let after = [(complete(4), 4), (claimed(4), 4), (complete(5), 4), (complete(0), u32::MAX)];
+    assert!(after.into_iter().all(|(stamp, number)| !is_before(stamp, number)));
+}
+
+#[test]
 fn a_value_that_is_still_being_written_is_waited_for() {
     let events = events(4);
     let mut reader = events.reader();

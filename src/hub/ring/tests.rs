@@ -52,6 +52,14 @@ fn a_write_longer_than_the_ring_leaves_its_end() {
 }
 
 #[test]
+fn no_more_frames_are_torn_than_were_copied() {
+    let (mut writer, ring) = ring(4, 2);
+    let reader = ring.reader();
+    writer.write(&frames_from(0, 14, 2), 1);
+    assert_eq!(reader.copy(&mut [0; 4]), 2);
+}
+
+#[test]
 fn positions_survive_their_wrap() {
     let (mut writer, ring) = ring(8, 1);
     let start = u32::MAX - 2;

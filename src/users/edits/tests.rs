@@ -140,6 +140,18 @@ fn of_many_first_starts_at_once_one_makes_the_admin() {
 }
 
 #[test]
+fn generated_passwords_are_four_groups_of_any_letters() {
+    let mut letters = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let password = generated_password().unwrap();
+        assert_eq!(password.split('-').map(str::len).collect::<Vec<_>>(), [5; 4], "{password}");
+        assert_eq!(password.capacity(), password.len(), "it did not grow");
+        letters.extend(password.bytes().filter(|byte| *byte != b'-'));
+    }
+    assert_eq!(letters, std::collections::BTreeSet::from(*LETTERS));
+}
+
+#[test]
 fn generated_passwords_differ_and_no_letter_counts_twice() {
     assert_ne!(generated_password().unwrap(), generated_password().unwrap());
     assert_eq!(std::collections::BTreeSet::from(*LETTERS).len(), LETTERS.len());

@@ -15,6 +15,35 @@ fn names(file: &UserFile) -> Vec<&str> {
 }
 
 #[test]
+fn a_token_keeps_its_scope_and_is_bound_by_sixteen_digits() {
+    for (bound, is_read) in [
+        (None, true),
+        (Some("0123456789abcdef"), true),
+        (Some("0123456789abcde"), false),
+        (Some("0123456789abcdeX"), false),
+    ] {
+        let scope = Scope::parse(&["cameras=front"]).unwrap();
+        let token = TokenRecord { scope, bound: bound.map(str::to_owned), ..token("panel", "eve") };
+        let file = UserFile::parse(format!("{}\n", token.line()).as_bytes());
+        assert!(file.find_token("panel") == Some(&token).filter(|_| is_read), "{bound:?}");
+    }
+}
+
+#[test]
+fn a_changed_user_keeps_their_tokens_alone() {
+    let (panel, desk) = (token("panel", "eve"), token("desk", "zoe"));
+    let lines = [record("eve").line(), record("zoe").line(), panel.line(), desk.line()];
+    let mut file = UserFile::parse(format!("{}\n", lines.join("\n")).as_bytes());
+    let changed = Record { past: false, ..record("eve") };
+    let binding = changed.binding();
+    file.put(changed);
+    for file in [&file, &UserFile::parse(&file.to_bytes())] {
+        assert!(file.find_token("panel").unwrap().bound.as_ref() == Some(&binding));
+        assert!(file.find_token("desk") == Some(&desk));
+    }
+}
+
+#[test]
 fn every_byte_an_edit_is_not_about_survives_it() {
     let hash = PasswordHash::of_nobody();
     let line = |name: &str| format!("{name}:viewer:{hash}");

@@ -52,6 +52,51 @@ fn a_read_only_folder_does_not_stop_the_server() {
 }
 
 #[test]
+fn a_first_certificate_that_cannot_be_saved_is_an_error() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("server.pem.new")).unwrap();
+    let error = folder.open().map(drop).expect_err("refused");
+    assert!(
+        error.to_string().contains("server.pem") && std::error::Error::source(&error).is_some(),
+        "{error}"
+    );
+}
+
+#[test]
+fn saved_certificates_of_an_older_key_are_not_used() {
+    let folder = Folder::new();
+    seen(&folder.open().unwrap(), "192.168.1.7");
+    for file in ["key.pem", "server.pem"] {
+        fs::remove_file(folder.path(file)).unwrap();
+    }
+    folder.open().unwrap();
+    let certificates = folder.open().unwrap();
+    let leaf = seen(&certificates, "192.168.1.7");
+    assert_eq!(profile::fingerprint(Fields::read(&leaf).unwrap().public_key), certificates.key_fingerprint());
+}
+
+#[test]
+fn an_inspection_says_who_made_a_certificate() {
+    let inspect = |folder: &Folder| Certificates::inspect(&folder.files());
+    let shown = |folder: &Folder| inspect(folder).unwrap().unwrap().to_string();
+    let folder = Folder::new();
+    folder.write_legacy();
+    for part in ["valid         2024-01-01 to 2049-12-31 (", "made by an older version"] {
+        assert!(shown(&folder).contains(part), "{part} is missing in {}", shown(&folder));
+    }
+    folder.write_pair(&CertificateParams::new(vec!["board".to_owned()]).unwrap());
+    assert!(shown(&folder).contains("made by its owner"), "{}", shown(&folder));
+    fs::remove_file(folder.path("server.pem")).unwrap();
+    let error = inspect(&folder).expect_err("half a pair").to_string();
+    assert!(error.contains("server.pem is missing"), "{error}");
+    // A power cut ended the first start.
+    let cut = Folder::new();
+    cut.open().unwrap();
+    fs::remove_file(cut.path("server.pem")).unwrap();
+    assert!(inspect(&cut).unwrap().is_none());
+}
+
+#[test]
 fn a_renewed_certificate_and_ca_are_loaded() {
     let folder = Folder::new();
     let certificates = folder.open().unwrap();

@@ -284,6 +284,7 @@ fn a_ca_renewal_cut_by_power_loss_is_completed() {
         let anchor = certificates.trust_anchor().unwrap_or_else(|| panic!("{count} written: no CA"));
         assert_eq!(before.as_ref() == Some(&anchor), count == 0, "{count} written");
         let (leaf, ca) = (seen(&certificates, "10.0.0.1"), anchor.der.clone());
+        let stamps = folder.files().stamps();
         assert_eq!(
             Fields::read(&leaf).unwrap().issuer,
             Fields::read(&ca).unwrap().subject,
@@ -291,6 +292,7 @@ fn a_ca_renewal_cut_by_power_loss_is_completed() {
         );
         assert_eq!(fs::read(folder.path("key.pem")).unwrap(), key, "{count} written");
         assert_eq!(folder.open().unwrap().trust_anchor(), Some(anchor), "{count} written");
+        assert_eq!(folder.files().stamps(), stamps, "{count} written: nothing is written a second time");
         let inspected = Certificates::inspect(&folder.files()).unwrap().unwrap();
         assert!(inspected.trust_anchor.is_some(), "{count} written");
     }
