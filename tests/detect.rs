@@ -1,6 +1,7 @@
 //! The short form of `bench/detect`: somebody who passes is found, and nothing else, in clips that are drawn and encoded
 //! as cameras do. The long form says how often, of many.
 
+#[allow(dead_code, reason = "the bench uses all of it")]
 #[path = "../benches/detect/draw.rs"]
 mod draw;
 #[path = "../benches/detect/nuisance.rs"]
@@ -24,7 +25,7 @@ use score::Score;
 fn score(nuisance: Nuisance, seed: u64, people: usize) -> Score {
     let clip = Clip::new(nuisance, seed, people);
     let mut score = Score::default();
-    score.add(&clip, &run::look_at(&clip));
+    score.add(&clip, &run::look_at(&clip, None));
     score
 }
 

@@ -10,8 +10,6 @@ import { Preview } from "./preview.js";
 import { zoneWords } from "./zone.js";
 
 const PAGE = 50;
-// The server does not choose by zone: of so many events those of the zone are shown.
-const PAGE_OF_ZONE = 500;
 // The list is asked for so often while the server reports changes by itself, and while it does not.
 const LOOK_EVERY_MS = 15_000;
 const POLL_EVERY_MS = 3000;
@@ -148,13 +146,12 @@ class List {
   async #ask(more = {}) {
     const { camera, kind, zone, day } = this.#filter;
     const [from, to] = day ? endsOf(day) : [];
-    const limit = zone ? PAGE_OF_ZONE : PAGE;
-    const wanted = Object.entries({ camera, kind, from, to: to && to - 0.001, limit, ...more });
-    const found = eventsOf(await askIfThere(`events?${new URLSearchParams(wanted.filter(([, value]) => value))}`));
-    if (!found) return undefined;
-    this.#zones.add(found.map((event) => event.zone));
-    const isPart = found.length >= limit;
-    return { events: zone ? found.filter((event) => event.zone === zone) : found, oldest: isPart ? found.at(-1).id : 0, isPart };
+    const wanted = Object.entries({ camera, kind, zone, from, to: to && to - 0.001, limit: PAGE, ...more });
+    const events = eventsOf(await askIfThere(`events?${new URLSearchParams(wanted.filter(([, value]) => value))}`));
+    if (!events) return undefined;
+    this.#zones.add(events.map((event) => event.zone));
+    const isPart = events.length >= PAGE;
+    return { events, oldest: isPart ? events.at(-1).id : 0, isPart };
   }
 
   // The newest ones as the server has them now.

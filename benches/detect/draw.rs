@@ -1,17 +1,40 @@
 //! Draws the frames of a clip, as a sensor would see the place, and encodes them as cameras do.
 
+use std::rc::Rc;
+
+use defender::jpeg::dc::DcPlane;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-use crate::nuisance::{LIGHT_STEP, Weather};
+use crate::nuisance::{LIGHT_STEP, State, Weather};
 use crate::random::{Random, smooth};
 use crate::scene::{Clip, HEIGHT, LOOKS, Nuisance, Person, WIDTH, each_pixel};
+
+/// What is in front of a camera.
+pub struct Place {
+    /// Share of the light that each pixel reflects, and the same of infrared.
+    visible: Vec<f32>,
+    infrared: Vec<f32>,
+}
+
+impl Place {
+    pub fn new(seed: u64) -> Self {
+        Self { visible: reflected(seed), infrared: reflected(seed ^ 0x55) }
+    }
+}
+
+/// A picture without noise, as the mean grey of each block.
+pub struct Means {
+    blocks: Vec<f32>,
+    /// Standard deviation of a pixel, in grey steps.
+    noise: f32,
+}
 
 /// Draws one clip.
 pub struct Artist<'c> {
     clip: &'c Clip,
-    /// Share of the light that each pixel reflects, and the same of infrared.
-    place: Vec<f32>,
-    infrared: Vec<f32>,
+    place: Rc<Place>,
+    /// One pixel of so many is drawn, each way.
+    step: usize,
     weather: Weather,
     /// Normal noise.
     noise: Vec<f32>,
@@ -23,12 +46,17 @@ pub struct Artist<'c> {
 
 impl<'c> Artist<'c> {
     pub fn new(clip: &'c Clip) -> Self {
+        Self::at(clip, Rc::new(Place::new(clip.seed)), 1)
+    }
+
+    /// Another place than the clip's own, with one pixel of `step` drawn each way.
+    pub fn at(clip: &'c Clip, place: Rc<Place>, step: usize) -> Self {
         let mut random = Random::new(clip.seed, 77);
         let noise = (0..1 << 16).map(|_| (0..6).map(|_| random.share() - 0.5).sum::<f32>() * 1.414);
         Self {
             clip,
-            place: place(clip.seed),
-            infrared: place(clip.seed ^ 0x55),
+            place,
+            step,
             noise: noise.collect(),
             gamma: (0..=1023).map(|light| 255.0 * (light as f32 / 1023.0).powf(0.9)).collect(),
             weather: Weather::new(clip),
@@ -39,49 +67,103 @@ impl<'c> Artist<'c> {
 
     /// The frame of a look, as grey.
     pub fn grey(&mut self, look: usize) -> Vec<u8> {
-        let at = look as f32 / LOOKS as f32;
-        let state = self.weather.at(at);
-        let map = self.weather.light(at);
-        let across = WIDTH / LIGHT_STEP + 1;
-        let blend = state.infrared;
-        for y in 0..HEIGHT {
-            let row = &map[y / LIGHT_STEP * across..][..across];
-            let band = state.rows.as_ref().map_or(1.0, |rows| rows[y]);
-            let out = &mut self.luma[y * WIDTH..][..WIDTH];
-            for (x, pixel) in out.iter_mut().enumerate() {
-                let part = (x % LIGHT_STEP) as f32 / LIGHT_STEP as f32;
-                let (left, right) = (row[x / LIGHT_STEP], row[x / LIGHT_STEP + 1]);
-                let from = match state.leaves.as_ref() {
-                    None => y * WIDTH + x,
-                    Some(leaves) => leaves.from(x, y),
-                };
-                let reflected = self.place[from] * (1.0 - blend) + self.infrared[from] * blend;
-                *pixel = reflected * (left + (right - left) * part) * band;
-            }
-        }
-        for person in &self.clip.people {
-            draw_person(person, at, &map, &mut self.luma, self.clip.is_dark || state.infrared > 0.0);
-        }
-        self.weather.draw_particles(at, &mut self.luma);
+        let state = self.draw(look);
         let mut grey = vec![0; WIDTH * HEIGHT];
         for (row, out) in self.luma.chunks_exact(WIDTH).zip(grey.chunks_exact_mut(WIDTH)) {
             let from = self.random.next() as usize % (self.noise.len() - WIDTH);
             for ((light, out), noise) in row.iter().zip(out).zip(&self.noise[from..]) {
-                let root = (light * state.exposure).clamp(0.0, 1.0).sqrt();
-                let value = self.gamma[(root * 1023.0) as usize] + noise * state.noise;
+                let value = self.shade(light * state.exposure) + noise * state.noise;
                 *out = (value + 0.5).clamp(0.0, 255.0) as u8;
             }
         }
         grey
     }
 
+    /// The frame of a look, as the means of blocks of 8x8 of the pixels that are drawn.
+    pub fn means(&mut self, look: usize) -> Means {
+        let state = self.draw(look);
+        let (side, step) = (8 * self.step, self.step);
+        let mut blocks = Vec::with_capacity(WIDTH / side * (HEIGHT / side));
+        for top in (0..HEIGHT).step_by(side) {
+            for left in (0..WIDTH).step_by(side) {
+                let mut sum = 0.0;
+                for y in (top..top + side).step_by(step) {
+                    let row = &self.luma[y * WIDTH + left..][..side];
+                    sum +=
+                        row.iter().step_by(step).map(|light| self.shade(light * state.exposure)).sum::<f32>();
+                }
+                blocks.push(sum / 64.0);
+            }
+        }
+        Means { blocks, noise: state.noise }
+    }
+
+    /// What a camera makes of these means: the DC plane of a JPEG, with noise that no other call gives.
+    pub fn plane(&mut self, means: &Means, out: &mut DcPlane) {
+        let side = 8 * self.step;
+        (out.width, out.height, out.step) = (WIDTH / side, HEIGHT / side, dc_step(self.quality()));
+        let from = self.random.next() as usize % (self.noise.len() - means.blocks.len());
+        let step = f32::from(out.step);
+        let quantised = |(grey, noise): (&f32, &f32)| {
+            // Of 64 pixels, and from the middle of the range on.
+            let eighths = 8.0 * (grey + noise * means.noise / 8.0).clamp(0.0, 255.0) - 1024.0;
+            ((eighths / step).round() * step + 1024.0).clamp(0.0, 2040.0) as u16
+        };
+        out.eighths.clear();
+        out.eighths.extend(means.blocks.iter().zip(&self.noise[from..]).map(quantised));
+    }
+
     /// The JPEG of a look.
     pub fn jpeg(&mut self, look: usize) -> Vec<u8> {
         let grey = self.grey(look);
-        // A camera that keeps to a bit rate changes its quality from frame to frame.
-        let more = if self.clip.nuisance == Nuisance::BlockNoise { self.random.next() % 13 } else { 0 };
-        encode(&grey, self.clip.quality + more as u8, self.clip.is_quarter)
+        encode(&grey, self.quality(), self.clip.is_quarter)
     }
+
+    /// A camera that keeps to a bit rate changes its quality from frame to frame.
+    fn quality(&mut self) -> u8 {
+        let more = if self.clip.nuisance == Nuisance::BlockNoise { self.random.next() % 13 } else { 0 };
+        self.clip.quality + more as u8
+    }
+
+    /// Fills `luma` with the light of a look.
+    fn draw(&mut self, look: usize) -> State {
+        let at = look as f32 / LOOKS as f32;
+        let state = self.weather.at(at);
+        let apart = LIGHT_STEP * self.step;
+        let map = self.weather.light(at, apart);
+        let across = WIDTH / apart + 1;
+        let blend = state.infrared;
+        for y in (0..HEIGHT).step_by(self.step) {
+            let row = &map[y / apart * across..][..across];
+            let band = state.rows.as_ref().map_or(1.0, |rows| rows[y]);
+            let out = &mut self.luma[y * WIDTH..][..WIDTH];
+            for x in (0..WIDTH).step_by(self.step) {
+                let part = (x % apart) as f32 / apart as f32;
+                let (left, right) = (row[x / apart], row[x / apart + 1]);
+                let from = match state.leaves.as_ref() {
+                    None => y * WIDTH + x,
+                    Some(leaves) => leaves.from(x, y),
+                };
+                let reflected = self.place.visible[from] * (1.0 - blend) + self.place.infrared[from] * blend;
+                out[x] = reflected * (left + (right - left) * part) * band;
+            }
+        }
+        for person in &self.clip.people {
+            draw_person(person, at, (&map, apart), &mut self.luma, self.clip.is_dark || blend > 0.0);
+        }
+        self.weather.draw_particles(at, &mut self.luma);
+        state
+    }
+
+    /// The grey that a sensor without noise makes of light.
+    fn shade(&self, light: f32) -> f32 {
+        self.gamma[(light.clamp(0.0, 1.0).sqrt() * 1023.0) as usize]
+    }
+}
+
+/// The step of a JPEG's mean brightness in eighths of a grey step, for qualities from 50 on.
+fn dc_step(quality: u8) -> u16 {
+    ((16 * (200 - 2 * u16::from(quality)) + 50) / 100).max(1)
 }
 
 /// A JPEG of a grey picture, with chroma as cameras have it.
@@ -94,8 +176,8 @@ pub fn encode(grey: &[u8], quality: u8, is_quarter: bool) -> Vec<u8> {
     jpeg
 }
 
-/// A place: sky or wall, ground, things with edges, and texture of every size.
-fn place(seed: u64) -> Vec<f32> {
+/// Sky or wall, ground, things with edges, and texture of every size.
+fn reflected(seed: u64) -> Vec<f32> {
     let mut random = Random::new(seed, 5);
     let horizon = random.between(120.0, 260.0);
     let tone = |random: &mut Random| 0.06 * (random.share() * 2.3).exp();
@@ -128,13 +210,13 @@ fn place(seed: u64) -> Vec<f32> {
 }
 
 /// Head, torso, arms and legs that swing; with a shadow on the ground by day.
-fn draw_person(person: &Person, at: f32, map: &[f32], luma: &mut [f32], is_dark: bool) {
+fn draw_person(person: &Person, at: f32, (map, apart): (&[f32], usize), luma: &mut [f32], is_dark: bool) {
     if person.seen(at).is_none() {
         return;
     }
     let (height, middle, feet) = (person.height, person.middle(at), person.feet);
     let phase = (at - person.enters) * person.speed.abs() / height * 6.0;
-    let light = |x: usize, y: usize| map[y / LIGHT_STEP * (WIDTH / LIGHT_STEP + 1) + x / LIGHT_STEP];
+    let light = |x: usize, y: usize| map[y / apart * (WIDTH / apart + 1) + x / apart];
     if !is_dark {
         let (across, down) = (0.3 * height, 0.05 * height);
         each_pixel([middle - across, feet - down, middle + 2.0 * across, feet + down], |x, y| {

@@ -3,10 +3,12 @@
 //! shows.
 //!
 //!     detect [--clips N] [--first N] [--class WORD] [--seed N] [--pictures DIR]
-//!     detect --day [--hours N]      a day of disturbances without people
+//!     detect --day [--hours N] [--step N]     a day of disturbances without people; one pixel of N is drawn each way
 //!     detect --time                 what a look costs
 //!     detect --export DIR           clips as folders of JPEGs with their truth, for other programs
+//!     detect --exported DIR         looks at those, with the same --clips and --seed
 
+mod day;
 mod draw;
 mod nuisance;
 mod random;
@@ -28,7 +30,9 @@ struct Options {
     seed: u64,
     pictures: Option<String>,
     hours: f32,
+    step: usize,
     export: Option<String>,
+    exported: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -46,13 +50,15 @@ fn main() -> ExitCode {
         seed: number("--seed", 1.0) as u64,
         pictures: value("--pictures"),
         hours: number("--hours", 24.0),
+        step: (number("--step", 2.0) as usize).max(1),
         export: value("--export"),
+        exported: value("--exported"),
     };
     if arguments.is_empty() && cfg!(test) {
         return ExitCode::SUCCESS;
     }
     if has("--day") {
-        run::day(options.hours, options.seed);
+        day::run(options.hours, options.seed, options.step, &options.class);
     } else if has("--time") {
         run::time();
     } else if let Some(folder) = &options.export {
@@ -75,7 +81,8 @@ fn table(options: &Options) {
         for number in options.first..options.first + options.clips {
             let clip = Clip::new(nuisance, options.seed * 1000 + number, 3);
             let mut of_clip = Score::default();
-            of_clip.add(&clip, &run::look_at(&clip));
+            let exported = options.exported.as_ref().map(|folder| run::folder_of(folder, &clip, number));
+            of_clip.add(&clip, &run::look_at(&clip, exported.as_deref()));
             if let Some(folder) = &options.pictures {
                 run::show(&clip, &of_clip, folder);
             }

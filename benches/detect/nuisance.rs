@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 use crate::random::{Random, smooth};
 use crate::scene::{Clip, HEIGHT, Nuisance, WIDTH, each_pixel};
 
-/// Points of the map of the light are so many pixels apart.
+/// Points of the map of the light are so many of the drawn pixels apart.
 pub const LIGHT_STEP: usize = 4;
 
 /// The weather, the lamps and the camera's automatics of one clip.
@@ -122,14 +122,14 @@ impl Weather {
         state
     }
 
-    /// The light on each point of a map.
-    pub fn light(&self, at: f32) -> Vec<f32> {
+    /// The light on each point of a map, with so many pixels from one to the next.
+    pub fn light(&self, at: f32, apart: usize) -> Vec<f32> {
         let base = if self.is_dark { 0.16 + 0.1 * self.chosen[4] } else { 1.0 };
-        let columns = WIDTH / LIGHT_STEP + 1;
-        let mut map = Vec::with_capacity(columns * (HEIGHT / LIGHT_STEP));
-        for row in 0..HEIGHT / LIGHT_STEP {
+        let columns = WIDTH / apart + 1;
+        let mut map = Vec::with_capacity(columns * (HEIGHT / apart));
+        for row in 0..HEIGHT / apart {
             for column in 0..columns {
-                let (x, y) = ((column * LIGHT_STEP) as f32, (row * LIGHT_STEP) as f32);
+                let (x, y) = ((column * apart) as f32, (row * apart) as f32);
                 map.push(base * self.factor(at, x, y));
             }
         }

@@ -1,7 +1,7 @@
 //! Runs the detector over clips.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use defender::detect::detection::{Change, Kind};
 use defender::detect::detector::Detector;
@@ -18,11 +18,15 @@ use crate::score::{START_US, Said, Score, spans};
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 24 };
 
-/// Looks at each frame of a clip.
-pub fn look_at(clip: &Clip) -> Said {
-    let (mut artist, mut eye) = (Artist::new(clip), Eye::new());
+/// Looks at each frame of a clip: those that [`export`] has written to a folder, or new ones.
+pub fn look_at(clip: &Clip, exported: Option<&Path>) -> Said {
+    let mut eye = Eye::new();
+    let mut artist = None;
     for number in 0..clip.frames() {
-        let jpeg = artist.jpeg(number);
+        let jpeg = match exported {
+            Some(folder) => fs::read(folder.join(file_of(number))).expect("an exported frame"),
+            None => artist.get_or_insert_with(|| Artist::new(clip)).jpeg(number),
+        };
         eye.look(number, &jpeg);
     }
     for (at, change) in &eye.changes {
@@ -36,16 +40,17 @@ pub fn look_at(clip: &Clip) -> Said {
 }
 
 /// A detector with the reader in front of it.
-struct Eye {
+pub struct Eye {
     reader: DcReader,
-    planes: Vec<DcPlane>,
+    pub planes: Vec<DcPlane>,
     detector: Detector,
-    changes: Vec<(f32, Change)>,
+    /// What was said, and when in seconds.
+    pub changes: Vec<(f32, Change)>,
     looks: Vec<(f32, Vec<Area>)>,
 }
 
 impl Eye {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let detector = Detector::new(Settings::default());
         Self { reader: DcReader::new(), planes: Vec::new(), detector, changes: Vec::new(), looks: Vec::new() }
     }
@@ -55,7 +60,8 @@ impl Eye {
         self.look_at_plane(number, jpeg.len() as u32);
     }
 
-    fn look_at_plane(&mut self, number: usize, detail: u32) {
+    /// Looks at the first of `planes`.
+    pub fn look_at_plane(&mut self, number: usize, detail: u32) {
         let at = Timestamp::from_micros(START_US + number as u64 * 1_000_000 / u64::from(LOOKS));
         let look = Look { at, luma: &self.planes[0], is_repeat: false, detail };
         let mut changes = Vec::new();
@@ -101,45 +107,6 @@ pub fn show(clip: &Clip, score: &Score, folder: &str) {
     }
 }
 
-/// Hours of disturbances without people, five looks a second.
-///
-/// Of each class, two minutes are drawn and encoded; their DC planes are then shown forwards and backwards in turn, with one
-/// step of the quantiser added or taken away in one block of sixteen. So there are no seams and no frame is like another
-/// one, but what disturbs repeats itself each four minutes.
-pub fn day(hours: f32, seed: u64) {
-    let looks = (hours * 3600.0 * LOOKS as f32) as usize / Nuisance::ALL.len();
-    let mut total = 0;
-    for (nuisance, name) in Nuisance::ALL {
-        let mut clip = Clip::new(nuisance, seed * 7919 + 5, 0);
-        clip.seconds = 120.0;
-        let (mut artist, mut eye) = (Artist::new(&clip), Eye::new());
-        let planes: Vec<DcPlane> = (0..clip.frames())
-            .map(|number| {
-                let jpeg = artist.jpeg(number);
-                eye.reader.read(&jpeg, LIMITS, Planes::Luma, &mut eye.planes).expect("a whole JPEG");
-                eye.planes[0].clone()
-            })
-            .collect();
-        let mut random = crate::random::Random::new(seed, 3);
-        for number in 0..looks {
-            let place = number % (2 * planes.len() - 2);
-            let plane = &planes[place.min(2 * planes.len() - 2 - place)];
-            eye.planes[0].clone_from(plane);
-            let step = plane.step;
-            for block in (random.next() as usize % 16..plane.eighths.len()).step_by(16) {
-                let eighths = &mut eye.planes[0].eighths[block];
-                *eighths =
-                    if random.chance(0.5) { *eighths + step } else { eighths.saturating_sub(step) }.min(2040);
-            }
-            eye.look_at_plane(number, 30_000);
-        }
-        let wrong = spans(&eye.changes, f32::MAX).len();
-        println!("{name:<22} {:6.2} h: {wrong} detections", looks as f32 / LOOKS as f32 / 3600.0);
-        total += wrong;
-    }
-    println!("{hours} hours of disturbances: {total} detections");
-}
-
 /// What a look costs at 640x480.
 pub fn time() {
     for (nuisance, quality) in [(Nuisance::Day, 75), (Nuisance::Dusk, 75), (Nuisance::Dusk, 85)] {
@@ -170,18 +137,26 @@ fn cpu_ns() -> u64 {
 
 /// Writes clips as folders of JPEGs, with the truth beside them.
 pub fn export(folder: &str, clips: u64, seed: u64) {
-    for (nuisance, name) in Nuisance::ALL {
+    for (nuisance, _) in Nuisance::ALL {
         for number in 0..clips {
             let clip = Clip::new(nuisance, seed * 1000 + number, 3);
-            let name = format!("{}-{number}", name.replace([' ', ','], "-"));
-            let path = Path::new(folder).join(name);
+            let path = folder_of(folder, &clip, number);
             fs::create_dir_all(&path).expect("a folder");
             let mut artist = Artist::new(&clip);
             for frame in 0..clip.frames() {
-                fs::write(path.join(format!("{frame:04}.jpg")), artist.jpeg(frame)).expect("a file");
+                fs::write(path.join(file_of(frame)), artist.jpeg(frame)).expect("a file");
             }
             let truth: String = clip.truth().iter().map(|(from, to)| format!("{from} {to}\n")).collect();
             fs::write(path.join("truth"), truth).expect("a file");
         }
     }
+}
+
+/// Where [`export`] writes a clip.
+pub fn folder_of(folder: &str, clip: &Clip, number: u64) -> PathBuf {
+    Path::new(folder).join(format!("{}-{number}", clip.nuisance.name().replace([' ', ','], "-")))
+}
+
+fn file_of(frame: usize) -> String {
+    format!("{frame:04}.jpg")
 }

@@ -22,14 +22,24 @@ const LOST_US: u64 = 900_000;
 /// With flicker of so much in the mean, a component must travel.
 const FLICKER_BUSY: u32 = 30;
 
+/// Of fewer cells, a component must travel: snow, drops and leaves are at one place twice by chance.
+const FEW_CELLS: u32 = 16;
+
+/// What comes into the picture changes most of its cells at once. If fewer than so many of a hundred have changed, it was there before or is a
+/// light that becomes stronger, and must travel. What travels changes at least its front.
+const NEW_PERCENT: u32 = 40;
+const FRONT_PERCENT: u32 = 20;
+
 /// How many tenths of its own length something goes in a second that is no insect before the lens: when its way is bent,
 /// when it is not, and when its last parts were alike.
 const BENT_LENGTHS: i64 = 18;
 const RUN_LENGTHS: i64 = 26;
 const STEADY_LENGTHS: i64 = 50;
 
-/// So many parts of a way must be like the one before.
+/// So many parts of a way must be like the one before. Fewer are enough for what is twice as long across its way as along it: somebody
+/// who runs near the camera is gone in a second.
 const STEADY_MIN: u8 = 2;
+const STEADY_MIN_TALL: u8 = 1;
 
 /// For so many looks something larger may be in the place of what is followed: light that it has been joined with.
 const HIDDEN_MAX: u8 = 2;
@@ -161,8 +171,8 @@ impl Track {
             evidence: 1,
             is_motion: false,
             is_in_beam: light == NewLight::Beam,
-            // What has been there for a while and is only now joined or parted is not new.
-            must_travel: light != NewLight::No || component.active * 4 < component.area,
+            // What has been there for a while and is only now joined or parted is not new either.
+            must_travel: light != NewLight::No || !has_changed(component, NEW_PERCENT),
             path: 0,
             longest: 0,
             step: (0, 0),
@@ -220,7 +230,8 @@ impl Track {
     /// Where the picture flickers anyway, only what goes elsewhere is motion.
     fn has_travelled(&self) -> bool {
         let component = &self.component;
-        if !self.must_travel && component.flicker < FLICKER_BUSY * component.area {
+        let may_stay = !self.must_travel && component.area >= FEW_CELLS;
+        if may_stay && component.flicker < FLICKER_BUSY * component.area {
             return true;
         }
         let far = self.travelled();
@@ -228,7 +239,8 @@ impl Track {
         // Not by one jump, from one thing that stands to another; nor by two where a beam passes.
         let is_evenly =
             if self.is_in_beam { 2 * self.longest <= self.path } else { 3 * self.longest <= 2 * self.path };
-        far >= 16 * component.shorter_side().clamp(3, 12) && is_straight && is_evenly
+        let is_front = has_changed(component, FRONT_PERCENT);
+        is_front && far >= 16 * component.shorter_side().clamp(3, 12) && is_straight && is_evenly
     }
 
     /// How far it is from where it was first, in sixteenths of a cell.
@@ -248,7 +260,8 @@ impl Track {
         let is_bent = far * 6 < self.path * 5;
         let lengths = match () {
             () if self.longest == self.path || is_bent => BENT_LENGTHS,
-            () if self.steady >= STEADY_MIN && self.is_upright() => STEADY_LENGTHS,
+            () if self.steady >= STEADY_MIN && self.is_upright(3) => STEADY_LENGTHS,
+            () if self.steady >= STEADY_MIN_TALL && self.is_upright(4) => STEADY_LENGTHS,
             () => RUN_LENGTHS,
         };
         // At the edge of the picture it was seen in part, and seemed slower.
@@ -257,18 +270,23 @@ impl Track {
             || is_faster(last, self.step_ms, lengths)
     }
 
-    /// Whether it is longer across its way than along it. An insect is round, or a streak along its way.
-    fn is_upright(&self) -> bool {
+    /// Whether it is so many halves as long across its way as along it. An insect is round, or a streak along its way.
+    fn is_upright(&self, halves: u16) -> bool {
         let component = &self.component;
         let (width, height) = (component.right - component.left, component.bottom - component.top);
         let (along, across) =
             if self.step.0.abs() > self.step.1.abs() { (width, height) } else { (height, width) };
-        2 * across >= 3 * along
+        2 * across >= halves * along
     }
 
     fn is_active(&self) -> bool {
         self.seen.as_micros().saturating_sub(self.active.as_micros()) <= ACTIVE_US
     }
+}
+
+/// Whether so many cells of a hundred have changed since the last look.
+fn has_changed(component: &Component, percent: u32) -> bool {
+    component.active * 100 >= component.area * percent
 }
 
 /// Whether two components are of about the same size.

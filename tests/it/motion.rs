@@ -192,6 +192,9 @@ fn a_walk_is_one_event_with_its_pre_roll() {
     assert!((0.1..0.4).contains(&(sides[2] - sides[0])), "{sides:?}");
     assert!(number(&event["score"]) > 20.0 && text(&event["zone"]) == "all", "{event:?}");
     assert!(text(&event["best"]) > text(&event["start"]) && text(&event["best"]) < text(&event["end"]));
+    let listed = |zone: &str| world.server.get(&format!("/api/1.0/events?zone={zone}")).text();
+    assert!(listed("all").contains("\"motion\""));
+    assert_eq!(listed("door"), "{\"events\":[]}");
     let looks = fs::read_to_string(&file).unwrap();
     assert!(looks.contains("\"boxes\":[[") && looks.contains("\"width\":40,\"height\":30"), "{looks}");
 

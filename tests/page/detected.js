@@ -23,7 +23,7 @@ async function listed(t, events, { path = "/?events", zones = [], ...options } =
   await page.route("**/api/1.0/events?*", (route) => {
     const query = new URL(route.request().url()).searchParams;
     hand.asked.push(Object.fromEntries(query));
-    const found = hand.events.filter(({ kind }) => !query.has("kind") || kind === query.get("kind"));
+    const found = hand.events.filter((event) => ["kind", "zone"].every((key) => !query.has(key) || event[key] === query.get(key)));
     return route.fulfill({ json: { events: found } });
   });
   await page.route("**/api/1.0/events/live", (route) => route.fulfill({ contentType: "text/event-stream", body: `retry: 300\n\n${hand.news}` }));

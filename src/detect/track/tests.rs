@@ -133,3 +133,39 @@ fn where_it_flickers_only_what_travels_is_motion() {
     let walking = |look: u16| Component { flicker: 32 * 100, ..component((10 + 2 * look, 10), (4, 8)) };
     assert!(moving(&(0..8).map(walking).collect::<Vec<_>>())[4]);
 }
+
+#[test]
+fn who_runs_near_the_camera_is_seen_within_a_second() {
+    let places = [(0, 8), (12, 13), (32, 12), (51, 13)];
+    let runs = places.map(|(left, width)| component((left, 24), (width, 36)));
+    assert_eq!(moving(&runs), [false, false, false, true]);
+    // As fast, and not taller than wide.
+    let flies = places.map(|(left, width)| component((left, 24), (width, 16)));
+    assert_eq!(moving(&flies), [false; 4]);
+}
+
+#[test]
+fn a_few_cells_must_travel() {
+    assert_eq!(moving(&[component((10, 10), (3, 5)); 8]), [false; 8]);
+    let walks: Vec<_> = (0..8).map(|look| component((10 + look, 10), (3, 5))).collect();
+    assert_eq!(moving(&walks)[3..], [true; 5]);
+}
+
+#[test]
+fn what_becomes_stronger_where_it_is_is_no_motion() {
+    let grows = |active: u32, look: u16| Component { active, ..component((10, 10), (4, 8 + look)) };
+    assert_eq!(moving(&(0..8).map(|look| grows(10, look)).collect::<Vec<_>>()), [false; 8]);
+    let comes: Vec<_> = (0..8).map(|look| grows(if look == 0 { 32 } else { 8 }, look)).collect();
+    assert!(moving(&comes)[1]);
+}
+
+#[test]
+fn a_light_that_shrinks_does_not_travel() {
+    // Its edges change: more than stands still, and less than a front.
+    let shrinks = |look: u16| {
+        let width = 24 - 2 * look;
+        let active = u32::from(width * 10) * 15 / 100;
+        Component { active, ..component((10 + 2 * look, 10), (width, 10)) }
+    };
+    assert_eq!(moving(&(0..10).map(shrinks).collect::<Vec<_>>()), [false; 10]);
+}

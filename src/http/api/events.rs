@@ -76,7 +76,7 @@ pub fn list(call: &Call<'_>) -> Reply {
         Ok(wanted) => wanted,
         Err(error) => return Reply::error(400, &error),
     };
-    let is_wanted = |record: &EventRecord| may_see(call.user, record) && wanted.is_wanted(&record.event);
+    let is_wanted = |record: &EventRecord| may_see(call.user, record) && wanted.is_wanted(record);
     let found = call.state.journal.find(&wanted.query(&is_wanted));
     Reply::json(200, &List { events: found.iter().map(document).collect() })
 }

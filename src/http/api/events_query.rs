@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::base::utc;
 use crate::journal::{EventQuery, EventRecord};
-use crate::media::{Event, EventKind};
+use crate::media::EventKind;
 
 const DEFAULT_EVENTS: usize = 100;
 const MAX_EVENTS: usize = 1000;
@@ -16,15 +16,18 @@ pub struct Wanted {
     to_us: Option<u64>,
     camera: Option<String>,
     kind: Option<EventKind>,
+    zone: Option<String>,
     before: Option<u32>,
     limit: usize,
 }
 
 impl Wanted {
-    /// Whether the query asks for events of this camera and kind.
-    pub fn is_wanted(&self, event: &Event) -> bool {
+    /// Whether the query asks for events of this camera, kind and zone.
+    pub fn is_wanted(&self, record: &EventRecord) -> bool {
+        let event = &record.event;
         self.camera.as_ref().is_none_or(|camera| event.camera.as_str() == camera)
             && self.kind.is_none_or(|kind| event.kind == kind)
+            && self.zone.as_ref().is_none_or(|zone| *record.zone == **zone)
     }
 
     /// The query to the journal, of those events that `is_wanted` lets pass.
@@ -57,7 +60,8 @@ pub fn read(query: &str) -> Result<Wanted, String> {
         })?),
     };
     let (from_us, to_us) = (moment(query, "from")?, moment(query, "to")?);
-    Ok(Wanted { from_us, to_us, camera: parameter(query, "camera="), kind, before, limit })
+    let [camera, zone] = ["camera=", "zone="].map(|name| parameter(query, name));
+    Ok(Wanted { from_us, to_us, camera, kind, zone, before, limit })
 }
 
 fn moment(query: &str, name: &str) -> Result<Option<u64>, String> {
@@ -87,14 +91,23 @@ mod tests {
 
     #[test]
     fn a_query_is_read_with_its_defaults() {
-        let all = Wanted { from_us: None, to_us: None, camera: None, kind: None, before: None, limit: 100 };
+        let all = Wanted {
+            from_us: None,
+            to_us: None,
+            camera: None,
+            kind: None,
+            zone: None,
+            before: None,
+            limit: 100,
+        };
         assert_eq!(read(""), Ok(all));
-        let query = "from=1795939200.5&to=2026-11-29T09:00:00%2B01:00&camera=fr%6Fnt&kind=camera-lost&limit=1000&before=7";
+        let query = "from=1795939200.5&to=2026-11-29T09:00:00%2B01:00&camera=fr%6Fnt&kind=camera-lost&zone=door%20step&limit=1000&before=7";
         let wanted = Wanted {
             from_us: Some(1_795_939_200_500_000),
             to_us: Some(1_795_939_200_000_000),
             camera: Some("front".to_owned()),
             kind: Some(EventKind::CameraLost),
+            zone: Some("door step".to_owned()),
             before: Some(7),
             limit: 1000,
         };
