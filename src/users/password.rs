@@ -132,6 +132,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_two_differences_cancel_each_other() {
+        let (zeros, ones) = ([0; HASH_BYTES], [1; HASH_BYTES]);
+        assert!(constant_time_eq(&ones, &ones) && !constant_time_eq(&ones, &zeros));
+    }
+
+    #[test]
     fn a_password_is_known_again_and_another_is_not() {
         let hash = PasswordHash::parse(&PasswordHash::new("secret").unwrap().to_string()).unwrap();
         assert!(hash.verify("secret", ROUNDS));

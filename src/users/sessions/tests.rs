@@ -100,6 +100,16 @@ fn a_restored_session_ages_while_the_server_is_off() {
 }
 
 #[test]
+fn a_restored_session_counts_as_saved() {
+    let (sessions, now) = (Sessions::new(LIMITS), Instant::now());
+    let digest = begin(&sessions, "eve", now);
+    let saved = sessions.saved(now);
+    let sessions = Sessions::new(LIMITS);
+    assert!(sessions.restore(&saved[0], record("eve"), Duration::ZERO, now));
+    assert!(sessions.end(&digest).unwrap().is_saved, "its end must reach the file at once");
+}
+
+#[test]
 fn it_is_known_what_is_not_saved() {
     let (sessions, now) = (Sessions::new(LIMITS), Instant::now());
     let digest = begin(&sessions, "eve", now);

@@ -209,6 +209,19 @@ fn a_refused_and_an_empty_change_write_nothing() {
 }
 
 #[test]
+fn a_lock_that_is_a_link_or_a_pipe_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, elsewhere) = (folder.path().join("users"), folder.path().join("elsewhere"));
+    let lock = disk::beside(&path, "lock");
+    let refused = || edit(&path, |_| Ok(())).expect_err("an error").to_string();
+    std::os::unix::fs::symlink(&elsewhere, &lock).unwrap();
+    assert!(refused().contains("it is a link; remove it") && !elsewhere.exists(), "{}", refused());
+    fs::remove_file(&lock).unwrap();
+    assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    assert!(refused().contains("it is not a regular file; remove it"), "{}", refused());
+}
+
+#[test]
 fn what_is_no_file_is_refused_and_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");

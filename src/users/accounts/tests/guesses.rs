@@ -228,6 +228,17 @@ fn an_old_password_does_not_change_a_new_one() {
 }
 
 #[test]
+fn an_ended_session_does_not_change_the_password() {
+    let (_folder, _path, accounts) = eve_and_adam();
+    let (_, adam) = session(&accounts, "adam");
+    let present = accounts.authenticate("adam", "password", HERE).unwrap();
+    assert!(accounts.end_session(&adam));
+    let new = Zeroizing::new("of the thief who waited".to_owned());
+    let changed = accounts.change_own_password(&adam, &present, new, HERE);
+    assert!(matches!(changed, Err(UsersError::NotAllowed)));
+}
+
+#[test]
 fn a_wait_spares_remembered_sign_ins_and_sessions() {
     let (begin, (_folder, _path, accounts)) = (Instant::now(), eve_and_adam());
     let (_, eve) = session(&accounts, "eve");
