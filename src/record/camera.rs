@@ -11,7 +11,7 @@ use super::changes::Changes;
 use super::error::RecordError;
 use super::intake::Intake;
 use super::open::OpenSegment;
-use super::pending::{self, HALF_PIECE_US, Pending};
+use super::pending::{self, Pending};
 use super::plan::Plan;
 use super::recordings::Recordings;
 use super::sounds::{self, Sounds};
@@ -199,9 +199,7 @@ impl CameraRecorder {
             let Some(item) = next else { break };
             let at_us = item.captured_us;
             let is_heard = |camera: &mut Self| {
-                camera.take_sound(at_us.saturating_sub(HALF_PIECE_US), now_us)
-                    || !waits_for_sound
-                    || at_us + LATE_SOUND_US <= now_us
+                camera.take_sound(at_us, now_us) || !waits_for_sound || at_us + LATE_SOUND_US <= now_us
             };
             if at_us > horizon_us || !is_heard(self) {
                 self.next_frame = Some(item);

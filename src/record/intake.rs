@@ -33,7 +33,7 @@ const STALL: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Pieces of sound in a second. FLAC compresses shorter ones badly.
-pub(super) const PIECES_A_SECOND: u32 = 25;
+const PIECES_A_SECOND: u32 = 25;
 
 /// Stack of the thread: frames are on the heap.
 const STACK_BYTES: usize = 192 * 1024;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::intake::PIECES_A_SECOND;
 use crate::codec::sound::Packet;
 use crate::media::{Frame, GapReason, SoundFormat};
 
@@ -11,9 +10,6 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Time that a group covers at the most, in microseconds.
 const MOST_US: u64 = 2_000_000;
-
-/// Half of a piece of sound, in microseconds. Sound that is nearer to the first picture of a file than this is in the file with it.
-pub(super) const HALF_PIECE_US: u64 = 500_000 / PIECES_A_SECOND as u64;
 
 /// What is to be written as one group.
 #[derive(Default)]
@@ -78,7 +74,7 @@ impl Pending {
     /// Leaves out the sound that comes before the first picture.
     pub(super) fn begin_with_picture(&mut self) {
         let first_us = self.frames.first().map_or(u64::MAX, |frame| frame.captured().as_micros());
-        self.sound.retain(|sound| sound.at_us >= first_us.saturating_sub(HALF_PIECE_US));
+        self.sound.retain(|sound| sound.at_us >= first_us);
     }
 
     /// Takes no more sound: what follows has another format. Sound alone, which is not written, is left out.
