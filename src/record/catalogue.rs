@@ -5,6 +5,7 @@
 //! again. It is only unlinked, and the reader keeps what is open.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,10 +27,21 @@ pub struct SegmentInfo {
     pub written: Vec<Arc<[IndexEntry]>>,
 }
 
+/// A segment of the catalogue, with what searches look at: they pass over many, each of which lies elsewhere in memory.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) sequence: u64,
+    /// As [`SegmentInfo::start_us`].
+    pub(super) start_us: u64,
+    /// As [`SegmentInfo::end_us`].
+    pub(super) end_us: u64,
+    pub(super) info: Arc<SegmentInfo>,
+}
+
 /// All segments.
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
-    cameras: BTreeMap<String, Vec<Arc<SegmentInfo>>>,
+    cameras: BTreeMap<String, Vec<Known>>,
     bytes: u64,
 }
 
@@ -125,17 +137,36 @@ impl SegmentInfo {
     }
 }
 
+impl Known {
+    fn new(info: Arc<SegmentInfo>) -> Self {
+        Self { sequence: info.sequence(), start_us: info.start_us(), end_us: info.end_us(), info }
+    }
+
+    /// Whether it has a frame from one moment to another, in microseconds since 1970.
+    pub(super) fn is_between(&self, from_us: u64, to_us: u64) -> bool {
+        from_us <= self.end_us && to_us >= self.start_us
+    }
+}
+
+impl Deref for Known {
+    type Target = SegmentInfo;
+
+    fn deref(&self) -> &SegmentInfo {
+        &self.info
+    }
+}
+
 impl Catalogue {
     /// Enters a segment, in the place of what was known of it.
     pub(super) fn put(&mut self, info: Arc<SegmentInfo>) {
         let segments = self.cameras.entry(info.camera().to_owned()).or_default();
         self.bytes += info.summary.length;
-        match segments.binary_search_by_key(&info.sequence(), |known| known.sequence()) {
+        match segments.binary_search_by_key(&info.sequence(), |known| known.sequence) {
             Ok(at) => {
                 self.bytes -= segments[at].summary.length;
-                segments[at] = info;
+                segments[at] = Known::new(info);
             }
-            Err(at) => segments.insert(at, info),
+            Err(at) => segments.insert(at, Known::new(info)),
         }
     }
 
@@ -147,11 +178,11 @@ impl Catalogue {
         }
         let segments = self.cameras.entry(camera.to_owned()).or_default();
         self.bytes += infos.iter().map(|info| info.summary.length).sum::<u64>();
-        segments.append(infos);
-        segments.sort_by_key(|info| info.sequence());
+        segments.extend(infos.drain(..).map(Known::new));
+        segments.sort_by_key(|known| known.sequence);
         let bytes = &mut self.bytes;
         segments.dedup_by(|second, first| {
-            let is_known = second.sequence() == first.sequence();
+            let is_known = second.sequence == first.sequence;
             *bytes -= if is_known { second.summary.length } else { 0 };
             is_known
         });
@@ -160,8 +191,8 @@ impl Catalogue {
     /// Takes a segment out; `None` where another thread was first.
     pub(super) fn take(&mut self, camera: &str, sequence: u64) -> Option<Taken> {
         let segments = self.cameras.get_mut(camera)?;
-        let at = segments.binary_search_by_key(&sequence, |known| known.sequence()).ok()?;
-        let info = segments.remove(at);
+        let at = segments.binary_search_by_key(&sequence, |known| known.sequence).ok()?;
+        let Known { info, .. } = segments.remove(at);
         if segments.is_empty() {
             self.cameras.remove(camera);
         }
@@ -177,7 +208,7 @@ impl Catalogue {
     }
 
     /// The segments of a camera, in the order of their sequence numbers.
-    pub(super) fn segments(&self, camera: &str) -> &[Arc<SegmentInfo>] {
+    pub(super) fn segments(&self, camera: &str) -> &[Known] {
         self.cameras.get(camera).map_or(&[], Vec::as_slice)
     }
 
@@ -197,7 +228,7 @@ impl Catalogue {
 
     /// The segments of all cameras.
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<SegmentInfo>> {
-        self.cameras.values().flatten()
+        self.cameras.values().flatten().map(|known| &known.info)
     }
 
     /// Bytes of all files together.

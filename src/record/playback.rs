@@ -214,12 +214,12 @@ impl Recordings {
     /// The segment with the last frame at `wall_us` or before; where there is none, the first one of all.
     fn segment_at(&self, camera: &str, wall_us: u64) -> Option<Arc<SegmentInfo>> {
         self.with_segments(camera, |segments| {
-            let covers = |info: &&Arc<SegmentInfo>| info.start_us() <= wall_us && wall_us <= info.end_us();
             let before = || {
-                let begun = segments.iter().filter(|info| info.start_us() <= wall_us);
-                begun.max_by_key(|info| (info.end_us(), info.sequence()))
+                let begun = segments.iter().filter(|known| known.start_us <= wall_us);
+                begun.max_by_key(|known| (known.end_us, known.sequence))
             };
-            segments.iter().rev().find(covers).or_else(before).or(segments.first()).cloned()
+            let found = segments.iter().rev().find(|known| known.is_between(wall_us, wall_us));
+            found.or_else(before).or(segments.first()).map(|known| Arc::clone(&known.info))
         })
     }
 
@@ -253,6 +253,10 @@ impl Recordings {
         let mut is_shown = false;
         self.with_segments(camera, |segments| {
             for (at, info) in segments.iter().enumerate() {
+                if !info.is_between(from_us, to_us) {
+                    is_shown = false;
+                    continue;
+                }
                 let before = at.checked_sub(1).and_then(|at| segments.get(at));
                 is_shown &= before.is_some_and(|before| before.has_clock_of(info));
                 let is_missing = before.map_or(info.sequence() > 0, |before| !before.is_before(info));
@@ -272,8 +276,8 @@ impl Recordings {
     /// A segment by its number.
     pub(super) fn segment(&self, camera: &str, sequence: u64) -> Option<Arc<SegmentInfo>> {
         self.with_segments(camera, |segments| {
-            let at = segments.binary_search_by_key(&sequence, |info| info.sequence()).ok()?;
-            Some(Arc::clone(&segments[at]))
+            let at = segments.binary_search_by_key(&sequence, |known| known.sequence).ok()?;
+            Some(Arc::clone(&segments[at].info))
         })
     }
 
@@ -285,10 +289,10 @@ impl Recordings {
         is_forward: bool,
     ) -> Option<Arc<SegmentInfo>> {
         self.with_segments(camera, |segments| {
-            let at = segments.partition_point(|info| info.sequence() < sequence);
-            let is_there = segments.get(at).is_some_and(|info| info.sequence() == sequence);
+            let at = segments.partition_point(|known| known.sequence < sequence);
+            let is_there = segments.get(at).is_some_and(|known| known.sequence == sequence);
             let at = if is_forward { Some(at + usize::from(is_there)) } else { at.checked_sub(1) };
-            at.and_then(|at| segments.get(at)).cloned()
+            at.and_then(|at| segments.get(at)).map(|known| Arc::clone(&known.info))
         })
     }
 

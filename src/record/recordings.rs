@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::catalogue::{Catalogue, SegmentInfo, Taken};
+use super::catalogue::{Catalogue, Known, SegmentInfo, Taken};
 use super::error::RecordError;
 use super::folder;
 use super::forecast::Loss;
@@ -185,8 +185,8 @@ impl Recordings {
             let segments = catalogue.segments(camera);
             CameraFootage {
                 camera: camera.to_owned(),
-                first_us: segments.iter().map(|segment| segment.start_us()).min().unwrap_or(0),
-                last_us: segments.iter().map(|segment| segment.end_us()).max().unwrap_or(0),
+                first_us: segments.iter().map(|segment| segment.start_us).min().unwrap_or(0),
+                last_us: segments.iter().map(|segment| segment.end_us).max().unwrap_or(0),
                 covered_us: catalogue.covered_us(camera),
                 bytes: segments.iter().map(|segment| segment.summary.length).sum(),
                 segments: segments.len(),
@@ -199,8 +199,8 @@ impl Recordings {
     /// written to again.
     pub fn segments(&self, camera: &str, from_us: u64, to_us: u64) -> Vec<Arc<SegmentInfo>> {
         let catalogue = lock(&self.catalogue);
-        let segments = catalogue.segments(camera).iter();
-        segments.filter(|segment| segment.overlaps(&[(from_us, to_us)])).cloned().collect()
+        let segments = catalogue.segments(camera).iter().filter(|known| known.is_between(from_us, to_us));
+        segments.map(|known| Arc::clone(&known.info)).collect()
     }
 
     /// Whether there is footage of a camera.
@@ -218,11 +218,11 @@ impl Recordings {
     ) {
         let catalogue = lock(&self.catalogue);
         let segments = catalogue.segments(camera).iter();
-        segments.filter(|segment| segment.overlaps(&[(from_us, to_us)])).for_each(|segment| look(segment));
+        segments.filter(|known| known.is_between(from_us, to_us)).for_each(|known| look(known));
     }
 
     /// Looks at all segments of a camera, in the order of their numbers.
-    pub(super) fn with_segments<T>(&self, camera: &str, look: impl FnOnce(&[Arc<SegmentInfo>]) -> T) -> T {
+    pub(super) fn with_segments<T>(&self, camera: &str, look: impl FnOnce(&[Known]) -> T) -> T {
         look(lock(&self.catalogue).segments(camera))
     }
 
