@@ -24,7 +24,7 @@ fn frames_with_too_many_or_too_few_bytes_become_pictures() {
             assert!(is_of_the_film(&rig, &rig.snapshot()), "{fault}");
         }
         rig.wait_status("\"online\":true");
-        let status = rig.server().get("/api/1.0/status").text();
+        let status = rig.server().get_on_board("/api/1.0/status").text();
         assert_eq!(status.contains("\"completed\":0"), fault != "noeoi", "{fault}: {status}");
         if fault == "noeoi" {
             rig.server().wait_log("end without EOI");

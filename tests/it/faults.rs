@@ -58,7 +58,7 @@ impl Rig {
 
     pub fn wait_status(&self, text: &str) {
         wait_for(&format!("{text} in the status"), || {
-            self.server.get("/api/1.0/status").text().contains(text).then_some(())
+            self.server.get_on_board("/api/1.0/status").text().contains(text).then_some(())
         });
     }
 
@@ -73,7 +73,7 @@ impl Rig {
     }
 
     fn dropped(&self) -> u32 {
-        let status = self.server.get("/api/1.0/status").text();
+        let status = self.server.get_on_board("/api/1.0/status").text();
         let rest = status.split("\"dropped\":").nth(1).expect("counted");
         rest.split(',').next().unwrap().parse().unwrap()
     }

@@ -341,16 +341,25 @@ fn a_users_configuration_gains_no_permissions_of_root() {
     ];
     let round = format!("/proc/self/fd/../../..{}", outside.display());
     for folder in [outside.display().to_string(), round] {
-        for user in ["root", "nobody"] {
+        // Each of them is root's in its turn: no path may be named twice.
+        for (user, foreign) in
+            ["root", "nobody"].iter().flat_map(|user| ["users", "cert", "key"].map(|key| (user, key)))
+        {
             sandbox.reset(None);
+            let of = |key: &str| {
+                if key == foreign { format!("{folder}/victim") } else { format!("{folder}/no-{key}") }
+            };
             let text = format!(
-                "[server]\nuser = \"{user}\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"{folder}/victim\"\n\
-                 cert = \"{folder}/victim\"\nkey = \"{folder}/victim\"\nsocket = \"{folder}/../service\"\n"
+                "[server]\nuser = \"{user}\"\naddress = \"127.0.0.1\"\nport = 0\nusers = \"{}\"\n\
+                 cert = \"{}\"\nkey = \"{}\"\nsocket = \"{folder}/../service\"\n",
+                of("users"),
+                of("cert"),
+                of("key")
             );
             fs::write(sandbox.state().join("defender.conf"), text).unwrap();
             for command in commands {
                 let ended = sandbox.run(&[command, &["-c", "state/defender.conf"]].concat());
-                let what = format!("{command:?} {user} {folder}: {}", ended.said);
+                let what = format!("{command:?} {user} {foreign} {folder}: {}", ended.said);
                 assert_eq!(ended.code, Some(1), "{what}");
                 sandbox.check_outside(&what);
             }

@@ -171,7 +171,7 @@ fn bad_luck_is_told_in_words_and_heals() {
     assert!(twice.is_none(), "{}: two connections", twice.unwrap().0);
     let rows_with_urls = rows.iter().map(|(name, camera, keys, why)| (*name, url(camera), *keys, *why));
     let checked = assert_checks(server.path(), rows_with_urls);
-    let shown = server.log_until_now() + &server.get("/api/1.0/status").text() + &checked;
+    let shown = server.log_until_now() + &server.get_on_board("/api/1.0/status").text() + &checked;
     assert!(!shown.contains("secret"), "a password is shown:\n{shown}");
     // The cameras come to their senses.
     let jpeg = picture(96, 64);

@@ -28,7 +28,7 @@ pub fn login_file(folder: &Path, name: &str, text: &str) {
 
 /// The status of one camera.
 fn status(server: &Server, name: &str) -> String {
-    server.get(&format!("/api/1.0/cameras/{name}")).text()
+    server.get_on_board(&format!("/api/1.0/cameras/{name}")).text()
 }
 
 /// Waits until the camera's status holds `text`.
@@ -213,5 +213,32 @@ fn ustreamer_is_a_camera_by_its_stream_and_by_its_snapshots() {
         wait_picture(&server, name);
         wait_status(&server, name, "\"width\":320,\"height\":240");
         server.wait_log(mode);
+    }
+}
+
+#[test]
+fn viewers_learn_no_address_no_file_and_no_key() {
+    let setup = Setup::new();
+    login_file(setup.path(), "login.txt", "no login\n");
+    let keys = "login_file = \"login.txt\"";
+    let sections = section("front", "http://127.0.0.1:9/private/path", keys)
+        + "[camera.yard]\ndevice = \"/dev/v4l/by-id/usb-SERIAL-1\"\n\
+           [microphone.hall]\ndevice = \"unix:/run/none/hall.sock\"\n\
+           [remote.attic]\nurl = \"https://127.0.0.1:9/\"\ntoken = \"dft_x\"\n";
+    let server = setup.sections(&sections).start();
+    let secrets = ["login.txt", "/private/path", "usb-SERIAL-1", "/run/none", "127.0.0.1:9"];
+    let status = || server.get_on_board("/api/1.0/status").text();
+    wait_for("all problems", || secrets.iter().all(|secret| status().contains(secret)).then_some(()));
+    let paths = ["status", "cameras", "cameras/front", "microphones", "microphones/hall"];
+    let paths = paths.map(|path| format!("/api/1.0/{path}"));
+    for path in paths.iter().map(String::as_str).chain(["/snapshot/front", "/snapshot/yard"]) {
+        let shown = server.get(path).text();
+        assert!(
+            shown.contains("front") || shown.contains("hall") || shown.contains("yard"),
+            "{path}: {shown}"
+        );
+        for secret in secrets {
+            assert!(!shown.contains(secret), "{path}: {shown}");
+        }
     }
 }

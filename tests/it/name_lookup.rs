@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::support::{PASSWORD, Server, Setup, USER, binary, stdout, wait_for};
+use crate::support::{Setup, binary, stdout, wait_for};
 
 /// For long enough that the server gives up first.
 const RESOLVER: &str = "nameserver 192.0.2.53\noptions timeout:30 attempts:5\n";
@@ -20,17 +20,6 @@ fn missing() -> Option<String> {
         Ok(tried) => Some(String::from_utf8_lossy(&tried.stderr).trim().to_owned()),
         Err(error) => Some(error.to_string()),
     }
-}
-
-/// The status, asked for in the server's network.
-fn status(server: &Server) -> String {
-    let login = format!("{USER}:{PASSWORD}");
-    let asked = Command::new("nsenter")
-        .args(["--net", "-t", &server.pid().to_string(), "curl", "-sk", "-u", &login])
-        .arg(server.url("/api/1.0/status"))
-        .output()
-        .expect("nsenter runs");
-    String::from_utf8_lossy(&asked.stdout).into_owned()
 }
 
 #[test]
@@ -52,7 +41,7 @@ fn a_name_that_is_never_resolved_holds_nothing_up() {
     let mut server = setup.under(&["unshare", "--net", "--mount", "sh", "-c", ALONE]).start();
     wait_for("a thread that resolves", || (server.tasks("resolve", 'S') > 0).then_some(()));
     wait_for("the reasons, and a camera that works", || {
-        let status = status(&server);
+        let status = server.get_on_board("/api/1.0/status").text();
         let lost = status.matches("its name cannot be resolved: timed out").count();
         (lost >= 2 && status.contains("\"name\":\"here\",\"source\":\"test card\",\"online\":true"))
             .then_some(())

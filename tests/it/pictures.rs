@@ -108,7 +108,7 @@ fn a_viewer_may_have_fewer_frames_and_nothing_is_encoded_twice() {
     wait_for("frames", || (parts(&every) >= 60 && parts(&some) >= 1).then_some(()));
     let (every, some) = (parts(&every), parts(&some));
     assert!(some * 4 < every, "{some} frames at fps=0.5 beside {every} of all");
-    let status = server.get("/api/1.0/status").text();
+    let status = server.get_on_board("/api/1.0/status").text();
     let number = |key: &str| -> usize {
         let rest = status.split(&format!("\"{key}\":")).nth(1).unwrap();
         rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap()].parse().unwrap()
@@ -124,7 +124,7 @@ fn a_viewer_of_rare_frames_that_leaves_is_noticed() {
     wait_for("the one frame", || (parts(&file) >= 1).then_some(()));
     drop(viewer);
     wait_for("the viewer to be forgotten", || {
-        let status = server.get("/api/1.0/status").text();
+        let status = server.get_on_board("/api/1.0/status").text();
         (status.matches("\"viewers\":0").count() == 2).then_some(())
     });
 }
@@ -134,7 +134,7 @@ fn nothing_is_encoded_while_nobody_watches() {
     let server = two_cameras();
     server.get("/snapshot/front");
     let encoded = || -> u64 {
-        let status = server.get("/api/1.0/cameras/front").text();
+        let status = server.get_on_board("/api/1.0/cameras/front").text();
         let (_, rest) = status.split_once("\"encoded\":").unwrap_or_else(|| panic!("{status}"));
         rest.split([',', '}']).next().unwrap().parse().unwrap()
     };
@@ -206,9 +206,9 @@ fn a_missing_camera_shows_no_signal_and_no_snapshot() {
     wait_for("no-signal frames", || (parts(&file) >= 2).then_some(()));
     let snapshot = server.get("/snapshot");
     assert_eq!(snapshot.status, 503, "{}", snapshot.text());
-    assert!(snapshot.text().contains("/dev/video99: no such device"), "{}", snapshot.text());
+    assert!(snapshot.text().contains("gives no picture: no such device"), "{}", snapshot.text());
     assert!(snapshot.field("retry-after").is_some());
-    let status = server.get("/api/1.0/status").text();
+    let status = server.get_on_board("/api/1.0/status").text();
     assert!(status.contains("\"online\":false") && status.contains("/dev/video99"), "{status}");
 }
 

@@ -42,13 +42,13 @@ fn panel(board: &Server, token: &str) -> Server {
 
 pub fn wait_status(server: &Server, text: &str) {
     wait_for(&format!("`{text}` in the status"), || {
-        server.get("/api/1.0/status").text().contains(text).then_some(())
+        server.get_on_board("/api/1.0/status").text().contains(text).then_some(())
     });
 }
 
 /// How many watch the board's camera.
 fn viewers(board: &Server) -> String {
-    let status = board.get("/api/1.0/cameras/front").text();
+    let status = board.get_on_board("/api/1.0/cameras/front").text();
     status.split("\"viewers\":").nth(1).unwrap().split(',').next().unwrap().to_owned()
 }
 
@@ -65,7 +65,7 @@ fn ten_viewers_here_are_one_there_and_none_here_are_none_there() {
     }
     assert_eq!(viewers(&board), "1");
     assert_eq!(panel.get("/snapshot/attic-front").status, 200);
-    let status = panel.get("/api/1.0/cameras/attic-front").text();
+    let status = panel.get_on_board("/api/1.0/cameras/attic-front").text();
     for part in ["\"online\":true", "\"width\":320,\"height\":240", "\"viewers\":10", "\"settings\":null"] {
         assert!(status.contains(part), "{part} is missing in {status}");
     }
@@ -87,11 +87,11 @@ fn a_stream_is_relayed_once_and_only_while_watched() {
     let (board, token) = board_of(STREAMS);
     let panel = panel(&board, &token);
     wait_status(&panel, "\"name\":\"attic-front\"");
-    let status = panel.get("/api/1.0/cameras/attic-front").text();
+    let status = panel.get_on_board("/api/1.0/cameras/attic-front").text();
     let listed = "\"streams\":[{\"name\":\"small\",\"scale\":\"1/2\",\"width\":160,\"height\":120,\"fps\":5,\
                   \"quality\":40,\"viewers\":0,\"problem\":null}]";
     assert!(status.contains(listed), "{listed} is missing in {status}");
-    let cameras = panel.get("/api/1.0/cameras").text();
+    let cameras = panel.get_on_board("/api/1.0/cameras").text();
     assert!(!cameras.contains("attic-front/small"), "a stream is no camera: {cameras}");
     let watching: Vec<_> =
         (0..5).map(|number| watch(&panel, "/video/attic-front/small", &format!("viewer{number}"))).collect();
@@ -99,7 +99,7 @@ fn a_stream_is_relayed_once_and_only_while_watched() {
         wait_for("pictures", || (parts(file) > 3).then_some(()));
     }
     assert_eq!(stream_viewers(&board, "small"), 1.0);
-    let status = panel.get("/api/1.0/cameras/attic-front").text();
+    let status = panel.get_on_board("/api/1.0/cameras/attic-front").text();
     assert!(
         status.contains("\"viewers\":5,\"since_s\"") && status.contains("\"viewers\":5,\"problem\""),
         "{status}"
@@ -234,7 +234,7 @@ fn sound_is_relayed_as_the_microphone_has_it() {
     let begin = samples.iter().position(|sample| sample.abs() > 500).expect("a tone");
     let silent = samples[begin..].windows(160).filter(|tenth| tenth.iter().all(|sample| sample.abs() < 20));
     assert_eq!(silent.count(), 0, "silence in the middle of the tone");
-    assert!(board.get("/api/1.0/microphones/desk").text().contains("\"listeners\":1"));
+    assert!(board.get_on_board("/api/1.0/microphones/desk").text().contains("\"listeners\":1"));
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn a_removed_token_ends_the_relay_and_a_confined_one_limits_it() {
     let deaf = added.split_whitespace().find(|word| word.starts_with("dft_")).unwrap();
     let panel = self::panel(&board, deaf);
     wait_status(&panel, "\"name\":\"attic-front\"");
-    assert!(!panel.get("/api/1.0/status").text().contains("attic-desk"));
+    assert!(!panel.get_on_board("/api/1.0/status").text().contains("attic-desk"));
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn a_reload_adds_and_removes_remotes_and_keeps_the_others() {
     fs::write(&path, before).unwrap();
     panel.signal("HUP");
     wait_for("the remote to be gone", || {
-        (!panel.get("/api/1.0/status").text().contains("attic")).then_some(())
+        (!panel.get_on_board("/api/1.0/status").text().contains("attic")).then_some(())
     });
     let shown = parts(&file);
     wait_for("more pictures", || (parts(&file) > shown + 3).then_some(()));
@@ -402,7 +402,7 @@ fn two_that_show_each_other_show_each_device_once() {
         wait_for("more questions", || (asked() >= before + 2).then_some(()));
     }
     for (server, other) in [(&attic, "yard"), (&yard, "attic")] {
-        let status = server.get("/api/1.0/status").text();
+        let status = server.get_on_board("/api/1.0/status").text();
         let names: Vec<_> =
             status.split("\"name\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert_eq!(names, ["front", &format!("{other}-front"), "desk", &format!("{other}-desk"), other]);
@@ -421,9 +421,9 @@ fn names_that_are_taken_are_left_out_and_nothing_stands_still() {
     wait_status(&panel, "\"name\":\"attic-desk\"");
     for _ in 0..3 {
         panel.signal("HUP");
-        assert_eq!(panel.get("/api/1.0/status").status, 200);
+        assert_eq!(panel.get_on_board("/api/1.0/status").status, 200);
     }
-    let camera = panel.get("/api/1.0/cameras/attic-front").text();
+    let camera = panel.get_on_board("/api/1.0/cameras/attic-front").text();
     assert!(camera.contains("\"width\":160"), "our own: {camera}");
 }
 

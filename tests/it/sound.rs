@@ -13,13 +13,13 @@ const WAV_HEADER_BYTES: usize = 44;
 fn with_tone() -> Server {
     let server = Setup::new().sections("[microphone.front]\ndevice = \"test\"\n").start();
     // The password is checked once, so that many can come at once after it.
-    assert_eq!(server.get("/api/1.0/status").status, 200);
+    assert_eq!(server.get_on_board("/api/1.0/status").status, 200);
     server
 }
 
 fn wait_listeners(server: &Server, count: u32) {
     let expected = format!("\"listeners\":{count}");
-    wait_for(&expected, || server.get("/api/1.0/status").text().contains(&expected).then_some(()));
+    wait_for(&expected, || server.get_on_board("/api/1.0/status").text().contains(&expected).then_some(()));
 }
 
 /// The samples of a recording in WAV.
@@ -204,7 +204,7 @@ fn the_status_has_level_rate_and_listeners() {
         .start();
     let _listener = watch(&server, "/audio/front", "sound");
     let status = wait_for("a listener and a level in the status", || {
-        let status = server.get("/api/1.0/status").text();
+        let status = server.get_on_board("/api/1.0/status").text();
         (status.contains("\"listeners\":1") && status.contains("\"rms_dbfs\":-3")).then_some(status)
     });
     for part in [

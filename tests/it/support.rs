@@ -302,6 +302,12 @@ impl Server {
         self.curl(path, &["-u", &format!("{USER}:{PASSWORD}")])
     }
 
+    /// What root gets over the local socket, as an admin.
+    pub fn get_on_board(&self, path: &str) -> Answer {
+        let socket = self.path().join("defender.sock");
+        curl(&format!("http://board{path}"), &["--unix-socket", &socket.display().to_string()])
+    }
+
     /// curl with `arguments`; nobody is signed in unless they say so.
     pub fn curl(&self, path: &str, arguments: &[&str]) -> Answer {
         curl(&self.url(path), arguments)

@@ -21,7 +21,7 @@ fn sound_of_ffmpeg_is_heard_and_silence_while_it_is_gone() {
         Feeder::start(&path, move |stream, number| ffmpeg(stream, if number == 0 { &short } else { &tone }));
     let server =
         setup.sections(&format!("[microphone.front]\ndevice = \"unix:{}\"\n", path.display())).start();
-    let online = || server.get("/api/1.0/status").text().contains("\"online\":true").then_some(());
+    let online = || server.get_on_board("/api/1.0/status").text().contains("\"online\":true").then_some(());
     wait_for("sound", online);
     let (_listener, file) = watch(&server, "/audio", "sound.wav");
     let samples = || {
@@ -56,7 +56,7 @@ fn on_demand_a_microphone_is_connected_while_somebody_listens() {
     });
     let section = format!("[microphone.front]\ndevice = \"unix:{}\"\non_demand = true\n", path.display());
     let server = setup.sections(&section).start();
-    let status = || server.get("/api/1.0/status").text();
+    let status = || server.get_on_board("/api/1.0/status").text();
     wait_for("a closed microphone", || status().contains("closed until somebody listens").then_some(()));
     assert_eq!(feeder.connections(), 0);
     for number in 1..=2 {

@@ -26,7 +26,7 @@ fn socket(setup: &Setup) -> PathBuf {
 }
 
 fn status(server: &Server) -> String {
-    server.get("/api/1.0/cameras/front").text()
+    server.get_on_board("/api/1.0/cameras/front").text()
 }
 
 fn wait_status(server: &Server, text: &str) {
@@ -212,7 +212,7 @@ fn bad_senders_are_named_and_heal() {
     let server = setup.sections(&sections).start();
     for (number, (name, _, expected)) in BAD.iter().enumerate() {
         wait_for(name, || {
-            let found = server.get(&format!("/api/1.0/cameras/bad{number}")).text();
+            let found = server.get_on_board(&format!("/api/1.0/cameras/bad{number}")).text();
             (found.contains("\"online\":false") && found.contains(expected)).then_some(())
         });
         server.wait_log(expected);
@@ -220,7 +220,7 @@ fn bad_senders_are_named_and_heal() {
     is_good.store(true, Ordering::Relaxed);
     for (number, (name, ..)) in BAD.iter().enumerate() {
         wait_for(&format!("the one that {name} to heal"), || {
-            let found = server.get(&format!("/api/1.0/cameras/bad{number}")).text();
+            let found = server.get_on_board(&format!("/api/1.0/cameras/bad{number}")).text();
             found.contains("\"online\":true").then_some(())
         });
     }
@@ -302,7 +302,7 @@ fn two_readers_of_a_feeder_for_one_are_told_apart() {
     let server = setup.sections(&format!("[camera.one]\n{device}[camera.two]\n{device}")).start();
     server.wait_log("it serves only one reader and has one");
     wait_for("one that is online", || {
-        let status = server.get("/api/1.0/cameras").text();
+        let status = server.get_on_board("/api/1.0/cameras").text();
         (status.matches("\"online\":true").count() == 1).then_some(())
     });
 }
