@@ -176,7 +176,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
       const problems = Object.fromEntries(server.status().cameras.map(({ name: each, problem }) => [each, problem ?? ""]));
       return Object.entries(WRONG).every(([each, why]) => problems[each].includes(why));
     });
-    const page = await signedIn(server, "eve", { viewport, expected: /503|401/ });
+    const page = await signedIn(server, "ada", { viewport, expected: /503|401/ });
     for (const [each, why] of Object.entries(WRONG)) {
       await camera(page, each).scrollIntoViewIfNeeded();
       await camera(page, each).getByText(why).first().waitFor();

@@ -17,7 +17,7 @@ for (const [name, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
     assert.ok(Number(words[1]) > 0 && Number(words[3]) > 0, words[0]);
     await assertNotWide(page, "the page");
     await camera(page).locator(".picture").click();
-    await page.getByText("test card · 640 × 480").waitFor();
+    await camera(page).locator(".state").getByText(/^640 × 480/).waitFor();
     assert.equal(await page.getByRole("link", { name: "Users" }).count(), 0, "users are an admin's");
     await page.goBack();
     await camera(page).locator(".picture[href]").waitFor();
