@@ -75,9 +75,10 @@ impl CameraRecorder {
         microphone: Option<Arc<MicrophoneFeed>>,
         gap: GapReason,
     ) -> io::Result<Self> {
+        // Before the first frame is taken: other masks would be noticed from here on.
+        let (edits, version) = feed.edits();
         let intake = Intake::start(feed, microphone, settings.pre)?;
         let (frames, sound) = (intake.frames.reader(), intake.sound.reader());
-        let (edits, version) = feed.edits();
         let (frames, sound) = (frames.expect("it is the first one"), sound.expect("it is the first one"));
         Ok(Self {
             plan,
