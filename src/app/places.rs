@@ -5,9 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::certificate;
 use super::error::AppError;
 use crate::base::disk::folder_of;
 use crate::config::{Config, Store};
+use crate::users;
 
 /// A file or folder and what it is for.
 struct Place {
@@ -70,22 +72,24 @@ fn places(config: &Config) -> Vec<Place> {
         Place::new("dir in [record]", &config.record.dir, true),
         Place::new("socket", &server.socket(), false),
     ];
-    for (purpose, name) in
-        [("the file of sessions", "sessions"), ("the file of the server's id", "server-id")]
-    {
-        let path = server.users.with_file_name(name);
+    let beside = [
+        ("the file of sessions", users::sessions_file(&server.users)),
+        ("the file of the server's id", users::server_id_file(&server.users)),
+    ];
+    for (purpose, path) in beside {
         // A user file of that name is another case.
         if path != server.users {
             places.push(Place::new(purpose, &path, true));
         }
     }
     if server.tls {
-        let beside = |file: &Path, name| file.with_file_name(name);
+        let files = certificate::files(server);
+        let (authority, authority_key) = files.authority();
         places.extend([
             Place::new("cert", &server.cert, false),
             Place::new("key", &server.key, true),
-            Place::new("the certificate of the server's CA", &beside(&server.cert, "defender-ca.pem"), false),
-            Place::new("the key of the server's CA", &beside(&server.key, "defender-ca-key.pem"), true),
+            Place::new("the certificate of the server's CA", authority, false),
+            Place::new("the key of the server's CA", authority_key, true),
         ]);
     }
     let logs = [("log", &server.log), ("audit_log", &server.audit_log)];

@@ -40,7 +40,8 @@ pub(crate) use identity::{Denied, Identity, whole_seconds};
 pub(crate) use password::rounds_spent;
 pub(crate) use rules::{MAX_PASSWORD_BYTES, check as check_password};
 pub(crate) use scope::Scope;
-pub(crate) use server_id::server_id;
+pub(crate) use server_id::{server_id, server_id_file};
+pub(crate) use session_file::sessions_file;
 pub(crate) use sessions::SessionInfo;
 pub use sessions::SessionLimits;
 

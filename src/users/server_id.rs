@@ -7,7 +7,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use log::warn;
 use rustix::fs::OFlags;
@@ -25,7 +25,7 @@ const FILE: &str = "server-id";
 /// # Errors
 /// When the system gives no random bytes.
 pub fn server_id(users: &Path, port: u16) -> io::Result<String> {
-    let path = users.with_file_name(FILE);
+    let path = server_id_file(users);
     let made = make(&path);
     let id = match made {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => read(&path),
@@ -43,6 +43,11 @@ pub fn server_id(users: &Path, port: u16) -> io::Result<String> {
     };
     let digest = Sha256::digest(format!("{id}:{port}"));
     Ok(hex::encode(&digest[..4]))
+}
+
+/// Where the file of the id is, beside a user file.
+pub fn server_id_file(users: &Path) -> PathBuf {
+    users.with_file_name(FILE)
 }
 
 /// Makes the file where there is none, or one without a byte, as a full disk or a power cut leaves it.

@@ -70,11 +70,7 @@ impl SessionFile {
     /// The file beside a user file. To be called before the process is confined to its own files.
     pub fn beside(users: &Path) -> Self {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let path = match users.file_name() {
-            Some(name) if name == NAME => disk::beside(users, NAME),
-            _ => users.with_file_name(NAME),
-        };
-        Self { path, boot: boot.trim().to_owned() }
+        Self { path: sessions_file(users), boot: boot.trim().to_owned() }
     }
 
     /// Where it is.
@@ -129,6 +125,14 @@ impl SessionFile {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => removed.and_then(|()| disk::sync_folder(&self.path)),
         }
+    }
+}
+
+/// Where the file of sessions is, beside a user file.
+pub fn sessions_file(users: &Path) -> PathBuf {
+    match users.file_name() {
+        Some(name) if name == NAME => disk::beside(users, NAME),
+        _ => users.with_file_name(NAME),
     }
 }
 

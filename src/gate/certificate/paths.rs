@@ -35,6 +35,11 @@ impl CertificateFiles {
         }
     }
 
+    /// The files of the board's own CA: its certificate and its key.
+    pub fn authority(&self) -> (&Path, &Path) {
+        (&self.authority, &self.authority_key)
+    }
+
     /// What changes whenever one of the files does.
     pub(super) fn stamps(&self) -> [Stamp; 4] {
         [&self.cert, &self.key, &self.authority, &self.authority_key].map(|file| files::stamp(file))
