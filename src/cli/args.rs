@@ -179,18 +179,14 @@ fn board(command: &'static CommandHelp, arguments: &mut Arguments) -> Result<Com
 fn service(command: &CommandHelp, arguments: &mut Arguments) -> Result<Option<(String, bool)>, UsageError> {
     let Some(name) = optional_operand(arguments, command)? else { return Ok(None) };
     let verb = optional_operand(arguments, command)?;
-    let is_known = SERVICES.contains(&name.as_str());
     match verb.as_deref() {
-        Some("start") if is_known => Ok(Some((name, true))),
-        Some("stop") if is_known => Ok(Some((name, false))),
+        Some(verb @ ("start" | "stop")) if SERVICES.contains(&name.as_str()) => {
+            Ok(Some((name, verb == "start")))
+        }
         _ => {
             let words = [Some(name), verb].into_iter().flatten().collect::<Vec<_>>().join(" ");
-            Err(UsageError(format!(
-                "{} takes {}; not `{words}`\n{}",
-                command.full_name(),
-                command.operands,
-                hint(command)
-            )))
+            let (full_name, operands) = (command.full_name(), command.operands);
+            Err(UsageError(format!("{full_name} takes {operands}; not `{words}`\n{}", hint(command))))
         }
     }
 }

@@ -199,7 +199,7 @@ fn parse(answer: &[u8]) -> Option<(u16, &str)> {
 
 /// The status document for people.
 fn status(document: &Value) -> String {
-    let mut text = format!(
+    let mut shown = format!(
         "Defender {}, up {}, {}\n",
         text_of(document, "version"),
         lasting(number_of(document, "uptime_s")),
@@ -210,12 +210,9 @@ fn status(document: &Value) -> String {
         let viewers = number_of(camera, "viewers");
         let rate = rate(camera).map(|rate| format!(" at {rate} fps")).unwrap_or_default();
         // The test card and pictures of other Defenders have no format of a driver.
-        let format = match field(camera, "format") {
-            Some(Value::String(format)) => format!(" {}", printable(format)),
-            _ => String::new(),
-        };
+        let format = text(camera, "format").map(|format| format!(" {format}")).unwrap_or_default();
         let _ = writeln!(
-            text,
+            shown,
             "camera {}: {}, {size}{format}{rate}, {viewers} watching{}{}",
             text_of(camera, "name"),
             source(camera),
@@ -225,7 +222,7 @@ fn status(document: &Value) -> String {
     }
     for microphone in list_of(document, "microphones") {
         let _ = writeln!(
-            text,
+            shown,
             "microphone {}: {}, {} Hz, {}, {} dBFS, {} listening",
             text_of(microphone, "name"),
             source(microphone),
@@ -236,27 +233,24 @@ fn status(document: &Value) -> String {
         );
     }
     for remote in list_of(document, "remotes") {
-        let how = match field(remote, "problem") {
-            Some(Value::String(problem)) => printable(problem).into_owned(),
-            _ => format!("{}: answers", text_of(remote, "url")),
-        };
-        let _ = writeln!(text, "remote {}: {how}", text_of(remote, "name"));
+        let how = text(remote, "problem").unwrap_or_else(|| format!("{}: answers", text_of(remote, "url")));
+        let _ = writeln!(shown, "remote {}: {how}", text_of(remote, "name"));
     }
-    if let Some(Value::String(warning)) = field(document, "recording_warning") {
-        let _ = writeln!(text, "recording: {}", printable(warning));
+    if let Some(warning) = text(document, "recording_warning") {
+        let _ = writeln!(shown, "recording: {warning}");
     }
-    if let Some(Value::String(problem)) = field(document, "journal").and_then(|it| field(it, "problem")) {
-        let _ = writeln!(text, "events: {}", printable(problem));
+    if let Some(problem) = field(document, "journal").and_then(|journal| text(journal, "problem")) {
+        let _ = writeln!(shown, "events: {problem}");
     }
-    text
+    shown
 }
 
 /// What recording or detection does at a camera, behind a comma; nothing where it is not to be done.
 fn activity(camera: &Value, what: &str) -> String {
-    match field(camera, what) {
-        Some(Value::String(state)) if state == what => format!(", {what}"),
-        Some(Value::String(state)) => format!(", {what}: {}", printable(state)),
-        _ => String::new(),
+    match text(camera, what) {
+        Some(state) if state == what => format!(", {what}"),
+        Some(state) => format!(", {what}: {state}"),
+        None => String::new(),
     }
 }
 
@@ -269,42 +263,36 @@ fn rate(camera: &Value) -> Option<f64> {
 
 /// The overrides in a document of settings.
 fn overrides(document: &Value) -> String {
-    let mut text = String::new();
+    let mut lines = String::new();
     for row in list_of(document, "settings") {
         let Some(found @ Value::Object(_)) = field(row, "override") else { continue };
         let shown = |name: &str| match field(found, name) {
             Some(Value::Null) | None => None,
             Some(value) => Some(printable(&json::to_string(value)).into_owned()),
         };
-        let known = |name: &str| match text_of(found, name) {
-            none if none == "-" => None,
-            text => Some(text),
-        };
         let configured = shown("configured")
             .map_or("not in defender.conf".to_owned(), |configured| format!("defender.conf: {configured}"));
         let _ = writeln!(
-            text,
+            lines,
             "{} = {} ({}{}; {})",
             text_of(row, "name"),
             shown("value").unwrap_or_default(),
-            known("by").map_or("by version 0.1.0 or by hand".to_owned(), |by| format!("by {by}")),
-            known("at").map_or(String::new(), |at| format!(" at {at}")),
-            known("problem").map_or(configured, |problem| format!("IGNORED: {problem}")),
+            text(found, "by").map_or("by version 0.1.0 or by hand".to_owned(), |by| format!("by {by}")),
+            text(found, "at").map_or(String::new(), |at| format!(" at {at}")),
+            text(found, "problem").map_or(configured, |problem| format!("IGNORED: {problem}")),
         );
     }
-    if text.is_empty() {
-        text.push_str("nothing is overridden: defender.conf is in force\n");
+    if lines.is_empty() {
+        lines.push_str("nothing is overridden: defender.conf is in force\n");
     }
-    text
+    lines
 }
 
 /// Where a device's data comes from, or why there is none.
 fn source(device: &Value) -> String {
-    match field(device, "problem") {
-        Some(Value::String(problem)) => {
-            format!("{} (for {})", printable(problem), lasting(number_of(device, "since_s")))
-        }
-        _ => text_of(device, "source"),
+    match text(device, "problem") {
+        Some(problem) => format!("{problem} (for {})", lasting(number_of(device, "since_s"))),
+        None => text_of(device, "source"),
     }
 }
 
@@ -313,9 +301,9 @@ fn service(document: &Value, name: &str) -> String {
 }
 
 fn running(name: &str, service: &Value) -> String {
-    match field(service, "stopped_by") {
-        Some(Value::String(who)) => format!("{name}: stopped by {}\n", printable(who)),
-        _ => format!("{name}: running\n"),
+    match text(service, "stopped_by") {
+        Some(who) => format!("{name}: stopped by {who}\n"),
+        None => format!("{name}: running\n"),
     }
 }
 
@@ -340,13 +328,17 @@ fn field<'v>(document: &'v Value, name: &str) -> Option<&'v Value> {
     }
 }
 
-/// A field's text, made safe for a terminal, because devices, remotes and users can influence it; `-` if there is
-/// none.
-fn text_of(document: &Value, name: &str) -> String {
+/// A field's text, made safe for a terminal, because devices, remotes and users can influence it.
+fn text(document: &Value, name: &str) -> Option<String> {
     match field(document, name) {
-        Some(Value::String(text)) => printable(text).into_owned(),
-        _ => "-".to_owned(),
+        Some(Value::String(text)) => Some(printable(text).into_owned()),
+        _ => None,
     }
+}
+
+/// The same; `-` if there is none.
+fn text_of(document: &Value, name: &str) -> String {
+    text(document, name).unwrap_or_else(|| "-".to_owned())
 }
 
 fn number_of(document: &Value, name: &str) -> f64 {
