@@ -96,13 +96,13 @@ fn journal(state: &AppState) -> JournalHealth {
 
 /// The other Defenders; where they are, and files and keys that a problem may name, are for admins.
 fn remotes(state: &AppState, user: &Identity) -> Vec<Remote> {
-    let is_admin = user.role == Role::Admin;
-    let remotes = state.control.remotes().into_iter().map(|(name, url, problem)| match problem {
-        problem if is_admin => Remote { name, url, problem },
-        problem => {
-            let problem = problem.map(|_| "it does not answer as it should".to_owned());
-            Remote { name, url: String::new(), problem }
-        }
-    });
-    remotes.collect()
+    let remotes = state.control.remotes().into_iter();
+    if user.role == Role::Admin {
+        return remotes.map(|(name, url, problem)| Remote { name, url, problem }).collect();
+    }
+    let without_place = |(name, _, problem): (String, String, Option<String>)| {
+        let problem = problem.map(|_| "it does not answer as it should".to_owned());
+        Remote { name, url: String::new(), problem }
+    };
+    remotes.map(without_place).collect()
 }
