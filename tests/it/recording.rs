@@ -27,7 +27,7 @@ fn end(server: &mut Server) {
 }
 
 /// What ffprobe says of the first track of a kind (`v` or `a`).
-fn told(file: &Path, track: &str, entries: &str) -> String {
+fn probed(file: &Path, track: &str, entries: &str) -> String {
     let of_stream = format!("stream={entries}");
     let name = file.to_str().unwrap();
     let arguments =
@@ -84,7 +84,7 @@ fn sound_is_recorded_in_the_form_that_is_asked_for() {
         recorded(&server, 60.0);
         end(&mut server);
         for file in files(server.path(), "front") {
-            assert_eq!(told(&file, "a", "codec_name,sample_rate,channels"), format!("{codec},16000,1"));
+            assert_eq!(probed(&file, "a", "codec_name,sample_rate,channels"), format!("{codec},16000,1"));
             assert!(probe(&file).1.len() > 40, "{}", file.display());
             check_beginning(&file);
         }
@@ -120,7 +120,7 @@ fn a_relayed_camera_is_recorded_and_plays() {
     }
     end(&mut panel);
     for file in files(panel.path(), "attic-front") {
-        assert_eq!(told(&file, "v", "codec_name,width,height"), "mjpeg,320,240");
+        assert_eq!(probed(&file, "v", "codec_name,width,height"), "mjpeg,320,240");
         let (pictures, sound, complaints) = probe(&file);
         assert!(complaints.is_empty() && pictures.len() > 20 && sound.len() > 20, "{complaints}");
     }
@@ -245,7 +245,7 @@ fn each_file_has_pictures_of_one_size() {
     let mut all = Vec::new();
     let mut before = String::new();
     for file in files(server.path(), "front") {
-        let size = told(&file, "v", "width,height");
+        let size = probed(&file, "v", "width,height");
         let frames =
             ["-v", "error", "-select_streams", "v", "-show_entries", "frame=width,height", "-of", "csv=p=0"];
         let shown = run("ffprobe", &[&frames[..], &[file.to_str().unwrap()]].concat());
@@ -291,7 +291,7 @@ fn each_file_has_sound_of_one_format() {
         // Samples of another format would not be decoded without a complaint.
         let name = file.to_str().unwrap();
         run("ffmpeg", &["-v", "error", "-i", name, "-map", "0:a", "-f", "null", "-"]);
-        rates.insert(told(file, "a", "sample_rate"));
+        rates.insert(probed(file, "a", "sample_rate"));
         check_beginning(file);
     }
     assert_eq!(rates.len(), 2, "{rates:?}");
