@@ -55,8 +55,9 @@ impl Pending {
 
     /// Takes out the last frame, and when it came here, if there is sound and another frame. A group that is written before the next frame
     /// comes leaves it to the next group: that, which may be the first one of a file, begins with a picture and not with the sound before it.
+    /// Before another format it stays: what follows lacks the sound that was captured with it.
     pub(super) fn take_last(&mut self) -> Option<(Arc<Frame>, u64)> {
-        if self.frames.len() < 2 || self.sound.is_empty() {
+        if self.frames.len() < 2 || self.sound.is_empty() || self.is_over {
             return None;
         }
         let frame = self.frames.pop()?;
@@ -122,5 +123,51 @@ impl Pending {
     /// The width and height of its frames.
     pub(super) fn size(&self) -> Option<(u32, u32)> {
         self.frames.last().map(|frame| frame.size())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::part;
+    use crate::codec::sound::Codec;
+    use crate::media::Timestamp;
+
+    fn frame(at_us: u64) -> Arc<Frame> {
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&[0xff, 0xd8, 0xff, 0xd9]);
+            Ok::<(), ()>(())
+        };
+        Arc::new(part::build(Vec::new(), Timestamp::from_micros(at_us), (2, 2), write).unwrap())
+    }
+
+    fn sound(at_us: u64) -> Sound {
+        let format = SoundFormat { rate_hz: 16_000, channels: 1 };
+        Sound { at_us, format, packet: Codec::Wav.encode(format, &[0; 640]).unwrap() }
+    }
+
+    /// Two frames, and the sound of the first one.
+    fn pending() -> Pending {
+        let mut pending = Pending::default();
+        pending.add_frame(frame(0), 1);
+        pending.add_sound(sound(10_000), 640, 2);
+        pending.add_frame(frame(50_000), 3);
+        pending
+    }
+
+    #[test]
+    fn the_last_frame_waits_for_its_sound() {
+        let mut pending = pending();
+        let (last, since_us) = pending.take_last().unwrap();
+        assert_eq!((last.captured().as_micros(), since_us, pending.frames.len()), (50_000, 3, 1));
+        assert!(pending.take_last().is_none(), "the only frame stays");
+    }
+
+    #[test]
+    fn the_last_frame_before_another_format_stays() {
+        let mut pending = pending();
+        pending.end();
+        assert!(pending.take_last().is_none(), "a file that begins with it would lack sound at its start");
+        assert_eq!(pending.frames.len(), 2);
     }
 }
