@@ -48,6 +48,8 @@ pub struct SoundDetector {
     /// In hundredths of a dB below full scale: negative.
     floor: Option<i32>,
     last_at: Option<Timestamp>,
+    /// Since when there is nothing but silence.
+    silent_since: Option<Timestamp>,
     /// Since when the level is above the threshold.
     loud_since: Option<Timestamp>,
     /// When it was last.
@@ -68,8 +70,12 @@ pub const RISE_PER_S: i32 = 50;
 /// By which it falls.
 const FALL_PER_S: i32 = 2_000;
 
-/// Levels are not taken for lower than this, in hundredths of a dB: silence that a program makes is no floor.
+/// Levels are not taken for lower than this, which is silence, in hundredths of a dB.
 const LEVEL_MIN: i32 = -8_000;
+
+/// Shorter silence may stand for samples that were lost, and does not change the floor. Longer silence is that of a room whose
+/// microphone suppresses noise.
+const LOSS_US: u64 = 4_000_000;
 
 /// Without a level for so long, the floor is not known any more.
 const GAP_US: u64 = 5_000_000;
@@ -84,6 +90,7 @@ impl SoundDetector {
             settings,
             floor: None,
             last_at: None,
+            silent_since: None,
             loud_since: None,
             loud_at: Timestamp::from_micros(0),
             ongoing: None,
@@ -108,18 +115,21 @@ impl SoundDetector {
         let level = (i32::from(level) * 10).clamp(LEVEL_MIN, 0);
         let since_us = self.last_at.and_then(|last| at.as_micros().checked_sub(last.as_micros()));
         self.last_at = Some(at);
+        self.silent_since = if level > LEVEL_MIN { None } else { self.silent_since.or(Some(at)) };
+        let silent_us = self.silent_since.map(|since| at.as_micros().saturating_sub(since.as_micros()));
+        let may_be_loss = silent_us.is_some_and(|silent_us| silent_us < LOSS_US);
         let (Some(floor), Some(since_us)) = (self.floor, since_us.filter(|&since_us| since_us <= GAP_US))
         else {
-            self.floor = Some(level);
+            self.floor = (!may_be_loss).then_some(level);
             self.loud_since = None;
             return self.end();
         };
         let change = self.judge(at, level, floor);
         let since_ms = (since_us / 1000) as i32;
-        self.floor = Some(if level > floor {
-            level.min(floor + RISE_PER_S * since_ms / 1000)
-        } else {
-            level.max(floor - FALL_PER_S * since_ms / 1000)
+        self.floor = Some(match level {
+            _ if may_be_loss => floor,
+            level if level > floor => level.min(floor + RISE_PER_S * since_ms / 1000),
+            level => level.max(floor - FALL_PER_S * since_ms / 1000),
         });
         change
     }
@@ -207,6 +217,19 @@ mod tests {
     #[test]
     fn a_room_that_becomes_quiet_is_known_within_seconds() {
         assert_eq!(heard(&[(-30, 50), (-60, 30), (-40, 10), (-60, 50)]), ["+81", "-89"]);
+    }
+
+    #[test]
+    fn silence_that_stands_for_lost_samples_is_no_floor() {
+        assert_eq!(heard(&[(-100, 20), (-60, 50)]), [""; 0], "at the start");
+        assert_eq!(heard(&[(-60, 50), (-100, 30), (-60, 50)]), [""; 0], "while a device stalls");
+        let over = heard(&[(-60, 50), (-30, 10), (-100, 30), (-60, 50)]);
+        assert_eq!(over, ["+51", "-59"], "a sound ends in it");
+    }
+
+    #[test]
+    fn a_sound_of_a_microphone_that_suppresses_noise_is_one() {
+        assert_eq!(heard(&[(-100, 70), (-40, 10), (-100, 50)]), ["+71", "-79"]);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) struct MicrophoneRun {
     listening: Listening,
     detector: SoundDetector,
     is_armed: bool,
+    /// When what it hears began to be sound of the device; `None` while it is lost.
+    heard_from: Option<Timestamp>,
     open: Option<u32>,
     samples: Vec<i16>,
 }
@@ -35,6 +37,7 @@ impl MicrophoneRun {
             settings,
             listening,
             is_armed: false,
+            heard_from: None,
             open: None,
             samples: Vec::new(),
         }
@@ -52,8 +55,13 @@ impl MicrophoneRun {
         }
     }
 
-    /// Hears all that has come.
+    /// Hears all that has come from the device. What came before its first sound is silence that Defender made.
     pub(super) fn work(&mut self, motion: &Motion) {
+        if self.heard_from.is_none() {
+            let state = self.feed.state();
+            self.heard_from = state.since.filter(|_| state.online);
+        }
+        let Some(heard_from) = self.heard_from else { return };
         if self.listening.reader.is_closed() {
             self.listening = self.feed.listen();
         }
@@ -63,7 +71,7 @@ impl MicrophoneRun {
             let Some(captured) = self.listening.next_captured() else { return };
             self.samples.resize((frames * format.channels) as usize, 0);
             let got = self.listening.reader.read(&mut self.samples);
-            if got.lost > 0 || got.frames < frames as usize {
+            if got.lost > 0 || got.frames < frames as usize || captured < heard_from {
                 continue;
             }
             let change = self.detector.hear(captured.after(PIECE), level(&self.samples));
@@ -76,6 +84,7 @@ impl MicrophoneRun {
         let change = self.detector.end();
         self.note(motion, change);
         self.detector = SoundDetector::new(detector_settings(&self.settings));
+        self.heard_from = None;
         self.listening = self.feed.listen();
     }
 
@@ -129,4 +138,41 @@ fn level(samples: &[i16]) -> i16 {
     let squares: u64 = samples.iter().map(|sample| i64::from(*sample).pow(2) as u64).sum();
     let mean = squares as f32 / samples.len().max(1) as f32;
     (Level::of_amplitudes(mean.sqrt(), 0.0).rms_dbfs * 10.0) as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{FeedList, MicrophoneState, SoundWriter, events};
+    use crate::journal::Journal;
+    use crate::media::SoundFormat;
+    use crate::memory::Account;
+
+    const FORMAT: SoundFormat = SoundFormat { rate_hz: 1000, channels: 1 };
+
+    /// Writes a second of one level that ends at `end`.
+    fn write(writer: &mut SoundWriter, sample: i16, end: Timestamp) {
+        writer.write(&[sample; 1000], end);
+    }
+
+    #[test]
+    fn silence_from_before_the_first_sound_is_not_heard() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Arc::new(Journal::open(&folder.path().join("events"), events(64)));
+        let account = Account::unlimited();
+        let motion = Motion::new(Arc::default(), Arc::new(FeedList::default()), journal, account);
+        let (mut writer, feed) = MicrophoneFeed::new("front", FORMAT);
+        let feed = Arc::new(feed);
+        let mut run = MicrophoneRun::new(&feed, Arc::default());
+        let now = Timestamp::now();
+        run.work(&motion);
+        write(&mut writer, 0, now);
+        run.work(&motion);
+        assert_eq!(run.detector.floor(), None);
+        feed.set_state(MicrophoneState { online: true, ..MicrophoneState::default() });
+        let online = feed.state().since.unwrap();
+        write(&mut writer, 100, online.after(Duration::from_secs(2)));
+        run.work(&motion);
+        assert_eq!(run.detector.floor(), Some(level(&[100])));
+    }
 }
