@@ -156,6 +156,11 @@ impl<T: Packed> Events<T> {
         }
     }
 
+    /// Ends the sleep of all readers that are in [`EventReader::sleep`].
+    pub fn wake(&self) {
+        self.shared.posted.notify();
+    }
+
     /// Ends every wait, now and later, with [`Received::Closed`].
     pub fn close(&self) {
         // Release, twin of the Acquire in `EventReader::next`: what this thread has posted is read before.
@@ -189,6 +194,17 @@ impl<T: Packed> EventReader<T> {
                 return Received::TimedOut;
             }
             self.shared.posted.wait(ticket, left);
+        }
+    }
+
+    /// Sleeps for `timeout`, or until something is posted or [`Events::wake`] called; not at all where `is_over` says so, which
+    /// is asked in time for a wake that follows what it looks at. May end early.
+    pub fn sleep(&self, timeout: Duration, is_over: impl FnOnce() -> bool) {
+        let ticket = self.shared.posted.ticket();
+        // Acquire, as in `read`.
+        let is_read = self.shared.next.load(Ordering::Acquire) == self.cursor;
+        if is_read && !is_over() {
+            self.shared.posted.wait(ticket, Some(timeout));
         }
     }
 

@@ -3,11 +3,14 @@
 //! The writer never waits for a reader, and a reader waits for the writer only when it asks for a
 //! value newer than the last one it saw. The values lie in [`super::slots`], at one entry. 32-bit
 //! atomics only (ARMv6 has no others).
+//!
+//! Who needs every value uses [`Latest::tap`] instead.
 
 use std::time::{Duration, Instant};
 
 use super::slots::{Look, SlotReader, SlotWriter, Slots, slots};
 use super::sync::{Arc, AtomicBool, Ordering};
+use super::tap::Tap;
 use super::wait::{EventCount, Ticket};
 
 /// The one entry of the slots.
@@ -20,6 +23,7 @@ pub fn latest<T: Send + Sync>(max_readers: u32) -> (Publisher<T>, Latest<T>) {
         published: EventCount::new(),
         closed: AtomicBool::new(false),
         reader_came: EventCount::new(),
+        tap: Tap::new(),
     });
     (Publisher { writer, signals: Arc::clone(&signals), sequence: 0 }, Latest { slots, signals })
 }
@@ -27,7 +31,7 @@ pub fn latest<T: Send + Sync>(max_readers: u32) -> (Publisher<T>, Latest<T>) {
 /// The writing end. There is one, and `publish` takes it by `&mut`.
 pub struct Publisher<T> {
     writer: SlotWriter<Numbered<T>>,
-    signals: Arc<Signals>,
+    signals: Arc<Signals<T>>,
     /// Of the newest value; wraps.
     sequence: u32,
 }
@@ -35,13 +39,13 @@ pub struct Publisher<T> {
 /// The reading side: hands out [`Reader`]s. Clones share it.
 pub struct Latest<T> {
     slots: Slots<Numbered<T>>,
-    signals: Arc<Signals>,
+    signals: Arc<Signals<T>>,
 }
 
 /// One reader; it remembers the last value it saw.
 pub struct Reader<T> {
     slots: SlotReader<Numbered<T>>,
-    signals: Arc<Signals>,
+    signals: Arc<Signals<T>>,
     seen: Option<u32>,
 }
 
@@ -61,10 +65,11 @@ pub enum Wait<T> {
     Closed,
 }
 
-struct Signals {
+struct Signals<T> {
     published: EventCount,
     closed: AtomicBool,
     reader_came: EventCount,
+    tap: Tap<T>,
 }
 
 /// `std`'s `Arc` also under loom: the model checks who accesses the cell, not the count inside.
@@ -83,17 +88,19 @@ impl<T> Publisher<T> {
     /// Makes `value` the newest one and wakes the waiting readers. Wait-free: a bounded number of
     /// steps, whatever the readers do.
     ///
-    /// Returns an old value that no reader holds any more, if there is one, so that its memory
-    /// can be used again.
+    /// Returns an old value that neither a reader nor a tap holds any more, if there is one, so that its
+    /// memory can be used again.
     pub fn publish(&mut self, value: T) -> Option<T> {
         let mut reusable = None;
         self.sequence = self.sequence.wrapping_add(1);
-        let numbered = Numbered { sequence: self.sequence, value: std::sync::Arc::new(value) };
+        let value = std::sync::Arc::new(value);
+        let numbered = Numbered { sequence: self.sequence, value: std::sync::Arc::clone(&value) };
         self.writer.set(CURRENT, numbered, |old| {
             reusable = std::sync::Arc::into_inner(old.value).or(reusable.take());
         });
         self.signals.published.notify();
-        reusable
+        let given_back = self.signals.tap.take(value);
+        reusable.or(given_back)
     }
 
     /// Takes the newest value back: whoever asks from now on does not get it. A reader that asked before may still hold it.
@@ -144,6 +151,22 @@ impl<T> Latest<T> {
     /// How many readers there are now.
     pub fn readers(&self) -> u32 {
         self.slots.readers()
+    }
+
+    /// Has `tap` called with each value that is published from now on, in the thread of the writer and in place of the function
+    /// before. It must not wait for anything. What it returns is an old value whose memory can be used again.
+    pub fn tap(&self, tap: impl FnMut(std::sync::Arc<T>) -> Option<T> + Send + 'static) {
+        self.signals.tap.set(Some(Box::new(tap)));
+    }
+
+    /// Has no function called any more. None is being called when this returns.
+    pub fn untap(&self) {
+        self.signals.tap.set(None);
+    }
+
+    /// Whether no value will come any more.
+    pub fn is_closed(&self) -> bool {
+        self.signals.is_closed()
     }
 
     /// Ends every wait, now and later, with [`Wait::Closed`].
@@ -214,7 +237,7 @@ impl<T> Reader<T> {
     }
 }
 
-impl Signals {
+impl<T> Signals<T> {
     fn close(&self) {
         // Relaxed: `notify` releases it to threads that take a ticket afterwards.
         self.closed.store(true, Ordering::Relaxed);

@@ -13,6 +13,7 @@ mod recent;
 mod ring;
 mod slots;
 mod sync;
+mod tap;
 mod wait;
 
 pub use events::{EventReader, Events, Packed, Received, events};

@@ -9,22 +9,17 @@
 //! others).
 //!
 //! # Who writes
-//! An *intake* thread for each recorded camera or microphone writes, not the capture thread. It reads
-//! [`super::Latest`] or [`super::Ring`] as a viewer does. So recording costs the capture thread what one
-//! viewer costs it, and the frames that fall out of the bounds, which can be hundreds at once after a
-//! pause, are freed by a thread that nobody waits for. A frame that the intake thread was too slow for
-//! is counted by `Wait::Fresh`, and [`RecentWriter::skip`] gives it a number, so that the loss is not
-//! hidden. As a reader of `Latest` the intake thread also keeps a camera running that runs on demand.
+//! Frames are written by the capture thread itself, through a tap of [`super::Latest`]: no thread is woken for each frame, and none
+//! comes too late for one. Sound is written by an *intake* thread for each recorded microphone, which reads [`super::Ring`]
+//! as a listener does; what it was too slow for gets numbers by [`RecentWriter::skip`], so that the loss is not hidden.
 //!
 //! # What it costs the publisher
-//! A frame is kept as the `Arc` that `Latest` handed out, and nothing is copied. `Latest` does not run out
-//! of slots by that: its sweep frees a slot whoever holds the `Arc`. It does lose the buffer: where no
-//! frames are kept, the capture thread uses a few buffers in turn; where they are, it allocates one for
-//! each frame. On one x86-64 core, a frame of 43 KB then takes 6.2 us instead of 2.0 us to copy and
-//! publish, and one of 200 KB takes 29 us instead of 9 us: at 30 frames a second less than 0.1 % of the
-//! core. A copy into a ring of bytes instead would add 3.5 us and 29 us. The
-//! bench `recent` measures it. The bytes that count against the bound are what the buffer takes, not the
-//! length of the JPEG in it.
+//! A frame is kept as the `Arc` that `Latest` hands out, and nothing is copied. `Latest` does not run out
+//! of slots by that: its sweep frees a slot whoever holds the `Arc`. Frames that were removed are given
+//! to the writer, which hands them back to the capture thread: their buffers are used again. Without
+//! that, a frame of 43 KB takes 6.2 us instead of 2.0 us to copy and publish on one x86-64 core, and one
+//! of 200 KB takes 29 us instead of 9 us (the bench `recent`). The bytes that count against the bound are
+//! what the buffer takes, not the length of the JPEG in it.
 //!
 //! # How it works
 //! The value with the number `n` is at the entry `n % capacity` of [`super::slots`]. The writer removes
@@ -146,6 +141,17 @@ impl<T: ?Sized> RecentWriter<T> {
     /// Appends `value`, which was captured at `captured_us` and takes `bytes` of memory, and removes the
     /// oldest values until the bounds hold.
     pub fn push(&mut self, value: std::sync::Arc<T>, bytes: usize, captured_us: u64) {
+        self.push_and_give(value, bytes, captured_us, drop);
+    }
+
+    /// Does what [`Self::push`] does, and gives values that were removed to `removed`.
+    pub fn push_and_give(
+        &mut self,
+        value: std::sync::Arc<T>,
+        bytes: usize,
+        captured_us: u64,
+        mut removed: impl FnMut(std::sync::Arc<T>),
+    ) {
         self.remove_released();
         self.remove_older(captured_us);
         if bytes <= self.bounds.bytes {
@@ -153,7 +159,7 @@ impl<T: ?Sized> RecentWriter<T> {
             let (number, at) = (self.number, self.entry(self.number));
             self.kept.push_back(Size { number, captured_us, bytes });
             self.bytes += bytes;
-            self.slots.set(at, Numbered { number, captured_us, value }, drop);
+            self.slots.set(at, Numbered { number, captured_us, value }, |old| removed(old.value));
         }
         self.advance(1);
     }
@@ -307,10 +313,16 @@ fn entry(number: u32, capacity: u32) -> usize {
 
 #[cfg(not(loom))]
 impl RecentWriter<crate::media::Frame> {
-    /// Appends a frame; see [`Self::push`].
-    pub fn push_frame(&mut self, frame: std::sync::Arc<crate::media::Frame>) {
+    /// Appends a frame; see [`Self::push_and_give`]. Only what nobody else holds is given.
+    pub fn push_frame(
+        &mut self,
+        frame: std::sync::Arc<crate::media::Frame>,
+        mut removed: impl FnMut(crate::media::Frame),
+    ) {
         let (bytes, captured) = (frame.memory_bytes(), frame.captured());
-        self.push(frame, bytes, captured.as_micros());
+        self.push_and_give(frame, bytes, captured.as_micros(), |old| {
+            std::sync::Arc::into_inner(old).into_iter().for_each(&mut removed);
+        });
     }
 }
 

@@ -130,6 +130,11 @@ impl Journal {
         self.events.reader()
     }
 
+    /// Ends the sleep of those that follow.
+    pub fn wake(&self) {
+        self.events.wake();
+    }
+
     /// Begins an event, and posts that.
     ///
     /// # Errors

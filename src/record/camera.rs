@@ -56,11 +56,14 @@ pub(super) struct CameraRecorder {
     /// Why frames before the next one are missing.
     gap: Option<GapReason>,
     is_urgent: bool,
+    /// When frames were taken last.
+    taken_us: u64,
     retry_at_us: u64,
     status: CameraStatus,
     /// How often the edits of the pictures had been replaced, and the masks of that time.
     masks: (u32, Vec<Polygon>),
-    is_stale: bool,
+    /// Whether its camera has other masks by now.
+    pub(super) is_stale: bool,
 }
 
 impl CameraRecorder {
@@ -98,6 +101,7 @@ impl CameraRecorder {
             missed: 0,
             gap: Some(gap),
             is_urgent: false,
+            taken_us: 0,
             retry_at_us: 0,
             masks: (version, edits.masks.clone()),
             is_stale: false,
@@ -122,11 +126,6 @@ impl CameraRecorder {
         self.is_stale || self.intake.has_ended()
     }
 
-    /// Whether its camera has other masks by now.
-    pub(super) fn is_stale(&self) -> bool {
-        self.is_stale
-    }
-
     /// Notes an event of this camera. What came before a new one is written at once.
     pub(super) fn note(&mut self, event: &Event) {
         self.is_urgent |= self.plan.note(event);
@@ -135,20 +134,25 @@ impl CameraRecorder {
     /// Takes what can be judged, and writes what is due.
     pub(super) fn work(&mut self, recordings: &Recordings, space: &Space<'_>) {
         self.check_masks();
-        if self.is_stale {
+        let now_us = Timestamp::now().as_micros();
+        if self.is_stale || now_us < self.retry_at_us {
             return;
         }
-        let now_us = Timestamp::now().as_micros();
-        let done = if now_us < self.retry_at_us {
-            Ok(())
-        } else {
-            self.take_and_write(now_us, false, recordings, space)
-        };
-        self.frames.release();
+        self.intake.attend();
+        let done = self.take_and_write(now_us, false, recordings, space);
+        if !self.pending.has_group() {
+            // Before, they are in memory in any case, and whoever removes them would not be the last one to hold them.
+            self.frames.release();
+        }
         self.sound.release();
         if let Err(error) = done {
             self.fail(&error, now_us);
         }
+    }
+
+    /// When there is something to write, in microseconds of the monotonic clock.
+    pub(super) fn due_us(&self, flush_us: u64) -> Option<u64> {
+        self.pending.due_us(flush_us).map(|due_us| due_us.max(self.retry_at_us))
     }
 
     /// Writes what is left and closes the segment. The plan knows of the events that are under way.
@@ -192,9 +196,10 @@ impl CameraRecorder {
     ) -> Result<(), RecordError> {
         let horizon_us = if is_end { now_us } else { self.plan.horizon_us(now_us) };
         let waits_for_sound = !is_end && self.intake.sound_format().is_some();
+        let before_us = std::mem::replace(&mut self.taken_us, now_us);
         loop {
             if let Some(judged) = self.judged.take() {
-                self.add(judged, now_us, recordings, space)?;
+                self.add(judged, (before_us, now_us), recordings, space)?;
             }
             let next = self.next_frame.take().or_else(|| self.frames.read());
             let Some(item) = next else { break };
@@ -209,7 +214,8 @@ impl CameraRecorder {
             self.judge(item);
         }
         let flush_us = recordings.store().flush.as_micros() as u64;
-        if self.pending.is_due(now_us, flush_us) || self.is_urgent && !self.pending.is_empty() {
+        let is_due = self.pending.due_us(flush_us).is_some_and(|due_us| due_us <= now_us);
+        if is_due || self.is_urgent && !self.pending.is_empty() {
             self.flush(horizon_us, now_us, recordings, space)?;
             self.is_urgent = false;
         }
@@ -254,18 +260,19 @@ impl CameraRecorder {
         self.masks.0 = version;
     }
 
-    /// Adds a frame to what is pending. A gap, and another size, are between two groups: what is pending is written before. If that
-    /// fails, the frame waits.
+    /// Adds a frame that came after the last look to what is pending. A gap, and another size, are between two groups: what is pending is
+    /// written before. If that fails, the frame waits.
     fn add(
         &mut self,
         judged: Judged,
-        now_us: u64,
+        (before_us, now_us): (u64, u64),
         recordings: &Recordings,
         space: &Space<'_>,
     ) -> Result<(), RecordError> {
-        let is_other_size = self.pending.size().is_some_and(|size| size != judged.frame.size());
+        let frame = &judged.frame;
+        let is_other_size = self.pending.size().is_some_and(|size| size != frame.size());
         let most = pending::group_bytes(recordings.store().segment_bytes);
-        let is_too_much = self.pending.extent().0 + judged.frame.jpeg().len() > most;
+        let is_too_much = self.pending.extent().0 + frame.jpeg().len() > most;
         let is_over = judged.gap.is_some() || is_other_size || is_too_much || self.pending.is_full(most);
         if is_over && !self.pending.is_empty() {
             let written = self.write(recordings, space);
@@ -282,7 +289,8 @@ impl CameraRecorder {
         self.pending.gap = judged.gap.or(self.pending.gap);
         self.pending.missed = self.pending.missed.saturating_add(judged.lost);
         self.pending.has_event |= judged.is_event;
-        self.pending.add_frame(judged.frame, now_us);
+        let captured_us = judged.frame.captured().as_micros();
+        self.pending.add_frame(judged.frame, captured_us.max(before_us).min(now_us));
         Ok(())
     }
 

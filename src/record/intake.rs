@@ -1,7 +1,8 @@
-//! Intake: reads a camera's frames and its microphone's sound as a viewer and a listener do, and keeps the last seconds in memory.
+//! Intake: keeps the last seconds of a camera and its microphone in memory.
 //!
-//! These seconds are the pre-roll of an event and the buffer for a disk that stalls. The thread never touches the disk and waits for
-//! nobody but the camera, so neither capture nor viewers notice a recorder.
+//! These seconds are the pre-roll of an event and the buffer for a disk that stalls. The capture thread itself notes its frames
+//! here, which takes no memory but the places and wakes nobody. A thread reads the sound as a listener does. Neither touches the disk,
+//! so neither capture nor viewers notice a recorder.
 
 use std::io;
 use std::sync::Arc;
@@ -9,10 +10,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::hub::{
-    CameraFeed, Flag, Listening, MicrophoneFeed, Named, Recent, RecentBounds, RecentWriter, Stop, Wait,
+    CameraFeed, Flag, Listening, MicrophoneFeed, Named, Reader, Recent, RecentBounds, RecentWriter, Stop,
     recent,
 };
-use crate::media::{Frame, SoundFormat, Timestamp};
+use crate::media::{Frame, SoundFormat};
 
 /// Most bytes of a camera's frames in memory.
 pub(super) const BUFFER_BYTES: usize = 16 << 20;
@@ -26,10 +27,13 @@ const BUFFER_SOUND_BYTES: usize = 4 << 20;
 /// Most pieces of sound in memory.
 const BUFFER_PIECES: u32 = 2048;
 
+/// Bytes of frames whose memory is used again: those of one group that was written.
+const SPARE_BYTES: usize = 1 << 20;
+
 /// How long a disk may stall without a loss, beside the pre-roll, as far as the memory suffices.
 const STALL: Duration = Duration::from_secs(20);
 
-/// The longest wait for a frame: after it, the thread takes sound, and looks whether it is to end.
+/// Time between two looks for sound.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Pieces of sound in a second. FLAC compresses shorter ones badly.
@@ -55,13 +59,16 @@ pub(super) struct Intake {
     pub(super) sound: Recent<Piece>,
     /// Whether the camera was lost since somebody looked last.
     pub(super) was_lost: Arc<Flag>,
+    camera: Arc<CameraFeed>,
+    /// Keeps the camera running; `None` while viewers have all places.
+    place: Option<Reader<Frame>>,
     microphone: Option<Arc<MicrophoneFeed>>,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Intake {
-    /// Starts the thread, which keeps at least `pre` of the camera's frames, and as much of the microphone's sound.
+    /// Keeps at least `pre` of the camera's frames from now on, and as much of the microphone's sound.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -72,23 +79,31 @@ impl Intake {
     ) -> io::Result<Self> {
         let age = pre + STALL;
         let bounds = RecentBounds { values: BUFFER_FRAMES, bytes: BUFFER_BYTES, age };
-        let (frame_writer, frames) = recent(bounds, 1);
+        let (writer, frames) = recent(bounds, 1);
         let bounds = RecentBounds { values: BUFFER_PIECES, bytes: BUFFER_SOUND_BYTES, age };
-        let (sound_writer, sound) = recent(bounds, 1);
-        let (stop, was_lost) = (Stop::new(), Arc::new(Flag::default()));
-        let mut worker = Worker {
-            camera: Arc::clone(camera),
-            microphone: microphone.clone(),
-            frames: frame_writer,
-            sound: sound_writer,
-            was_lost: Arc::clone(&was_lost),
-        };
-        let mine = stop.clone();
-        let thread = thread::Builder::new()
-            .name(format!("intake-{}", camera.name()))
-            .stack_size(STACK_BYTES)
-            .spawn(move || worker.run(&mine))?;
-        Ok(Self { frames, sound, was_lost, microphone, stop, thread: Some(thread) })
+        let (mut sound_writer, sound) = recent(bounds, 1);
+        let stop = Stop::new();
+        let mut thread = None;
+        if let Some(microphone) = microphone.clone() {
+            let stop = stop.clone();
+            let listen = move || follow(&microphone, &mut sound_writer, &stop);
+            let named = thread::Builder::new().name(format!("intake-{}", camera.name()));
+            thread = Some(named.stack_size(STACK_BYTES).spawn(listen)?);
+        }
+        let was_lost = Arc::new(Flag::default());
+        camera.frames().tap(keep(writer, Arc::clone(&was_lost)));
+        let camera = Arc::clone(camera);
+        let mut intake = Self { frames, sound, was_lost, camera, place: None, microphone, stop, thread };
+        intake.attend();
+        Ok(intake)
+    }
+
+    /// Has the camera run, as soon as there is a place among its readers.
+    pub(super) fn attend(&mut self) {
+        if self.place.is_none() {
+            self.place = self.camera.frames().subscribe();
+            self.camera.recorded.set(self.place.is_some());
+        }
     }
 
     /// The present format of the sound, if there is any.
@@ -96,14 +111,16 @@ impl Intake {
         self.microphone.as_ref().map(|microphone| microphone.format())
     }
 
-    /// Whether the thread has ended by itself: its camera was removed.
+    /// Whether no frame will come any more: the camera was removed.
     pub(super) fn has_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.camera.frames().is_closed()
     }
 }
 
 impl Drop for Intake {
     fn drop(&mut self) {
+        self.camera.frames().untap();
+        self.camera.recorded.set(false);
         self.stop.request();
         if let Some(thread) = self.thread.take() {
             // A panic in it was logged where it happened.
@@ -112,52 +129,39 @@ impl Drop for Intake {
     }
 }
 
-struct Worker {
-    camera: Arc<CameraFeed>,
-    microphone: Option<Arc<MicrophoneFeed>>,
-    frames: RecentWriter<Frame>,
-    sound: RecentWriter<Piece>,
+/// What is called with each frame of the camera. It gives back frames that are written, for the memory of the next ones.
+fn keep(
+    mut frames: RecentWriter<Frame>,
     was_lost: Arc<Flag>,
+) -> impl FnMut(Arc<Frame>) -> Option<Frame> + Send {
+    let (mut spare, mut spare_bytes) = (Vec::new(), 0);
+    move |frame| {
+        if frame.is_no_signal() {
+            was_lost.set(true);
+            frames.expire(frame.captured().as_micros());
+            (spare, spare_bytes) = (Vec::new(), 0);
+            return None;
+        }
+        frames.push_frame(frame, |old| {
+            if spare_bytes < SPARE_BYTES {
+                spare_bytes += old.memory_bytes();
+                spare.push(old);
+            }
+        });
+        let given = spare.pop()?;
+        spare_bytes -= given.memory_bytes();
+        Some(given)
+    }
 }
 
-impl Worker {
-    fn run(&mut self, stop: &Stop) {
-        self.camera.recorded.set(true);
-        self.follow(stop);
-        self.camera.recorded.set(false);
-    }
-
-    fn follow(&mut self, stop: &Stop) {
-        let mut reader = loop {
-            match self.camera.frames().subscribe() {
-                Some(reader) => break reader,
-                // All places are taken by viewers.
-                None if stop.sleep(POLL) => return,
-                None => {}
-            }
-        };
-        let mut listening = self.microphone.as_ref().map(|microphone| microphone.listen());
-        while !stop.is_requested() {
-            match reader.wait_newer(POLL) {
-                Wait::Fresh { value: frame, missed } => {
-                    if missed > 0 {
-                        self.frames.skip(missed);
-                    }
-                    if frame.is_no_signal() {
-                        self.was_lost.set(true);
-                    } else {
-                        self.frames.push_frame(frame);
-                    }
-                }
-                Wait::TimedOut => self.frames.expire(Timestamp::now().as_micros()),
-                Wait::Closed => return,
-            }
-            if let (Some(microphone), Some(listening)) = (&self.microphone, &mut listening) {
-                if listening.reader.is_closed() {
-                    *listening = microphone.listen();
-                }
-                take_sound(listening, &mut self.sound);
-            }
+/// Takes the sound of a microphone, until `stop` is requested.
+fn follow(microphone: &MicrophoneFeed, sound: &mut RecentWriter<Piece>, stop: &Stop) {
+    let mut listening = microphone.listen();
+    while !stop.sleep(POLL) {
+        let is_over = listening.reader.is_closed();
+        take_sound(&mut listening, sound);
+        if is_over {
+            listening = microphone.listen();
         }
     }
 }
@@ -186,6 +190,7 @@ mod tests {
     use crate::base::patience::wait_until;
     use crate::codec::part;
     use crate::hub::{Publisher, latest};
+    use crate::media::Timestamp;
 
     fn frame(at_us: u64) -> Frame {
         let write = |out: &mut Vec<u8>| {
@@ -204,22 +209,49 @@ mod tests {
     fn frames_are_kept_and_no_signal_frames_are_not() {
         let (mut publisher, camera) = camera();
         let intake = Intake::start(&camera, None, Duration::from_secs(10)).unwrap();
-        wait_until(|| publisher.readers() == 1);
-        assert_eq!(camera.viewers(), 0, "a recorder is no viewer");
+        assert_eq!((publisher.readers(), camera.viewers()), (1, 0), "a recorder is no viewer");
         let mut reader = intake.frames.reader().unwrap();
         let now_us = Timestamp::now().as_micros();
-        publisher.publish(frame(now_us));
-        let mut found = None;
-        wait_until(|| {
-            found = found.take().or_else(|| reader.read());
-            found.is_some()
-        });
-        assert_eq!(found.map(|item| item.captured_us), Some(now_us));
-        publisher.publish(frame(now_us + 1).into_no_signal());
-        wait_until(|| intake.was_lost.get());
-        assert!(reader.read().is_none());
+        for number in 0..100 {
+            publisher.publish(frame(now_us + number));
+        }
+        let found: Vec<u64> = std::iter::from_fn(|| reader.read()).map(|item| item.captured_us).collect();
+        assert_eq!(found, (now_us..now_us + 100).collect::<Vec<_>>());
+        publisher.publish(frame(now_us + 100).into_no_signal());
+        assert!(intake.was_lost.get() && reader.read().is_none());
         drop(intake);
         assert_eq!((publisher.readers(), camera.recorded.get()), (0, false));
+    }
+
+    #[test]
+    fn frames_that_are_written_are_given_back() {
+        let (mut publisher, camera) = camera();
+        let intake = Intake::start(&camera, None, Duration::from_secs(10)).unwrap();
+        let mut reader = intake.frames.reader().unwrap();
+        for number in 0..100 {
+            assert!(publisher.publish(frame(number)).is_none());
+        }
+        let held: Vec<_> = std::iter::from_fn(|| reader.read()).take(50).map(|item| item.value).collect();
+        reader.release();
+        assert!(publisher.publish(frame(100)).is_none(), "the recorder has them still");
+        std::iter::from_fn(|| reader.read()).for_each(drop);
+        drop(held);
+        reader.release();
+        // The newest value is in the hub until the next one but one replaces it.
+        let given = (101..200).filter_map(|number| publisher.publish(frame(number))).count();
+        assert!((40..=52).contains(&given), "{given}");
+    }
+
+    #[test]
+    fn frames_are_kept_while_viewers_have_all_places() {
+        let (mut publisher, camera) = camera();
+        let viewers = [camera.frames().subscribe(), camera.frames().subscribe()];
+        let mut intake = Intake::start(&camera, None, Duration::ZERO).unwrap();
+        publisher.publish(frame(1));
+        assert!(intake.frames.reader().unwrap().read().is_some() && !camera.recorded.get());
+        drop(viewers);
+        intake.attend();
+        assert_eq!((publisher.readers(), camera.viewers()), (1, 0));
     }
 
     #[test]
@@ -245,10 +277,11 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_ends_with_its_camera() {
+    fn it_ends_with_its_camera() {
         let (publisher, camera) = camera();
         let intake = Intake::start(&camera, None, Duration::ZERO).unwrap();
+        assert!(!intake.has_ended());
         drop(publisher);
-        wait_until(|| intake.has_ended());
+        assert!(intake.has_ended());
     }
 }

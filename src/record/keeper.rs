@@ -36,7 +36,7 @@ const ROUNDS_UNFIT: u32 = 360;
 const FORECAST_ROUNDS: u32 = 3;
 
 /// Time between two looks whether somebody asked for a deletion.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Most segments deleted in a round; the next round goes on.
 const MOST_DELETED: usize = 100;

@@ -1,12 +1,12 @@
 //! Footage: what is recorded, kept, found and played.
 //!
 //! ```text
-//! hub ──intake-NAME──► memory of the last seconds ──recorder──► segments ──► requests
-//!                                                               ▲
-//!                                            keeper: retention, thinning, the pool
+//! capture threads ──intake──► memory of the last seconds ──recorder──► segments ──► requests
+//!                                                                      ▲
+//!                                                   keeper: retention, thinning, the pool
 //! ```
 //!
-//! - *Intake* (one thread for each recorded camera) reads frames and sound as a viewer does, and never touches the disk.
+//! - *Intake* notes frames in the capture thread, takes sound in one thread for each recorded microphone, and never touches the disk.
 //! - The *recorder* (one thread) decides which frames are kept ([`plan`]), and writes them. Whatever it waits for, frames wait in memory.
 //! - The *keeper* (one thread) reads the folder at the start, repairs what a power cut left, deletes and thins ([`retention`]), and keeps a
 //!   file ready for the recorder.

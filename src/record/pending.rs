@@ -23,7 +23,7 @@ pub(super) struct Pending {
     /// Whether an event asked for one of the frames.
     pub(super) has_event: bool,
     bytes: usize,
-    /// When the first of them came here, in microseconds of the monotonic clock.
+    /// Since when the first of them could have been here, in microseconds of the monotonic clock.
     since_us: Option<u64>,
     /// The same of its last frame.
     last_since_us: u64,
@@ -45,11 +45,11 @@ pub(super) fn group_bytes(segment_bytes: u64) -> usize {
 }
 
 impl Pending {
-    /// Adds a frame at `now_us`.
-    pub(super) fn add_frame(&mut self, frame: Arc<Frame>, now_us: u64) {
+    /// Adds a frame, which could have been here since `since_us`.
+    pub(super) fn add_frame(&mut self, frame: Arc<Frame>, since_us: u64) {
         self.bytes += frame.jpeg().len();
-        self.since_us.get_or_insert(now_us);
-        self.last_since_us = now_us;
+        self.since_us = Some(self.since_us.map_or(since_us, |known| known.min(since_us)));
+        self.last_since_us = since_us;
         self.frames.push(frame);
     }
 
@@ -94,6 +94,11 @@ impl Pending {
         self.frames.is_empty()
     }
 
+    /// Whether there is more than the frame that [`Self::take_last`] leaves.
+    pub(super) fn has_group(&self) -> bool {
+        self.frames.len() > 1
+    }
+
     /// Whether it is as much as a group may have.
     pub(super) fn is_full(&self, most_bytes: usize) -> bool {
         let times = self.frames.first().zip(self.frames.last());
@@ -103,9 +108,9 @@ impl Pending {
         self.is_over || self.bytes >= most_bytes || covered >= MOST_US
     }
 
-    /// Whether the first of them has waited for `flush_us`.
-    pub(super) fn is_due(&self, now_us: u64, flush_us: u64) -> bool {
-        !self.is_empty() && self.since_us.is_some_and(|since| now_us.saturating_sub(since) >= flush_us)
+    /// When the first of them will have waited for `flush_us`; `None` where there is no frame.
+    pub(super) fn due_us(&self, flush_us: u64) -> Option<u64> {
+        self.since_us.filter(|_| !self.is_empty()).map(|since| since + flush_us)
     }
 
     /// When its first frame or sound was captured, in microseconds of the monotonic clock.

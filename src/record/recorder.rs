@@ -23,8 +23,11 @@ use crate::base::utc::DAY_US;
 use crate::hub::{CameraFeed, EventReader, FeedList, MicrophoneFeed, Named, Received, Stop};
 use crate::media::{Event, GapReason, RecordSettings, Timestamp};
 
-/// Time between two rounds; an event ends it.
-const ROUND: Duration = Duration::from_millis(100);
+/// The longest time between two rounds; an event ends it, and what is to be written. Frames are noted in memory meanwhile.
+const ROUND: Duration = Duration::from_millis(500);
+
+/// The shortest one.
+const SHORTEST_ROUND: Duration = Duration::from_millis(5);
 
 /// Pause after a failure to use the folder, and after a panic.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -71,6 +74,7 @@ impl Recorder {
     /// Writes what is left and ends the threads.
     pub fn stop(&self) {
         self.shared.stop.request();
+        self.shared.recordings.journal().wake();
         if let Some(thread) = lock(&self.thread).take() {
             // A panic in it was logged where it happened.
             let _ = thread.join();
@@ -100,7 +104,7 @@ impl Shared {
             if cameras.is_empty() && self.wanted().is_empty() && !self.recordings.has_footage() {
                 self.recordings.set_status(Vec::new());
                 take_events(&mut events, &mut cameras);
-                self.stop.sleep(ROUND * 4);
+                self.stop.sleep(ROUND);
                 continue;
             }
             match self.recordings.claim().and_then(|()| keeper::prepare(&self.recordings)) {
@@ -172,7 +176,7 @@ impl Shared {
             }
             let now_us = Timestamp::now().as_micros();
             let is_due = chosen_us.is_none_or(|at| now_us.saturating_sub(at) >= CHOOSE_US);
-            if is_due || cameras.iter().any(CameraRecorder::is_stale) {
+            if is_due || cameras.iter().any(|camera| camera.is_stale) {
                 chosen_us = Some(now_us);
                 // What goes by age goes by the keeper.
                 let rules = self.rules().into_iter();
@@ -190,10 +194,20 @@ impl Shared {
             for camera in cameras.iter_mut() {
                 camera.work(&self.recordings, &space);
             }
+            events.sleep(self.pause(cameras), || self.stop.is_requested());
         }
         for camera in cameras.drain(..) {
             camera.finish(&self.recordings, &space);
         }
+    }
+
+    /// How long nothing is to be written.
+    fn pause(&self, cameras: &[CameraRecorder]) -> Duration {
+        let flush = self.recordings.store().flush;
+        let due_us = cameras.iter().filter_map(|camera| camera.due_us(flush.as_micros() as u64)).min();
+        let now_us = Timestamp::now().as_micros();
+        let left = due_us.map_or(ROUND, |due_us| Duration::from_micros(due_us.saturating_sub(now_us)));
+        left.min(flush / 4).clamp(SHORTEST_ROUND, ROUND)
     }
 
     /// Begins and ends the recording of cameras, as their settings ask for it.
@@ -293,27 +307,13 @@ impl Shared {
     }
 }
 
-/// Waits for a round's time, or for an event, and gives each event to its camera.
+/// Gives each event that was posted to its camera.
 fn take_events(events: &mut EventReader<Event>, cameras: &mut [CameraRecorder]) {
-    let mut wait = ROUND;
-    loop {
-        match events.next(wait) {
-            Received::Posted { value: event, lost } => {
-                if lost > 0 {
-                    warn!("recording: events that came too fast and were not seen: {lost}");
-                }
-                let name = event.camera.as_str();
-                cameras
-                    .iter_mut()
-                    .filter(|camera| camera.feed.name() == name)
-                    .for_each(|camera| camera.note(&event));
-                wait = Duration::ZERO;
-            }
-            Received::TimedOut => return,
-            Received::Closed => {
-                thread::sleep(wait);
-                return;
-            }
+    while let Received::Posted { value: event, lost } = events.next(Duration::ZERO) {
+        if lost > 0 {
+            warn!("recording: events that came too fast and were not seen: {lost}");
         }
+        let name = event.camera.as_str();
+        cameras.iter_mut().filter(|camera| camera.feed.name() == name).for_each(|camera| camera.note(&event));
     }
 }

@@ -90,7 +90,7 @@ impl World {
         let frame = part::build(Vec::new(), Timestamp::from_micros(at_us), (64, 48), write).unwrap();
         self.publisher.publish(frame);
         self.published += 1;
-        // A frame that comes before the last one was taken is missed, and counted: the tests go by the sum.
+        // So that what is written keeps up.
         thread::sleep(Duration::from_millis(3));
     }
 

@@ -213,3 +213,25 @@ fn every_post_of_many_writers_is_read_or_counted_as_lost() {
         assert_eq!(read + lost, numbers);
     }
 }
+
+#[test]
+fn a_wake_or_a_post_ends_a_long_sleep() {
+    let events = events::<u32>(4);
+    let is_over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for is_post in [false, true] {
+        let (mut reader, over) = (events.reader(), std::sync::Arc::clone(&is_over));
+        let sleeper = thread::spawn(move || {
+            reader.sleep(LONG, || over.load(std::sync::atomic::Ordering::Relaxed));
+            reader.next(Duration::ZERO)
+        });
+        if is_post {
+            events.post(&7);
+        } else {
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            events.wake();
+        }
+        let found = sleeper.join().unwrap();
+        assert_eq!(found, if is_post { posted(7, 0) } else { Received::TimedOut });
+        is_over.store(false, std::sync::atomic::Ordering::Relaxed);
+    }
+}

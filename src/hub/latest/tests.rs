@@ -157,3 +157,28 @@ fn account(reader: &mut Reader<[u32; 64]>, last: u32) -> u32 {
     }
     accounted
 }
+
+#[test]
+fn a_tap_gets_every_value_and_may_keep_it() {
+    let (mut publisher, latest) = latest(1);
+    let (sender, taken) = std::sync::mpsc::channel();
+    publisher.publish(0);
+    latest.tap(move |value: std::sync::Arc<u32>| {
+        sender.send(value).unwrap();
+        None
+    });
+    for value in 1..=100 {
+        publisher.publish(value);
+    }
+    latest.untap();
+    publisher.publish(101);
+    assert_eq!(taken.iter().map(|value| *value).collect::<Vec<_>>(), (1..=100).collect::<Vec<_>>());
+    assert_eq!(publisher.publish(102), Some(100), "nobody else holds it");
+    let mut kept = std::collections::VecDeque::new();
+    latest.tap(move |value| {
+        kept.push_back(value);
+        if kept.len() > 3 { kept.pop_front().and_then(std::sync::Arc::into_inner) } else { None }
+    });
+    let given: Vec<Option<u32>> = (103..=107).map(|value| publisher.publish(value)).collect();
+    assert_eq!(given, [Some(101), Some(102), None, Some(103), Some(104)], "the tap gives the last ones back");
+}

@@ -221,7 +221,7 @@ fn a_frame_counts_with_its_buffer_and_its_time() {
     let mut buffer = Vec::with_capacity(5000);
     buffer.extend_from_slice(b"JPEG");
     let frame = Frame::new(buffer, 0..4, 0..4, Timestamp::from_micros(77), (4, 4));
-    writer.push_frame(Arc::new(frame));
+    writer.push_frame(Arc::new(frame), drop);
     assert_eq!(writer.bytes(), 5000);
     assert_eq!(recent.reader().unwrap().read().unwrap().captured_us, 77);
 }
