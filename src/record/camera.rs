@@ -140,8 +140,7 @@ impl CameraRecorder {
         }
         self.intake.attend();
         let done = self.take_and_write(now_us, false, recordings, space);
-        if !self.pending.has_group() {
-            // Before, they are in memory in any case, and whoever removes them would not be the last one to hold them.
+        if self.pending.is_empty() {
             self.frames.release();
         }
         self.sound.release();
@@ -330,6 +329,8 @@ impl CameraRecorder {
                 self.status.frames += self.pending.frames.len() as u64;
                 self.status.bytes += bytes;
                 self.pending = Pending::default();
+                // Not before: the memory of a frame is used again if nobody holds it any more when it is removed.
+                self.frames.release();
                 if self.status.problem.take().is_some() {
                     info!("camera {}: recording goes on", self.feed.name());
                 }

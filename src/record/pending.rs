@@ -94,11 +94,6 @@ impl Pending {
         self.frames.is_empty()
     }
 
-    /// Whether there is more than the frame that [`Self::take_last`] leaves.
-    pub(super) fn has_group(&self) -> bool {
-        self.frames.len() > 1
-    }
-
     /// Whether it is as much as a group may have.
     pub(super) fn is_full(&self, most_bytes: usize) -> bool {
         let times = self.frames.first().zip(self.frames.last());
