@@ -1,6 +1,6 @@
 //! `Recent`: the frames, or the pieces of sound, of the last seconds, numbered and bounded.
 //!
-//! A recorder will read it: to write the seconds before an event (pre-roll), and to lose nothing
+//! A recorder reads it: to write the seconds before an event (pre-roll), and to lose nothing
 //! while its disk stalls. Each camera and each microphone has a `Recent` of its own, for any microphone may
 //! be recorded with any camera, and a loss of frames is no loss of sound.
 //!

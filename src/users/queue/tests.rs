@@ -219,3 +219,20 @@ fn the_requests_that_share_a_check_are_bounded() {
     joined.pop();
     assert!(join().is_ok());
 }
+
+#[test]
+fn a_check_that_a_known_user_shares_is_served_as_one_of_theirs() {
+    let queue = Queue::default();
+    let (key, other) = ([1; 32], [2; 32]);
+    let check = |key| Some(Arc::new(Shared::new(key, stranger(1).network)));
+    let _first = queue.take(&mut queue.lock(), stranger(1), check(other)).unwrap();
+    let shared = queue.take(&mut queue.lock(), stranger(2), check(key)).unwrap();
+    let is_next = || queue.lock().next().map(|entry| entry.id) == Some(shared.id);
+    let join = |requester| queue.lock().join(&requester, &key).unwrap().unwrap();
+    let mut joined = vec![join(stranger(3))];
+    assert!(!is_next(), "strangers are served as they came");
+    for requester in [known(4, "eve"), known(4, "eve"), stranger(5)] {
+        joined.push(join(requester));
+        assert!(is_next(), "{requester:?}");
+    }
+}
