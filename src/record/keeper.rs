@@ -70,7 +70,7 @@ pub(super) fn prepare(recordings: &Recordings) -> Result<Listing, RecordError> {
             recordings.note_next(camera, Next { sequence: newest.sequence + 1, frame: 0 });
         }
         let mut newest = segments.iter().rev().take(NEWEST_TRIED);
-        newest.any(|found| match read(camera, found, u64::MAX) {
+        newest.any(|found| match read(camera, found, recordings) {
             Ok(info) => {
                 let summary = &info.summary;
                 let next = Next { sequence: found.sequence + 1, frame: summary.next_frame() };
@@ -104,7 +104,7 @@ pub(super) fn read_all(listing: Listing, recordings: &Recordings, stop: &Stop) {
                 segments += 1;
                 continue;
             }
-            match read(camera, found, u64::MAX) {
+            match read(camera, found, recordings) {
                 Ok(info) => {
                     segments += 1;
                     infos.push(Arc::new(info));
@@ -233,8 +233,8 @@ fn delete_requested(recordings: &Recordings, space: &Space<'_>) -> Result<(), Re
     deleted
 }
 
-/// Reads one file. One that was cut off is repaired, without what lies behind `end`.
-fn read(camera: &str, found: &Found, end: u64) -> Result<SegmentInfo, RecordError> {
+/// Reads one file. One that was cut off is repaired, without what could not be synced and is written to another file.
+fn read(camera: &str, found: &Found, recordings: &Recordings) -> Result<SegmentInfo, RecordError> {
     let Found { path, sequence } = found;
     let file = folder::open(path, false).map_err(RecordError::io(path))?;
     let mut summary = read_summary(&file).map_err(RecordError::segment(path))?;
@@ -248,7 +248,9 @@ fn read(camera: &str, found: &Found, end: u64) -> Result<SegmentInfo, RecordErro
         file.sync_data()
             .and_then(|()| Ok(fadvise(&file, 0, None, Advice::DontNeed)?))
             .map_err(RecordError::io(path))?;
-        summary = recover_until(&file, end).map_err(RecordError::segment(path))?;
+        let uuid = summary.head.uuid;
+        summary = recover_until(&file, recordings.end_of(&uuid)).map_err(RecordError::segment(path))?;
+        recordings.forget_end(&uuid);
         info!("recording: {} was cut off and is repaired; frames in it: {}", path.display(), summary.frames);
     }
     Ok(SegmentInfo::new(path.clone(), summary))
@@ -257,7 +259,7 @@ fn read(camera: &str, found: &Found, end: u64) -> Result<SegmentInfo, RecordErro
 /// Repairs a file whose writing failed. If that is not possible now, the next round tries again.
 fn repair(damaged: &SegmentInfo, recordings: &Recordings) {
     let found = Found { sequence: damaged.sequence(), path: damaged.path().to_owned() };
-    match read(damaged.camera(), &found, damaged.summary.data_end) {
+    match read(damaged.camera(), &found, recordings) {
         Ok(info) => {
             recordings.put(Arc::new(damaged.updated(info.summary, Vec::new())));
             recordings.note_repaired(damaged);

@@ -1,6 +1,6 @@
 //! [`Recordings`]: what recorder, keeper and requests share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{File, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -27,6 +27,9 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// Most files whose playback failed that are named in the log.
 const MOST_UNREADABLE: usize = 100;
 
+/// Most segments whose writing failed that are remembered.
+const MOST_CUT_OFF: usize = 64;
+
 /// All footage of a folder, and how recording is going.
 pub struct Recordings {
     store: RecordStore,
@@ -39,6 +42,9 @@ pub struct Recordings {
     problem: Mutex<Option<String>>,
     loss: Mutex<Option<Loss>>,
     damaged: Mutex<Vec<Arc<SegmentInfo>>>,
+    /// Segments whose writing failed, by their UUID, and where what is recorded in them ends. They are remembered while the folder is
+    /// away: what lies behind is written to another file, and may have come to the disk nevertheless.
+    cut_off: Mutex<VecDeque<([u8; 16], u64)>>,
     unreadable: Mutex<BTreeSet<PathBuf>>,
     pub(super) deletions: Mutex<Vec<(String, u64, u64)>>,
     pub(super) rolls: Mutex<BTreeMap<String, Rolls>>,
@@ -84,6 +90,7 @@ impl Recordings {
             problem: Mutex::default(),
             loss: Mutex::default(),
             damaged: Mutex::default(),
+            cut_off: Mutex::default(),
             unreadable: Mutex::default(),
             deletions: Mutex::default(),
             rolls: Mutex::default(),
@@ -302,6 +309,22 @@ impl Recordings {
     /// Notes a segment whose file cannot be written to any more, and has to be repaired.
     pub(super) fn note_damaged(&self, info: &Arc<SegmentInfo>) {
         lock(&self.damaged).push(Arc::clone(info));
+        let mut cut_off = lock(&self.cut_off);
+        if cut_off.len() >= MOST_CUT_OFF {
+            cut_off.pop_front();
+        }
+        cut_off.push_back((info.summary.head.uuid, info.summary.data_end));
+    }
+
+    /// Where what is recorded in a segment ends, in bytes of its file; `u64::MAX` if its writing did not fail.
+    pub(super) fn end_of(&self, uuid: &[u8; 16]) -> u64 {
+        let cut_off = lock(&self.cut_off);
+        cut_off.iter().find(|(of, _)| of == uuid).map_or(u64::MAX, |(_, end)| *end)
+    }
+
+    /// Forgets where a segment ends: it is closed there.
+    pub(super) fn forget_end(&self, uuid: &[u8; 16]) {
+        lock(&self.cut_off).retain(|(of, _)| of != uuid);
     }
 
     /// The segments that have to be repaired.

@@ -9,19 +9,29 @@ pub(super) fn footage(
     head: &SegmentHead,
     pictures_ms: &[u64],
 ) -> Arc<SegmentInfo> {
+    let (path, mut writer) = begun(world, sequence, head);
+    append(&mut writer, pictures_ms);
+    let info = Arc::new(SegmentInfo::new(path, writer.close().unwrap()));
+    world.recordings.put(Arc::clone(&info));
+    info
+}
+
+/// A file that is being written.
+fn begun(world: &World, sequence: u64, head: &SegmentHead) -> (PathBuf, SegmentWriter<fs::File>) {
     let path = folder::segment_path(world.recordings.dir(), "front", head.start.wall_us, sequence);
     folder::make(path.parent().unwrap()).unwrap();
     let file = folder::create(&path).unwrap();
     file.set_len(1 << 20).unwrap();
     let head = SegmentHead { camera: "front".to_owned(), sequence, ..head.clone() };
-    let mut writer = SegmentWriter::create(file, 1 << 20, &head).unwrap();
+    (path, SegmentWriter::create(file, 1 << 20, &head).unwrap())
+}
+
+/// Appends pictures, each as a group.
+fn append(writer: &mut SegmentWriter<fs::File>, pictures_ms: &[u64]) {
     for at_ms in pictures_ms {
         let blocks = [Block { track: Track::Picture, at_us: at_ms * 1000, bytes: &[7; 400] }];
         writer.append(&Group { blocks: &blocks, missed_before: 0, gap_before: None }).unwrap();
     }
-    let info = Arc::new(SegmentInfo::new(path, writer.close().unwrap()));
-    world.recordings.put(Arc::clone(&info));
-    info
 }
 
 pub(super) fn head(boot: u8, monotonic_s: u64, wall_s: u64) -> SegmentHead {
@@ -61,6 +71,23 @@ fn a_time_is_judged_by_the_last_clock_of_its_boot() {
         ends,
         [truth_ms + 500, truth_ms + 60_000, truth_ms + 1_000_000, truth_ms + 1_060_000, 77_000, 88_000]
     );
+}
+
+#[test]
+fn what_is_recorded_anew_does_not_come_back_with_its_disk() {
+    let mut world = World::new(&RecordSettings::default());
+    world.stop();
+    let (path, mut writer) = begun(&world, 1, &head(1, 10, 1000));
+    append(&mut writer, &[0, 100]);
+    let known = Arc::new(SegmentInfo::new(path, writer.summary().clone()));
+    // The disk has taken it, but that is not known: it could not be synced.
+    append(&mut writer, &[200]);
+    world.recordings.note_damaged(&known);
+    // The disk is away for a time.
+    world.recordings.release();
+    super::keeper::prepare(&world.recordings).unwrap();
+    let summary = read_summary(&fs::File::open(known.path()).unwrap()).unwrap();
+    assert_eq!((summary.is_closed, summary.frames), (true, 2));
 }
 
 #[test]
