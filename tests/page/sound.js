@@ -98,6 +98,7 @@ test("the volume changes what is heard, not what the meter shows", async (t) => 
   await page.getByLabel("Volume of room").fill("0.5");
   await heard((peak) => peak > 0.3 * loud && peak < 0.7 * loud);
   const shown = page.getByLabel("Sound level of room");
-  const { rms_dbfs: expected } = server.status().microphones[0];
-  await until(`a meter near ${expected} dBFS`, async () => Math.abs(await shown.evaluate(({ value }) => value) - expected) < 6);
+  // Each is of another moment, and the tone is louder at the start of a second.
+  const level = () => server.status().microphones[0].rms_dbfs;
+  await until("a meter near the level at the server", async () => Math.abs(await shown.evaluate(({ value }) => value) - level()) < 6);
 });
