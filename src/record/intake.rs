@@ -86,7 +86,9 @@ impl Intake {
         let mut thread = None;
         if let Some(microphone) = microphone.clone() {
             let stop = stop.clone();
-            let listen = move || follow(&microphone, &mut sound_writer, &stop);
+            // Before the first frame is noted, not when the thread comes to run: sound of before is not heard.
+            let listening = microphone.listen();
+            let listen = move || follow(&microphone, listening, &mut sound_writer, &stop);
             let named = thread::Builder::new().name(format!("intake-{}", camera.name()));
             thread = Some(named.stack_size(STACK_BYTES).spawn(listen)?);
         }
@@ -155,8 +157,12 @@ fn keep(
 }
 
 /// Takes the sound of a microphone, until `stop` is requested.
-fn follow(microphone: &MicrophoneFeed, sound: &mut RecentWriter<Piece>, stop: &Stop) {
-    let mut listening = microphone.listen();
+fn follow(
+    microphone: &MicrophoneFeed,
+    mut listening: Listening,
+    sound: &mut RecentWriter<Piece>,
+    stop: &Stop,
+) {
     while !stop.sleep(POLL) {
         let is_over = listening.reader.is_closed();
         take_sound(&mut listening, sound);

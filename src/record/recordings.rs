@@ -28,7 +28,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 const MOST_UNREADABLE: usize = 100;
 
 /// Most segments whose writing failed that are remembered.
-const MOST_CUT_OFF: usize = 64;
+const MOST_CUT_OFF: usize = 1024;
 
 /// All footage of a folder, and how recording is going.
 pub struct Recordings {

@@ -1,8 +1,10 @@
 //! Motion and noise of a real driver's camera and sound card become events.
 
+use std::fs;
+
 use crate::server::Server;
 use crate::soundcard::{MICROPHONE, RATE_HZ};
-use crate::vm::{self, wait_for};
+use crate::vm::{self, GUEST_WORK, wait_for};
 
 const CAMERA: &str = "[camera.front]\ndevice = \"/dev/video0\"\nformat = \"yuyv\"\nwidth = 320\nheight = 180\n\
                       fps = 5\n[camera.front.motion]\nlooks = 5\n";
@@ -59,24 +61,35 @@ fn a_brightness_jump_is_no_motion_and_a_square_is_one() {
 fn a_tone_in_a_quiet_room_is_one_sound() {
     let vm = vm::lock();
     vm.plug_card();
-    // A quiet hiss, a tone of two seconds, and the hiss again.
+    // A second of a quiet hiss, and two seconds of a tone in it.
     let mut random = 1_u32;
-    let mut samples: Vec<i16> = (0..30 * RATE_HZ)
+    let mut samples: Vec<i16> = (0..3 * RATE_HZ)
         .map(|_| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (random >> 26) as i16 - 32
         })
         .collect();
-    let tone = 15 * RATE_HZ as usize..17 * RATE_HZ as usize;
-    samples[tone]
+    samples[RATE_HZ as usize..]
         .iter_mut()
         .enumerate()
         .for_each(|(at, sample)| *sample += if at % 64 < 32 { 8000 } else { -8000 });
-    let player = vm.play(0, &samples, RATE_HZ, 1);
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let (hiss, tone) = bytes.split_at(2 * RATE_HZ as usize);
+    let write = |name: &str, bytes: &[u8]| fs::write(vm.work().join(name), bytes).expect("written");
+    write("hiss", hiss);
+    write("tone", tone);
+    let _ = fs::remove_file(vm.work().join("now"));
+    let player = vm.spawn(&format!(
+        "cd {GUEST_WORK}; {{ until [ -e now ]; do cat hiss; done; cat tone; while cat hiss; do :; done; }} | \
+         aplay -q -D hw:0,0,0 -t raw -f S16_LE -r {RATE_HZ} -c 1 --buffer-time=800000 --period-time=50000"
+    ));
     let section = format!(
         "[microphone.front]\ndevice = \"{MICROPHONE}\"\nrate_hz = {RATE_HZ}\n[microphone.front.noise]\n"
     );
     let server = Server::start(&vm, &section);
+    server.wait_status("\"online\":true");
+    // What the pipe and the card hold of the hiss comes before the tone.
+    write("now", &[]);
     let seen = wait_for("the end of the sound", || {
         let seen = events(&server, "sound");
         (count(&seen) > 0 && !seen.contains("\"end\":null")).then_some(seen)

@@ -125,7 +125,7 @@ impl<'a> Server<'a> {
 
     /// The first number with this key in a document.
     pub fn count_in(&self, path: &str, key: &str) -> u32 {
-        let status = self.get(path).1;
+        let status = self.document(path);
         let found = status
             .split(&format!("\"{key}\":"))
             .nth(1)
@@ -135,9 +135,14 @@ impl<'a> Server<'a> {
 
     /// The sum of a metric over its labels.
     pub fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics").1;
+        let text = self.document("/metrics");
         let values = text.lines().filter(|line| line.starts_with(name));
         values.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+    }
+
+    /// A document. It is asked for again where the guest was too slow for an answer.
+    fn document(&self, path: &str) -> String {
+        wait_for(path, || Some(self.get(path)).filter(|(status, _)| *status == 200).map(|(_, text)| text))
     }
 
     /// Status code and text of a document.

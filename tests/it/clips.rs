@@ -216,7 +216,9 @@ fn sound_in_every_clip_is_in_time() {
     let (pictures, sound) = (packets(&mov, "v"), packets(&mov, "a"));
     assert_eq!((pictures[0].0, sound[0].0), (0.0, 0.0));
     let (seen_s, heard_s) = (pictures[pictures.len() - 1].0, of_mov.len() as f64 / RATE_HZ);
-    assert!((-0.04..0.1).contains(&(heard_s - seen_s)), "{heard_s} s heard, {seen_s} s seen");
+    // A camera that the machine holds up there has its last picture before the end of the clip.
+    let asked_s = last - 0.5 - first;
+    assert!(heard_s > seen_s - 0.04 && heard_s < asked_s + 0.1, "{heard_s} s heard, {seen_s} s seen");
     let folder = server.path().join("unpacked");
     unpack(&zip, &folder);
     assert!(samples(&folder.join("front/sound.wav"), &folder) == of_mov, "the same samples");

@@ -17,8 +17,7 @@ fn sound_of_ffmpeg_is_heard_and_silence_while_it_is_gone() {
     let tone =
         ["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=32000", "-ac", "1", "-f", "s16le"];
     let short = [&tone[..5], &["-t", "2"], &tone[5..]].concat();
-    let feeder =
-        Feeder::start(&path, move |stream, number| ffmpeg(stream, if number == 0 { &short } else { &tone }));
+    let feeder = Feeder::start(&path, move |stream, _| ffmpeg(stream, &short));
     let server =
         setup.sections(&format!("[microphone.front]\ndevice = \"unix:{}\"\n", path.display())).start();
     let online = || server.get_on_board("/api/1.0/status").text().contains("\"online\":true").then_some(());
