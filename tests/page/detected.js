@@ -82,7 +82,10 @@ test("motion that goes on is shown so, and changes in place", async (t) => {
 });
 
 test("an event of which nothing is recorded says so", async (t) => {
-  const { page } = await listed(t, [event("motion", { from: 90_000, to: 89_000, area: [0, 0, 1, 1] }), event("defocused"), event("disk", { camera: null }), event("board", { camera: null })]);
+  const { page } = await listed(t, [event("motion", { from: 90_000, to: 89_000, area: [0, 0, 1, 1] }), event("defocused"), event("disk", { camera: null }), event("board", { camera: null })], { path: "/" });
+  // Before the first footage anything may be recorded.
+  await recorded(page, 1);
+  await page.getByRole("link", { name: /^Events/ }).click();
   await entry(page, "Out of focus").waitFor();
   await entry(page, "Recording stopped by the disk").waitFor();
   await entry(page, "Board hot or short of power").waitFor();

@@ -21,6 +21,7 @@ test("the whole page can be used without a mouse", async (t) => {
   const page = await open(server);
   await page.goto(server.url("/"));
   await page.getByRole("button", { name: "Sign in" }).waitFor();
+  await until("the focus", () => isFocused(page.getByLabel("Name")));
   await page.keyboard.type("eve");
   await page.keyboard.press("Tab");
   await page.keyboard.type(PASSWORD);

@@ -55,6 +55,8 @@ async function opened(t, { path = "/?camera=front&edit=masks", settings = {}, mo
 const frame = (page) => page.getByRole("group", { name: "Masks on the picture of front" });
 const point = (page, number, mask = 1) => frame(page).getByRole("button", { name: `Mask ${mask}, point ${number}:` });
 const apply = async (page) => {
+  // What an earlier one said stands for a while.
+  await page.locator("#note").evaluate((line) => { line.textContent = ""; });
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByText("Applied", { exact: true }).waitFor();
 };

@@ -66,6 +66,8 @@ async function drag(page, from, to, where = frame(page)) {
 }
 
 const apply = async (page) => {
+  // What an earlier one said stands for a while.
+  await page.locator("#note").evaluate((line) => { line.textContent = ""; });
   await page.getByRole("button", { name: "Apply" }).click();
   await page.getByText("Applied", { exact: true }).waitFor();
 };

