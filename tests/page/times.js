@@ -33,6 +33,8 @@ test("events and recordings have the times of the browser's zone, which they and
   await isNamed();
   const there = new Date(from * 1000 + 5.5 * 3_600_000).toISOString().slice(0, 19);
   const [clip] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download MKV" }).click()]);
+  // A reply that is an error, or none, has no name.
+  assert.equal(await clip.failure(), null, "the download");
   // The first frame lies at the moment or behind it.
   assert.match(clip.suggestedFilename(), new RegExp(`^front-${there.slice(0, 17).replaceAll(":", "")}\\d\\d\\+0530.mkv$`));
   const [picture] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save picture" }).click()]);
