@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::server::Server;
-use crate::soundcard::{MICROPHONE, RATE_HZ};
+use crate::soundcard::{MICROPHONE, RATE_HZ, player, raw};
 use crate::vm::{self, GUEST_WORK, wait_for};
 
 const CAMERA: &str = "[camera.front]\ndevice = \"/dev/video0\"\nformat = \"yuyv\"\nwidth = 320\nheight = 180\n\
@@ -73,15 +73,14 @@ fn a_tone_in_a_quiet_room_is_one_sound() {
         .iter_mut()
         .enumerate()
         .for_each(|(at, sample)| *sample += if at % 64 < 32 { 8000 } else { -8000 });
-    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    let (hiss, tone) = bytes.split_at(2 * RATE_HZ as usize);
+    let (hiss, tone) = samples.split_at(RATE_HZ as usize);
     let write = |name: &str, bytes: &[u8]| fs::write(vm.work().join(name), bytes).expect("written");
-    write("hiss", hiss);
-    write("tone", tone);
+    write("hiss", &raw(hiss));
+    write("tone", &raw(tone));
     let _ = fs::remove_file(vm.work().join("now"));
-    let player = vm.spawn(&format!(
-        "cd {GUEST_WORK}; {{ until [ -e now ]; do cat hiss; done; cat tone; while cat hiss; do :; done; }} | \
-         aplay -q -D hw:0,0,0 -t raw -f S16_LE -r {RATE_HZ} -c 1 --buffer-time=800000 --period-time=50000"
+    let playing = vm.spawn(&format!(
+        "cd {GUEST_WORK}; {{ until [ -e now ]; do cat hiss; done; cat tone; while cat hiss; do :; done; }} | {}",
+        player(0, RATE_HZ, 1)
     ));
     let section = format!(
         "[microphone.front]\ndevice = \"{MICROPHONE}\"\nrate_hz = {RATE_HZ}\n[microphone.front.noise]\n"
@@ -96,5 +95,5 @@ fn a_tone_in_a_quiet_room_is_one_sound() {
     });
     assert!(seen.contains("\"note\":\"microphone front\""), "{seen}");
     assert_eq!(count(&seen), 1, "{seen}");
-    drop(player);
+    drop(playing);
 }

@@ -260,13 +260,12 @@ fn sound_and_picture_are_of_one_clock() {
     let viewer = server.watch("/video", "pictures");
     viewer.wait_parts(3);
     let around = vm.run_ok("date +%s.%N; v4l2-ctl -d /dev/video0 --set-ctrl brightness=0; date +%s.%N");
-    wait_for("a dark picture", || {
+    let (frames, dark) = wait_for("a dark picture", || {
         let frames = viewer.frames();
-        frames.iter().any(|(_, grey)| *grey < frames[0].1 / 2.0).then_some(())
+        let dark = frames.iter().position(|(_, grey)| *grey < frames[0].1 / 2.0)?;
+        Some((frames, dark))
     });
     let set_s: Vec<f64> = around.split_whitespace().map(|word| word.parse().expect("seconds")).collect();
-    let frames = viewer.frames();
-    let dark = frames.iter().position(|(_, grey)| *grey < frames[0].1 / 2.0).expect("a dark picture");
     let (before_s, dark_s) = (frames[dark - 1].0, frames[dark].0);
     // The first dark frame is later than the command, the one before it no later than its end; each
     // frame takes a tenth of a second to be made.

@@ -31,22 +31,32 @@ impl Vm {
         self.run_ok("cd /sys/bus/platform/drivers/snd_aloop; [ -e snd_aloop.0 ] || echo snd_aloop.0 >bind");
     }
 
-    /// Plays samples into a substream of the card for as long as the job lives or they last. With
-    /// most of a second in the card's buffer the emulated player is never late.
+    /// Plays samples into a substream of the card for as long as the job lives or they last.
     pub fn play(&self, substream: u32, samples: &[i16], rate_hz: u32, channels: u32) -> Job {
         let name = format!("played{substream}.raw");
-        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        fs::write(self.work().join(&name), bytes).expect("the work folder takes a file");
-        let job = self.spawn(&format!(
-            "exec aplay -D hw:0,0,{substream} -t raw -f S16_LE -r {rate_hz} -c {channels} \
-             --buffer-time=800000 --period-time=50000 {GUEST_WORK}/{name}"
-        ));
+        fs::write(self.work().join(&name), raw(samples)).expect("the work folder takes a file");
+        let player = player(substream, rate_hz, channels);
+        let job = self.spawn(&format!("exec {player} {GUEST_WORK}/{name}"));
         wait_for("the player", || {
             let state = self.run(&format!("cat /proc/asound/card0/pcm0p/sub{substream}/status")).stdout;
             String::from_utf8_lossy(&state).contains("RUNNING").then_some(())
         });
         job
     }
+}
+
+/// The command that plays raw samples of its input, or of a file that is named behind it. With most of a second in the card's
+/// buffer the emulated player is never late.
+pub fn player(substream: u32, rate_hz: u32, channels: u32) -> String {
+    format!(
+        "aplay -D hw:0,0,{substream} -t raw -f S16_LE -r {rate_hz} -c {channels} \
+         --buffer-time=800000 --period-time=50000"
+    )
+}
+
+/// Samples as that command takes them.
+pub fn raw(samples: &[i16]) -> Vec<u8> {
+    samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
 }
 
 impl Vm {

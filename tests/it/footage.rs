@@ -6,7 +6,7 @@ use std::process::Command;
 
 use miniserde::json::{self, Number, Object, Value};
 
-use crate::streams::metric;
+use crate::streams::{known_metric, metric};
 use crate::support::{
     Answer, PASSWORD, Server, Setup, USER, add_user, defender, stderr, stdout, wait_for, watch,
 };
@@ -45,10 +45,7 @@ pub fn event_start(posted: &Answer) -> f64 {
 /// Waits until so many frames are on the disk; the times of the first and the last one, in seconds since 1970.
 pub fn recorded(server: &Server, frames: f64) -> (f64, f64) {
     wait_for("frames on the disk", || {
-        // Before the recorder's first round there is no such line.
-        let text = server.get("/metrics").text();
-        let name = "defender_recorded_frames_total{camera=\"front\"} ";
-        let written: f64 = text.lines().find_map(|line| line.strip_prefix(name)?.parse().ok())?;
+        let written = known_metric(server, "defender_recorded_frames_total{camera=\"front\"}")?;
         (written >= frames).then_some(())
     });
     let stretches = stretches(server);

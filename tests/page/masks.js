@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, finger, open, picture, until, untilItMoves, test } from "./support.js";
+import { DESK, PHONE, Server, apply, assertAccessible, assertNotWide, camera, fillIn, finger, open, picture, until, untilItMoves, test } from "./support.js";
 
 const SQUARE = [[0.1, 0.2], [0.3, 0.2], [0.3, 0.4], [0.1, 0.4]];
 
@@ -54,12 +54,6 @@ async function opened(t, { path = "/?camera=front&edit=masks", settings = {}, mo
 
 const frame = (page) => page.getByRole("group", { name: "Masks on the picture of front" });
 const point = (page, number, mask = 1) => frame(page).getByRole("button", { name: `Mask ${mask}, point ${number}:` });
-const apply = async (page) => {
-  // What an earlier one said stands for a while.
-  await page.locator("#note").evaluate((line) => { line.textContent = ""; });
-  await page.getByRole("button", { name: "Apply" }).click();
-  await page.getByText("Applied", { exact: true }).waitFor();
-};
 
 // A place on the picture, by fractions, in the window.
 async function place(page, [x, y]) {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { DESK, PHONE, Server, assertAccessible, assertNotWide, camera, fillIn, finger, open, picture, retell, signedIn, test, until, untilItMoves } from "./support.js";
+import { DESK, PHONE, Server, apply, assertAccessible, assertNotWide, camera, fillIn, finger, open, picture, retell, signedIn, test, until, untilItMoves } from "./support.js";
 
 const SQUARE = [[0.1, 0.2], [0.3, 0.2], [0.3, 0.4], [0.1, 0.4]];
 const DOOR = { name: "door", points: SQUARE };
@@ -64,13 +64,6 @@ async function drag(page, from, to, where = frame(page)) {
   await page.mouse.move(...await place(page, to, where), { steps: 5 });
   await page.mouse.up();
 }
-
-const apply = async (page) => {
-  // What an earlier one said stands for a while.
-  await page.locator("#note").evaluate((line) => { line.textContent = ""; });
-  await page.getByRole("button", { name: "Apply" }).click();
-  await page.getByText("Applied", { exact: true }).waitFor();
-};
 
 function assertNear(found, wanted, what) {
   assert.equal(found.length, wanted.length, what);

@@ -153,20 +153,29 @@ function launched() {
   return browser;
 }
 
-// Has `change` at hand whenever the page gets the server's status.
+// Has `change` at hand whenever the page gets the server's status, and the fields of that answer.
 export async function retell(page, change) {
   await page.route("**/api/1.0/status", async (route) => {
     try {
       const answer = await route.fetch();
       const status = await answer.json();
       // Without a sign-in there is nothing.
-      if (answer.ok()) change(status);
-      await route.fulfill({ response: answer, json: status });
+      const headers = answer.headers();
+      if (answer.ok()) change(status, headers);
+      await route.fulfill({ response: answer, json: status, headers });
     } catch {
       // The server ended with the test, or the window did.
       await route.abort().catch(() => {});
     }
   });
+}
+
+// Applies what was drawn or chosen.
+export async function apply(page) {
+  // What an earlier one said stands for a while.
+  await page.locator("#note").evaluate((line) => { line.textContent = ""; });
+  await page.getByRole("button", { name: "Apply" }).click();
+  await page.getByText("Applied", { exact: true }).waitFor();
 }
 
 // Streams of pictures and sound, once `window.hold()` was called, bring nothing until `window.release()`;
