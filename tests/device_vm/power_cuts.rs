@@ -21,9 +21,6 @@ const FEW: usize = 50;
 /// What may be lost of a camera: the time until a flush, and what that takes.
 const MOST_LOST_US: u64 = 2_500_000;
 
-/// The same of a busy machine, which lets the card wait: the guest's clock goes on while it waits for its disk.
-const MOST_LOST_BUSY_US: u64 = 15_000_000;
-
 #[test]
 fn a_power_cut_on_ext4_loses_seconds_and_no_file() {
     live_through(cuts() / 2, "ext4");
@@ -42,7 +39,7 @@ fn live_through(cuts: usize, kind: &'static str) {
     let vm = vm::with_cards();
     let recording = Recording::new(&vm, kind);
     let cuts_of_a_life = CUTS_OF_A_LIFE[usize::from(cuts > FEW)];
-    let (mut longest_us, mut late, mut all) = (0, 0, 0);
+    let mut longest_us = 0;
     for life in 0..cuts.div_ceil(cuts_of_a_life) {
         recording.mount();
         // Segments are used again from the first one on.
@@ -70,11 +67,9 @@ fn live_through(cuts: usize, kind: &'static str) {
                     life + 1,
                     files.len()
                 );
-                assert!(lost_us <= MOST_LOST_BUSY_US, "{lost_us} us of {name} are lost");
-                (late, all) = (late + usize::from(lost_us > MOST_LOST_US), all + 1);
+                assert!(lost_us <= MOST_LOST_US, "{lost_us} us of {name} are lost");
             }
         }
     }
-    println!("{kind}: at most {longest_us} us lost in {cuts} cuts, more than {MOST_LOST_US} in {late}");
-    assert!(late * 4 <= all, "more than {MOST_LOST_US} us are lost in {late} of {all}");
+    println!("{kind}: at most {longest_us} us lost in {cuts} cuts");
 }

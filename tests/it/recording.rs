@@ -13,7 +13,7 @@ use crate::clips::run;
 use crate::feeder::{Feeder, jpegs};
 use crate::footage::{ALWAYS, document, event_start, files, number, probe, recorded, server, stretches};
 use crate::remote;
-use crate::streams::metric;
+use crate::streams::{known_metric, metric};
 use crate::support::{PASSWORD, Server, Setup, USER, add_token, add_user, wait_for};
 
 /// Waits until there are so many files of a camera.
@@ -103,11 +103,8 @@ fn a_relayed_camera_is_recorded_and_plays() {
     );
     let mut panel = Setup::new().plain().server("mode = \"server\"").sections(&sections).start();
     wait_for("relayed frames on the disk", || {
-        let text = panel.get("/metrics").text();
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("defender_recorded_frames_total{camera=\"attic-front\"}"))?;
-        (line.rsplit(' ').next()?.parse::<f64>().ok()? >= 60.0).then_some(())
+        let written = known_metric(&panel, "defender_recorded_frames_total{camera=\"attic-front\"}")?;
+        (written >= 60.0).then_some(())
     });
     let found = document(&panel.get("/api/1.0/recordings/attic-front").text());
     let miniserde::json::Value::Array(stretches) = &found["stretches"] else { panic!("no stretches") };
@@ -178,8 +175,8 @@ fn few_frames_are_recorded_between_events_and_all_in_them() {
     let times = times(&server, "front");
     let count = |from: f64, to: f64| times.iter().filter(|at| (from..to).contains(*at)).count();
     assert!(count(0.0, start - 2.0) >= 1 && count(start + 1.1, f64::MAX) >= 2, "{times:?}");
-    // Of 60; few would be three or four. A machine that is busy captures fewer than 20 a second.
-    assert!(count(start - 2.0, start + 1.1) >= 14, "{start}: {times:?}");
+    // A machine that is busy captures fewer than 20 a second.
+    assert!(count(start - 2.0, start) >= 10 && count(start, start + 1.1) >= 5, "{start}: {times:?}");
     let idle = |at: &f64| *at < start - 2.0 || *at > start + 1.1;
     for pair in times.windows(2).filter(|pair| pair.iter().all(idle)) {
         let is_over = pair[0] < start && pair[1] > start;
