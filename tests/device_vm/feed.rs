@@ -136,20 +136,28 @@ impl Feed {
 }
 
 impl Tag {
-    const BYTES: usize = 17;
+    const BYTES: usize = 19;
 
+    /// Seven bits in each byte: FF D8 at the end of a comment would be the start of another picture, as a camera sends it that was
+    /// interrupted.
     fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [self.camera; Self::BYTES];
-        bytes[1..9].copy_from_slice(&self.number.to_be_bytes());
-        bytes[9..].copy_from_slice(&self.sent_us.to_be_bytes());
+        for (number, to) in [self.number, self.sent_us].into_iter().zip(bytes[1..].chunks_exact_mut(9)) {
+            for (place, byte) in (0..).zip(to) {
+                *byte = (number >> (7 * place)) as u8 & 0x7F;
+            }
+        }
         bytes
     }
 
     fn of(bytes: &[u8; Self::BYTES]) -> Self {
-        let number = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        Self { camera: bytes[0], number: number(1), sent_us: number(9) }
+        let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, &byte| sum << 7 | u64::from(byte));
+        Self { camera: bytes[0], number: number(&bytes[1..10]), sent_us: number(&bytes[10..]) }
     }
 }
+
+/// For comments, as in [`Tag::to_bytes`].
+const SEVEN_BITS: u64 = 0x7F7F_7F7F_7F7F_7F7F;
 
 /// The picture with comments before its content: its tag, and bytes that no other one has, up to `bytes` in all.
 fn make(tag: &Tag, bytes: usize, picture: &[u8]) -> Vec<u8> {
@@ -168,7 +176,7 @@ fn make(tag: &Tag, bytes: usize, picture: &[u8]) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        out.extend(state.to_le_bytes());
+        out.extend((state & SEVEN_BITS).to_le_bytes());
     }
     out.extend(picture);
     out
