@@ -40,6 +40,8 @@ pub struct Values {
     pub cpu_us_per_frame: Option<f64>,
     /// CPU time of the server, 100 being one core.
     pub cpu_percent: Option<f64>,
+    /// The part of it that Defender's threads take which do nothing but recording.
+    pub recorder_percent: Option<f64>,
     /// New pictures a second, mean of the viewers.
     pub fps: Option<f64>,
     /// The same, of the viewer that had the fewest.
@@ -112,6 +114,7 @@ fn measure(server: &Server, scenario: Scenario, options: &Options) -> Result<Val
         anonymous_kib: Some(memory.anonymous_kib as f64),
         threads: Some(after.count() as f64),
         cpu_percent: Some(percent(cpu, options.duration)),
+        recorder_percent: Some(percent(after.of_recorders_since(&before), options.duration)),
         others_percent: Some(percent(others, options.duration)),
         ..of_pictures(seen, cpu, options.duration)
     })
@@ -157,6 +160,7 @@ fn medians(scenarios: &[Scenario], kinds: &[Kind], rows: &[Row]) -> Vec<Row> {
             let values = Values {
                 cpu_us_per_frame: of(|v| v.cpu_us_per_frame),
                 cpu_percent: of(|v| v.cpu_percent),
+                recorder_percent: of(|v| v.recorder_percent),
                 fps: of(|v| v.fps),
                 fps_least: of(|v| v.fps_least),
                 p50_ms: of(|v| v.p50_ms),

@@ -1,7 +1,7 @@
 //! What the kernel says a process costs: CPU time from schedstat, memory from smaps. What the
 //! stand-in camera causes inside the process is distinguished by its names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -11,25 +11,32 @@ use crate::failure::Failure;
 /// The camera's driver thread, and the start of the names of its mappings (see standin.c).
 const STANDIN: &str = "standin";
 
+/// Defender's threads that write what is recorded, and delete it.
+const RECORDERS: [&str; 2] = ["recorder", "keeper"];
+
 /// CPU time of every thread of a process, at one moment.
 pub struct ThreadTimes {
     /// By thread id, in ns. Without the camera's driver thread.
     by_id: BTreeMap<u32, u64>,
+    /// The threads that do nothing but recording.
+    recorders: BTreeSet<u32>,
 }
 
 impl ThreadTimes {
     /// As of now, of several processes together.
     pub fn of_all(pids: &[u32]) -> Result<Self, Failure> {
-        let mut all = Self { by_id: BTreeMap::new() };
+        let mut all = Self { by_id: BTreeMap::new(), recorders: BTreeSet::new() };
         for pid in pids {
-            all.by_id.extend(Self::of(*pid)?.by_id);
+            let Self { by_id, recorders } = Self::of(*pid)?;
+            all.by_id.extend(by_id);
+            all.recorders.extend(recorders);
         }
         Ok(all)
     }
 
     fn of(pid: u32) -> Result<Self, Failure> {
         let tasks = format!("/proc/{pid}/task");
-        let mut by_id = BTreeMap::new();
+        let (mut by_id, mut recorders) = (BTreeMap::new(), BTreeSet::new());
         let listed = fs::read_dir(&tasks).map_err(Failure::while_doing(format!("reading {tasks}")))?;
         for task in listed.flatten() {
             let id = task.file_name().to_string_lossy().parse();
@@ -39,12 +46,15 @@ impl ThreadTimes {
                 && name.trim_end() != STANDIN
             {
                 by_id.insert(id, run_ns);
+                if RECORDERS.contains(&name.trim_end()) {
+                    recorders.insert(id);
+                }
             }
         }
         if by_id.is_empty() {
             return Err(Failure::Usage(format!("{tasks}: no schedstat in this kernel")));
         }
-        Ok(Self { by_id })
+        Ok(Self { by_id, recorders })
     }
 
     /// How many threads there are.
@@ -55,8 +65,17 @@ impl ThreadTimes {
     /// CPU time used since `earlier`. What a thread used that ended in between is lost; a server
     /// with steady viewers ends none.
     pub fn since(&self, earlier: &Self) -> Duration {
-        let used =
-            self.by_id.iter().map(|(id, ns)| ns - earlier.by_id.get(id).copied().unwrap_or(0).min(*ns));
+        self.used(earlier, |_| true)
+    }
+
+    /// The part of [`Self::since`] that the threads used which do nothing but recording.
+    pub fn of_recorders_since(&self, earlier: &Self) -> Duration {
+        self.used(earlier, |id| self.recorders.contains(id))
+    }
+
+    fn used(&self, earlier: &Self, counts: impl Fn(&u32) -> bool) -> Duration {
+        let used = self.by_id.iter().filter(|(id, _)| counts(id));
+        let used = used.map(|(id, ns)| ns - earlier.by_id.get(id).copied().unwrap_or(0).min(*ns));
         Duration::from_nanos(used.sum())
     }
 }
@@ -143,8 +162,12 @@ mod tests {
 
     #[test]
     fn threads_that_came_later_count_in_full() {
-        let times = |pairs: &[(u32, u64)]| ThreadTimes { by_id: pairs.iter().copied().collect() };
-        let used = times(&[(1, 500), (3, 70)]).since(&times(&[(1, 400), (2, 9)]));
-        assert_eq!(used, Duration::from_nanos(170));
+        let times = |pairs: &[(u32, u64)]| ThreadTimes {
+            by_id: pairs.iter().copied().collect(),
+            recorders: BTreeSet::from([3]),
+        };
+        let (before, after) = (times(&[(1, 400), (2, 9)]), times(&[(1, 500), (3, 70)]));
+        assert_eq!(after.since(&before), Duration::from_nanos(170));
+        assert_eq!(after.of_recorders_since(&before), Duration::from_nanos(70));
     }
 }

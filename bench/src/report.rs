@@ -9,9 +9,9 @@ use crate::compare::{Row, Scenario, Values};
 /// One column of the table: its head, its decimals, and the value it shows.
 type Column = (&'static str, usize, fn(&Values) -> Option<f64>);
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     ("CPU us/frame", 1, |v| v.cpu_us_per_frame),
-    ("CPU %", 1, |v| v.cpu_percent),
+    ("CPU %", 2, |v| v.cpu_percent),
     ("fps", 1, |v| v.fps),
     ("least fps", 1, |v| v.fps_least),
     ("p50 ms", 2, |v| v.p50_ms),
@@ -19,6 +19,7 @@ const COLUMNS: [Column; 11] = [
     ("PSS KiB", 0, |v| v.pss_kib),
     ("anon KiB", 0, |v| v.anonymous_kib),
     ("threads", 0, |v| v.threads),
+    ("recorder %", 2, |v| v.recorder_percent),
     ("client us", 1, |v| v.client_us_per_frame),
     ("others %", 0, |v| v.others_percent),
 ];
@@ -96,6 +97,7 @@ struct Entry {
     stalled: u32,
     cpu_us_per_frame: Option<f64>,
     cpu_percent: Option<f64>,
+    recorder_percent: Option<f64>,
     fps: Option<f64>,
     fps_least: Option<f64>,
     p50_ms: Option<f64>,
@@ -112,6 +114,7 @@ impl Entry {
         let Values {
             cpu_us_per_frame,
             cpu_percent,
+            recorder_percent,
             fps,
             fps_least,
             p50_ms,
@@ -128,6 +131,7 @@ impl Entry {
             stalled: row.scenario.stalled,
             cpu_us_per_frame,
             cpu_percent,
+            recorder_percent,
             fps,
             fps_least,
             p50_ms,
