@@ -7,7 +7,7 @@ use super::huffman::{AC_SIZE_MAX, Codes, DC_SIZE_MAX};
 const LOOK_BITS: u32 = 9;
 
 /// Bits of a look in [`AcTable::skip`].
-const SKIP_BITS: u32 = 10;
+const SKIP_BITS: u32 = 12;
 
 /// The most bits of a code.
 const CODE_BITS_MAX: u32 = 16;
@@ -40,9 +40,9 @@ impl Lookup {
     }
 }
 
-/// What a look of so many bits finds, by those bits.
-fn looks<const N: usize>(codes: &Codes, bits: u32) -> [Look; N] {
-    let mut looks = [Look::default(); N];
+/// What a look of so many bits finds, by those bits. Not on the stack, where threads have little.
+fn looks(codes: &Codes, bits: u32) -> Vec<Look> {
+    let mut looks = vec![Look::default(); 1 << bits];
     for (code, length, symbol) in codes.each().take_while(|&(_, length, _)| length <= bits) {
         let first = (code << (bits - length)) as usize;
         looks[first..][..1 << (bits - length)].fill(Look { length, symbol });
@@ -88,7 +88,7 @@ const HAS_VALUE: u32 = 1 << 9;
 
 impl DcTable {
     fn new(codes: &Codes) -> Self {
-        let found: [Look; 1 << LOOK_BITS] = self::looks(codes, LOOK_BITS);
+        let found = self::looks(codes, LOOK_BITS);
         let mut looks = [0; 1 << LOOK_BITS];
         for (bits, (look, Look { length, symbol })) in (0..).zip(looks.iter_mut().zip(found)) {
             let (size, used) = (u32::from(symbol), length + u32::from(symbol));
@@ -177,7 +177,7 @@ impl AcTable {
         let longs = longs.collect();
         let (looks, skips) = ([0; 1 << LOOK_BITS], [0; 1 << SKIP_BITS]);
         let mut table = Self { lookup, looks, longs, first_long, skips };
-        let found: [Look; 1 << SKIP_BITS] = self::looks(codes, SKIP_BITS);
+        let found = self::looks(codes, SKIP_BITS);
         for (bits, look) in (0..).zip(&mut table.looks) {
             let found = found[(bits << (SKIP_BITS - LOOK_BITS)) as usize];
             *look = if found.length <= LOOK_BITS { found.ac_look(bits, LOOK_BITS) } else { 0 };
@@ -281,7 +281,7 @@ impl AcTable {
 }
 
 /// An entry of [`AcTable::skips`] for these bits: as many codes as they hold.
-fn skip_look(bits: u32, found: &[Look; 1 << SKIP_BITS]) -> u16 {
+fn skip_look(bits: u32, found: &[Look]) -> u16 {
     let (mut used, mut coefficients, mut end) = (0, 0, 0);
     while used < SKIP_BITS && end == 0 {
         let Look { length, symbol } = found[(bits << used) as usize & ((1 << SKIP_BITS) - 1)];
