@@ -7,12 +7,15 @@
 //!
 //! `footage` makes so many segments of recordings in the folder FILE.
 //!
+//! `look` and `look-lit` look at 24 frames each time: a look at one takes more than at another.
+//!
 //! Kinds that begin with `jpeg-` write what they work on to FILE, for other programs to do the same; `record` records the
 //! JPEGs in FILE, or 30 frames of 40 KB.
 //!
 //! It prints the nanoseconds a time took, which are instructions where the machine's clock counts
 //! them (qemu's `-icount shift=0`).
 
+mod look;
 mod record;
 
 use std::hint::black_box;
@@ -44,7 +47,7 @@ const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
 
 const KINDS: &str = "yuyv, yuyv420, nv12, pass-through, socket, jpeg-dc, jpeg-all, jpeg-copy, jpeg-around, jpeg-right, jpeg-mask, \
-                     jpeg-stamp, jpeg-half, jpeg-eighth, jpeg-quality, raw-mean, raw-half, record, footage, aes128, chacha20 or password";
+                     jpeg-stamp, jpeg-half, jpeg-eighth, jpeg-quality, raw-mean, raw-half, look, look-lit, record, footage, aes128, chacha20 or password";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -67,6 +70,8 @@ fn main() -> ExitCode {
         "aes128" => encrypt(times, CipherSuite::TLS13_AES_128_GCM_SHA256),
         "chacha20" => encrypt(times, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
         "password" => password(times),
+        "look" => look(times, false),
+        "look-lit" => look(times, true),
         "record" => {
             let mut recording = record::Recording::new(arguments.get(2).map(String::as_str));
             time(times, || recording.record());
@@ -99,6 +104,12 @@ fn time(times: u32, mut work: impl FnMut()) {
     let start = Instant::now();
     (0..times).for_each(|_| work());
     println!("{}", start.elapsed().as_nanos() / u128::from(times.max(1)));
+}
+
+/// A motion detector's look at each frame of a film, in a steady light or in one that changes.
+fn look(times: u32, is_lit: bool) {
+    let mut watch = look::Watch::new(is_lit);
+    time(times, || watch.look_at_all());
 }
 
 /// A gradient with some noise, about as hard to encode as a room by day.
