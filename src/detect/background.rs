@@ -89,7 +89,7 @@ impl Cell {
     }
 
     pub(super) fn mean(&self) -> i32 {
-        i32::from(self.mean) / EIGHTHS
+        i32::from(self.mean / EIGHTHS as u16)
     }
 
     pub(super) fn flicker(&self) -> u8 {
@@ -108,10 +108,11 @@ impl Cell {
     pub(super) fn threshold(&self, level: u16, noise: i32, step_eighths: u16) -> i32 {
         // Noise is the same in grey steps, and most on the scale where it is darker.
         let grey = Scale::grey_step(level.min(self.mean / EIGHTHS as u16));
-        let floor = (FLOOR_GREY * grey).max(FLOOR_STEPS * grey * i32::from(step_eighths) / 8) / 4;
-        let varying = DEVIATIONS * i32::from(self.deviation) * noise / (16 * EIGHTHS);
+        // Nothing here is negative, and a division of what is not takes fewer instructions.
+        let floor = (grey * (8 * FLOOR_GREY).max(FLOOR_STEPS * i32::from(step_eighths))) as u32 / 32;
+        let varying = (DEVIATIONS * i32::from(self.deviation) * noise) as u32 / (16 * EIGHTHS) as u32;
         let least = floor.max(varying).max(1);
-        least + least * i32::from(self.flicker) / 100
+        (least + least * u32::from(self.flicker) / 100) as i32
     }
 
     /// It has changed, and was as usual before.

@@ -16,6 +16,25 @@ const DARK: u32 = 64;
 const WHITE: u16 = 8 * 228;
 const BLACK: u16 = 8 * 3;
 
+/// [`Scale::grey_step`] of levels, one for so many bits of them: all levels of the scale are less than 5.05 octaves.
+const GREY_STEPS_SHIFT: u32 = 3;
+static GREY_STEPS: [u8; 648] = grey_steps();
+
+const fn grey_steps() -> [u8; 648] {
+    let mut steps = [0; 648];
+    let mut at = 0;
+    while at < steps.len() {
+        // 8 x 1477 / (DARK + eighths), where DARK + eighths is DARK x 2^(level / OCTAVE), in the middle of these levels.
+        let level = ((at << GREY_STEPS_SHIFT) + (1 << GREY_STEPS_SHIFT) / 2) as u32;
+        let (whole, part) = (level / OCTAVE as u32, level % OCTAVE as u32);
+        // 2^-part, within one percent, in 1024ths.
+        let share = 1024 - (part * (1375 - 351 * part / 1024)) / 2048;
+        steps[at] = ((8 * 1477 * share / DARK) >> (10 + whole)) as u8;
+        at += 1;
+    }
+    steps
+}
+
 /// The shape of a grid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grid {
@@ -86,13 +105,10 @@ impl Scale {
         (eighths / 8).min(255) as u8
     }
 
-    /// Units by which a cell of this level changes with one grey step.
+    /// Units by which a cell of this level changes with one grey step, within one and one percent.
     pub(super) fn grey_step(level: u16) -> i32 {
-        // 8 x 1477 / (DARK + eighths), where DARK + eighths is DARK x 2^(level / OCTAVE).
-        let (whole, part) = (u32::from(level) / OCTAVE as u32, u32::from(level) % OCTAVE as u32);
-        // 2^-part, within one percent, in 1024ths.
-        let share = 1024 - (part * (1375 - 351 * part / 1024)) / 2048;
-        ((8 * 1477 * share / DARK) >> (10 + whole)) as i32
+        let at = usize::from(level) >> GREY_STEPS_SHIFT;
+        GREY_STEPS[at.min(GREY_STEPS.len() - 1)].into()
     }
 
     /// Fills `out` with the levels of the cells. Returns the mean of the blocks in eighths.

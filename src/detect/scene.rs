@@ -209,12 +209,13 @@ impl Scene {
 
     /// The sign of each gradient, to the right (0) and down (1); 0 for what noise may have made.
     fn each_sign(&self, levels: &[u16], grid: Grid, mut see: impl FnMut(usize, usize, i8)) {
-        for at in 0..levels.len().saturating_sub(grid.width) {
-            let level = levels[at];
+        let right = levels.get(1..).unwrap_or_default();
+        let below = levels.get(grid.width..).unwrap_or_default();
+        for (at, ((&level, &right), &below)) in levels.iter().zip(right).zip(below).enumerate() {
             let least = 3 * Scale::grey_step(level) + OCTAVE / 32;
-            for (side, next) in [at + 1, at + grid.width].into_iter().enumerate() {
-                let gradient = i32::from(levels[next]) - i32::from(level);
-                let sign = if gradient.abs() < least { 0 } else { gradient.signum() as i8 };
+            for (side, next) in [right, below].into_iter().enumerate() {
+                let gradient = i32::from(next) - i32::from(level);
+                let sign = i8::from(gradient >= least) - i8::from(gradient <= -least);
                 see(at, side, sign);
             }
         }
