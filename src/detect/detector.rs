@@ -9,6 +9,7 @@ use super::look::Look;
 use super::scene::{Scene, Whole};
 use super::settings::Settings;
 use super::track::Tracks;
+use super::weather::Weather;
 use super::zones;
 use crate::media::{Area, Timestamp};
 
@@ -123,10 +124,12 @@ pub struct Detector {
     /// From which difference on each cell counts.
     pub(super) thresholds: Vec<u16>,
     pub(super) active_cells: usize,
+    pub(super) active_in_zones: usize,
     /// When the light changed last.
     pub(super) settled: Timestamp,
     /// When the whole picture had become calm again after a change.
     pub(super) calm: Timestamp,
+    pub(super) weather: Weather,
     /// How many times the usual the noise was in the last look, in sixteenths.
     pub(super) noise: i32,
     pub(super) step_eighths: u16,
@@ -161,8 +164,10 @@ impl Detector {
             rests: Vec::new(),
             thresholds: Vec::new(),
             active_cells: 0,
+            active_in_zones: 0,
             settled: Timestamp::from_micros(0),
             calm: Timestamp::from_micros(0),
+            weather: Weather::default(),
             noise: 16,
             step_eighths: 8,
         }
@@ -285,6 +290,7 @@ impl Detector {
         self.counting.clear(grid.cells());
         self.active.clear(grid.cells());
         self.tracks.clear();
+        self.weather = Weather::default();
         self.noise = 16;
         self.mode = Mode::Learning { until: Timestamp::from_micros(at.as_micros() + LEARN_US) };
     }

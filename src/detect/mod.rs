@@ -11,6 +11,8 @@
 //! | `background` | what each cell shows while nothing happens, and how much that varies |
 //! | `alike` | steps from cell to cell that are those of the background |
 //! | `light` | changes of the light: of the whole picture, of rows, of smooth parts |
+//! | `weather` | changes all over the picture that are no light and no thing |
+//! | `noise` | how noisy a look is as a whole |
 //! | `components` | cells that count, joined |
 //! | `motion` | the passes of a look over all cells |
 //! | `track` | components from look to look: which of them are motion |
@@ -30,10 +32,12 @@ pub mod detector;
 mod light;
 pub mod look;
 mod motion;
+mod noise;
 mod scene;
 pub mod settings;
 pub mod sound;
 #[cfg(test)]
 mod tests;
 mod track;
+mod weather;
 mod zones;

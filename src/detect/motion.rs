@@ -9,7 +9,9 @@ use super::components::{Component, Found};
 use super::detection::{Change, Detection, Kind};
 use super::detector::{Detector, Mode, Ongoing};
 use super::light::{CHANGED, CHANGED_FAR, View};
+use super::noise::Noise;
 use super::track::{NewLight, Track};
+use super::weather::Scatter;
 use crate::media::{Area, Timestamp};
 
 /// The picture as a whole has changed when so many of its cells have, in percent, since the last look.
@@ -32,7 +34,7 @@ const SETTLE_US: u64 = 4_000_000;
 const REPORT_US: u64 = 1_000_000;
 
 /// For so long after the light has changed, what is seen must travel to become motion: it may be the light.
-const NEW_LIGHT_US: u64 = 500_000;
+const NEW_LIGHT: Duration = Duration::from_millis(500);
 
 /// For so long after the whole picture has changed, other steps say nothing.
 const NEW_STEPS: Duration = Duration::from_secs(2);
@@ -70,30 +72,37 @@ impl Detector {
         self.light.explain(&view);
         self.active.clear(width * height);
         self.changed.clear(width * height);
-        self.active_cells = 0;
+        (self.active_cells, self.active_in_zones) = (0, 0);
         let mut noise = Noise::default();
         for row in 0..height {
-            for column in 0..width {
-                let at = row * width + column;
-                let threshold = view.cells[at].threshold(self.levels[at], self.noise, self.step_eighths);
-                self.thresholds[at] = threshold.min(u16::MAX.into()) as u16;
-                let rest = self.light.rest(&view, at, (column, row)).clamp(-8192, 8191);
+            let light = self.light.row(&view, row);
+            let cells = row * width..(row + 1) * width;
+            let (levels, last) = (&view.levels[cells.clone()], &view.last[cells.clone()]);
+            let known = levels.iter().zip(last).zip(&view.cells[cells.clone()]);
+            let results = self.rests[cells.clone()].iter_mut().zip(&mut self.thresholds[cells.clone()]);
+            let results = results.zip(&mut self.strengths[cells.clone()]);
+            for (column, (((&level, &last), cell), ((rest, threshold), strength))) in
+                known.zip(results).enumerate()
+            {
+                let at = cells.start + column;
+                let least = cell.threshold(level, self.noise, self.step_eighths);
+                *threshold = least.min(u16::MAX.into()) as u16;
+                let now = light.rest(column, level, cell.mean()).clamp(-8192, 8191);
                 // Only what the light does not explain has changed by itself, and not what is as in the last look.
-                let level_change = u32::from(self.levels[at].abs_diff(view.last[at]));
-                let changed = rest.abs_diff(self.rests[at].into()).min(level_change) as i32;
-                self.rests[at] = rest as i16;
+                let changed = now.abs_diff((*rest).into()).min(level.abs_diff(last).into()) as i32;
+                *rest = now as i16;
                 if at.is_multiple_of(4) {
-                    noise.add(rest.abs(), view.cells[at].noise(self.step_eighths));
+                    noise.add(now.abs(), cell.noise(self.step_eighths));
                 }
-                let strength = strength(rest.abs(), threshold);
+                let before = std::mem::replace(strength, strength_of(now.abs(), least));
                 // It was as usual before.
-                if strength >= STRENGTH_ONE && self.strengths[at] < STRENGTH_ONE {
+                if *strength >= STRENGTH_ONE && before < STRENGTH_ONE {
                     self.changed.set(at);
                 }
-                self.strengths[at] = strength;
-                if changed * 4 > threshold * 3 {
+                if changed * 4 > least * 3 {
                     self.active.set(at);
                     self.active_cells += 1;
+                    self.active_in_zones += usize::from(self.zones[at] != 0);
                 }
             }
         }
@@ -168,11 +177,14 @@ impl Detector {
         if self.light.is_changing(CHANGED) || self.light.since_last.abs() > STEADY {
             self.settled = at;
         }
-        let is_new_light = at.as_micros().saturating_sub(self.settled.as_micros()) < NEW_LIGHT_US;
-        let light = match is_new_light {
-            false => NewLight::No,
-            true if self.light.is_changing(CHANGED_FAR) => NewLight::Beam,
-            true => NewLight::Yes,
+        let is_new_light = at.since(self.settled) < NEW_LIGHT;
+        self.weather.note(at, self.scattered_percent());
+        let light = match self.weather.at(at) {
+            Scatter::Storm => NewLight::Storm,
+            _ if is_new_light && self.light.is_changing(CHANGED_FAR) => NewLight::Beam,
+            Scatter::Some => NewLight::Yes,
+            Scatter::None if is_new_light => NewLight::Yes,
+            Scatter::None => NewLight::No,
         };
         self.drop_light(is_new_light);
         self.tracks.follow(at, since_us, &self.components, light);
@@ -188,6 +200,13 @@ impl Detector {
             self.moving.push(self.area(&track.component));
             self.report(at, track, out);
         }
+    }
+
+    /// How many cells of a hundred change that belong to nothing that was found; of those that are in a zone.
+    fn scattered_percent(&self) -> usize {
+        let in_parts: u32 = self.components.iter().map(|component| component.active).sum();
+        let looked_at = self.zones.iter().filter(|&&zones| zones != 0).count();
+        self.active_in_zones.saturating_sub(in_parts as usize) * 100 / looked_at.max(1)
     }
 
     /// The cells that count: those that differ enough together with those around them.
@@ -342,52 +361,24 @@ impl Detector {
     pub(super) fn learn(&mut self, pace: super::background::Pace) {
         let is_settling = self.mode != Mode::Watching;
         // What the light does is no flicker.
-        let is_steady = self
-            .last_at
-            .is_none_or(|at| at.as_micros().saturating_sub(self.settled.as_micros()) >= NEW_LIGHT_US);
-        for at in 0..self.cells.len() {
-            let threshold = self.thresholds[at].into();
-            let is_foreground = is_settling && self.strengths[at] >= STRENGTH_MIN || self.counting.has(at);
-            let (level, last, rest) = (self.levels[at], self.last[at], i32::from(self.rests[at]));
+        let is_steady = self.last_at.is_none_or(|at| at.since(self.settled) >= NEW_LIGHT);
+        let looks = self.levels.iter().zip(&self.last).zip(self.rests.iter().zip(&self.thresholds));
+        let looks = looks.zip(&self.strengths);
+        for (at, (cell, (((&level, &last), (&rest, &threshold)), &strength))) in
+            self.cells.iter_mut().zip(looks).enumerate()
+        {
+            let is_foreground = is_settling && strength >= STRENGTH_MIN || self.counting.has(at);
             if is_steady && self.changed.has(at) {
-                self.cells[at].flickers();
+                cell.flickers();
             }
-            self.cells[at].learn(&Seen { level, last, rest, threshold, is_foreground }, pace);
+            let (rest, threshold) = (rest.into(), threshold.into());
+            cell.learn(&Seen { level, last, rest, threshold, is_foreground }, pace);
         }
-    }
-}
-
-/// How much of the picture is how much noisier than usual.
-#[derive(Default)]
-struct Noise {
-    cells: u32,
-    /// Cells of which more is left than so many times the deviation, in [`Noise::TIMES`].
-    above: [u32; 5],
-}
-
-impl Noise {
-    /// In halves of the deviation.
-    const TIMES: [i32; 5] = [2, 3, 4, 6, 8];
-
-    fn add(&mut self, rest: i32, deviation: i32) {
-        self.cells += 1;
-        for (times, above) in Self::TIMES.into_iter().zip(&mut self.above) {
-            if 2 * rest <= times * deviation {
-                break;
-            }
-            *above += 1;
-        }
-    }
-
-    /// How many times the usual the noise is, in sixteenths. Half of normal noise is more than 0.84 mean deviations.
-    fn times(&self) -> i32 {
-        let most = Self::TIMES.into_iter().zip(self.above).rev().find(|&(_, above)| 2 * above > self.cells);
-        most.map_or(16, |(times, _)| 8 * times * 19 / 16)
     }
 }
 
 /// A difference in sixteenths of its threshold, rounded down to one of few steps: the first Pi has no division.
-pub(super) fn strength(rest: i32, threshold: i32) -> u8 {
+pub(super) fn strength_of(rest: i32, threshold: i32) -> u8 {
     match 4 * rest {
         rest if rest < 2 * threshold => 0,
         rest if rest < 3 * threshold => STRENGTH_MIN,

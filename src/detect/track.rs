@@ -30,8 +30,8 @@ const FEW_CELLS: u32 = 16;
 const NEW_PERCENT: u32 = 40;
 const FRONT_PERCENT: u32 = 20;
 
-/// How many tenths of its own length something goes in a second that is no insect before the lens: when its way is bent,
-/// when it is not, and when its last parts were alike.
+/// How many tenths of its own length something goes in a second that is no insect before the lens: when its way is bent, or it is not upright
+/// and its last part unlike the one before; when neither is so; and when its last parts were alike.
 const BENT_LENGTHS: i64 = 18;
 const RUN_LENGTHS: i64 = 26;
 const STEADY_LENGTHS: i64 = 50;
@@ -51,6 +51,8 @@ pub(super) enum NewLight {
     Yes,
     /// By far, in parts.
     Beam,
+    /// Cells change all over the picture, and by no light: nothing begins to be motion.
+    Storm,
 }
 
 /// A component that is followed.
@@ -209,7 +211,8 @@ impl Track {
             (self.origin, self.since, self.length) = (component.centre(), at, component.longer_side());
             (self.path, self.longest, self.steady) = (0, 0, 0);
         }
-        if self.evidence >= EVIDENCE_MIN && self.has_travelled() && !self.flies() {
+        let may_begin = light != NewLight::Storm && self.evidence >= EVIDENCE_MIN;
+        if may_begin && self.has_travelled() && !self.flies() {
             self.is_motion = true;
         }
     }
@@ -237,8 +240,8 @@ impl Track {
         let far = self.travelled();
         let is_straight = 3 * far >= 2 * self.path;
         // Not by one jump, from one thing that stands to another; nor by two where a beam passes.
-        let is_evenly =
-            if self.is_in_beam { 2 * self.longest <= self.path } else { 3 * self.longest <= 2 * self.path };
+        // What stands and flickers after a jump adds to its way, but comes no farther.
+        let is_evenly = if self.is_in_beam { 2 * self.longest <= far } else { 3 * self.longest <= 2 * far };
         let is_front = has_changed(component, FRONT_PERCENT);
         is_front && far >= 16 * component.shorter_side().clamp(3, 12) && is_straight && is_evenly
     }
@@ -260,6 +263,7 @@ impl Track {
         let is_bent = far * 6 < self.path * 5;
         let lengths = match () {
             () if self.longest == self.path || is_bent => BENT_LENGTHS,
+            () if self.steady == 0 && !self.is_upright(3) => BENT_LENGTHS,
             () if self.steady >= STEADY_MIN && self.is_upright(3) => STEADY_LENGTHS,
             () if self.steady >= STEADY_MIN_TALL && self.is_upright(4) => STEADY_LENGTHS,
             () => RUN_LENGTHS,

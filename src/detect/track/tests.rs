@@ -169,3 +169,33 @@ fn a_light_that_shrinks_does_not_travel() {
     };
     assert_eq!(moving(&(0..10).map(shrinks).collect::<Vec<_>>()), [false; 10]);
 }
+
+#[test]
+fn what_jumps_once_and_flickers_there_is_no_motion() {
+    let mut tracks = Tracks::default();
+    for look in 0..40 {
+        let left = if look == 0 { 11 } else { 22 + look as u16 % 2 };
+        tracks.follow(at(look), 200_000, &[component((left, 10), (8, 6))], NewLight::Yes);
+        assert_eq!(tracks.moving(at(look)).count(), 0, "{look}");
+    }
+}
+
+#[test]
+fn what_is_round_and_goes_unevenly_is_an_insect() {
+    let places = [((35, 8), (5, 5)), ((32, 8), (5, 5)), ((30, 10), (6, 5))];
+    assert_eq!(moving(&places.map(|(place, size)| component(place, size))), [false; 3]);
+    // As fast and uneven, and longer across its way: somebody of whom only a part is seen.
+    let places = [((35, 8), (5, 10)), ((32, 8), (5, 10)), ((29, 9), (5, 11))];
+    assert_eq!(moving(&places.map(|(place, size)| component(place, size))), [false, true, true]);
+}
+
+#[test]
+fn nothing_begins_to_move_in_a_storm() {
+    let mut tracks = Tracks::default();
+    for look in 0..20 {
+        let walks = component((10 + 2 * look as u16, 10), (4, 8));
+        let light = if look < 10 { NewLight::Storm } else { NewLight::No };
+        tracks.follow(at(look), 200_000, &[walks], light);
+        assert_eq!(tracks.moving(at(look)).count() > 0, look >= 10, "{look}");
+    }
+}

@@ -1,0 +1,99 @@
+//! Changes all over the picture that are no light and no thing: rain or snow that begins, and a camera that shakes.
+
+use std::time::Duration;
+
+use crate::media::Timestamp;
+
+/// While so many cells of the picture, in percent, change outside of what is found, parts must travel: drops meet at one place by chance.
+const SCATTERED_PERCENT: usize = 5;
+
+/// While it is so many, nothing begins to be motion.
+const STORM_PERCENT: usize = 18;
+
+/// Either holds for so long after the last look that showed it.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// A storm lasts for so long at the most: then it is known how much each cell varies. Another one begins after as long without.
+const STORM: Duration = Duration::from_secs(10);
+
+/// How much of the picture changes here and there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scatter {
+    None,
+    Some,
+    Storm,
+}
+
+/// What the last looks showed.
+#[derive(Default)]
+pub(super) struct Weather {
+    scattered: Option<Timestamp>,
+    /// When the last storm began, and when it was last seen.
+    storm: Option<(Timestamp, Timestamp)>,
+}
+
+impl Weather {
+    /// Notes how many cells of a hundred change outside of what is found.
+    pub(super) fn note(&mut self, at: Timestamp, percent: usize) {
+        if percent >= SCATTERED_PERCENT {
+            self.scattered = Some(at);
+        }
+        if percent >= STORM_PERCENT {
+            let known = self.storm.filter(|(_, seen)| at.since(*seen) < STORM);
+            self.storm = Some((known.map_or(at, |(began, _)| began), at));
+        }
+    }
+
+    /// What holds at the time of a look.
+    pub(super) fn at(&self, at: Timestamp) -> Scatter {
+        let is_storm = |(began, seen)| at.since(seen) < HOLD && at.since(began) < STORM;
+        match () {
+            () if self.storm.is_some_and(is_storm) => Scatter::Storm,
+            () if self.scattered.is_some_and(|seen| at.since(seen) < HOLD) => Scatter::Some,
+            () => Scatter::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What holds at each of these looks, five a second, of which each shows so many percent.
+    fn held(percents: impl IntoIterator<Item = usize>) -> Vec<Scatter> {
+        let mut weather = Weather::default();
+        let looks = (0..).zip(percents).map(|(look, percent)| {
+            let at = Timestamp::from_micros(look * 200_000);
+            weather.note(at, percent);
+            weather.at(at)
+        });
+        looks.collect()
+    }
+
+    #[test]
+    fn a_few_changes_are_no_weather() {
+        assert_eq!(held([0, 2, 4, 4, 3]), [Scatter::None; 5]);
+    }
+
+    #[test]
+    fn scattered_changes_hold_for_a_second() {
+        let held = held([5, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(held[..5], [Scatter::Some; 5]);
+        assert_eq!(held[5..], [Scatter::None; 2]);
+    }
+
+    #[test]
+    fn a_storm_ends_although_it_goes_on() {
+        let held = held([20; 100]);
+        assert_eq!(held[..50], [Scatter::Storm; 50]);
+        assert_eq!(held[50..], [Scatter::Some; 50]);
+    }
+
+    #[test]
+    fn another_storm_begins_after_a_calm() {
+        let percents = [20; 60].into_iter().chain([0; 48]).chain([20; 5]);
+        assert_eq!(held(percents)[108..], [Scatter::Some; 5], "a lull is not enough");
+        let percents = [20; 60].into_iter().chain([0; 49]).chain([20; 5]);
+        assert_eq!(held(percents)[109..], [Scatter::Storm; 5]);
+    }
+}
