@@ -6,7 +6,7 @@ use std::time::Instant;
 use defender::detect::detection::{Change, Kind};
 use defender::jpeg::dc::DcPlane;
 
-use crate::draw::{Artist, Means, Place};
+use crate::draw::{Artist, Place};
 use crate::random::Random;
 use crate::run::Eye;
 use crate::scene::{Clip, LOOKS, Nuisance};
@@ -22,10 +22,9 @@ const BYTES: u32 = 30_000;
 
 /// Shows hours of scenes, five looks a second, to one detector that is never started anew, and prints what it reports.
 ///
-/// Each hour is at another place, where scenes by day come first and then those in the dark, each with weather of its own. Half of a
-/// scene is drawn; it is shown forwards and then backwards, with noise that is new in each look. One pixel of `step` is drawn each way:
-/// 2 gives pictures of 320x240. They are not encoded; their blocks are quantised as in a JPEG. Only classes with `class` in their names
-/// are shown.
+/// Each hour is at another place, where scenes by day come first and then those in the dark, each with weather of its own. One pixel of
+/// `step` is drawn each way: 2 gives pictures of 320x240. They are not encoded; their blocks are quantised as in a JPEG. Only classes with
+/// `class` in their names are shown.
 pub fn run(hours: f32, seed: u64, step: usize, class: &str) {
     let looks = (hours * 3600.0 * LOOKS as f32) as usize;
     let mut show = Show { eye: Eye::new(), number: 0, said: 0, wrong: 0, alarms: 0 };
@@ -81,10 +80,9 @@ struct Show {
 impl Show {
     /// Shows so many looks of a scene.
     fn scene(&mut self, clip: &Clip, mut artist: Artist<'_>, looks: usize) {
-        let means: Vec<Means> = (0..SCENE_LOOKS.div_ceil(2)).map(|look| artist.means(look)).collect();
         for look in 0..looks {
-            let drawn = look.min(SCENE_LOOKS - 1 - look);
-            artist.plane(&means[drawn], &mut self.eye.planes[0]);
+            let means = artist.means(look);
+            artist.plane(&means, &mut self.eye.planes[0]);
             self.eye.look_at_plane(self.number, BYTES);
             self.number += 1;
             self.report(clip, look);
