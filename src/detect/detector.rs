@@ -124,7 +124,8 @@ pub struct Detector {
     /// From which difference on each cell counts.
     pub(super) thresholds: Vec<u16>,
     pub(super) active_cells: usize,
-    pub(super) active_in_zones: usize,
+    /// Cells in zones that have changed since the last look and differ from the background.
+    pub(super) differing_anew: usize,
     /// When the light changed last.
     pub(super) settled: Timestamp,
     /// When the whole picture had become calm again after a change.
@@ -164,7 +165,7 @@ impl Detector {
             rests: Vec::new(),
             thresholds: Vec::new(),
             active_cells: 0,
-            active_in_zones: 0,
+            differing_anew: 0,
             settled: Timestamp::from_micros(0),
             calm: Timestamp::from_micros(0),
             weather: Weather::default(),
@@ -177,6 +178,7 @@ impl Detector {
     /// another one.
     pub fn change(&mut self, settings: Settings, out: &mut Vec<Change>) {
         self.end_motion(out);
+        self.weather = Weather::default();
         self.settings = settings;
         zones::of_cells(&self.settings, (self.grid.width, self.grid.height), &mut self.zones);
     }

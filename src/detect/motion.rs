@@ -39,6 +39,9 @@ const NEW_LIGHT: Duration = Duration::from_millis(500);
 /// For so long after the whole picture has changed, other steps say nothing.
 const NEW_STEPS: Duration = Duration::from_secs(2);
 
+/// Fewer cells say nothing of the weather, however small a zone is.
+const SCATTERED_MIN: usize = 24;
+
 /// The light of all is steady if it changes by no more than this from look to look.
 const STEADY: i32 = OCTAVE / 50;
 
@@ -72,7 +75,7 @@ impl Detector {
         self.light.explain(&view);
         self.active.clear(width * height);
         self.changed.clear(width * height);
-        (self.active_cells, self.active_in_zones) = (0, 0);
+        (self.active_cells, self.differing_anew) = (0, 0);
         let mut noise = Noise::default();
         for row in 0..height {
             let light = self.light.row(&view, row);
@@ -102,7 +105,9 @@ impl Detector {
                 if changed * 4 > least * 3 {
                     self.active.set(at);
                     self.active_cells += 1;
-                    self.active_in_zones += usize::from(self.zones[at] != 0);
+                    // What somebody leaves behind is as usual again.
+                    let differs = *strength >= STRENGTH_ONE && self.zones[at] != 0;
+                    self.differing_anew += usize::from(differs);
                 }
             }
         }
@@ -182,8 +187,8 @@ impl Detector {
         let light = match self.weather.at(at) {
             Scatter::Storm => NewLight::Storm,
             _ if is_new_light && self.light.is_changing(CHANGED_FAR) => NewLight::Beam,
-            Scatter::Some => NewLight::Yes,
-            Scatter::None if is_new_light => NewLight::Yes,
+            _ if is_new_light => NewLight::Yes,
+            Scatter::Some => NewLight::Weather,
             Scatter::None => NewLight::No,
         };
         self.drop_light(is_new_light);
@@ -202,11 +207,15 @@ impl Detector {
         }
     }
 
-    /// How many cells of a hundred change that belong to nothing that was found; of those that are in a zone.
+    /// How many cells of a hundred differ newly that belong to nothing that was found; of those that are in a zone.
     fn scattered_percent(&self) -> usize {
         let in_parts: u32 = self.components.iter().map(|component| component.active).sum();
+        let scattered = self.differing_anew.saturating_sub(in_parts as usize);
+        if scattered < SCATTERED_MIN {
+            return 0;
+        }
         let looked_at = self.zones.iter().filter(|&&zones| zones != 0).count();
-        self.active_in_zones.saturating_sub(in_parts as usize) * 100 / looked_at.max(1)
+        scattered * 100 / looked_at.max(1)
     }
 
     /// The cells that count: those that differ enough together with those around them.

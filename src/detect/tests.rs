@@ -1,6 +1,7 @@
 //! A camera's detector against pictures that are drawn as planes.
 
 mod alarms;
+mod weather;
 
 use super::detection::{Change, Kind};
 use super::detector::{Detector, Phase};

@@ -51,8 +51,16 @@ pub(super) enum NewLight {
     Yes,
     /// By far, in parts.
     Beam,
-    /// Cells change all over the picture, and by no light: nothing begins to be motion.
+    /// Not, but some cells change all over the picture.
+    Weather,
+    /// Very many do: nothing begins to be motion.
     Storm,
+}
+
+impl NewLight {
+    fn is_weather(self) -> bool {
+        matches!(self, Self::Weather | Self::Storm)
+    }
 }
 
 /// A component that is followed.
@@ -72,6 +80,8 @@ pub(super) struct Track {
     must_travel: bool,
     /// Whether it was seen while a beam passed.
     is_in_beam: bool,
+    /// Whether it was seen in weather: then it may be somebody who stands, and not what a light has left.
+    is_in_weather: bool,
     /// The way of its centre since then, in sixteenths of a cell.
     path: i32,
     /// Its longest part, its last one, and how many parts were like the one before.
@@ -103,7 +113,11 @@ impl Tracks {
     /// Follows the components of a look, `since_us` after the last one. While
     /// the light is new, what is followed must travel to become motion, unless it hides the background.
     pub(super) fn follow(&mut self, at: Timestamp, since_us: u64, components: &[Component], light: NewLight) {
-        let light_of = |component: &Component| if component.is_opaque { NewLight::No } else { light };
+        let light_of = |component: &Component| match light {
+            NewLight::Storm => light,
+            _ if component.is_opaque => NewLight::No,
+            _ => light,
+        };
         let known = self.tracks.len();
         let mut taken = [false; TRACKS_MAX];
         let mut follows = [None; COMPONENTS_MAX];
@@ -148,7 +162,9 @@ impl Tracks {
 
     /// The tracks that came with a change of the light and stand still: it is what it has left.
     pub(super) fn remains(&self, at: Timestamp) -> impl Iterator<Item = &Track> {
-        let is_remains = |track: &&Track| track.must_travel && !track.is_motion && track.hidden == 0;
+        let is_remains = |track: &&Track| {
+            track.must_travel && !track.is_motion && !track.is_in_weather && track.hidden == 0
+        };
         let stands =
             move |track: &&Track| at.as_micros().saturating_sub(track.active.as_micros()) >= STANDS_US;
         self.tracks.iter().filter(move |track| track.seen == at && is_remains(track) && stands(track))
@@ -173,6 +189,7 @@ impl Track {
             evidence: 1,
             is_motion: false,
             is_in_beam: light == NewLight::Beam,
+            is_in_weather: light.is_weather(),
             // What has been there for a while and is only now joined or parted is not new either.
             must_travel: light != NewLight::No || !has_changed(component, NEW_PERCENT),
             path: 0,
@@ -188,6 +205,7 @@ impl Track {
     fn go_on(&mut self, at: Timestamp, component: &Component, light: NewLight) {
         self.must_travel = light != NewLight::No || self.must_travel && !component.is_opaque;
         self.is_in_beam |= light == NewLight::Beam;
+        self.is_in_weather |= light.is_weather();
         let before = self.component;
         // One cell in eight of a person who stands and breathes does not.
         if component.active * 8 > component.area {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::media::Timestamp;
 
-/// While so many cells of the picture, in percent, change outside of what is found, parts must travel: drops meet at one place by chance.
-const SCATTERED_PERCENT: usize = 5;
+/// While so many cells of the picture, in percent, differ newly outside of what is found, parts must travel: drops meet at one place by
+/// chance.
+const SCATTERED_PERCENT: usize = 3;
 
 /// While it is so many, nothing begins to be motion.
-const STORM_PERCENT: usize = 18;
+const STORM_PERCENT: usize = 9;
 
 /// Either holds for so long after the last look that showed it.
 const HOLD: Duration = Duration::from_secs(1);
@@ -33,14 +34,19 @@ pub(super) struct Weather {
 }
 
 impl Weather {
-    /// Notes how many cells of a hundred change outside of what is found.
+    /// Notes how many cells of a hundred differ newly outside of what is found.
     pub(super) fn note(&mut self, at: Timestamp, percent: usize) {
         if percent >= SCATTERED_PERCENT {
             self.scattered = Some(at);
         }
         if percent >= STORM_PERCENT {
-            let known = self.storm.filter(|(_, seen)| at.since(*seen) < STORM);
-            self.storm = Some((known.map_or(at, |(began, _)| began), at));
+            let began = match self.storm.filter(|(_, seen)| at.since(*seen) < STORM) {
+                // A lull does not count.
+                Some((began, seen)) if at.since(seen) >= HOLD => began.after(at.since(seen)),
+                Some((began, _)) => began,
+                None => at,
+            };
+            self.storm = Some((began, at));
         }
     }
 
@@ -72,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_few_changes_are_no_weather() {
-        assert_eq!(held([0, 2, 4, 4, 3]), [Scatter::None; 5]);
+        assert_eq!(held([0, 2, 2, 1, 2]), [Scatter::None; 5]);
     }
 
     #[test]
@@ -95,5 +101,12 @@ mod tests {
         assert_eq!(held(percents)[108..], [Scatter::Some; 5], "a lull is not enough");
         let percents = [20; 60].into_iter().chain([0; 49]).chain([20; 5]);
         assert_eq!(held(percents)[109..], [Scatter::Storm; 5]);
+    }
+
+    #[test]
+    fn a_shake_leaves_a_storm_its_time() {
+        let held = held([20].into_iter().chain([0; 45]).chain([20; 60]));
+        assert_eq!(held[46..90], [Scatter::Storm; 44]);
+        assert_eq!(held[105], Scatter::Some);
     }
 }

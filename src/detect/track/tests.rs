@@ -89,7 +89,8 @@ fn what_passes_what_stands_does_not_take_its_place() {
 
 #[test]
 fn what_a_new_light_has_left_is_known_when_it_stands() {
-    for (light, wanted) in [(NewLight::Yes, 1), (NewLight::No, 0)] {
+    let lights = [(NewLight::Yes, 1), (NewLight::No, 0), (NewLight::Weather, 0), (NewLight::Storm, 0)];
+    for (light, wanted) in lights {
         let mut tracks = Tracks::default();
         for look in 0..8 {
             let active = if look < 2 { 96 } else { 0 };
