@@ -9,7 +9,7 @@ use crate::media::Timestamp;
 const SCATTERED_PERCENT: usize = 3;
 
 /// While it is so many, nothing begins to be motion.
-const STORM_PERCENT: usize = 9;
+const STORM_PERCENT: usize = 7;
 
 /// Either holds for so long after the last look that showed it.
 const HOLD: Duration = Duration::from_secs(1);
