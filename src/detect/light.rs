@@ -54,6 +54,13 @@ pub(super) struct View<'v> {
     pub(super) step_eighths: u16,
 }
 
+impl View<'_> {
+    /// Whether the sensor may have cut off this level.
+    fn is_cut_off(&self, level: u16) -> bool {
+        level <= self.black || level >= self.white
+    }
+}
+
 /// Counts of differences, from -2 octaves on, in sixteen units each.
 struct Differences {
     counts: [u16; 256],
@@ -118,7 +125,7 @@ impl Light {
         let mut sums = [0i32; 2];
         // One of two says as much of a median.
         for ((cell, &level), &last) in view.cells.iter().zip(view.levels).zip(view.last).step_by(2) {
-            if level <= view.black || level >= view.white {
+            if view.is_cut_off(level) {
                 continue;
             }
             let mean = cell.mean();
@@ -215,10 +222,9 @@ impl Light {
         for row in top..(top + TILE).min(grid.height) {
             let cells = row * grid.width + start..row * grid.width + (start + TILE).min(grid.width);
             for (&left, &level) in self.left[cells.clone()].iter().zip(&view.levels[cells]) {
-                let is_cut_off = level >= view.white || level <= view.black;
                 values[count] = left;
                 cut_off[all - count] = left;
-                count += usize::from(!is_cut_off);
+                count += usize::from(!view.is_cut_off(level));
                 all += 1;
             }
         }
