@@ -10,8 +10,7 @@ use super::detection::{Change, Detection, Kind};
 use super::detector::{Detector, Mode, Ongoing};
 use super::light::{CHANGED, CHANGED_FAR, View};
 use super::noise::Noise;
-use super::track::{NewLight, Track};
-use super::weather::Scatter;
+use super::track::{Disturbance, Track};
 use crate::media::{Area, Timestamp};
 
 /// The picture as a whole has changed when so many of its cells have, in percent, since the last look.
@@ -184,15 +183,14 @@ impl Detector {
         }
         let is_new_light = at.since(self.settled) < NEW_LIGHT;
         self.weather.note(at, self.scattered_percent());
-        let light = match self.weather.at(at) {
-            Scatter::Storm => NewLight::Storm,
-            _ if is_new_light && self.light.is_changing(CHANGED_FAR) => NewLight::Beam,
-            _ if is_new_light => NewLight::Yes,
-            Scatter::Some => NewLight::Weather,
-            Scatter::None => NewLight::No,
+        let disturbance = match self.weather.at(at) {
+            Disturbance::Storm => Disturbance::Storm,
+            _ if is_new_light && self.light.is_changing(CHANGED_FAR) => Disturbance::Beam,
+            _ if is_new_light => Disturbance::Light,
+            weather => weather,
         };
         self.drop_light(is_new_light);
-        self.tracks.follow(at, since_us, &self.components, light);
+        self.tracks.follow(at, since_us, &self.components, disturbance);
         for track in self.tracks.remains(at) {
             let (cells, levels, counting) = (&mut self.cells, &self.levels, &mut self.counting);
             self.finder.cells(&track.component, self.grid, |cell| {

@@ -44,20 +44,20 @@ const STEADY_MIN_TALL: u8 = 1;
 /// For so many looks something larger may be in the place of what is followed: light that it has been joined with.
 const HIDDEN_MAX: u8 = 2;
 
-/// Whether the light has changed in the last looks, and how.
+/// What else than things has changed the picture in the last looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NewLight {
-    No,
-    Yes,
-    /// By far, in parts.
-    Beam,
-    /// Not, but some cells change all over the picture.
+pub(super) enum Disturbance {
+    None,
+    /// Some cells change all over the picture.
     Weather,
-    /// Very many do: nothing begins to be motion.
+    Light,
+    /// Light, by far and in parts.
+    Beam,
+    /// Very many cells change all over the picture: nothing begins to be motion.
     Storm,
 }
 
-impl NewLight {
+impl Disturbance {
     fn is_weather(self) -> bool {
         matches!(self, Self::Weather | Self::Storm)
     }
@@ -110,13 +110,19 @@ impl Tracks {
         self.tracks.is_empty()
     }
 
-    /// Follows the components of a look, `since_us` after the last one. While
-    /// the light is new, what is followed must travel to become motion, unless it hides the background.
-    pub(super) fn follow(&mut self, at: Timestamp, since_us: u64, components: &[Component], light: NewLight) {
-        let light_of = |component: &Component| match light {
-            NewLight::Storm => light,
-            _ if component.is_opaque => NewLight::No,
-            _ => light,
+    /// Follows the components of a look, `since_us` after the last one. While there is a disturbance, what is followed must travel to
+    /// become motion, unless it hides the background.
+    pub(super) fn follow(
+        &mut self,
+        at: Timestamp,
+        since_us: u64,
+        components: &[Component],
+        disturbance: Disturbance,
+    ) {
+        let disturbance_of = |component: &Component| match disturbance {
+            Disturbance::Storm => disturbance,
+            _ if component.is_opaque => Disturbance::None,
+            _ => disturbance,
         };
         let known = self.tracks.len();
         let mut taken = [false; TRACKS_MAX];
@@ -136,13 +142,13 @@ impl Tracks {
                     candidates.min_by_key(|&number| distance(&self.tracks[number].component, component));
                 if let Some(number) = *follows {
                     taken[number] = true;
-                    self.tracks[number].go_on(at, component, light_of(component));
+                    self.tracks[number].go_on(at, component, disturbance_of(component));
                 }
             }
         }
         for (component, _) in components.iter().zip(follows).filter(|(_, follows)| follows.is_none()) {
             if self.tracks.len() < TRACKS_MAX {
-                self.tracks.push(Track::new(at, component, light_of(component)));
+                self.tracks.push(Track::new(at, component, disturbance_of(component)));
             }
         }
         for (track, is_seen) in self.tracks[..known].iter_mut().zip(taken) {
@@ -178,7 +184,7 @@ impl Track {
         way <= 16 && is_alike(&self.component, component)
     }
 
-    fn new(at: Timestamp, component: &Component, light: NewLight) -> Self {
+    fn new(at: Timestamp, component: &Component, disturbance: Disturbance) -> Self {
         Self {
             component: *component,
             first: at,
@@ -188,10 +194,10 @@ impl Track {
             active: at,
             evidence: 1,
             is_motion: false,
-            is_in_beam: light == NewLight::Beam,
-            is_in_weather: light.is_weather(),
+            is_in_beam: disturbance == Disturbance::Beam,
+            is_in_weather: disturbance.is_weather(),
             // What has been there for a while and is only now joined or parted is not new either.
-            must_travel: light != NewLight::No || !has_changed(component, NEW_PERCENT),
+            must_travel: disturbance != Disturbance::None || !has_changed(component, NEW_PERCENT),
             path: 0,
             longest: 0,
             step: (0, 0),
@@ -202,10 +208,10 @@ impl Track {
         }
     }
 
-    fn go_on(&mut self, at: Timestamp, component: &Component, light: NewLight) {
-        self.must_travel = light != NewLight::No || self.must_travel && !component.is_opaque;
-        self.is_in_beam |= light == NewLight::Beam;
-        self.is_in_weather |= light.is_weather();
+    fn go_on(&mut self, at: Timestamp, component: &Component, disturbance: Disturbance) {
+        self.must_travel = disturbance != Disturbance::None || self.must_travel && !component.is_opaque;
+        self.is_in_beam |= disturbance == Disturbance::Beam;
+        self.is_in_weather |= disturbance.is_weather();
         let before = self.component;
         // One cell in eight of a person who stands and breathes does not.
         if component.active * 8 > component.area {
@@ -229,7 +235,7 @@ impl Track {
             (self.origin, self.since, self.length) = (component.centre(), at, component.longer_side());
             (self.path, self.longest, self.steady) = (0, 0, 0);
         }
-        let may_begin = light != NewLight::Storm && self.evidence >= EVIDENCE_MIN;
+        let may_begin = disturbance != Disturbance::Storm && self.evidence >= EVIDENCE_MIN;
         if may_begin && self.has_travelled() && !self.flies() {
             self.is_motion = true;
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::track::Disturbance;
 use crate::media::Timestamp;
 
 /// While so many cells of the picture, in percent, differ newly outside of what is found, parts must travel: drops meet at one place by
@@ -16,14 +17,6 @@ const HOLD: Duration = Duration::from_secs(1);
 
 /// A storm lasts for so long at the most: then it is known how much each cell varies. Another one begins after as long without.
 const STORM: Duration = Duration::from_secs(10);
-
-/// How much of the picture changes here and there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scatter {
-    None,
-    Some,
-    Storm,
-}
 
 /// What the last looks showed.
 #[derive(Default)]
@@ -50,13 +43,13 @@ impl Weather {
         }
     }
 
-    /// What holds at the time of a look.
-    pub(super) fn at(&self, at: Timestamp) -> Scatter {
+    /// What holds at the time of a look: none, weather or a storm.
+    pub(super) fn at(&self, at: Timestamp) -> Disturbance {
         let is_storm = |(began, seen)| at.since(seen) < HOLD && at.since(began) < STORM;
         match () {
-            () if self.storm.is_some_and(is_storm) => Scatter::Storm,
-            () if self.scattered.is_some_and(|seen| at.since(seen) < HOLD) => Scatter::Some,
-            () => Scatter::None,
+            () if self.storm.is_some_and(is_storm) => Disturbance::Storm,
+            () if self.scattered.is_some_and(|seen| at.since(seen) < HOLD) => Disturbance::Weather,
+            () => Disturbance::None,
         }
     }
 }
@@ -66,7 +59,7 @@ mod tests {
     use super::*;
 
     /// What holds at each of these looks, five a second, of which each shows so many percent.
-    fn held(percents: impl IntoIterator<Item = usize>) -> Vec<Scatter> {
+    fn held(percents: impl IntoIterator<Item = usize>) -> Vec<Disturbance> {
         let mut weather = Weather::default();
         let looks = (0..).zip(percents).map(|(look, percent)| {
             let at = Timestamp::from_micros(look * 200_000);
@@ -78,35 +71,35 @@ mod tests {
 
     #[test]
     fn a_few_changes_are_no_weather() {
-        assert_eq!(held([0, 2, 2, 1, 2]), [Scatter::None; 5]);
+        assert_eq!(held([0, 2, 2, 1, 2]), [Disturbance::None; 5]);
     }
 
     #[test]
     fn scattered_changes_hold_for_a_second() {
         let held = held([5, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(held[..5], [Scatter::Some; 5]);
-        assert_eq!(held[5..], [Scatter::None; 2]);
+        assert_eq!(held[..5], [Disturbance::Weather; 5]);
+        assert_eq!(held[5..], [Disturbance::None; 2]);
     }
 
     #[test]
     fn a_storm_ends_although_it_goes_on() {
         let held = held([20; 100]);
-        assert_eq!(held[..50], [Scatter::Storm; 50]);
-        assert_eq!(held[50..], [Scatter::Some; 50]);
+        assert_eq!(held[..50], [Disturbance::Storm; 50]);
+        assert_eq!(held[50..], [Disturbance::Weather; 50]);
     }
 
     #[test]
     fn another_storm_begins_after_a_calm() {
         let percents = [20; 60].into_iter().chain([0; 48]).chain([20; 5]);
-        assert_eq!(held(percents)[108..], [Scatter::Some; 5], "a lull is not enough");
+        assert_eq!(held(percents)[108..], [Disturbance::Weather; 5], "a lull is not enough");
         let percents = [20; 60].into_iter().chain([0; 49]).chain([20; 5]);
-        assert_eq!(held(percents)[109..], [Scatter::Storm; 5]);
+        assert_eq!(held(percents)[109..], [Disturbance::Storm; 5]);
     }
 
     #[test]
     fn a_shake_leaves_a_storm_its_time() {
         let held = held([20].into_iter().chain([0; 45]).chain([20; 60]));
-        assert_eq!(held[46..90], [Scatter::Storm; 44]);
-        assert_eq!(held[105], Scatter::Some);
+        assert_eq!(held[46..90], [Disturbance::Storm; 44]);
+        assert_eq!(held[105], Disturbance::Weather);
     }
 }

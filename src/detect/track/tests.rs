@@ -28,7 +28,7 @@ fn moving(components: &[Component]) -> Vec<bool> {
     (0..)
         .zip(components)
         .map(|(look, component)| {
-            tracks.follow(at(look), 200_000, &[*component], NewLight::No);
+            tracks.follow(at(look), 200_000, &[*component], Disturbance::None);
             tracks.moving(at(look)).count() > 0
         })
         .collect()
@@ -68,7 +68,7 @@ fn what_flies_by_its_own_length_is_an_insect() {
 fn a_jump_in_a_new_light_is_no_motion() {
     let (mut tracks, mut seen) = (Tracks::default(), Vec::new());
     for (look, left) in (0..).zip([10, 10, 20, 20, 20]) {
-        tracks.follow(at(look), 200_000, &[component((left, 10), (8, 12))], NewLight::Yes);
+        tracks.follow(at(look), 200_000, &[component((left, 10), (8, 12))], Disturbance::Light);
         seen.push(tracks.moving(at(look)).count());
     }
     assert_eq!(seen, [0; 5]);
@@ -80,7 +80,7 @@ fn what_passes_what_stands_does_not_take_its_place() {
     let stands = component((30, 10), (8, 12));
     for look in 0..10 {
         let passes = component((12 + 5 * look as u16, 8), (8, 16));
-        tracks.follow(at(look), 200_000, &[passes, stands], NewLight::Yes);
+        tracks.follow(at(look), 200_000, &[passes, stands], Disturbance::Light);
         let mut moving = tracks.moving(at(look));
         assert!(moving.all(|track| track.component.left != 30), "{look}");
     }
@@ -89,7 +89,8 @@ fn what_passes_what_stands_does_not_take_its_place() {
 
 #[test]
 fn what_a_new_light_has_left_is_known_when_it_stands() {
-    let lights = [(NewLight::Yes, 1), (NewLight::No, 0), (NewLight::Weather, 0), (NewLight::Storm, 0)];
+    let lights =
+        [(Disturbance::Light, 1), (Disturbance::None, 0), (Disturbance::Weather, 0), (Disturbance::Storm, 0)];
     for (light, wanted) in lights {
         let mut tracks = Tracks::default();
         for look in 0..8 {
@@ -120,7 +121,7 @@ fn what_is_first_seen_in_a_new_light_must_travel() {
                 at(look),
                 200_000,
                 &[component],
-                if look < 3 { NewLight::Yes } else { NewLight::No },
+                if look < 3 { Disturbance::Light } else { Disturbance::None },
             );
         }
         assert_eq!(tracks.moving(at(7)).count() > 0, wanted, "{speed}");
@@ -176,7 +177,7 @@ fn what_jumps_once_and_flickers_there_is_no_motion() {
     let mut tracks = Tracks::default();
     for look in 0..40 {
         let left = if look == 0 { 11 } else { 22 + look as u16 % 2 };
-        tracks.follow(at(look), 200_000, &[component((left, 10), (8, 6))], NewLight::Yes);
+        tracks.follow(at(look), 200_000, &[component((left, 10), (8, 6))], Disturbance::Light);
         assert_eq!(tracks.moving(at(look)).count(), 0, "{look}");
     }
 }
@@ -195,7 +196,7 @@ fn nothing_begins_to_move_in_a_storm() {
     let mut tracks = Tracks::default();
     for look in 0..20 {
         let walks = component((10 + 2 * look as u16, 10), (4, 8));
-        let light = if look < 10 { NewLight::Storm } else { NewLight::No };
+        let light = if look < 10 { Disturbance::Storm } else { Disturbance::None };
         tracks.follow(at(look), 200_000, &[walks], light);
         assert_eq!(tracks.moving(at(look)).count() > 0, look >= 10, "{look}");
     }
