@@ -7,6 +7,7 @@
 
 use super::background::Cell;
 use super::cells::{Grid, OCTAVE, Scale};
+use super::median::median;
 
 /// A step may be off by one part in so many.
 const INEXACT: u32 = 8;
@@ -330,13 +331,4 @@ impl RowLight<'_> {
         let Some(&by_tile) = self.by_tile.get(column) else { return best };
         least(best, least(rest(left - self.by_row), rest(left - i32::from(by_tile))))
     }
-}
-
-/// The median of some numbers, which are put into another order.
-fn median(values: &mut [i16]) -> i16 {
-    if values.is_empty() {
-        return 0;
-    }
-    let half = values.len() / 2;
-    *values.select_nth_unstable(half).1
 }

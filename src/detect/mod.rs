@@ -12,6 +12,7 @@
 //! | `alike` | steps from cell to cell that are those of the background |
 //! | `light` | changes of the light: of the whole picture, of rows, of smooth parts |
 //! | `weather` | changes all over the picture that are no light and no thing |
+//! | `median` | the median of a few numbers |
 //! | `noise` | how noisy a look is as a whole |
 //! | `components` | cells that count, joined |
 //! | `motion` | the passes of a look over all cells |
@@ -31,6 +32,7 @@ pub mod detection;
 pub mod detector;
 mod light;
 pub mod look;
+mod median;
 mod motion;
 mod noise;
 mod scene;
