@@ -41,7 +41,13 @@ impl<'d> Bits<'d> {
     /// Makes at least [`FILLED_BITS`] bits available. Behind the last byte, and behind a marker, there are zeros.
     #[inline(always)]
     pub(super) fn fill(&mut self) {
-        if self.count >= FILLED_BITS {
+        self.fill_if_below(FILLED_BITS);
+    }
+
+    /// The same if fewer than `least` bits are available.
+    #[inline(always)]
+    pub(super) fn fill_if_below(&mut self, least: u32) {
+        if self.count >= least {
             return;
         }
         let word = self.data.get(self.at..).and_then(|rest| rest.first_chunk());

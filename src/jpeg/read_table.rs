@@ -9,6 +9,10 @@ const LOOK_BITS: u32 = 9;
 /// Bits of a look in [`AcTable::skip`].
 const SKIP_BITS: u32 = 12;
 
+/// With fewer bits, they are filled before such a look. To fill a register of 32 bits before each costs more than to ask
+/// once more, behind the look, whether there are enough.
+const SKIP_BITS_LEAST: u32 = if FILLED_BITS < 32 { SKIP_BITS } else { FILLED_BITS };
+
 /// The most bits of a code.
 const CODE_BITS_MAX: u32 = 16;
 
@@ -234,18 +238,22 @@ impl AcTable {
     #[inline(always)]
     pub(super) fn skip(&self, bits: &mut Bits<'_>, mut next: u32) -> Option<()> {
         loop {
-            bits.fill();
+            bits.fill_if_below(SKIP_BITS_LEAST);
             let look = u32::from(self.skips[bits.peek(SKIP_BITS) as usize & ((1 << SKIP_BITS) - 1)]);
             let after = next + (look >> 5 & 63);
             // What is behind the last coefficient is another block's.
             if look != 0 && after < 64 {
                 next = after;
+                if SKIP_BITS_LEAST < SKIP_BITS + u32::from(AC_SIZE_MAX) {
+                    bits.fill_if_below(look & 31);
+                }
                 bits.skip(look & 31);
                 if look & u32::from(END_OF_BLOCK) != 0 {
                     return Some(());
                 }
                 continue;
             }
+            bits.fill();
             let look = self.looks[bits.peek(LOOK_BITS) as usize & ((1 << LOOK_BITS) - 1)];
             let look = if look == 0 { self.long(bits.peek(CODE_BITS_MAX))? } else { look };
             bits.skip(look & 31);
