@@ -68,10 +68,12 @@ impl Disturbance {
 pub(super) struct Track {
     pub(super) component: Component,
     pub(super) first: Timestamp,
-    /// Where it was when it got about its present size, in sixteenths of a cell, and when.
-    origin: (i32, i32),
+    /// What it was when it got about its present size, and when.
+    origin: Component,
     since: Timestamp,
     seen: Timestamp,
+    /// Whether it was not seen in the look before.
+    is_missed: bool,
     /// When it changed last.
     active: Timestamp,
     evidence: i32,
@@ -82,7 +84,7 @@ pub(super) struct Track {
     is_in_beam: bool,
     /// Whether it was seen in weather: then it may be somebody who stands, and not what a light has left.
     is_in_weather: bool,
-    /// The way of its centre since then, in sixteenths of a cell.
+    /// The way of its centre since `since`, in sixteenths of a cell.
     path: i32,
     /// Its longest part, its last one, and how many parts were like the one before.
     longest: i32,
@@ -154,6 +156,7 @@ impl Tracks {
         for (track, is_seen) in self.tracks[..known].iter_mut().zip(taken) {
             if !is_seen {
                 track.evidence -= 1;
+                track.is_missed = true;
             }
         }
         self.tracks.retain(|track| {
@@ -188,9 +191,10 @@ impl Track {
         Self {
             component: *component,
             first: at,
-            origin: component.centre(),
+            origin: *component,
             since: at,
             seen: at,
+            is_missed: false,
             active: at,
             evidence: 1,
             is_motion: false,
@@ -213,6 +217,7 @@ impl Track {
         self.is_in_beam |= disturbance == Disturbance::Beam;
         self.is_in_weather |= disturbance.is_weather();
         let before = self.component;
+        let was_missed = std::mem::take(&mut self.is_missed);
         // One cell in eight of a person who stands and breathes does not.
         if component.active * 8 > component.area {
             self.active = at;
@@ -232,10 +237,12 @@ impl Track {
         if is_alike {
             self.travel(before.centre());
         } else {
-            (self.origin, self.since, self.length) = (component.centre(), at, component.longer_side());
+            (self.origin, self.since, self.length) = (*component, at, component.longer_side());
             (self.path, self.longest, self.steady) = (0, 0, 0);
         }
-        let may_begin = disturbance != Disturbance::Storm && self.evidence >= EVIDENCE_MIN;
+        // Where much changes, something else may be in its place a look later.
+        let is_same = !(self.must_travel && was_missed);
+        let may_begin = disturbance != Disturbance::Storm && self.evidence >= EVIDENCE_MIN && is_same;
         if may_begin && self.has_travelled() && !self.flies() {
             self.is_motion = true;
         }
@@ -267,12 +274,24 @@ impl Track {
         // What stands and flickers after a jump adds to its way, but comes no farther.
         let is_evenly = if self.is_in_beam { 2 * self.longest <= far } else { 3 * self.longest <= 2 * far };
         let is_front = has_changed(component, FRONT_PERCENT);
-        is_front && far >= 16 * component.shorter_side().clamp(3, 12) && is_straight && is_evenly
+        let least = 16 * component.shorter_side().clamp(3, 12);
+        is_front && far >= least && 2 * self.advanced() >= least && is_straight && is_evenly
     }
 
-    /// How far it is from where it was first, in sixteenths of a cell.
+    /// How far its centre is from where it was first, in sixteenths of a cell.
     fn travelled(&self) -> i32 {
-        apart(self.component.centre(), self.origin)
+        apart(self.component.centre(), self.origin.centre())
+    }
+
+    /// How far it has gone with both of its sides, in sixteenths of a cell: what grows or fades at one side has not.
+    fn advanced(&self) -> i32 {
+        let (now, origin) = (&self.component, &self.origin);
+        let moved = |now: u16, origin: u16| 16 * (i32::from(now) - i32::from(origin));
+        let both =
+            |one: i32, other: i32| if (one < 0) == (other < 0) { one.abs().min(other.abs()) } else { 0 };
+        let across = both(moved(now.left, origin.left), moved(now.right, origin.right));
+        let down = both(moved(now.top, origin.top), moved(now.bottom, origin.bottom));
+        apart((across, down), (0, 0))
     }
 
     /// Whether it is too fast for its size: an insect before the lens. What goes straight may be somebody who runs and of whom

@@ -173,6 +173,34 @@ fn a_light_that_shrinks_does_not_travel() {
 }
 
 #[test]
+fn a_light_that_fades_from_one_side_does_not_travel() {
+    let mut tracks = Tracks::default();
+    for look in 0..9 {
+        let fades = component((10 + 2 * look, 10), (24 - 2 * look, 4));
+        tracks.follow(at(look.into()), 200_000, &[fades], Disturbance::Light);
+        assert_eq!(tracks.moving(at(look.into())).count(), 0, "{look}");
+    }
+}
+
+#[test]
+fn what_was_lost_in_weather_must_be_seen_twice_again() {
+    let seen = |places: &[Option<((u16, u16), (u16, u16))>]| {
+        let mut tracks = Tracks::default();
+        let looks = (0..).zip(places).map(|(look, place)| {
+            let components: Vec<_> = place.iter().map(|&(place, size)| component(place, size)).collect();
+            tracks.follow(at(look), 200_000, &components, Disturbance::Weather);
+            tracks.moving(at(look)).count()
+        });
+        looks.collect::<Vec<_>>()
+    };
+    let flake = [((16, 0), (3, 4)), ((16, 3), (3, 5)), ((16, 6), (4, 7))].map(Some);
+    let other = [None, None, Some(((19, 9), (2, 3)))];
+    assert_eq!(seen(&[flake, other].concat()), [0; 6]);
+    let walks = |look: u16| Some(((10 + 3 * look, 10), (3, 8)));
+    assert_eq!(seen(&[walks(0), walks(1), None, walks(3), walks(4)]), [0, 0, 0, 0, 1]);
+}
+
+#[test]
 fn what_jumps_once_and_flickers_there_is_no_motion() {
     let mut tracks = Tracks::default();
     for look in 0..40 {
