@@ -184,19 +184,19 @@ fn a_light_that_fades_from_one_side_does_not_travel() {
 
 #[test]
 fn what_was_lost_in_weather_must_be_seen_twice_again() {
-    let seen = |places: &[Option<((u16, u16), (u16, u16))>]| {
+    let seen = |looks: &[Option<Component>]| {
         let mut tracks = Tracks::default();
-        let looks = (0..).zip(places).map(|(look, place)| {
-            let components: Vec<_> = place.iter().map(|&(place, size)| component(place, size)).collect();
-            tracks.follow(at(look), 200_000, &components, Disturbance::Weather);
+        let counts = (0..).zip(looks).map(|(look, component)| {
+            tracks.follow(at(look), 200_000, component.as_slice(), Disturbance::Weather);
             tracks.moving(at(look)).count()
         });
-        looks.collect::<Vec<_>>()
+        counts.collect::<Vec<_>>()
     };
-    let flake = [((16, 0), (3, 4)), ((16, 3), (3, 5)), ((16, 6), (4, 7))].map(Some);
-    let other = [None, None, Some(((19, 9), (2, 3)))];
+    let flake = [((16, 0), (3, 4)), ((16, 3), (3, 5)), ((16, 6), (4, 7))];
+    let flake = flake.map(|(place, size)| Some(component(place, size)));
+    let other = [None, None, Some(component((19, 9), (2, 3)))];
     assert_eq!(seen(&[flake, other].concat()), [0; 6]);
-    let walks = |look: u16| Some(((10 + 3 * look, 10), (3, 8)));
+    let walks = |look: u16| Some(component((10 + 3 * look, 10), (3, 8)));
     assert_eq!(seen(&[walks(0), walks(1), None, walks(3), walks(4)]), [0, 0, 0, 0, 1]);
 }
 
