@@ -217,7 +217,6 @@ impl Track {
         self.is_in_beam |= disturbance == Disturbance::Beam;
         self.is_in_weather |= disturbance.is_weather();
         let before = self.component;
-        let was_missed = std::mem::take(&mut self.is_missed);
         // One cell in eight of a person who stands and breathes does not.
         if component.active * 8 > component.area {
             self.active = at;
@@ -230,6 +229,7 @@ impl Track {
             return;
         }
         self.hidden = 0;
+        let was_missed = std::mem::take(&mut self.is_missed);
         self.component = *component;
         let is_alike = is_alike(&before, component);
         let overlaps = gap(&before, component) == 0;
@@ -275,7 +275,9 @@ impl Track {
         let is_evenly = if self.is_in_beam { 2 * self.longest <= far } else { 3 * self.longest <= 2 * far };
         let is_front = has_changed(component, FRONT_PERCENT);
         let least = 16 * component.shorter_side().clamp(3, 12);
-        is_front && far >= least && 2 * self.advanced() >= least && is_straight && is_evenly
+        // Somebody who comes nearer grows, and may be cut off by the edge of the picture at one side.
+        let is_whole = component.area > self.origin.area || 2 * self.advanced() >= least;
+        is_front && far >= least && is_whole && is_straight && is_evenly
     }
 
     /// How far its centre is from where it was first, in sixteenths of a cell.
@@ -283,7 +285,7 @@ impl Track {
         apart(self.component.centre(), self.origin.centre())
     }
 
-    /// How far it has gone with both of its sides, in sixteenths of a cell: what grows or fades at one side has not.
+    /// How far it has gone with both of its sides, in sixteenths of a cell: what fades at one side has not.
     fn advanced(&self) -> i32 {
         let (now, origin) = (&self.component, &self.origin);
         let moved = |now: u16, origin: u16| 16 * (i32::from(now) - i32::from(origin));

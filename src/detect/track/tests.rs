@@ -183,6 +183,20 @@ fn a_light_that_fades_from_one_side_does_not_travel() {
 }
 
 #[test]
+fn who_comes_nearer_in_weather_is_motion() {
+    let seen = |draw: &dyn Fn(u16) -> Component| {
+        let mut tracks = Tracks::default();
+        (0..20).any(|look| {
+            tracks.follow(at(look.into()), 200_000, &[draw(look)], Disturbance::Weather);
+            tracks.moving(at(look.into())).count() > 0
+        })
+    };
+    // Down and to both sides; and from the left edge of the picture, which it does not leave.
+    assert!(seen(&|look| component((40 - look / 2, 10), (4 + look, 8 + 2 * look))));
+    assert!(seen(&|look| component((0, 10), (6 + 2 * look, 50))));
+}
+
+#[test]
 fn what_was_lost_in_weather_must_be_seen_twice_again() {
     let seen = |looks: &[Option<Component>]| {
         let mut tracks = Tracks::default();
@@ -194,8 +208,11 @@ fn what_was_lost_in_weather_must_be_seen_twice_again() {
     };
     let flake = [((16, 0), (3, 4)), ((16, 3), (3, 5)), ((16, 6), (4, 7))];
     let flake = flake.map(|(place, size)| Some(component(place, size)));
-    let other = [None, None, Some(component((19, 9), (2, 3)))];
+    let other = [None, None, Some(component((18, 8), (3, 6)))];
     assert_eq!(seen(&[flake, other].concat()), [0; 6]);
+    // A look in which something larger hides it is none.
+    let hidden = [None, Some(component((14, 5), (10, 10))), Some(component((18, 8), (3, 6)))];
+    assert_eq!(seen(&[flake, hidden].concat()), [0; 6]);
     let walks = |look: u16| Some(component((10 + 3 * look, 10), (3, 8)));
     assert_eq!(seen(&[walks(0), walks(1), None, walks(3), walks(4)]), [0, 0, 0, 0, 1]);
 }
