@@ -1,13 +1,16 @@
 //! Cameras of the network for tests: servers that speak HTTP as cameras do, well or badly.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketFlags, SocketType, bind, getsockname, recv, socket_with, sockopt,
+};
 
 /// Answers the requests of one connection, of which the first is given.
 pub type Dialect = Arc<dyn Fn(&mut TcpStream, &str) + Send + Sync>;
@@ -66,6 +69,24 @@ impl Camera {
     /// Whether a second connection was ever opened while another one was.
     pub fn was_asked_twice_at_once(&self) -> bool {
         self.was_two.load(Ordering::Relaxed)
+    }
+}
+
+/// A port of 127.0.0.1 that no other program is given while this lives. Whoever connects to it is refused, until somebody who
+/// asks for this port listens there: servers set SO_REUSEADDR, and so does this.
+pub struct ReservedPort {
+    pub number: u16,
+    _socket: OwnedFd,
+}
+
+impl ReservedPort {
+    pub fn new() -> Self {
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = SocketAddrV4::try_from(getsockname(&socket).unwrap()).unwrap();
+        Self { number: address.port(), _socket: socket }
     }
 }
 

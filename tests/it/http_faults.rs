@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::http_camera::{Camera, Dialect, multipart, picture, request, says, streams};
+use crate::http_camera::{Camera, Dialect, ReservedPort, multipart, picture, request, says, streams};
 use crate::http_source::{login_file, section, wait_picture, wait_status};
 use crate::support::{Setup, defender, parts, stdout, wait_for, watch};
 
@@ -150,8 +149,8 @@ fn bad_luck_is_told_in_words_and_heals() {
     let url = |camera: &Camera| format!("http://127.0.0.1:{}/cam?pwd=secret-query", camera.port);
     let mut sections: String =
         rows.iter().map(|(name, camera, keys, _)| section(name, &url(camera), keys)).collect();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    sections += &section("closed", &format!("http://127.0.0.1:{closed}/"), "");
+    let closed = ReservedPort::new();
+    sections += &section("closed", &format!("http://127.0.0.1:{}/", closed.number), "");
     sections += &section("nameless", "http://no-such-camera.invalid/", "");
     let setup = Setup::new().sections(&sections);
     login_file(setup.path(), "wrong", "ada:secret-password\n");
@@ -179,7 +178,7 @@ fn bad_luck_is_told_in_words_and_heals() {
         login_file(server.path(), file, "ada:right\n");
     }
     rows.iter().for_each(|(_, camera, _, _)| camera.speak(multipart(&jpeg)));
-    let _late = Camera::at(closed, multipart(&jpeg));
+    let _late = Camera::at(closed.number, multipart(&jpeg));
     for name in rows.iter().map(|row| row.0).chain(["closed"]) {
         assert!(wait_picture(&server, name) == jpeg, "{name}");
         wait_status(&server, name, "\"problem\":null");

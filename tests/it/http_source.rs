@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use crate::faults::{build_standin, make_film};
-use crate::http_camera::{Camera, Dialect, multipart, picture};
+use crate::http_camera::{Camera, Dialect, ReservedPort, multipart, picture};
 use crate::support::{
     Background, PASSWORD, Server, Setup, USER, add_token, add_user, defender, fingerprint, parts, stdout,
     wait_for, watch,
@@ -160,8 +159,8 @@ fn another_defender_is_a_camera_by_tls_with_a_pinned_key() {
 
 #[test]
 fn ffmpeg_is_a_camera() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}/cam");
+    let port = ReservedPort::new();
+    let url = format!("http://127.0.0.1:{}/cam", port.number);
     let mut command = Command::new("ffmpeg");
     command.args([
         "-v",
@@ -188,7 +187,8 @@ fn ustreamer_is_a_camera_by_its_stream_and_by_its_snapshots() {
     let folder = setup.path();
     let (standin, film, node) = (build_standin(folder), make_film(folder), folder.join("camera"));
     fs::write(&node, "").unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let reserved = ReservedPort::new();
+    let port = reserved.number;
     let mut command = Command::new("ustreamer");
     command
         .args(["--format", "MJPEG", "--encoder", "HW", "-r", "320x240", "--host", "127.0.0.1"])
