@@ -3,7 +3,7 @@
 /// The median of some numbers, which are put into another order: of an even number of them, the upper one of the two in
 /// the middle. 0 if there are none.
 ///
-/// Where the standard library is built to be small, as for boards, its selection takes four times as many instructions.
+/// Where the standard library is built to be small, as for boards, its selection takes 1.6 times as many instructions.
 pub(super) fn median(values: &mut [i16]) -> i16 {
     let middle = values.len() / 2;
     // The median is in this part.
@@ -24,10 +24,12 @@ pub(super) fn median(values: &mut [i16]) -> i16 {
                 (low, high) = (low + 1, high - 1);
             }
         }
-        match middle {
-            _ if middle < high => end = high,
-            _ if middle >= low => first = low,
-            _ => break,
+        if middle < high {
+            end = high;
+        } else if middle >= low {
+            first = low;
+        } else {
+            break;
         }
     }
     values.get(middle).copied().unwrap_or(0)
@@ -37,16 +39,13 @@ pub(super) fn median(values: &mut [i16]) -> i16 {
 mod tests {
     use super::*;
 
-    /// Numbers with many that are equal, or few.
+    /// Numbers in no order, of which so many at most are different.
     fn numbers(count: usize, different: u32, seed: u32) -> Vec<i16> {
-        let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
-        let next = |_| {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            ((state % different) as i32 - (different / 2) as i32) as i16
-        };
-        (0..count).map(next).collect()
+        let scattered = |at: u32| (at * 997 + seed * 73).wrapping_mul(0x9e37_79b9) >> 8;
+        (0..count as u32)
+            .map(|at| (scattered(at) % different) as i32 - (different / 2) as i32)
+            .map(|n| n as i16)
+            .collect()
     }
 
     #[test]

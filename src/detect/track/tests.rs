@@ -89,16 +89,16 @@ fn what_passes_what_stands_does_not_take_its_place() {
 
 #[test]
 fn what_a_new_light_has_left_is_known_when_it_stands() {
-    let lights =
+    let disturbances =
         [(Disturbance::Light, 1), (Disturbance::None, 0), (Disturbance::Weather, 0), (Disturbance::Storm, 0)];
-    for (light, wanted) in lights {
+    for (disturbance, wanted) in disturbances {
         let mut tracks = Tracks::default();
         for look in 0..8 {
             let active = if look < 2 { 96 } else { 0 };
             let stands = Component { active, ..component((30, 10), (8, 12)) };
-            tracks.follow(at(look), 200_000, &[stands], light);
+            tracks.follow(at(look), 200_000, &[stands], disturbance);
         }
-        assert_eq!(tracks.remains(at(7)).count(), wanted, "{light:?}");
+        assert_eq!(tracks.remains(at(7)).count(), wanted, "{disturbance:?}");
     }
 }
 
@@ -241,8 +241,8 @@ fn nothing_begins_to_move_in_a_storm() {
     let mut tracks = Tracks::default();
     for look in 0..20 {
         let walks = component((10 + 2 * look as u16, 10), (4, 8));
-        let light = if look < 10 { Disturbance::Storm } else { Disturbance::None };
-        tracks.follow(at(look), 200_000, &[walks], light);
+        let disturbance = if look < 10 { Disturbance::Storm } else { Disturbance::None };
+        tracks.follow(at(look), 200_000, &[walks], disturbance);
         assert_eq!(tracks.moving(at(look)).count() > 0, look >= 10, "{look}");
     }
 }
