@@ -10,6 +10,8 @@ use defender::jpeg::dc::{DcPlane, DcReader, Planes};
 use defender::jpeg::header::Limits;
 use defender::media::{Chroma, PixelFormat, Range601, RawImage, Timestamp};
 
+use crate::random;
+
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
 
@@ -91,10 +93,7 @@ fn picture(number: u32, is_lit: bool) -> Vec<u8> {
             (false, false) => 80 + (x / 90 + y / 40) % 5 * 8,
         };
         let light = if is_lit { 85 + place + (y / 30 + number) % 4 * 3 } else { 100 };
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        (grey * light / 100 + state % NOISE) as u8
+        (grey * light / 100 + random(&mut state) % NOISE) as u8
     });
     luma.chain(std::iter::repeat_n(128, (WIDTH * HEIGHT / 2) as usize)).collect()
 }

@@ -112,6 +112,14 @@ fn look(times: u32, is_lit: bool) {
     time(times, || watch.look_at_all());
 }
 
+/// The next of numbers that look random (xorshift).
+fn random(state: &mut u32) -> u32 {
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    *state
+}
+
 /// A gradient with some noise, about as hard to encode as a room by day.
 fn picture(format: PixelFormat) -> (u32, Vec<u8>) {
     let (row_bytes, bytes) = match format {
@@ -119,12 +127,7 @@ fn picture(format: PixelFormat) -> (u32, Vec<u8>) {
         _ => (WIDTH, WIDTH * HEIGHT * 3 / 2),
     };
     let mut state = 0x9e37_79b9_u32;
-    let data = (0..bytes).map(|at| {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        ((at / 97) % 200 + 20 + state % 4) as u8
-    });
+    let data = (0..bytes).map(|at| ((at / 97) % 200 + 20 + random(&mut state) % 4) as u8);
     (row_bytes, data.collect())
 }
 
@@ -279,11 +282,9 @@ fn entropy_coded(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let mut bytes = Vec::with_capacity(length + 1);
     while bytes.len() < length {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        bytes.push(state as u8);
-        if state as u8 == 0xFF {
+        let byte = random(&mut state) as u8;
+        bytes.push(byte);
+        if byte == 0xFF {
             bytes.push(0);
         }
     }
