@@ -44,7 +44,7 @@ impl<'d> Bits<'d> {
         self.fill_if_below(FILLED_BITS);
     }
 
-    /// The same if fewer than `least` bits are available.
+    /// The same if fewer than `least` bits are available, which is at most [`FILLED_BITS`].
     #[inline(always)]
     pub(super) fn fill_if_below(&mut self, least: u32) {
         if self.count >= least {
