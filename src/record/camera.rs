@@ -224,7 +224,7 @@ impl CameraRecorder {
         Ok(())
     }
 
-    /// Writes what is pending before more has come, but for the last frame if sound will follow it.
+    /// Writes what is pending before more has come, but for the last frame and its sound if more sound will follow.
     fn flush(
         &mut self,
         horizon_us: u64,
@@ -232,16 +232,14 @@ impl CameraRecorder {
         recordings: &Recordings,
         space: &Space<'_>,
     ) -> Result<(), RecordError> {
-        let has_event = self.pending.has_event;
-        let last = self.pending.take_last();
+        let last = self.pending.split_last();
         if last.is_none() {
             // The next frame will come late, or never.
             self.take_sound(horizon_us.min(now_us.saturating_sub(LATE_SOUND_US)), now_us);
         }
         let written = self.write(recordings, space);
-        if let Some((frame, since_us)) = last {
-            self.pending.add_frame(frame, since_us);
-            self.pending.has_event |= has_event;
+        if let Some(last) = last {
+            self.pending.join(last);
         }
         written
     }

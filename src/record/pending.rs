@@ -37,6 +37,8 @@ pub(super) struct Sound {
     /// The format of its samples.
     pub(super) format: SoundFormat,
     pub(super) packet: Packet,
+    /// Bytes of the samples, which the packet has at the most.
+    pub(super) bytes: usize,
 }
 
 /// Most bytes of a group in a segment of `segment_bytes`: so many fit into it that a full one is not cut, and can be used again.
@@ -53,21 +55,39 @@ impl Pending {
         self.frames.push(frame);
     }
 
-    /// Takes out the last frame, and when it came here, if there is sound and another frame. A group that is written before the next frame
-    /// comes leaves it to the next group: that, which may be the first one of a file, begins with a picture and not with the sound before it.
-    /// Before another format it stays: what follows lacks the sound that was captured with it.
-    pub(super) fn take_last(&mut self) -> Option<(Arc<Frame>, u64)> {
+    /// Splits off the last frame and the sound from there on, if there is sound and another frame. A group that is written before the next
+    /// frame comes leaves them to the next group: that, which may be the first one of a file, begins with a picture and its sound.
+    /// Before another format they stay: what follows lacks the sound that was captured with the frame.
+    pub(super) fn split_last(&mut self) -> Option<Self> {
         if self.frames.len() < 2 || self.sound.is_empty() || self.is_over {
             return None;
         }
+        let mut last = Self { has_event: self.has_event, ..Self::default() };
         let frame = self.frames.pop()?;
         self.bytes -= frame.jpeg().len();
-        Some((frame, self.last_since_us))
+        let from_us = frame.captured().as_micros();
+        last.add_frame(frame, self.last_since_us);
+        for sound in self.sound.extract_if(.., |sound| sound.at_us >= from_us) {
+            self.bytes -= sound.bytes;
+            last.add_sound(sound, self.last_since_us);
+        }
+        Some(last)
+    }
+
+    /// Adds what was split off, behind what is still here.
+    pub(super) fn join(&mut self, last: Self) {
+        self.has_event |= last.has_event;
+        for frame in last.frames {
+            self.add_frame(frame, last.last_since_us);
+        }
+        for sound in last.sound {
+            self.add_sound(sound, last.last_since_us);
+        }
     }
 
     /// Adds sound at `now_us`.
-    pub(super) fn add_sound(&mut self, sound: Sound, bytes: usize, now_us: u64) {
-        self.bytes += bytes;
+    pub(super) fn add_sound(&mut self, sound: Sound, now_us: u64) {
+        self.bytes += sound.bytes;
         self.since_us.get_or_insert(now_us);
         self.sound.push(sound);
     }
@@ -143,14 +163,14 @@ mod tests {
 
     fn sound(at_us: u64) -> Sound {
         let format = SoundFormat { rate_hz: 16_000, channels: 1 };
-        Sound { at_us, format, packet: Codec::Wav.encode(format, &[0; 640]).unwrap() }
+        Sound { at_us, format, packet: Codec::Wav.encode(format, &[0; 640]).unwrap(), bytes: 1280 }
     }
 
     /// Two frames, and the sound of the first one.
     fn pending() -> Pending {
         let mut pending = Pending::default();
         pending.add_frame(frame(0), 1);
-        pending.add_sound(sound(10_000), 640, 2);
+        pending.add_sound(sound(10_000), 2);
         pending.add_frame(frame(50_000), 3);
         pending
     }
@@ -158,16 +178,30 @@ mod tests {
     #[test]
     fn the_last_frame_waits_for_its_sound() {
         let mut pending = pending();
-        let (last, since_us) = pending.take_last().unwrap();
-        assert_eq!((last.captured().as_micros(), since_us, pending.frames.len()), (50_000, 3, 1));
-        assert!(pending.take_last().is_none(), "the only frame stays");
+        let last = pending.split_last().unwrap();
+        assert_eq!((last.start_us(), last.due_us(10), pending.frames.len()), (50_000, Some(13), 1));
+        assert!(pending.split_last().is_none(), "the only frame stays");
+    }
+
+    #[test]
+    fn sound_of_the_last_frame_goes_with_it() {
+        let mut pending = pending();
+        pending.add_sound(sound(50_000), 4);
+        pending.add_sound(sound(90_000), 4);
+        let before = pending.extent();
+        let last = pending.split_last().unwrap();
+        let times = |pending: &Pending| pending.sound.iter().map(|sound| sound.at_us).collect::<Vec<_>>();
+        assert_eq!((times(&pending), times(&last)), (vec![10_000], vec![50_000, 90_000]));
+        // As if it could not be written.
+        pending.join(last);
+        assert_eq!((times(&pending), pending.extent()), (vec![10_000, 50_000, 90_000], before));
     }
 
     #[test]
     fn the_last_frame_before_another_format_stays() {
         let mut pending = pending();
         pending.end();
-        assert!(pending.take_last().is_none(), "a file that begins with it would lack sound at its start");
+        assert!(pending.split_last().is_none(), "a file that begins with it would lack sound at its start");
         assert_eq!(pending.frames.len(), 2);
     }
 }

@@ -68,7 +68,8 @@ impl Sounds {
                     continue;
                 }
             };
-            into.add_sound(Sound { at_us, format: *format, packet }, samples.len() * 2, now_us);
+            let bytes = samples.len() * size_of::<i16>();
+            into.add_sound(Sound { at_us, format: *format, packet, bytes }, now_us);
         }
     }
 
