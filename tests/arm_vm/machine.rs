@@ -25,15 +25,8 @@ pub struct Machine {
 }
 
 /// Calls `ready` until it gives something; panics with `what` when it never does.
-pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = ready() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited {PATIENCE:?} in vain for {what}");
-        thread::sleep(Duration::from_millis(100));
-    }
+pub fn wait_for<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
+    poll(ready).unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain for {what}"))
 }
 
 impl Machine {
@@ -63,6 +56,12 @@ impl Machine {
         String::from_utf8_lossy(&fs::read(self.work.join("console")).unwrap_or_default()).into_owned()
     }
 
+    /// What the serial line said, once that has `end` in it.
+    pub fn console_until(&self, end: &str) -> String {
+        let console = poll(|| Some(self.console()).filter(|console| console.contains(end)));
+        console.unwrap_or_else(|| panic!("no \"{end}\" after {PATIENCE:?}; console:\n{}", self.console()))
+    }
+
     /// Hands a shell script to the board; gives the common path of its files, see tests/arm_vm/agent.
     pub fn spawn(&mut self, script: &str) -> PathBuf {
         self.jobs += 1;
@@ -75,9 +74,10 @@ impl Machine {
     /// Runs a shell script that must succeed on the board; gives what it said.
     pub fn run(&mut self, script: &str) -> String {
         let files = self.spawn(script);
-        let status = wait_for(&format!("the end of: {script}\n{}", self.console()), || {
+        let status = poll(|| {
             fs::read_to_string(files.with_extension("status")).ok().filter(|status| status.ends_with('\n'))
         });
+        let status = status.unwrap_or_else(|| panic!("no end of: {script}\nconsole:\n{}", self.console()));
         let said = fs::read(files.with_extension("out")).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).into_owned();
         assert_eq!(status.trim(), "0", "status of: {script}\n{said}\nconsole:\n{}", self.console());
@@ -94,5 +94,17 @@ impl Drop for Machine {
     fn drop(&mut self) {
         drop(self.input.take());
         let _ = self.keeper.wait();
+    }
+}
+
+/// Calls `ready` until it gives something, or patience ends.
+fn poll<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let found = ready();
+        if found.is_some() || Instant::now() >= end {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(100));
     }
 }

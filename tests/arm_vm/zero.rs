@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::bars::assert_shows_bars;
-use crate::machine::{Machine, wait_for};
+use crate::machine::Machine;
 use crate::{binary, tone};
 
 #[test]
@@ -15,8 +15,7 @@ fn the_same_binary_serves_a_pi_zeros_camera_and_microphone() {
     fs::write(files.path().join("defender.conf"), config).expect("written");
 
     let zero = Machine::boot(&["zero", files.path().to_str().expect("a plain path")]);
-    wait_for("the Pi Zero's last word", || zero.console().contains("ZERO end").then_some(()));
-    let console = zero.console();
+    let console = zero.console_until("ZERO end");
     assert!(console.contains("ARMv6"), "{console}");
     let status = printed(&console, "status").concat();
     assert!(status.contains("\"online\":true") && status.contains("vivid"), "{console}");
