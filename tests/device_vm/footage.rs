@@ -151,6 +151,14 @@ impl<'a> Recording<'a> {
         })
     }
 
+    /// How many files of footage each camera has on the mounted card.
+    pub fn count_files(&self) -> [u32; 2] {
+        CAMERAS.map(|camera| {
+            let counted = self.vm.run_ok(&format!("find {CARD}/{} -name '*.mkv' | wc -l", camera.name));
+            counted.trim().parse().expect("a number")
+        })
+    }
+
     /// Sectors that were written to the card since it was put in.
     pub fn sectors_written(&self) -> u64 {
         let stat = self.vm.run_ok(&format!("{} cat $disk/stat", find("card")));
