@@ -86,7 +86,7 @@ pub(super) struct Track {
     is_in_weather: bool,
     /// The way of its centre since `since`, in sixteenths of a cell.
     path: i32,
-    /// Its longest part, its last one, and how many parts were like the one before.
+    /// Its longest part; its last one, gone with both sides, and how many parts were like the one before.
     longest: i32,
     step: (i32, i32),
     step_ms: i64,
@@ -234,8 +234,11 @@ impl Track {
         let is_alike = is_alike(&before, component);
         let overlaps = gap(&before, component) == 0;
         self.evidence = (self.evidence + if is_alike && overlaps { 2 } else { 1 }).min(EVIDENCE_MAX);
-        if is_alike {
-            self.travel(before.centre());
+        let step = advance(&before, component);
+        let is_like_before = self.path > 0 && self.is_like_before(step);
+        // Before a beam, who goes on is seen now in part and now with what the beam adds.
+        if is_alike || is_like_before {
+            self.travel(before.centre(), step, is_like_before);
         } else {
             (self.origin, self.since, self.length) = (*component, at, component.longer_side());
             (self.path, self.longest, self.steady) = (0, 0, 0);
@@ -248,12 +251,15 @@ impl Track {
         }
     }
 
-    /// It has come here from there.
-    fn travel(&mut self, from: (i32, i32)) {
-        let to = self.component.centre();
-        let step = (to.0 - from.0, to.1 - from.1);
-        let way = apart(to, from);
-        let is_like_before = self.path > 0 && apart(step, self.step) <= 8 + way / 5;
+    /// Whether it goes on as in the look before.
+    fn is_like_before(&self, step: (i32, i32)) -> bool {
+        let way = apart(step, (0, 0));
+        way > 0 && apart(step, self.step) <= 8 + way / 5
+    }
+
+    /// It has come here from there, with both of its sides by this step.
+    fn travel(&mut self, from: (i32, i32), step: (i32, i32), is_like_before: bool) {
+        let way = apart(self.component.centre(), from);
         self.steady = if is_like_before { self.steady.saturating_add(1) } else { 0 };
         self.path += way;
         self.longest = self.longest.max(way);
@@ -276,24 +282,14 @@ impl Track {
         let is_front = has_changed(component, FRONT_PERCENT);
         let least = 16 * component.shorter_side().clamp(3, 12);
         // Somebody who comes nearer grows, and may be cut off by the edge of the picture at one side.
-        let is_whole = component.area > self.origin.area || 2 * self.advanced() >= least;
+        let advanced = apart(advance(&self.origin, component), (0, 0));
+        let is_whole = component.area > self.origin.area || 2 * advanced >= least;
         is_front && far >= least && is_whole && is_straight && is_evenly
     }
 
     /// How far its centre is from where it was first, in sixteenths of a cell.
     fn travelled(&self) -> i32 {
         apart(self.component.centre(), self.origin.centre())
-    }
-
-    /// How far it has gone with both of its sides, in sixteenths of a cell: what fades at one side has not.
-    fn advanced(&self) -> i32 {
-        let (now, origin) = (&self.component, &self.origin);
-        let moved = |now: u16, origin: u16| 16 * (i32::from(now) - i32::from(origin));
-        let both =
-            |one: i32, other: i32| if (one < 0) == (other < 0) { one.abs().min(other.abs()) } else { 0 };
-        let across = both(moved(now.left, origin.left), moved(now.right, origin.right));
-        let down = both(moved(now.top, origin.top), moved(now.bottom, origin.bottom));
-        apart((across, down), (0, 0))
     }
 
     /// Whether it is too fast for its size: an insect before the lens. What goes straight may be somebody who runs and of whom
@@ -355,6 +351,18 @@ fn reach(component: &Component, since_us: u64) -> i32 {
 fn apart((x, y): (i32, i32), (other_x, other_y): (i32, i32)) -> i32 {
     let (across, down) = ((x - other_x).abs(), (y - other_y).abs());
     across.max(down) + 3 * across.min(down) / 8
+}
+
+/// How far something has gone with both of its sides, in sixteenths of a cell: what fades at one side, or grows, has not.
+fn advance(from: &Component, to: &Component) -> (i32, i32) {
+    let moved = |to: u16, from: u16| 16 * (i32::from(to) - i32::from(from));
+    let both = |one: i32, other: i32| match (one < 0) == (other < 0) {
+        true if one.abs() < other.abs() => one,
+        true => other,
+        false => 0,
+    };
+    let across = both(moved(to.left, from.left), moved(to.right, from.right));
+    (across, both(moved(to.top, from.top), moved(to.bottom, from.bottom)))
 }
 
 /// Cells between two boxes; 0 if they touch.

@@ -147,6 +147,30 @@ fn who_runs_near_the_camera_is_seen_within_a_second() {
 }
 
 #[test]
+fn who_runs_is_no_insect_when_more_of_them_is_seen() {
+    // The upper half, and then the legs too: the middle jumps down, and nobody does.
+    let runs = [((75, 26), (5, 14)), ((59, 26), (10, 14)), ((44, 26), (10, 31))];
+    assert_eq!(moving(&runs.map(|(place, size)| component(place, size))), [false, false, true]);
+}
+
+#[test]
+fn who_runs_before_a_beam_is_followed_in_every_size() {
+    let places = [
+        ((71, 19), (9, 34)),
+        ((54, 18), (12, 17)),
+        ((33, 4), (17, 51)),
+        ((16, 17), (14, 36)),
+        ((1, 18), (11, 36)),
+    ];
+    let mut tracks = Tracks::default();
+    let looks = (0..).zip(places).map(|(look, (place, size))| {
+        tracks.follow(at(look), 200_000, &[component(place, size)], Disturbance::Beam);
+        tracks.moving(at(look)).count()
+    });
+    assert_eq!(looks.collect::<Vec<_>>(), [0, 0, 0, 1, 1]);
+}
+
+#[test]
 fn a_few_cells_must_travel() {
     assert_eq!(moving(&[component((10, 10), (3, 5)); 8]), [false; 8]);
     let walks: Vec<_> = (0..8).map(|look| component((10 + look, 10), (3, 5))).collect();
