@@ -108,12 +108,15 @@ impl CameraRecorder {
         })
     }
 
-    /// Takes other settings; false if the intake has to be started anew for them.
+    /// Takes other settings; false if recording has to be begun anew for them.
     pub(super) fn set(&mut self, settings: &Arc<RecordSettings>) -> bool {
         if self.settings == *settings {
             return true;
         }
-        let is_same = self.settings.pre == settings.pre && self.settings.microphone == settings.microphone;
+        // What is in memory is encoded already.
+        let is_same = self.settings.sound == settings.sound
+            && self.settings.pre == settings.pre
+            && self.settings.microphone == settings.microphone;
         if is_same {
             self.plan.set(settings);
             self.settings = Arc::clone(settings);

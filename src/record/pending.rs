@@ -37,7 +37,7 @@ pub(super) struct Sound {
     /// The format of its samples.
     pub(super) format: SoundFormat,
     pub(super) packet: Packet,
-    /// Bytes of the samples, which the packet has at the most.
+    /// Bytes of its samples; the packet is about as long, or shorter.
     pub(super) bytes: usize,
 }
 

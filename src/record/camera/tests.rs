@@ -3,7 +3,7 @@
 use super::*;
 use crate::codec::part;
 use crate::hub::latest;
-use crate::media::{CameraName, EventKind};
+use crate::media::{CameraName, EventKind, RecordSound};
 use std::time::Duration;
 
 const SECOND: u64 = 1_000_000;
@@ -64,6 +64,15 @@ fn lost_frames_of_an_event_are_counted_and_their_gap_is_named() {
     // Without an event nobody misses them.
     assert!(judge(&mut camera, 200 * SECOND, 700, size).is_none());
     assert_eq!(camera.status.missed, 501);
+}
+
+#[test]
+fn another_form_of_sound_begins_recording_anew() {
+    let mut camera = recorder(RecordWhen::Always);
+    let settings = |sound, days| Arc::new(RecordSettings { sound, days, ..(*camera.settings).clone() });
+    let (kept_longer, pcm) = (settings(RecordSound::Flac, Some(9)), settings(RecordSound::Pcm, Some(9)));
+    assert!(camera.set(&kept_longer));
+    assert!(!camera.set(&pcm), "packets that wait are FLAC");
 }
 
 #[test]
