@@ -68,10 +68,12 @@ impl Disturbance {
 pub(super) struct Track {
     pub(super) component: Component,
     pub(super) first: Timestamp,
-    /// What it was when it got about its present size, and when.
+    /// What it was when its way began, and when: a way ends where the size changes by far, unless it goes on as before.
     origin: Component,
     since: Timestamp,
     seen: Timestamp,
+    /// When `component` was seen: not while it is hidden.
+    placed: Timestamp,
     /// Whether it was not seen in the look before.
     is_missed: bool,
     /// When it changed last.
@@ -86,7 +88,7 @@ pub(super) struct Track {
     is_in_weather: bool,
     /// The way of its centre since `since`, in sixteenths of a cell.
     path: i32,
-    /// Its longest part; its last one, gone with both sides, and how many parts were like the one before.
+    /// Its longest part; its last one, see [`step`], and how many parts were like the one before.
     longest: i32,
     step: (i32, i32),
     step_ms: i64,
@@ -194,6 +196,7 @@ impl Track {
             origin: *component,
             since: at,
             seen: at,
+            placed: at,
             is_missed: false,
             active: at,
             evidence: 1,
@@ -221,7 +224,6 @@ impl Track {
         if component.active * 8 > component.area {
             self.active = at;
         }
-        self.step_ms = (at.as_micros().saturating_sub(self.seen.as_micros()) / 1000).min(20_000) as i64;
         self.seen = at;
         let is_joined = component.area > 3 * before.area;
         if is_joined && self.must_travel && self.evidence >= EVIDENCE_MIN && self.hidden < HIDDEN_MAX {
@@ -234,37 +236,43 @@ impl Track {
         let is_alike = is_alike(&before, component);
         let overlaps = gap(&before, component) == 0;
         self.evidence = (self.evidence + if is_alike && overlaps { 2 } else { 1 }).min(EVIDENCE_MAX);
-        let step = advance(&before, component);
-        let is_like_before = self.path > 0 && self.is_like_before(step);
-        // Before a beam, who goes on is seen now in part and now with what the beam adds.
+        let step_ms = (at.as_micros().saturating_sub(self.placed.as_micros()) / 1000).min(20_000) as i64;
+        self.placed = at;
+        let step = step(&before, component);
+        let is_like_before = self.path > 0 && self.is_like_before(step, step_ms);
+        // In front of a beam, somebody is seen partly in one look and together with its light in the next.
         if is_alike || is_like_before {
-            self.travel(before.centre(), step, is_like_before);
+            self.travel(before.centre(), is_like_before);
+            (self.step, self.step_ms) = (step, step_ms);
         } else {
             (self.origin, self.since, self.length) = (*component, at, component.longer_side());
             (self.path, self.longest, self.steady) = (0, 0, 0);
         }
+        if is_alike {
+            self.length = self.length.max(component.longer_side());
+        }
         // Where much changes, something else may be in its place a look later.
         let is_same = !(self.must_travel && was_missed);
-        let may_begin = disturbance != Disturbance::Storm && self.evidence >= EVIDENCE_MIN && is_same;
+        let is_itself = is_same && (is_alike || !is_like_before);
+        let may_begin = disturbance != Disturbance::Storm && self.evidence >= EVIDENCE_MIN && is_itself;
         if may_begin && self.has_travelled() && !self.flies() {
             self.is_motion = true;
         }
     }
 
-    /// Whether it goes on as in the look before.
-    fn is_like_before(&self, step: (i32, i32)) -> bool {
-        let way = apart(step, (0, 0));
-        way > 0 && apart(step, self.step) <= 8 + way / 5
+    /// Whether it goes on as fast and in the same direction as before, by this step in so many milliseconds.
+    fn is_like_before(&self, step: (i32, i32), step_ms: i64) -> bool {
+        let scaled = |way: i32| (i64::from(way) * self.step_ms / step_ms.max(1)) as i32;
+        let step = (scaled(step.0), scaled(step.1));
+        apart(step, self.step) <= 8 + apart(step, (0, 0)) / 5
     }
 
-    /// It has come here from there, with both of its sides by this step.
-    fn travel(&mut self, from: (i32, i32), step: (i32, i32), is_like_before: bool) {
+    /// Its way goes on from there to where it is now.
+    fn travel(&mut self, from: (i32, i32), is_like_before: bool) {
         let way = apart(self.component.centre(), from);
         self.steady = if is_like_before { self.steady.saturating_add(1) } else { 0 };
         self.path += way;
         self.longest = self.longest.max(way);
-        self.step = step;
-        self.length = self.length.max(self.component.longer_side());
     }
 
     /// Where the picture flickers anyway, only what goes elsewhere is motion.
@@ -363,6 +371,14 @@ fn advance(from: &Component, to: &Component) -> (i32, i32) {
     };
     let across = both(moved(to.left, from.left), moved(to.right, from.right));
     (across, both(moved(to.top, from.top), moved(to.bottom, from.bottom)))
+}
+
+/// The step of the centre, in sixteenths of a cell; across the direction only as far as both sides have gone. Legs that come into view are no
+/// step, but an insect grows along its way.
+fn step(from: &Component, to: &Component) -> (i32, i32) {
+    let (advanced, before, now) = (advance(from, to), from.centre(), to.centre());
+    let (across, down) = (now.0 - before.0, now.1 - before.1);
+    if across.abs() > down.abs() { (across, advanced.1) } else { (advanced.0, down) }
 }
 
 /// Cells between two boxes; 0 if they touch.

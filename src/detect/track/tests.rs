@@ -171,6 +171,23 @@ fn who_runs_before_a_beam_is_followed_in_every_size() {
 }
 
 #[test]
+fn an_insect_that_grows_along_its_way_stays_one() {
+    let flies = [((20, 10), (5, 5)), ((24, 10), (5, 5)), ((27, 10), (9, 5))];
+    assert_eq!(moving(&flies.map(|(place, size)| component(place, size))), [false; 3]);
+}
+
+#[test]
+fn an_insect_that_is_joined_with_light_stays_one() {
+    let mut tracks = Tracks::default();
+    let places =
+        [((10, 30), (6, 6)), ((18, 30), (6, 6)), ((25, 13), (8, 40)), ((34, 30), (6, 6)), ((42, 30), (6, 6))];
+    for (look, (place, size)) in (0..).zip(places) {
+        tracks.follow(at(look), 200_000, &[component(place, size)], Disturbance::Beam);
+        assert_eq!(tracks.moving(at(look)).count(), 0, "{look}");
+    }
+}
+
+#[test]
 fn a_few_cells_must_travel() {
     assert_eq!(moving(&[component((10, 10), (3, 5)); 8]), [false; 8]);
     let walks: Vec<_> = (0..8).map(|look| component((10 + look, 10), (3, 5))).collect();
