@@ -151,11 +151,18 @@ impl<'a> Recording<'a> {
         })
     }
 
-    /// How many files of footage each camera has on the mounted card.
-    pub fn count_files(&self) -> [u32; 2] {
+    /// How long ago the newest file of each camera on the mounted card began, in seconds of the machine's clock; `i64::MAX` if there is none.
+    pub fn ages_s(&self) -> [i64; 2] {
         CAMERAS.map(|camera| {
-            let counted = self.vm.run_ok(&format!("find {CARD}/{} -name '*.mkv' | wc -l", camera.name));
-            counted.trim().parse().expect("a number")
+            let script = format!(
+                r#"file=$(ls {CARD}/{}/*/*.mkv | awk -F- '{{ print $NF, $0 }}' | sort | tail -n 1)
+                [ -n "$file" ] || {{ echo {}; exit; }}
+                began=$(echo $file | sed 's|.*/\([0-9-]*\)/\(..\)\(..\)\(..\).*|\1 \2:\3:\4|')
+                echo $(($(date +%s) - $(date -u -d "$began" +%s)))"#,
+                camera.name,
+                i64::MAX
+            );
+            self.vm.run_ok(&script).trim().parse().expect("seconds")
         })
     }
 
