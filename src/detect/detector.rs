@@ -280,17 +280,23 @@ impl Detector {
             zones::of_cells(&self.settings, (grid.width, grid.height), &mut self.zones);
         }
         self.grid = grid;
+        self.last.clone_from(&self.levels);
+        self.learn_anew(at);
+    }
+
+    /// Forgets the background, and learns what is seen now.
+    pub(super) fn learn_anew(&mut self, at: Timestamp) {
+        let cells = self.grid.cells();
         self.cells.clear();
         self.cells.extend(self.levels.iter().map(|&level| Cell::new(level)));
-        self.last.clone_from(&self.levels);
         self.strengths.clear();
-        self.strengths.resize(grid.cells(), 0);
+        self.strengths.resize(cells, 0);
         self.rests.clear();
-        self.rests.resize(grid.cells(), 0);
+        self.rests.resize(cells, 0);
         self.thresholds.clear();
-        self.thresholds.resize(grid.cells(), 0);
-        self.counting.clear(grid.cells());
-        self.active.clear(grid.cells());
+        self.thresholds.resize(cells, 0);
+        self.counting.clear(cells);
+        self.active.clear(cells);
         self.tracks.clear();
         self.weather = Weather::default();
         self.noise = 16;
@@ -325,7 +331,9 @@ impl Detector {
         if self.mode == Mode::Watching {
             self.find_motion(at, since_us, out);
         }
-        self.learn(pace);
+        if !matches!(self.mode, Mode::Learning { .. }) {
+            self.learn(pace);
+        }
         self.end_old(at, out);
     }
 }

@@ -122,13 +122,11 @@ impl Detector {
                 let is_calm = !is_jump && self.unlike_last() * 100 < cells * CALM_PERCENT;
                 let calm_looks = if is_calm { calm_looks + 1 } else { 0 };
                 let waited_us = at.as_micros().saturating_sub(since.as_micros());
-                self.mode = if calm_looks >= CALM_LOOKS || waited_us >= SETTLE_US {
-                    self.take_over();
+                self.mode = Mode::Settling { since, calm_looks };
+                if calm_looks >= CALM_LOOKS || waited_us >= SETTLE_US {
                     (self.settled, self.calm) = (at, at);
-                    Mode::Watching
-                } else {
-                    Mode::Settling { since, calm_looks }
-                };
+                    self.settle(at);
+                }
             }
             Mode::Watching if self.active_cells * 100 >= cells * WHOLE_PERCENT || is_jump => {
                 self.tracks.clear();
@@ -153,7 +151,11 @@ impl Detector {
     }
 
     /// What is seen now is the background. If most is as before, what is left may be somebody.
-    fn take_over(&mut self) {
+    fn settle(&mut self, at: Timestamp) {
+        if self.scene.is_another_view(&self.levels, self.grid) {
+            return self.learn_anew(at);
+        }
+        self.mode = Mode::Watching;
         let other = self.strengths.iter().filter(|&&strength| strength >= STRENGTH_ONE).count();
         if other * 100 < self.grid.cells() * BACK_PERCENT {
             return;

@@ -127,16 +127,13 @@ impl Scene {
             return;
         }
         self.judged = Some(at);
-        self.view = self.compare(whole, grid);
+        self.view = self.compare(whole.levels, grid);
         let (present, same) = self.view.unwrap_or((100, 100));
         let is_covered = whole.mean >= DIM
             && if self.is_on(Kind::Covered) { same < SAME_PERCENT } else { present < COVERED_PERCENT };
         self.judge(Kind::Covered, at, is_covered, numbers, out);
-        let is_other = if self.is_on(Kind::Moved) {
-            same < SAME_PERCENT
-        } else {
-            same < MOVED_PERCENT && present >= DETAILED_PERCENT
-        };
+        let is_other =
+            if self.is_on(Kind::Moved) { same < SAME_PERCENT } else { is_elsewhere((present, same)) };
         self.judge(Kind::Moved, at, is_other && !is_covered && !is_dark, numbers, out);
         self.judge_detail(whole, same, numbers, out);
         let is_old = self.alarm(Kind::Moved).detection.is_some_and(|detection| {
@@ -181,9 +178,9 @@ impl Scene {
         }
     }
 
-    fn compare(&self, whole: &Whole<'_>, grid: Grid) -> Option<(i32, i32)> {
+    fn compare(&self, levels: &[u16], grid: Grid) -> Option<(i32, i32)> {
         let (mut known, mut present, mut same) = (0, 0, 0);
-        self.each_sign(whole.levels, grid, |at, side, sign| {
+        self.each_sign(levels, grid, |at, side, sign| {
             let usual = self.signs[at][side];
             present += i32::from(sign != 0);
             if usual.abs() >= SIGN_KNOWN {
@@ -221,6 +218,11 @@ impl Scene {
         }
     }
 
+    /// Whether these levels have as many edges as are known, but elsewhere.
+    pub(super) fn is_another_view(&self, levels: &[u16], grid: Grid) -> bool {
+        self.compare(levels, grid).is_some_and(is_elsewhere)
+    }
+
     fn alarm(&self, kind: Kind) -> &Alarm {
         let place = HOLDS.iter().position(|hold| hold.kind == kind).unwrap_or(0);
         &self.alarms[place]
@@ -255,4 +257,9 @@ impl Scene {
             out.push(Change::Began(detection));
         }
     }
+}
+
+/// Whether a view, as in [`Scene::view`], has its edges elsewhere.
+fn is_elsewhere((present, same): (i32, i32)) -> bool {
+    same < MOVED_PERCENT && present >= DETAILED_PERCENT
 }

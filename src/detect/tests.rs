@@ -244,6 +244,20 @@ fn a_gap_or_another_size_starts_anew() {
 }
 
 #[test]
+fn what_sways_in_the_new_view_of_a_camera_is_no_motion() {
+    let mut camera = Camera::watching();
+    let view = |(x, y): (usize, usize)| 1600 - room(WIDTH - x, HEIGHT - y);
+    let changes = camera.looks(60, |look, (x, y), _| {
+        let sways = (20..28).contains(&x) && (20..28).contains(&y) && look % 6 < 3;
+        view((x, y)) + if sways { 250 } else { 0 }
+    });
+    let [Change::Began(detection)] = changes[..] else { panic!("{changes:?}") };
+    assert_eq!(detection.kind, Kind::Moved);
+    let changes = camera.looks(30, |look, at, _| person(30 + look as usize, at, view(at)));
+    assert_eq!(began(&changes), 1, "it looks again: {changes:?}");
+}
+
+#[test]
 fn zones_say_where_motion_counts() {
     let square = |left: u16, right: u16| {
         let points = [(left, 0), (right, 0), (right, Point::FULL), (left, Point::FULL)];
