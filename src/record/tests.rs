@@ -135,6 +135,17 @@ fn always() -> RecordSettings {
 }
 
 #[test]
+fn each_picture_has_a_millisecond_of_its_own() {
+    let mut world = World::new(&always());
+    let at_us = now_us();
+    [0, 200, 400, 3000, 3100].into_iter().for_each(|after_us| world.publish(at_us + after_us, 100));
+    wait_until(|| world.counted().0 == 5);
+    world.stop();
+    let times = world.segments().into_iter().flat_map(|(_, index, _)| index).map(|entry| entry.at_ms);
+    assert_eq!(times.collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
 fn every_frame_is_written_or_counted_over_all_segments() {
     let mut world = World::new(&always());
     while world.files().len() < 3 {
