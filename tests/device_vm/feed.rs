@@ -3,7 +3,6 @@
 //!
 //! They are one process for all tests that use them, so that no number comes twice. It tells the host of each picture.
 
-use std::cell::Cell;
 use std::env;
 use std::fs;
 use std::io::Write;
@@ -11,6 +10,7 @@ use std::net::UdpSocket;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -59,8 +59,7 @@ pub struct Tag {
 /// The cameras, until it is dropped.
 pub struct Feed {
     job: Job,
-    socket: UdpSocket,
-    last: Cell<[Tag; 2]>,
+    last: Arc<Mutex<[Tag; 2]>>,
     /// The picture without its first two bytes.
     picture: Vec<u8>,
 }
@@ -92,21 +91,12 @@ impl Feed {
             "rm -rf {FOLDER}; {VARIABLE}={port} exec {PROGRAM} --exact feed::as_cameras --ignored --nocapture"
         ));
         vm.run_ok(&format!("until [ -e {FOLDER}/ready ]; do sleep 0.1; done"));
-        let feed = Self { job, socket, last: Cell::default(), picture };
-        feed.socket.set_nonblocking(true).expect("set");
-        feed
+        Self { job, last: note_last(socket), picture }
     }
 
     /// The last picture that each camera has sent.
     pub fn last(&self) -> [Tag; 2] {
-        let mut message = [0; Tag::BYTES];
-        let mut last = self.last.get();
-        while let Ok(Tag::BYTES) = self.socket.recv(&mut message) {
-            let tag = Tag::of(&message);
-            last[usize::from(tag.camera)] = tag;
-        }
-        self.last.set(last);
-        last
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the cameras and the microphone stand still, or go on.
@@ -180,6 +170,23 @@ fn make(tag: &Tag, bytes: usize, picture: &[u8]) -> Vec<u8> {
     }
     out.extend(picture);
     out
+}
+
+/// Receives all the time: a socket whose messages nobody takes is full within seconds, and loses those that come then.
+fn note_last(socket: UdpSocket) -> Arc<Mutex<[Tag; 2]>> {
+    socket.set_read_timeout(Some(Duration::from_secs(1))).expect("set");
+    let noted = Arc::new(Mutex::new([Tag::default(); 2]));
+    let last = Arc::downgrade(&noted);
+    thread::spawn(move || {
+        let mut message = [0; Tag::BYTES];
+        while let Some(last) = last.upgrade() {
+            if let Ok(Tag::BYTES) = socket.recv(&mut message) {
+                let tag = Tag::of(&message);
+                last.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(tag.camera)] = tag;
+            }
+        }
+    });
+    noted
 }
 
 #[test]
