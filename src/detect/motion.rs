@@ -10,7 +10,8 @@ use super::detection::{Change, Detection, Kind};
 use super::detector::{Detector, Mode, Ongoing};
 use super::light::{CHANGED, CHANGED_FAR, View};
 use super::noise::Noise;
-use super::track::{Disturbance, Track};
+use super::track::Track;
+use super::weather::Disturbance;
 use crate::media::{Area, Timestamp};
 
 /// The picture as a whole has changed when so many of its cells have, in percent, since the last look.
@@ -27,7 +28,7 @@ const CALM_LOOKS: u32 = 2;
 const LIKE_GREY: i32 = 4;
 
 /// It is looked at again after this time, calm or not.
-const SETTLE_US: u64 = 4_000_000;
+const SETTLE: Duration = Duration::from_secs(4);
 
 /// A change is reported so long after the one before at the earliest.
 const REPORT_US: u64 = 1_000_000;
@@ -121,9 +122,8 @@ impl Detector {
             Mode::Settling { since, calm_looks } => {
                 let is_calm = !is_jump && self.unlike_last() * 100 < cells * CALM_PERCENT;
                 let calm_looks = if is_calm { calm_looks + 1 } else { 0 };
-                let waited_us = at.as_micros().saturating_sub(since.as_micros());
                 self.mode = Mode::Settling { since, calm_looks };
-                if calm_looks >= CALM_LOOKS || waited_us >= SETTLE_US {
+                if calm_looks >= CALM_LOOKS || at.since(since) >= SETTLE {
                     (self.settled, self.calm) = (at, at);
                     self.settle(at);
                 }
@@ -200,7 +200,7 @@ impl Detector {
                 counting.unset(cell);
             });
         }
-        let moving: Vec<Track> = self.tracks.moving(at).copied().collect();
+        let moving: Vec<_> = self.tracks.moving(at).copied().collect();
         for track in &moving {
             self.moving.push(self.area(&track.component));
             self.report(at, track, out);

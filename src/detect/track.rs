@@ -1,6 +1,7 @@
 //! Components from look to look: which of them are motion.
 
 use super::components::{COMPONENTS_MAX, Component};
+use super::weather::Disturbance;
 use crate::media::Timestamp;
 
 /// Evidence at which a track is motion. A component where one was before is worth 2; a new one, or one that has jumped, 1.
@@ -43,25 +44,6 @@ const STEADY_MIN_TALL: u8 = 1;
 
 /// For so many looks something larger may be in the place of what is followed: light that it has been joined with.
 const HIDDEN_MAX: u8 = 2;
-
-/// What else than things has changed the picture in the last looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Disturbance {
-    None,
-    /// Some cells change all over the picture.
-    Weather,
-    Light,
-    /// Light, by far and in parts.
-    Beam,
-    /// Very many cells change all over the picture: nothing begins to be motion.
-    Storm,
-}
-
-impl Disturbance {
-    fn is_weather(self) -> bool {
-        matches!(self, Self::Weather | Self::Storm)
-    }
-}
 
 /// A component that is followed.
 #[derive(Clone, Copy, Debug)]

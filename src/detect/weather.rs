@@ -1,8 +1,7 @@
-//! Changes all over the picture that are no light and no thing: rain or snow that begins, and a camera that shakes.
+//! What disturbs the whole picture, and by what rain or snow that begins and a camera that shakes are known.
 
 use std::time::Duration;
 
-use super::track::Disturbance;
 use crate::media::Timestamp;
 
 /// While so many cells of the picture, in percent, differ newly outside of what is found, parts must travel: drops meet at one place by
@@ -17,6 +16,25 @@ const HOLD: Duration = Duration::from_secs(1);
 
 /// A storm lasts for so long at the most: then it is known how much each cell varies. Another one begins after as long without.
 const STORM: Duration = Duration::from_secs(10);
+
+/// What else than things has changed the picture in the last looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Disturbance {
+    None,
+    /// Some cells change all over the picture.
+    Weather,
+    Light,
+    /// Light, by far and in parts.
+    Beam,
+    /// Very many cells change all over the picture: nothing begins to be motion.
+    Storm,
+}
+
+impl Disturbance {
+    pub(super) fn is_weather(self) -> bool {
+        matches!(self, Self::Weather | Self::Storm)
+    }
+}
 
 /// What the last looks showed.
 #[derive(Default)]
