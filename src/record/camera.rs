@@ -11,7 +11,7 @@ use super::changes::Changes;
 use super::error::RecordError;
 use super::intake::Intake;
 use super::open::OpenSegment;
-use super::pending::{self, Pending};
+use super::pending::{self, Pending, Picture, Times};
 use super::plan::Plan;
 use super::recordings::Recordings;
 use super::sounds::{self, Sounds};
@@ -45,6 +45,7 @@ pub(super) struct CameraRecorder {
     next_frame: Option<RecentItem<Frame>>,
     judged: Option<Judged>,
     pending: Pending,
+    times: Times,
     open: Option<OpenSegment>,
     /// When the last frame that was kept was captured.
     last_us: Option<u64>,
@@ -94,6 +95,7 @@ impl CameraRecorder {
             next_frame: None,
             judged: None,
             pending: Pending::default(),
+            times: Times::default(),
             open: None,
             last_us: None,
             judged_us: None,
@@ -290,7 +292,8 @@ impl CameraRecorder {
         self.pending.missed = self.pending.missed.saturating_add(judged.lost);
         self.pending.has_event |= judged.is_event;
         let captured_us = judged.frame.captured().as_micros();
-        self.pending.add_frame(judged.frame, captured_us.max(before_us).min(now_us));
+        let picture = Picture { at_us: self.times.next_us(&judged.frame), frame: judged.frame };
+        self.pending.add_picture(picture, captured_us.max(before_us).min(now_us));
         Ok(())
     }
 
@@ -327,7 +330,7 @@ impl CameraRecorder {
         };
         match open.append(&self.pending, recordings) {
             Ok(bytes) => {
-                self.status.frames += self.pending.frames.len() as u64;
+                self.status.frames += self.pending.pictures.len() as u64;
                 self.status.bytes += bytes;
                 self.pending = Pending::default();
                 // Not before: the memory of a frame is used again if nobody holds it any more when it is removed.
@@ -349,7 +352,7 @@ impl CameraRecorder {
                     RecordError::Segment(_, SegmentError::Unfit(_)) if was_empty => None,
                     _ => return Err(error),
                 };
-                self.status.missed += std::mem::take(&mut self.pending).frames.len() as u64;
+                self.status.missed += std::mem::take(&mut self.pending).pictures.len() as u64;
                 Err(refused.unwrap_or(error))
             }
         }

@@ -113,16 +113,11 @@ impl OpenSegment {
             .collect();
         let start_us = self.head.start.monotonic_us;
         let block = |track, at_us: u64, bytes| Block { track, at_us: at_us.saturating_sub(start_us), bytes };
-        // By its millisecond a picture is found again, and a player knows its place: after a delay, several come in one.
-        let mut free_us = self.writer.index().last().map_or(0, after_us);
-        let pictures = pending.frames.iter().map(|frame| {
-            let mut picture = block(Track::Picture, frame.captured().as_micros(), frame.jpeg());
-            picture.at_us = picture.at_us.max(free_us);
-            free_us = (picture.at_us + 500) / 1000 * 1000 + 1000;
-            picture
-        });
-        let mut blocks: Vec<Block<'_>> =
-            pictures.chain(packets.iter().map(|(at_us, bytes)| block(Track::Sound, *at_us, bytes))).collect();
+        let pictures = pending.pictures.iter();
+        let mut blocks: Vec<Block<'_>> = pictures
+            .map(|picture| block(Track::Picture, picture.at_us, picture.frame.jpeg()))
+            .chain(packets.iter().map(|(at_us, bytes)| block(Track::Sound, *at_us, bytes)))
+            .collect();
         blocks.sort_by_key(|block| block.at_us);
         let group = Group { blocks: &blocks, missed_before: pending.missed, gap_before: pending.gap };
         let known = self.writer.index().len();
@@ -191,11 +186,6 @@ fn place(spare: &Path, path: &Path, folder: &Path) -> std::io::Result<()> {
     fs::rename(spare, path)?;
     sync_folder(path)?;
     sync_folder(folder_of(path))
-}
-
-/// The millisecond after that of a picture, in microseconds.
-fn after_us(picture: &IndexEntry) -> u64 {
-    (u64::from(picture.at_ms) + 1) * 1000
 }
 
 /// The wall clock at a moment of the monotonic clock, in microseconds since 1970.

@@ -14,7 +14,7 @@ const MOST_US: u64 = 2_000_000;
 /// What is to be written as one group.
 #[derive(Default)]
 pub(super) struct Pending {
-    pub(super) frames: Vec<Arc<Frame>>,
+    pub(super) pictures: Vec<Picture>,
     pub(super) sound: Vec<Sound>,
     /// Frames that were lost before the first one.
     pub(super) missed: u32,
@@ -28,6 +28,29 @@ pub(super) struct Pending {
     /// The same of its last frame.
     last_since_us: u64,
     is_over: bool,
+}
+
+/// A frame and its time.
+pub(super) struct Picture {
+    /// When it was captured, in microseconds of the monotonic clock, or a little later: see [`Times`].
+    pub(super) at_us: u64,
+    pub(super) frame: Arc<Frame>,
+}
+
+/// The times of the pictures of a camera, which are at least a millisecond apart: by its millisecond a picture is found again, and a player
+/// knows its place. After a delay, several may come within one.
+#[derive(Default)]
+pub(super) struct Times {
+    free_us: u64,
+}
+
+impl Times {
+    /// The time of the next picture.
+    pub(super) fn next_us(&mut self, frame: &Frame) -> u64 {
+        let at_us = frame.captured().as_micros().max(self.free_us);
+        self.free_us = at_us + 1000;
+        at_us
+    }
 }
 
 /// A piece of sound.
@@ -47,26 +70,26 @@ pub(super) fn group_bytes(segment_bytes: u64) -> usize {
 }
 
 impl Pending {
-    /// Adds a frame, which could have been here since `since_us`.
-    pub(super) fn add_frame(&mut self, frame: Arc<Frame>, since_us: u64) {
-        self.bytes += frame.jpeg().len();
+    /// Adds a picture, which could have been here since `since_us`.
+    pub(super) fn add_picture(&mut self, picture: Picture, since_us: u64) {
+        self.bytes += picture.frame.jpeg().len();
         self.since_us = Some(self.since_us.map_or(since_us, |known| known.min(since_us)));
         self.last_since_us = since_us;
-        self.frames.push(frame);
+        self.pictures.push(picture);
     }
 
     /// Splits off the last frame and the sound from there on, if there is sound and another frame. A group that is written before the next
     /// frame comes leaves them to the next group: that, which may be the first one of a file, begins with a picture and its sound.
     /// Before another format they stay: what follows lacks the sound that was captured with the frame.
     pub(super) fn split_last(&mut self) -> Option<Self> {
-        if self.frames.len() < 2 || self.sound.is_empty() || self.is_over {
+        if self.pictures.len() < 2 || self.sound.is_empty() || self.is_over {
             return None;
         }
         let mut last = Self { has_event: self.has_event, ..Self::default() };
-        let frame = self.frames.pop()?;
-        self.bytes -= frame.jpeg().len();
-        let from_us = frame.captured().as_micros();
-        last.add_frame(frame, self.last_since_us);
+        let picture = self.pictures.pop()?;
+        self.bytes -= picture.frame.jpeg().len();
+        let from_us = picture.at_us;
+        last.add_picture(picture, self.last_since_us);
         for sound in self.sound.extract_if(.., |sound| sound.at_us >= from_us) {
             self.bytes -= sound.bytes;
             last.add_sound(sound, self.last_since_us);
@@ -77,8 +100,8 @@ impl Pending {
     /// Adds what was split off, behind what is still here.
     pub(super) fn join(&mut self, last: Self) {
         self.has_event |= last.has_event;
-        for frame in last.frames {
-            self.add_frame(frame, last.last_since_us);
+        for picture in last.pictures {
+            self.add_picture(picture, last.last_since_us);
         }
         for sound in last.sound {
             self.add_sound(sound, last.last_since_us);
@@ -94,13 +117,13 @@ impl Pending {
 
     /// Leaves out the sound that comes before the first picture.
     pub(super) fn begin_with_picture(&mut self) {
-        let first_us = self.frames.first().map_or(u64::MAX, |frame| frame.captured().as_micros());
+        let first_us = self.pictures.first().map_or(u64::MAX, |picture| picture.at_us);
         self.sound.retain(|sound| sound.at_us >= first_us);
     }
 
     /// Takes no more sound: what follows has another format. Sound alone, which is not written, is left out.
     pub(super) fn end(&mut self) {
-        self.is_over = !self.frames.is_empty();
+        self.is_over = !self.pictures.is_empty();
         self.sound.retain(|_| self.is_over);
     }
 
@@ -111,15 +134,13 @@ impl Pending {
 
     /// Whether there is no frame. Sound alone is not written.
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.pictures.is_empty()
     }
 
     /// Whether it is as much as a group may have.
     pub(super) fn is_full(&self, most_bytes: usize) -> bool {
-        let times = self.frames.first().zip(self.frames.last());
-        let covered = times.map_or(0, |(first, last)| {
-            last.captured().as_micros().saturating_sub(first.captured().as_micros())
-        });
+        let ends = self.pictures.first().zip(self.pictures.last());
+        let covered = ends.map_or(0, |(first, last)| last.at_us.saturating_sub(first.at_us));
         self.is_over || self.bytes >= most_bytes || covered >= MOST_US
     }
 
@@ -130,19 +151,19 @@ impl Pending {
 
     /// When its first frame or sound was captured, in microseconds of the monotonic clock.
     pub(super) fn start_us(&self) -> u64 {
-        let frame = self.frames.first().map(|frame| frame.captured().as_micros());
+        let picture = self.pictures.first().map(|picture| picture.at_us);
         let sound = self.sound.first().map(|sound| sound.at_us);
-        frame.into_iter().chain(sound).min().unwrap_or(0)
+        picture.into_iter().chain(sound).min().unwrap_or(0)
     }
 
     /// Its bytes at the most, and how many frames and packets there are.
     pub(super) fn extent(&self) -> (usize, usize) {
-        (self.bytes, self.frames.len() + self.sound.len())
+        (self.bytes, self.pictures.len() + self.sound.len())
     }
 
     /// The width and height of its frames.
     pub(super) fn size(&self) -> Option<(u32, u32)> {
-        self.frames.last().map(|frame| frame.size())
+        self.pictures.last().map(|picture| picture.frame.size())
     }
 }
 
@@ -153,12 +174,13 @@ mod tests {
     use crate::codec::sound::Codec;
     use crate::media::Timestamp;
 
-    fn frame(at_us: u64) -> Arc<Frame> {
+    fn picture(at_us: u64) -> Picture {
         let write = |out: &mut Vec<u8>| {
             out.extend_from_slice(&[0xff, 0xd8, 0xff, 0xd9]);
             Ok::<(), ()>(())
         };
-        Arc::new(part::build(Vec::new(), Timestamp::from_micros(at_us), (2, 2), write).unwrap())
+        let frame = part::build(Vec::new(), Timestamp::from_micros(at_us), (2, 2), write).unwrap();
+        Picture { at_us, frame: Arc::new(frame) }
     }
 
     fn sound(at_us: u64) -> Sound {
@@ -169,9 +191,9 @@ mod tests {
     /// Two frames, and the sound of the first one.
     fn pending() -> Pending {
         let mut pending = Pending::default();
-        pending.add_frame(frame(0), 1);
+        pending.add_picture(picture(0), 1);
         pending.add_sound(sound(10_000), 2);
-        pending.add_frame(frame(50_000), 3);
+        pending.add_picture(picture(50_000), 3);
         pending
     }
 
@@ -179,7 +201,7 @@ mod tests {
     fn the_last_frame_waits_for_its_sound() {
         let mut pending = pending();
         let last = pending.split_last().unwrap();
-        assert_eq!((last.start_us(), last.due_us(10), pending.frames.len()), (50_000, Some(13), 1));
+        assert_eq!((last.start_us(), last.due_us(10), pending.pictures.len()), (50_000, Some(13), 1));
         assert!(pending.split_last().is_none(), "the only frame stays");
     }
 
@@ -202,6 +224,6 @@ mod tests {
         let mut pending = pending();
         pending.end();
         assert!(pending.split_last().is_none(), "a file that begins with it would lack sound at its start");
-        assert_eq!(pending.frames.len(), 2);
+        assert_eq!(pending.pictures.len(), 2);
     }
 }

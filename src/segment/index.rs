@@ -27,7 +27,7 @@ const MAGIC: [u8; 8] = *b"DefendIx";
 /// A picture of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
-    /// When it was captured, in milliseconds from the segment's start.
+    /// When it was captured, in milliseconds from the segment's start; a little later if others were captured in the same millisecond.
     pub at_ms: u32,
     /// Where its JPEG begins, in bytes from the start of the file.
     pub offset: u32,

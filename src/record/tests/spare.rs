@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::files::{footage, head};
 use super::open::OpenSegment;
-use super::pending::Pending;
+use super::pending::{Pending, Picture};
 use super::*;
 
 fn stopped() -> World {
@@ -96,7 +96,8 @@ fn footage_needs_no_file_to_go_from_folder_to_folder() {
         Ok::<(), ()>(())
     };
     let frame = part::build(Vec::new(), Timestamp::now(), (64, 48), write).unwrap();
-    pending.add_frame(Arc::new(frame), now_us());
+    let picture = Picture { at_us: frame.captured().as_micros(), frame: Arc::new(frame) };
+    pending.add_picture(picture, now_us());
     let mut open = OpenSegment::begin("front", &pending, None, &world.recordings, &space).unwrap();
     open.append(&pending, &world.recordings).unwrap();
     open.close(&world.recordings).unwrap();
