@@ -106,10 +106,11 @@ impl Feed {
 
     /// Waits until every camera has sent pictures for so long.
     pub fn wait(&self, time: Duration) {
-        let until = self.last().map(|tag| tag.sent_us + time.as_micros() as u64);
+        // One may have sent nothing for a while; they have the same clock.
+        let newest_us = self.last().iter().map(|tag| tag.sent_us).max();
+        let until_us = newest_us.unwrap_or(0) + time.as_micros() as u64;
         wait_for("pictures of the cameras", || {
-            let is_over = self.last().iter().zip(until).all(|(tag, until)| tag.sent_us >= until);
-            is_over.then_some(())
+            self.last().iter().all(|tag| tag.sent_us >= until_us).then_some(())
         });
     }
 

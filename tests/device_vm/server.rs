@@ -107,7 +107,7 @@ impl<'a> Server<'a> {
     /// Waits until so many more frames are on the disk.
     pub fn wait_recorded(&self, more: u64) {
         let recorded = || self.metric("defender_recorded_frames_total");
-        // Frames are counted anew once a second.
+        // The metric is renewed once a second: the first value may be old.
         let shown = recorded();
         let before = wait_for("more frames", || Some(recorded()).filter(|now| *now > shown));
         wait_for("frames on the disk", || (recorded() >= before + more).then_some(()));

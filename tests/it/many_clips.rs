@@ -46,7 +46,7 @@ fn counted(server: &Server) -> (f64, f64) {
 
 /// Waits until so many more frames are on the disk.
 fn wait_recorded(server: &Server, frames: f64) {
-    // Frames are counted anew once a second.
+    // The metric is renewed once a second: the first value may be old.
     let (shown, _) = counted(server);
     let before = wait_for("more frames", || Some(counted(server).0).filter(|now| *now > shown));
     wait_for("frames on the disk", || (counted(server).0 >= before + frames).then_some(()));
