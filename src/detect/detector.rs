@@ -6,6 +6,7 @@ use super::components::{CellSet, Component, Finder};
 use super::detection::{Change, Detection};
 use super::light::Light;
 use super::look::Look;
+use super::motion::WHOLE_PERCENT;
 use super::scene::{Scene, Whole};
 use super::settings::Settings;
 use super::track::Tracks;
@@ -64,7 +65,7 @@ impl Blocks<'_> {
 /// Without a look for so long, and for five looks, a detector starts anew.
 pub const GAP_US: u64 = 5_000_000;
 
-/// So long after a start nothing is motion: the background is learnt.
+/// So long after a start or a turn of the camera nothing is motion: the background is learnt.
 const LEARN_US: u64 = 2_000_000;
 
 /// Motion ends when there was none for so long.
@@ -319,21 +320,29 @@ impl Detector {
         self.second = second;
         self.mark();
         if let Mode::Learning { until } = self.mode {
-            for ((cell, &level), &rest) in self.cells.iter_mut().zip(&self.levels).zip(&self.rests) {
-                cell.learn_first(level, rest.into());
+            self.go_on_learning(at, until);
+        } else {
+            self.judge_whole(at);
+            if self.mode == Mode::Watching {
+                self.find_motion(at, since_us, out);
             }
-            if at >= until {
-                self.mode = Mode::Watching;
+            if !matches!(self.mode, Mode::Learning { .. }) {
+                self.learn(pace);
             }
-            return;
-        }
-        self.judge_whole(at);
-        if self.mode == Mode::Watching {
-            self.find_motion(at, since_us, out);
-        }
-        if !matches!(self.mode, Mode::Learning { .. }) {
-            self.learn(pace);
         }
         self.end_old(at, out);
+    }
+
+    fn go_on_learning(&mut self, at: Timestamp, until: Timestamp) {
+        if self.unlike_last() * 100 >= self.grid.cells() * WHOLE_PERCENT {
+            // Turned again: the difference would be taken for how much each cell varies.
+            return self.learn_anew(at);
+        }
+        for ((cell, &level), &rest) in self.cells.iter_mut().zip(&self.levels).zip(&self.rests) {
+            cell.learn_first(level, rest.into());
+        }
+        if at >= until {
+            self.mode = Mode::Watching;
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::weather::Disturbance;
 use crate::media::{Area, Timestamp};
 
 /// The picture as a whole has changed when so many of its cells have, in percent, since the last look.
-const WHOLE_PERCENT: usize = 50;
+pub(super) const WHOLE_PERCENT: usize = 50;
 
 /// Or when its brightness has, by so much.
 const JUMP: i32 = OCTAVE / 6;
@@ -137,7 +137,7 @@ impl Detector {
     }
 
     /// How many cells have changed since the last look by something else than the light of all.
-    fn unlike_last(&self) -> usize {
+    pub(super) fn unlike_last(&self) -> usize {
         let light = self.light.since_last;
         let steps = self
             .levels
@@ -152,13 +152,13 @@ impl Detector {
 
     /// What is seen now is the background. If most is as before, what is left may be somebody.
     fn settle(&mut self, at: Timestamp) {
-        if self.scene.is_another_view(&self.levels, self.grid) {
-            return self.learn_anew(at);
-        }
         self.mode = Mode::Watching;
         let other = self.strengths.iter().filter(|&&strength| strength >= STRENGTH_ONE).count();
         if other * 100 < self.grid.cells() * BACK_PERCENT {
             return;
+        }
+        if self.scene.is_another_view(&self.levels, self.grid) {
+            return self.learn_anew(at);
         }
         for ((cell, &level), &strength) in self.cells.iter_mut().zip(&self.levels).zip(&self.strengths) {
             if strength >= STRENGTH_MIN {

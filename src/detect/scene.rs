@@ -129,8 +129,13 @@ impl Scene {
         self.judged = Some(at);
         self.view = self.compare(whole.levels, grid);
         let (present, same) = self.view.unwrap_or((100, 100));
-        let is_covered = whole.mean >= DIM
-            && if self.is_on(Kind::Covered) { same < SAME_PERCENT } else { present < COVERED_PERCENT };
+        // It ends when the known edges are back, or others.
+        let is_hidden = if self.is_on(Kind::Covered) {
+            same < SAME_PERCENT && present < DETAILED_PERCENT
+        } else {
+            present < COVERED_PERCENT
+        };
+        let is_covered = whole.mean >= DIM && is_hidden;
         self.judge(Kind::Covered, at, is_covered, numbers, out);
         let is_other =
             if self.is_on(Kind::Moved) { same < SAME_PERCENT } else { is_elsewhere((present, same)) };
@@ -218,7 +223,7 @@ impl Scene {
         }
     }
 
-    /// Whether these levels have as many edges as are known, but elsewhere.
+    /// Whether these levels have edges, but not where they were.
     pub(super) fn is_another_view(&self, levels: &[u16], grid: Grid) -> bool {
         self.compare(levels, grid).is_some_and(is_elsewhere)
     }

@@ -258,6 +258,25 @@ fn what_sways_in_the_new_view_of_a_camera_is_no_motion() {
 }
 
 #[test]
+fn who_walks_is_seen_after_a_camera_was_turned_twice() {
+    let mut camera = Camera::watching();
+    let views = [
+        |(x, y): (usize, usize)| if (x / 7 + y / 6).is_multiple_of(2) { 400 } else { 1500 },
+        |(x, y): (usize, usize)| if (x / 5 + y / 4).is_multiple_of(2) { 700 } else { 860 },
+    ];
+    camera.looks(9, |_, at, _| views[0](at));
+    camera.looks(16, |_, at, _| views[1](at));
+    // Ten grey steps from what is behind them.
+    let changes = camera.looks(15, |look, at, _| {
+        let is_person = person(10 + 2 * look as usize, at, 0) > 0;
+        if is_person { 780 } else { views[1](at) }
+    });
+    let is_motion =
+        |change: &Change| matches!(change, Change::Began(detection) if detection.kind == Kind::Motion);
+    assert!(changes.iter().any(is_motion), "{changes:?}");
+}
+
+#[test]
 fn zones_say_where_motion_counts() {
     let square = |left: u16, right: u16| {
         let points = [(left, 0), (right, 0), (right, Point::FULL), (left, Point::FULL)];

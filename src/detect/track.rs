@@ -118,10 +118,9 @@ impl Tracks {
             for (component, follows) in
                 components.iter().zip(&mut follows).filter(|(_, follows)| follows.is_none())
             {
-                let reach = reach(component, since_us);
                 let may_be = |track: &Track| match is_still {
                     true => track.is_still_at(component),
-                    false => gap(&track.component, component) <= reach,
+                    false => track.reaches(component, since_us),
                 };
                 let candidates = (0..known).filter(|&number| !taken[number] && may_be(&self.tracks[number]));
                 *follows =
@@ -169,6 +168,12 @@ impl Track {
     fn is_still_at(&self, component: &Component) -> bool {
         let way = apart(self.component.centre(), component.centre());
         way <= 16 && is_alike(&self.component, component)
+    }
+
+    /// Whether it may have gone there since the last look. In front of a beam, it may be seen in part there.
+    fn reaches(&self, component: &Component, since_us: u64) -> bool {
+        let of_whole = if self.is_in_beam { reach(&self.component, since_us) } else { 0 };
+        gap(&self.component, component) <= reach(component, since_us).max(of_whole)
     }
 
     fn new(at: Timestamp, component: &Component, disturbance: Disturbance) -> Self {

@@ -171,6 +171,21 @@ fn who_runs_before_a_beam_is_followed_in_every_size() {
 }
 
 #[test]
+fn who_runs_before_a_beam_is_followed_to_a_part() {
+    // Of all, only the legs are left in two looks.
+    let runs = [((18, 20), (8, 29)), ((33, 34), (7, 15)), ((46, 34), (7, 15)), ((60, 20), (8, 29))];
+    let mut tracks = Tracks::default();
+    let looks = (0..).zip(runs).map(|(look, (place, size))| {
+        tracks.follow(at(look), 200_000, &[component(place, size)], Disturbance::Beam);
+        tracks.moving(at(look)).count()
+    });
+    assert_eq!(looks.collect::<Vec<_>>(), [0, 0, 0, 1]);
+    // Elsewhere it is another thing: an insect is a streak, a body, and a streak.
+    let flies = [((10, 10), (20, 6)), ((38, 10), (5, 5)), ((50, 10), (20, 6))];
+    assert_eq!(moving(&flies.map(|(place, size)| component(place, size))), [false; 3]);
+}
+
+#[test]
 fn an_insect_that_grows_along_its_way_stays_one() {
     let flies = [((20, 10), (5, 5)), ((24, 10), (5, 5)), ((27, 10), (9, 5))];
     assert_eq!(moving(&flies.map(|(place, size)| component(place, size))), [false; 3]);
