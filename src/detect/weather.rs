@@ -31,6 +31,11 @@ pub(super) enum Disturbance {
 }
 
 impl Disturbance {
+    /// What of it concerns something that hides the background.
+    pub(super) fn of_opaque(self) -> Self {
+        if self == Self::Storm { self } else { Self::None }
+    }
+
     pub(super) fn is_weather(self) -> bool {
         matches!(self, Self::Weather | Self::Storm)
     }

@@ -129,6 +129,21 @@ fn what_is_first_seen_in_a_new_light_must_travel() {
 }
 
 #[test]
+fn what_hides_the_background_in_one_look_must_change() {
+    let seen = |active_percent: u32, is_opaque: [bool; 4]| {
+        let mut tracks = Tracks::default();
+        for (look, is_opaque) in (0..).zip(is_opaque) {
+            let all = component((10, 4), (14, 24));
+            let active = if look == 0 { all.area } else { all.area * active_percent / 100 };
+            tracks.follow(at(look), 200_000, &[Component { active, is_opaque, ..all }], Disturbance::Light);
+        }
+        tracks.moving(at(3)).count()
+    };
+    let once = [false, true, false, false];
+    assert_eq!((seen(6, once), seen(30, once), seen(6, [true; 4])), (0, 1, 1));
+}
+
+#[test]
 fn where_it_flickers_only_what_travels_is_motion() {
     let swaying = |look: u16| Component { flicker: 32 * 100, ..component((10 + look % 2, 10), (4, 8)) };
     assert_eq!(moving(&(0..8).map(swaying).collect::<Vec<_>>()), [false; 8]);
