@@ -11,6 +11,9 @@ const MOST_BYTES: u64 = 1 << 20;
 /// Time that a group covers at the most, in microseconds.
 const MOST_US: u64 = 2_000_000;
 
+/// Least time between two pictures: a file rounds to milliseconds, and the next one begins between two of them.
+const APART_US: u64 = 1500;
+
 /// What is to be written as one group.
 #[derive(Default)]
 pub(super) struct Pending {
@@ -37,8 +40,8 @@ pub(super) struct Picture {
     pub(super) frame: Arc<Frame>,
 }
 
-/// The times of the pictures of a camera, which are at least a millisecond apart: by its millisecond a picture is found again, and a player
-/// knows its place. After a delay, several may come within one.
+/// The times of the pictures of a camera. Each has a millisecond of its own, by which it is found again and a player knows its place: after
+/// a delay, several may come within one.
 #[derive(Default)]
 pub(super) struct Times {
     free_us: u64,
@@ -48,7 +51,7 @@ impl Times {
     /// The time of the next picture.
     pub(super) fn next_us(&mut self, frame: &Frame) -> u64 {
         let at_us = frame.captured().as_micros().max(self.free_us);
-        self.free_us = at_us + 1000;
+        self.free_us = at_us + APART_US;
         at_us
     }
 }
