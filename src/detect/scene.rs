@@ -129,13 +129,8 @@ impl Scene {
         self.judged = Some(at);
         self.view = self.compare(whole.levels, grid);
         let (present, same) = self.view.unwrap_or((100, 100));
-        // It ends when the known edges are back, or others.
-        let is_hidden = if self.is_on(Kind::Covered) {
-            same < SAME_PERCENT && present < DETAILED_PERCENT
-        } else {
-            present < COVERED_PERCENT
-        };
-        let is_covered = whole.mean >= DIM && is_hidden;
+        let is_covered = whole.mean >= DIM
+            && if self.is_on(Kind::Covered) { same < SAME_PERCENT } else { present < COVERED_PERCENT };
         self.judge(Kind::Covered, at, is_covered, numbers, out);
         let is_other =
             if self.is_on(Kind::Moved) { same < SAME_PERCENT } else { is_elsewhere((present, same)) };

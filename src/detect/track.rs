@@ -5,7 +5,7 @@ mod relation;
 use super::components::{COMPONENTS_MAX, Component};
 use super::weather::Disturbance;
 use crate::media::Timestamp;
-use relation::{advance, apart, distance, gap, is_alike, reach, scaled, step};
+use relation::{advance, apart, distance, gap, is_alike, reach, step};
 
 /// Evidence at which a track is motion. A component where one was before is worth 2; a new one, or one that has jumped, 1.
 const EVIDENCE_MIN: i32 = 3;
@@ -88,8 +88,6 @@ pub(super) struct Track {
 #[derive(Default)]
 pub(super) struct Tracks {
     tracks: Vec<Track>,
-    /// For [`Self::assign`]: how far components are from tracks, and the places of both.
-    pairs: Vec<(i32, usize, usize)>,
 }
 
 impl Tracks {
@@ -110,15 +108,36 @@ impl Tracks {
         components: &[Component],
         disturbance: Disturbance,
     ) {
+        let disturbance_of = |component: &Component| match disturbance {
+            Disturbance::Storm => disturbance,
+            _ if component.is_opaque => Disturbance::None,
+            _ => disturbance,
+        };
         let known = self.tracks.len();
-        let (follows, taken) = self.assign(at, since_us, components);
-        for (component, follows) in components.iter().zip(follows) {
-            match follows {
-                Some(number) => self.tracks[number].go_on(at, component, disturbance),
-                None if self.tracks.len() < TRACKS_MAX => {
-                    self.tracks.push(Track::new(at, component, disturbance));
+        let mut taken = [false; TRACKS_MAX];
+        let mut follows = [None; COMPONENTS_MAX];
+        // What is where it was goes first, so that somebody who passes it does not take its place.
+        for is_still in [true, false] {
+            for (component, follows) in
+                components.iter().zip(&mut follows).filter(|(_, follows)| follows.is_none())
+            {
+                let reach = reach(component, since_us);
+                let may_be = |track: &Track| match is_still {
+                    true => track.is_still_at(component),
+                    false => gap(&track.component, component) <= reach,
+                };
+                let candidates = (0..known).filter(|&number| !taken[number] && may_be(&self.tracks[number]));
+                *follows =
+                    candidates.min_by_key(|&number| distance(&self.tracks[number].component, component));
+                if let Some(number) = *follows {
+                    taken[number] = true;
+                    self.tracks[number].go_on(at, component, disturbance_of(component));
                 }
-                None => {}
+            }
+        }
+        for (component, _) in components.iter().zip(follows).filter(|(_, follows)| follows.is_none()) {
+            if self.tracks.len() < TRACKS_MAX {
+                self.tracks.push(Track::new(at, component, disturbance_of(component)));
             }
         }
         for (track, is_seen) in self.tracks[..known].iter_mut().zip(taken) {
@@ -130,39 +149,6 @@ impl Tracks {
         self.tracks.retain(|track| {
             track.evidence > 0 && at.as_micros().saturating_sub(track.seen.as_micros()) <= LOST_US
         });
-    }
-
-    /// Which track each component is, if it is one, and which tracks are seen: those that are nearest first. What is where it was goes
-    /// before all, so that somebody who passes it does not take its place.
-    fn assign(
-        &mut self,
-        at: Timestamp,
-        since_us: u64,
-        components: &[Component],
-    ) -> ([Option<usize>; COMPONENTS_MAX], [bool; TRACKS_MAX]) {
-        let (mut follows, mut taken) = ([None; COMPONENTS_MAX], [false; TRACKS_MAX]);
-        for is_still in [true, false] {
-            self.pairs.clear();
-            for (number, component) in (0..).zip(components).filter(|&(number, _)| follows[number].is_none())
-            {
-                for (place, track) in (0..).zip(&self.tracks).filter(|&(place, _)| !taken[place]) {
-                    let (may_be, way) = match is_still {
-                        true => (track.is_still_at(component), track.way_to(component)),
-                        false => (track.reaches(component, since_us), track.way_on_to(at, component)),
-                    };
-                    if may_be {
-                        self.pairs.push((way, number, place));
-                    }
-                }
-            }
-            self.pairs.sort_unstable();
-            for &(_, number, place) in &self.pairs {
-                if follows[number].is_none() && !taken[place] {
-                    (follows[number], taken[place]) = (Some(place), true);
-                }
-            }
-        }
-        (follows, taken)
     }
 
     /// The tracks that move now.
@@ -188,28 +174,7 @@ impl Track {
         way <= 16 && is_alike(&self.component, component)
     }
 
-    /// Whether it may have gone there since the last look. In front of a beam, it may be seen in part there.
-    fn reaches(&self, component: &Component, since_us: u64) -> bool {
-        let of_whole = if self.is_in_beam { reach(&self.component, since_us) } else { 0 };
-        gap(&self.component, component) <= reach(component, since_us).max(of_whole)
-    }
-
-    fn way_to(&self, component: &Component) -> i32 {
-        distance(self.component.centre(), component.centre())
-    }
-
-    /// As [`Self::way_to`], or from where it would be now if it went on as before.
-    fn way_on_to(&self, at: Timestamp, component: &Component) -> i32 {
-        if self.path == 0 {
-            return self.way_to(component);
-        }
-        let since_ms = (at.as_micros().saturating_sub(self.placed.as_micros()) / 1000).min(20_000) as i64;
-        let (step, here) = (scaled(self.step, since_ms, self.step_ms), self.component.centre());
-        self.way_to(component).min(distance((here.0 + step.0, here.1 + step.1), component.centre()))
-    }
-
     fn new(at: Timestamp, component: &Component, disturbance: Disturbance) -> Self {
-        let disturbance = if is_somebody(component, None) { disturbance.of_opaque() } else { disturbance };
         Self {
             component: *component,
             first: at,
@@ -236,9 +201,7 @@ impl Track {
     }
 
     fn go_on(&mut self, at: Timestamp, component: &Component, disturbance: Disturbance) {
-        let is_somebody = is_somebody(component, Some(&self.component));
-        let disturbance = if is_somebody { disturbance.of_opaque() } else { disturbance };
-        self.must_travel = disturbance != Disturbance::None || self.must_travel && !is_somebody;
+        self.must_travel = disturbance != Disturbance::None || self.must_travel && !component.is_opaque;
         self.is_in_beam |= disturbance == Disturbance::Beam;
         self.is_in_weather |= disturbance.is_weather();
         let before = self.component;
@@ -284,7 +247,8 @@ impl Track {
 
     /// Whether it goes on as fast and in the same direction as before, by this step in so many milliseconds.
     fn is_like_before(&self, step: (i32, i32), step_ms: i64) -> bool {
-        let step = scaled(step, self.step_ms, step_ms);
+        let scaled = |way: i32| (i64::from(way) * self.step_ms / step_ms.max(1)) as i32;
+        let step = (scaled(step.0), scaled(step.1));
         apart(step, self.step) <= 8 + apart(step, (0, 0)) / 5
     }
 
@@ -356,12 +320,6 @@ impl Track {
     fn is_active(&self) -> bool {
         self.seen.as_micros().saturating_sub(self.active.as_micros()) <= ACTIVE_US
     }
-}
-
-/// Whether it hides the background, and changes or has hidden it before. In one look, that may seem so of what a new light has left.
-fn is_somebody(component: &Component, before: Option<&Component>) -> bool {
-    let has_hidden = before.is_some_and(|before| before.is_opaque);
-    component.is_opaque && (has_hidden || has_changed(component, FRONT_PERCENT))
 }
 
 /// Whether so many cells of a hundred have changed since the last look.

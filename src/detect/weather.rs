@@ -31,11 +31,6 @@ pub(super) enum Disturbance {
 }
 
 impl Disturbance {
-    /// What of it concerns something that hides the background.
-    pub(super) fn of_opaque(self) -> Self {
-        if self == Self::Storm { self } else { Self::None }
-    }
-
     pub(super) fn is_weather(self) -> bool {
         matches!(self, Self::Weather | Self::Storm)
     }

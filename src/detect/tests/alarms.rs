@@ -29,14 +29,6 @@ fn a_hand_before_the_lens_is_covered_until_it_goes() {
 }
 
 #[test]
-fn a_lens_that_is_uncovered_in_another_view_was_moved() {
-    let mut camera = camera();
-    assert_eq!(alarms(&camera.looks(40, |_, _, _| 400)), [('+', Kind::Covered)]);
-    let elsewhere = camera.looks(50, |_, (x, y), _| 1600 - room(WIDTH - x, HEIGHT - y));
-    assert_eq!(alarms(&elsewhere), [('-', Kind::Covered), ('+', Kind::Moved)]);
-}
-
-#[test]
 fn a_room_without_light_is_dark_and_not_covered() {
     let mut camera = camera();
     assert_eq!(alarms(&camera.looks(40, |_, _, grey| grey / 15)), []);

@@ -50,12 +50,7 @@ pub(super) fn gap(one: &Component, two: &Component) -> i32 {
     between(one.left, one.right, two.left, two.right).max(between(one.top, one.bottom, two.top, two.bottom))
 }
 
-pub(super) fn distance((x, y): (i32, i32), (other_x, other_y): (i32, i32)) -> i32 {
+pub(super) fn distance(one: &Component, two: &Component) -> i32 {
+    let ((x, y), (other_x, other_y)) = (one.centre(), two.centre());
     (x - other_x).abs() + (y - other_y).abs()
-}
-
-/// What is a step in `of_ms`, in `in_ms`.
-pub(super) fn scaled((across, down): (i32, i32), in_ms: i64, of_ms: i64) -> (i32, i32) {
-    let part = |way: i32| (i64::from(way) * in_ms / of_ms.max(1)) as i32;
-    (part(across), part(down))
 }

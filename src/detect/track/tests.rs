@@ -129,21 +129,6 @@ fn what_is_first_seen_in_a_new_light_must_travel() {
 }
 
 #[test]
-fn what_hides_the_background_in_one_look_must_change() {
-    let seen = |active_percent: u32, is_opaque: [bool; 4]| {
-        let mut tracks = Tracks::default();
-        for (look, is_opaque) in (0..).zip(is_opaque) {
-            let all = component((10, 4), (14, 24));
-            let active = if look == 0 { all.area } else { all.area * active_percent / 100 };
-            tracks.follow(at(look), 200_000, &[Component { active, is_opaque, ..all }], Disturbance::Light);
-        }
-        tracks.moving(at(3)).count()
-    };
-    let once = [false, true, false, false];
-    assert_eq!((seen(6, once), seen(30, once), seen(6, [true; 4])), (0, 1, 1));
-}
-
-#[test]
 fn where_it_flickers_only_what_travels_is_motion() {
     let swaying = |look: u16| Component { flicker: 32 * 100, ..component((10 + look % 2, 10), (4, 8)) };
     assert_eq!(moving(&(0..8).map(swaying).collect::<Vec<_>>()), [false; 8]);
@@ -183,21 +168,6 @@ fn who_runs_before_a_beam_is_followed_in_every_size() {
         tracks.moving(at(look)).count()
     });
     assert_eq!(looks.collect::<Vec<_>>(), [0, 0, 0, 1, 1]);
-}
-
-#[test]
-fn who_runs_before_a_beam_is_followed_to_a_part() {
-    // Of all, only the legs are left in two looks.
-    let runs = [((18, 20), (8, 29)), ((33, 34), (7, 15)), ((46, 34), (7, 15)), ((60, 20), (8, 29))];
-    let mut tracks = Tracks::default();
-    let looks = (0..).zip(runs).map(|(look, (place, size))| {
-        tracks.follow(at(look), 200_000, &[component(place, size)], Disturbance::Beam);
-        tracks.moving(at(look)).count()
-    });
-    assert_eq!(looks.collect::<Vec<_>>(), [0, 0, 0, 1]);
-    // Elsewhere it is another thing: an insect is a streak, a body, and a streak.
-    let flies = [((10, 10), (20, 6)), ((38, 10), (5, 5)), ((50, 10), (20, 6))];
-    assert_eq!(moving(&flies.map(|(place, size)| component(place, size))), [false; 3]);
 }
 
 #[test]
