@@ -12,7 +12,7 @@ import { sizeField } from "./size.js";
 import { trial } from "./trial.js";
 
 const STATES = {
-  learning: "Learning how the picture usually looks. No motion begins yet.",
+  learning: "Learning how the picture usually looks. No event of motion begins yet.",
   settling: "The light changes. No event begins until the picture is stable.",
   watching: "Watching.",
   disarmed: "Disarmed. Motion is not reported now.",

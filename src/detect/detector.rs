@@ -6,7 +6,7 @@ use super::components::{CellSet, Component, Finder};
 use super::detection::{Change, Detection};
 use super::light::Light;
 use super::look::Look;
-use super::motion::WHOLE_PERCENT;
+use super::motion::{SETTLE, WHOLE_PERCENT};
 use super::scene::{Scene, Whole};
 use super::settings::Settings;
 use super::track::Tracks;
@@ -76,6 +76,7 @@ const HOLD_US: u64 = 4_000_000;
 pub(super) enum Mode {
     /// Everything is new until then.
     Learning {
+        since: Timestamp,
         until: Timestamp,
     },
     /// The whole picture has changed. It is looked at again when it is calm, or after a while.
@@ -301,7 +302,7 @@ impl Detector {
         self.tracks.clear();
         self.weather = Weather::default();
         self.noise = 16;
-        self.mode = Mode::Learning { until: Timestamp::from_micros(at.as_micros() + LEARN_US) };
+        self.mode = Mode::Learning { since: at, until: Timestamp::from_micros(at.as_micros() + LEARN_US) };
     }
 
     /// A picture without noise, such as a drawn one, is learnt although it only repeats, and what has come into it is seen again.
@@ -319,8 +320,8 @@ impl Detector {
         let pace = Pace::new(since_us, second != self.second);
         self.second = second;
         self.mark();
-        if let Mode::Learning { until } = self.mode {
-            self.go_on_learning(at, until);
+        if let Mode::Learning { since, until } = self.mode {
+            self.go_on_learning(at, since, until);
         } else {
             self.judge_whole(at);
             if self.mode == Mode::Watching {
@@ -333,10 +334,16 @@ impl Detector {
         self.end_old(at, out);
     }
 
-    fn go_on_learning(&mut self, at: Timestamp, until: Timestamp) {
-        if self.unlike_last() * 100 >= self.grid.cells() * WHOLE_PERCENT {
-            // Turned again: the difference would be taken for how much each cell varies.
-            return self.learn_anew(at);
+    /// Another view meanwhile would be taken for how much each cell varies: learning begins anew then. Not for ever, because the light of
+    /// lamps on mains current may be another one in each look.
+    fn go_on_learning(&mut self, at: Timestamp, since: Timestamp, until: Timestamp) {
+        let is_other = self.unlike_last() * 100 >= self.grid.cells() * WHOLE_PERCENT;
+        if is_other && at.since(since) < SETTLE {
+            self.learn_anew(at);
+            if let Mode::Learning { since: now, .. } = &mut self.mode {
+                *now = since;
+            }
+            return;
         }
         for ((cell, &level), &rest) in self.cells.iter_mut().zip(&self.levels).zip(&self.rests) {
             cell.learn_first(level, rest.into());

@@ -28,7 +28,7 @@ const CALM_LOOKS: u32 = 2;
 const LIKE_GREY: i32 = 4;
 
 /// It is looked at again after this time, calm or not.
-const SETTLE: Duration = Duration::from_secs(4);
+pub(super) const SETTLE: Duration = Duration::from_secs(4);
 
 /// A change is reported so long after the one before at the earliest.
 const REPORT_US: u64 = 1_000_000;

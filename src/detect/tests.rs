@@ -277,6 +277,19 @@ fn who_walks_is_seen_after_a_camera_was_turned_twice() {
 }
 
 #[test]
+fn rows_of_mains_light_are_learnt_in_time() {
+    let mut camera = Camera::new(Settings::default());
+    let lit = |look: u64, (_, y): (usize, usize), grey: i32| {
+        let phase = (y as f32 / 9.0 + look as f32 * 1.9).sin();
+        (grey as f32 * (1.0 + 0.2 * phase)) as i32
+    };
+    camera.looks(60, lit);
+    assert_eq!(camera.detector.phase(), Phase::Watching);
+    let changes = camera.looks(30, |look, at, grey| lit(60 + look, at, person(10 + look as usize, at, grey)));
+    assert_eq!(began(&changes), 1, "{changes:?}");
+}
+
+#[test]
 fn zones_say_where_motion_counts() {
     let square = |left: u16, right: u16| {
         let points = [(left, 0), (right, 0), (right, Point::FULL), (left, Point::FULL)];
