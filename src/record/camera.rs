@@ -292,7 +292,7 @@ impl CameraRecorder {
         self.pending.missed = self.pending.missed.saturating_add(judged.lost);
         self.pending.has_event |= judged.is_event;
         let captured_us = judged.frame.captured().as_micros();
-        let picture = Picture { at_us: self.times.next_us(&judged.frame), frame: judged.frame };
+        let picture = Picture { at_us: self.times.next_us(captured_us), frame: judged.frame };
         self.pending.add_picture(picture, captured_us.max(before_us).min(now_us));
         Ok(())
     }

@@ -48,9 +48,9 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// The time of the next picture.
-    pub(super) fn next_us(&mut self, frame: &Frame) -> u64 {
-        let at_us = frame.captured().as_micros().max(self.free_us);
+    /// The time of the next picture, captured at `captured_us`.
+    pub(super) fn next_us(&mut self, captured_us: u64) -> u64 {
+        let at_us = captured_us.max(self.free_us);
         self.free_us = at_us + APART_US;
         at_us
     }
