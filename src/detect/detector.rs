@@ -6,7 +6,6 @@ use super::components::{CellSet, Component, Finder};
 use super::detection::{Change, Detection};
 use super::light::Light;
 use super::look::Look;
-use super::motion::{SETTLE, WHOLE_PERCENT};
 use super::scene::{Scene, Whole};
 use super::settings::Settings;
 use super::track::Tracks;
@@ -74,7 +73,7 @@ const HOLD_US: u64 = 4_000_000;
 /// What a detector does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Everything is new until then.
+    /// Nothing is known since then, and everything is new until then.
     Learning {
         since: Timestamp,
         until: Timestamp,
@@ -283,11 +282,11 @@ impl Detector {
         }
         self.grid = grid;
         self.last.clone_from(&self.levels);
-        self.learn_anew(at);
+        self.learn_anew(at, at);
     }
 
-    /// Forgets the background, and learns what is seen now.
-    pub(super) fn learn_anew(&mut self, at: Timestamp) {
+    /// Forgets the background, and learns what is seen now. Nothing is known since a moment that may be earlier.
+    pub(super) fn learn_anew(&mut self, at: Timestamp, since: Timestamp) {
         let cells = self.grid.cells();
         self.cells.clear();
         self.cells.extend(self.levels.iter().map(|&level| Cell::new(level)));
@@ -302,7 +301,7 @@ impl Detector {
         self.tracks.clear();
         self.weather = Weather::default();
         self.noise = 16;
-        self.mode = Mode::Learning { since: at, until: Timestamp::from_micros(at.as_micros() + LEARN_US) };
+        self.mode = Mode::Learning { since, until: Timestamp::from_micros(at.as_micros() + LEARN_US) };
     }
 
     /// A picture without noise, such as a drawn one, is learnt although it only repeats, and what has come into it is seen again.
@@ -332,24 +331,5 @@ impl Detector {
             }
         }
         self.end_old(at, out);
-    }
-
-    /// Another view meanwhile would be taken for how much each cell varies: learning begins anew then. Not for ever, because the light of
-    /// lamps on mains current may be another one in each look.
-    fn go_on_learning(&mut self, at: Timestamp, since: Timestamp, until: Timestamp) {
-        let is_other = self.unlike_last() * 100 >= self.grid.cells() * WHOLE_PERCENT;
-        if is_other && at.since(since) < SETTLE {
-            self.learn_anew(at);
-            if let Mode::Learning { since: now, .. } = &mut self.mode {
-                *now = since;
-            }
-            return;
-        }
-        for ((cell, &level), &rest) in self.cells.iter_mut().zip(&self.levels).zip(&self.rests) {
-            cell.learn_first(level, rest.into());
-        }
-        if at >= until {
-            self.mode = Mode::Watching;
-        }
     }
 }

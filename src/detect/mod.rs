@@ -11,7 +11,8 @@
 //! | `background` | what each cell shows while nothing happens, and how much that varies |
 //! | `alike` | steps from cell to cell that are those of the background |
 //! | `light` | changes of the light: of the whole picture, of rows, of smooth parts |
-//! | `weather` | changes all over the picture that are no light and no thing |
+//! | `settling` | changes of the whole picture, and what is learnt after them |
+//! | `weather` | what disturbs the picture as a whole; rain, snow and a camera that shakes |
 //! | `median` | the median of a few numbers |
 //! | `noise` | how noisy a look is as a whole |
 //! | `components` | cells that count, joined |
@@ -37,6 +38,7 @@ mod motion;
 mod noise;
 mod scene;
 pub mod settings;
+mod settling;
 pub mod sound;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::alike::Alike;
 use super::background::Seen;
-use super::cells::{OCTAVE, Scale};
+use super::cells::OCTAVE;
 use super::components::{Component, Found};
 use super::detection::{Change, Detection, Kind};
 use super::detector::{Detector, Mode, Ongoing};
@@ -13,22 +13,6 @@ use super::noise::Noise;
 use super::track::Track;
 use super::weather::Disturbance;
 use crate::media::{Area, Timestamp};
-
-/// The picture as a whole has changed when so many of its cells have, in percent, since the last look.
-pub(super) const WHOLE_PERCENT: usize = 50;
-
-/// Or when its brightness has, by so much.
-const JUMP: i32 = OCTAVE / 6;
-
-/// It is calm when so few do, for so many looks: somebody near the camera changes less of it.
-const CALM_PERCENT: usize = 20;
-const CALM_LOOKS: u32 = 2;
-
-/// So many grey steps to a look before are none.
-const LIKE_GREY: i32 = 4;
-
-/// It is looked at again after this time, calm or not.
-pub(super) const SETTLE: Duration = Duration::from_secs(4);
 
 /// A change is reported so long after the one before at the earliest.
 const REPORT_US: u64 = 1_000_000;
@@ -45,13 +29,10 @@ const SCATTERED_MIN: usize = 24;
 /// The light of all is steady if it changes by no more than this from look to look.
 const STEADY: i32 = OCTAVE / 50;
 
-/// Less of the picture than this, in percent, differs when the light is as before.
-const BACK_PERCENT: usize = 12;
-
 /// Strengths, in sixteenths of a threshold: the most that a cell counts for, and what it must have of its own.
 const STRENGTH_MAX: u8 = 48;
-const STRENGTH_MIN: u8 = 8;
-const STRENGTH_ONE: u8 = 16;
+pub(super) const STRENGTH_MIN: u8 = 8;
+pub(super) const STRENGTH_ONE: u8 = 16;
 
 /// A component of so many cells is judged by halves, too. In a new light, one of twice as many.
 const HALVES_MIN: u32 = 100;
@@ -114,59 +95,6 @@ impl Detector {
         self.noise = noise.times();
     }
 
-    /// Whether the whole picture has changed, and has become calm again.
-    pub(super) fn judge_whole(&mut self, at: Timestamp) {
-        let cells = self.grid.cells().max(1);
-        let is_jump = self.light.since_last.abs() > JUMP;
-        match self.mode {
-            Mode::Settling { since, calm_looks } => {
-                let is_calm = !is_jump && self.unlike_last() * 100 < cells * CALM_PERCENT;
-                let calm_looks = if is_calm { calm_looks + 1 } else { 0 };
-                self.mode = Mode::Settling { since, calm_looks };
-                if calm_looks >= CALM_LOOKS || at.since(since) >= SETTLE {
-                    (self.settled, self.calm) = (at, at);
-                    self.settle(at);
-                }
-            }
-            Mode::Watching if self.active_cells * 100 >= cells * WHOLE_PERCENT || is_jump => {
-                self.tracks.clear();
-                self.mode = Mode::Settling { since: at, calm_looks: 0 };
-            }
-            _ => {}
-        }
-    }
-
-    /// How many cells have changed since the last look by something else than the light of all.
-    pub(super) fn unlike_last(&self) -> usize {
-        let light = self.light.since_last;
-        let steps = self
-            .levels
-            .iter()
-            .zip(&self.last)
-            .map(|(&level, &last)| (level, i32::from(level) - i32::from(last)));
-        let unlike = |&(level, step): &(u16, i32)| {
-            (step - light).abs() > LIKE_GREY * Scale::grey_step(level) + light.abs() / 2
-        };
-        steps.filter(unlike).count()
-    }
-
-    /// What is seen now is the background. If most is as before, what is left may be somebody.
-    fn settle(&mut self, at: Timestamp) {
-        self.mode = Mode::Watching;
-        let other = self.strengths.iter().filter(|&&strength| strength >= STRENGTH_ONE).count();
-        if other * 100 < self.grid.cells() * BACK_PERCENT {
-            return;
-        }
-        if self.scene.is_another_view(&self.levels, self.grid) {
-            return self.learn_anew(at);
-        }
-        for ((cell, &level), &strength) in self.cells.iter_mut().zip(&self.levels).zip(&self.strengths) {
-            if strength >= STRENGTH_MIN {
-                cell.become_known(level);
-            }
-        }
-    }
-
     /// Finds what moves, and tells it.
     pub(super) fn find_motion(&mut self, at: Timestamp, since_us: u64, out: &mut Vec<Change>) {
         self.count_cells();
@@ -200,7 +128,7 @@ impl Detector {
                 counting.unset(cell);
             });
         }
-        let moving: Vec<_> = self.tracks.moving(at).copied().collect();
+        let moving: Vec<Track> = self.tracks.moving(at).copied().collect();
         for track in &moving {
             self.moving.push(self.area(&track.component));
             self.report(at, track, out);
