@@ -266,10 +266,25 @@ impl Job {
 
     /// Sends a signal ("TERM") to the job and all it started; returns when it was sent.
     pub fn signal(&self, name: &str) {
+        self.ask_about(&format!("kill -s {name} -- -$(cat $job.pid)"));
+    }
+
+    /// Prints what each thread of a job that still runs does in the kernel, and what the kernel said: after a test that
+    /// waited in vain, whether it was for the server or for a driver.
+    fn report_threads(&self) {
+        self.ask_about(
+            "exec >&2; for thread in /proc/$(cat $job.pid)/task/*; do
+                 echo \"$(cat $thread/comm): $(grep State $thread/status), system call $(cat $thread/syscall)\"
+                 cat $thread/stack
+             done; dmesg | tail -n 40",
+        );
+    }
+
+    /// Runs a script to its end that finds the job's files as `$job.pid` and so on, once the job has begun.
+    fn ask_about(&self, script: &str) {
         let number = self.files.file_name().expect("a job has a number").to_string_lossy();
         let script = format!(
-            "cd {GUEST_WORK}/jobs; until [ -e {number}.pid ] || [ -e {number}.status ]; do sleep 0.1; done; \
-             kill -s {name} -- -$(cat {number}.pid)"
+            "cd {GUEST_WORK}/jobs; job={number}; until [ -e $job.pid ] || [ -e $job.status ]; do sleep 0.1; done; {script}"
         );
         let files = drop_job(self.jobs(), &self.starter, &script);
         Self { script, files, starter: Arc::clone(&self.starter) }.wait();
@@ -284,6 +299,9 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         if self.status().is_none() && self.jobs().exists() {
+            if thread::panicking() {
+                self.report_threads();
+            }
             self.signal("KILL");
             self.wait();
         }
