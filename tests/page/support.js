@@ -51,7 +51,7 @@ function users(more) {
 }
 
 // Ten frames a second: drawing thirty is most of what these tests would cost.
-const CAMERA = '[camera.front]\ndevice = "test"\nfps = 10\n';
+const CAMERA = '[camera.front]\ndevice = "test"\nfps = 5\n';
 
 // The same camera, recorded all the time.
 export const RECORDED = `[record]\nmin_free_gb = 0\nflush_s = 1\n${CAMERA}[camera.front.record]\nwhen = "always"\n`;
