@@ -269,14 +269,14 @@ impl Job {
         self.ask_about(&format!("kill -s {name} -- -$(cat $job.pid)"));
     }
 
-    /// Prints what each thread of a job that still runs does in the kernel, and what the kernel said: after a test that
-    /// waited in vain, whether it was for the server or for a driver.
+    /// Prints where in the kernel each thread of a job is, innermost function first, and what the kernel complained of:
+    /// after a wait in vain it shows whether the server or a driver hangs, or the kernel ended a thread.
     fn report_threads(&self) {
         self.ask_about(
             "exec >&2; for thread in /proc/$(cat $job.pid)/task/*; do
-                 echo \"$(cat $thread/comm): $(grep State $thread/status), system call $(cat $thread/syscall)\"
-                 cat $thread/stack
-             done; dmesg | tail -n 40",
+                 state=$(sed -n 's/^State:[[:space:]]*//p' $thread/status)
+                 echo \"$(cat $thread/comm): $state:\" $(sed 's/.*] //; s/+.*//' $thread/stack | head -n 8)
+             done; dmesg --level=emerg,alert,crit,err,warn | tail -n 60",
         );
     }
 
