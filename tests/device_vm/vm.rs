@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::mem::ManuallyDrop;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -269,25 +270,57 @@ impl Job {
         self.ask_about(&format!("kill -s {name} -- -$(cat $job.pid)"));
     }
 
+    /// Ends the job and all it started; false if it goes on, or the machine does not answer.
+    fn end(&self) -> bool {
+        if !self.jobs().exists() || thread::panicking() && !self.report_threads() {
+            return false;
+        }
+        self.signal("KILL");
+        self.wait().is_some()
+    }
+
     /// Prints where in the kernel each thread of a job is, innermost function first, and what the kernel complained of:
-    /// after a wait in vain it shows whether the server or a driver hangs, or the kernel ended a thread.
-    fn report_threads(&self) {
+    /// after a wait in vain it shows whether the server or a driver hangs, or the kernel ended a thread. False if there is no
+    /// answer.
+    fn report_threads(&self) -> bool {
         self.ask_about(
             "exec >&2; for thread in /proc/$(cat $job.pid)/task/*; do
                  state=$(sed -n 's/^State:[[:space:]]*//p' $thread/status)
                  echo \"$(cat $thread/comm): $state:\" $(sed 's/.*] //; s/+.*//' $thread/stack | head -n 8)
              done; dmesg --level=emerg,alert,crit,err,warn | tail -n 60",
-        );
+        )
     }
 
-    /// Runs a script to its end that finds the job's files as `$job.pid` and so on, once the job has begun.
-    fn ask_about(&self, script: &str) {
+    /// Runs a script that finds the job's files as `$job.pid` and so on, once the job has begun; whether it came to its end.
+    fn ask_about(&self, script: &str) -> bool {
         let number = self.files.file_name().expect("a job has a number").to_string_lossy();
         let script = format!(
             "cd {GUEST_WORK}/jobs; job={number}; until [ -e $job.pid ] || [ -e $job.status ]; do sleep 0.1; done; {script}"
         );
         let files = drop_job(self.jobs(), &self.starter, &script);
-        Self { script, files, starter: Arc::clone(&self.starter) }.wait();
+        // Not dropped: if the machine does not answer, the next script would have no answer either, without end.
+        let asked = ManuallyDrop::new(Self { script, files, starter: Arc::clone(&self.starter) });
+        let has_ended = asked.wait().is_some();
+        asked.show_failure();
+        has_ended
+    }
+
+    /// After a failure, prints what it was and what it wrote to standard error.
+    fn show_failure(&self) {
+        if thread::panicking() {
+            eprintln!("--- guest: {}\n{}", self.script, self.stderr());
+        }
+    }
+
+    /// Ends a machine that does not answer, or in which nothing ends a program: every other test would wait as long.
+    fn end_machine(&self) {
+        let work = self.jobs().parent().expect("the jobs lie in the work folder");
+        let pid = read_text(&work.join("qemu.pid"));
+        let killed = Command::new("kill").args(["-KILL", pid.trim()]).status();
+        eprintln!(
+            "--- the machine does not answer and is ended ({killed:?}); its console:\n{}",
+            read_text(&work.join("console"))
+        );
     }
 
     /// The folder of all jobs; it goes when the machine does.
@@ -298,16 +331,11 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if self.status().is_none() && self.jobs().exists() {
-            if thread::panicking() {
-                self.report_threads();
-            }
-            self.signal("KILL");
-            self.wait();
+        let is_over = self.status().is_some() || self.end();
+        if !is_over && self.jobs().exists() {
+            self.end_machine();
         }
-        if thread::panicking() {
-            eprintln!("--- guest: {}\n{}", self.script, self.stderr());
-        }
+        self.show_failure();
     }
 }
 
@@ -317,9 +345,10 @@ fn drop_job(jobs: &Path, starter: &Starter, script: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let files = jobs.join(number.to_string());
-    fs::write(files.with_extension("job"), script).expect("the work folder takes a file");
-    let mut starter = starter.lock().unwrap_or_else(PoisonError::into_inner);
     // A machine that ended takes none; who waits for the job notices that.
+    let written = fs::write(files.with_extension("job"), script);
+    assert!(written.is_ok() || !jobs.exists(), "the work folder takes a file: {written:?}");
+    let mut starter = starter.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = starter.write_all(format!("{number}\n").as_bytes());
     files
 }
