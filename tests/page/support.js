@@ -50,7 +50,7 @@ function users(more) {
   return line("ada", "admin") + line("eve", "viewer") + Object.entries(more).map(([name, fields]) => line(name, "viewer", fields)).join("");
 }
 
-// Ten frames a second: drawing thirty is most of what these tests would cost.
+// Five frames a second: drawing thirty is most of what these tests would cost.
 const CAMERA = '[camera.front]\ndevice = "test"\nfps = 5\n';
 
 // The same camera, recorded all the time.
